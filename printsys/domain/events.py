@@ -1,0 +1,189 @@
+"""events.jsonl: what happened to a job, each line with the merge patch that it made on metadata.json.
+
+Folding the patches from the first line on gives metadata.json back. `prev` chains the lines. The last event of a
+batch carries `state`, the sha256 of the metadata.json it leads to; a batch without it was never finished.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, StrictInt, StrictStr
+
+from printsys.domain.job import Document, Time, canonical, format_time, metadata_bytes
+
+
+class EventType(StrEnum):
+    JOB_CREATED = "JobCreated"
+    STAFF_APPROVED = "StaffApproved"
+    JOB_REJECTED = "JobRejected"
+    STUDENT_CONFIRMED = "StudentConfirmed"
+    STUDENT_DECLINED = "StudentDeclined"
+    STAFF_CONFIRMED = "StaffConfirmed"
+    PRINTING_STARTED = "PrintingStarted"
+    PRINT_FAILED = "PrintFailed"
+    JOB_COMPLETED = "JobCompleted"
+    PAYMENT_RECORDED = "PaymentRecorded"
+    JOB_PICKED_UP = "JobPickedUp"
+    JOB_REOPENED = "JobReopened"
+    JOB_ARCHIVED = "JobArchived"
+    JOB_DELETED = "JobDeleted"
+    STATUS_REVERTED = "StatusReverted"
+    STATUS_OVERRIDDEN = "StatusOverridden"
+    REVIEWED = "Reviewed"
+    UNREVIEWED = "Unreviewed"
+    NOTES_EDITED = "NotesEdited"
+    DETAILS_EDITED = "DetailsEdited"
+    FILE_ADDED = "FileAdded"
+    FILE_CHANGED = "FileChanged"
+    FILE_RENAMED = "FileRenamed"
+    FILE_REMOVED = "FileRemoved"
+    PRINT_FILE_CHOSEN = "PrintFileChosen"
+    MODEL_INSPECTED = "ModelInspected"
+    ESTIMATE_READ = "EstimateRead"
+    THUMBNAIL_MADE = "ThumbnailMade"
+    METADATA_EDITED = "MetadataEdited"
+    METADATA_RESTORED = "MetadataRestored"
+    FOLDER_MOVED = "FolderMoved"
+    FOLDER_RENAMED = "FolderRenamed"
+    EMAIL_QUEUED = "EmailQueued"
+    EMAIL_SENT = "EmailSent"
+    EMAIL_FAILED = "EmailFailed"
+    EMAIL_DROPPED = "EmailDropped"
+
+
+STUDENT, STAFF, SYSTEM, FILESYSTEM = "student", "staff", "system", "filesystem"
+
+
+def actor_kind(actor: str) -> str:
+    """`staff:Sam` → `staff`."""
+    return actor.partition(":")[0]
+
+
+class Event(BaseModel):
+    """One line. `type` is text, not the enum: a log written by a newer version still reads."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    seq: StrictInt
+    at: Time
+    type: StrictStr
+    actor: StrictStr
+    data: dict[str, Any] = {}
+    patch: dict[str, Any] = {}
+    prev: StrictStr | None = None
+    state: StrictStr | None = None
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An event that has not happened yet: what, by whom, and what it changes in metadata.json."""
+
+    type: EventType
+    actor: str
+    data: Document = field(default_factory=dict)
+    patch: Document = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A change ready for the disk: whole lines for events.jsonl and the metadata.json that they lead to."""
+
+    events: tuple[Event, ...]
+    lines: bytes
+    document: Document
+    metadata: bytes
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """RFC 7396, section 2. Neither argument is changed."""
+    if not isinstance(patch, Mapping):
+        return patch
+    merged = dict(target) if isinstance(target, Mapping) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge_patch(merged.get(name), value)
+    return merged
+
+
+def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> Document:
+    """The smallest merge patch that makes `new` of `old`; lists are replaced whole, null means absent."""
+    patch: Document = {name: None for name, value in old.items() if value is not None and new.get(name) is None}
+    for name, value in new.items():
+        before = old.get(name)
+        if value is None or _same(value, before):
+            continue
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            patch[name] = diff(before, value)
+        else:  # merging into something that is no object starts from {}
+            patch[name] = value
+    return patch
+
+
+def _same(one: Any, other: Any) -> bool:
+    """JSON equality: 1, 1.0 and true are three values, as they are three texts."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        keys = {k for k, v in one.items() if v is not None} | {k for k, v in other.items() if v is not None}
+        return all(_same(one.get(k), other.get(k)) for k in keys)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(_same(a, b) for a, b in zip(one, other, strict=True))
+    return type(one) is type(other) and bool(one == other)
+
+
+def fold(events: Iterable[Event]) -> Document:
+    """The document that the log leads to."""
+    document: Document = {}
+    for event in events:
+        document = merge_patch(document, event.patch)
+    return canonical(document)
+
+
+def line_of(event: Event) -> bytes:
+    """The event's line without its line end. `state` is left out where it is not the last of its batch."""
+    values = event.model_dump(mode="json")
+    if values["state"] is None:
+        del values["state"]
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def seal(
+    drafts: Sequence[Draft], before: Mapping[str, Any], last_seq: int, last_line: bytes | None, now: datetime
+) -> Batch:
+    """Number, date and chain the drafts; every patch gets `revision` and `updated_at` so that folding is complete."""
+    at = format_time(now)
+    document: Document = dict(before)
+    patches: list[Document] = []
+    for seq, draft in enumerate(drafts, last_seq + 1):
+        patches.append(draft.patch | {"revision": seq, "updated_at": at})
+        document = merge_patch(document, patches[-1])
+    document = canonical(document)
+    metadata = metadata_bytes(document)
+    events: list[Event] = []
+    lines: list[bytes] = []
+    for seq, (draft, patch) in enumerate(zip(drafts, patches, strict=True), last_seq + 1):
+        event = Event(
+            seq=seq,
+            at=now.replace(microsecond=0),
+            type=draft.type.value,
+            actor=draft.actor,
+            data=draft.data,
+            patch=patch,
+            prev=sha256(last_line) if last_line is not None else None,
+            state=sha256(metadata) if seq == last_seq + len(drafts) else None,
+        )
+        last_line = line_of(event)
+        events.append(event)
+        lines.append(last_line + b"\n")
+    return Batch(tuple(events), b"".join(lines), document, metadata)

@@ -1,0 +1,248 @@
+"""What a person must say for each action, validated once, at the edge.
+
+Field names are those of the forms and of the API (DESIGN 8). A missing or impossible value becomes one plain
+sentence beside its field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from printsys.domain.job import Status
+from printsys.errors import InvalidInput
+
+MAX_GRAMS = Decimal(100_000)
+MAX_HOURS = Decimal(2_000)
+MAX_MONEY = Decimal(100_000)
+
+
+def _tidy(value: object) -> object:
+    """Line ends as one kind, no control characters (they break mails, logs and spreadsheets), no outer blanks."""
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(c for c in text if c in "\n\t" or c.isprintable()).strip()
+
+
+def _one_line(value: object) -> object:
+    tidy = _tidy(value)
+    return " ".join(tidy.split()) if isinstance(tidy, str) else tidy
+
+
+def _number(value: object) -> object:
+    """Accepts what people type: `42,7`, ` 42.7 `, `$4.27`, `42.7 g`; an empty field is a missing one."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip().removeprefix("$").strip()
+    for unit in ("g", "h", "ml"):
+        text = text.removesuffix(unit).strip()
+    if "," in text and "." not in text:
+        text = text.replace(",", ".")
+    return text or None
+
+
+def _finite(value: Decimal) -> Decimal:
+    return round(value, 3).normalize()
+
+
+def _email(value: str) -> str:
+    try:
+        return validate_email(value, check_deliverability=False).normalized
+    except EmailNotValidError as error:
+        raise ValueError("Please give an e-mail address like jane@example.edu.") from error
+
+
+def _absent_if_empty(value: object) -> object:
+    tidy = _one_line(value)
+    return None if tidy == "" else tidy
+
+
+Line = Annotated[str, BeforeValidator(_one_line), Field(min_length=1, max_length=200)]
+OptionalLine = Annotated[str | None, BeforeValidator(_absent_if_empty), Field(max_length=200)]
+Text = Annotated[str, BeforeValidator(_tidy), Field(max_length=5000)]
+SaidText = Annotated[str, BeforeValidator(_tidy), Field(min_length=1, max_length=5000)]
+Email = Annotated[str, BeforeValidator(_one_line), Field(min_length=1, max_length=254), AfterValidator(_email)]
+Grams = Annotated[Decimal, BeforeValidator(_number), Field(gt=0, le=MAX_GRAMS), AfterValidator(_finite)]
+Hours = Annotated[Decimal, BeforeValidator(_number), Field(gt=0, le=MAX_HOURS), AfterValidator(_finite)]
+Money = Annotated[Decimal, BeforeValidator(_number), Field(ge=0, le=MAX_MONEY, max_digits=9, decimal_places=2)]
+Wasted = Annotated[Decimal | None, BeforeValidator(_number), Field(ge=0, le=MAX_GRAMS)]
+
+
+class Facts(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class NoFacts(Facts):
+    """The action needs nothing but the click."""
+
+
+def _yes(value: object) -> object:
+    """A ticked box or a chosen "yes", as browsers and scripts send them."""
+    return {"yes": True, "no": False}.get(value.strip().lower(), value) if isinstance(value, str) else value
+
+
+def _iso_date(value: str | None) -> str | None:
+    if value is not None:
+        try:
+            date.fromisoformat(value)
+        except ValueError as error:
+            raise ValueError("Please give a date like 2026-03-31.") from error
+    return value
+
+
+class SubmitFacts(Facts):
+    """A student's request. What the lab offers (methods, colours, printers) is checked against lab.toml besides."""
+
+    student_name: Annotated[str, BeforeValidator(_one_line), Field(min_length=1, max_length=100)]
+    student_email: Email
+    discipline: Line
+    class_number: Annotated[str, BeforeValidator(_one_line), Field(min_length=1, max_length=50)]
+    print_method: Line
+    color: Line
+    printer: Line
+    minimum_charge_consent: Annotated[bool, BeforeValidator(_yes)]
+    copies: Annotated[int, BeforeValidator(lambda v: 1 if v == "" else v), Field(ge=1, le=1000)] = 1
+    due_date: Annotated[OptionalLine, AfterValidator(_iso_date)] = None
+    message: Annotated[str, BeforeValidator(_tidy), Field(max_length=2000)] = ""
+
+
+class ApproveFacts(Facts):
+    """`weight_g` grams in all, `time_h` hours in all, `volume_ml` where the method is priced by volume."""
+
+    print_file: list[Line] = Field(min_length=1)
+    weight_g: Grams | None = None
+    volume_ml: Grams | None = None
+    time_h: Hours
+    material: Line
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_absent(cls, values: Any) -> Any:
+        return {k: v for k, v in values.items() if v not in ("", None)} if isinstance(values, Mapping) else values
+
+
+class RejectFacts(Facts):
+    reasons: list[Line] = []
+    comment: Text = ""
+
+    @model_validator(mode="after")
+    def _some_reason(self) -> Self:
+        if not self.reasons and not self.comment:
+            raise ValueError("reasons: Please tick a reason, or write one in your own words.")
+        return self
+
+
+class ReasonFacts(Facts):
+    reason: SaidText
+
+
+class OptionalReasonFacts(Facts):
+    reason: Text = ""
+
+
+class FailFacts(Facts):
+    """`wasted_g`: grams of material lost, None where nobody weighed it."""
+
+    reason: SaidText
+    fault: Literal["lab", "model", "machine"]
+    wasted_g: Wasted = None
+
+
+class PickupFacts(Facts):
+    weight_g: Annotated[Decimal | None, BeforeValidator(_number), Field(gt=0, le=MAX_GRAMS)] = None
+    amount: Money
+    payment_method: Line
+    transaction: OptionalLine = None
+    picked_up_by: Line
+
+
+class OverrideFacts(Facts):
+    status: Status
+    reason: SaidText
+
+
+class NotesFacts(Facts):
+    notes: Text = ""
+
+
+class DetailsFacts(Facts):
+    """Corrections to what the student typed; fields left out stay as they are."""
+
+    student_name: Line | None = None
+    student_email: Email | None = None
+    discipline: Line | None = None
+    class_number: Line | None = None
+    color: Line | None = None
+    printer: Line | None = None
+    copies: Annotated[int, Field(ge=1, le=1000)] | None = None
+    due_date: OptionalLine = None
+    message: Text | None = None
+
+
+class ChooseFileFacts(Facts):
+    print_file: list[Line] = Field(min_length=1)
+
+
+class ResendFacts(Facts):
+    mail: OptionalLine = None
+
+
+class DeleteFacts(Facts):
+    """`confirm_id` is the job's id, typed, as the proof that this job is meant."""
+
+    confirm_id: Line
+    reason: Text = ""
+
+
+SENTENCES = {
+    "missing": "Please fill this in.",
+    "string_too_short": "Please fill this in.",
+    "too_short": "Please choose at least one.",
+    "string_type": "Please fill this in.",
+    "decimal_type": "Please give a number.",
+    "decimal_parsing": "This is not a number.",
+    "int_parsing": "This is not a whole number.",
+    "bool_parsing": "Please answer yes or no.",
+    "bool_type": "Please answer yes or no.",
+    "int_type": "This is not a whole number.",
+    "greater_than": "This must be more than {gt}.",
+    "greater_than_equal": "This must be at least {ge}.",
+    "less_than_equal": "This must be at most {le}.",
+    "decimal_max_places": "Please give at most {decimal_places} digits after the point.",
+    "finite_number": "This is not a number.",
+    "string_too_long": "Please keep this under {max_length} characters.",
+    "literal_error": "Please choose one of these: {expected}.",
+    "enum": "Please choose one of these: {expected}.",
+}
+"""pydantic's error types (https://docs.pydantic.dev/latest/errors/validation_errors/) in the lab's words."""
+
+
+F = TypeVar("F", bound=BaseModel)
+
+
+def read_facts(model: type[F], values: Mapping[str, Any]) -> F:
+    """`values` as `model`; InvalidInput names each wrong field with a sentence."""
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        fields: dict[str, list[str]] = {}
+        for problem in error.errors():
+            field, sentence = _sentence(problem)
+            fields.setdefault(field, []).append(sentence)
+        raise InvalidInput(fields) from error
+
+
+def _sentence(problem: Any) -> tuple[str, str]:
+    field = str(problem["loc"][0]) if problem["loc"] else ""
+    if problem["type"] == "value_error":
+        message = str(problem["ctx"]["error"])
+        named, colon, rest = message.partition(": ")
+        # A check over several fields has no place of its own; it names the field that should show it.
+        return (named, rest) if not field and colon else (field, message)
+    return field, SENTENCES.get(problem["type"], problem["msg"]).format(**problem.get("ctx", {}))

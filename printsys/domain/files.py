@@ -1,0 +1,55 @@
+"""The files of a job as events: what was added, and the first event of a job, which brings its files with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from printsys.domain import mails
+from printsys.domain.events import Draft, EventType
+from printsys.domain.facts import SubmitFacts
+from printsys.domain.job import SCHEMA_VERSION, Document, FileRecord, Job, Status, dump, format_time
+from printsys.domain.mails import Mail
+
+
+def job_created(job_id: str, said: SubmitFacts, files: Sequence[Document], actor: str, now: datetime) -> list[Draft]:
+    """The first batch of a submitted job: everything that the student said and sent, and the e-mail that says so."""
+    at = format_time(now)
+    document: Document = {
+        "schema_version": SCHEMA_VERSION,
+        "id": job_id,
+        "status": Status.UPLOADED.value,
+        "status_since": at,
+        "created_at": at,
+        "student": {
+            "name": said.student_name,
+            "email": said.student_email,
+            "discipline": said.discipline,
+            "class_number": said.class_number,
+        },
+        "request": {
+            "method": said.print_method,
+            "color": said.color,
+            "printer": said.printer,
+            "minimum_charge_consent": said.minimum_charge_consent,
+            "copies": said.copies,
+            "due_date": said.due_date,
+            "message": said.message,
+        },
+        "files": list(files),
+        "print_files": [],
+        "notes": "",
+    }
+    created = Draft(EventType.JOB_CREATED, actor, {"files": [file["name"] for file in files]}, document)
+    return [created, mails.queued(Mail.RECEIVED, said.student_email, actor)]
+
+
+def files_added(job: Job, records: Sequence[FileRecord], actor: str) -> list[Draft]:
+    """One FileAdded for each record, in order; each patch holds the whole list as it is after it."""
+    drafts = []
+    files = [dump(record) for record in job.files]
+    for record in records:
+        files = [*files, dump(record)]
+        told = {"name": record.name, "size": record.size, "sha256": record.sha256}
+        drafts.append(Draft(EventType.FILE_ADDED, actor, told, {"files": files}))
+    return drafts

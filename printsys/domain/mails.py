@@ -1,0 +1,92 @@
+"""Which e-mails a job owes: an e-mail is owed from its EmailQueued event until it is sent, given up or dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from printsys.domain.events import SYSTEM, Draft, Event, EventType
+from printsys.domain.job import Job, Status, format_time
+
+
+class Mail(StrEnum):
+    """Each value is also the name of the mail's function and of its templates."""
+
+    RECEIVED = "received"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    COMPLETED = "completed"
+
+
+CLOSING = frozenset({EventType.EMAIL_SENT.value, EventType.EMAIL_FAILED.value, EventType.EMAIL_DROPPED.value})
+
+
+@dataclass(frozen=True)
+class OwedMail:
+    """`queued_seq` is the EmailQueued event's `seq`: it names the mail for ever (see `message_id`)."""
+
+    job_id: str
+    queued_seq: int
+    mail: str
+    to: str
+    not_before: datetime | None = None
+
+    def message_id(self, domain: str) -> str:
+        """One deterministic Message-ID per mail, so that a mail sent twice is recognised as one."""
+        return f"<{self.job_id}.{self.queued_seq}.{self.mail}@{domain}>"
+
+
+def queued(mail: Mail, to: str, actor: str, not_before: datetime | None = None) -> Draft:
+    data: dict[str, Any] = {"mail": mail.value, "to": to}
+    if not_before is not None:
+        data["not_before"] = format_time(not_before)
+    return Draft(EventType.EMAIL_QUEUED, actor, data)
+
+
+def owed(events: Iterable[Event], job_id: str) -> list[OwedMail]:
+    """Mails queued and not yet sent, failed for good or dropped; oldest first."""
+    waiting: dict[int, OwedMail] = {}
+    for event in events:
+        if event.type == EventType.EMAIL_QUEUED:
+            not_before = event.data.get("not_before")
+            waiting[event.seq] = OwedMail(
+                job_id,
+                event.seq,
+                str(event.data.get("mail")),
+                str(event.data.get("to")),
+                datetime.fromisoformat(not_before) if not_before else None,
+            )
+        elif event.type in CLOSING:
+            waiting.pop(event.data.get("queued_seq", -1), None)
+    return list(waiting.values())
+
+
+def still_makes_sense(mail: OwedMail, job: Job) -> bool:
+    """False for a mail that the job has outrun: an approval that was taken back, a rejection that was reverted."""
+    meant_for = {
+        Mail.APPROVED: {Status.PENDING},
+        Mail.REJECTED: {Status.REJECTED, Status.ARCHIVED},
+        Mail.COMPLETED: {Status.COMPLETED},
+    }
+    allowed = meant_for.get(Mail(mail.mail)) if mail.mail in set(Mail) else set()
+    return allowed is None or job.status in allowed
+
+
+def sent(mail: OwedMail, message_id: str) -> Draft:
+    return _closing(EventType.EMAIL_SENT, mail, message_id=message_id)
+
+
+def failed(mail: OwedMail, answer: str) -> Draft:
+    """Given up: `answer` is the mail server's own words."""
+    return _closing(EventType.EMAIL_FAILED, mail, answer=answer)
+
+
+def dropped(mail: OwedMail, why: str) -> Draft:
+    return _closing(EventType.EMAIL_DROPPED, mail, why=why)
+
+
+def _closing(kind: EventType, mail: OwedMail, **more: str) -> Draft:
+    return Draft(kind, SYSTEM, {"mail": mail.mail, "to": mail.to, "queued_seq": mail.queued_seq} | more)

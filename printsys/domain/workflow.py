@@ -1,0 +1,325 @@
+"""The life of a job: one table of actions, and the one function that plans any of them.
+
+A row says from which statuses an action is legal, to which it leads (None: it stays), who may do it, what it needs
+to be told, which event records it and which e-mail follows. Nothing else in the program compares statuses to decide
+what is allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from printsys.domain import facts as f
+from printsys.domain import mails
+from printsys.domain.events import FILESYSTEM, STAFF, STUDENT, SYSTEM, Draft, EventType, actor_kind
+from printsys.domain.job import Document, Estimate, Job, Part, Status, dump, format_time, plain
+from printsys.domain.mails import Mail
+from printsys.domain.pricing import PriceList, quote, round_up_to_half_hour
+from printsys.errors import InvalidInput, TransitionNotAllowed
+
+ANY = frozenset(Status)
+_STAFF = frozenset({STAFF})
+_STUDENT = frozenset({STUDENT})
+_HANDS = frozenset({STAFF, FILESYSTEM})
+"""By a button or by dragging the folder."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the world brings to a decision: the clock, the lab's prices, a fresh random nonce for a link."""
+
+    now: datetime
+    prices: PriceList
+    confirmation_days: int
+    nonce: str
+    mail_not_before: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """A row of the table. `needs` is the model of what must be said; `do` says what else changes in metadata.json."""
+
+    action: str
+    from_: frozenset[Status]
+    to: Status | None
+    who: frozenset[str]
+    event: EventType
+    label: str
+    needs: type[f.Facts] = f.NoFacts
+    mail: Mail | None = None
+    do: Callable[[Job, Any, str, Terms], Effect] | None = None
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a step changes besides the status: the patch, what the event tells, and events that come before it."""
+
+    patch: Document = field(default_factory=dict)
+    data: Document = field(default_factory=dict)
+    first: tuple[tuple[EventType, Document, Document], ...] = ()
+    to: Status | None = None
+
+
+def _approve(job: Job, said: f.ApproveFacts, actor: str, terms: Terms) -> Effect:
+    price = quote(job.request.method, said.weight_g, said.volume_ml, terms.prices)
+    estimate = Estimate(
+        material=said.material,
+        weight_g=said.weight_g,
+        volume_ml=said.volume_ml,
+        time_h=round_up_to_half_hour(said.time_h),
+        cost=price.cost,
+        source=STAFF,
+        parts=_parts(job, said),
+    )
+    confirmation = _new_confirmation(terms)
+    data = {"cost": plain(price.cost), "rate": plain(price.rate), "unit": price.unit, "minimum": price.is_minimum}
+    return Effect(
+        {"print_files": said.print_file, "estimate": dump(estimate), "confirmation": confirmation, "rejection": None},
+        data | {"stated_hours": plain(said.time_h)},
+    )
+
+
+def _parts(job: Job, said: f.ApproveFacts) -> list[Part]:
+    """With one print file its figures are the totals; with several, those that a slicer stated are kept."""
+    if len(said.print_file) == 1:
+        return [Part(file=said.print_file[0], weight_g=said.weight_g, volume_ml=said.volume_ml, time_h=said.time_h)]
+    known = {part.file: part for part in (job.estimate.parts if job.estimate else [])}
+    return [known.get(name) or Part(file=name) for name in said.print_file]
+
+
+def _new_confirmation(terms: Terms) -> Document:
+    return {
+        "nonce": terms.nonce,
+        "sent_at": format_time(terms.now),
+        "expires_at": format_time(terms.now + timedelta(days=terms.confirmation_days)),
+        "confirmed_at": None,
+        "confirmed_by": None,
+    }
+
+
+def _reject(job: Job, said: f.RejectFacts, actor: str, terms: Terms) -> Effect:
+    return _rejection(said.reasons, said.comment, actor, terms)
+
+
+def _decline(job: Job, said: f.OptionalReasonFacts, actor: str, terms: Terms) -> Effect:
+    return _rejection(["declined"], said.reason, actor, terms)
+
+
+def _rejection(reasons: list[str], comment: str, actor: str, terms: Terms) -> Effect:
+    what = {"reasons": reasons, "comment": comment}
+    return Effect({"rejection": what | {"at": format_time(terms.now), "by": actor}, "confirmation": None}, what)
+
+
+def _student_confirm(job: Job, said: f.NoFacts, actor: str, terms: Terms) -> Effect:
+    deadline = job.confirmation.expires_at if job.confirmation else None
+    if deadline is None or deadline <= terms.now:
+        raise TransitionNotAllowed("student_confirm", "The time to confirm this print is over.")
+    return _confirmed(actor, terms, {})
+
+
+def _staff_confirm(job: Job, said: f.ReasonFacts, actor: str, terms: Terms) -> Effect:
+    return _confirmed(actor, terms, {"reason": said.reason})
+
+
+def _confirmed(actor: str, terms: Terms, data: Document) -> Effect:
+    return Effect({"confirmation": {"confirmed_at": format_time(terms.now), "confirmed_by": actor}}, data)
+
+
+def _fail(job: Job, said: f.FailFacts, actor: str, terms: Terms) -> Effect:
+    wasted = plain(said.wasted_g) if said.wasted_g is not None else None
+    return Effect({}, {"reason": said.reason, "fault": said.fault, "wasted_g": wasted})
+
+
+def _pickup(job: Job, said: f.PickupFacts, actor: str, terms: Terms) -> Effect:
+    paid = {
+        "amount": plain(said.amount.quantize(Decimal("0.01"))),
+        "method": said.payment_method,
+        "transaction": said.transaction,
+        "weight_g": plain(said.weight_g) if said.weight_g is not None else None,
+        "picked_up_by": said.picked_up_by,
+        "at": format_time(terms.now),
+        "by": actor,
+    }
+    agreed = job.estimate.cost if job.estimate else None
+    told = {"amount": paid["amount"], "method": said.payment_method, "agreed": plain(agreed) if agreed else None}
+    return Effect({}, {"picked_up_by": said.picked_up_by}, ((EventType.PAYMENT_RECORDED, told, {"payment": paid}),))
+
+
+def _undo_payment(job: Job, said: f.ReasonFacts, actor: str, terms: Terms) -> Effect:
+    return Effect({"payment": None}, {"reason": said.reason})
+
+
+def _undo_rejection(job: Job, said: f.ReasonFacts, actor: str, terms: Terms) -> Effect:
+    return Effect({"rejection": None}, {"reason": said.reason})
+
+
+def _undo_approval(job: Job, said: f.ReasonFacts, actor: str, terms: Terms) -> Effect:
+    """The figures stay as a prefill for the next approval; the link that was sent stops working."""
+    return Effect({"confirmation": None}, {"reason": said.reason})
+
+
+def _undo_confirmation(job: Job, said: f.ReasonFacts, actor: str, terms: Terms) -> Effect:
+    patch: Document = {"confirmation": {"confirmed_at": None, "confirmed_by": None}} if job.confirmation else {}
+    return Effect(patch, {"reason": said.reason})
+
+
+def _reasoned(job: Job, said: f.ReasonFacts, actor: str, terms: Terms) -> Effect:
+    return Effect({}, {"reason": said.reason})
+
+
+def _override(job: Job, said: f.OverrideFacts, actor: str, terms: Terms) -> Effect:
+    if said.status == job.status:
+        raise TransitionNotAllowed("override", f"The job is {job.status} already.")
+    return Effect({}, {"reason": said.reason}, to=said.status)
+
+
+def _review(job: Job, said: f.NoFacts, actor: str, terms: Terms) -> Effect:
+    return Effect({"reviewed_at": format_time(terms.now)})
+
+
+def _unreview(job: Job, said: f.NoFacts, actor: str, terms: Terms) -> Effect:
+    return Effect({"reviewed_at": None})
+
+
+def _notes(job: Job, said: f.NotesFacts, actor: str, terms: Terms) -> Effect:
+    return Effect({"notes": said.notes})
+
+
+DETAILS = {
+    "student_name": ("student", "name"),
+    "student_email": ("student", "email"),
+    "discipline": ("student", "discipline"),
+    "class_number": ("student", "class_number"),
+    "color": ("request", "color"),
+    "printer": ("request", "printer"),
+    "copies": ("request", "copies"),
+    "due_date": ("request", "due_date"),
+    "message": ("request", "message"),
+}
+"""Form field → where metadata.json has it."""
+
+
+def _details(job: Job, said: f.DetailsFacts, actor: str, terms: Terms) -> Effect:
+    patch: dict[str, Document] = {}
+    for name in said.model_fields_set & DETAILS.keys():
+        section, key = DETAILS[name]
+        if (value := getattr(said, name)) != getattr(getattr(job, section), key):
+            patch.setdefault(section, {})[key] = value
+    return Effect(patch, {"changed": sorted(key for section in patch.values() for key in section)})
+
+
+def _choose_file(job: Job, said: f.ChooseFileFacts, actor: str, terms: Terms) -> Effect:
+    return Effect({"print_files": said.print_file}, {"print_files": said.print_file})
+
+
+def _resend(job: Job, said: f.ResendFacts, actor: str, terms: Terms) -> Effect:
+    """A resent approval gets a new link and a new deadline; the old link stops working."""
+    return Effect({"confirmation": _new_confirmation(terms)} if job.status == Status.PENDING else {})
+
+
+def _delete(job: Job, said: f.DeleteFacts, actor: str, terms: Terms) -> Effect:
+    if said.confirm_id.casefold() != job.id:
+        raise InvalidInput({"confirm_id": [f"Please type {job.id} to delete this job."]})
+    return Effect({}, {"reason": said.reason})
+
+
+U, P, R, X, C, D, J, A = Status
+TABLE: tuple[Step, ...] = (
+    Step("approve", frozenset({U}), P, _HANDS, EventType.STAFF_APPROVED, "Approve", f.ApproveFacts, Mail.APPROVED, _approve),
+    Step("reject", frozenset({U, P, R}), J, _HANDS, EventType.JOB_REJECTED, "Reject", f.RejectFacts, Mail.REJECTED, _reject),
+    Step("student_confirm", frozenset({P}), R, _STUDENT, EventType.STUDENT_CONFIRMED, "Confirm", do=_student_confirm),
+    Step("student_decline", frozenset({P}), J, _STUDENT, EventType.STUDENT_DECLINED, "Decline", f.OptionalReasonFacts, do=_decline),
+    Step("confirm", frozenset({P}), R, _HANDS, EventType.STAFF_CONFIRMED, "Confirm for the student", f.ReasonFacts, do=_staff_confirm),
+    Step("start", frozenset({R}), X, _HANDS, EventType.PRINTING_STARTED, "Start printing"),
+    Step("complete", frozenset({X}), C, _HANDS, EventType.JOB_COMPLETED, "Printing is done", mail=Mail.COMPLETED),
+    Step("fail", frozenset({X}), R, _STAFF, EventType.PRINT_FAILED, "Print failed", f.FailFacts, do=_fail),
+    Step("pickup", frozenset({C}), D, _HANDS, EventType.JOB_PICKED_UP, "Take payment and hand out", f.PickupFacts, do=_pickup),
+    Step("archive", frozenset({D, J}), A, _HANDS | {SYSTEM}, EventType.JOB_ARCHIVED, "Archive"),
+    Step("revert", frozenset({P}), U, _HANDS, EventType.STATUS_REVERTED, "Undo the approval", f.ReasonFacts, do=_undo_approval),
+    Step("revert", frozenset({R}), P, _HANDS, EventType.STATUS_REVERTED, "Undo the confirmation", f.ReasonFacts, do=_undo_confirmation),
+    Step("revert", frozenset({X}), R, _HANDS, EventType.STATUS_REVERTED, "Undo the start", f.ReasonFacts, do=_reasoned),
+    Step("revert", frozenset({C}), X, _HANDS, EventType.STATUS_REVERTED, "Undo the completion", f.ReasonFacts, do=_reasoned),
+    Step("revert", frozenset({D}), C, _HANDS, EventType.STATUS_REVERTED, "Undo the pick-up", f.ReasonFacts, do=_undo_payment),
+    Step("revert", frozenset({J}), U, _HANDS, EventType.STATUS_REVERTED, "Undo the rejection", f.ReasonFacts, do=_undo_rejection),
+    Step("override", ANY, None, _STAFF, EventType.STATUS_OVERRIDDEN, "Override the status", f.OverrideFacts, do=_override),
+    Step("review", ANY, None, _STAFF, EventType.REVIEWED, "Mark as reviewed", do=_review),
+    Step("unreview", ANY, None, _STAFF, EventType.UNREVIEWED, "Mark as not reviewed", do=_unreview),
+    Step("notes", ANY, None, _STAFF, EventType.NOTES_EDITED, "Save notes", f.NotesFacts, do=_notes),
+    Step("details", ANY, None, _STAFF, EventType.DETAILS_EDITED, "Correct the details", f.DetailsFacts, do=_details),
+    Step("choose-file", frozenset({U, P, R, X}), None, _STAFF, EventType.PRINT_FILE_CHOSEN, "Use this file", f.ChooseFileFacts, do=_choose_file),
+    Step("delete", ANY, None, _STAFF, EventType.JOB_DELETED, "Delete", f.DeleteFacts, do=_delete),
+)  # fmt: skip
+
+RESENDABLE = {U: Mail.RECEIVED, P: Mail.APPROVED, J: Mail.REJECTED, C: Mail.COMPLETED}
+"""The mail that a student in this status is waiting for."""
+RESEND = tuple(
+    Step(
+        "resend-email", frozenset({status}), None, frozenset({STAFF, STUDENT}), EventType.EMAIL_QUEUED,
+        "Send the e-mail again", f.ResendFacts, mail, _resend,
+    )
+    for status, mail in RESENDABLE.items()
+)  # fmt: skip
+STEPS = TABLE + RESEND
+
+
+def steps_from(status: Status, who: str = STAFF) -> list[Step]:
+    """What `who` may do to a job in `status`, in the table's order."""
+    return [step for step in STEPS if status in step.from_ and who in step.who]
+
+
+def drag_step(from_: Status, to: Status) -> Step | None:
+    """The step that a folder dragged from one status folder to another stands for, if there is a legal one."""
+    return next((s for s in STEPS if from_ in s.from_ and s.to == to and FILESYSTEM in s.who), None)
+
+
+def find_step(action: str, status: Status, actor: str) -> Step:
+    """The row for `action`; TransitionNotAllowed says what would be needed instead."""
+    rows = [step for step in STEPS if step.action == action]
+    if not rows:
+        raise TransitionNotAllowed(action, f"There is no action called {action}.")
+    row = next((step for step in rows if status in step.from_), None)
+    if row is None:
+        wanted = _either(s for step in rows for s in Status if s in step.from_)
+        raise TransitionNotAllowed(action, f"“{rows[0].label}” needs a job that is {wanted}; this one is {status}.")
+    if actor_kind(actor) not in row.who:
+        raise TransitionNotAllowed(action, f"“{row.label}” is not for {actor_kind(actor)} to do.")
+    return row
+
+
+def _either(statuses: Iterable[Status]) -> str:
+    names = list(dict.fromkeys(status.value for status in statuses))
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def plan(job: Job, action: str, actor: str, said: f.Facts, terms: Terms) -> list[Draft]:
+    """The events, e-mails owed included, that `action` means for `job`: one batch, or one clear error.
+
+    Raises TransitionNotAllowed or InvalidInput; an edit that changes nothing gives an empty list.
+    """
+    step = find_step(action, job.status, actor)
+    effect = step.do(job, said, actor, terms) if step.do else Effect()
+    patch, to = dict(effect.patch), effect.to or step.to
+    if action in ("notes", "details") and _changes_nothing(job, action, patch):
+        return []
+    data = dict(effect.data)
+    if to is not None:
+        patch |= {"status": to.value, "status_since": format_time(terms.now)}
+        data |= {"from": job.status.value, "to": to.value}
+    drafts = [Draft(kind, actor, told, changed) for kind, told, changed in effect.first]
+    if step.event is not EventType.EMAIL_QUEUED:
+        drafts.append(Draft(step.event, actor, data, patch))
+    if step.mail is not None and job.student.email:
+        letter = mails.queued(step.mail, job.student.email, actor, terms.mail_not_before)
+        resent = patch if step.event is EventType.EMAIL_QUEUED else {}
+        drafts.append(Draft(letter.type, actor, letter.data, resent))
+    if not drafts:
+        raise TransitionNotAllowed(action, "This job has no e-mail address to write to.")
+    return drafts
+
+
+def _changes_nothing(job: Job, action: str, patch: Document) -> bool:
+    return (job.notes or "") == patch["notes"] if action == "notes" else not patch

@@ -1,0 +1,105 @@
+"""The small tree of errors. `str(error)` is always one plain sentence that may be shown to people.
+
+Each edge has one translator: `printsys/web/errors.py` turns these into pages, `manage.py` into exit codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class PrintSysError(Exception):
+    """Anything that is expected to go wrong and can be explained to the person in front of it."""
+
+
+class ConfigError(PrintSysError):
+    """Settings or lab.toml are wrong; `mistakes` names all of them at once."""
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        self.mistakes = list(mistakes)
+        super().__init__("The configuration has mistakes:\n" + "\n".join(f"  - {m}" for m in self.mistakes))
+
+
+class InvalidInput(PrintSysError):
+    """What was typed cannot be used; `fields` maps a field's name to its messages."""
+
+    def __init__(self, fields: Mapping[str, Sequence[str]]) -> None:
+        self.fields = {name: list(messages) for name, messages in fields.items()}
+        super().__init__(" ".join(message for messages in self.fields.values() for message in messages))
+
+
+class FileRefused(PrintSysError):
+    """A file that was sent is not something the lab can take."""
+
+    def __init__(self, filename: str, reason: str) -> None:
+        self.filename = filename
+        self.reason = reason
+        super().__init__(reason)
+
+
+class TransitionNotAllowed(PrintSysError):
+    """The action does not fit the job's status, its actor, or lacks a required fact."""
+
+    def __init__(self, action: str, reason: str) -> None:
+        self.action = action
+        super().__init__(reason)
+
+
+class JobNotFound(PrintSysError):
+    def __init__(self, job_id: str) -> None:
+        self.job_id = job_id
+        super().__init__(f"There is no job {job_id} in the storage folders.")
+
+
+class JobBusy(PrintSysError):
+    """The job's lock could not be had in time."""
+
+    def __init__(self, job_id: str, waited_s: float) -> None:
+        self.job_id = job_id
+        super().__init__(
+            f"Job {job_id} is being changed by somebody else right now (waited {waited_s:.0f} s). Please try again."
+        )
+
+
+class StaleJob(PrintSysError):
+    """The job changed after the caller looked. `since` lists the events that came in between, oldest first."""
+
+    def __init__(self, job_id: str, expected: int, actual: int, since: Sequence[Any] = ()) -> None:
+        self.job_id, self.expected, self.actual, self.since = job_id, expected, actual, list(since)
+        super().__init__(
+            f"Job {job_id} was changed meanwhile (you saw revision {expected}, it is now {actual}). "
+            "Nothing of yours was saved over it; look at the job as it is now and decide again."
+        )
+
+
+class DamagedJob(PrintSysError):
+    """A record on disk that cannot be trusted or understood; it is left exactly as it is."""
+
+    def __init__(self, job_id: str, where: str, problem: str) -> None:
+        self.job_id, self.where, self.problem = job_id, where, problem
+        super().__init__(f"{where} of job {job_id} needs a person: {problem}")
+
+
+class StorageOffline(PrintSysError):
+    """The storage folder, or the proof that it is the right one, is not there."""
+
+
+class StorageFailure(PrintSysError):
+    """The disk refused a write (full, read-only, broken). Nothing was changed."""
+
+
+class MirrorDown(PrintSysError):
+    """PostgreSQL does not answer; the folders are still the record and the lab goes on."""
+
+
+class TokenInvalid(PrintSysError):
+    """A link that was not made by this lab, or was damaged on its way."""
+
+
+class TokenExpired(PrintSysError):
+    """A link whose time is over."""
+
+
+class TokenUsed(PrintSysError):
+    """A link that did its work already, or was replaced by a newer one."""

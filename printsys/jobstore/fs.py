@@ -1,0 +1,217 @@
+"""The few ways in which this program touches the disk under storage/: whole, synced, or not at all.
+
+Nothing else in the program opens a file under storage/ for writing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import shutil
+import stat
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+WINDOWS = sys.platform == "win32"
+SHARING_ERRORS = frozenset({5, 32, 33})
+"""WinError access denied, sharing violation, lock violation: what a virus scanner causes for a moment."""
+SHARING_PATIENCE_S = 2.0
+TEMPORARY_SUFFIX = ".printsys-tmp"
+
+_RENAME_NOREPLACE = 1
+_AT_FDCWD = -100
+_NOT_SUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
+
+
+def read(path: Path) -> bytes:
+    """The whole file, closed at once: an open handle would keep Windows from renaming the folder."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        chunks = []
+        while chunk := os.read(descriptor, 1 << 20):
+            chunks.append(chunk)
+        return b"".join(chunks)
+    finally:
+        os.close(descriptor)
+
+
+def read_if_there(path: Path) -> bytes | None:
+    try:
+        return read(path)
+    except FileNotFoundError:
+        return None
+
+
+def sync_folder(path: Path) -> None:
+    """Make names in `path` durable. Windows has no such call and needs none for NTFS renames."""
+    if WINDOWS:
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    """Write `data` or raise: near a full disk a write comes back short and only the next one says why."""
+    view = memoryview(data)
+    while view:
+        written = os.write(descriptor, view)
+        view = view[written:]
+
+
+def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """A file that must not be there yet, written and synced. The caller syncs its folder."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+    try:
+        _write_all(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def replace(path: Path, data: bytes, precondition: Callable[[], bool] = lambda: True) -> bool:
+    """Put `data` in the place of `path`: temporary beside it, sync, `os.replace`, sync of the folder.
+
+    `precondition` is asked at the last moment; where it says no, nothing is replaced and the answer is False.
+    A temporary left by a crash is simply written over.
+    """
+    temporary = path.with_name("." + path.name + TEMPORARY_SUFFIX)
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o644)
+        try:
+            _write_all(descriptor, data)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if not precondition():
+            temporary.unlink(missing_ok=True)
+            return False
+        _patiently(os.replace, temporary, path)
+    except OSError:
+        _unlink_quietly(temporary)
+        raise
+    sync_folder(path.parent)
+    return True
+
+
+def append(path: Path, data: bytes, at: int) -> None:
+    """Append `data` in one write at offset `at`, cutting off anything beyond it, and sync.
+
+    If the disk refuses, what was written is cut off again and the OSError is raised: the file is as it was. A failed
+    fsync is not tried again (the kernel marks the lost pages clean): the lines are cut off and the error raised.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+    try:
+        try:
+            if os.fstat(descriptor).st_size != at:
+                os.ftruncate(descriptor, at)
+            os.lseek(descriptor, at, os.SEEK_SET)
+            _write_all(descriptor, data)
+            os.fsync(descriptor)
+        except OSError:
+            os.ftruncate(descriptor, at)
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def truncate(path: Path, length: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0))
+    try:
+        os.ftruncate(descriptor, length)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def rename_folder(source: Path, target: Path) -> None:
+    """Rename without replacing: FileExistsError if anything has the target's name, an empty folder too.
+
+    Plain `os.rename` would silently replace an empty folder (POSIX).
+    """
+    if sys.platform == "linux" and _renameat2(source, target):
+        return
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(source), None, str(target))
+    os.rename(source, target)
+
+
+def _renameat2(source: Path, target: Path) -> bool:
+    """False where the file system does not know the flag (some network mounts)."""
+    function = getattr(_libc(), "renameat2", None)
+    if function is None:
+        return False
+    arguments = (_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE)
+    if function(*arguments) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in _NOT_SUPPORTED:
+        return False
+    raise OSError(code, os.strerror(code), str(source), None, str(target))
+
+
+def _libc() -> Any:
+    global _loaded_libc
+    if _loaded_libc is None:
+        _loaded_libc = ctypes.CDLL(None, use_errno=True)
+    return _loaded_libc
+
+
+_loaded_libc: Any = None
+
+
+def move_folder(source: Path, target: Path) -> None:
+    """`rename_folder`, durable: both parents are synced."""
+    rename_folder(source, target)
+    sync_folder(target.parent)
+    if source.parent != target.parent:
+        sync_folder(source.parent)
+
+
+def _patiently(action: Callable[..., None], *arguments: Path) -> None:
+    """`action`, tried again for `SHARING_PATIENCE_S` where Windows says that somebody has the file open."""
+    deadline = time.monotonic() + SHARING_PATIENCE_S
+    pause = 0.01
+    while True:
+        try:
+            return action(*arguments)
+        except OSError as error:
+            if getattr(error, "winerror", None) not in SHARING_ERRORS or time.monotonic() > deadline:
+                raise
+        time.sleep(pause)
+        pause *= 2
+
+
+def copy(source: Path, target: Path) -> None:
+    """A synced copy of a file's bytes; the target must not be there yet."""
+    with source.open("rb") as reader, target.open("xb") as writer:
+        shutil.copyfileobj(reader, writer, 1 << 20)
+        writer.flush()
+        os.fsync(writer.fileno())
+
+
+def remove_tree(path: Path) -> None:
+    """Delete a folder of ours (staging, expired trash), read-only files included."""
+
+    def writable_then_again(action: Callable[[str], object], name: str, _error: object) -> None:
+        os.chmod(name, stat.S_IWRITE)
+        action(name)
+
+    if WINDOWS:
+        shutil.rmtree(path, onerror=writable_then_again)
+    else:
+        shutil.rmtree(path)
+
+
+def _unlink_quietly(path: Path) -> None:
+    """Tidy up after a failure whose own error is on its way to the caller."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return

@@ -1,0 +1,57 @@
+"""storage-id: the proof that the folder at the storage path is the lab's storage, and not an empty mount point."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+
+from printsys.domain.job import Status
+from printsys.errors import ConfigError, StorageFailure
+from printsys.jobstore import fs
+from printsys.jobstore.layout import SYSTEM, Layout
+
+
+def recognise(root: Path, remembered_at: Path) -> str:
+    """The storage-id that this machine goes by; `remembered_at` is the file of instance/ that remembers it.
+
+    The first start on an empty storage makes the id; a machine that starts later learns it from the storage. Once it
+    is remembered it is never learnt anew: a storage without it is offline, not new.
+    """
+    remembered = fs.read_if_there(remembered_at)
+    if remembered:
+        return remembered.decode("ascii").strip()
+    layout = Layout(root)
+    found = _found_or_made(layout)
+    fs.replace(remembered_at, found.encode() + b"\n")
+    return found
+
+
+def _found_or_made(layout: Layout) -> str:
+    try:
+        existing = fs.read_if_there(layout.storage_id)
+        if existing:
+            return existing.decode("ascii", "replace").strip()
+        _refuse_foreign_folder(layout.root)
+        layout.make()
+        made = uuid.uuid4().hex
+        try:
+            fs.write_new(layout.storage_id, made.encode() + b"\n")
+        except FileExistsError:  # another computer was first
+            return fs.read(layout.storage_id).decode("ascii").strip()
+        fs.sync_folder(layout.system)
+        return made
+    except OSError as error:
+        raise StorageFailure(f"The storage folder {layout.root} cannot be set up: {error.strerror}.") from error
+
+
+def _refuse_foreign_folder(root: Path) -> None:
+    """A folder full of other things is more likely a wrong path than a new storage."""
+    if not root.exists():
+        return
+    ours = {SYSTEM, *(status.value for status in Status)}
+    names = {name for name in os.listdir(root) if not name.startswith(".")}
+    if names and not names & ours:
+        raise ConfigError(
+            [f"PRINTSYS_STORAGE: {root} holds other things ({min(names)} …) and is not a storage folder."]
+        )

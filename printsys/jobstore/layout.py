@@ -1,0 +1,98 @@
+"""Where things are under storage/ (DESIGN 3), and the gate that keeps every path inside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from printsys.domain.job import Status
+from printsys.domain.naming import FILE_NAME_LIMIT, FOLDER_NAME_LIMIT, PATH_LIMIT, id_in_folder_name
+from printsys.errors import ConfigError, JobNotFound
+
+SYSTEM = ".printsys"
+METADATA = "metadata.json"
+EVENTS = "events.jsonl"
+ORIGINAL = "original"
+PREVIEWS = "previews"
+ASIDE = "aside"
+"""In a job folder: what was cut off or replaced, kept for people. Never read back."""
+
+
+class Layout:
+    """The paths of one storage folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.system = root / SYSTEM
+        self.locks = self.system / "locks"
+        self.moves = self.system / "moves"
+        self.staging = self.system / "staging"
+        self.trash = self.system / "trash"
+        self.storage_id = self.system / "storage-id"
+        longest = len(str(root)) + len(f"/{Status.READY_TO_PRINT}/") + FOLDER_NAME_LIMIT + len(f"/{ORIGINAL}/")
+        self.file_name_limit = min(FILE_NAME_LIMIT, PATH_LIMIT - longest)
+        if self.file_name_limit < 24:
+            shortest = len(str(root)) - (24 - self.file_name_limit)
+            raise ConfigError([f"PRINTSYS_STORAGE: {root} is too long; please use at most {shortest} characters."])
+
+    def status(self, status: Status) -> Path:
+        return self.root / status.value
+
+    def lock(self, job_id: str) -> Path:
+        return self.locks / f"{job_id}.lock"
+
+    def intent(self, job_id: str) -> Path:
+        return self.moves / f"{job_id}.json"
+
+    def relative(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+    def status_of(self, folder: Path) -> Status | None:
+        """The status folder that `folder` lies in; None for the trash."""
+        try:
+            return Status(folder.parent.name) if folder.parent.parent == self.root else None
+        except ValueError:
+            return None
+
+    def make(self) -> None:
+        for folder in (self.locks, self.moves, self.staging, self.trash, *(self.root / s.value for s in Status)):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def job_folders(self, statuses: tuple[Status, ...] = tuple(Status)) -> Iterator[Path]:
+        """Every folder in the status folders that could be a job; hidden ones are not."""
+        for status in statuses:
+            try:
+                entries = list(os.scandir(self.status(status)))
+            except FileNotFoundError:
+                continue
+            for entry in entries:
+                if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
+                    yield Path(entry.path)
+
+    def named_for(self, job_id: str, within: tuple[Path, ...]) -> Iterator[Path]:
+        """Folders whose name ends with this id, in `within` (folders of job folders)."""
+        for parent in within:
+            try:
+                names = os.listdir(parent)
+            except FileNotFoundError:
+                continue
+            yield from (parent / name for name in names if id_in_folder_name(name) == job_id)
+
+
+def file_inside(folder: Path, name: str, job_id: str) -> Path:
+    """The regular file `name` (forward slashes) inside the job folder; JobNotFound's kin for anything else.
+
+    Links are not followed, `..`, absolute paths, drives and alternate data streams have no meaning here.
+    """
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or any(p in ("..", ".") or set(p) & set('\\:\0"<>|?*') for p in parts):
+        raise JobNotFound(job_id)
+    path = folder
+    for part in parts:
+        path = path / part
+        if path.is_symlink():
+            raise JobNotFound(job_id)
+    if not path.is_file():
+        raise JobNotFound(job_id)
+    return path

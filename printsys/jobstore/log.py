@@ -1,0 +1,95 @@
+"""Reading events.jsonl: what is whole and chained, what is a torn tail, and what somebody damaged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+
+from printsys.domain.events import Event, fold, sha256
+from printsys.domain.job import Document
+from printsys.errors import DamagedJob
+from printsys.jobstore.jsontext import JsonProblem, decode_object
+
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Log:
+    """The finished part of a log: `length` bytes of it; `tail` is what a crash left behind it."""
+
+    events: tuple[Event, ...]
+    last_line: bytes | None
+    length: int
+    tail: bytes = b""
+
+    @property
+    def seq(self) -> int:
+        return self.events[-1].seq if self.events else 0
+
+    @property
+    def state(self) -> str | None:
+        """sha256 of the metadata.json that the log leads to."""
+        return self.events[-1].state if self.events else None
+
+    @property
+    def state_before(self) -> str | None:
+        """The state before the last batch: a metadata.json with it is an unfinished write of ours."""
+        states = [event.state for event in self.events if event.state is not None]
+        return states[-2] if len(states) > 1 else None
+
+    def document(self, up_to: int | None = None) -> Document:
+        return fold(event for event in self.events if up_to is None or event.seq <= up_to)
+
+
+@dataclass
+class _Reading:
+    events: list[Event] = field(default_factory=list)
+    pending: list[Event] = field(default_factory=list)
+    last_line: bytes | None = None
+    committed_line: bytes | None = None
+    length: int = 0
+
+
+def read_log(data: bytes, job_id: str) -> Log:
+    """Parse and verify a whole log. A batch without its `state` was never finished and belongs to the tail.
+
+    Raises DamagedJob, naming the line, where a line was edited, removed, doubled or cannot be read although finished
+    lines follow it: a crash cannot do that, a person can.
+    """
+    reading = _Reading()
+    position = 0
+    for number, line in enumerate(data.splitlines(keepends=True), 1):
+        problem = _take(reading, line, number)
+        if problem is not None:
+            _refuse_if_finished_lines_follow(data[position:], job_id, number, problem)
+            break
+        position += len(line)
+        if reading.pending[-1].state is not None:
+            reading.events += reading.pending
+            reading.pending, reading.length, reading.committed_line = [], position, reading.last_line
+    return Log(tuple(reading.events), reading.committed_line, reading.length, data[reading.length :])
+
+
+def _take(reading: _Reading, raw: bytes, number: int) -> str | None:
+    """Add a line to the reading, or say why it does not follow on the one before."""
+    if not raw.endswith(b"\n"):
+        return "it has no line end"
+    line = raw.rstrip(b"\r\n").removeprefix(_BOM if number == 1 else b"")
+    try:
+        event = Event.model_validate(decode_object(line))
+    except (JsonProblem, ValidationError):
+        return "it cannot be read"
+    if event.seq != number:
+        return f"it has seq {event.seq}: a line is missing or doubled before it"
+    if event.prev != (sha256(reading.last_line) if reading.last_line is not None else None):
+        return "the line before it was changed"
+    reading.pending.append(event)
+    reading.last_line = line
+    return None
+
+
+def _refuse_if_finished_lines_follow(rest: bytes, job_id: str, number: int, problem: str) -> None:
+    """A torn write has no finished batch in or behind it; one that is there means that somebody edited the log."""
+    if any(line.endswith(b"\n") and b'"state":"' in line for line in rest.splitlines(keepends=True)):
+        raise DamagedJob(job_id, "events.jsonl", f"line {number} breaks the record: {problem}.")

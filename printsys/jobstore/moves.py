@@ -1,0 +1,67 @@
+"""Moving a job's folder to its status folder: the intent that tells our unfinished move from a person's drag."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from printsys.domain.job import Job
+from printsys.jobstore import fs
+from printsys.jobstore.jsontext import JsonProblem, decode_object
+from printsys.jobstore.layout import Layout
+from printsys.jobstore.log import Log
+from printsys.jobstore.stored import is_deleted
+
+
+def write_intent(layout: Layout, folder: Path, to: Path, seq: int, job_id: str) -> None:
+    """Say, before it happens, that the event `seq` moves `folder` into the folder `to`."""
+    told = {"from": layout.relative(folder), "to": layout.relative(to / folder.name), "seq": seq}
+    fs.replace(layout.intent(job_id), json.dumps(told).encode() + b"\n")
+
+
+def read_intent(layout: Layout, job_id: str) -> int | None:
+    """The `seq` of the event that the intent belongs to, or None without an intent. A torn one never began."""
+    data = fs.read_if_there(layout.intent(job_id))
+    if data is None:
+        return None
+    try:
+        seq = decode_object(data).get("seq")
+    except JsonProblem:
+        seq = None
+    return seq if isinstance(seq, int) else 1 << 62
+
+
+def drop_intent(layout: Layout, job_id: str) -> None:
+    layout.intent(job_id).unlink(missing_ok=True)
+    fs.sync_folder(layout.moves)
+
+
+def finish_move(layout: Layout, folder: Path, job: Job, log: Log) -> tuple[Path, str | None]:
+    """Carry out the move that an intent announced, if its event happened; drop the intent if it did not.
+
+    Returns where the folder is now, and in words why it could not be moved yet (a slicer holds a file open, something
+    has its name there); the intent stays then and the next touch tries again. Where it goes is what the record says
+    now, whatever the intent said: a later change may have turned it round.
+    """
+    seq = read_intent(layout, job.id)
+    if seq is None:
+        return folder, None
+    if seq > log.seq:
+        drop_intent(layout, job.id)
+        return folder, None
+    parent = layout.trash if is_deleted(log) else layout.status(job.status)
+    if folder.parent != parent:
+        try:
+            fs.move_folder(folder, parent / folder.name)
+        except FileExistsError:
+            return (
+                folder,
+                f"another folder named {folder.name} is in {parent.name}; the folder moves when that one is gone",
+            )
+        except OSError as error:
+            return folder, f"the folder moves to {parent.name} when no program has a file in it open ({error.strerror})"
+        folder = parent / folder.name
+    else:
+        fs.sync_folder(parent)
+    drop_intent(layout, job.id)
+    return folder, None

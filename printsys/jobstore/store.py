@@ -1,0 +1,288 @@
+"""The one door to storage/: create, load, edit and delete jobs so that a crash leaves each wholly before or after."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from printsys.domain import naming
+from printsys.domain.events import Draft, seal
+from printsys.domain.job import Job, Status, parse
+from printsys.errors import JobBusy, JobNotFound, StaleJob, StorageFailure, StorageOffline
+from printsys.jobstore import fs, moves, repair
+from printsys.jobstore.incoming import Incoming, Staged, stage_files
+from printsys.jobstore.layout import EVENTS, METADATA, Layout, file_inside
+from printsys.jobstore.log import Log
+from printsys.jobstore.stored import Stored
+
+LOCK_PATIENCE_S = 10.0
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Change:
+    """A change being made, under the job's lock. `result` is the job afterwards (as before, where nothing is recorded)."""
+
+    before: Stored
+    drafts: list[Draft] = field(default_factory=list)
+    to_trash: bool = False
+    result: Stored = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.result = self.before
+
+    @property
+    def job(self) -> Job:
+        return self.before.job
+
+    def record(self, *drafts: Draft) -> None:
+        self.drafts.extend(drafts)
+
+
+class JobStore:
+    """`root` is storage/; `expected_id` is the storage-id that this machine remembers, the proof of the right mount."""
+
+    def __init__(
+        self,
+        root: Path,
+        expected_id: str,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        random_bits: Callable[[int], int] = secrets.randbits,
+        lock_patience_s: float = LOCK_PATIENCE_S,
+    ) -> None:
+        self.layout = Layout(root)
+        self.expected_id = expected_id
+        self.clock = clock
+        self._random_bits = random_bits
+        self._lock_patience_s = lock_patience_s
+        self._last_seen: dict[str, Path] = {}
+
+    # -- is the share there -------------------------------------------------------------------------------------
+
+    def require_online(self) -> None:
+        """StorageOffline unless the storage folder carries the id that this machine remembers."""
+        try:
+            found = fs.read(self.layout.storage_id).decode("ascii", "replace").strip()
+        except OSError as error:
+            raise StorageOffline(
+                f"The storage folder {self.layout.root} is not there (or is not the lab's: {error.strerror}). "
+                "Nothing is lost; everything goes on when it is back."
+            ) from error
+        if found != self.expected_id:
+            raise StorageOffline(
+                f"{self.layout.root} is not the storage folder that this computer knows. "
+                "Nothing was changed; please mount the right one."
+            )
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def load(self, job_id: str) -> Stored:
+        """The job now. What a crash left behind is put right first. JobNotFound, DamagedJob, StorageOffline."""
+        self.require_online()
+        stored = repair.glance(self.layout, self.find(job_id), job_id)
+        if stored is not None:
+            return stored
+        with self._locked(job_id):
+            return self._repaired(job_id)
+
+    def find(self, job_id: str) -> Path:
+        """The job's folder, wherever it is now: as last seen, by its name, or by the id inside. JobNotFound."""
+        for folder in self._candidates(job_id):
+            if repair.id_inside(folder) == job_id:
+                self._last_seen[job_id] = folder
+                return folder
+        self.require_online()
+        raise JobNotFound(job_id)
+
+    def _candidates(self, job_id: str) -> Iterator[Path]:
+        seen = self._last_seen.get(job_id)
+        if seen is not None:
+            yield from (self.layout.status(status) / seen.name for status in Status)
+        yield from self.layout.named_for(job_id, tuple(self.layout.status(s) for s in Status))
+        # A person may have renamed the folder: the id inside it says which job it is.
+        yield from self.layout.job_folders()
+
+    def ids(self, statuses: tuple[Status, ...] = tuple(Status)) -> Iterator[tuple[str, Path]]:
+        """(id, folder) of every job folder, by the id inside it; a folder without one is not a job."""
+        for folder in self.layout.job_folders(statuses):
+            job_id = repair.id_inside(folder)
+            if job_id is not None:
+                yield job_id, folder
+
+    def file(self, stored: Stored, name: str) -> Path:
+        """The path of one of the job's files, for reading; JobNotFound for anything outside the folder."""
+        return file_inside(stored.folder, name, stored.id)
+
+    # -- creating -----------------------------------------------------------------------------------------------
+
+    def create(
+        self,
+        folder_name: Callable[[str], str],
+        files: Sequence[Incoming],
+        drafts: Callable[[str, Staged], Sequence[Draft]],
+        status: Status = Status.UPLOADED,
+    ) -> Stored:
+        """A new job, complete or not at all: staged beside storage/, then one rename into its status folder.
+
+        `folder_name(id)` names it, `drafts(id, staged)` says, purely, what happened, given the files as they are on
+        disk. Raises StorageFailure (nothing is left behind), StorageOffline, FileRefused.
+        """
+        self.require_online()
+        self.layout.make()
+        while True:
+            job_id = naming.job_id(self._random_bits(naming.ID_BITS))
+            with self._locked(job_id):
+                if self._is_taken(job_id):
+                    continue
+                with self._disk_errors():
+                    return self._create(job_id, folder_name(job_id), files, drafts, status)
+
+    def _create(
+        self,
+        job_id: str,
+        name: str,
+        files: Sequence[Incoming],
+        drafts: Callable[[str, Staged], Sequence[Draft]],
+        status: Status,
+    ) -> Stored:
+        staging = self.layout.staging / job_id
+        staging.mkdir()
+        try:
+            staged = stage_files(staging, name, files, self.clock(), self.layout.file_name_limit)
+            batch = seal(drafts(job_id, staged), {}, 0, None, self.clock())
+            job = parse(batch.document)
+            fs.write_new(staging / EVENTS, batch.lines)
+            fs.write_new(staging / METADATA, batch.metadata)
+            fs.sync_folder(staging)
+            target = self.layout.status(status) / name
+            fs.move_folder(staging, target)
+        finally:
+            if staging.exists():
+                fs.remove_tree(staging)
+        self._last_seen[job_id] = target
+        return Stored(target, status, job, batch.document, repair.with_batch(Log((), None, 0), batch))
+
+    def _is_taken(self, job_id: str) -> bool:
+        """Whether any folder carries this id: in its name (trash and staging too), or inside one that was renamed."""
+        places = (*(self.layout.status(s) for s in Status), self.layout.trash)
+        if (self.layout.staging / job_id).exists() or any(True for _ in self.layout.named_for(job_id, places)):
+            return True
+        renamed = (f for f in self.layout.job_folders() if naming.id_in_folder_name(f.name) is None)
+        return any(repair.id_inside(folder) == job_id for folder in renamed)
+
+    # -- changing -----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def edit(self, job_id: str, expected_revision: int | None = None) -> Iterator[Change]:
+        """Change a job under its lock. What the body records is written, whole, when the body ends without an error.
+
+        StaleJob if `expected_revision` is given and the job has moved on; JobBusy, JobNotFound, DamagedJob,
+        StorageOffline; StorageFailure where the disk refuses (then nothing was changed).
+        """
+        self.require_online()
+        with self._locked(job_id):
+            with self._disk_errors():
+                before = self._repaired(job_id, write=True)
+            if expected_revision is not None and before.job.revision != expected_revision:
+                since = [event for event in before.events if event.seq > expected_revision]
+                raise StaleJob(job_id, expected_revision, before.job.revision, since)
+            change = Change(before)
+            yield change
+            if change.drafts:
+                with self._disk_errors():
+                    change.result = self._commit(change)
+
+    def _commit(self, change: Change) -> Stored:
+        before, log = change.before, change.before.log
+        batch = seal(change.drafts, before.document, log.seq, log.last_line, self.clock())
+        after = replace(before, job=parse(batch.document), document=batch.document, log=repair.with_batch(log, batch))
+        moves_folder = change.to_trash or after.job.status != before.job.status
+        parent = self.layout.trash if change.to_trash else self.layout.status(after.job.status)
+        read_as = fs.read(before.folder / METADATA)
+        if moves_folder and parent != before.folder.parent:
+            moves.write_intent(self.layout, before.folder, parent, after.log.seq, before.id)
+        fs.append(before.folder / EVENTS, batch.lines, log.length)
+        # From here on the change has happened: what the disk refuses now is finished when the job is next touched.
+        try:
+            fs.replace(before.folder / METADATA, batch.metadata, lambda: fs.read(before.folder / METADATA) == read_as)
+            folder, pending = moves.finish_move(self.layout, before.folder, after.job, after.log)
+        except OSError as error:
+            logger.warning("job %s: the change is recorded, the rest is finished later: %s", before.id, error)
+            return after
+        self._last_seen[before.id] = folder
+        return replace(after, folder=folder, folder_status=self.layout.status_of(folder), move_pending=pending)
+
+    def _repaired(self, job_id: str, write: bool = False) -> Stored:
+        """The job, put right under its lock. A reader is served from the log where the disk refuses the repair."""
+        stored = repair.repair(self.layout, self.find(job_id), job_id, self.clock(), required=write)
+        self._last_seen[job_id] = stored.folder
+        return stored
+
+    # -- after a crash ------------------------------------------------------------------------------------------
+
+    def recover_all(self) -> list[str]:
+        """Finish what a crash interrupted: every intent, every staging folder that nobody is filling. Returns the ids."""
+        self.require_online()
+        self.layout.make()
+        touched = []
+        for intent in sorted(self.layout.moves.glob("*.json")):
+            job_id = intent.stem
+            with self._locked(job_id):
+                try:
+                    self._repaired(job_id)
+                except JobNotFound:
+                    moves.drop_intent(self.layout, job_id)
+            touched.append(job_id)
+        for staging in sorted(self.layout.staging.iterdir()):
+            touched += self._drop_abandoned(staging)
+        return touched
+
+    def _drop_abandoned(self, staging: Path) -> list[str]:
+        lock = self._lock(staging.name)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return []  # a submission that is being written right now
+        with lock:
+            lock.release()
+            if staging.exists():
+                fs.remove_tree(staging)
+        return [staging.name]
+
+    # -- plumbing -----------------------------------------------------------------------------------------------
+
+    def _lock(self, job_id: str) -> FileLock:
+        return FileLock(self.layout.lock(job_id), poll_interval=0.02)
+
+    @contextmanager
+    def _locked(self, job_id: str) -> Iterator[None]:
+        lock = self._lock(job_id)
+        try:
+            lock.acquire(timeout=self._lock_patience_s)
+        except Timeout as error:
+            raise JobBusy(job_id, self._lock_patience_s) from error
+        except OSError as error:
+            self.require_online()
+            raise StorageFailure(f"The storage refuses locks ({error.strerror}). Nothing was changed.") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def _disk_errors(self) -> Iterator[None]:
+        """An OSError before the change happened means that nothing was changed."""
+        try:
+            yield
+        except OSError as error:
+            self.require_online()
+            raise StorageFailure(
+                f"The storage refused the change ({error.strerror}). Nothing was changed; please try again."
+            ) from error
