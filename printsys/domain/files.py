@@ -12,7 +12,9 @@ from printsys.domain.job import SCHEMA_VERSION, Document, FileRecord, Job, Statu
 from printsys.domain.mails import Mail
 
 
-def job_created(job_id: str, said: SubmitFacts, files: Sequence[Document], actor: str, now: datetime) -> list[Draft]:
+def job_created(
+    job_id: str, folder: str, said: SubmitFacts, files: Sequence[Document], actor: str, now: datetime
+) -> list[Draft]:
     """The first batch of a submitted job: everything that the student said and sent, and the e-mail that says so."""
     at = format_time(now)
     document: Document = {
@@ -40,7 +42,9 @@ def job_created(job_id: str, said: SubmitFacts, files: Sequence[Document], actor
         "print_files": [],
         "notes": "",
     }
-    created = Draft(EventType.JOB_CREATED, actor, {"files": [file["name"] for file in files]}, document)
+    created = Draft(
+        EventType.JOB_CREATED, actor, {"folder": folder, "files": [file["name"] for file in files]}, document
+    )
     return [created, mails.queued(Mail.RECEIVED, said.student_email, actor)]
 
 

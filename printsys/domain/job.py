@@ -71,7 +71,7 @@ def _decimal(value: object) -> object:
     if isinstance(value, Decimal):
         return value
     if not isinstance(value, str):
-        raise ValueError('numbers of this kind are written as text, like "42.7"')  # noqa: TRY004  pydantic wants ValueError
+        raise ValueError('numbers of this kind are written as text, like "42.7"')
     return value.strip()
 
 

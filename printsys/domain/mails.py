@@ -64,15 +64,22 @@ def owed(events: Iterable[Event], job_id: str) -> list[OwedMail]:
     return list(waiting.values())
 
 
+MEANT_FOR = {
+    Mail.APPROVED: frozenset({Status.PENDING}),
+    Mail.REJECTED: frozenset({Status.REJECTED, Status.ARCHIVED}),
+    Mail.COMPLETED: frozenset({Status.COMPLETED}),
+}
+"""Mails that would mislead a student whose job has moved on; the others are true for ever."""
+
+
+def fits(mail: str, status: Status) -> bool:
+    """Whether `mail` still says something true of a job in `status`. One that this version does not know does not."""
+    return mail in set(Mail) and status in MEANT_FOR.get(Mail(mail), frozenset(Status))
+
+
 def still_makes_sense(mail: OwedMail, job: Job) -> bool:
     """False for a mail that the job has outrun: an approval that was taken back, a rejection that was reverted."""
-    meant_for = {
-        Mail.APPROVED: {Status.PENDING},
-        Mail.REJECTED: {Status.REJECTED, Status.ARCHIVED},
-        Mail.COMPLETED: {Status.COMPLETED},
-    }
-    allowed = meant_for.get(Mail(mail.mail)) if mail.mail in set(Mail) else set()
-    return allowed is None or job.status in allowed
+    return fits(mail.mail, job.status)
 
 
 def sent(mail: OwedMail, message_id: str) -> Draft:

@@ -17,7 +17,7 @@ from printsys.domain import facts as f
 from printsys.domain import mails
 from printsys.domain.events import FILESYSTEM, STAFF, STUDENT, SYSTEM, Draft, EventType, actor_kind
 from printsys.domain.job import Document, Estimate, Job, Part, Status, dump, format_time, plain
-from printsys.domain.mails import Mail
+from printsys.domain.mails import Mail, OwedMail
 from printsys.domain.pricing import PriceList, quote, round_up_to_half_hour
 from printsys.errors import InvalidInput, TransitionNotAllowed
 
@@ -295,10 +295,10 @@ def _either(statuses: Iterable[Status]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
-def plan(job: Job, action: str, actor: str, said: f.Facts, terms: Terms) -> list[Draft]:
+def plan(job: Job, action: str, actor: str, said: f.Facts, terms: Terms, owed: Iterable[OwedMail] = ()) -> list[Draft]:
     """The events, e-mails owed included, that `action` means for `job`: one batch, or one clear error.
 
-    Raises TransitionNotAllowed or InvalidInput; an edit that changes nothing gives an empty list.
+    `owed` are the e-mails still waiting: those that the new status outruns are dropped in the same batch. Raises TransitionNotAllowed or InvalidInput; an edit that changes nothing gives an empty list.
     """
     step = find_step(action, job.status, actor)
     effect = step.do(job, said, actor, terms) if step.do else Effect()
@@ -310,6 +310,7 @@ def plan(job: Job, action: str, actor: str, said: f.Facts, terms: Terms) -> list
         patch |= {"status": to.value, "status_since": format_time(terms.now)}
         data |= {"from": job.status.value, "to": to.value}
     drafts = [Draft(kind, actor, told, changed) for kind, told, changed in effect.first]
+    drafts += [mails.dropped(m, f"the job is {to} now") for m in owed if to and not mails.fits(m.mail, to)]
     if step.event is not EventType.EMAIL_QUEUED:
         drafts.append(Draft(step.event, actor, data, patch))
     if step.mail is not None and job.student.email:

@@ -12,7 +12,22 @@ from pathlib import Path
 from printsys.domain.job import FileRecord
 from printsys.jobstore.layout import ASIDE, EVENTS, METADATA, ORIGINAL, PREVIEWS
 
-PRINTABLE = (".3mf", ".gcode", ".bgcode", ".gco", ".g", ".gx", ".ufp", ".idea", ".form", ".sl1", ".sl1s", ".ctb", ".stl", ".obj")  # fmt: skip
+MODELS = (".stl", ".obj")
+PRINTABLE = (
+    ".3mf",
+    ".gcode",
+    ".bgcode",
+    ".gco",
+    ".g",
+    ".gx",
+    ".ufp",
+    ".idea",
+    ".form",
+    ".sl1",
+    ".sl1s",
+    ".ctb",
+    *MODELS,
+)
 """What staff may choose as the print file: slicer output and projects first, then models."""
 IGNORED_SUFFIXES = (".tmp", ".part", ".crdownload", ".swp", ".swo", ".bak", "~", ".lock")
 IGNORED_NAMES = frozenset({METADATA, EVENTS, "thumbs.db", "desktop.ini"})
@@ -35,7 +50,7 @@ def is_ignored(name: str) -> bool:
 
 
 def list_files(folder: Path) -> Iterator[Seen]:
-    """The files that people and slicers keep in the job folder itself; originals, previews and links are not among them."""
+    """The files that people and slicers keep in the job folder itself; no originals, previews or links."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if not is_ignored(entry.name) and entry.is_file(follow_symlinks=False):
@@ -46,8 +61,7 @@ def list_files(folder: Path) -> Iterator[Seen]:
 def printable(folder: Path) -> list[Seen]:
     """What could be the print file, the likeliest first: slicer output before models, the newest first."""
     found = [seen for seen in list_files(folder) if seen.name.casefold().endswith(PRINTABLE)]
-    is_model = (".stl", ".obj")
-    return sorted(found, key=lambda seen: (seen.name.casefold().endswith(is_model), -seen.mtime_ns))
+    return sorted(found, key=lambda seen: (seen.name.casefold().endswith(MODELS), -seen.mtime_ns))
 
 
 def sha256_of(path: Path) -> str:

@@ -29,8 +29,10 @@ class Incoming:
 
 @dataclass(frozen=True)
 class Staged:
-    """The files as they are on disk now, as records for metadata.json: originals first, then working copies."""
+    """The folder's name and its files as they are on disk now, as records for metadata.json: originals, then working
+    copies."""
 
+    folder: str
     files: tuple[Document, ...]
 
 
@@ -61,7 +63,7 @@ def stage_files(staging: Path, folder_name: str, files: Sequence[Incoming], now:
         kept.append(record)
         working.append(record.model_copy(update={"name": copy_name, "role": "working", "uploaded_as": None}))
     fs.sync_folder(originals)
-    return Staged(tuple(dump(record) for record in kept + working))
+    return Staged(folder_name, tuple(dump(record) for record in kept + working))
 
 
 def _store(stream: BinaryIO, path: Path) -> tuple[int, str]:

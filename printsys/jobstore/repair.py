@@ -6,6 +6,7 @@ metadata.json is rebuilt; a person's edit of it is merged, or raised and left al
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 
 from printsys.domain.changes import Conflict, hand_edit
 from printsys.domain.events import FILESYSTEM, SYSTEM, Batch, Draft, EventType, seal, sha256
-from printsys.domain.job import Document, Job, canonical, metadata_bytes, parse
+from printsys.domain.job import Document, Job, Status, canonical, metadata_bytes, parse
 from printsys.errors import DamagedJob, JobNotFound
 from printsys.jobstore import fs
 from printsys.jobstore.jsontext import JsonProblem, decode_object, line_of_field
@@ -23,12 +24,23 @@ from printsys.jobstore.log import Log, read_log
 from printsys.jobstore.moves import finish_move, read_intent
 from printsys.jobstore.stored import Stored, is_deleted
 
-IDENTITY = ("id", "schema_version", "status", "created_at")
-"""Keys that an edit by hand may not simply change."""
+IDENTITY = ("id", "schema_version", "created_at")
+"""Keys that an edit by hand may not change."""
+
+
+@dataclass(frozen=True)
+class _Followed:
+    """The log after metadata.json was brought up to it. An edit by hand that also asks for another status is a step of
+    the job's life: it is left as it is, for whoever can decide what the step needs."""
+
+    log: Log
+    digest: str | None = None
+    asked: Status | None = None
+    edited: Document | None = None
 
 
 def id_inside(folder: Path) -> str | None:
-    """The id that the folder's record carries: in its first event or, where that is lost or ruined, in metadata.json."""
+    """The id that the folder's record carries: in its first event or, where that is lost, in metadata.json."""
     for name, find in ((EVENTS, _id_in_log), (METADATA, _id_in_metadata)):
         try:
             data = fs.read_if_there(folder / name)
@@ -38,6 +50,16 @@ def id_inside(folder: Path) -> str | None:
         if isinstance(found, str):
             return found
     return None
+
+
+def lies_where_it_says(folder: Path, job_id: str) -> bool:
+    """Whether the folder holds this job and lies in the status folder that its own metadata.json names."""
+    try:
+        data = fs.read_if_there(folder / METADATA)
+        document = decode_object(data) if data is not None else {}
+    except (JsonProblem, NotADirectoryError):
+        return False
+    return document.get("id") == job_id and document.get("status") == folder.parent.name
 
 
 def _id_in_log(data: bytes) -> Any:
@@ -61,7 +83,7 @@ def glance(layout: Layout, folder: Path, job_id: str) -> Stored | None:
     if log.tail or not log.events or log.state != sha256(metadata):
         return None
     document = decode_object(metadata)
-    return Stored(folder, layout.status_of(folder), parse(document), canonical(document), log)
+    return Stored(folder, layout.status_of(folder), parse(document), canonical(document), log, digest=log.state)
 
 
 def repair(layout: Layout, folder: Path, job_id: str, now: datetime, required: bool) -> Stored:
@@ -77,8 +99,9 @@ def repair(layout: Layout, folder: Path, job_id: str, now: datetime, required: b
             raise
         return _serve_metadata(layout, folder, job_id, damage)
     problem: DamagedJob | None = None
+    followed = _Followed(log)
     try:
-        log = _metadata_follows(folder, log, job_id, now)
+        followed = _metadata_follows(folder, log, job_id, now)
     except DamagedJob as error:
         if required:
             raise
@@ -86,13 +109,25 @@ def repair(layout: Layout, folder: Path, job_id: str, now: datetime, required: b
     except OSError:
         if required:
             raise
+    log = followed.log
     document = log.document()
     job = parse(document)
     deleting = is_deleted(log) and read_intent(layout, job_id) is not None
     folder, pending = finish_move(layout, folder, job, log)
     if deleting:
         raise JobNotFound(job_id)
-    return Stored(folder, layout.status_of(folder), job, document, log, pending, problem)
+    return Stored(
+        folder,
+        layout.status_of(folder),
+        job,
+        document,
+        log,
+        pending,
+        problem,
+        followed.asked,
+        followed.edited,
+        followed.digest,
+    )
 
 
 def _whole_log(folder: Path, job_id: str, required: bool) -> Log:
@@ -133,12 +168,12 @@ def keep_aside(folder: Path, name: str, data: bytes) -> Path:
     return aside / name
 
 
-def _metadata_follows(folder: Path, log: Log, job_id: str, now: datetime) -> Log:
+def _metadata_follows(folder: Path, log: Log, job_id: str, now: datetime) -> _Followed:
     """Make metadata.json what the log says, bringing a person's edit into the log first."""
     path = folder / METADATA
     found = fs.read_if_there(path)
     if found is not None and sha256(found) == log.state:
-        return log
+        return _Followed(log, log.state)
     if found is None:
         if log.events[-1].type != EventType.METADATA_RESTORED:
             log = append_batch(folder, log, [Draft(EventType.METADATA_RESTORED, SYSTEM)], now)
@@ -148,13 +183,16 @@ def _metadata_follows(folder: Path, log: Log, job_id: str, now: datetime) -> Log
         if isinstance(edit, Conflict):
             fields = " and ".join(edit.fields)
             raise DamagedJob(job_id, METADATA, f"it was edited by hand while the system changed {fields} too.")
+        if "status" in edit.patch:
+            rest = {name: value for name, value in edit.patch.items() if name not in ("status", "status_since")}
+            return _Followed(log, sha256(found), Status(theirs["status"]), rest)
         if edit.patch:
-            _check(metadata_bytes(theirs), theirs, job_id)
             log = append_batch(folder, log, [Draft(EventType.METADATA_EDITED, FILESYSTEM, {}, edit.patch)], now)
         elif theirs["revision"] == log.seq:
-            return log  # only white space, line ends or the order of keys: nothing happened
-    fs.replace(path, metadata_bytes(log.document()), lambda: fs.read_if_there(path) == found)
-    return log
+            return _Followed(log, sha256(found))  # only white space, line ends or the order of keys: nothing happened
+    written = metadata_bytes(log.document())
+    fs.replace(path, written, lambda: fs.read_if_there(path) == found)
+    return _Followed(log, sha256(written))
 
 
 def _read_by_hand(found: bytes, log: Log, job_id: str) -> Document:

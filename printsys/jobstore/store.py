@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from printsys.domain import naming
-from printsys.domain.events import Draft, seal
+from printsys.domain.events import FILESYSTEM, Draft, EventType, seal, sha256
 from printsys.domain.job import Job, Status, parse
 from printsys.errors import JobBusy, JobNotFound, StaleJob, StorageFailure, StorageOffline
 from printsys.jobstore import fs, moves, repair
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Change:
-    """A change being made, under the job's lock. `result` is the job afterwards (as before, where nothing is recorded)."""
+    """A change being made, under the job's lock. `result` is the job afterwards."""
 
     before: Stored
     drafts: list[Draft] = field(default_factory=list)
@@ -93,21 +93,27 @@ class JobStore:
             return self._repaired(job_id)
 
     def find(self, job_id: str) -> Path:
-        """The job's folder, wherever it is now: as last seen, by its name, or by the id inside. JobNotFound."""
-        for folder in self._candidates(job_id):
-            if repair.id_inside(folder) == job_id:
-                self._last_seen[job_id] = folder
-                return folder
+        """The job's folder, wherever it is now: as last seen, by its name, or by the id inside. JobNotFound.
+
+        Where several folders carry the id (somebody copied one), the job is the one that lies where its record says.
+        """
+        seen = self._last_seen.get(job_id)
+        if seen is not None and seen.parent != self.layout.trash and repair.lies_where_it_says(seen, job_id):
+            return seen
+        for search in (self._named_for(job_id), self.layout.job_folders()):
+            found = [folder for folder in search if repair.id_inside(folder) == job_id]
+            if found:
+                best = next((folder for folder in found if repair.lies_where_it_says(folder, job_id)), found[0])
+                self._last_seen[job_id] = best
+                return best
         self.require_online()
         raise JobNotFound(job_id)
 
-    def _candidates(self, job_id: str) -> Iterator[Path]:
+    def _named_for(self, job_id: str) -> Iterator[Path]:
         seen = self._last_seen.get(job_id)
-        if seen is not None:
-            yield from (self.layout.status(status) / seen.name for status in Status)
+        if seen is not None:  # a person's own name for it, in another status folder
+            yield from (self.layout.status(s) / seen.name for s in Status)
         yield from self.layout.named_for(job_id, tuple(self.layout.status(s) for s in Status))
-        # A person may have renamed the folder: the id inside it says which job it is.
-        yield from self.layout.job_folders()
 
     def ids(self, statuses: tuple[Status, ...] = tuple(Status)) -> Iterator[tuple[str, Path]]:
         """(id, folder) of every job folder, by the id inside it; a folder without one is not a job."""
@@ -167,7 +173,8 @@ class JobStore:
             if staging.exists():
                 fs.remove_tree(staging)
         self._last_seen[job_id] = target
-        return Stored(target, status, job, batch.document, repair.with_batch(Log((), None, 0), batch))
+        log = repair.with_batch(Log((), None, 0), batch)
+        return Stored(target, status, job, batch.document, log, digest=sha256(batch.metadata))
 
     def _is_taken(self, job_id: str) -> bool:
         """Whether any folder carries this id: in its name (trash and staging too), or inside one that was renamed."""
@@ -201,17 +208,27 @@ class JobStore:
 
     def _commit(self, change: Change) -> Stored:
         before, log = change.before, change.before.log
-        batch = seal(change.drafts, before.document, log.seq, log.last_line, self.clock())
-        after = replace(before, job=parse(batch.document), document=batch.document, log=repair.with_batch(log, batch))
+        drafts = list(change.drafts)
+        if before.edited is not None:
+            drafts.insert(0, Draft(EventType.METADATA_EDITED, FILESYSTEM, {}, before.edited))
+        batch = seal(drafts, before.document, log.seq, log.last_line, self.clock())
+        after = replace(
+            before,
+            asked_in_file=None,
+            edited=None,
+            job=parse(batch.document),
+            document=batch.document,
+            log=repair.with_batch(log, batch),
+        )
         moves_folder = change.to_trash or after.job.status != before.job.status
         parent = self.layout.trash if change.to_trash else self.layout.status(after.job.status)
-        read_as = fs.read(before.folder / METADATA)
+        metadata = before.folder / METADATA
         if moves_folder and parent != before.folder.parent:
             moves.write_intent(self.layout, before.folder, parent, after.log.seq, before.id)
         fs.append(before.folder / EVENTS, batch.lines, log.length)
         # From here on the change has happened: what the disk refuses now is finished when the job is next touched.
         try:
-            fs.replace(before.folder / METADATA, batch.metadata, lambda: fs.read(before.folder / METADATA) == read_as)
+            fs.replace(metadata, batch.metadata, lambda: sha256(fs.read(metadata)) == before.digest)
             folder, pending = moves.finish_move(self.layout, before.folder, after.job, after.log)
         except OSError as error:
             logger.warning("job %s: the change is recorded, the rest is finished later: %s", before.id, error)
@@ -228,7 +245,7 @@ class JobStore:
     # -- after a crash ------------------------------------------------------------------------------------------
 
     def recover_all(self) -> list[str]:
-        """Finish what a crash interrupted: every intent, every staging folder that nobody is filling. Returns the ids."""
+        """Finish what a crash interrupted: every intent, every staging folder that nobody fills. Returns the ids."""
         self.require_online()
         self.layout.make()
         touched = []

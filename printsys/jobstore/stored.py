@@ -14,7 +14,10 @@ from printsys.jobstore.log import Log
 @dataclass(frozen=True)
 class Stored:
     """`move_pending` says, in words, why the folder is not in its status folder yet. `problem` says what a person
-    must look at in the record; while there is one, the job serves its last good state and cannot be changed."""
+    must look at in the record; while there is one, the job serves its last good state and cannot be changed.
+    `asked_in_file` is a status that somebody wrote into metadata.json, `edited` what else that edit changed: it waits
+    for the step to be taken, and the next change that is recorded brings it along.
+    `digest` is the sha256 of metadata.json as it was read or written: only that file is ever replaced."""
 
     folder: Path
     folder_status: Status | None
@@ -23,6 +26,9 @@ class Stored:
     log: Log
     move_pending: str | None = None
     problem: DamagedJob | None = None
+    asked_in_file: Status | None = None
+    edited: Document | None = None
+    digest: str | None = None
 
     @property
     def id(self) -> str:
@@ -33,9 +39,14 @@ class Stored:
         return self.log.events
 
     @property
-    def moved_by_hand(self) -> bool:
-        """The folder lies in another status folder than the record says, and no move of ours is under way."""
-        return self.move_pending is None and self.folder_status not in (None, self.job.status)
+    def asked_by_hand(self) -> Status | None:
+        """The status that somebody asks for by having dragged the folder there, or written it into metadata.json.
+
+        A folder in another status folder than the record says, with no move of ours under way, was moved by a person.
+        """
+        if self.move_pending is None and self.folder_status not in (None, self.job.status):
+            return self.folder_status
+        return self.asked_in_file
 
 
 def is_deleted(log: Log) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import resource
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from printsys.domain.events import Draft, EventType
 from printsys.domain.job import Status, metadata_bytes
 from printsys.errors import DamagedJob, JobBusy, JobNotFound, StaleJob, StorageFailure, StorageOffline
 from printsys.jobstore import JobStore, Stored, fs
@@ -88,7 +90,7 @@ def test_every_change_leaves_a_log_that_folds_to_the_very_bytes_of_metadata_json
 def test_the_lines_of_the_log_are_chained_and_numbered(store: JobStore, job: Stored) -> None:
     lines = (approve(store, job).folder / "events.jsonl").read_bytes().splitlines()
     assert [json.loads(line)["seq"] for line in lines] == [1, 2, 3, 4]
-    for before, line in zip(lines, lines[1:], strict=False):
+    for before, line in itertools.pairwise(lines):
         assert json.loads(line)["prev"] == hashlib.sha256(before).hexdigest()
     assert json.loads(lines[0])["prev"] is None
 
@@ -144,7 +146,7 @@ def test_what_an_editor_does_to_the_text_alone_is_no_event(
         ('"copies": 1', '"copies": "two"', "line 20, request.copies"),
         ('"copies": 1', '"copies": 1,, ', "line 20"),
         ('"copies": 1', '"copies": NaN', "line 20"),
-        ('"status": "Uploaded"', '"status": "Printing"', "line 5"),
+        ('"status": "Uploaded"', '"status": "Printed"', "line 5, status"),
         ('"id": "', '"id": "x', "line 3"),
     ],
 )
@@ -180,6 +182,29 @@ def test_an_edit_that_clashes_with_what_happened_since_is_raised(store: JobStore
     loaded = store.load(job.id)
     assert loaded.problem is not None and "notes" in str(loaded.problem)
     assert "from the editor" in (job.folder / "metadata.json").read_text("utf-8")
+
+
+def test_a_status_written_into_metadata_json_waits_for_whoever_can_take_the_step(store: JobStore, job: Stored) -> None:
+    path = job.folder / "metadata.json"
+    edited = path.read_text("utf-8").replace('"Uploaded"', '"Rejected"').replace('"ARCH 4000"', '"ARCH 1"')
+    path.write_text(edited, "utf-8")
+    asked = store.load(job.id)
+    assert (asked.asked_by_hand, asked.job, asked.problem) == (Status.REJECTED, job.job, None)
+    assert path.read_text("utf-8") == edited
+    after = act(store, job, "reject", reasons=["other"])
+    assert [event["type"] for event in events_of(after)[2:4]] == ["MetadataEdited", "JobRejected"]
+    assert (after.folder.parent.name, after.job.student.class_number) == ("Rejected", "ARCH 1")
+    assert store.load(job.id).asked_by_hand is None
+
+
+def test_an_edit_saved_while_a_change_is_under_way_is_not_overwritten(store: JobStore, job: Stored) -> None:
+    path = job.folder / "metadata.json"
+    with store.edit(job.id) as change:
+        path.write_text(path.read_text("utf-8").replace('"ARCH 4000"', '"ARCH 1"'), "utf-8")
+        change.record(Draft(EventType.NOTES_EDITED, "staff", {}, {"notes": "from the dashboard"}))
+    assert '"ARCH 1"' in path.read_text("utf-8")
+    merged = store.load(job.id)
+    assert (merged.problem, merged.job.notes, merged.job.student.class_number) == (None, "from the dashboard", "ARCH 1")
 
 
 def test_a_lost_metadata_json_is_rebuilt_from_the_log(store: JobStore, job: Stored) -> None:
@@ -275,7 +300,7 @@ def test_a_renamed_or_dragged_folder_is_found_by_the_id_inside(
     for opened in (store, open_store()):
         found = opened.load(job.id)
         assert found.folder == there
-        assert found.moved_by_hand
+        assert found.asked_by_hand == Status.PRINTING
 
 
 def test_a_deleted_job_goes_to_the_trash_whole(store: JobStore, job: Stored) -> None:

@@ -1,0 +1,233 @@
+#!/usr/bin/env python3
+"""Every command of the system: `python manage.py run`, `python manage.py test`, `python manage.py --help`.
+
+Needs nothing but Python: the first call makes `.venv` beside this file from the exact pins, then hands over to it.
+Only the standard library is imported here, so that this works before anything is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+RUN, DEV = "requirements.txt", "requirements-dev.txt"
+SETUP_PATIENCE_S = 900
+
+COMMANDS = {
+    "run": "start the whole system: PostgreSQL, web, indexer, worker",
+    "web": "serve the pages only",
+    "index": "run the indexer only: folders to PostgreSQL",
+    "work": "run the task worker only: e-mail, pictures",
+    "test": "run the tests (everything after it goes to pytest)",
+    "check": "prove that storage and mirror are whole",
+    "reindex": "build the mirror anew from the folders",
+    "demo": "fill an empty storage with a dozen lively jobs",
+    "db": "migrate the database: upgrade, revision",
+    "set-password": "choose the staff password",
+    "send-test-email": "try the mail settings",
+}
+
+
+def main(arguments: list[str]) -> int:
+    if sys.version_info < (3, 11):
+        print(f"This needs Python 3.11 or newer; {sys.executable} is {sys.version.split()[0]}.", file=sys.stderr)
+        return 2
+    command = next((word for word in arguments if not word.startswith("-")), None)
+    if command not in COMMANDS or (command != "test" and arguments[0].startswith("-")):
+        _parser().parse_args(arguments)  # prints help, or what is wrong, and ends
+        return 2
+    if Path(sys.prefix).resolve() == VENV.resolve():
+        return _inside(command, arguments[arguments.index(command) + 1 :])
+    try:
+        python = _set_up(DEV if command == "test" else RUN)
+    except SetupFailed as failure:
+        print(f"\nSetting up did not work: {failure}", file=sys.stderr)
+        return 2
+    return _hand_over([str(python), str(ROOT / "manage.py"), *arguments])
+
+
+def _parser() -> argparse.ArgumentParser:
+    listing = "\n".join(f"  {name:16} {what}" for name, what in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="manage.py",
+        usage="python manage.py COMMAND [options]",
+        description=f"A print lab's job system in which the folder is the record.\n\ncommands:\n{listing}\n\n"
+        "`python manage.py COMMAND --help` explains each.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of the above")
+    return parser
+
+
+def _inside(command: str, arguments: list[str]) -> int:
+    """Run a command with everything installed. Each is a module with `add_arguments(parser)` and `run(args) -> int`."""
+    sys.path.insert(0, str(ROOT))
+    from printsys.errors import PrintSysError
+
+    module = importlib.import_module(f"printsys.commands.{command.replace('-', '_')}")
+    parser = argparse.ArgumentParser(prog=f"manage.py {command}", description=module.__doc__)
+    module.add_arguments(parser)
+    try:
+        if command == "test":
+            return int(module.run(arguments))
+        return int(module.run(parser.parse_args(arguments)))
+    except PrintSysError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _hand_over(command: list[str]) -> int:
+    if os.name == "posix":
+        os.execv(command[0], command)
+    child = subprocess.Popen(command)
+    while True:
+        with contextlib.suppress(KeyboardInterrupt):  # the child has had it too, and decides
+            return child.wait()
+
+
+# -- the virtual environment ----------------------------------------------------------------------------------------
+
+
+class SetupFailed(Exception):
+    pass
+
+
+def _set_up(requirements: str) -> Path:
+    """`.venv` with exactly what `requirements` pins; instant when that is so already. Returns its python."""
+    python = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if _is_current(python, requirements):
+        return python
+    with _only_one():
+        if _is_current(python, requirements):
+            return python
+        print("Setting up (once; this takes a minute or two).", flush=True)
+        if not _is_whole(python):
+            _make_venv()
+        _install(python, requirements)
+        _stamp(requirements).write_text(_wanted(requirements), "ascii")
+    print("Set-up is done.", flush=True)
+    return python
+
+
+def _stamp(requirements: str) -> Path:
+    return VENV / f"installed-{requirements}"
+
+
+def _wanted(requirements: str) -> str:
+    """What a stamp says once everything is in: the pins (the run time's are part of the tests') and the Python."""
+    pins = b"".join((ROOT / name).read_bytes() for name in (RUN, requirements))
+    return hashlib.sha256(pins + sys.version.encode() + str(VENV).encode()).hexdigest()
+
+
+def _is_current(python: Path, requirements: str) -> bool:
+    """An interrupted set-up has no stamp, a changed or moved one has another. What the tests have serves all."""
+    stamps = [_stamp(name) for name in {requirements, DEV}]
+    wanted = {_stamp(name): _wanted(name) for name in {requirements, DEV}}
+    return python.exists() and any(stamp.exists() and stamp.read_text("ascii") == wanted[stamp] for stamp in stamps)
+
+
+def _is_whole(python: Path) -> bool:
+    """Whether the environment's own python and pip run (it may have been copied, or cut short)."""
+    if not python.exists():
+        return False
+    probe = f"import sys, pip; assert sys.version == {sys.version!r} and sys.prefix == {str(VENV)!r}"
+    return subprocess.run([python, "-c", probe], capture_output=True, check=False).returncode == 0
+
+
+def _make_venv() -> None:
+    print(f"  making {VENV.name} with Python {sys.version.split()[0]} …", flush=True)
+    if VENV.exists():
+        shutil.rmtree(VENV)
+    made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        shutil.rmtree(VENV, ignore_errors=True)
+        said = (made.stdout + made.stderr).strip()
+        if "ensurepip" in said:
+            package = f"python3.{sys.version_info.minor}-venv"
+            raise SetupFailed(f"this Python comes without its venv module. On Debian or Ubuntu: apt install {package}")
+        raise SetupFailed(said or "python -m venv failed")
+
+
+def _install(python: Path, requirements: str) -> None:
+    command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-r", requirements]
+    pins = "".join((ROOT / name).read_text("utf-8") for name in {RUN, requirements})
+    count = pins.count("==") - pins.count("python_full_version >=") - pins.count("win32")
+    print(f"  installing about {count} packages …", flush=True)
+    pip = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert pip.stdout is not None
+    said, found = [], 0
+    for line in pip.stdout:
+        said.append(line)
+        if line.startswith(("Collecting", "Requirement already")):
+            found += 1
+            if found % 10 == 0:
+                print(f"  {min(found, count)} of {count} …", flush=True)
+        elif line.startswith("Installing collected"):
+            print("  unpacking …", flush=True)
+    if pip.wait() != 0:
+        raise SetupFailed("".join(said[-8:]).strip() or "pip failed")
+
+
+@contextlib.contextmanager
+def _only_one() -> Iterator[None]:
+    """Two calls at once must not install into one folder; the second waits. A dead one's claim is taken over."""
+    claim = ROOT / ".venv-setup"
+    deadline = time.monotonic() + SETUP_PATIENCE_S
+    told = False
+    while True:
+        try:
+            claim.mkdir()
+            (claim / "pid").write_text(str(os.getpid()), "ascii")
+            break
+        except FileExistsError:
+            if _is_abandoned(claim) or time.monotonic() > deadline:
+                shutil.rmtree(claim, ignore_errors=True)
+            elif not told:
+                print("Another call is setting up; waiting for it …", flush=True)
+                told = True
+            time.sleep(0.2)
+        except OSError as error:
+            raise SetupFailed(f"{ROOT} cannot be written: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        shutil.rmtree(claim, ignore_errors=True)
+
+
+def _is_abandoned(claim: Path) -> bool:
+    try:
+        pid = int((claim / "pid").read_text("ascii"))
+    except (OSError, ValueError):
+        # Just being made, or cut short in that instant: old enough tells which.
+        with contextlib.suppress(OSError):
+            return time.time() - claim.stat().st_mtime > 10
+        return False
+    if os.name == "nt":
+        listed = subprocess.run(
+            ["tasklist", "/FI", f"PID eq {pid}", "/NH"], capture_output=True, text=True, check=False
+        )
+        return str(pid) not in listed.stdout
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

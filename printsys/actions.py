@@ -1,0 +1,203 @@
+"""The use cases: every way in which a job comes to be or changes, whoever asks (a page, a script, a task).
+
+Each decides in the domain, records through the job store, and then tells the mirror and the queue to look. The record
+is what counts: a mirror or queue that is down costs nothing but time.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from indexer.index import Mirror
+from printsys.config import Lab
+from printsys.domain import mails, naming, workflow
+from printsys.domain.events import STUDENT, Draft, EventType
+from printsys.domain.facts import (
+    ApproveFacts,
+    ChooseFileFacts,
+    Facts,
+    NoFacts,
+    OptionalReasonFacts,
+    ResendFacts,
+    SubmitFacts,
+)
+from printsys.domain.files import files_added, job_created
+from printsys.domain.job import FileRecord, Job, Status
+from printsys.domain.pricing import Quote, quote
+from printsys.errors import InvalidInput, JobNotFound, MirrorDown, TokenExpired, TokenUsed, TransitionNotAllowed
+from printsys.jobstore import Change, Incoming, JobStore, Stored
+from printsys.jobstore.files import Seen, describe, unchanged
+
+RESEND_COOL_DOWN = timedelta(minutes=2)
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Actions:
+    """`look(job_id)` tells the task queue that a job may owe work; it must not raise for a queue that is down."""
+
+    store: JobStore
+    mirror: Mirror
+    lab: Lab
+    look: Callable[[str], None]
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def submit(self, said: SubmitFacts, files: Sequence[Incoming], actor: str = STUDENT) -> Stored:
+        """A new job in Uploaded. InvalidInput where the lab does not offer what is asked; see JobStore.create."""
+        check_offered(said, self.lab)
+        stored = self.store.create(
+            lambda job_id: naming.folder_name(said.student_name, said.print_method, said.color, job_id),
+            files,
+            lambda job_id, staged: job_created(job_id, staged.folder, said, staged.files, actor, self.clock()),
+        )
+        return self._follow_up(stored)
+
+    def perform(
+        self, job_id: str, action: str, said: Facts, actor: str, expected_revision: int | None = None
+    ) -> Stored:
+        """Any action of the workflow table. TransitionNotAllowed, InvalidInput, and what JobStore.edit raises."""
+        prepared = self._prepare_files(job_id, said)
+        with self.store.edit(job_id, expected_revision) as change:
+            _refuse_if_moved_by_hand(change.before, action)
+            added = _new_files(change, prepared, actor)
+            change.record(*added, *self._plan(change, action, actor, said))
+            change.to_trash = action == "delete"
+        if change.to_trash:
+            return self._forget(change.result)
+        return self._follow_up(change.result)
+
+    def student_decides(self, job_id: str, nonce: str, confirm: bool, reason: str = "") -> Stored:
+        """The student's answer by the e-mailed link. TokenUsed, TokenExpired, and what JobStore.edit raises."""
+        with self.store.edit(job_id) as change:
+            require_open_confirmation(change.job, nonce, self.clock())
+            action, said = (
+                ("student_confirm", NoFacts()) if confirm else ("student_decline", OptionalReasonFacts(reason=reason))
+            )
+            change.record(*self._plan(change, action, STUDENT, said))
+        return self._follow_up(change.result)
+
+    def resend_confirmation(self, job_id: str, nonce: str) -> Stored:
+        """A new link for a student whose old one ran out; not more often than every two minutes."""
+        with self.store.edit(job_id) as change:
+            _require_current(change.job, nonce)
+            asked = [e.at for e in change.before.events if e.type == EventType.EMAIL_QUEUED]
+            if asked and self.clock() - asked[-1] < RESEND_COOL_DOWN:
+                raise TransitionNotAllowed(
+                    "resend-email", "We sent you an e-mail a moment ago. Please give it two minutes."
+                )
+            change.record(*self._plan(change, "resend-email", STUDENT, ResendFacts()))
+        return self._follow_up(change.result)
+
+    def record(self, job_id: str, decide: Callable[[Stored], Sequence[Draft]]) -> Stored:
+        """Record what a task found out. `decide` sees the job under its lock, so it re-checks what it was told."""
+        with self.store.edit(job_id) as change:
+            change.record(*decide(change.before))
+        return self._follow_up(change.result) if change.drafts else change.result
+
+    def price(self, job: Job, weight_g: Decimal | None, volume_ml: Decimal | None) -> Quote:
+        """What an approval of today with these figures would cost."""
+        return quote(job.request.method, weight_g, volume_ml, self.terms().prices)
+
+    def terms(self) -> workflow.Terms:
+        now = self.clock()
+        return workflow.Terms(
+            now=now,
+            prices=self.lab.price_list_on(now.astimezone(ZoneInfo(self.lab.timezone)).date()),
+            confirmation_days=self.lab.confirmation_days,
+            nonce=secrets.token_urlsafe(18),
+        )
+
+    def _plan(self, change: Change, action: str, actor: str, said: Facts) -> list[Draft]:
+        waiting = mails.owed(change.before.events, change.job.id)
+        return workflow.plan(change.job, action, actor, said, self.terms(), waiting)
+
+    def _prepare_files(self, job_id: str, said: Facts) -> list[tuple[FileRecord, Seen]]:
+        """Hash, outside the lock, print files that the record does not know yet (a slicer has just saved them)."""
+        if not isinstance(said, ApproveFacts | ChooseFileFacts):
+            return []
+        stored = self.store.load(job_id)
+        unknown = [name for name in said.print_file if stored.job.file(name) is None]
+        for name in said.print_file:
+            try:
+                self.store.file(stored, name)
+            except JobNotFound as error:
+                raise InvalidInput({"print_file": [f"{name} is not in the job's folder any more."]}) from error
+        return [describe(stored.folder, name, "filesystem", self.clock()) for name in unknown]
+
+    def _follow_up(self, stored: Stored) -> Stored:
+        try:
+            self.mirror.put(stored)
+        except MirrorDown as error:
+            logger.warning("job %s is recorded, the mirror follows later: %s", stored.id, error)
+        self.look(stored.id)
+        return stored
+
+    def _forget(self, stored: Stored) -> Stored:
+        try:
+            self.mirror.remove([stored.id])
+        except MirrorDown as error:
+            logger.warning("job %s is deleted, the mirror follows later: %s", stored.id, error)
+        return stored
+
+
+def check_offered(said: SubmitFacts, lab: Lab) -> None:
+    """InvalidInput where the request names something that the lab does not have."""
+    wrong: dict[str, list[str]] = {}
+    method = next((m for m in lab.methods if m.name == said.print_method), None)
+    if method is None:
+        wrong["print_method"] = [f"Please choose one of: {', '.join(m.name for m in lab.methods)}."]
+    else:
+        if said.color not in method.colors:
+            wrong["color"] = [f"{said.color} is not a colour that we have for {method.name}."]
+        if said.printer not in [printer.id for printer in lab.printers_for(method.name)]:
+            wrong["printer"] = [f"Please choose a printer for {method.name}."]
+    if said.discipline not in lab.disciplines:
+        wrong["discipline"] = ["Please choose a discipline from the list."]
+    if not said.minimum_charge_consent:
+        wrong["minimum_charge_consent"] = [lab.consent_refused]
+    if said.copies > lab.max_copies:
+        wrong["copies"] = [f"We print at most {lab.max_copies} copies of a job."]
+    if wrong:
+        raise InvalidInput(wrong)
+
+
+def require_open_confirmation(job: Job, nonce: str, now: datetime) -> None:
+    """TokenUsed or TokenExpired unless the link with `nonce` is the one that this job waits for."""
+    _require_current(job, nonce)
+    if job.confirmation is None or job.confirmation.expires_at is None or job.confirmation.expires_at <= now:
+        raise TokenExpired("This link has expired. You can have a new one sent to you.")
+
+
+def _require_current(job: Job, nonce: str) -> None:
+    if job.confirmation is None or job.confirmation.nonce is None:
+        raise TokenUsed("This link is no longer in use: the lab took the approval back. You will hear from us.")
+    if not secrets.compare_digest(job.confirmation.nonce, nonce):
+        raise TokenUsed("This link was replaced by a newer one. Please use the link from our latest e-mail.")
+    if job.status != Status.PENDING:
+        raise TokenUsed("This link did its work already: there is nothing left to confirm.")
+
+
+def _refuse_if_moved_by_hand(stored: Stored, action: str) -> None:
+    if stored.asked_by_hand is not None:
+        raise TransitionNotAllowed(
+            action,
+            f"Somebody moved this job to {stored.asked_by_hand} in the folders, while its record says "
+            f"{stored.job.status}. Please move it back to {stored.job.status} first.",
+        )
+
+
+def _new_files(change: Change, prepared: Sequence[tuple[FileRecord, Seen]], actor: str) -> list[Draft]:
+    """What was hashed outside the lock, re-checked inside it."""
+    for record, seen in prepared:
+        if not unchanged(change.before.folder, seen):
+            raise InvalidInput(
+                {"print_file": [f"{record.name} is being written right now. Please try again in a moment."]}
+            )
+    fresh = [record for record, _ in prepared if change.job.file(record.name) is None]
+    return files_added(change.job, fresh, actor)

@@ -1,0 +1,71 @@
+"""Prove that storage and mirror are whole. Nothing is changed. Exit code 0: clean, 1: findings, 2: could not run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from indexer.check import check_storage
+from indexer.check_mirror import check_mirror
+from indexer.findings import Finding
+from indexer.schema import create_engine
+from printsys.commands.common import add_storage_argument, database, settings_from
+from printsys.commands.progress import add_progress_argument, progress_bar
+from printsys.config import Settings
+from printsys.errors import PrintSysError, StorageOffline
+from printsys.jobstore import JobStore
+from printsys.wiring import open_store, remembered_at
+
+CLEAN, FINDINGS, COULD_NOT_RUN = 0, 1, 2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--deep", action="store_true", help="read every file and compare its hash")
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    add_progress_argument(parser)
+    add_storage_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    settings = settings_from(args)
+    store = _store(settings)
+    with progress_bar(args.progress, "Checking") as progress:
+        findings = check_storage(store, args.deep, progress)
+    problem = None
+    try:
+        findings += _of_the_mirror(settings, store, args.deep)
+    except PrintSysError as error:  # what is wrong in the folders is worth knowing all the same
+        problem = f"The mirror could not be checked: {error}"
+    print(_as_json(findings, problem) if args.json else _in_words(findings, problem))
+    if problem:
+        print(problem, file=sys.stderr)
+        return COULD_NOT_RUN
+    return FINDINGS if findings else CLEAN
+
+
+def _store(settings: Settings) -> JobStore:
+    """Opening a storage for the first time sets it up; a check must not."""
+    if not remembered_at(settings).exists() and not (settings.storage / ".printsys" / "storage-id").exists():
+        raise StorageOffline(f"There is no storage in {settings.storage} to check.")
+    return open_store(settings)
+
+
+def _of_the_mirror(settings: Settings, store: JobStore, deep: bool) -> list[Finding]:
+    with database(settings) as settings:
+        assert settings.database_url is not None
+        engine = create_engine(settings.database_url)
+        try:
+            return check_mirror(store, engine, deep)
+        finally:
+            engine.dispose()
+
+
+def _as_json(findings: list[Finding], problem: str | None) -> str:
+    return json.dumps({"findings": [one.as_json() for one in findings], "problem": problem}, indent=2)
+
+
+def _in_words(findings: list[Finding], problem: str | None) -> str:
+    if not findings:
+        return "The folders are whole." if problem else "Storage and mirror are whole."
+    return "\n".join(f"{one.kind}: {one.sentence}" for one in findings)

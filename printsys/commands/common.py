@@ -1,0 +1,44 @@
+"""What several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from printsys.config import Settings, load_settings
+from printsys.errors import PrintSysError
+from printsys.postgres import PostgresFailed, embedded_postgres
+
+
+def add_storage_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--storage", type=Path, help="the storage folder (default: PRINTSYS_STORAGE, or storage/)")
+
+
+def settings_from(args: argparse.Namespace) -> Settings:
+    """Settings, with what the command line says over them, passed on to child processes by the environment."""
+    if getattr(args, "storage", None):
+        os.environ["PRINTSYS_STORAGE"] = str(args.storage.absolute())
+    return load_settings()
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[Settings]:
+    """Settings with a database to use: the lab's own server, or the embedded one, running while the body does."""
+    if settings.database_url:
+        yield settings
+        return
+    try:
+        with embedded_postgres(settings.instance) as url:
+            yield settings.model_copy(update={"database_url": url})
+    except PostgresFailed as error:
+        raise PrintSysError(f"There is no database: {error}") from error
+
+
+def log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("huey").setLevel(logging.WARNING)

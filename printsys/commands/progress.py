@@ -1,0 +1,29 @@
+"""A progress bar for long work: on stderr, where somebody looks."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+def add_progress_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--progress", action="store_true", help="show progress even where stderr is no terminal")
+
+
+@contextmanager
+def progress_bar(wanted: bool, what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A function to call with (done, total); None where nobody looks."""
+    if not wanted and not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm
+
+    with tqdm(desc=what, unit=" folders", file=sys.stderr, dynamic_ncols=True) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show

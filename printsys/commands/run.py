@@ -1,0 +1,155 @@
+"""Start the whole system: PostgreSQL, web, indexer and worker. One Ctrl-C stops it all."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+from filelock import FileLock, Timeout
+
+from printsys import password
+from printsys.commands.common import add_storage_argument, settings_from
+from printsys.config import DEFAULT_BASE_URL, ROOT, Settings
+from printsys.errors import PrintSysError
+from printsys.lifeline import SUPERVISED
+from printsys.postgres import PostgresFailed, embedded_postgres
+from printsys.supervise import Part, Supervisor
+
+START_PATIENCE_S = 120
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (0.0.0.0: the whole network)")
+    parser.add_argument("--port", type=int, default=5000)
+    add_storage_argument(parser)
+    parser.add_argument("--demo", action="store_true", help="fill an empty storage with a dozen lively jobs")
+
+
+def run(args: argparse.Namespace) -> int:
+    here = f"http://{WILDCARDS.get(args.host, args.host)}:{args.port}"
+    settings = settings_from(args)
+    if settings.base_url == DEFAULT_BASE_URL:  # links in e-mails lead to where this serves
+        os.environ["BASE_URL"] = here
+    with _only_copy(settings):
+        _require_free_port(args.host, args.port)
+        _show_first_password(settings)
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        with _database() as environment:
+            if args.demo:
+                _fill_demo(environment)
+            supervisor = Supervisor(_parts(args), environment)
+            try:
+                supervisor.start()
+                watching = threading.Thread(target=supervisor.watch, args=(stop,), daemon=True)
+                watching.start()
+                if _wait_until_served(args, stop):
+                    print(f"Ready: {here}/", flush=True)
+                _wait(stop)
+                watching.join()
+            finally:
+                stop.set()
+                supervisor.stop()
+    print("Stopped.", flush=True)
+    return 0
+
+
+def _parts(args: argparse.Namespace) -> list[Part]:
+    return [
+        Part("web", ["web", "--host", args.host, "--port", str(args.port)]),
+        Part("index", ["index"]),
+        Part("work", ["work"]),
+    ]
+
+
+@contextlib.contextmanager
+def _only_copy(settings: Settings) -> Iterator[None]:
+    settings.instance.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(settings.instance / "run.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise PrintSysError(
+            f"Another copy is running on {settings.instance} already. Stop that one first, "
+            "or give this one a folder of its own with PRINTSYS_INSTANCE."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _require_free_port(host: str, port: int) -> None:
+    try:
+        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+            return
+    except OSError as error:
+        raise PrintSysError(
+            f"Port {port} on {host} cannot be used ({error.strerror}). Try --port {port + 1}."
+        ) from error
+
+
+def _show_first_password(settings: Settings) -> None:
+    made = password.make_if_missing(settings)
+    if made is not None:
+        print(f"\nThe staff password is: {made}\n", flush=True)
+        print("It is shown only this once. `python manage.py set-password` chooses another.\n", flush=True)
+
+
+@contextlib.contextmanager
+def _database() -> Iterator[dict[str, str]]:
+    """The environment for the children. Without a database the lab goes on from the folders."""
+    environment = dict(os.environ)
+    settings = settings_from(argparse.Namespace())
+    if settings.database_url:
+        yield environment
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            environment["DATABASE_URL"] = stack.enter_context(embedded_postgres(settings.instance))
+        except PostgresFailed as error:
+            print(f"The database did not start; going on from the folders alone. ({error})", file=sys.stderr)
+        yield environment
+
+
+def _fill_demo(environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), "demo", "--only-if-empty"], env=environment, check=False
+    )
+    if done.returncode != 0:
+        raise PrintSysError("The demo could not be filled in.")
+
+
+def _wait_until_served(args: argparse.Namespace, stop: threading.Event) -> bool:
+    """Whether pages are served, at the latest after `START_PATIENCE_S`; False where it was stopped before."""
+    for _ in range(START_PATIENCE_S * 20):
+        connection = http.client.HTTPConnection(WILDCARDS.get(args.host, args.host), args.port, timeout=5)
+        try:
+            connection.request("GET", "/healthz")
+            connection.getresponse().read()
+            return True
+        except OSError:
+            if stop.wait(0.05):
+                return False
+        finally:
+            connection.close()
+    raise PrintSysError(f"No page was served within {START_PATIENCE_S} s; the messages above say why.")
+
+
+def _wait(stop: threading.Event) -> None:
+    """Until Ctrl-C. On Windows a wait without a time limit would not notice it."""
+    supervised = bool(os.environ.get(SUPERVISED))
+    if supervised:
+        threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
+    while not stop.wait(0.5):
+        pass

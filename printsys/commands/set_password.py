@@ -1,0 +1,33 @@
+"""Choose the staff password. Only its hash is kept."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+
+from printsys import password
+from printsys.config import load_settings
+from printsys.errors import PrintSysError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--stdin", action="store_true", help="read the password from standard input instead of asking")
+
+
+def run(args: argparse.Namespace) -> int:
+    settings = load_settings()
+    if args.stdin:
+        chosen = again = sys.stdin.readline().rstrip("\n")
+    else:
+        chosen, again = getpass.getpass("New staff password: "), getpass.getpass("Once more: ")
+    if chosen != again:
+        raise PrintSysError("The two were not the same; nothing was changed.")
+    if len(chosen) < password.MIN_LENGTH:
+        raise PrintSysError(f"Please use at least {password.MIN_LENGTH} characters; nothing was changed.")
+    password.choose(settings, chosen)
+    overridden = (
+        "STAFF_PASSWORD_HASH" if settings.staff_password_hash else "STAFF_PASSWORD" if settings.staff_password else None
+    )
+    print("The staff password is changed." if overridden is None else f"Kept, but {overridden} is set and wins.")
+    return 0

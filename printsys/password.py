@@ -1,0 +1,55 @@
+"""The staff password: only its hash is kept, and nobody gets a default one."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from werkzeug.security import check_password_hash, generate_password_hash
+
+from printsys.config import Settings
+from printsys.domain.naming import ID_ALPHABET
+
+BLOCKS, BLOCK_LENGTH = 4, 4
+"""16 letters of Crockford's base 32: 80 bits."""
+MIN_LENGTH = 8
+
+
+def hash_path(settings: Settings) -> Path:
+    return settings.instance / "staff-password-hash"
+
+
+def current_hash(settings: Settings) -> str | None:
+    """The hash in force: STAFF_PASSWORD_HASH, else STAFF_PASSWORD's, else the one that this instance keeps."""
+    if settings.staff_password_hash:
+        return settings.staff_password_hash
+    if settings.staff_password:
+        return generate_password_hash(settings.staff_password)
+    try:
+        return hash_path(settings).read_text("ascii").strip()
+    except FileNotFoundError:
+        return None
+
+
+def is_right(password: str, hashed: str | None) -> bool:
+    return hashed is not None and check_password_hash(hashed, password)
+
+
+def choose(settings: Settings, password: str) -> None:
+    """Keep the hash of `password`, readable by this user alone."""
+    settings.instance.mkdir(parents=True, exist_ok=True)
+    path = hash_path(settings)
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(generate_password_hash(password) + "\n", "ascii")
+
+
+def make_if_missing(settings: Settings) -> str | None:
+    """On the first start: make a password and give it back, to be shown once. None where there is one."""
+    if current_hash(settings) is not None:
+        return None
+    letters = [secrets.choice(ID_ALPHABET) for _ in range(BLOCKS * BLOCK_LENGTH)]
+    blocks = ["".join(letters[n : n + BLOCK_LENGTH]) for n in range(0, len(letters), BLOCK_LENGTH)]
+    password = "-".join(blocks)
+    choose(settings, password)
+    return password

@@ -1,0 +1,59 @@
+"""Puts the parts together for one process: what `manage.py`'s commands, the web app and the worker all start from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexer.index import Mirror
+from indexer.queries import Queries
+from indexer.schema import create_engine
+from printsys.actions import Actions
+from printsys.config import Lab, Settings, load_lab
+from printsys.jobstore import JobStore
+from printsys.jobstore.identity import recognise
+from printsys.tokens import Tokens
+
+NO_DATABASE = "postgresql+psycopg2://127.0.0.1:1/none"
+"""Answers nobody: without a server the mirror is simply down, and the lab goes on."""
+
+
+@dataclass(frozen=True)
+class House:
+    """Everything a process of the system works with."""
+
+    settings: Settings
+    lab: Lab
+    store: JobStore
+    mirror: Mirror
+    queries: Queries
+    actions: Actions
+    tokens: Tokens
+
+
+def build(settings: Settings, look: Callable[[str], None]) -> House:
+    """`look(job_id)` tells the task queue that a job may owe work. ConfigError, StorageFailure."""
+    lab = load_lab(settings.lab_config)
+    store = open_store(settings)
+    engine = create_engine(settings.database_url or NO_DATABASE)
+    mirror = Mirror(engine)
+    return House(
+        settings=settings,
+        lab=lab,
+        store=store,
+        mirror=mirror,
+        queries=Queries(engine),
+        actions=Actions(store=store, mirror=mirror, lab=lab, look=look),
+        tokens=Tokens(settings.secret_key),
+    )
+
+
+def open_store(settings: Settings) -> JobStore:
+    return JobStore(settings.storage, recognise(settings.storage, remembered_at(settings)))
+
+
+def remembered_at(settings: Settings) -> Path:
+    """Where this machine remembers which storage is the lab's."""
+    settings.instance.mkdir(parents=True, exist_ok=True)
+    return settings.instance / "storage-id"

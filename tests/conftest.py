@@ -1,0 +1,31 @@
+"""What all tests share: `--proof`, programs that a bare machine may lack, a real PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from tests.fixtures_db import *  # noqa: F403  fixtures are found by name
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--proof", action="store_true", help="run the long proofs too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if "proof" in item.keywords and not config.getoption("--proof"):
+            item.add_marker(pytest.mark.skip(reason="a long proof: run with --proof"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """`needs("chromium")`: skipped with the reason where the program is missing; in CI that is a failure."""
+    for marker in item.iter_markers("needs"):
+        missing = [program for program in marker.args if shutil.which(program) is None]
+        if missing:
+            reason = f"{', '.join(missing)} is not installed here"
+            if os.environ.get("CI"):
+                pytest.fail(f"{reason}, and CI must have it", pytrace=False)
+            pytest.skip(reason)
