@@ -86,10 +86,11 @@ class JobStore:
     def load(self, job_id: str) -> Stored:
         """The job now. What a crash left behind is put right first. JobNotFound, DamagedJob, StorageOffline."""
         self.require_online()
-        stored = repair.glance(self.layout, self.find(job_id), job_id)
+        with self._disk_errors():
+            stored = repair.glance(self.layout, self.find(job_id), job_id)
         if stored is not None:
             return stored
-        with self._locked(job_id):
+        with self._locked(job_id), self._disk_errors():
             return self._repaired(job_id)
 
     def find(self, job_id: str) -> Path:
@@ -141,13 +142,12 @@ class JobStore:
         disk. Raises StorageFailure (nothing is left behind), StorageOffline, FileRefused.
         """
         self.require_online()
-        self.layout.make()
+        with self._disk_errors():
+            self.layout.make()
         while True:
             job_id = naming.job_id(self._random_bits(naming.ID_BITS))
-            with self._locked(job_id):
-                if self._is_taken(job_id):
-                    continue
-                with self._disk_errors():
+            with self._locked(job_id), self._disk_errors():
+                if not self._is_taken(job_id):
                     return self._create(job_id, folder_name(job_id), files, drafts, status)
 
     def _create(
@@ -168,10 +168,16 @@ class JobStore:
             fs.write_new(staging / METADATA, batch.metadata)
             fs.sync_folder(staging)
             target = self.layout.status(status) / name
-            fs.move_folder(staging, target)
+            fs.rename_folder(staging, target)
         finally:
             if staging.exists():
                 fs.remove_tree(staging)
+        # The job is there now, and a submission that is there must not be reported as failed.
+        for folder in (target.parent, self.layout.staging):
+            try:
+                fs.sync_folder(folder)
+            except OSError as error:
+                logger.warning("job %s is created, but %s could not be synced: %s", job_id, folder.name, error)
         self._last_seen[job_id] = target
         log = repair.with_batch(Log((), None, 0), batch)
         return Stored(target, status, job, batch.document, log, digest=sha256(batch.metadata))
@@ -257,6 +263,9 @@ class JobStore:
                 except JobNotFound:
                     moves.drop_intent(self.layout, job_id)
             touched.append(job_id)
+        for torn in sorted(self.layout.moves.glob(f".*.json{fs.TEMPORARY_SUFFIX}")):
+            with self._locked(torn.name[1:].partition(".")[0]):  # whoever is writing it holds this lock
+                torn.unlink(missing_ok=True)
         for staging in sorted(self.layout.staging.iterdir()):
             touched += self._drop_abandoned(staging)
         return touched
