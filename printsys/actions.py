@@ -68,8 +68,6 @@ class Actions:
             added = _new_files(change, prepared, actor)
             change.record(*added, *self._plan(change, action, actor, said))
             change.to_trash = action == "delete"
-        if change.to_trash:
-            return self._forget(change.result)
         return self._follow_up(change.result)
 
     def student_decides(self, job_id: str, nonce: str, confirm: bool, reason: str = "") -> Stored:
@@ -136,13 +134,6 @@ class Actions:
         except MirrorDown as error:
             logger.warning("job %s is recorded, the mirror follows later: %s", stored.id, error)
         self.look(stored.id)
-        return stored
-
-    def _forget(self, stored: Stored) -> Stored:
-        try:
-            self.mirror.remove([stored.id])
-        except MirrorDown as error:
-            logger.warning("job %s is deleted, the mirror follows later: %s", stored.id, error)
         return stored
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,33 +20,35 @@ from indexer.schema import create_engine
 from printsys.jobstore import JobStore
 from tests.worlds import make_store
 
-__all__ = ["database_url", "engine", "mirror", "postgres_server", "queries", "store"]
+__all__ = ["database_url", "engine", "migrated_template", "mirror", "postgres_server", "queries", "store"]
 
 TEMPLATE = "printsys_template"
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """The URL of a server of this process's own (under pytest-xdist: of each worker's)."""
     from printsys.postgres import embedded_postgres
 
-    with embedded_postgres(tmp_path_factory.mktemp("postgres")) as url:
+    # Not under pytest's own folder: run as root the server is another user's, and each pytest that starts shuts that
+    # folder to others again.
+    with tempfile.TemporaryDirectory(prefix="printsys-tests-") as folder, embedded_postgres(Path(folder)) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def _template(postgres_server: str) -> str:
+def migrated_template(postgres_server: str) -> str:
     migrate.upgrade(_database(postgres_server, TEMPLATE))
     return postgres_server
 
 
 @pytest.fixture
-def database_url(_template: str) -> Iterator[str]:
+def database_url(migrated_template: str) -> Iterator[str]:
     """A database of this test's own, with the mirror's empty tables."""
     name = f"test_{uuid.uuid4().hex}"
-    _on_server(_template, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-    yield _database(_template, name)
-    drop_database(_database(_template, name))
+    _on_server(migrated_template, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    yield _database(migrated_template, name)
+    drop_database(_database(migrated_template, name))
 
 
 @pytest.fixture

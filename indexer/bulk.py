@@ -1,0 +1,139 @@
+"""The mirror's tables made anew by COPY, beside the old ones, in a schema of their own until they take their place."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from indexer import rows
+from indexer.findings import Finding
+from indexer.rows import Found
+from indexer.schema import REBUILT, events, files, jobs
+
+SCHEMA = "printsys_fresh"
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A job as lines for COPY."""
+
+    job_id: str
+    folder: str
+    jobs: str
+    events: str
+    files: str
+
+
+def lines(it: Found) -> Lines:
+    return Lines(
+        it.id,
+        it.folder,
+        _text(jobs, [rows.job_row(it, change_no=0)]),
+        _text(events, rows.event_rows(it)),
+        _text(files, rows.file_rows(it)),
+    )
+
+
+def _text(table: sa.Table, values: Iterable[Mapping[str, Any]]) -> str:
+    names = table.columns.keys()
+    return "".join("\t".join([_field(row[name]) for name in names]) + "\n" for row in values)
+
+
+def _field(value: Any) -> str:
+    """A value in COPY's text format (https://www.postgresql.org/docs/current/sql-copy.html)."""
+    if value is None:
+        return "\\N"
+    if not isinstance(value, str):
+        return _json(value).replace("\\", "\\\\")  # JSON escapes the rest itself
+    if value.isalnum():
+        return value
+    return value.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
+
+
+def make(connection: sa.Connection) -> None:
+    """Make the new tables, without their indexes."""
+    connection.execute(sa.text(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE"))
+    connection.execute(sa.text(f"CREATE SCHEMA {SCHEMA}"))
+    with fresh(connection):
+        for table in REBUILT:
+            connection.execute(CreateTable(table))
+
+
+@contextmanager
+def fresh(connection: sa.Connection) -> Iterator[None]:
+    """What is said meanwhile about a table that is being made anew is about the new one."""
+    old = connection.execute(sa.text("SELECT current_schema()")).scalar_one()
+    connection.execute(sa.text(f'SET LOCAL search_path TO {SCHEMA}, "{old}"'))
+    yield
+    connection.execute(sa.text(f'SET LOCAL search_path TO "{old}"'))
+
+
+def copy(connection: sa.Connection, ready: Sequence[Lines]) -> list[Finding]:
+    """COPY these jobs. One that PostgreSQL refuses is told, and keeps no other from coming in."""
+    if not ready:
+        return []
+    try:
+        with connection.begin_nested():
+            for table in REBUILT:
+                _copy_table(connection, table, "".join(getattr(one, table.name) for one in ready))
+    except psycopg2.DataError as error:
+        if len(ready) > 1:
+            half = len(ready) // 2
+            return copy(connection, ready[:half]) + copy(connection, ready[half:])
+        reason = str(error).splitlines()[0]
+        sentence = f"The record in {ready[0].folder} cannot be mirrored: {reason}."
+        return [Finding("unreadable", ready[0].job_id, ready[0].folder, sentence, ("restore-record",))]
+    return []
+
+
+def _copy_table(connection: sa.Connection, table: sa.Table, text: str) -> None:
+    columns = ", ".join(table.columns.keys())
+    raw: Any = connection.connection.driver_connection
+    with raw.cursor() as cursor:
+        cursor.copy_expert(f"COPY {SCHEMA}.{table.name} ({columns}) FROM STDIN", io.StringIO(text))
+
+
+def add_indexes(connection: sa.Connection) -> None:
+    with fresh(connection):
+        for table in REBUILT:
+            for index in sorted(table.indexes, key=lambda index: str(index.name)):
+                connection.execute(CreateIndex(index))
+
+
+def forget(connection: sa.Connection, job_id: str) -> None:
+    """Take a job out of the new tables. To be called within `fresh`."""
+    connection.execute(sa.delete(jobs).where(jobs.c.id == job_id))
+    for table in (events, files):
+        connection.execute(sa.delete(table).where(table.c.job_id == job_id))
+
+
+def keep_old(connection: sa.Connection, job_id: str, problem: str) -> None:
+    """Carry the last row of a job whose record cannot be read any more over from the old tables."""
+    for table in REBUILT:
+        key = "id" if table is jobs else "job_id"
+        names = ", ".join(table.columns.keys())
+        keep = sa.text(
+            f"INSERT INTO {SCHEMA}.{table.name} ({names}) SELECT {names} FROM {table.name} WHERE {key} = :id "
+            "ON CONFLICT DO NOTHING"
+        )
+        connection.execute(keep, {"id": job_id})
+    with fresh(connection):
+        connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(problem=problem))
+
+
+def exchange(connection: sa.Connection) -> None:
+    """Put the new tables in the place of the old ones. Names of indexes and constraints come along."""
+    schema = connection.execute(sa.text("SELECT current_schema()")).scalar_one()
+    for table in REBUILT:
+        connection.execute(sa.text(f"DROP TABLE {table.name}"))
+        connection.execute(sa.text(f'ALTER TABLE {SCHEMA}.{table.name} SET SCHEMA "{schema}"'))
+    connection.execute(sa.text(f"DROP SCHEMA {SCHEMA}"))

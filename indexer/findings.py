@@ -1,0 +1,20 @@
+"""Something on disk or in the mirror that is not as it should be."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`kind` is a stable slug, `folder` is relative to storage/, `fixes` are slugs of what would put it right."""
+
+    kind: str
+    job_id: str | None
+    folder: str | None
+    sentence: str
+    fixes: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self) | {"fixes": list(self.fixes)}

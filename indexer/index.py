@@ -1,0 +1,153 @@
+"""Writing to the mirror: one job at a time, right after it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from indexer import rows
+from indexer.findings import Finding
+from indexer.reach import writing
+from indexer.rows import Found, Row
+from indexer.schema import attention, events, files, job_counts, jobs
+from printsys.jobstore import Layout, Stored
+
+CHANNEL = "printsys_jobs"
+EVERYTHING = "*"
+"""The payload of a notification is a job's id, or this after a rebuild."""
+
+SAME = (
+    "revision", "status", "folder", "folder_status", "move_pending", "problem", "asked_in_file", "digest", "log_size",
+    "mail_owed",
+)  # fmt: skip
+"""A row with these unchanged is unchanged: `digest` stands for all of metadata.json, `log_size` for the events."""
+
+
+class Mirror:
+    """The one that changes rows. Every method is one transaction and raises MirrorDown where PostgreSQL is down."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+
+    def put(self, stored: Stored) -> bool:
+        """Mirror a job as it was loaded or left by a change; False where the mirror had this, or newer, already.
+
+        A revision older than the mirrored one changes nothing. A job in the trash is taken out.
+        """
+        if stored.folder_status is None:
+            return bool(self.remove([stored.id]))
+        root = stored.folder.parent.parent
+        return self.put_found(rows.found(Layout(root), stored), root)
+
+    def put_found(self, it: Found, root: Path) -> bool:
+        """`put` for what was read without the store; `root` is storage/."""
+        with writing(self.engine) as (connection, change_no):
+            known = _known(connection, it.id)
+            # A late writer must not bring back a job that was deleted meanwhile: its folder is in the trash by then.
+            if known is None and not (root / it.folder).is_dir():
+                return False
+            if not _write(connection, it, change_no, known):
+                return False
+            notify(connection, it.id)
+            return True
+
+    def remove(self, ids: Sequence[str]) -> int:
+        """Take out jobs that are no more; how many of them there were."""
+        with writing(self.engine) as (connection, _):
+            gone = connection.execute(
+                sa.delete(jobs).where(jobs.c.id.in_(ids)).returning(jobs.c.id, jobs.c.status)
+            ).all()
+            for table in (events, files):
+                connection.execute(sa.delete(table).where(table.c.job_id.in_(ids)))
+            for row in gone:
+                count(connection, row.status, -1)
+                notify(connection, row.id)
+            return len(gone)
+
+    def mark_problem(self, job_id: str, problem: str) -> bool:
+        """Keep the last row of a job whose record cannot be read any more, and say so; False if it was said already."""
+        with writing(self.engine) as (connection, change_no):
+            marked = connection.execute(
+                sa.update(jobs)
+                .where(jobs.c.id == job_id, jobs.c.problem.is_distinct_from(problem))
+                .values(problem=problem, change_no=change_no)
+            )
+            if marked.rowcount:
+                notify(connection, job_id)
+            return bool(marked.rowcount)
+
+
+def write(connection: sa.Connection, it: Found, change_no: int) -> bool:
+    """Upsert inside a writer's transaction; False where nothing had to change."""
+    return _write(connection, it, change_no, _known(connection, it.id))
+
+
+def _known(connection: sa.Connection, job_id: str) -> Row | None:
+    columns = [jobs.c[name] for name in SAME] + [jobs.c.document["files"].label("files")]
+    row = connection.execute(sa.select(*columns).where(jobs.c.id == job_id)).mappings().one_or_none()
+    return dict(row) if row is not None else None
+
+
+def _write(connection: sa.Connection, it: Found, change_no: int, known: Row | None) -> bool:
+    row = rows.job_row(it, change_no)
+    if known is not None and all(known[name] == row[name] for name in SAME):
+        return False
+    upsert = insert(jobs).values(row)
+    upsert = upsert.on_conflict_do_update(
+        index_elements=["id"],
+        set_={name: upsert.excluded[name] for name in row if name != "id"},
+        where=jobs.c.revision <= upsert.excluded.revision,
+    )
+    if connection.execute(upsert.returning(jobs.c.id)).one_or_none() is None:
+        return False
+    _write_events(connection, it)
+    if known is None or known["files"] != row["document"].get("files"):
+        connection.execute(sa.delete(files).where(files.c.job_id == it.id))
+        _insert(connection, files, list(rows.file_rows(it)))
+    if known is None or known["status"] != row["status"]:
+        count(connection, row["status"], 1)
+        if known is not None:
+            count(connection, known["status"], -1)
+    return True
+
+
+def _write_events(connection: sa.Connection, it: Found) -> None:
+    """Append what is new. A log that was rewritten by hand is mirrored anew by a rebuild only."""
+    last = connection.execute(sa.select(sa.func.max(events.c.seq)).where(events.c.job_id == it.id)).scalar()
+    _insert(connection, events, list(rows.event_rows(it, after=last or 0)))
+
+
+def _insert(connection: sa.Connection, table: sa.Table, values: list[Row]) -> None:
+    if values:
+        connection.execute(insert(table).on_conflict_do_nothing(), values)
+
+
+def count(connection: sa.Connection, status: str, by: int) -> None:
+    bump = insert(job_counts).values(status=status, n=by)
+    bump = bump.on_conflict_do_update(index_elements=["status"], set_={"n": job_counts.c.n + by})
+    connection.execute(bump)
+
+
+def recount(connection: sa.Connection) -> None:
+    """Count anew, in a writer's transaction."""
+    connection.execute(sa.delete(job_counts))
+    counted = sa.select(jobs.c.status, sa.func.count()).group_by(jobs.c.status)
+    connection.execute(sa.insert(job_counts).from_select(["status", "n"], counted))
+
+
+def set_attention(connection: sa.Connection, findings: Sequence[Finding]) -> None:
+    """Replace what needs a person; what was known before keeps its date."""
+    there = sa.tuple_(attention.c.kind, attention.c.folder)
+    connection.execute(sa.delete(attention).where(there.not_in([(one.kind, one.folder) for one in findings])))
+    for one in findings:
+        values = one.as_json()
+        upsert = insert(attention).values(values)
+        connection.execute(upsert.on_conflict_do_update(index_elements=["kind", "folder"], set_=values))
+
+
+def notify(connection: sa.Connection, what: str) -> None:
+    """Told when the transaction commits, and only then."""
+    connection.execute(sa.select(sa.func.pg_notify(CHANNEL, what)))

@@ -1,0 +1,106 @@
+"""The mirror's schema, brought up to date at every start. The tables hold nothing of their own: what cannot be
+upgraded is made anew and filled again by the next sync."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from psycopg2 import errorcodes
+from sqlalchemy import exc
+
+from indexer.schema import create_engine, metadata
+from printsys.errors import MirrorDown
+
+SCRIPTS = Path(__file__).parent / "migrations"
+VERSION_TABLE = "alembic_version"
+UPGRADE_LOCK = 0x7072696E74737973
+"""An advisory lock: two processes that start at once upgrade one after the other. The number spells `printsys`."""
+
+MADE_BY_ANOTHER = frozenset({errorcodes.DUPLICATE_DATABASE, errorcodes.UNIQUE_VIOLATION})
+"""What CREATE DATABASE says when another process made it a moment ago, or is making it."""
+
+
+def upgrade(database_url: str) -> None:
+    """Make or upgrade the tables; where the server has lost the whole database, the database too. MirrorDown."""
+    with _connected(database_url, create=True) as connection:
+        if _has_lost_tables(connection):
+            metadata.drop_all(connection)
+            connection.execute(sa.text(f"DROP TABLE {VERSION_TABLE}"))
+        command.upgrade(_config(connection), "head")
+
+
+def revision(database_url: str, message: str) -> Path:
+    """A new migration script: what makes the tables of the database what schema.py says."""
+    with _connected(database_url) as connection:
+        number = 1 + len(list((SCRIPTS / "versions").glob("[0-9]*.py")))
+        script = command.revision(_config(connection), message, autogenerate=True, rev_id=f"{number:04}")
+    assert script is not None and not isinstance(script, list)
+    return Path(script.path)
+
+
+def current(database_url: str) -> str | None:
+    """The revision that the database is at; None for one without our tables."""
+    with _connected(database_url) as connection:
+        if not sa.inspect(connection).has_table(VERSION_TABLE):
+            return None
+        version: str | None = connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
+        return version
+
+
+def _has_lost_tables(connection: sa.Connection) -> bool:
+    """Whether the database says that it is at some version while tables were dropped from it."""
+    there = set(sa.inspect(connection).get_table_names())
+    return VERSION_TABLE in there and not set(metadata.tables) <= there
+
+
+def _config(connection: sa.Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+@contextmanager
+def _connected(database_url: str, create: bool = False) -> Iterator[sa.Connection]:
+    engine = create_engine(database_url)
+    try:
+        if create and not _database_exists(engine):
+            _create_database(engine)
+        with engine.begin() as connection:
+            connection.execute(sa.text("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '30s'"))
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(UPGRADE_LOCK)))
+            yield connection
+    except (exc.OperationalError, exc.InterfaceError) as error:
+        raise MirrorDown(f"PostgreSQL does not answer ({str(error.orig).strip().splitlines()[0]}).") from error
+    finally:
+        engine.dispose()
+
+
+def _database_exists(engine: sa.Engine) -> bool:
+    try:
+        with engine.connect():
+            return True
+    except exc.OperationalError as error:
+        # While connecting psycopg2 has no SQLSTATE to tell: the words are all there is.
+        if "does not exist" in str(error.orig):
+            return False
+        raise
+
+
+def _create_database(engine: sa.Engine) -> None:
+    name = engine.url.database
+    server = create_engine(engine.url.set(database="postgres").render_as_string(hide_password=False))
+    try:
+        with server.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            quoted = connection.dialect.identifier_preparer.quote(name or "printsys")
+            connection.execute(sa.text(f"CREATE DATABASE {quoted} TEMPLATE template0 ENCODING 'UTF8'"))
+    except (exc.ProgrammingError, exc.IntegrityError) as error:
+        if getattr(error.orig, "pgcode", None) not in MADE_BY_ANOTHER:
+            raise MirrorDown(f"The database {name} is gone and may not be created ({error.orig}).") from error
+    finally:
+        server.dispose()

@@ -1,0 +1,193 @@
+"""Reading from the mirror: what pages, tasks and scripts ask. All of it raises MirrorDown where PostgreSQL is down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+
+from indexer.findings import Finding
+from indexer.reach import reading
+from indexer.schema import attention, events, files, job_counts, jobs, mirror_state
+from indexer.words import search_query
+from printsys.domain.job import Document, Status
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """A job as the mirror has it. `folder` is relative to storage/; grams, millilitres, hours, money as Decimals."""
+
+    id: str
+    revision: int
+    status: Status
+    folder: str
+    folder_status: Status | None
+    status_since: datetime
+    created_at: datetime
+    updated_at: datetime
+    student_name: str
+    student_email: str | None
+    discipline: str | None
+    class_number: str | None
+    method: str
+    color: str | None
+    printer: str | None
+    copies: int
+    material: str | None
+    weight_g: Decimal | None
+    volume_ml: Decimal | None
+    time_h: Decimal | None
+    cost: Decimal | None
+    paid: Decimal | None
+    reviewed_at: datetime | None
+    expires_at: datetime | None
+    move_pending: str | None
+    problem: str | None
+    asked_in_file: Status | None
+    mail_owed: int
+    document: Document
+
+    @property
+    def unreviewed(self) -> bool:
+        """New, and nobody has looked at it yet."""
+        return self.status is Status.UPLOADED and self.reviewed_at is None
+
+    @property
+    def asked_by_hand(self) -> Status | None:
+        """The status that somebody asks for by having dragged the folder there, or written it into metadata.json."""
+        if self.move_pending is None and self.folder_status not in (None, self.status):
+            return self.folder_status
+        return self.asked_in_file
+
+    @property
+    def print_files(self) -> list[str]:
+        return list(self.document.get("print_files") or [])
+
+    @property
+    def notes(self) -> str:
+        return self.document.get("notes") or ""
+
+    @property
+    def message(self) -> str:
+        return self.document["request"].get("message") or ""
+
+    @property
+    def due_date(self) -> str | None:
+        day: str | None = self.document["request"].get("due_date")
+        return day
+
+    @property
+    def sent_files(self) -> list[str]:
+        """What the student sent, by the names that the student knows."""
+        sent = [file for file in self.document.get("files") or [] if file.get("role") == "original"]
+        return [file.get("uploaded_as") or file["name"].rpartition("/")[2] for file in sent]
+
+
+@dataclass(frozen=True)
+class EventRow:
+    job_id: str
+    seq: int
+    at: datetime
+    type: str
+    actor: str
+    data: Document
+    patch: Document
+
+
+_COLUMNS = [jobs.c[name] for name in JobRow.__dataclass_fields__]
+_NEWEST_FIRST = (jobs.c.status_since.desc(), jobs.c.id)
+
+
+class Queries:
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+
+    def counts(self) -> dict[Status, int]:
+        """How many jobs there are in each status, those with none included."""
+        rows = self._all(sa.select(job_counts.c.status, job_counts.c.n))
+        counted = {row.status: row.n for row in rows}
+        return {status: counted.get(status.value, 0) for status in Status}
+
+    def jobs(self, status: Status | None = None, q: str = "", limit: int = 50, offset: int = 0) -> list[JobRow]:
+        """Newest in their status first. `q`: every word must be found in the job (see words.py); blank: all jobs."""
+        asked = sa.select(*_COLUMNS).where(*_matching(status, q)).order_by(*_NEWEST_FIRST)
+        return [_job(row) for row in self._all(asked.limit(limit).offset(offset))]
+
+    def count(self, status: Status | None = None, q: str = "") -> int:
+        """How many jobs `jobs` would give without its limit."""
+        if not q.strip():
+            counts = self.counts()
+            return counts[status] if status is not None else sum(counts.values())
+        return int(self._all(sa.select(sa.func.count()).select_from(jobs).where(*_matching(status, q)))[0][0])
+
+    def job(self, job_id: str) -> JobRow | None:
+        rows = self._all(sa.select(*_COLUMNS).where(jobs.c.id == job_id))
+        return _job(rows[0]) if rows else None
+
+    def events(self, job_id: str) -> list[EventRow]:
+        """The job's history, oldest first."""
+        rows = self._all(sa.select(*events.c).where(events.c.job_id == job_id).order_by(events.c.seq))
+        return [EventRow(**row._mapping) for row in rows]
+
+    def owed(self, now: datetime) -> list[str]:
+        """Ids of the jobs that owe an e-mail which may go out by `now`, the longest waiting first."""
+        due = sa.select(jobs.c.id).where(jobs.c.mail_owed > 0, jobs.c.next_mail_at <= now)
+        return [row.id for row in self._all(due.order_by(jobs.c.next_mail_at, jobs.c.id))]
+
+    def expired(self, now: datetime) -> list[str]:
+        """Ids of the jobs whose student let the time to confirm run out."""
+        late = sa.select(jobs.c.id).where(jobs.c.status == Status.PENDING.value, jobs.c.expires_at <= now)
+        return [row.id for row in self._all(late.order_by(jobs.c.expires_at, jobs.c.id))]
+
+    def with_content(self, sha256: str) -> list[tuple[str, str]]:
+        """(job id, file name) of every recorded file with these bytes."""
+        same = sa.select(files.c.job_id, files.c.name).where(files.c.sha256 == sha256)
+        return [(row.job_id, row.name) for row in self._all(same.order_by(files.c.job_id, files.c.position))]
+
+    def attention(self) -> list[Finding]:
+        """What the last sync found that needs a person, the oldest first."""
+        rows = self._all(sa.select(*attention.c).order_by(attention.c.since, attention.c.kind, attention.c.folder))
+        return [Finding(row.kind, row.job_id, row.folder, row.sentence, tuple(row.fixes)) for row in rows]
+
+    def changes(self) -> int:
+        """A number that grows with every change of the mirror: for those who missed a notification."""
+        return int(self._all(sa.select(sa.func.coalesce(sa.func.max(mirror_state.c.changes), 0)))[0][0])
+
+    def synced_at(self) -> datetime | None:
+        """When the whole of storage/ was last compared with the mirror."""
+        moment: datetime | None = self._all(sa.select(sa.func.max(mirror_state.c.synced_at)))[0][0]
+        return moment
+
+    def server_started_at(self) -> datetime:
+        """Another answer than last time means that the server was away, and may have lost its last commits."""
+        started: datetime = self._all(sa.select(sa.func.pg_postmaster_start_time()))[0][0]
+        return started
+
+    def _all(self, statement: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+        with reading(self.engine) as connection:
+            return connection.execute(statement).all()
+
+
+def _matching(status: Status | None, q: str) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = []
+    if status is not None:
+        conditions.append(jobs.c.status == status.value)
+    if q.strip():
+        wanted = search_query(q)
+        conditions.append(
+            jobs.c.words.op("@@")(sa.text("CAST(:wanted AS tsquery)").bindparams(wanted=wanted))
+            if wanted
+            else sa.false()
+        )
+    return conditions
+
+
+def _job(row: sa.Row[Any]) -> JobRow:
+    values = dict(row._mapping)
+    for name in ("status", "folder_status", "asked_in_file"):
+        values[name] = Status(values[name]) if values[name] is not None else None
+    return JobRow(**values)

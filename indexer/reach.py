@@ -1,0 +1,110 @@
+"""Talking to PostgreSQL so that a page never waits twice for a server that is down.
+
+All that the mirror asks goes through `reading` and `writing`. A server that cannot be reached becomes MirrorDown, and
+for a moment afterwards everybody in this process is told so at once instead of waiting too.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import psycopg2
+import sqlalchemy as sa
+from psycopg2 import errorcodes
+from sqlalchemy import exc
+from sqlalchemy.dialects.postgresql import insert
+
+from indexer.schema import STATE_ROW, mirror_state
+from printsys.errors import MirrorDown
+
+RETRY_AFTER_S = 2.0
+"""How long a server that did not answer is taken to be down without being asked."""
+
+NOT_MADE_YET = frozenset({errorcodes.UNDEFINED_TABLE, errorcodes.UNDEFINED_COLUMN, errorcodes.INVALID_SCHEMA_NAME})
+"""The tables were dropped, or are of another version: they come back with the next start or sync."""
+
+
+DOWN = (exc.OperationalError, exc.InterfaceError, psycopg2.OperationalError, psycopg2.InterfaceError)
+"""Both as SQLAlchemy raises them and as COPY, which goes past it, does."""
+
+
+@dataclass
+class _Reach:
+    down_until: float = 0.0
+
+
+_reaches: WeakKeyDictionary[sa.Engine, _Reach] = WeakKeyDictionary()
+
+
+@contextmanager
+def reading(engine: sa.Engine, patient: bool = False) -> Iterator[sa.Connection]:
+    """A connection in a transaction of its own. MirrorDown where the server cannot serve.
+
+    `patient`: for long work in the background, without the time limit that protects pages.
+    """
+    with translated(engine), engine.begin() as connection:
+        if patient:
+            connection.execute(sa.text("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'"))
+        yield connection
+
+
+@contextmanager
+def writing(engine: sa.Engine, patient: bool = False) -> Iterator[tuple[sa.Connection, int]]:
+    """Like `reading`, one writer at a time; with the number of this change."""
+    with reading(engine, patient) as connection:
+        yield connection, next_change(connection)
+
+
+def next_change(connection: sa.Connection) -> int:
+    """Count a change. The row's lock is held to the end of the transaction: writers stand in line, so counters add up
+    and change numbers appear in their order."""
+    bump = insert(mirror_state).values(id=STATE_ROW, changes=1)
+    bump = bump.on_conflict_do_update(index_elements=["id"], set_={"changes": mirror_state.c.changes + 1})
+    return int(connection.execute(bump.returning(mirror_state.c.changes)).scalar_one())
+
+
+@contextmanager
+def translated(engine: sa.Engine) -> Iterator[None]:
+    """PostgreSQL's ways of being down as MirrorDown, remembered for RETRY_AFTER_S."""
+    reach = _reaches.setdefault(engine, _Reach())
+    if time.monotonic() < reach.down_until:
+        raise MirrorDown("PostgreSQL did not answer a moment ago; the folders are served without it.")
+    try:
+        yield
+    except (*DOWN, exc.TimeoutError) as error:
+        if _is_unreachable(error):
+            reach.down_until = time.monotonic() + RETRY_AFTER_S
+        raise MirrorDown(f"PostgreSQL does not answer ({_first_line(error)}).") from error
+    except exc.ProgrammingError as error:
+        if _sqlstate(error) not in NOT_MADE_YET:
+            raise
+        raise MirrorDown("PostgreSQL answers, but the tables of the mirror are not there yet.") from error
+    reach.down_until = 0.0
+
+
+def forget_failure(engine: sa.Engine) -> None:
+    """Ask the server again now, however lately it failed."""
+    _reaches.pop(engine, None)
+
+
+def _is_unreachable(error: Exception) -> bool:
+    """Whether the server itself is gone; a statement that took too long says nothing about the next one."""
+    state = _sqlstate(error)
+    if isinstance(error, exc.TimeoutError):
+        return False
+    return state is None or state[:2] in ("08", "3D", "53") or state[:3] == "57P"
+
+
+def _sqlstate(error: Exception) -> str | None:
+    original: Any = getattr(error, "orig", error)
+    state: str | None = getattr(original, "pgcode", None)
+    return state
+
+
+def _first_line(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]

@@ -1,0 +1,261 @@
+"""The whole mirror from the folders: made anew (`reindex`), or compared and brought up to date (`sync`)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from indexer import bulk, folders, index
+from indexer.findings import Finding
+from indexer.index import EVERYTHING, Mirror
+from indexer.queries import Queries
+from indexer.reach import next_change, reading, writing
+from indexer.rows import Found
+from indexer.schema import jobs, mirror_state
+from printsys.errors import JobNotFound
+from printsys.jobstore import JobStore
+
+Progress = Callable[[int, int], None]
+"""Called with how many of how many folders are done."""
+
+CHUNK = 250
+WORKERS = 2
+"""Threads that read and prepare while PostgreSQL, in its own process, takes in what is ready."""
+AHEAD = 2 * WORKERS
+WORTH_A_REBUILD = 500
+"""So many folders for an empty mirror are brought in by COPY rather than one by one."""
+REBUILD_LOCK = 0x7265696E64657800
+"""An advisory lock: one rebuild at a time."""
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass
+class Report:
+    """What a rebuild or a sync did: folders looked at, jobs found, rows written and removed, what needs a person."""
+
+    folders: int = 0
+    jobs: int = 0
+    changed: int = 0
+    removed: int = 0
+    attention: list[Finding] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        return vars(self) | {"attention": [one.as_json() for one in self.attention]}
+
+
+# -- made anew ----------------------------------------------------------------------------------------------------
+
+
+def reindex(store: JobStore, engine: sa.Engine, progress: Progress | None = None) -> Report:
+    """Build every table anew beside the old ones, then put it in their place at once: readers never see it half done.
+
+    What other processes change meanwhile is looked at again before the exchange. StorageOffline, MirrorDown.
+    """
+    store.require_online()
+    report = Report()
+    with reading(engine, patient=True) as connection:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(REBUILD_LOCK)))
+        before = _change_numbers(connection)
+        last_change = connection.execute(sa.select(sa.func.max(mirror_state.c.changes))).scalar() or 0
+        bulk.make(connection)
+        seen, again = _fill(store, connection, report, progress)
+        store.require_online()
+        bulk.add_indexes(connection)
+        change_no = next_change(connection)  # from here on writers wait
+        now = _change_numbers(connection)
+        again |= {job_id for job_id, changed in now.items() if changed > last_change}
+        again |= before.keys() - now.keys()
+        _look_again(store, connection, again, change_no)
+        for one in report.attention:
+            if one.job_id in now and one.job_id not in seen:
+                bulk.keep_old(connection, one.job_id, one.sentence)
+        bulk.exchange(connection)
+        _settle(connection, report)
+        kept = _change_numbers(connection).keys()
+        report.jobs = report.changed = len(kept)
+        report.removed = len(before.keys() - kept)
+        index.notify(connection, EVERYTHING)
+    return report
+
+
+def _change_numbers(connection: sa.Connection) -> dict[str, int]:
+    return {row.id: row.change_no for row in connection.execute(sa.select(jobs.c.id, jobs.c.change_no))}
+
+
+def _fill(
+    store: JobStore, connection: sa.Connection, report: Report, progress: Progress | None
+) -> tuple[set[str], set[str]]:
+    """COPY every folder into the new tables. Returns the ids, and those that lie in more than one folder."""
+
+    def read(chunk: Sequence[Path]) -> list[bulk.Lines | Finding]:
+        ones = [folders.read(store, folder) for folder in chunk]
+        return [bulk.lines(one) if isinstance(one, Found) else one for one in ones if one is not None]
+
+    every = list(store.layout.job_folders())
+    report.folders = len(every)
+    seen: dict[str, str] = {}
+    doubled: set[str] = set()
+    for number, chunk in enumerate(_in_background(read, _chunks(every)), 1):
+        report.attention += [one for one in chunk if isinstance(one, Finding)]
+        ready = {}
+        for one in chunk:
+            if not isinstance(one, bulk.Lines):
+                continue
+            if one.job_id in seen:
+                doubled.add(one.job_id)
+                report.attention.append(duplicate(one.job_id, one.folder, seen[one.job_id]))
+            else:
+                seen[one.job_id] = one.folder
+                ready[one.job_id] = one
+        refused = bulk.copy(connection, list(ready.values()))
+        for finding in refused:
+            seen.pop(finding.job_id or "", None)
+        report.attention += refused
+        if progress:
+            progress(min(number * CHUNK, len(every)), len(every))
+    return set(seen), doubled
+
+
+def _chunks(every: Sequence[Path]) -> Iterator[Sequence[Path]]:
+    return (every[start : start + CHUNK] for start in range(0, len(every), CHUNK))
+
+
+def _in_background(work: Callable[[T], R], items: Iterator[T]) -> Iterator[R]:
+    """Like map, in order, a few items ahead of the consumer."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        waiting: deque[Future[R]] = deque(pool.submit(work, item) for item in islice(items, AHEAD))
+        try:
+            while waiting:
+                result = waiting.popleft().result()
+                waiting.extend(pool.submit(work, item) for item in islice(items, 1))
+                yield result
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _look_again(store: JobStore, connection: sa.Connection, ids: Iterable[str], change_no: int) -> None:
+    """Bring jobs into the new tables as they are now: those that changed meanwhile, or were found twice."""
+    with bulk.fresh(connection):
+        for job_id in ids:
+            bulk.forget(connection, job_id)
+            one = _as_the_store_finds_it(store, job_id)
+            if isinstance(one, Found):
+                index.write(connection, one, change_no)
+
+
+def _as_the_store_finds_it(store: JobStore, job_id: str) -> Found | Finding | None:
+    try:
+        return folders.read(store, store.find(job_id))
+    except JobNotFound:
+        return None
+
+
+# -- compared -----------------------------------------------------------------------------------------------------
+
+
+def sync(store: JobStore, mirror: Mirror, queries: Queries, progress: Progress | None = None) -> Report:
+    """Compare every folder with the mirror and change only what differs. Run again, it finds nothing to do.
+
+    A row goes only when storage was online before and after the walk and its folder is nowhere. StorageOffline,
+    MirrorDown.
+    """
+    store.require_online()
+    known = _known(queries)
+    every = list(store.layout.job_folders())
+    if not known and len(every) >= WORTH_A_REBUILD:
+        return reindex(store, mirror.engine, progress)
+    report = Report(folders=len(every))
+    seen, other = _unchanged(store, known, every)
+    for done, folder in enumerate(other, 1 + len(every) - len(other)):
+        _sync_one(store, mirror, folder, known, seen, report)
+        if progress:
+            progress(done, len(every))
+    report.jobs = len(seen)
+    store.require_online()
+    gone = [row.id for row in known.values() if row.id not in seen and _is_nowhere(store, row.id)]
+    report.removed = mirror.remove(gone) if gone else 0
+    with writing(mirror.engine, patient=True) as (connection, _):
+        _settle(connection, report)
+    return report
+
+
+def _known(queries: Queries) -> dict[str, sa.Row[Any]]:
+    """What the mirror knows of each folder, by its place."""
+    columns = [jobs.c[name] for name in ("id", "folder", "digest", "log_size", "move_pending", "problem")]
+    with reading(queries.engine, patient=True) as connection:
+        return {row.folder: row for row in connection.execute(sa.select(*columns))}
+
+
+def _unchanged(
+    store: JobStore, known: dict[str, sa.Row[Any]], every: Iterable[Path]
+) -> tuple[dict[str, str], list[Path]]:
+    """The jobs (id, place) that are as the mirror has them, and the folders that must be looked into."""
+    seen: dict[str, str] = {}
+    other = []
+    for folder in every:
+        place = store.layout.relative(folder)
+        row = known.get(place)
+        settled = row is not None and row.move_pending is None and row.problem is None
+        if row is not None and settled and folders.looks_unchanged(folder, row.digest, row.log_size):
+            seen[row.id] = place
+        else:
+            other.append(folder)
+    return seen, other
+
+
+def _sync_one(
+    store: JobStore,
+    mirror: Mirror,
+    folder: Path,
+    known: dict[str, sa.Row[Any]],
+    seen: dict[str, str],
+    report: Report,
+) -> None:
+    place = store.layout.relative(folder)
+    one = folders.read(store, folder)
+    if isinstance(one, Found) and seen.get(one.id, place) != place and folder.exists():
+        report.attention.append(duplicate(one.id, place, seen[one.id]))
+        one = _as_the_store_finds_it(store, one.id)
+    if isinstance(one, Found):
+        seen[one.id] = one.folder
+        report.changed += mirror.put_found(one, store.layout.root)
+    elif one is not None:
+        report.attention.append(one)
+        row = known.get(place)
+        job_id = one.job_id or (row.id if row is not None else None)
+        if job_id is not None and job_id not in seen:
+            seen[job_id] = place
+            report.changed += mirror.mark_problem(job_id, one.sentence)
+
+
+def _is_nowhere(store: JobStore, job_id: str) -> bool:
+    try:
+        store.find(job_id)
+    except JobNotFound:
+        return True
+    return False
+
+
+# -- both ---------------------------------------------------------------------------------------------------------
+
+
+def duplicate(job_id: str, place: str, first: str) -> Finding:
+    sentence = f"{place} is a copy of job {job_id}, which lies in {first}."
+    return Finding("duplicate", job_id, place, sentence, ("make-a-reprint", "remove-copy"))
+
+
+def _settle(connection: sa.Connection, report: Report) -> None:
+    """Put the counters right, and remember when storage was walked and what there needs a person."""
+    index.recount(connection)
+    index.set_attention(connection, report.attention)
+    connection.execute(sa.update(mirror_state).values(synced_at=sa.func.now()))

@@ -1,0 +1,135 @@
+"""The tables of the mirror. Everything in them is derived from storage/ and may be thrown away."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+
+STATE_ROW = 1
+
+metadata = sa.MetaData(
+    naming_convention={"pk": "%(table_name)s_pkey", "ck": "%(table_name)s_%(constraint_name)s"},
+)
+
+_TIME = sa.DateTime(timezone=True)
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("folder", sa.Text, nullable=False, comment="relative to storage/, with forward slashes"),
+    sa.Column("folder_status", sa.Text, comment="the status folder it lies in"),
+    sa.Column("status_since", _TIME, nullable=False),
+    sa.Column("created_at", _TIME, nullable=False),
+    sa.Column("updated_at", _TIME, nullable=False),
+    sa.Column("student_name", sa.Text, nullable=False),
+    sa.Column("student_email", sa.Text),
+    sa.Column("discipline", sa.Text),
+    sa.Column("class_number", sa.Text),
+    sa.Column("method", sa.Text, nullable=False),
+    sa.Column("color", sa.Text),
+    sa.Column("printer", sa.Text),
+    sa.Column("copies", sa.Integer, nullable=False),
+    sa.Column("material", sa.Text),
+    sa.Column("weight_g", sa.Numeric),
+    sa.Column("volume_ml", sa.Numeric),
+    sa.Column("time_h", sa.Numeric),
+    sa.Column("cost", sa.Numeric),
+    sa.Column("paid", sa.Numeric),
+    sa.Column("reviewed_at", _TIME),
+    sa.Column("expires_at", _TIME, comment="until when the student may confirm"),
+    sa.Column("move_pending", sa.Text, comment="why the folder is not in its status folder yet"),
+    sa.Column("problem", sa.Text, comment="what a person must look at in the record"),
+    sa.Column("asked_in_file", sa.Text, comment="a status that somebody wrote into metadata.json by hand"),
+    sa.Column("mail_owed", sa.Integer, nullable=False),
+    sa.Column("next_mail_at", _TIME, comment="when the first owed e-mail may go out"),
+    sa.Column("digest", sa.Text, nullable=False, comment="sha256 of metadata.json"),
+    sa.Column("log_size", sa.BigInteger, nullable=False, comment="bytes of events.jsonl"),
+    sa.Column("document", JSONB, nullable=False),
+    sa.Column("words", TSVECTOR, nullable=False, comment="what a search finds, see indexer/words.py"),
+    sa.Column("change_no", sa.BigInteger, nullable=False, comment="mirror_state.changes when the row was written"),
+)
+sa.Index("jobs_by_status", jobs.c.status, jobs.c.status_since.desc(), jobs.c.id)
+sa.Index("jobs_by_time", jobs.c.status_since.desc(), jobs.c.id)
+sa.Index("jobs_by_words", jobs.c.words, postgresql_using="gin")
+sa.Index("jobs_owing_mail", jobs.c.next_mail_at, postgresql_where=jobs.c.mail_owed > 0)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("at", _TIME, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("data", JSONB, nullable=False),
+    sa.Column("patch", JSONB, nullable=False),
+)
+
+files = sa.Table(
+    "files",
+    metadata,
+    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, comment="in metadata.json's list, from 0"),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("added_at", _TIME, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+)
+sa.Index("files_by_sha256", files.c.sha256)
+
+attention = sa.Table(
+    "attention",
+    metadata,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("folder", sa.Text, primary_key=True, comment="relative to storage/"),
+    sa.Column("job_id", sa.Text),
+    sa.Column("sentence", sa.Text, nullable=False),
+    sa.Column("fixes", JSONB, nullable=False),
+    sa.Column("since", _TIME, nullable=False, server_default=sa.func.now()),
+)
+
+job_counts = sa.Table(
+    "job_counts",
+    metadata,
+    sa.Column("status", sa.Text, primary_key=True),
+    sa.Column("n", sa.BigInteger, nullable=False),
+)
+"""Jobs by status, kept by every write: counting 100,000 rows for each page would cost more than the page."""
+
+mirror_state = sa.Table(
+    "mirror_state",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("changes", sa.BigInteger, nullable=False),
+    sa.Column("synced_at", _TIME, comment="when the whole of storage/ was last compared"),
+)
+"""One row. Every write counts `changes` up first, so its row lock puts the writers in line."""
+
+REBUILT = (jobs, events, files)
+"""The tables that a rebuild makes anew; the small ones are rewritten in place."""
+
+
+def create_engine(url: str) -> sa.Engine:
+    """An engine for the mirror: a server that is dead or hangs costs a page about three seconds, once (see reach.py).
+
+    The mirror is derived, so a commit does not wait for the server's disk: after a crash of the server the next
+    sync brings back what was lost.
+    """
+    return sa.create_engine(
+        sa.make_url(url).set(drivername="postgresql+psycopg2"),
+        pool_pre_ping=True,
+        pool_timeout=3,
+        pool_size=8,
+        isolation_level="READ COMMITTED",
+        connect_args={
+            "connect_timeout": 3,
+            "tcp_user_timeout": 3000,
+            "application_name": "printsys",
+            "options": "-c statement_timeout=3000 -c lock_timeout=2000 -c synchronous_commit=off -c timezone=UTC",
+        },
+    )

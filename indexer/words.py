@@ -1,0 +1,57 @@
+"""What a search finds: words of a job, made the same way from the record and from what a person types.
+
+The words are our own and not PostgreSQL's parser's, so that both sides always agree and nothing that is typed can be
+query syntax. Every word matches by its beginning; an id and the words of an e-mail address also from their middle.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from anyascii import anyascii
+
+LONGEST_WORD = 60
+MOST_WORDS = 2_000
+"""Bounds well inside PostgreSQL's own for a tsvector (2 kB a word, 1 MB in all)."""
+MOST_SEARCHED = 12
+SHORTEST_TAIL = 3
+
+_WORD = re.compile(r"[^\W_]+")
+
+
+def words(text: str) -> list[str]:
+    """`José's ARCH-4000` → `["josé", "s", "arch", "4000"]`."""
+    folded = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+    return [word[:LONGEST_WORD] for word in _WORD.findall(folded)]
+
+
+def search_vector(document: Mapping[str, Any]) -> str:
+    """The words of a job as PostgreSQL's text of a tsvector."""
+    found: set[str] = set()
+    for text in _texts(document):
+        found.update(words(text))
+        if not text.isascii():
+            found.update(words(anyascii(text)))
+    for text in (document["id"], str((document.get("student") or {}).get("email") or "")):
+        for word in words(text):
+            found.update(word[start:] for start in range(1, len(word) - SHORTEST_TAIL + 1))
+    return " ".join(f"'{word}'" for word in sorted(found)[:MOST_WORDS])
+
+
+def search_query(said: str) -> str | None:
+    """What a person typed as PostgreSQL's text of a tsquery: every word must begin a word of the job. None: no word."""
+    wanted = list(dict.fromkeys(words(said)))[:MOST_SEARCHED]
+    return " & ".join(f"'{word}':*" for word in wanted) or None
+
+
+def _texts(document: Mapping[str, Any]) -> Iterator[str]:
+    student, request = document.get("student") or {}, document.get("request") or {}
+    yield from (document["id"], document.get("notes") or "")
+    yield from (str(student.get(key) or "") for key in ("name", "email", "discipline", "class_number"))
+    yield from (str(request.get(key) or "") for key in ("method", "color", "printer", "message"))
+    for file in document.get("files") or []:
+        yield str(file.get("uploaded_as") or "")
+        yield str(file.get("name") or "").rpartition("/")[2]
