@@ -220,11 +220,12 @@ class JobStore:
         batch = seal(drafts, before.document, log.seq, log.last_line, self.clock())
         after = replace(
             before,
-            asked_in_file=None,
-            edited=None,
             job=parse(batch.document),
             document=batch.document,
             log=repair.with_batch(log, batch),
+            asked_in_file=None,
+            edited=None,
+            digest=sha256(batch.metadata),
         )
         moves_folder = change.to_trash or after.job.status != before.job.status
         parent = self.layout.trash if change.to_trash else self.layout.status(after.job.status)

@@ -37,7 +37,7 @@ CALLS = {
     265: ("linkat", AT, 0), 268: ("fchmodat", AT, 0), 269: ("faccessat", AT, 0), 316: ("renameat2", AT, 0),
     326: ("copy_file_range", FD, 2), 332: ("statx", AT, 0), 439: ("faccessat2", AT, 0), 452: ("fchmodat2", AT, 0),
 }  # fmt: skip
-"""x86-64 system call numbers (arch/x86/entry/syscalls/syscall_64.tbl) → name, what tells its file, in which argument."""
+"""x86-64 system call numbers (arch/x86/entry/syscalls/syscall_64.tbl) → name, what tells its file, and where."""
 
 
 class _Info(ctypes.Structure):
@@ -55,7 +55,10 @@ class _Registers(ctypes.Structure):
 
     _fields_ = tuple(
         (name, ctypes.c_ulonglong)
-        for name in ["r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx", "rsi", "rdi", "orig_rax", "rip", "cs", "eflags", "rsp", "ss", "fs_base", "gs_base", "ds", "es", "fs", "gs"]
+        for name in (
+            *("r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx", "rsi", "rdi"),
+            *("orig_rax", "rip", "cs", "eflags", "rsp", "ss", "fs_base", "gs_base", "ds", "es", "fs", "gs"),
+        )
     )
 
 
@@ -86,7 +89,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens at the `at`-th call (from 1): killed before it, or failed with `errno`, or a write cut to `short`."""
+    """What happens at the `at`-th call (from 1): killed, failed with `errno`, or a write cut to `short`."""
 
     at: int
     errno: int | None = None

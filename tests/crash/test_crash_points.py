@@ -104,7 +104,7 @@ class Stage:
                 continue
 
     def tree(self) -> Tree:
-        """Names and bytes of all that counts: lock files are nobody's record, and of folders only empty ones are told."""
+        """Names and bytes of all that counts: lock files are not; of folders only empty ones are told."""
         found: Tree = {}
         for folder, folders, files in os.walk(self.root):
             here = Path(folder).relative_to(self.root)
