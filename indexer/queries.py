@@ -100,6 +100,8 @@ class EventRow:
 
 _COLUMNS = [jobs.c[name] for name in JobRow.__dataclass_fields__]
 _NEWEST_FIRST = (jobs.c.status_since.desc(), jobs.c.id)
+_OLDEST_FIRST = (jobs.c.status_since, jobs.c.id.desc())
+"""The same order backwards, so that one index serves both."""
 
 
 class Queries:
@@ -112,9 +114,15 @@ class Queries:
         counted = {row.status: row.n for row in rows}
         return {status: counted.get(status.value, 0) for status in Status}
 
-    def jobs(self, status: Status | None = None, q: str = "", limit: int = 50, offset: int = 0) -> list[JobRow]:
-        """Newest in their status first. `q`: every word must be found in the job (see words.py); blank: all jobs."""
-        asked = sa.select(*_COLUMNS).where(*_matching(status, q)).order_by(*_NEWEST_FIRST)
+    def jobs(
+        self, status: Status | None = None, q: str = "", limit: int = 50, offset: int = 0, oldest_first: bool = False
+    ) -> list[JobRow]:
+        """Newest in their status first, or those that wait longest.
+
+        `q`: every word must be found in the job (see words.py); blank: all jobs.
+        """
+        order = _OLDEST_FIRST if oldest_first else _NEWEST_FIRST
+        asked = sa.select(*_COLUMNS).where(*_matching(status, q)).order_by(*order)
         return [_job(row) for row in self._all(asked.limit(limit).offset(offset))]
 
     def count(self, status: Status | None = None, q: str = "") -> int:

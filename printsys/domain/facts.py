@@ -64,14 +64,15 @@ def _absent_if_empty(value: object) -> object:
 
 
 Line = Annotated[str, BeforeValidator(_one_line), Field(min_length=1, max_length=200)]
-OptionalLine = Annotated[str | None, BeforeValidator(_absent_if_empty), Field(max_length=200)]
+OptionalLine = Annotated[Annotated[str, Field(max_length=200)] | None, BeforeValidator(_absent_if_empty)]
 Text = Annotated[str, BeforeValidator(_tidy), Field(max_length=5000)]
 SaidText = Annotated[str, BeforeValidator(_tidy), Field(min_length=1, max_length=5000)]
 Email = Annotated[str, BeforeValidator(_one_line), Field(min_length=1, max_length=254), AfterValidator(_email)]
 Grams = Annotated[Decimal, BeforeValidator(_number), Field(gt=0, le=MAX_GRAMS), AfterValidator(_finite)]
 Hours = Annotated[Decimal, BeforeValidator(_number), Field(gt=0, le=MAX_HOURS), AfterValidator(_finite)]
 Money = Annotated[Decimal, BeforeValidator(_number), Field(ge=0, le=MAX_MONEY, max_digits=9, decimal_places=2)]
-Wasted = Annotated[Decimal | None, BeforeValidator(_number), Field(ge=0, le=MAX_GRAMS)]
+Wasted = Annotated[Annotated[Decimal, Field(ge=0, le=MAX_GRAMS)] | None, BeforeValidator(_number)]
+OptionalGrams = Annotated[Annotated[Decimal, Field(gt=0, le=MAX_GRAMS)] | None, BeforeValidator(_number)]
 
 
 class Facts(BaseModel):
@@ -112,6 +113,11 @@ class SubmitFacts(Facts):
     message: Annotated[str, BeforeValidator(_tidy), Field(max_length=2000)] = ""
 
 
+def without_empty(values: Any) -> Any:
+    """A field that was left empty is a field that was not given."""
+    return {k: v for k, v in values.items() if v not in ("", None)} if isinstance(values, Mapping) else values
+
+
 class ApproveFacts(Facts):
     """`weight_g` grams in all, `time_h` hours in all, `volume_ml` where the method is priced by volume."""
 
@@ -124,7 +130,19 @@ class ApproveFacts(Facts):
     @model_validator(mode="before")
     @classmethod
     def _empty_is_absent(cls, values: Any) -> Any:
-        return {k: v for k, v in values.items() if v not in ("", None)} if isinstance(values, Mapping) else values
+        return without_empty(values)
+
+
+class QuoteFacts(Facts):
+    """Figures whose price somebody wants to see before approving."""
+
+    weight_g: Grams | None = None
+    volume_ml: Grams | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_absent(cls, values: Any) -> Any:
+        return without_empty(values)
 
 
 class RejectFacts(Facts):
@@ -155,7 +173,7 @@ class FailFacts(Facts):
 
 
 class PickupFacts(Facts):
-    weight_g: Annotated[Decimal | None, BeforeValidator(_number), Field(gt=0, le=MAX_GRAMS)] = None
+    weight_g: OptionalGrams = None
     amount: Money
     payment_method: Line
     transaction: OptionalLine = None
@@ -229,7 +247,7 @@ F = TypeVar("F", bound=BaseModel)
 def read_facts(model: type[F], values: Mapping[str, Any]) -> F:
     """`values` as `model`; InvalidInput names each wrong field with a sentence."""
     try:
-        return model.model_validate(dict(values))
+        return model.model_validate({name: values[name] for name in values})
     except ValidationError as error:
         fields: dict[str, list[str]] = {}
         for problem in error.errors():

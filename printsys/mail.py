@@ -1,0 +1,220 @@
+"""E-mails to students: one two-line function each, whose name is its template's name in templates/email/.
+
+A template is two files. The first line of `<name>.txt` is the subject; the rest is the text part, and `<name>.html`
+the HTML part. Nothing here sends: see printsys.transport.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, make_msgid, parseaddr
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from email_validator import EmailNotValidError, validate_email
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from printsys.config import ROOT, Lab, Settings
+from printsys.domain.job import FileRecord, Job, Status, plain
+from printsys.domain.mails import Mail, OwedMail
+from printsys.domain.pricing import round_up_to_half_hour
+from printsys.errors import PrintSysError
+from printsys.student_texts import TEXTS, reasons
+from printsys.tokens import Tokens
+
+TEMPLATES = ROOT / "templates" / "email"
+TEXT_WIDTH = 72
+
+
+class Unsendable(PrintSysError):
+    """No server would take it: the address cannot be one."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where letters are written: what they need besides the job."""
+
+    settings: Settings
+    lab: Lab
+    tokens: Tokens
+    templates: Environment
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def write(self, name: str, mail: OwedMail, job: Job, **more: Any) -> EmailMessage:
+        """The letter `name` about `job`. The same `mail` has the same Message-ID whenever it is written."""
+        context = self.facts(job) | more
+        text = self.templates.get_template(f"{name}.txt").render(context)
+        subject, _, body = text.partition("\n")
+        html = self.templates.get_template(f"{name}.html").render(context | {"subject": _one_line(subject)})
+        message = self.envelope(mail.to, subject, job.student.name)
+        message["Message-ID"] = mail.message_id(self.domain)
+        return _with_parts(message, body.strip("\n") + "\n", html)
+
+    def write_test(self, to: str) -> EmailMessage:
+        """A letter that says only that mail works."""
+        message = self.envelope(to, f"Test e-mail from {self.lab.name}")
+        message["Message-ID"] = make_msgid(domain=self.domain)
+        message.set_content(f"If you can read this, {self.lab.name} can send e-mail.\n", cte="quoted-printable")
+        return message
+
+    def envelope(self, to: str, subject: str, name: str = "") -> EmailMessage:
+        """A message without a body. Unsendable where `to` is no address."""
+        given_name, sender = parseaddr((self.settings.mail and self.settings.mail.sender) or self.lab.contact_email)
+        message = EmailMessage(policy=SMTP)
+        message["Subject"] = _one_line(subject)
+        message["From"] = _mailbox(given_name or self.lab.name, sender)
+        message["To"] = _mailbox(name, to)
+        message["Reply-To"] = _mailbox(self.lab.name, self.lab.contact_email)
+        message["Date"] = format_datetime(self.clock().astimezone(self.zone))
+        message["Auto-Submitted"] = "auto-generated"
+        message["X-Auto-Response-Suppress"] = "All"  # what Exchange understands instead
+        return message
+
+    def facts(self, job: Job) -> dict[str, Any]:
+        """What every template may speak of."""
+        printer = self.lab.printer(job.request.printer)
+        expires = job.confirmation.expires_at if job.confirmation else None
+        return {
+            "lab": self.lab,
+            "job": job,
+            "name": _one_line(job.student.name),
+            "status_link": f"{self.settings.base_url}/status/{self.tokens.status(job.id)}",
+            "files": [_students_name(file) for file in job.files if file.role == "original"],
+            "print": ", ".join(filter(None, [job.request.method, job.request.color, printer and printer.name])),
+            "estimate": job.estimate,
+            "hours": _hours(job.estimate.time_h) if job.estimate and job.estimate.time_h else None,
+            "expires": expires and self.moment(expires),
+            "expired": expires is not None and expires <= self.clock(),
+        }
+
+    def confirm_link(self, job: Job) -> str:
+        """For a job that has a confirmation to give."""
+        assert job.confirmation is not None and job.confirmation.nonce is not None
+        return f"{self.settings.base_url}/confirm/{self.tokens.confirm(job.id, job.confirmation.nonce)}"
+
+    def moment(self, moment: datetime) -> str:
+        """`Monday, March 9, 2026, 10:20 am`, where the lab is."""
+        here = moment.astimezone(self.zone)
+        clock = f"{here.hour % 12 or 12}:{here:%M} {'am' if here.hour < 12 else 'pm'}"
+        return f"{here:%A}, {here:%B} {here.day}, {here.year}, {clock}"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.lab.timezone)
+
+    @property
+    def domain(self) -> str:
+        """The lab's own, the same on all its machines: Message-IDs end with it."""
+        return _ascii_address(self.lab.contact_email).rpartition("@")[2]
+
+
+def make_desk(settings: Settings, lab: Lab, tokens: Tokens, folders: Sequence[Path] = (TEMPLATES,)) -> Desk:
+    """A template is taken from the first of `folders` that has it."""
+    templates = Environment(
+        loader=FileSystemLoader(folders),
+        autoescape=lambda name: name is not None and name.endswith(".html"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= {"money": _money, "amount": _amount, "wrap": _wrap}
+    templates.globals |= {"texts": TEXTS, "Status": Status}
+    return Desk(settings, lab, tokens, templates)
+
+
+# -- the letters ----------------------------------------------------------------------------------------------------
+
+
+def received(desk: Desk, mail: OwedMail, job: Job) -> EmailMessage:
+    return desk.write("received", mail, job)
+
+
+def approved(desk: Desk, mail: OwedMail, job: Job) -> EmailMessage:
+    return desk.write("approved", mail, job, confirm_link=desk.confirm_link(job))
+
+
+def rejected(desk: Desk, mail: OwedMail, job: Job) -> EmailMessage:
+    return desk.write("rejected", mail, job, reasons=reasons(job, desk.lab))
+
+
+def completed(desk: Desk, mail: OwedMail, job: Job) -> EmailMessage:
+    return desk.write("completed", mail, job)
+
+
+LETTERS: dict[Mail, Callable[[Desk, OwedMail, Job], EmailMessage]] = {
+    Mail.RECEIVED: received,
+    Mail.APPROVED: approved,
+    Mail.REJECTED: rejected,
+    Mail.COMPLETED: completed,
+}
+
+
+def letter(desk: Desk, mail: OwedMail, job: Job) -> EmailMessage:
+    """The letter that is owed. Unsendable where its address is none."""
+    return LETTERS[Mail(mail.mail)](desk, mail, job)
+
+
+# -- parts and headers ----------------------------------------------------------------------------------------------
+
+
+def _with_parts(message: EmailMessage, text: str, html: str) -> EmailMessage:
+    """Quoted-printable passes servers that know only ASCII and short lines."""
+    message.set_content(text, cte="quoted-printable")
+    message.add_alternative(html, subtype="html", cte="quoted-printable")
+    return message
+
+
+def _mailbox(name: str, address: str) -> Address:
+    ascii_address = _ascii_address(address)
+    user, _, domain = ascii_address.rpartition("@")
+    return Address(_one_line(name), user, domain)
+
+
+def _ascii_address(address: str) -> str:
+    """With the domain as mail servers know it. The name before the @ stays as it is, in any script."""
+    try:
+        checked = validate_email(address, check_deliverability=False, test_environment=True)
+    except EmailNotValidError as error:
+        raise Unsendable(f"“{_one_line(address)}” is not an e-mail address.") from error
+    return checked.ascii_email or f"{checked.local_part}@{checked.ascii_domain}"
+
+
+def _one_line(text: str) -> str:
+    """For a header: no line ends, nothing invisible."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+# -- words ----------------------------------------------------------------------------------------------------------
+
+
+def _students_name(file: FileRecord) -> str:
+    """The file as the student's computer called it."""
+    return _one_line(file.uploaded_as or file.name.rpartition("/")[2])
+
+
+def _money(value: Decimal) -> str:
+    return f"${value:,.2f}"
+
+
+def _amount(value: Decimal) -> str:
+    """A number without needless zeros."""
+    return plain(value.normalize())
+
+
+def _hours(value: Decimal) -> str:
+    hours = round_up_to_half_hour(value)
+    return f"{_amount(hours)} {'hour' if hours == 1 else 'hours'}"
+
+
+def _wrap(text: str, indent: str = "") -> str:
+    """Lines of a readable length; further lines are indented, a person's own line ends are kept."""
+    lines = [textwrap.wrap(line, TEXT_WIDTH - len(indent), break_long_words=False) or [""] for line in text.split("\n")]
+    return f"\n{indent}".join(piece for line in lines for piece in line)

@@ -1,0 +1,42 @@
+"""What students read about a job's status: one set of words for pages and e-mails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from printsys.config import Lab
+from printsys.domain.job import Job, Status
+
+
+@dataclass(frozen=True)
+class StatusText:
+    title: str
+    explanation: str
+
+
+TEXTS = {
+    Status.UPLOADED: StatusText(
+        "We are looking at your model",
+        "We check whether it prints well and what it costs, and write to you. You need not do anything now.",
+    ),
+    Status.PENDING: StatusText(
+        "Waiting for your OK",
+        "Your model is approved. We print it as soon as you confirm the price by the link in our e-mail.",
+    ),
+    Status.READY_TO_PRINT: StatusText("In line for printing", "We print it as soon as a printer is free."),
+    Status.PRINTING: StatusText("Printing now", "Your model is on a printer."),
+    Status.COMPLETED: StatusText("Ready for you to collect", "Your print is done."),
+    Status.PAID_PICKED_UP: StatusText("Collected", "You have your print. Thank you!"),
+    Status.REJECTED: StatusText("Not printed", "We did not print this."),
+    Status.ARCHIVED: StatusText("Closed", "This job is finished and filed."),
+}
+WAY = (Status.UPLOADED, Status.PENDING, Status.READY_TO_PRINT, Status.PRINTING, Status.COMPLETED, Status.PAID_PICKED_UP)
+"""The steps of a job that goes well, as the status page shows them."""
+
+
+def reasons(job: Job, lab: Lab) -> list[str]:
+    """Why a job was not printed, in sentences: the ticked reasons', then staff's own words."""
+    if job.rejection is None:
+        return []
+    ticked = [reason.text if (reason := lab.reason(name)) else name for name in job.rejection.reasons]
+    return ticked + ([job.rejection.comment] if job.rejection.comment else [])

@@ -1,0 +1,147 @@
+"""How an e-mail leaves: to the lab's mail server, or, without one, as a file in instance/outbox/.
+
+The answer says what to do next. A failure that is about this e-mail or its address, and that the server calls final
+(5xx), is permanent. Everything else is temporary: no connection, 4xx, and what only the lab can put right, such as a
+wrong password, since no e-mail should be given up for it.
+"""
+
+from __future__ import annotations
+
+import re
+import smtplib
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.policy import SMTP
+
+from printsys.config import MailServer, Settings
+from printsys.jobstore import fs
+
+TIMEOUT_S = 20.0
+IMPLICIT_TLS_PORT = 465
+WORDS_LIMIT = 500
+
+
+@dataclass(frozen=True)
+class Sent:
+    """`where` it went, in words."""
+
+    where: str
+
+
+@dataclass(frozen=True)
+class TemporaryFailure:
+    """Worth another try. `for_all`: any other e-mail would have met the same."""
+
+    words: str
+    for_all: bool = False
+
+
+@dataclass(frozen=True)
+class PermanentFailure:
+    words: str
+
+
+Outcome = Sent | TemporaryFailure | PermanentFailure
+
+
+def deliver(message: EmailMessage, settings: Settings) -> Outcome:
+    """Hand `message` over; never raises for what servers, networks and disks do."""
+    if settings.mail is None:
+        return _to_outbox(message, settings)
+    try:
+        return _to_server(message, settings.mail)
+    except smtplib.SMTPRecipientsRefused as error:
+        return _answer(*next(iter(error.recipients.values())))
+    except smtplib.SMTPDataError as error:
+        return _answer(error.smtp_code, error.smtp_error)
+    except smtplib.SMTPNotSupportedError as error:  # an address in a script that this server cannot carry
+        return PermanentFailure(_words(str(error)))
+    except smtplib.SMTPResponseException as error:
+        return TemporaryFailure(_words(error.smtp_error, error.smtp_code), for_all=True)
+    except (smtplib.SMTPException, OSError) as error:
+        what = _words(str(error)) or type(error).__name__
+        return TemporaryFailure(f"{settings.mail.host} port {settings.mail.port}: {what}", for_all=True)
+
+
+def _to_server(message: EmailMessage, server: MailServer) -> Sent:
+    with _connection(server) as connection:
+        connection.send_message(message)
+    return Sent(f"accepted by {server.host}")
+
+
+@contextmanager
+def _connection(server: MailServer) -> Iterator[smtplib.SMTP]:
+    """A connection that is ready to send, encrypted and logged in as the settings say."""
+    connection = _connect(server)
+    try:
+        if server.use_tls and server.port != IMPLICIT_TLS_PORT:
+            _start_tls(connection)
+        if server.username:
+            _log_in(connection, server.username, server.password or "")
+        yield connection
+        _say_goodbye(connection)
+    finally:
+        connection.close()
+
+
+def _connect(server: MailServer) -> smtplib.SMTP:
+    if server.port == IMPLICIT_TLS_PORT:
+        return smtplib.SMTP_SSL(server.host, server.port, timeout=TIMEOUT_S, context=ssl.create_default_context())
+    return smtplib.SMTP(server.host, server.port, timeout=TIMEOUT_S)
+
+
+def _start_tls(connection: smtplib.SMTP) -> None:
+    try:
+        connection.starttls(context=ssl.create_default_context())
+    except smtplib.SMTPNotSupportedError as error:
+        raise smtplib.SMTPException("it does not offer STARTTLS; MAIL_USE_TLS=false sends without") from error
+
+
+def _log_in(connection: smtplib.SMTP, username: str, password: str) -> None:
+    try:
+        connection.login(username, password)
+    except smtplib.SMTPNotSupportedError as error:
+        raise smtplib.SMTPException("it does not offer a login; leave out MAIL_USERNAME") from error
+
+
+def _say_goodbye(connection: smtplib.SMTP) -> None:
+    """The e-mail is accepted already: a connection that breaks now changes nothing."""
+    try:
+        connection.quit()
+    except (smtplib.SMTPException, OSError):
+        return
+
+
+def _answer(code: int, said: bytes | str) -> Outcome:
+    """What the server said about this e-mail."""
+    words = _words(said, code)
+    return PermanentFailure(words) if 500 <= code < 600 else TemporaryFailure(words)
+
+
+def _words(said: bytes | str, code: int | None = None) -> str:
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+    text = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join([*([str(code)] if code else []), *text.split()])[:WORDS_LIMIT]
+
+
+def _to_outbox(message: EmailMessage, settings: Settings) -> Outcome:
+    """The same e-mail is always the same file, so that writing it twice leaves one."""
+    outbox = settings.instance / "outbox"
+    left, _, _ = str(message["Message-ID"]).strip("<>").rpartition("@")
+    path = outbox / (re.sub(r"[^A-Za-z0-9._-]", "_", left) + ".eml")
+    try:
+        outbox.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fs.replace(path, message.as_bytes(policy=SMTP.clone(utf8=not _addresses_are_ascii(message))))
+    except OSError as error:
+        return TemporaryFailure(f"{path} cannot be written: {error.strerror}", for_all=True)
+    return Sent(f"written to {path}")
+
+
+def _addresses_are_ascii(message: EmailMessage) -> bool:
+    """Names can be encoded, an address can not: with another script in it, the headers are UTF-8 (RFC 6532)."""
+    return all(
+        address.addr_spec.isascii() for name in ("To", "From", "Reply-To") for address in message[name].addresses
+    )

@@ -1,0 +1,49 @@
+"""The pages. An app is made for a house (see printsys.wiring); nothing is made at import."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Flask
+from flask_bootstrap import Bootstrap5
+from flask_wtf import CSRFProtect
+
+from printsys.config import ROOT, Settings
+from printsys.web import api, auth, errors, health, limits, security, staff, student, words
+from printsys.web.house import EXTENSION
+from printsys.wiring import House, build
+
+WORKING_DAY = timedelta(hours=12)
+
+
+def create_app(house: House) -> Flask:
+    app = Flask("printsys", root_path=str(ROOT), template_folder="templates", static_folder="static")
+    is_https = house.settings.base_url.startswith("https://")
+    app.config.update(
+        SECRET_KEY=house.settings.secret_key,
+        MAX_CONTENT_LENGTH=house.lab.max_files * house.lab.max_file_bytes + 1024 * 1024,
+        SESSION_COOKIE_NAME="printsys",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=is_https,
+        PERMANENT_SESSION_LIFETIME=WORKING_DAY,
+        WTF_CSRF_TIME_LIMIT=int(WORKING_DAY.total_seconds()),
+        WTF_CSRF_SSL_STRICT=is_https,
+        BOOTSTRAP_SERVE_LOCAL=True,
+    )
+    app.extensions[EXTENSION] = house
+    Bootstrap5(app)
+    CSRFProtect(app)
+    limits.init(app)
+    for part in (security, errors, words):
+        part.init(app)
+    for blueprint in (student.pages, auth.pages, staff.pages, api.pages, health.pages):
+        app.register_blueprint(blueprint)
+    return app
+
+
+def create_app_from_environment(settings: Settings) -> Flask:
+    """The app as `manage.py web` serves it."""
+    from printsys.tasks import make_look
+
+    return create_app(build(settings, make_look(settings)))

@@ -1,0 +1,67 @@
+"""JSON for scripts: the same reading as the pages, for a staff session."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from flask import Blueprint, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from printsys.domain.events import line_of
+from printsys.domain.job import Status, format_time, plain
+from printsys.errors import InvalidInput
+from printsys.jobstore.jsontext import decode
+from printsys.web.auth import login_required
+from printsys.web.cards import PAGE
+from printsys.web.house import house
+
+pages = Blueprint("api", __name__, url_prefix="/api/v1")
+MOST = 500
+
+
+@pages.get("/jobs")
+@login_required
+def jobs() -> ResponseReturnValue:
+    """`status`, `q`, `limit` (at most 500), `offset`."""
+    wanted = request.args.get("status")
+    if wanted is not None and wanted not in set(Status):
+        raise InvalidInput({"status": [f"There is no status {wanted}. There are: {', '.join(Status)}."]})
+    status, q = Status(wanted) if wanted else None, request.args.get("q", "")
+    limit = min(MOST, max(1, request.args.get("limit", PAGE, type=int)))
+    offset = max(0, request.args.get("offset", 0, type=int))
+    rows = house().queries.jobs(status, q, limit, offset)
+    return jsonify(jobs=[_plain(asdict(row)) for row in rows], total=house().queries.count(status, q))
+
+
+@pages.get("/jobs/<job_id>")
+@login_required
+def job(job_id: str) -> ResponseReturnValue:
+    """metadata.json as it is now, and where its folder is."""
+    stored = house().store.load(job_id)
+    folder = house().store.layout.relative(stored.folder)
+    return jsonify(
+        job=stored.document,
+        folder=folder,
+        move_pending=stored.move_pending,
+        problem=str(stored.problem) if stored.problem else None,
+    )
+
+
+@pages.get("/jobs/<job_id>/events")
+@login_required
+def events(job_id: str) -> ResponseReturnValue:
+    return jsonify(events=[decode(line_of(event)) for event in house().store.load(job_id).events])
+
+
+def _plain(value: Any) -> Any:
+    """Decimals as text and times with Z, as metadata.json has them."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, Decimal):
+        return plain(value)
+    return format_time(value) if isinstance(value, datetime) else value

@@ -1,0 +1,81 @@
+"""One shared password, and who is at the desk today."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+
+from printsys import password
+from printsys.domain.events import STAFF
+from printsys.web.house import house
+from printsys.web.limits import LOGIN, limiter
+
+pages = Blueprint("auth", __name__)
+
+
+def is_staff() -> bool:
+    return bool(session.get("staff"))
+
+
+def current_actor() -> str:
+    """Who an event names: `staff`, or `staff:Sam`."""
+    name = session.get("who")
+    return f"{STAFF}:{name}" if name else STAFF
+
+
+def login_required(view: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        if is_staff():
+            return view(*args, **kwargs)
+        if request.path.startswith("/api/"):
+            abort(401)
+        return redirect(url_for("auth.login", next=request.full_path.rstrip("?") if request.method == "GET" else None))
+
+    return guarded
+
+
+@pages.get("/login")
+def login() -> ResponseReturnValue:
+    if is_staff():
+        return redirect(_safe_next())
+    return render_template("auth/login.html", next=request.args.get("next", ""))
+
+
+@pages.post("/login")
+@limiter.limit(LOGIN)
+def log_in() -> ResponseReturnValue:
+    who = request.form.get("who", "")
+    if not password.is_right(request.form.get("password", ""), password.current_hash(house().settings)):
+        said = "That is not the password."
+        return render_template("auth/login.html", next=request.form.get("next", ""), wrong=said, who=who), 401
+    session.clear()  # nothing that was planted in a session before the login outlives it
+    session.permanent = True
+    session["staff"] = True
+    session["who"] = who if who in house().lab.staff else ""
+    return redirect(_safe_next(), 303)
+
+
+@pages.post("/logout")
+def logout() -> ResponseReturnValue:
+    session.clear()
+    flash("You are logged out.")
+    return redirect(url_for("auth.login"), 303)
+
+
+@pages.get("/logout")
+def ask_logout() -> ResponseReturnValue:
+    return render_template("auth/logout.html")
+
+
+def _safe_next() -> str:
+    """Only a path of this site: `//elsewhere` and `https://elsewhere` lead to the dashboard."""
+    target = request.values.get("next", "")
+    parts = urlsplit(target.replace("\\", "/"))
+    local = target.startswith("/") and not target.startswith("//") and not parts.scheme and not parts.netloc
+    return target if local else url_for("staff.dashboard")

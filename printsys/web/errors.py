@@ -1,0 +1,85 @@
+"""The one place where an error becomes a page, or JSON for scripts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Flask, jsonify, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from printsys import errors as e
+
+
+@dataclass(frozen=True)
+class Face:
+    """How a kind of error looks: HTTP status, headline, what to do next."""
+
+    code: int
+    title: str
+    advice: str = ""
+
+
+FACES: dict[type[e.PrintSysError], Face] = {
+    e.TokenInvalid: Face(404, "This link does not work"),
+    e.TokenExpired: Face(410, "This link has expired"),
+    e.TokenUsed: Face(410, "This link is no longer needed"),
+    e.JobNotFound: Face(404, "There is no such job"),
+    e.StaleJob: Face(409, "Somebody else changed this job"),
+    e.TransitionNotAllowed: Face(409, "That is not possible now"),
+    e.InvalidInput: Face(422, "Something is missing"),
+    e.FileRefused: Face(422, "We cannot take this file"),
+    e.DamagedJob: Face(409, "This job's record needs a person"),
+    e.JobBusy: Face(503, "This job is busy", "Please go back and try again in a moment."),
+    e.StorageOffline: Face(503, "The storage is offline", "Nothing is lost. Please try again in a few minutes."),
+    e.StorageFailure: Face(503, "The storage refused", "Please try again; if it stays so, tell the lab."),
+    e.MirrorDown: Face(503, "The database is resting", "Please try again in a moment."),
+}
+HTTP_FACES = {
+    404: Face(404, "There is nothing here", "Please check the address, or start from the beginning."),
+    405: Face(405, "That is not how this page works"),
+    413: Face(413, "That is too much at once", "Please send smaller files, or fewer. Nothing was stored."),
+    429: Face(429, "Too many tries", "Please wait a minute and try again."),
+    500: Face(500, "Something went wrong on our side", "It has been noted. Nothing of yours was changed half-way."),
+}
+
+
+def init(app: Flask) -> None:
+    app.register_error_handler(e.PrintSysError, _expected)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(CSRFError, _csrf)
+
+
+def face_of(error: e.PrintSysError) -> Face:
+    return next((FACES[kind] for kind in type(error).__mro__ if kind in FACES), HTTP_FACES[500])
+
+
+def _expected(error: e.PrintSysError) -> ResponseReturnValue:
+    return _answer(face_of(error), str(error))
+
+
+def _http(error: HTTPException) -> ResponseReturnValue:
+    if error.code is not None and error.code < 400:
+        return error.get_response()
+    face = HTTP_FACES.get(error.code or 500, Face(error.code or 500, error.name))
+    body, code = _answer(face, face.advice or error.description or "")
+    response = error.get_response() if error.code in (401, 405, 429) else None
+    headers = {k: v for k, v in response.headers if k in ("Allow", "Retry-After")} if response else {}
+    return body, code, headers
+
+
+def _csrf(error: CSRFError) -> ResponseReturnValue:
+    """A form that lay open for too long. The student's form comes back as it was typed."""
+    from printsys.web import student
+
+    if request.endpoint == "student.submit_post":
+        return student.again_after_pause()
+    face = Face(400, "This page was open for too long", "Please go back, reload the page, and send it again.")
+    return _answer(face, face.advice)
+
+
+def _answer(face: Face, said: str) -> tuple[object, int]:
+    if request.path.startswith("/api/") or request.accept_mimetypes.best == "application/json":
+        return jsonify(error=face.title, message=said), face.code
+    return render_template("errors/error.html", face=face, said=said), face.code

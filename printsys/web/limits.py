@@ -1,0 +1,24 @@
+"""How often one address may do what costs us something. A campus is one address, so submissions are generous."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+
+from printsys.web.house import house
+
+LOGIN = "10 per minute"
+limiter = Limiter(get_remote_address, storage_uri="memory://")
+
+
+def init(app: Flask) -> None:
+    limiter.init_app(app)
+
+
+def submit_limit() -> str:
+    return f"{house().settings.submit_limit} per hour"
+
+
+def no_submit_limit() -> bool:
+    return house().settings.submit_limit == 0

@@ -1,0 +1,179 @@
+"""What students see: the form, what became of it, the link that confirms."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import OrderedDict
+from datetime import UTC, datetime
+
+from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+
+from printsys.actions import check_offered, require_open_confirmation
+from printsys.domain.facts import SubmitFacts, read_facts
+from printsys.domain.job import Status
+from printsys.errors import InvalidInput, TokenExpired, TokenUsed, TransitionNotAllowed
+from printsys.jobstore import Stored
+from printsys.student_texts import WAY, reasons
+from printsys.web.forms import SubmitForm, with_errors
+from printsys.web.house import house
+from printsys.web.limits import limiter, no_submit_limit, submit_limit
+from printsys.web.uploads import incoming_files
+
+pages = Blueprint("student", __name__)
+REMEMBERED = 2000
+MINE = "my_jobs"
+
+
+class Submissions:
+    """Which form made which job, so that a form that is sent twice (a double click, a reload) makes one job.
+
+    Kept in this process alone: it is about the seconds after a click, not about history.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: OrderedDict[str, str] = OrderedDict()
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def lock(self, form_id: str) -> threading.Lock:
+        with self._guard:
+            return self._locks.setdefault(form_id, threading.Lock())
+
+    def job(self, form_id: str) -> str | None:
+        return self._jobs.get(form_id)
+
+    def remember(self, form_id: str, job_id: str) -> None:
+        with self._guard:
+            self._jobs[form_id] = job_id
+            while len(self._jobs) > REMEMBERED:
+                old, _ = self._jobs.popitem(last=False)
+                self._locks.pop(old, None)
+
+
+submissions = Submissions()
+
+
+@pages.get("/")
+def home() -> ResponseReturnValue:
+    return redirect(url_for("student.submit"))
+
+
+@pages.get("/submit")
+def submit() -> ResponseReturnValue:
+    form = SubmitForm.of(house().lab)
+    form.submission.data = secrets.token_urlsafe(16)
+    return _form_page(form, [])
+
+
+@pages.post("/submit", endpoint="submit_post")
+@limiter.limit(submit_limit, exempt_when=no_submit_limit)
+def send() -> ResponseReturnValue:
+    form_id = request.form.get("submission") or secrets.token_urlsafe(16)
+    with submissions.lock(form_id):
+        job_id = submissions.job(form_id)
+        if job_id is None:
+            try:
+                job_id = _submit().id
+            except InvalidInput as wrong:
+                form = SubmitForm.of(house().lab)
+                return _form_page(form, with_errors(form, wrong.fields)), 422
+            submissions.remember(form_id, job_id)
+    session[MINE] = [*session.get(MINE, [])[-9:], job_id]
+    return redirect(url_for("student.success", job=job_id), 303)
+
+
+def again_after_pause() -> ResponseReturnValue:
+    """The form as it was typed, where it lay open for longer than a form is good for."""
+    form = SubmitForm.of(house().lab)
+    form.submission.data = form.submission.data or secrets.token_urlsafe(16)
+    pause = "This page was open for long. What you typed is still here; please choose your file and send it again."
+    return _form_page(form, [pause]), 400
+
+
+def _submit() -> Stored:
+    """All that is wrong is said at once: what is missing, what the lab does not offer, what is wrong with the files."""
+    wrong: dict[str, list[str]] = {}
+    try:
+        said = read_facts(SubmitFacts, request.form)
+    except InvalidInput as error:
+        wrong |= error.fields
+    else:
+        try:
+            check_offered(said, house().lab)
+        except InvalidInput as error:
+            wrong |= error.fields
+    files, refused = incoming_files(request.files.getlist("file"), house().lab)
+    if refused:
+        wrong["file"] = refused
+    if request.form.get("minimum_charge_consent") == "no":
+        wrong["minimum_charge_consent"] = [house().lab.consent_refused]
+    if wrong:
+        raise InvalidInput(wrong)
+    return house().actions.submit(said, files)
+
+
+def _form_page(form: SubmitForm, general: list[str]) -> str:
+    return render_template("student/submit.html", form=form, general=general, methods=house().lab.methods)
+
+
+@pages.get("/submit/success")
+def success() -> ResponseReturnValue:
+    """What happens next. Only the browser that submitted is shown the link to the job's page."""
+    job_id = request.args.get("job", "")
+    mine = job_id in session.get(MINE, [])
+    token = house().tokens.status(job_id) if mine else None
+    return render_template("student/success.html", job_id=job_id if mine else None, token=token)
+
+
+@pages.get("/status/<token>")
+def status(token: str) -> ResponseReturnValue:
+    stored = house().store.load(house().tokens.read_status(token))
+    return render_template("student/status.html", job=stored.job, way=WAY, reasons=reasons(stored.job, house().lab))
+
+
+@pages.get("/confirm/<token>")
+def confirm(token: str) -> ResponseReturnValue:
+    return _confirm_page(token)
+
+
+@pages.post("/confirm/<token>")
+def decide(token: str) -> ResponseReturnValue:
+    job_id, nonce = house().tokens.read_confirm(token)
+    decision = request.form.get("decision")
+    if decision not in ("confirm", "decline"):
+        return _confirm_page(token, "Please choose whether we should print it."), 422
+    try:
+        house().actions.student_decides(job_id, nonce, decision == "confirm", request.form.get("reason", ""))
+    except (TokenExpired, TokenUsed):
+        return _confirm_page(token)
+    return redirect(url_for("student.status", token=house().tokens.status(job_id)), 303)
+
+
+@pages.post("/confirm/<token>/resend")
+@limiter.limit("20 per hour")
+def resend(token: str) -> ResponseReturnValue:
+    job_id, nonce = house().tokens.read_confirm(token)
+    try:
+        stored = house().actions.resend_confirmation(job_id, nonce)
+    except TransitionNotAllowed as refused:
+        return _confirm_page(token, str(refused)), 409
+    except TokenUsed:
+        return _confirm_page(token)
+    return render_template("student/resent.html", job=stored.job)
+
+
+def _confirm_page(token: str, said: str = "") -> ResponseReturnValue:
+    """The offer; or, where the link is over, why, and what to do."""
+    job_id, nonce = house().tokens.read_confirm(token)
+    job = house().store.load(job_id).job
+    more = {"job": job, "token": token, "status_token": house().tokens.status(job_id), "said": said}
+    try:
+        require_open_confirmation(job, nonce, datetime.now(UTC))
+    except TokenExpired as over:
+        return render_template("student/link_over.html", why=str(over), expired=True, **more), 410
+    except TokenUsed as over:
+        done = job.status not in (Status.PENDING, Status.UPLOADED, Status.REJECTED)
+        return render_template("student/link_over.html", why=str(over), expired=False, confirmed=done, **more), 410
+    return render_template("student/confirm.html", printer=house().lab.printer(job.request.printer), **more)

@@ -1,0 +1,35 @@
+"""The files of a form: how many, how large, and whether they are what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from werkzeug.datastructures import FileStorage
+
+from printsys.config import Lab
+from printsys.errors import FileRefused
+from printsys.jobstore import Incoming
+from printsys.models3d.sniff import check_model
+
+
+def incoming_files(sent: Sequence[FileStorage], lab: Lab) -> tuple[list[Incoming], list[str]]:
+    """The files to store, and a sentence for each that cannot be taken."""
+    files = [file for file in sent if file.filename]
+    if not files:
+        return [], ["Please choose your model file."]
+    if len(files) > lab.max_files:
+        return [], [f"Please send at most {lab.max_files} files at once; these are {len(files)}."]
+    wrong = [sentence for file in files if (sentence := _refusal(file, lab))]
+    return [Incoming(file.filename or "", file.stream) for file in files], wrong  # type: ignore[arg-type]
+
+
+def _refusal(file: FileStorage, lab: Lab) -> str | None:
+    name = file.filename or ""
+    if getattr(file.stream, "too_large", False):
+        return f"{name} is larger than {lab.max_file_mb} MB. Please simplify the model or split it into parts."
+    try:
+        check_model(name, file.stream, lab.max_file_bytes, lab.extensions)  # type: ignore[arg-type]
+    except FileRefused as refused:
+        return str(refused)
+    file.stream.seek(0)
+    return None

@@ -1,0 +1,97 @@
+"""How templates write times, money, amounts and statuses."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import Flask
+
+from printsys.domain.job import Status, plain
+from printsys.student_texts import TEXTS
+from printsys.web.auth import is_staff
+from printsys.web.house import house
+
+STATUS_NAMES = {
+    Status.READY_TO_PRINT: "Ready to print",
+    Status.PAID_PICKED_UP: "Paid & picked up",
+}
+
+
+def init(app: Flask) -> None:
+    app.add_template_filter(when)
+    app.add_template_filter(day)
+    app.add_template_filter(ago)
+    app.add_template_filter(money)
+    app.add_template_filter(amount)
+    app.add_template_filter(size)
+    app.add_template_filter(status_name)
+    app.add_template_filter(actor)
+    app.context_processor(_common)
+
+
+def _common() -> dict[str, Any]:
+    return {"lab": house().lab, "is_staff": is_staff(), "student_texts": TEXTS, "Status": Status}
+
+
+def local(moment: datetime) -> datetime:
+    return moment.astimezone(ZoneInfo(house().lab.timezone))
+
+
+def when(moment: datetime | None) -> str:
+    """`Mar 2, 2026, 10:20 am`, where the lab is."""
+    if moment is None:
+        return ""
+    here = local(moment)
+    return f"{here:%b} {here.day}, {here.year}, {here.hour % 12 or 12}:{here:%M} {'am' if here.hour < 12 else 'pm'}"
+
+
+def day(moment: datetime | None) -> str:
+    if moment is None:
+        return ""
+    here = local(moment)
+    return f"{here:%A}, {here:%B} {here.day}"
+
+
+def ago(moment: datetime | None) -> str:
+    """`just now`, `5 min`, `3 h`, `2 days`: how long something has been so."""
+    if moment is None:
+        return ""
+    seconds = (datetime.now(UTC) - moment).total_seconds()
+    if seconds < 60:
+        return "just now"
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min"
+    if seconds < 48 * 3600:
+        return f"{int(seconds // 3600)} h"
+    return f"{int(seconds // 86400)} days"
+
+
+def money(value: Decimal | str | None) -> str:
+    return "" if value is None else f"${Decimal(value):,.2f}"
+
+
+def amount(value: Decimal | None) -> str:
+    """A number without needless zeros."""
+    return "" if value is None else plain(Decimal(value).normalize())
+
+
+def size(count: int) -> str:
+    """`684 KB`, in powers of 1000 as file managers write it."""
+    if count < 1000:
+        return f"{count} bytes"
+    if count < 1_000_000:
+        return f"{count / 1000:.0f} KB"
+    return f"{count / 1_000_000:.1f} MB"
+
+
+def status_name(status: Status | str | None) -> str:
+    return "" if status is None else STATUS_NAMES.get(Status(status), Status(status).value)
+
+
+def actor(who: str) -> str:
+    """`staff:Sam` → `Sam`."""
+    kind, _, name = who.partition(":")
+    return name or {"filesystem": "in the folder", "system": "the system", "student": "the student"}.get(kind, "staff")

@@ -1,0 +1,132 @@
+// The student's form: choices that follow the method, files checked when chosen, progress, one submission.
+// Without this script the form works all the same; the server checks everything again.
+
+const area = document.getElementById("submit-area");
+
+function begin(form) {
+  followMethod(form);
+  const file = form.querySelector("#file");
+  file.addEventListener("change", () => checkFiles(form));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (!form.dataset.sending && checkFiles(form)) send(form);
+  });
+  showErrors();
+}
+
+function followMethod(form) {
+  for (const holder of form.querySelectorAll("[data-follows-method]")) {
+    const select = holder.querySelector("select");
+    const groups = new Map([...select.querySelectorAll("optgroup")].map((g) => [g.label, [...g.children]]));
+    const first = groups.get("") ?? [...select.children].filter((child) => child.tagName === "OPTION");
+    const chosen = select.value;
+    const update = (keep) => {
+      const method = form.querySelector("[name=print_method]:checked")?.value;
+      select.replaceChildren(...first.map((option) => option.cloneNode(true)), ...(groups.get(method) ?? []));
+      select.disabled = !method;
+      select.options[0].textContent = method ? "Please choose …" : "Choose a print method first";
+      const wanted = keep ?? "";
+      select.value = [...select.options].some((option) => option.value === wanted) ? wanted : "";
+    };
+    for (const radio of form.querySelectorAll("[name=print_method]")) {
+      radio.addEventListener("change", () => update(select.value));
+    }
+    update(chosen);
+  }
+}
+
+function checkFiles(form) {
+  const input = form.querySelector("#file");
+  const list = form.querySelector("#file-list");
+  const said = form.querySelector("#file-error");
+  const { maxBytes, maxFiles, maxMb, extensions } = form.dataset;
+  const wrong = [];
+  const files = [...input.files];
+  if (files.length > Number(maxFiles)) wrong.push(`Please choose at most ${maxFiles} files.`);
+  for (const file of files) {
+    const name = file.name.toLowerCase();
+    if (!extensions.split(" ").some((extension) => name.endsWith(extension))) {
+      wrong.push(`${file.name}: please choose a file of one of these kinds: ${extensions.replaceAll(" ", ", ")}.`);
+    } else if (file.size > Number(maxBytes)) {
+      wrong.push(`${file.name} is larger than ${maxMb} MB. Please simplify the model or split it into parts.`);
+    } else if (file.size === 0) {
+      wrong.push(`${file.name} is empty. Please export the model again.`);
+    }
+  }
+  list.replaceChildren(...files.map((file) => {
+    const item = document.createElement("li");
+    item.textContent = `${file.name}, ${(file.size / 1e6).toFixed(1)} MB`;
+    return item;
+  }));
+  said.textContent = wrong.join(" ");
+  input.classList.toggle("is-invalid", wrong.length > 0);
+  if (wrong.length) input.focus();
+  return wrong.length === 0;
+}
+
+function send(form) {
+  const button = form.querySelector("#submit-button");
+  const progress = form.querySelector("#upload-progress");
+  const bar = progress.querySelector(".progress-bar");
+  const said = form.querySelector("#upload-said");
+  form.dataset.sending = "1";
+  button.disabled = true;
+  button.textContent = "Sending …";
+  progress.classList.remove("d-none");
+  const request = new XMLHttpRequest();
+  request.upload.addEventListener("progress", (event) => {
+    if (!event.lengthComputable) return;
+    const percent = Math.round((100 * event.loaded) / event.total);
+    bar.style.width = `${percent}%`;
+    progress.setAttribute("aria-valuenow", percent);
+    if (percent % 25 === 0) said.textContent = `${percent} % sent`;
+  });
+  request.addEventListener("load", () => {
+    if (new URL(request.responseURL).pathname !== new URL(form.action).pathname) {
+      window.location.assign(request.responseURL);
+    } else {
+      showAnswer(form, request.responseText);
+    }
+  });
+  request.addEventListener("error", () => {
+    again(form);
+    form.querySelector("#file-error").textContent =
+      "The connection was lost before all was sent. Nothing was stored; please send it again.";
+  });
+  request.open("POST", form.action);
+  request.send(new FormData(form));
+}
+
+function again(form) {
+  delete form.dataset.sending;
+  const button = form.querySelector("#submit-button");
+  button.disabled = false;
+  button.textContent = "Send to the lab";
+  form.querySelector("#upload-progress").classList.add("d-none");
+}
+
+function showAnswer(form, html) {
+  const answer = new DOMParser().parseFromString(html, "text/html");
+  const fresh = answer.getElementById("submit-area");
+  if (!fresh) {
+    document.getElementById("main").replaceChildren(...answer.getElementById("main").childNodes);
+    return;
+  }
+  // The browser's file choice lives in its input: it moves into the new form, so nothing is chosen twice.
+  const chosen = form.querySelector("#file");
+  const input = fresh.querySelector("#file");
+  input.replaceWith(chosen);
+  chosen.classList.toggle("is-invalid", input.classList.contains("is-invalid"));
+  area.replaceChildren(...fresh.childNodes);
+  begin(area.querySelector("form"));
+}
+
+function showErrors() {
+  const summary = area.querySelector(".error-summary");
+  if (!summary) return;
+  const first = area.querySelector(".has-error");
+  (first ?? summary).scrollIntoView({ block: "center" });
+  (first?.querySelector("input, select, textarea") ?? summary).focus({ preventScroll: true });
+}
+
+if (area) begin(area.querySelector("form"));
