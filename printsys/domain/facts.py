@@ -63,14 +63,14 @@ def _absent_if_empty(value: object) -> object:
     return None if tidy == "" else tidy
 
 
-Line = Annotated[str, BeforeValidator(_one_line), Field(min_length=1, max_length=200)]
+Line = Annotated[str, Field(min_length=1, max_length=200), BeforeValidator(_one_line)]
 OptionalLine = Annotated[Annotated[str, Field(max_length=200)] | None, BeforeValidator(_absent_if_empty)]
-Text = Annotated[str, BeforeValidator(_tidy), Field(max_length=5000)]
-SaidText = Annotated[str, BeforeValidator(_tidy), Field(min_length=1, max_length=5000)]
-Email = Annotated[str, BeforeValidator(_one_line), Field(min_length=1, max_length=254), AfterValidator(_email)]
-Grams = Annotated[Decimal, BeforeValidator(_number), Field(gt=0, le=MAX_GRAMS), AfterValidator(_finite)]
-Hours = Annotated[Decimal, BeforeValidator(_number), Field(gt=0, le=MAX_HOURS), AfterValidator(_finite)]
-Money = Annotated[Decimal, BeforeValidator(_number), Field(ge=0, le=MAX_MONEY, max_digits=9, decimal_places=2)]
+Text = Annotated[str, Field(max_length=5000), BeforeValidator(_tidy)]
+SaidText = Annotated[str, Field(min_length=1, max_length=5000), BeforeValidator(_tidy)]
+Email = Annotated[str, Field(min_length=1, max_length=254), BeforeValidator(_one_line), AfterValidator(_email)]
+Grams = Annotated[Decimal, Field(gt=0, le=MAX_GRAMS), BeforeValidator(_number), AfterValidator(_finite)]
+Hours = Annotated[Decimal, Field(gt=0, le=MAX_HOURS), BeforeValidator(_number), AfterValidator(_finite)]
+Money = Annotated[Decimal, Field(ge=0, le=MAX_MONEY, max_digits=9, decimal_places=2), BeforeValidator(_number)]
 Wasted = Annotated[Annotated[Decimal, Field(ge=0, le=MAX_GRAMS)] | None, BeforeValidator(_number)]
 OptionalGrams = Annotated[Annotated[Decimal, Field(gt=0, le=MAX_GRAMS)] | None, BeforeValidator(_number)]
 
@@ -100,17 +100,17 @@ def _iso_date(value: str | None) -> str | None:
 class SubmitFacts(Facts):
     """A student's request. What the lab offers (methods, colours, printers) is checked against lab.toml besides."""
 
-    student_name: Annotated[str, BeforeValidator(_one_line), Field(min_length=1, max_length=100)]
+    student_name: Annotated[str, Field(min_length=1, max_length=100), BeforeValidator(_one_line)]
     student_email: Email
     discipline: Line
-    class_number: Annotated[str, BeforeValidator(_one_line), Field(min_length=1, max_length=50)]
+    class_number: Annotated[str, Field(min_length=1, max_length=50), BeforeValidator(_one_line)]
     print_method: Line
     color: Line
     printer: Line
     minimum_charge_consent: Annotated[bool, BeforeValidator(_yes)]
-    copies: Annotated[int, BeforeValidator(lambda v: 1 if v == "" else v), Field(ge=1, le=1000)] = 1
+    copies: Annotated[int, Field(ge=1, le=1000), BeforeValidator(lambda v: 1 if v == "" else v)] = 1
     due_date: Annotated[OptionalLine, AfterValidator(_iso_date)] = None
-    message: Annotated[str, BeforeValidator(_tidy), Field(max_length=2000)] = ""
+    message: Annotated[str, Field(max_length=2000), BeforeValidator(_tidy)] = ""
 
 
 def without_empty(values: Any) -> Any:

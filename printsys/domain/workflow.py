@@ -250,7 +250,7 @@ TABLE: tuple[Step, ...] = (
     Step("unreview", ANY, None, _STAFF, EventType.UNREVIEWED, "Mark as not reviewed", do=_unreview),
     Step("notes", ANY, None, _STAFF, EventType.NOTES_EDITED, "Save notes", f.NotesFacts, do=_notes),
     Step("details", ANY, None, _STAFF, EventType.DETAILS_EDITED, "Correct the details", f.DetailsFacts, do=_details),
-    Step("choose-file", frozenset({U, P, R, X}), None, _STAFF, EventType.PRINT_FILE_CHOSEN, "Use this file", f.ChooseFileFacts, do=_choose_file),
+    Step("choose-file", frozenset({U, P, R, X}), None, _STAFF, EventType.PRINT_FILE_CHOSEN, "Choose the print file", f.ChooseFileFacts, do=_choose_file),
     Step("delete", ANY, None, _STAFF, EventType.JOB_DELETED, "Delete", f.DeleteFacts, do=_delete),
 )  # fmt: skip
 

@@ -59,9 +59,15 @@ def list_files(folder: Path) -> Iterator[Seen]:
 
 
 def printable(folder: Path) -> list[Seen]:
-    """What could be the print file, the likeliest first: slicer output before models, the newest first."""
+    """What could be the print file, the likeliest first: slicer output, the newest first, then models by name."""
     found = [seen for seen in list_files(folder) if seen.name.casefold().endswith(PRINTABLE)]
-    return sorted(found, key=lambda seen: (seen.name.casefold().endswith(MODELS), -seen.mtime_ns))
+    return sorted(
+        found, key=lambda seen: (_is_model(seen), 0 if _is_model(seen) else -seen.mtime_ns, seen.name.casefold())
+    )
+
+
+def _is_model(seen: Seen) -> bool:
+    return seen.name.casefold().endswith(MODELS)
 
 
 def sha256_of(path: Path) -> str:

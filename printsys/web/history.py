@@ -24,12 +24,17 @@ def _mail(data: Data) -> str:
     return MAIL_NAMES.get(str(data.get("mail")), str(data.get("mail")))
 
 
+def _sent(data: Data) -> list[str]:
+    """What the student sent; the working copies made of it are no news."""
+    return [name.removeprefix("original/") for name in data.get("files", []) if name.startswith("original/")]
+
+
 def _reasoned(text: str) -> Callable[[Data], str]:
     return lambda data: text + (f": {data['reason']}" if data.get("reason") else "")
 
 
 SENTENCES: dict[EventType, Callable[[Data], str]] = {
-    EventType.JOB_CREATED: lambda d: f"Submitted with {len(d.get('files', []))} files",
+    EventType.JOB_CREATED: lambda d: f"Submitted: {', '.join(_sent(d)) or 'no files'}",
     EventType.STAFF_APPROVED: lambda d: f"Approved at {money(d.get('cost'))}",
     EventType.JOB_REJECTED: lambda d: "Rejected" + (f": {d['comment']}" if d.get("comment") else ""),
     EventType.STUDENT_CONFIRMED: lambda d: "The student confirmed",

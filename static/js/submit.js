@@ -5,8 +5,8 @@ const area = document.getElementById("submit-area");
 
 function begin(form) {
   followMethod(form);
-  const file = form.querySelector("#file");
-  file.addEventListener("change", () => checkFiles(form));
+  // On the form, not on the input: the input moves on into the next form when the answer names mistakes.
+  form.addEventListener("change", (event) => { if (event.target.id === "file") checkFiles(form); });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!form.dataset.sending && checkFiles(form)) send(form);

@@ -1,0 +1,155 @@
+"""The whole system as `manage.py run` starts it, a real mail server, and a real browser."""
+
+from __future__ import annotations
+
+import email
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+
+import pytest
+from aiosmtpd.controller import Controller
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+
+from printsys.config import ROOT
+
+CHROMIUM = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-first-run",
+]  # fmt: skip
+PASSWORD = "correct horse"
+PATIENCE_S = 60
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+class Postbox:
+    """What a mail server was given, in order."""
+
+    def __init__(self) -> None:
+        self._arrived: queue.Queue[EmailMessage] = queue.Queue()
+
+    async def handle_DATA(self, server: object, session: object, envelope: object) -> str:
+        self._arrived.put(email.message_from_bytes(envelope.content, policy=default))  # type: ignore[attr-defined]
+        return "250 OK"
+
+    def next(self) -> EmailMessage:
+        return self._arrived.get(timeout=PATIENCE_S)
+
+    def empty(self) -> bool:
+        return self._arrived.empty()
+
+
+@pytest.fixture
+def postbox() -> Iterator[tuple[Postbox, int]]:
+    box = Postbox()
+    controller = Controller(box, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    yield box, controller.port
+    controller.stop()
+
+
+@dataclass
+class System:
+    """`manage.py run` on a storage and instance of its own."""
+
+    place: Path
+    environment: dict[str, str]
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[str] | None = None
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def storage(self) -> Path:
+        return self.place / "storage"
+
+    def start(self, *options: str) -> None:
+        command = [sys.executable, "manage.py", "run", "--port", str(self.port), *options]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said.append(line)
+            if line.startswith("Ready: "):
+                return
+        raise AssertionError("".join(self.said))
+
+    def stop(self) -> int:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        rest, _ = self.process.communicate(timeout=PATIENCE_S)
+        self.said.append(rest)
+        return self.process.returncode
+
+    def folder(self, job_id: str) -> Path:
+        """Where the job's folder is now; there must be one."""
+        found = [path for path in self.storage.glob(f"*/*_{job_id}") if not path.parent.name.startswith(".")]
+        assert len(found) == 1, found
+        return found[0]
+
+
+@pytest.fixture
+def system(tmp_path: Path, postbox: tuple[Postbox, int]) -> Iterator[System]:
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("MAIL_", "PRINTSYS_"))},
+        "PRINTSYS_STORAGE": str(tmp_path / "storage"),
+        "PRINTSYS_INSTANCE": str(tmp_path / "instance"),
+        "STAFF_PASSWORD": PASSWORD,
+        "MAIL_SERVER": "127.0.0.1",
+        "MAIL_PORT": str(postbox[1]),
+        "MAIL_USE_TLS": "false",
+        "MAIL_DEFAULT_SENDER": "lab@example.edu",
+    }
+    built = System(tmp_path, environment)
+    yield built
+    if built.process is not None and built.process.poll() is None:
+        built.stop()
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    launched = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+    yield launched
+    launched.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page on which nothing may go wrong unseen: script errors and refusals of the policy fail the test."""
+    context = browser.new_context()
+    opened = context.new_page()
+    wrong: list[str] = []
+    opened.on("pageerror", lambda error: wrong.append(str(error)))
+    opened.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
+    yield opened
+    context.close()
+    assert wrong == []
+
+
+def log_in(page: Page, system: System) -> None:
+    page.goto(f"{system.url}/login")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{system.url}/dashboard")

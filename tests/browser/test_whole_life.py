@@ -1,0 +1,275 @@
+"""One real job, from the form to the hand-out, in a real browser, with the folder looked at after every step."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from email.message import EmailMessage
+from pathlib import Path
+
+import psycopg2
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from printsys.domain.job import Status, metadata_bytes
+from printsys.jobstore.log import read_log
+from tests.browser.conftest import PASSWORD, Postbox, System, log_in
+
+pytestmark = pytest.mark.needs("chromium")
+
+
+def box_stl(side: float = 20.0) -> bytes:
+    """A closed box as ASCII STL, `side` mm wide."""
+    corners = [(x, y, z) for x in (0, side) for y in (0, side) for z in (0, side)]
+    faces = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
+    lines = ["solid box"]
+    for a, b, c, d in faces:
+        for triangle in ((a, b, c), (a, c, d)):
+            lines += ["facet normal 0 0 0", "outer loop"]
+            lines += ["vertex " + " ".join(str(v) for v in corners[corner]) for corner in triangle]
+            lines += ["endloop", "endfacet"]
+    return "\n".join([*lines, "endsolid box", ""]).encode()
+
+
+def must_be_whole(system: System, job_id: str, status: str, *types: str) -> dict[str, object]:
+    """The folder is in its status folder; its log is chained, folds to metadata.json, and ends with these events."""
+    folder = system.folder(job_id)
+    assert folder.parent.name == status
+    metadata = (folder / "metadata.json").read_bytes()
+    log = read_log((folder / "events.jsonl").read_bytes(), job_id)
+    assert log.tail == b""
+    assert metadata_bytes(log.document()) == metadata
+    assert log.state == hashlib.sha256(metadata).hexdigest()
+    kept = [event.type for event in log.events if event.type != "EmailSent"]
+    assert kept[-len(types) :] == list(types)
+    document: dict[str, object] = json.loads(metadata)
+    assert (document["id"], document["status"], document["revision"]) == (job_id, status, log.seq)
+    return document
+
+
+def mirrored(page: Page, system: System, job_id: str) -> dict[str, object]:
+    found = page.request.get(f"{system.url}/api/v1/jobs?q={job_id}").json()["jobs"]
+    assert len(found) == 1
+    row: dict[str, object] = found[0]
+    return row
+
+
+def link_in(mail: EmailMessage, kind: str) -> str:
+    plain = mail.get_body(("plain",))
+    assert plain is not None
+    found = re.search(rf"http://\S+/{kind}/\S+", plain.get_content())
+    assert found, plain.get_content()
+    return found.group()
+
+
+def fill_form(page: Page, model: Path) -> None:
+    page.get_by_label("Your name").fill("José Ñandú")
+    page.get_by_label("E-mail").fill("jose@example.edu")
+    page.get_by_label("Discipline").select_option("Architecture")
+    page.get_by_label("Class number").fill("ARCH 4000")
+    page.get_by_role("radio", name="Filament").check()
+    page.get_by_label("Colour").select_option("True Red")
+    page.get_by_label("Printer").select_option("prusa-mk4s")
+    page.get_by_label("Model files").set_input_files(model)
+    page.get_by_role("radio", name="Yes").check()
+
+
+def test_a_job_from_the_form_to_the_hand_out(
+    system: System, page: Page, postbox: tuple[Postbox, int], tmp_path: Path
+) -> None:
+    mails, _ = postbox
+    model = tmp_path / "bracket v2.stl"
+    model.write_bytes(box_stl())
+    system.start()
+
+    page.goto(f"{system.url}/submit")
+    expect(page.get_by_label("Colour")).to_be_disabled()
+    fill_form(page, model)
+    page.get_by_role("button", name="Send to the lab").click()
+    page.wait_for_url("**/submit/success?job=*")
+    job_id = page.locator(".job-number").inner_text()
+    must_be_whole(system, job_id, "Uploaded", "JobCreated", "EmailQueued")
+    folder = system.folder(job_id)
+    assert folder.name == f"JoseNandu_Filament_TrueRed_{job_id}"
+    assert (folder / "original" / "bracket v2.stl").read_bytes() == model.read_bytes()
+    assert (folder / f"{folder.name}.stl").read_bytes() == model.read_bytes()
+    received = mails.next()
+    assert received["To"].addresses[0].addr_spec == "jose@example.edu"
+    page.goto(link_in(received, "status"))
+    expect(page.get_by_role("heading", level=1)).to_have_text("We are looking at your model")
+
+    log_in(page, system)
+    page.get_by_role("link", name="José Ñandú", exact=True).click()
+    page.get_by_role("button", name="Approve", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Weight in grams").fill("42,7")
+    expect(dialog.get_by_role("status")).to_contain_text("$4.27")
+    dialog.get_by_label("Printing time in hours").fill("3.1")
+    dialog.get_by_role("button", name="Approve").click()
+    expect(page.get_by_text("Approved at $4.27. José Ñandú gets an e-mail.")).to_be_visible()
+    document = must_be_whole(system, job_id, "Pending", "StaffApproved", "EmailQueued")
+    assert document["estimate"]["cost"] == "4.27"  # type: ignore[index]
+    assert document["estimate"]["time_h"] == "3.5"  # type: ignore[index]
+    assert mirrored(page, system, job_id)["status"] == "Pending"
+
+    student = page.context.browser.new_context().new_page()  # type: ignore[union-attr]
+    link = link_in(mails.next(), "confirm")
+    student.goto(link)
+    expect(student.locator(".price")).to_have_text("$4.27")
+    student.get_by_role("button", name="Yes, print it for $4.27").click()
+    expect(student.get_by_role("heading", level=1)).to_have_text("In line for printing")
+    must_be_whole(system, job_id, "ReadyToPrint", "StudentConfirmed")
+    student.goto(link)
+    expect(student.get_by_role("heading", level=1)).to_have_text("You confirmed this already")
+
+    page.reload()
+    page.get_by_role("button", name="Start printing").click()
+    expect(page.get_by_text("José Ñandú's job is now Printing.")).to_be_visible()
+    must_be_whole(system, job_id, "Printing", "PrintingStarted")
+
+    page.get_by_role("button", name="Printing is done").click()
+    expect(page.get_by_text("is now Completed.")).to_be_visible()
+    must_be_whole(system, job_id, "Completed", "JobCompleted", "EmailQueued")
+    assert "ready" in mails.next()["Subject"].lower()
+
+    page.goto(f"{system.url}/dashboard/jobs/{job_id}")
+    page.get_by_role("button", name="Take payment and hand out").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Amount paid")).to_have_value("4.27")
+    dialog.get_by_role("button", name="Take payment and hand out").click()
+    expect(page.get_by_text("is now Paid & picked up.")).to_be_visible()
+    document = must_be_whole(system, job_id, "PaidPickedUp", "PaymentRecorded", "JobPickedUp")
+    assert document["payment"]["amount"] == "4.27"  # type: ignore[index]
+    row = mirrored(page, system, job_id)
+    assert (row["status"], row["paid"]) == ("PaidPickedUp", "4.27")
+    assert mails.empty()
+    assert system.stop() == 0
+
+
+def test_what_is_wrong_is_said_beside_its_field_and_what_was_typed_stays(
+    system: System, page: Page, tmp_path: Path
+) -> None:
+    system.start()
+    page.goto(f"{system.url}/submit")
+    script = tmp_path / "tool.exe"
+    script.write_bytes(b"MZ" + bytes(100))
+    page.get_by_label("Model files").set_input_files(script)
+    expect(page.locator("#file-error")).to_contain_text("please choose a file of one of these kinds")
+    disguised = tmp_path / "tool.stl"
+    disguised.write_bytes(b"MZ" + bytes(100))
+    fill_form(page, disguised)
+    page.get_by_label("Your name").fill("")
+    page.get_by_role("radio", name="No", exact=True).check()
+    page.get_by_role("button", name="Send to the lab").click()
+    expect(page.locator("#student_name-error")).to_have_text("Please fill this in.")
+    expect(page.locator("#file-error")).to_contain_text("a Windows program")
+    expect(page.get_by_label("Your name")).to_be_focused()
+    expect(page.get_by_label("E-mail")).to_have_value("jose@example.edu")
+    expect(page.get_by_label("Colour")).to_have_value("True Red")
+    assert [p for p in system.storage.glob("*/*") if p.parent.name != ".printsys"] == []
+    # The chosen file and all else are still there: mending what is wrong is enough.
+    good = tmp_path / "box.stl"
+    good.write_bytes(box_stl())
+    page.get_by_label("Your name").fill("José Ñandú")
+    page.get_by_role("radio", name="Yes").check()
+    page.get_by_label("Model files").set_input_files(good)
+    page.get_by_role("button", name="Send to the lab").click()
+    page.wait_for_url("**/submit/success?job=*")
+
+
+def test_dropping_the_database_and_starting_again_gives_the_same_dashboard(system: System, page: Page) -> None:
+    system.start("--demo")
+    log_in(page, system)
+
+    def dashboard() -> list[str]:
+        seen = []
+        statuses = (
+            "Uploaded",
+            "Pending",
+            "ReadyToPrint",
+            "Printing",
+            "Completed",
+            "PaidPickedUp",
+            "Rejected",
+            "Archived",
+        )
+        for status in statuses:
+            page.goto(f"{system.url}/dashboard?status={status}")
+            seen.append(re.sub(r"for \d+ \w+|just now", "", page.locator("main").inner_text()))
+        return seen
+
+    # E-mails that the demo owes are sent first: each is an event of its own.
+    for _ in range(200):
+        if page.request.get(f"{system.url}/api/v1/jobs?limit=500").text().count('"mail_owed":0') >= 12:
+            break
+        page.wait_for_timeout(100)
+    before = dashboard()
+    assert any("NEW" in text for text in before)
+    assert system.stop() == 0
+
+    from printsys.postgres import embedded_postgres
+
+    with embedded_postgres(system.place / "instance") as url:
+        host = re.search(r"host=(.*)", url).group(1)  # type: ignore[union-attr]
+        connection = psycopg2.connect(host=host, user="postgres", dbname="postgres")
+        connection.autocommit = True
+        connection.cursor().execute("DROP DATABASE printsys WITH (FORCE)")
+        connection.close()
+
+    system.start()
+    log_in(page, system)
+    assert dashboard() == before
+
+
+PAGES = ("/submit", "/login", "/dashboard", "/dashboard?status=Pending", "/dashboard?q=a", "/status/forged")
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
+    system: System, browser: object, width: int, scheme: str
+) -> None:
+    system.start("--demo")
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[attr-defined]
+    page = context.new_page()
+    log_in(page, system)
+    ids = [job["id"] for job in page.request.get(f"{system.url}/api/v1/jobs?limit=500").json()["jobs"]]
+    addresses = [*PAGES, *(f"/dashboard/jobs/{job_id}" for job_id in ids[:8])]
+    for address in addresses:
+        page.goto(system.url + address)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+        found = Axe().run(page).response["violations"]
+        assert found == [], (address, [(v["id"], [n["target"] for n in v["nodes"]]) for v in found])
+    context.close()
+
+
+def test_a_job_is_approved_with_the_keyboard_alone(system: System, page: Page, tmp_path: Path) -> None:
+    system.start("--demo")
+    page.goto(f"{system.url}/login")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/dashboard")
+    page.goto(f"{system.url}/dashboard?status=Uploaded")
+    first = page.locator(".job-name a").first
+    first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/dashboard/jobs/*")
+    button = page.get_by_role("button", name="Approve", exact=True)
+    for _ in range(30):
+        if button.evaluate("element => element === document.activeElement"):
+            break
+        page.keyboard.press("Tab")
+    expect(button).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(button).to_be_focused()
+    page.keyboard.press("Space")
+    page.get_by_label("Weight in grams").focus()
+    page.keyboard.type("10")
+    page.keyboard.press("Tab")
+    page.keyboard.type("1")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Approved at $3.00")).to_be_visible()
