@@ -185,16 +185,7 @@ def test_dropping_the_database_and_starting_again_gives_the_same_dashboard(syste
 
     def dashboard() -> list[str]:
         seen = []
-        statuses = (
-            "Uploaded",
-            "Pending",
-            "ReadyToPrint",
-            "Printing",
-            "Completed",
-            "PaidPickedUp",
-            "Rejected",
-            "Archived",
-        )
+        statuses = [status.value for status in Status]
         for status in statuses:
             page.goto(f"{system.url}/dashboard?status={status}")
             seen.append(re.sub(r"for \d+ \w+|just now", "", page.locator("main").inner_text()))

@@ -18,7 +18,10 @@ from printsys.web.limits import limiter
 from printsys.wiring import House, build
 
 STAFF_PASSWORD = "correct horse"
-STL = b"solid part\nfacet normal 0 0 1\nouter loop\nvertex 0 0 0\nvertex 9 0 0\nvertex 0 9 0\nendloop\nendfacet\nendsolid\n"
+STL = (
+    b"solid part\nfacet normal 0 0 1\nouter loop\n"
+    b"vertex 0 0 0\nvertex 9 0 0\nvertex 0 9 0\nendloop\nendfacet\nendsolid\n"
+)
 FORM = {
     "student_name": "Jane Doe",
     "student_email": "jane@example.edu",
