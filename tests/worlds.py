@@ -13,6 +13,7 @@ from printsys.domain import naming, workflow
 from printsys.domain.facts import SubmitFacts, read_facts
 from printsys.domain.files import job_created
 from printsys.domain.job import Status
+from printsys.domain.mails import owed
 from printsys.domain.pricing import PriceList, Rate
 from printsys.jobstore import Incoming, JobStore, Stored
 from printsys.jobstore.identity import recognise
@@ -117,7 +118,8 @@ def act(
         if action == "delete":
             facts = {"confirm_id": job_id} | facts
         step = workflow.find_step(action, change.job.status, actor)
-        change.record(*workflow.plan(change.job, action, actor, read_facts(step.needs, facts), terms(store)))
+        waiting = owed(change.before.events, job_id)
+        change.record(*workflow.plan(change.job, action, actor, read_facts(step.needs, facts), terms(store), waiting))
         change.to_trash = action == "delete"
     return change.result
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from printsys.domain.events import diff, merge_patch
-from printsys.domain.job import Document
+from printsys.domain.events import FILESYSTEM, Draft, Event, EventType, diff, merge_patch
+from printsys.domain.job import Document, FileRecord, Job, dump
 
 OURS = frozenset({"revision", "updated_at"})
 """Keys that only the system counts: what a person has there is ignored."""
@@ -47,3 +48,148 @@ def _clashes(one: Any, other: Any, path: str = "") -> list[str]:
         shared = [key for key in one if key in other]
         return [clash for key in shared for clash in _clashes(one[key], other[key], f"{path}.{key}" if path else key)]
     return [] if one == other else [path]
+
+
+# -- files and folders ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """A file as it lies in the job folder now. `size` in bytes."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is in a job's folder. Nothing is said yet of `unsettled` names: they are being written."""
+
+    folder: str
+    files: tuple[FoundFile, ...]
+    unsettled: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class FileAppeared:
+    file: FoundFile
+
+
+@dataclass(frozen=True)
+class FileSavedOver:
+    before: FileRecord
+    file: FoundFile
+
+
+@dataclass(frozen=True)
+class FileRenamed:
+    before: FileRecord
+    file: FoundFile
+
+
+@dataclass(frozen=True)
+class FileGone:
+    before: FileRecord
+
+
+@dataclass(frozen=True)
+class FolderRenamed:
+    before: str
+    now: str
+
+
+Change = FileAppeared | FileSavedOver | FileRenamed | FileGone | FolderRenamed
+
+
+def compare(job: Job, folder: str, found: Found) -> Iterator[Change]:
+    """What happened in the folder, recorded × found. `folder` is the name that the record has for it.
+
+    Originals are not compared here: they are never recorded anew, only raised.
+    """
+    # The folder has another name: a person renamed it. The id inside says which job it is.
+    if found.folder != folder:
+        yield FolderRenamed(folder, found.folder)
+    recorded = {record.name: record for record in job.files if record.role != "original"}
+    there = {file.name: file for file in found.files}
+    missing = {n: record for n, record in recorded.items() if n not in there and n not in found.unsettled}
+    for name, file in there.items():
+        record = recorded.get(name)
+        if record is not None:
+            # The same name, other bytes: saved over.
+            if record.sha256 != file.sha256:
+                yield FileSavedOver(record, file)
+            continue
+        # A name that is new, with the bytes of one that is gone: renamed.
+        old = next((gone for gone in missing.values() if gone.sha256 == file.sha256), None)
+        if old is not None:
+            del missing[old.name]
+            yield FileRenamed(old, file)
+        # A name that is new: a slicer or a person put it there.
+        else:
+            yield FileAppeared(file)
+    # A name that is recorded and nowhere.
+    for record in missing.values():
+        yield FileGone(record)
+
+
+def drafts_of(job: Job, changes: Iterable[Change], now: datetime) -> list[Draft]:
+    """One event for each change, by `filesystem`; lists in the patches are whole, each as it is after its event."""
+    files = [dump(record) for record in job.files]
+    print_files = list(job.print_files)
+    drafts = []
+    for change in changes:
+        kind, told, patch = _event_of(change, files, print_files, now)
+        drafts.append(Draft(kind, FILESYSTEM, told, patch))
+        files, print_files = patch.get("files", files), patch.get("print_files", print_files)
+    return drafts
+
+
+def _event_of(
+    change: Change, files: list[Document], print_files: list[str], now: datetime
+) -> tuple[EventType, Document, Document]:
+    match change:
+        case FolderRenamed(before, after):
+            return EventType.FOLDER_RENAMED, {"from": before, "to": after}, {}
+        case FileAppeared(file):
+            record = FileRecord(
+                name=file.name,
+                role="slicer",
+                size=file.size,
+                sha256=file.sha256,
+                added_at=now.replace(microsecond=0),
+                source=FILESYSTEM,
+            )
+            told = {"name": file.name, "size": file.size, "sha256": file.sha256}
+            return EventType.FILE_ADDED, told, {"files": [*files, dump(record)]}
+        case FileSavedOver(record, file):
+            told = {"name": file.name, "before": record.sha256, "after": file.sha256, "size": file.size}
+            # What was known of the old bytes is not true of the new ones.
+            fresh = {"size": file.size, "sha256": file.sha256, "model": None, "slicer": None}
+            return EventType.FILE_CHANGED, told, {"files": _with(files, record.name, fresh)}
+        case FileRenamed(record, file):
+            renamed = [file.name if name == record.name else name for name in print_files]
+            patch: Document = {"files": _with(files, record.name, {"name": file.name})}
+            return (
+                EventType.FILE_RENAMED,
+                {"from": record.name, "to": file.name},
+                patch | ({"print_files": renamed} if renamed != print_files else {}),
+            )
+        case FileGone(record):
+            left = [file for file in files if file["name"] != record.name]
+            return EventType.FILE_REMOVED, {"name": record.name, "sha256": record.sha256}, {"files": left}
+
+
+def _with(files: list[Document], name: str, changed: Document) -> list[Document]:
+    return [file | changed if file["name"] == name else file for file in files]
+
+
+def recorded_folder(events: Iterable[Event]) -> str | None:
+    """The name that the record has for the job's folder: as created, or as last renamed by hand."""
+    name: str | None = None
+    for event in events:
+        if event.type == EventType.JOB_CREATED:
+            name = event.data.get("folder")
+        elif event.type == EventType.FOLDER_RENAMED:
+            name = event.data.get("to")
+    return name

@@ -211,6 +211,23 @@ class ResendFacts(Facts):
     mail: OptionalLine = None
 
 
+class SupplyFacts(Facts):
+    """What a move by hand skipped; only what is missing is asked for and used."""
+
+    print_file: list[Line] = []
+    weight_g: OptionalGrams = None
+    volume_ml: OptionalGrams = None
+    time_h: Annotated[Hours | None, BeforeValidator(_number)] = None
+    material: OptionalLine = None
+    reason: Text = ""
+    amount: Annotated[Money | None, BeforeValidator(_number)] = None
+    payment_method: OptionalLine = None
+    transaction: OptionalLine = None
+    picked_up_by: OptionalLine = None
+    reasons: list[Line] = []
+    comment: Text = ""
+
+
 class DeleteFacts(Facts):
     """`confirm_id` is the job's id, typed, as the proof that this job is meant."""
 

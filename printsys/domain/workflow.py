@@ -62,6 +62,7 @@ class Effect:
     data: Document = field(default_factory=dict)
     first: tuple[tuple[EventType, Document, Document], ...] = ()
     to: Status | None = None
+    mail: Mail | None = None
 
 
 def _approve(job: Job, said: f.ApproveFacts, actor: str, terms: Terms) -> Effect:
@@ -221,6 +222,26 @@ def _resend(job: Job, said: f.ResendFacts, actor: str, terms: Terms) -> Effect:
     return Effect({"confirmation": _new_confirmation(terms)} if job.status == Status.PENDING else {})
 
 
+def _supply(job: Job, said: f.SupplyFacts, actor: str, terms: Terms) -> Effect:
+    """Each kind of missing fact is judged by the model of the step that would have asked for it."""
+    given = {name: value for name, value in said.model_dump().items() if value not in (None, "", [])}
+    patch: Document = {}
+    if {"weight_g", "volume_ml", "time_h"} & given.keys():
+        approval = _approve(job, f.read_facts(f.ApproveFacts, given), actor, terms).patch
+        # Only a job that still waits for its student gets a link.
+        patch |= approval if job.status is Status.PENDING else {k: approval[k] for k in ("print_files", "estimate")}
+    elif "reason" in given:
+        patch |= _confirmed(actor, terms, {}).patch
+    if "amount" in given:
+        patch |= _pickup(job, f.read_facts(f.PickupFacts, given), actor, terms).first[0][2]
+    if {"reasons", "comment"} & given.keys():
+        patch["rejection"] = _reject(job, f.read_facts(f.RejectFacts, given), actor, terms).patch["rejection"]
+    if not patch:
+        raise InvalidInput({"": ["Nothing was filled in."]})
+    mail = Mail.APPROVED if "estimate" in patch and job.status is Status.PENDING else None
+    return Effect(patch, {"supplied": sorted(patch), "reason": given.get("reason")}, mail=mail)
+
+
 def _delete(job: Job, said: f.DeleteFacts, actor: str, terms: Terms) -> Effect:
     if said.confirm_id.casefold() != job.id:
         raise InvalidInput({"confirm_id": [f"Please type {job.id} to delete this job."]})
@@ -251,6 +272,7 @@ TABLE: tuple[Step, ...] = (
     Step("notes", ANY, None, _STAFF, EventType.NOTES_EDITED, "Save notes", f.NotesFacts, do=_notes),
     Step("details", ANY, None, _STAFF, EventType.DETAILS_EDITED, "Correct the details", f.DetailsFacts, do=_details),
     Step("choose-file", frozenset({U, P, R, X}), None, _STAFF, EventType.PRINT_FILE_CHOSEN, "Choose the print file", f.ChooseFileFacts, do=_choose_file),
+    Step("supply", ANY, None, _STAFF, EventType.FACTS_SUPPLIED, "Fill in what is missing", f.SupplyFacts, do=_supply),
     Step("delete", ANY, None, _STAFF, EventType.JOB_DELETED, "Delete", f.DeleteFacts, do=_delete),
 )  # fmt: skip
 
@@ -313,8 +335,9 @@ def plan(job: Job, action: str, actor: str, said: f.Facts, terms: Terms, owed: I
     drafts += [mails.dropped(m, f"the job is {to} now") for m in owed if to and not mails.fits(m.mail, to)]
     if step.event is not EventType.EMAIL_QUEUED:
         drafts.append(Draft(step.event, actor, data, patch))
-    if step.mail is not None and job.student.email:
-        letter = mails.queued(step.mail, job.student.email, actor, terms.mail_not_before)
+    mail = step.mail or effect.mail
+    if mail is not None and job.student.email:
+        letter = mails.queued(mail, job.student.email, actor, terms.mail_not_before)
         resent = patch if step.event is EventType.EMAIL_QUEUED else {}
         drafts.append(Draft(letter.type, actor, letter.data, resent))
     if not drafts:

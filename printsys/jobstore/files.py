@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import sys
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -92,3 +95,69 @@ def unchanged(folder: Path, seen: Seen) -> bool:
     except FileNotFoundError:
         return False
     return (status.st_size, status.st_mtime_ns) == (seen.size, seen.mtime_ns)
+
+
+# -- what a glance tells --------------------------------------------------------------------------------------------
+
+SETTLE_S = 2.0
+"""A file is finished when its size and time of change have been quiet for so long, and a deletion is believed then:
+slicers unlink their target for an instant before they rename the new one into its place."""
+RACY_S = 3.0
+"""A file changed less than so long before it was looked at may change again within the same tick of its clock (FAT's
+is 2 s): what was read of it is not trusted later without reading again (git calls this racily clean)."""
+
+
+def signature(folder: Path, now_ns: int) -> str | None:
+    """What a directory listing tells of a job folder, without reading any file; None while it may still be changing.
+
+    Names, sizes and times of all files, record and originals included. Equal signatures: nothing has happened.
+    """
+    digest = hashlib.sha1(folder.name.encode("utf-8", "surrogateescape"), usedforsecurity=False)
+    newest = 0
+    for inner in (str(folder), os.path.join(folder, ORIGINAL)):
+        try:
+            with os.scandir(inner) as entries:
+                seen = sorted(
+                    (entry.name, status.st_size, status.st_mtime_ns)
+                    for entry in entries
+                    if not entry.is_dir(follow_symlinks=False) and (status := entry.stat(follow_symlinks=False))
+                )
+        except (FileNotFoundError, NotADirectoryError):
+            seen = []
+        newest = max(newest, max((mtime for _, _, mtime in seen), default=0))
+        digest.update(repr(seen).encode("utf-8", "surrogateescape"))
+    return digest.hexdigest() if now_ns - newest >= RACY_S * 1e9 else None
+
+
+def is_settled(path: Path, now_ns: int) -> bool:
+    """Whether nobody seems to be writing the file any more; a 3MF besides only when its zip directory reads.
+
+    Quiet for `SETTLE_S`; on Linux also: no process has it open for writing (a read lease would not be granted).
+    """
+    try:
+        status = path.stat()
+        if now_ns - status.st_mtime_ns < SETTLE_S * 1e9 or _has_writer(path):
+            return False
+        if path.suffix.casefold() == ".3mf":
+            return zipfile.is_zipfile(path)
+    except OSError:
+        return False
+    return True
+
+
+def _has_writer(path: Path) -> bool:
+    """fcntl(2), F_SETLEASE: a read lease is refused with EAGAIN while the file is open for writing anywhere."""
+    if sys.platform != "linux":
+        return False
+    import fcntl
+
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError as error:
+        # Other refusals (a share without leases, another owner) tell nothing: quiet has to do.
+        return error.errno == errno.EAGAIN
+    finally:
+        os.close(descriptor)
+    return False

@@ -1,0 +1,85 @@
+"""A folder that was dragged, or a status written into metadata.json: which step of the workflow that is.
+
+A legal step runs like its button. One that skips what the step must be told is accepted and recorded as a move, sends
+no e-mail, and leaves the missing facts to be filled in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from printsys.domain import facts as f
+from printsys.domain import mails
+from printsys.domain.events import FILESYSTEM, Draft, Event, EventType
+from printsys.domain.job import Job, Status, format_time
+from printsys.domain.mails import OwedMail
+from printsys.domain.workflow import Terms, drag_step, plan
+
+BY_HAND = "The folder was moved by hand."
+APPROVED_ON = frozenset(
+    {Status.PENDING, Status.READY_TO_PRINT, Status.PRINTING, Status.COMPLETED, Status.PAID_PICKED_UP}
+)
+CONFIRMED_ON = APPROVED_ON - {Status.PENDING}
+
+
+def drag(job: Job, to: Status, terms: Terms, owed: Iterable[OwedMail] = ()) -> list[Draft]:
+    """The events that moving `job` to `to` by hand means: the step's own, or a plain FolderMoved."""
+    step = drag_step(job.status, to)
+    said = _known_facts(job, step.needs) if step is not None else None
+    if step is not None and said is not None:
+        return plan(job, step.action, FILESYSTEM, said, terms, owed)
+    patch = {"status": to.value, "status_since": format_time(terms.now)}
+    told = {"from": job.status.value, "to": to.value, "missing": missing_facts(job, to)}
+    dropped = [mails.dropped(mail, f"the job is {to} now") for mail in owed if not mails.fits(mail.mail, to)]
+    return [*dropped, Draft(EventType.FOLDER_MOVED, FILESYSTEM, told, patch)]
+
+
+def _known_facts(job: Job, needs: type[f.Facts]) -> f.Facts | None:
+    """What the step must be told, as far as the job's own record says it; None where it does not."""
+    if needs is f.NoFacts:
+        return f.NoFacts()
+    if needs is f.ReasonFacts:
+        return f.ReasonFacts(reason=BY_HAND)
+    return _known_approval(job) if needs is f.ApproveFacts else None
+
+
+def _known_approval(job: Job) -> f.ApproveFacts | None:
+    estimate = job.estimate
+    if estimate is None or not job.print_files or estimate.time_h is None or not estimate.material:
+        return None
+    if estimate.weight_g is None and estimate.volume_ml is None:
+        return None
+    return f.ApproveFacts(
+        print_file=job.print_files,
+        weight_g=estimate.weight_g,
+        volume_ml=estimate.volume_ml,
+        time_h=estimate.time_h,
+        material=estimate.material,
+    )
+
+
+def missing_facts(job: Job, status: Status | None = None) -> list[str]:
+    """What a job in `status` (its own, if not given) should have been told by now and was not."""
+    at = status or job.status
+    missing = []
+    if at in APPROVED_ON and (job.estimate is None or job.estimate.cost is None):
+        missing.append("approval")
+    if at in CONFIRMED_ON and (job.confirmation is None or job.confirmation.confirmed_at is None):
+        missing.append("confirmation")
+    if at is Status.PAID_PICKED_UP and job.payment is None:
+        missing.append("payment")
+    if at is Status.REJECTED and job.rejection is None:
+        missing.append("rejection")
+    return missing
+
+
+def still_missing(job: Job, events: Iterable[Event]) -> list[str]:
+    """What moves by hand skipped, and nobody has filled in since."""
+    skipped = {fact for e in events if e.type == EventType.FOLDER_MOVED for fact in e.data.get("missing", [])}
+    return [fact for fact in missing_facts(job) if fact in skipped]
+
+
+def last_move(events: Iterable[Event]) -> Event | None:
+    """The newest change of status, if it was made by hand in the folders: what *Undo* takes back."""
+    moves = [event for event in events if "status" in event.patch]
+    return moves[-1] if moves and moves[-1].actor == FILESYSTEM and len(moves) > 1 else None
