@@ -50,11 +50,11 @@ class Reconciler:
         before = self.store.load(job_id)
         found = self._look(before)
         if before.problem is not None or not self._differs(before, found):
-            return Outcome(before, None, bool(found.unsettled))
+            return Outcome(before, None, found.unsettled)
         with self.store.edit(job_id) as change:
             self._record(change, found)
         added = change.result.job.revision > before.job.revision
-        return Outcome(change.result, before.job.revision + 1 if added else None, bool(found.unsettled))
+        return Outcome(change.result, before.job.revision + 1 if added else None, found.unsettled)
 
     def _record(self, change: Change, found: Found) -> None:
         now = self.store.clock()
@@ -75,20 +75,20 @@ class Reconciler:
 
     def _look(self, stored: Stored) -> Found:
         """What is in the folder, each file with its hash; what is still being written or has just vanished is apart."""
-        files, unsettled = [], set()
+        files, being_written = [], set()
         now_ns = time.time_ns()
         there = list(list_files(stored.folder))
         for seen in there:
             digest = self._digest(stored, seen, now_ns)
             if digest is None:
-                unsettled.add(seen.name)
+                being_written.add(seen.name)
             else:
                 files.append(FoundFile(seen.name, seen.size, digest))
-        unsettled |= self._vanished_just_now(stored, {seen.name for seen in there})
-        return Found(stored.folder.name, tuple(files), frozenset(unsettled))
+        vanished = self._vanished_just_now(stored, {seen.name for seen in there})
+        return Found(stored.folder.name, tuple(files), frozenset(being_written), frozenset(vanished))
 
     def _digest(self, stored: Stored, seen: Seen, now_ns: int) -> str | None:
-        """The file's sha256: as hashed before, as recorded if nothing speaks against it, or read now. None: unsettled."""
+        """The file's sha256: as hashed before, as recorded if nothing speaks against it, or read now; None: not yet."""
         key = (stored.id, seen.name)
         known = self._hashes.get(key)
         if known is not None and known[:2] == (seen.size, seen.mtime_ns):

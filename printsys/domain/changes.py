@@ -64,11 +64,18 @@ class FoundFile:
 
 @dataclass(frozen=True)
 class Found:
-    """What is in a job's folder. Nothing is said yet of `unsettled` names: they are being written."""
+    """What is in a job's folder. Nothing is said yet of names that are `being_written`; those that
+    `vanished` a moment ago are not believed gone yet, but may turn out to have been renamed."""
 
     folder: str
     files: tuple[FoundFile, ...]
-    unsettled: frozenset[str] = frozenset()
+    being_written: frozenset[str] = frozenset()
+    vanished: frozenset[str] = frozenset()
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether there will be more to say soon."""
+        return bool(self.being_written or self.vanished)
 
 
 @dataclass(frozen=True)
@@ -112,7 +119,7 @@ def compare(job: Job, folder: str, found: Found) -> Iterator[Change]:
         yield FolderRenamed(folder, found.folder)
     recorded = {record.name: record for record in job.files if record.role != "original"}
     there = {file.name: file for file in found.files}
-    missing = {n: record for n, record in recorded.items() if n not in there and n not in found.unsettled}
+    missing = {n: record for n, record in recorded.items() if n not in there and n not in found.being_written}
     for name, file in there.items():
         record = recorded.get(name)
         if record is not None:
@@ -128,9 +135,10 @@ def compare(job: Job, folder: str, found: Found) -> Iterator[Change]:
         # A name that is new: a slicer or a person put it there.
         else:
             yield FileAppeared(file)
-    # A name that is recorded and nowhere.
+    # A name that is recorded and nowhere, for long enough to be believed.
     for record in missing.values():
-        yield FileGone(record)
+        if record.name not in found.vanished:
+            yield FileGone(record)
 
 
 def drafts_of(job: Job, changes: Iterable[Change], now: datetime) -> list[Draft]:
