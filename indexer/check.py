@@ -54,10 +54,15 @@ def check_storage(store: JobStore, deep: bool = False, progress: Progress | None
         if progress:
             progress(done, len(every))
     findings = [one for folder in suspicious if folder.exists() for one in _job(layout, folder, deep)]
-    findings += _duplicates(layout, folders) + list(_loose_files(layout))
+    findings += _duplicates(layout, folders) + list(loose_files(layout))
     findings += sorted(left & {*_staging(layout), *_stray_intents(layout)}, key=lambda one: one.folder or "")
     store.require_online()
     return findings
+
+
+def of_folder(layout: Layout, folder: Path) -> list[Finding]:
+    """What is wrong with one job's folder, told without reading its files."""
+    return list(_job(layout, folder, deep=False))
 
 
 # -- beside the jobs ----------------------------------------------------------------------------------------------
@@ -84,7 +89,8 @@ def _stray_intents(layout: Layout) -> Iterator[Finding]:
             yield Finding("intent-stale", job_id, place, f"A move of job {job_id} was not put to its end.", FINISH)
 
 
-def _loose_files(layout: Layout) -> Iterator[Finding]:
+def loose_files(layout: Layout) -> Iterator[Finding]:
+    """Files that lie in a status folder by themselves."""
     for status in Status:
         for entry in _entries(layout.status(status)):
             if not entry.is_dir(follow_symlinks=False) and not is_ignored(entry.name):

@@ -17,7 +17,8 @@ from printsys.jobstore import Layout, Stored
 
 CHANNEL = "printsys_jobs"
 EVERYTHING = "*"
-"""The payload of a notification is a job's id, or this after a rebuild."""
+ATTENTION = "!"
+"""The payload of a notification is a job's id, or one of these: after a rebuild, and when attention changed."""
 
 SAME = (
     "revision", "status", "folder", "folder_status", "move_pending", "problem", "asked_in_file", "digest", "log_size",
@@ -138,10 +139,14 @@ def recount(connection: sa.Connection) -> None:
     connection.execute(sa.insert(job_counts).from_select(["status", "n"], counted))
 
 
-def set_attention(connection: sa.Connection, findings: Sequence[Finding]) -> None:
-    """Replace what needs a person; what was known before keeps its date."""
+def set_attention(connection: sa.Connection, findings: Sequence[Finding], stale: sa.ColumnElement[bool]) -> None:
+    """Replace what needs a person where it is `stale`; what was known before keeps its date."""
     there = sa.tuple_(attention.c.kind, attention.c.folder)
-    connection.execute(sa.delete(attention).where(there.not_in([(one.kind, one.folder) for one in findings])))
+    told = [(one.kind, one.folder) for one in findings]
+    gone = connection.execute(sa.delete(attention).where(stale, there.not_in(told)))
+    new = {tuple(row) for row in connection.execute(sa.select(attention.c.kind, attention.c.folder))}
+    if gone.rowcount or set(told) - new:
+        notify(connection, ATTENTION)
     for one in findings:
         values = one.as_json()
         upsert = insert(attention).values(values)

@@ -1,4 +1,4 @@
-"""The whole mirror from the folders: made anew (`reindex`), or compared and brought up to date (`sync`)."""
+"""The whole mirror made anew from the folders; day by day it is `sweep` that keeps it up to date."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from indexer import bulk, folders, index
+from indexer.attention import missing_job
 from indexer.findings import Finding
-from indexer.index import EVERYTHING, Mirror
-from indexer.queries import Queries
-from indexer.reach import next_change, reading, writing
+from indexer.index import EVERYTHING
+from indexer.reach import next_change, reading
 from indexer.rows import Found
 from indexer.schema import jobs, mirror_state
+from printsys.domain.events import Event
 from printsys.errors import JobNotFound
 from printsys.jobstore import JobStore
 
@@ -29,8 +30,6 @@ CHUNK = 250
 WORKERS = 2
 """Threads that read and prepare while PostgreSQL, in its own process, takes in what is ready."""
 AHEAD = 2 * WORKERS
-WORTH_A_REBUILD = 500
-"""So many folders for an empty mirror are brought in by COPY rather than one by one."""
 REBUILD_LOCK = 0x7265696E64657800
 """An advisory lock: one rebuild at a time."""
 
@@ -40,16 +39,19 @@ R = TypeVar("R")
 
 @dataclass
 class Report:
-    """What a rebuild or a sync did: folders looked at, jobs found, rows written and removed, what needs a person."""
+    """What a rebuild or a sweep did: folders looked at, jobs found, rows written and removed, what needs a person, and
+    the events that it recorded, each with its job's id."""
 
     folders: int = 0
     jobs: int = 0
     changed: int = 0
     removed: int = 0
     attention: list[Finding] = field(default_factory=list)
+    news: list[tuple[str, Event]] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        return vars(self) | {"attention": [one.as_json() for one in self.attention]}
+        told = {name: value for name, value in vars(self).items() if name != "news"}
+        return told | {"attention": [one.as_json() for one in self.attention]}
 
 
 # -- made anew ----------------------------------------------------------------------------------------------------
@@ -78,6 +80,10 @@ def reindex(store: JobStore, engine: sa.Engine, progress: Progress | None = None
         for one in report.attention:
             if one.job_id in now and one.job_id not in seen:
                 bulk.keep_old(connection, one.job_id, one.sentence)
+        for job_id, told in store.missing().items():
+            report.attention.append(missing_job(job_id, told))
+            if job_id in now and job_id not in seen:
+                bulk.keep_old(connection, job_id, report.attention[-1].sentence)
         bulk.exchange(connection)
         _settle(connection, report)
         kept = _change_numbers(connection).keys()
@@ -160,95 +166,6 @@ def _as_the_store_finds_it(store: JobStore, job_id: str) -> Found | Finding | No
         return None
 
 
-# -- compared -----------------------------------------------------------------------------------------------------
-
-
-def sync(store: JobStore, mirror: Mirror, queries: Queries, progress: Progress | None = None) -> Report:
-    """Compare every folder with the mirror and change only what differs. Run again, it finds nothing to do.
-
-    A row goes only when storage was online before and after the walk and its folder is nowhere. StorageOffline,
-    MirrorDown.
-    """
-    store.require_online()
-    known = _known(queries)
-    every = list(store.layout.job_folders())
-    if not known and len(every) >= WORTH_A_REBUILD:
-        return reindex(store, mirror.engine, progress)
-    report = Report(folders=len(every))
-    seen, other = _unchanged(store, known, every)
-    for done, folder in enumerate(other, 1 + len(every) - len(other)):
-        _sync_one(store, mirror, folder, known, seen, report)
-        if progress:
-            progress(done, len(every))
-    report.jobs = len(seen)
-    store.require_online()
-    gone = [row.id for row in known.values() if row.id not in seen and _is_nowhere(store, row.id)]
-    report.removed = mirror.remove(gone) if gone else 0
-    with writing(mirror.engine, patient=True) as (connection, _):
-        _settle(connection, report)
-    return report
-
-
-def _known(queries: Queries) -> dict[str, sa.Row[Any]]:
-    """What the mirror knows of each folder, by its place."""
-    columns = [jobs.c[name] for name in ("id", "folder", "digest", "log_size", "move_pending", "problem")]
-    with reading(queries.engine, patient=True) as connection:
-        return {row.folder: row for row in connection.execute(sa.select(*columns))}
-
-
-def _unchanged(
-    store: JobStore, known: dict[str, sa.Row[Any]], every: Iterable[Path]
-) -> tuple[dict[str, str], list[Path]]:
-    """The jobs (id, place) that are as the mirror has them, and the folders that must be looked into."""
-    seen: dict[str, str] = {}
-    other = []
-    for folder in every:
-        place = store.layout.relative(folder)
-        row = known.get(place)
-        settled = row is not None and row.move_pending is None and row.problem is None
-        if row is not None and settled and folders.looks_unchanged(folder, row.digest, row.log_size):
-            seen[row.id] = place
-        else:
-            other.append(folder)
-    return seen, other
-
-
-def _sync_one(
-    store: JobStore,
-    mirror: Mirror,
-    folder: Path,
-    known: dict[str, sa.Row[Any]],
-    seen: dict[str, str],
-    report: Report,
-) -> None:
-    place = store.layout.relative(folder)
-    one = folders.read(store, folder)
-    if isinstance(one, Found) and seen.get(one.id, place) != place and folder.exists():
-        report.attention.append(duplicate(one.id, place, seen[one.id]))
-        one = _as_the_store_finds_it(store, one.id)
-    if isinstance(one, Found):
-        seen[one.id] = one.folder
-        report.changed += mirror.put_found(one, store.layout.root)
-    elif one is not None:
-        report.attention.append(one)
-        row = known.get(place)
-        job_id = one.job_id or (row.id if row is not None else None)
-        if job_id is not None and job_id not in seen:
-            seen[job_id] = place
-            report.changed += mirror.mark_problem(job_id, one.sentence)
-
-
-def _is_nowhere(store: JobStore, job_id: str) -> bool:
-    try:
-        store.find(job_id)
-    except JobNotFound:
-        return True
-    return False
-
-
-# -- both ---------------------------------------------------------------------------------------------------------
-
-
 def duplicate(job_id: str, place: str, first: str) -> Finding:
     sentence = f"{place} is a copy of job {job_id}, which lies in {first}."
     return Finding("duplicate", job_id, place, sentence, ("make-a-reprint", "remove-copy"))
@@ -257,5 +174,5 @@ def duplicate(job_id: str, place: str, first: str) -> Finding:
 def _settle(connection: sa.Connection, report: Report) -> None:
     """Put the counters right, and remember when storage was walked and what there needs a person."""
     index.recount(connection)
-    index.set_attention(connection, report.attention)
+    index.set_attention(connection, report.attention, sa.true())
     connection.execute(sa.update(mirror_state).values(synced_at=sa.func.now()))

@@ -110,6 +110,7 @@ def job_row(it: Found, change_no: int) -> Row:
         "next_mail_at": min((_when(mail, document) for mail in owed), default=None),
         "digest": it.digest,
         "log_size": it.log_size,
+        "signature": None,
         "document": document,
         "words": search_vector(document),
         "change_no": change_no,

@@ -47,6 +47,7 @@ jobs = sa.Table(
     sa.Column("next_mail_at", _TIME, comment="when the first owed e-mail may go out"),
     sa.Column("digest", sa.Text, nullable=False, comment="sha256 of metadata.json"),
     sa.Column("log_size", sa.BigInteger, nullable=False, comment="bytes of events.jsonl"),
+    sa.Column("signature", sa.Text, comment="the folder's listing when it was last reconciled; unknown: look again"),
     sa.Column("document", JSONB, nullable=False),
     sa.Column("words", TSVECTOR, nullable=False, comment="what a search finds, see indexer/words.py"),
     sa.Column("change_no", sa.BigInteger, nullable=False, comment="mirror_state.changes when the row was written"),

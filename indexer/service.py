@@ -14,7 +14,10 @@ import sqlalchemy as sa
 from indexer import migrate
 from indexer.index import Mirror
 from indexer.queries import Queries
-from indexer.rebuild import Report, sync
+from indexer.rebuild import Report
+from indexer.reconcile import Reconciler
+from indexer.sweep import Sweeper
+from printsys.domain.workflow import Terms
 from printsys.errors import MirrorDown, PrintSysError, StorageOffline
 from printsys.jobstore import JobStore
 
@@ -27,16 +30,20 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Service:
-    """`synced` is told after each sync. `wake` makes the next sync happen now."""
+    """`changed(job_id)` is told of each job that a sweep changed, `synced` of each sweep. `wake` makes the next one
+    happen now. `terms()` as in Reconciler."""
 
     store: JobStore
     engine: sa.Engine
+    terms: Callable[[], Terms]
+    changed: Callable[[str], None] = lambda job_id: None
     synced: Callable[[Report], None] = lambda report: None
     sweep_every_s: float = SWEEP_EVERY_S
     tick_s: float = TICK_S
 
     def __post_init__(self) -> None:
         self.mirror, self.queries = Mirror(self.engine), Queries(self.engine)
+        self.sweeper = Sweeper(self.store, self.mirror, Reconciler(self.store, self.terms), self.changed)
         self.wake = threading.Event()
         self._server: datetime | None = None
         self._next_sweep = 0.0
@@ -67,11 +74,11 @@ class Service:
         self._recover()
         migrate.upgrade(self.engine.url.render_as_string(hide_password=False))
         started = self.queries.server_started_at()
-        report = sync(self.store, self.mirror, self.queries)
+        report = self.sweeper.sweep()
         self._server = started
         self._next_sweep = time.monotonic() + self.sweep_every_s
         self._tell_once(None)
-        logger.info("synced: %d jobs, %d changed, %d removed", report.jobs, report.changed, report.removed)
+        logger.info("swept: %d jobs, %d changed, %d removed", report.jobs, report.changed, report.removed)
         self.synced(report)
 
     def _recover(self) -> None:
@@ -97,8 +104,3 @@ class Service:
         if trouble != self._trouble:
             logger.warning("%s", trouble or "PostgreSQL and storage are back.")
         self._trouble = trouble
-
-
-def run(store: JobStore, engine: sa.Engine, stop: threading.Event, sweep_every_s: float = SWEEP_EVERY_S) -> None:
-    """Keep the mirror up to date until `stop` is set."""
-    Service(store, engine, sweep_every_s=sweep_every_s).run(stop)

@@ -16,14 +16,13 @@ from indexer.check import check, check_storage
 from indexer.check_mirror import check_mirror
 from indexer.index import Mirror
 from indexer.queries import Queries
-from indexer.rebuild import sync
 from printsys.commands import check as command
 from printsys.domain.job import Status
 from printsys.errors import MirrorDown, StorageOffline
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.moves import write_intent
 from tests.fixtures_db import drop_database
-from tests.worlds import act, make_job
+from tests.worlds import act, make_job, sync
 
 
 @pytest.fixture

@@ -23,7 +23,6 @@ from indexer import index, migrate, rows
 from indexer.index import CHANNEL, Mirror
 from indexer.queries import Queries
 from indexer.reach import forget_failure, reading, writing
-from indexer.rebuild import sync
 from indexer.schema import create_engine, jobs, metadata
 from indexer.service import Service
 from printsys.domain import mails
@@ -31,7 +30,7 @@ from printsys.domain.job import Status
 from printsys.errors import MirrorDown
 from printsys.jobstore import JobStore, Stored
 from tests.fixtures_db import drop_database
-from tests.worlds import act, make_job
+from tests.worlds import act, make_job, sync, terms
 
 
 def snapshot(queries: Queries) -> Any:
@@ -309,7 +308,7 @@ def test_a_dropped_database_comes_back_with_the_same_rows(
 def test_a_dropped_table_comes_back_while_the_indexer_runs(
     table: str, lively: list[Stored], store: JobStore, engine: sa.Engine, queries: Queries
 ) -> None:
-    service = Service(store, engine)
+    service = Service(store, engine, terms=lambda: terms(store))
     service.tick()
     before = snapshot(queries)
     with engine.begin() as connection:
@@ -322,7 +321,7 @@ def test_a_dropped_table_comes_back_while_the_indexer_runs(
 def test_the_indexer_goes_on_when_postgres_is_back(
     lively: list[Stored], store: JobStore, engine: sa.Engine, queries: Queries, database_url: str
 ) -> None:
-    service = Service(store, engine)
+    service = Service(store, engine, terms=lambda: terms(store))
     service.tick()
     before = snapshot(queries)
     drop_database(database_url)

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from indexer import bulk, rebuild
+from indexer import bulk, sweep
 from indexer.check_mirror import check_mirror
 from indexer.index import Mirror
 from indexer.queries import Queries
-from indexer.rebuild import reindex, sync
+from indexer.rebuild import reindex
 from indexer.rows import Found
 from indexer.service import Service
 from printsys.commands import reindex as command
@@ -23,7 +23,7 @@ from printsys.domain.job import Status
 from printsys.errors import StorageOffline
 from printsys.jobstore import JobStore, Stored
 from tests.test_mirror import Background, snapshot
-from tests.worlds import act, make_job
+from tests.worlds import act, make_job, sync, terms
 
 
 @pytest.fixture
@@ -73,20 +73,20 @@ def test_sync_and_rebuild_agree_on_what_people_did_in_the_folders(
         log.write(b'{"seq": 99, "torn')
 
     report = sync(store, mirror, queries)
-    assert report.removed == 1
-    assert [one.kind for one in report.attention] == ["duplicate"]
-    assert queries.job(dragged.id).asked_by_hand is Status.COMPLETED  # type: ignore[union-attr]
+    kinds = sorted(one.kind for one in report.attention)
+    assert kinds == ["duplicate", "facts-missing", "job-missing"]
+    assert queries.job(dragged.id).status is Status.COMPLETED  # type: ignore[union-attr]
     assert queries.job(edited.id).notes == "by hand"  # type: ignore[union-attr]
     assert queries.job(copied.id).folder == store.layout.relative(copied.folder)  # type: ignore[union-attr]
     assert queries.job(renamed.id).folder == "Printing/Janes thing"  # type: ignore[union-attr]
-    assert queries.job(deleted.id) is None
+    assert "is gone" in queries.job(deleted.id).problem  # type: ignore[union-attr,operator]
     assert queries.job(noted.id).notes == "Call Jane."  # type: ignore[union-attr]
     after = snapshot(queries)
     assert sync(store, mirror, queries).changed == 0
-    assert [one.kind for one in reindex(store, engine).attention] == ["duplicate"]
+    assert [one.kind for one in reindex(store, engine).attention] == ["duplicate", "job-missing"]
     assert snapshot(queries) == after
     assert sync(store, mirror, queries).changed == 0
-    assert [one.kind for one in queries.attention()] == ["duplicate"]
+    assert sorted(one.kind for one in queries.attention()) == kinds
 
 
 # -- while others work --------------------------------------------------------------------------------------------
@@ -149,11 +149,12 @@ def test_two_rebuilds_at_once_are_done_one_after_the_other(
 def test_an_empty_mirror_of_many_folders_is_filled_by_copy(
     jobs: list[Stored], store: JobStore, mirror: Mirror, queries: Queries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rebuild, "WORTH_A_REBUILD", len(jobs))
-    monkeypatch.setattr(rebuild, "CHUNK", 3)
-    seen: list[tuple[int, int]] = []
-    assert sync(store, mirror, queries, lambda done, total: seen.append((done, total))).jobs == len(jobs)
-    assert seen == [(3, 8), (6, 8), (8, 8)]
+    monkeypatch.setattr(sweep, "WORTH_A_REBUILD", len(jobs))
+    copied: list[int] = []
+    honest = bulk.copy
+    monkeypatch.setattr(bulk, "copy", lambda c, lines: (copied.append(len(lines)), honest(c, lines))[1])
+    assert sync(store, mirror, queries).jobs == len(jobs)
+    assert copied == [len(jobs)]
     assert queries.count() == len(jobs)
 
 
@@ -251,7 +252,7 @@ def test_no_row_goes_while_storage_is_away(
         sync(store, mirror, queries)
     with pytest.raises(StorageOffline):
         reindex(store, engine)
-    Service(store, engine).tick()
+    Service(store, engine, terms=lambda: terms(store)).tick()
     assert snapshot(queries) == before
     if way == "emptied":
         store.layout.root.rmdir()
@@ -269,7 +270,8 @@ def test_no_row_goes_when_storage_vanishes_during_the_walk(
     jobs[3].folder.rename(jobs[3].folder.with_name("Renamed"))  # so that there is one to look into
 
     def vanish(done: int, total: int) -> None:
-        store.layout.root.rename(store.layout.root.with_name("away"))
+        if store.layout.root.exists():
+            store.layout.root.rename(store.layout.root.with_name("away"))
 
     walk = {"sync": lambda: sync(store, mirror, queries, vanish), "reindex": lambda: reindex(store, engine, vanish)}
     with pytest.raises(StorageOffline):
@@ -277,14 +279,20 @@ def test_no_row_goes_when_storage_vanishes_during_the_walk(
     assert len(snapshot(queries)[0]) == len(before[0])
 
 
-def test_a_job_whose_folder_is_nowhere_goes(
-    jobs: list[Stored], store: JobStore, mirror: Mirror, queries: Queries
+def test_a_job_whose_folder_is_nowhere_is_shown_as_missing_until_it_is_back(
+    jobs: list[Stored], store: JobStore, mirror: Mirror, queries: Queries, engine: sa.Engine, tmp_path: Path
 ) -> None:
     sync(store, mirror, queries)
-    shutil.rmtree(jobs[6].folder)
-    assert sync(store, mirror, queries).removed == 1
-    assert queries.job(jobs[6].id) is None
-    assert queries.counts()[Status.REJECTED] == 0
+    gone = jobs[6]
+    shutil.move(gone.folder, tmp_path / "elsewhere")
+    for look in (lambda: sync(store, mirror), lambda: sync(store, mirror), lambda: reindex(store, engine)):
+        report = look()
+        assert [one.kind for one in report.attention if one.job_id == gone.id] == ["job-missing"]
+        assert "is gone" in (queries.job(gone.id).problem or "")  # type: ignore[union-attr]
+    shutil.move(tmp_path / "elsewhere", gone.folder)
+    assert [one.kind for one in sync(store, mirror).attention if one.job_id == gone.id] == []
+    assert queries.job(gone.id).problem is None  # type: ignore[union-attr]
+    assert store.missing() == {}
 
 
 # -- the command --------------------------------------------------------------------------------------------------

@@ -9,6 +9,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from indexer.index import Mirror
+from indexer.rebuild import Progress, Report
+from indexer.reconcile import Reconciler
+from indexer.sweep import Sweeper
 from printsys.domain import naming, workflow
 from printsys.domain.facts import SubmitFacts, read_facts
 from printsys.domain.files import job_created
@@ -126,3 +130,8 @@ def act(
 
 def terms(store: JobStore) -> workflow.Terms:
     return workflow.Terms(now=store.clock(), prices=PRICES, confirmation_days=7, nonce="nonce-of-this-test")
+
+
+def sync(store: JobStore, mirror: Mirror, queries: object = None, progress: Progress | None = None) -> Report:
+    """A sweep, as the indexer does at its start."""
+    return Sweeper(store, mirror, Reconciler(store, lambda: terms(store))).sweep(progress)

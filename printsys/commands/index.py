@@ -1,14 +1,17 @@
-"""Run the indexer only: it keeps the mirror what the folders say (`run` does this for you)."""
+"""Run the indexer only: it notices what happens in the folders and keeps the mirror what they say."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
+from datetime import timedelta
 
-from indexer.schema import create_engine
 from indexer.service import SWEEP_EVERY_S, Service
 from printsys.commands.common import add_storage_argument, database, log_to_stderr, settings_from
+from printsys.domain.workflow import Terms
 from printsys.lifeline import stop_event
-from printsys.wiring import open_store
+from printsys.tasks import make_look
+from printsys.wiring import House, build
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,10 +23,21 @@ def run(args: argparse.Namespace) -> int:
     log_to_stderr()
     stop = stop_event()
     settings = settings_from(args)
-    store = open_store(settings)
     with database(settings) as settings:
-        assert settings.database_url is not None
-        engine = create_engine(settings.database_url)
-        Service(store, engine, sweep_every_s=args.sweep_every).run(stop)
+        house = build(settings, make_look(settings))
+        engine = house.mirror.engine
+        Service(
+            house.store,
+            engine,
+            terms=lambda: terms_of_a_drag(house),
+            changed=house.actions.look,
+            sweep_every_s=args.sweep_every,
+        ).run(stop)
         engine.dispose()
     return 0
+
+
+def terms_of_a_drag(house: House) -> Terms:
+    """As for a button, but e-mails wait for the grace in which dragging back undoes all."""
+    terms = house.actions.terms()
+    return replace(terms, mail_not_before=terms.now + timedelta(seconds=house.settings.drag_grace_s))

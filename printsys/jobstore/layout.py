@@ -29,6 +29,7 @@ class Layout:
         self.moves = self.system / "moves"
         self.staging = self.system / "staging"
         self.trash = self.system / "trash"
+        self.missing = self.system / "missing"
         self.storage_id = self.system / "storage-id"
         longest = len(str(root)) + len(f"/{Status.READY_TO_PRINT}/") + FOLDER_NAME_LIMIT + len(f"/{ORIGINAL}/")
         self.file_name_limit = min(FILE_NAME_LIMIT, PATH_LIMIT - longest)
@@ -56,7 +57,14 @@ class Layout:
             return None
 
     def make(self) -> None:
-        for folder in (self.locks, self.moves, self.staging, self.trash, *(self.root / s.value for s in Status)):
+        for folder in (
+            self.locks,
+            self.moves,
+            self.staging,
+            self.trash,
+            self.missing,
+            *(self.root / s.value for s in Status),
+        ):
             folder.mkdir(parents=True, exist_ok=True)
 
     def job_folders(self, statuses: tuple[Status, ...] = tuple(Status)) -> Iterator[Path]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from printsys.domain.job import Job, Status, parse
 from printsys.errors import JobBusy, JobNotFound, StaleJob, StorageFailure, StorageOffline
 from printsys.jobstore import fs, moves, repair
 from printsys.jobstore.incoming import Incoming, Staged, stage_files
+from printsys.jobstore.jsontext import decode_object
 from printsys.jobstore.layout import EVENTS, METADATA, Layout, file_inside
 from printsys.jobstore.log import Log
 from printsys.jobstore.stored import Stored
@@ -282,6 +284,28 @@ class JobStore:
             if staging.exists():
                 fs.remove_tree(staging)
         return [staging.name]
+
+    # -- jobs whose folder is gone --------------------------------------------------------------------------------
+
+    def note_missing(self, job_id: str, told: Mapping[str, object]) -> None:
+        """Remember, in storage itself, a job whose folder vanished: it is shown until it is back or forgotten."""
+        with self._disk_errors():
+            fs.replace(self.layout.missing / f"{job_id}.json", json.dumps(dict(told), ensure_ascii=False).encode())
+
+    def missing(self) -> dict[str, dict[str, object]]:
+        """What was noted of each missing job, by its id."""
+        notes = {}
+        for path in sorted(self.layout.missing.glob("*.json")):
+            data = fs.read_if_there(path)
+            if data is not None:
+                notes[path.stem] = decode_object(data)
+        return notes
+
+    def forget_missing(self, job_id: str) -> None:
+        (self.layout.missing / f"{job_id}.json").unlink(missing_ok=True)
+
+    def in_trash(self, job_id: str) -> bool:
+        return any(True for _ in self.layout.named_for(job_id, (self.layout.trash,)))
 
     # -- plumbing -----------------------------------------------------------------------------------------------
 

@@ -92,6 +92,9 @@ def upgrade() -> None:
         ),
         sa.Column("digest", sa.Text(), nullable=False, comment="sha256 of metadata.json"),
         sa.Column("log_size", sa.BigInteger(), nullable=False, comment="bytes of events.jsonl"),
+        sa.Column(
+            "signature", sa.Text(), comment="the folder's listing when it was last reconciled; unknown: look again"
+        ),
         sa.Column("document", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("words", postgresql.TSVECTOR(), nullable=False, comment="what a search finds, see indexer/words.py"),
         sa.Column(

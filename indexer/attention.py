@@ -1,0 +1,48 @@
+"""What needs a person: a kind, a plain sentence, the job, and the fixes that are safe.
+
+Derived from the folder as it is, so it can be told anew at any time; the mirror keeps it for the pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from indexer.findings import Finding
+from printsys.domain.drags import last_move, still_missing
+from printsys.jobstore import Layout, Stored
+
+MISSING_WORDS = {
+    "approval": "weight, time and price",
+    "confirmation": "the student's OK",
+    "payment": "the payment",
+    "rejection": "why it is not printed",
+}
+BY_THEMSELVES = frozenset({"finish", "accept-edit"})
+"""Fixes that the system carries out by itself: what has no others needs nobody."""
+
+
+def needs_a_person(finding: Finding) -> bool:
+    return not finding.fixes or bool(set(finding.fixes) - BY_THEMSELVES)
+
+
+def of_job(layout: Layout, stored: Stored) -> Iterator[Finding]:
+    """What a job's own record says is open; what is wrong in its folder, `check` tells."""
+    place = layout.relative(stored.folder)
+    missing = still_missing(stored.job, stored.events)
+    if missing:
+        words = " and ".join(MISSING_WORDS[fact] for fact in missing)
+        undo = ("undo-move",) if last_move(stored.events) else ()
+        sentence = f"{stored.job.student.name}'s job was moved to {stored.job.status} by hand, without {words}."
+        yield Finding("facts-missing", stored.id, place, sentence, ("supply", *undo))
+    if stored.move_pending is not None:
+        yield Finding("move-pending", stored.id, place, f"Job {stored.id}: {stored.move_pending}.", ("retry-move",))
+
+
+def missing_job(job_id: str, told: Mapping[str, object]) -> Finding:
+    name, folder = told.get("student_name") or "Somebody", told.get("folder")
+    sentence = f"The folder of {name}'s job ({folder}) is gone. It comes back here when the folder does."
+    return Finding("job-missing", job_id, str(folder), sentence, ("forget-job",))
+
+
+def for_people(findings: Iterable[Finding]) -> list[Finding]:
+    return [one for one in findings if needs_a_person(one)]

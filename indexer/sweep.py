@@ -1,0 +1,196 @@
+"""The truth about storage/: every folder is listed and compared with the mirror; what differs is reconciled.
+
+Native file events only wake it. With nothing changed it lists folders and reads no file.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from indexer import check, folders, index, rows
+from indexer.attention import for_people, missing_job, of_job
+from indexer.findings import Finding
+from indexer.index import Mirror
+from indexer.reach import reading, writing
+from indexer.rebuild import Progress, Report, duplicate, reindex
+from indexer.reconcile import Reconciler
+from indexer.schema import attention, jobs, mirror_state
+from printsys.domain.job import format_time
+from printsys.errors import JobBusy, JobNotFound, PrintSysError, StorageFailure, StorageOffline
+from printsys.jobstore import JobStore, Stored
+from printsys.jobstore.files import signature
+from printsys.jobstore.repair import id_inside
+
+WORTH_A_REBUILD = 500
+"""So many folders for an empty mirror are brought in by COPY rather than one by one."""
+ROW = ("id", "folder", "student_name", "status", "signature", "move_pending", "problem", "digest", "log_size")
+AS_MIRRORED = ("folder", "move_pending", "problem", "digest", "log_size")
+Known = dict[str, sa.Row[Any]]
+"""What the mirror knows of each folder, by its place relative to storage/."""
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Sweeper:
+    """`changed(job_id)` is told of each job that the sweep changed: it may owe work now."""
+
+    store: JobStore
+    mirror: Mirror
+    reconciler: Reconciler
+    changed: Callable[[str], None] = lambda job_id: None
+    soon: set[str] = field(default_factory=set)
+    """Jobs that were not settled when last looked at: look again in a moment."""
+
+    def sweep(self, progress: Progress | None = None) -> Report:
+        """Every folder. StorageOffline, MirrorDown."""
+        self.store.require_online()
+        known = self._known()
+        every = list(self.store.layout.job_folders())
+        if not known and len(every) >= WORTH_A_REBUILD:
+            reindex(self.store, self.mirror.engine)
+            known = self._known()
+        report = Report(folders=len(every))
+        seen: dict[str, str] = {}
+        other = self._that_differ(every, known, seen)
+        signatures: dict[str, str] = {}
+        for done, folder in enumerate(other, 1 + len(every) - len(other)):
+            self._look(folder, known, seen, signatures, report)
+            if progress:
+                progress(done, len(every))
+        report.jobs = len(seen)
+        self.store.require_online()
+        self._missing(known, seen, report)
+        report.attention += self._beside_the_jobs()
+        self._settle(report, {self.store.layout.relative(folder) for folder in other}, signatures)
+        return report
+
+    def look_at(self, folder: Path) -> None:
+        """One folder that somebody pointed at; what is not a job's is left to the next sweep."""
+        report, signatures = Report(), dict[str, str]()
+        self._look(folder, {}, {}, signatures, report)
+        self._settle(report, {self.store.layout.relative(folder)}, signatures, whole=False)
+
+    # -- which folders ------------------------------------------------------------------------------------------
+
+    def _known(self) -> Known:
+        columns = [jobs.c[name] for name in ROW]
+        with reading(self.mirror.engine, patient=True) as connection:
+            return {row.folder: row for row in connection.execute(sa.select(*columns))}
+
+    def _that_differ(self, every: Iterable[Path], known: Known, seen: dict[str, str]) -> list[Path]:
+        """Folders whose listing is not what it was when last reconciled. The others go into `seen`."""
+        root = str(self.store.layout.root)
+        now_ns = time.time_ns()
+        other = []
+        for folder in every:
+            place = str(folder)[len(root) + 1 :].replace("\\", "/")
+            row = known.get(place)
+            quiet = row is not None and row.signature is not None and row.move_pending is None and row.problem is None
+            if row is not None and quiet and signature(folder, now_ns) == row.signature:
+                seen[row.id] = place
+            else:
+                other.append(folder)
+        return other
+
+    # -- one folder ---------------------------------------------------------------------------------------------
+
+    def _look(
+        self, folder: Path, known: Known, seen: dict[str, str], signatures: dict[str, str], report: Report
+    ) -> None:
+        place = self.store.layout.relative(folder)
+        listing = signature(folder, time.time_ns())
+        try:
+            job_id = id_inside(folder)
+            if job_id is None:
+                if folder.exists():
+                    self._unreadable(folders.not_a_job(place, folder), known, seen, report)
+                return
+            first = self.store.find(job_id)
+            if first != folder:
+                if folder.exists():  # else the job has just moved on
+                    report.attention.append(duplicate(job_id, place, self.store.layout.relative(first)))
+                return
+            outcome = self.reconciler.reconcile(job_id)
+        except StorageOffline:
+            raise
+        except (JobBusy, JobNotFound, StorageFailure, FileNotFoundError) as error:
+            logger.info("%s is looked at again later: %s", place, error)
+            return
+        except PrintSysError as error:
+            self._unreadable(Finding("unreadable", job_id, place, str(error), ("quarantine",)), known, seen, report)
+            return
+        self._mirror(outcome.stored, known, report)
+        seen[job_id] = self.store.layout.relative(outcome.stored.folder)
+        if outcome.first_new_seq is not None:
+            report.news += [(job_id, event) for event in outcome.stored.events if event.seq >= outcome.first_new_seq]
+            self.changed(job_id)
+        (self.soon.add if outcome.unsettled else self.soon.discard)(job_id)
+        if listing is not None and outcome.first_new_seq is None and not outcome.unsettled:
+            signatures[job_id] = listing
+
+    def _unreadable(self, finding: Finding, known: Known, seen: dict[str, str], report: Report) -> None:
+        """The job, if it is known to be one, keeps its last row and says so."""
+        report.attention.append(finding)
+        row = known.get(finding.folder or "")
+        job_id = finding.job_id or (row.id if row is not None else None)
+        if job_id is not None and job_id not in seen:
+            seen[job_id] = finding.folder or ""
+            report.changed += self.mirror.mark_problem(job_id, finding.sentence)
+
+    def _mirror(self, stored: Stored, known: Known, report: Report) -> None:
+        layout = self.store.layout
+        found = rows.found(layout, stored)
+        row = known.get(found.folder)
+        if row is None or any(getattr(row, name) != getattr(found, name) for name in AS_MIRRORED):
+            report.changed += self.mirror.put_found(found, layout.root)
+        wrong = [one for one in check.of_folder(layout, stored.folder) if one.kind != "move-pending"]
+        report.attention += for_people([*wrong, *of_job(layout, stored)])
+        self.store.forget_missing(stored.id)
+
+    # -- the rest -----------------------------------------------------------------------------------------------
+
+    def _missing(self, known: Known, seen: dict[str, str], report: Report) -> None:
+        """Rows whose folder is nowhere: deleted by the system, or gone by somebody's hand."""
+        for row in known.values():
+            if row.id in seen or not self._is_nowhere(row.id):
+                continue
+            if self.store.in_trash(row.id):
+                report.removed += self.mirror.remove([row.id])
+                continue
+            told = {"student_name": row.student_name, "status": row.status, "folder": row.folder}
+            if row.id not in self.store.missing():
+                self.store.note_missing(row.id, told | {"noticed_at": format_time(self.store.clock())})
+            self.mirror.mark_problem(row.id, missing_job(row.id, told).sentence)
+        report.attention += [missing_job(job_id, told) for job_id, told in self.store.missing().items()]
+
+    def _is_nowhere(self, job_id: str) -> bool:
+        try:
+            self.store.find(job_id)
+        except JobNotFound:
+            return True
+        return False
+
+    def _beside_the_jobs(self) -> list[Finding]:
+        return for_people(check.loose_files(self.store.layout))
+
+    def _settle(self, report: Report, looked: set[str], signatures: dict[str, str], whole: bool = True) -> None:
+        """Keep the signatures, and what needs a person, of the folders that were looked at."""
+        with writing(self.mirror.engine, patient=True) as (connection, _):
+            if signatures:
+                values = [{"job": job_id, "listing": listing} for job_id, listing in signatures.items()]
+                update = sa.update(jobs).where(jobs.c.id == sa.bindparam("job"))
+                connection.execute(update.values(signature=sa.bindparam("listing")), values)
+            stale: sa.ColumnElement[bool] = attention.c.folder.in_(looked)
+            if whole:
+                mirrored = sa.exists().where(jobs.c.folder == attention.c.folder)
+                stale = sa.or_(stale, ~mirrored)
+                index.recount(connection)
+                connection.execute(sa.update(mirror_state).values(synced_at=sa.func.now()))
+            index.set_attention(connection, report.attention, stale)
