@@ -7,7 +7,7 @@ the HTML part. Nothing here sends: see printsys.transport.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -26,7 +26,7 @@ from printsys.config import ROOT, Lab, Settings
 from printsys.domain.job import FileRecord, Job, Status, plain
 from printsys.domain.mails import Mail, OwedMail
 from printsys.domain.pricing import round_up_to_half_hour
-from printsys.errors import PrintSysError
+from printsys.errors import ConfigError, PrintSysError
 from printsys.student_texts import TEXTS, reasons
 from printsys.tokens import Tokens
 
@@ -88,8 +88,11 @@ class Desk:
             "name": _one_line(job.student.name),
             "status_link": f"{self.settings.base_url}/status/{self.tokens.status(job.id)}",
             "files": [_students_name(file) for file in job.files if file.role == "original"],
-            "print": ", ".join(filter(None, [job.request.method, job.request.color, printer and printer.name])),
+            "print": ", ".join(
+                filter(None, [job.request.method, job.request.color, printer.name if printer else None])
+            ),
             "estimate": job.estimate,
+            "price_stated": False,
             "hours": _hours(job.estimate.time_h) if job.estimate and job.estimate.time_h else None,
             "expires": expires and self.moment(expires),
             "expired": expires is not None and expires <= self.clock(),
@@ -117,7 +120,10 @@ class Desk:
 
 
 def make_desk(settings: Settings, lab: Lab, tokens: Tokens, folders: Sequence[Path] = (TEMPLATES,)) -> Desk:
-    """A template is taken from the first of `folders` that has it."""
+    """A template is taken from the first of `folders` that has it. ConfigError where the lab's own address is none."""
+    mistakes = list(_wrong_addresses(settings, lab))
+    if mistakes:  # found at start, so that no student's mail is ever given up for it
+        raise ConfigError(mistakes)
     templates = Environment(
         loader=FileSystemLoader(folders),
         autoescape=lambda name: name is not None and name.endswith(".html"),
@@ -128,6 +134,16 @@ def make_desk(settings: Settings, lab: Lab, tokens: Tokens, folders: Sequence[Pa
     templates.filters |= {"money": _money, "amount": _amount, "wrap": _wrap}
     templates.globals |= {"texts": TEXTS, "Status": Status}
     return Desk(settings, lab, tokens, templates)
+
+
+def _wrong_addresses(settings: Settings, lab: Lab) -> Iterator[str]:
+    sender = settings.mail.sender if settings.mail else None
+    for where, address in (("lab.toml, contact_email", lab.contact_email), ("MAIL_DEFAULT_SENDER", sender)):
+        try:
+            if address is not None:
+                _ascii_address(parseaddr(address)[1])
+        except Unsendable:
+            yield f"{where}: “{address}” is not an e-mail address"
 
 
 # -- the letters ----------------------------------------------------------------------------------------------------
@@ -142,11 +158,11 @@ def approved(desk: Desk, mail: OwedMail, job: Job) -> EmailMessage:
 
 
 def rejected(desk: Desk, mail: OwedMail, job: Job) -> EmailMessage:
-    return desk.write("rejected", mail, job, reasons=reasons(job, desk.lab))
+    return desk.write("rejected", mail, job, reasons=reasons(job, desk.lab), estimate=None, hours=None)
 
 
 def completed(desk: Desk, mail: OwedMail, job: Job) -> EmailMessage:
-    return desk.write("completed", mail, job)
+    return desk.write("completed", mail, job, price_stated=True)
 
 
 LETTERS: dict[Mail, Callable[[Desk, OwedMail, Job], EmailMessage]] = {
@@ -216,5 +232,8 @@ def _hours(value: Decimal) -> str:
 
 def _wrap(text: str, indent: str = "") -> str:
     """Lines of a readable length; further lines are indented, a person's own line ends are kept."""
-    lines = [textwrap.wrap(line, TEXT_WIDTH - len(indent), break_long_words=False) or [""] for line in text.split("\n")]
+    lines = [
+        textwrap.wrap(line, TEXT_WIDTH - len(indent), break_long_words=False, break_on_hyphens=False) or [""]
+        for line in text.split("\n")
+    ]
     return f"\n{indent}".join(piece for line in lines for piece in line)

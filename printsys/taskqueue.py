@@ -1,0 +1,111 @@
+"""The task queue: huey over a file in instance/, or over Redis for several machines.
+
+It only ever carries hints ("look at this job"): what is owed is in the folders. So it may be deleted, ruined or
+unreachable at any time.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from huey import Huey
+from huey.serializer import SignedSerializer
+from huey.storage import RedisStorage, SqliteStorage
+from redis import ConnectionPool, RedisError
+
+from printsys.config import Settings
+
+NAME = "printsys"
+LOCKED_PATIENCE_S = 2.0
+QUEUE_DOWN = (sqlite3.Error, RedisError, OSError)
+logger = logging.getLogger(__name__)
+
+
+def make_huey(settings: Settings) -> Huey:
+    """Opens nothing yet: a page is served whether the queue is there or not.
+
+    Messages are signed, since huey unpickles what it finds in the queue.
+    """
+    common: dict[str, Any] = {"results": False, "serializer": SignedSerializer(settings.secret_key)}
+    if settings.redis_url:
+        pool = ConnectionPool.from_url(settings.redis_url, socket_connect_timeout=2, socket_timeout=5)
+        return Huey(NAME, storage_class=RedisStorage, connection_pool=pool, **common)
+    return Huey(NAME, storage_class=DisposableQueue, filename=str(settings.instance / "queue.db"), **common)
+
+
+class DisposableQueue(SqliteStorage):  # type: ignore[misc]
+    """A queue file that is made anew when somebody deletes it under our feet, and set aside when it is ruined."""
+
+    def __init__(self, name: str, filename: str) -> None:
+        self._conn: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None
+        # No write-ahead log: its extra files would outlive a deleted queue. No fsync: nothing here must last.
+        super().__init__(
+            name, filename=filename, journal_mode="delete", fsync=False, timeout=LOCKED_PATIENCE_S, create_tables=False
+        )
+
+    @property
+    def conn(self) -> sqlite3.Connection:
+        """Asked for with the lock held."""
+        if self._conn is not None and self._on_disk() != self._opened:
+            self._close()
+        if self._conn is None:
+            try:
+                self._conn = self._create_connection()
+            except sqlite3.DatabaseError as error:
+                if not _is_about_the_file(error):
+                    raise
+                self._set_aside(error)
+                self._conn = self._create_connection()
+            self._opened = self._on_disk()
+        return self._conn
+
+    def _create_connection(self) -> sqlite3.Connection:
+        Path(self.filename).parent.mkdir(parents=True, exist_ok=True)
+        connection: sqlite3.Connection = super()._create_connection()
+        for statement in self.ddl:
+            connection.execute(statement)
+        return connection
+
+    def _on_disk(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self.filename)
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
+
+    @contextmanager
+    def db(self, commit: bool = False, close: bool = False) -> Iterator[sqlite3.Cursor]:
+        opened = None
+        try:
+            with super().db(commit, close) as cursor:
+                opened = self._opened
+                yield cursor
+        except sqlite3.DatabaseError as error:
+            if _is_about_the_file(error):
+                with self.lock:
+                    if opened is not None and self._on_disk() == opened:  # else another thread was faster
+                        self._set_aside(error)
+            raise
+
+    def _set_aside(self, error: sqlite3.DatabaseError) -> None:
+        """The next access starts with an empty queue; what it should have held is found in the folders."""
+        logger.error("the task queue is ruined (%s); it is kept as queue.db.damaged and made anew", error)
+        self._close()
+        os.replace(self.filename, self.filename + ".damaged")
+
+    def _close(self) -> None:
+        if self._conn is not None:
+            self._conn.close()
+            self._conn = None
+
+
+def _is_about_the_file(error: sqlite3.DatabaseError) -> bool:
+    """No database, or malformed. A file that is locked or full raises a more special error."""
+    return type(error) is sqlite3.DatabaseError

@@ -1,0 +1,121 @@
+"""Background work as thin huey tasks. The queue is only told to look at a job; what there is to do is in its log.
+
+A look that is lost costs time, never work: at start and every minute a sweep looks at all jobs that owe something.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+
+from huey import Huey, crontab
+from huey.api import TaskWrapper
+from huey.consumer import Consumer
+
+from printsys.config import Settings
+from printsys.errors import PrintSysError
+from printsys.lifeline import on_end
+from printsys.postman import Postman
+from printsys.taskqueue import QUEUE_DOWN, make_huey
+from printsys.wiring import build
+
+THREADS = 2
+POLL_S = 0.5
+STOP_PATIENCE_S = 3.0
+"""Under the supervisor's own. A mail that takes longer is cut off; it is still owed."""
+Look = Callable[[str], None]
+logger = logging.getLogger(__name__)
+
+
+def make_look(settings: Settings) -> Look:
+    """`look(job_id)` for processes that only hand work over. Never raises for a queue that is down."""
+    return _patient(_look_task(make_huey(settings), _happens_in_the_worker))
+
+
+def _happens_in_the_worker(job_id: str) -> float | None:
+    raise AssertionError("only the worker runs tasks")
+
+
+def _patient(task: TaskWrapper) -> Look:
+    def look(job_id: str) -> None:
+        _enqueue(task, job_id)
+
+    return look
+
+
+def _enqueue(task: TaskWrapper, job_id: str, delay_s: int = 0) -> None:
+    try:
+        task.schedule((job_id,), delay=delay_s) if delay_s else task(job_id)
+    except QUEUE_DOWN as error:
+        logger.warning("job %s: the queue is down (%s); a sweep finds what the job owes", job_id, error)
+
+
+def _look_task(huey: Huey, attend: Callable[[str], float | None]) -> TaskWrapper:
+    """`attend(job_id)` does what the job owes and says after how many seconds to look again, if at all."""
+
+    def look_at(job_id: str) -> None:
+        try:
+            again_s = attend(job_id)
+        except PrintSysError as error:
+            logger.warning("job %s: what it owes waits for the next sweep: %s", job_id, error)
+            return
+        if again_s is not None:
+            # huey's schedule knows whole seconds; looking too early would be looking in vain
+            _enqueue(task, job_id, math.ceil(again_s) + 1)
+
+    task = huey.task(name="look_at")(look_at)
+    return task
+
+
+def _sweep_task(huey: Huey, sweep: Callable[[], None]) -> TaskWrapper:
+    """Every minute, and first when the consumer starts."""
+
+    def sweep_owed() -> None:
+        try:
+            sweep()
+        except PrintSysError as error:
+            logger.warning("the sweep for owed work goes on in a minute: %s", error)
+
+    return huey.periodic_task(crontab(), name="sweep_owed")(sweep_owed)
+
+
+class QuietConsumer(Consumer):  # type: ignore[misc]
+    """Ends when told by `stop_flag`; huey's own SIGTERM would interrupt a mail that is being sent."""
+
+    def _set_signal_handlers(self) -> None:
+        return
+
+
+class Worker:
+    """A worker process's parts. Each sweep puts a look at every owing job into the queue, so that one job whose task
+    breaks keeps no other waiting."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.huey = make_huey(settings)
+        task = _look_task(self.huey, lambda job_id: self.postman.attend(job_id))
+        self.look = _patient(task)
+        self.house = build(settings, self.look)
+        self.consumer = QuietConsumer(self.huey, workers=THREADS, max_delay=POLL_S, shutdown_timeout=STOP_PATIENCE_S)
+        self.postman = Postman(self.house, self.consumer.stop_flag)
+        _sweep_task(self.huey, self.sweep)
+
+    def sweep(self) -> None:
+        for job_id in self.postman.owing():
+            self.look(job_id)
+
+    def run(self) -> None:
+        """Until `stop` is called, then at most `STOP_PATIENCE_S` for what is under way."""
+        self.consumer.run()
+        self.consumer.stop(graceful=True)
+
+    def stop(self) -> None:
+        self.consumer.stop_flag.set()
+
+
+def run_worker(settings: Settings) -> None:
+    """The `work` process: until its supervisor, Ctrl-C or SIGTERM ends it."""
+    worker = Worker(settings)
+    on_end(worker.stop)
+    logger.info("the worker is ready")
+    worker.run()

@@ -1,0 +1,104 @@
+"""A lab with real folders, a real mail server and no PostgreSQL: mail does not need it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from printsys.config import ROOT, MailServer, Settings
+from printsys.domain.facts import SubmitFacts, read_facts
+from printsys.domain.workflow import find_step
+from printsys.jobstore import Incoming, Stored
+from printsys.postman import Postman
+from printsys.transport import deliver
+from printsys.wiring import House, build
+from tests.mail.post import PostOffice, Server
+from tests.worlds import STAFF, STL, USUAL_FACTS
+
+
+@pytest.fixture
+def office() -> PostOffice:
+    return PostOffice()
+
+
+@pytest.fixture
+def server(office: PostOffice) -> Iterator[Server]:
+    server = Server(office, hostname="127.0.0.1", port=0)
+    server.start()
+    yield server
+    office.gate.set()
+    server.stop()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, server: Server) -> Settings:
+    return Settings(
+        storage=tmp_path / "storage",
+        instance=tmp_path / "instance",
+        lab_config=ROOT / "lab.toml",
+        secret_key="a secret for these tests",
+        base_url="https://lab.example.edu",
+        mail=MailServer(host="127.0.0.1", port=server.port, use_tls=False),
+    )
+
+
+@pytest.fixture
+def house(settings: Settings) -> House:
+    return build(settings, look=lambda job_id: None)
+
+
+@pytest.fixture
+def postman(house: House) -> Postman:
+    """One who tries again at once."""
+    return impatient(house)
+
+
+def impatient(house: House, **more: Any) -> Postman:
+    return Postman(house, **{"send": deliver, "mail_pauses_s": (0,), "server_pauses_s": (0,)} | more)
+
+
+def submit(house: House, name: str = "Jane Doe", email: str = "jane@example.edu", **more: Any) -> Stored:
+    said = {
+        "student_name": name,
+        "student_email": email,
+        "discipline": "Architecture",
+        "class_number": "ARCH 4000",
+        "print_method": "Filament",
+        "color": "True Red",
+        "printer": "prusa-mk4s",
+        "minimum_charge_consent": "yes",
+    }
+    return house.actions.submit(read_facts(SubmitFacts, said | more), [Incoming("bracket v2.stl", io.BytesIO(STL))])
+
+
+def act(house: House, job_id: str, action: str, **said: Any) -> Stored:
+    """What staff do by a button; what is not said is as usual."""
+    job = house.store.load(job_id).job
+    facts = USUAL_FACTS.get(action, {}) | said
+    if action == "approve":
+        facts = {"print_file": [file.name for file in job.files if file.role == "working"]} | facts
+    needs = find_step(action, job.status, STAFF).needs
+    return house.actions.perform(job_id, action, read_facts(needs, facts), STAFF)
+
+
+@pytest.fixture
+def quiet_job(house: House, postman: Postman, office: PostOffice) -> Callable[..., Stored]:
+    """Submits a job whose first mail has gone out already."""
+
+    def make(*args: Any, **more: Any) -> Stored:
+        stored = submit(house, *args, **more)
+        postman.attend(stored.id)
+        office.letters.clear()
+        return house.store.load(stored.id)
+
+    return make
+
+
+def mail_events(house: House, job_id: str) -> list[str]:
+    """`EmailSent approved`, … in their order."""
+    events = house.store.load(job_id).events
+    return [f"{event.type} {event.data['mail']}" for event in events if event.type.startswith("Email")]

@@ -1,0 +1,243 @@
+"""The worker, from a page's action to the student's letter box, whatever becomes of its queue."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from printsys.config import ROOT, Settings
+from printsys.jobstore import Stored
+from printsys.tasks import THREADS, Worker, make_look
+from printsys.wiring import House, build
+from tests.mail.conftest import act, mail_events, submit
+from tests.mail.post import PATIENCE_S, PostOffice
+
+
+@pytest.fixture
+def page_house(settings: Settings) -> House:
+    """The house of a web process: it only hands work over."""
+    return build(settings, make_look(settings))
+
+
+@contextmanager
+def working(settings: Settings) -> Iterator[Worker]:
+    worker = Worker(settings)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        yield worker
+    finally:
+        worker.stop()
+        thread.join()
+
+
+def is_settled(house: House, job_id: str) -> bool:
+    return "EmailSent received" in mail_events(house, job_id)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """For what no event tells: a record in a folder that another process writes."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {PATIENCE_S} s in vain"
+        threading.Event().wait(0.02)
+
+
+def test_an_action_s_letter_arrives_by_itself(settings: Settings, page_house: House, office: PostOffice) -> None:
+    with working(settings):
+        job_id = submit(page_house).id
+        office.wait_for_letters(1)
+        wait_until(lambda: is_settled(page_house, job_id))
+        act(page_house, job_id, "approve")
+        office.wait_for_letters(2)
+        wait_until(lambda: mail_events(page_house, job_id)[-1] == "EmailSent approved")
+
+
+def test_what_was_owed_before_the_worker_started_is_sent_at_once(
+    settings: Settings, house: House, office: PostOffice
+) -> None:
+    """`house` tells no queue: only the sweep at start can find these."""
+    jobs = {submit(house).id for _ in range(3)}
+    with working(settings):
+        office.wait_for_letters(3)
+        wait_until(lambda: all(is_settled(house, job_id) for job_id in jobs))
+    assert len(office.letters) == 3
+
+
+def test_a_busy_server_is_tried_again_soon(settings: Settings, house: House, office: PostOffice) -> None:
+    office.answers = ["451 not now"]
+    submit(house)
+    with working(settings) as worker:
+        worker.postman.backoff.pauses_s = (0.1,)
+        office.wait_for_letters(1)
+    assert office.tried == 2
+
+
+@pytest.mark.parametrize("harm", ["deleted", "ruined", "emptied"])
+def test_a_lost_queue_costs_no_mail(settings: Settings, page_house: House, office: PostOffice, harm: str) -> None:
+    job_id = submit(page_house).id
+    queue = settings.instance / "queue.db"
+    assert queue.stat().st_size > 0
+    if harm == "deleted":
+        queue.unlink()
+    else:
+        queue.write_bytes(b"this is no database" * 1000 if harm == "ruined" else b"")
+    with working(settings):
+        office.wait_for_letters(1)
+        wait_until(lambda: is_settled(page_house, job_id))
+    assert len(office.letters) == 1
+
+
+def test_a_queue_deleted_under_a_running_worker_is_made_anew(
+    settings: Settings, page_house: House, office: PostOffice
+) -> None:
+    with working(settings):
+        submit(page_house)
+        office.wait_for_letters(1)
+        (settings.instance / "queue.db").unlink()
+        submit(page_house)
+        office.wait_for_letters(2)
+
+
+def test_a_queue_that_cannot_be_had_stops_no_student(
+    settings: Settings, house: House, office: PostOffice, caplog: pytest.LogCaptureFixture
+) -> None:
+    (settings.instance / "queue.db").mkdir()
+    stored = submit(build(settings, make_look(settings)))
+    assert house.store.load(stored.id).job.status == "Uploaded"
+    assert "the queue is down" in caplog.text
+
+
+def test_a_locked_queue_stops_no_student(
+    settings: Settings, page_house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("printsys.taskqueue.LOCKED_PATIENCE_S", 0.05)
+    house = build(settings, make_look(settings))
+    submit(house)
+    with sqlite3.connect(settings.instance / "queue.db", isolation_level=None) as other:
+        other.execute("begin exclusive")
+        assert isinstance(submit(house), Stored)
+        other.execute("rollback")
+    assert "the queue is down (database is locked)" in caplog.text
+
+
+def test_a_redis_that_is_down_stops_no_student(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    redis = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
+    submit(build(redis, make_look(redis)))
+    assert "the queue is down" in caplog.text
+
+
+@pytest.mark.needs("redis-server")
+def test_a_redis_carries_looks_between_machines(settings: Settings, office: PostOffice, tmp_path: Path) -> None:
+    socket = tmp_path / "redis.sock"
+    program = shutil.which("redis-server")
+    assert program is not None
+    redis = subprocess.Popen(
+        [program, "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(tmp_path)]
+    )
+    try:
+        wait_until(socket.exists)
+        shared = settings.model_copy(update={"redis_url": f"unix://{socket}"})
+        with working(shared):
+            page = build(shared, make_look(shared))
+            job_id = submit(page).id
+            office.wait_for_letters(1)
+            wait_until(lambda: is_settled(page, job_id))
+    finally:
+        redis.terminate()
+        redis.wait()
+
+
+def start_work(settings: Settings) -> subprocess.Popen[bytes]:
+    assert settings.mail is not None
+    given = {
+        "PRINTSYS_STORAGE": str(settings.storage),
+        "PRINTSYS_INSTANCE": str(settings.instance),
+        "SECRET_KEY": settings.secret_key,
+        "BASE_URL": settings.base_url,
+        "MAIL_SERVER": settings.mail.host,
+        "MAIL_PORT": str(settings.mail.port),
+        "MAIL_USE_TLS": "false",
+    }
+    code = "import sys; from printsys.commands import work; import argparse; sys.exit(work.run(argparse.Namespace()))"
+    return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=os.environ | given)
+
+
+def test_two_worker_processes_send_each_mail_once(settings: Settings, page_house: House, office: PostOffice) -> None:
+    office.gate.clear()
+    jobs = [submit(page_house).id for _ in range(8)]
+    workers = [start_work(settings) for _ in range(2)]
+    try:
+        office.wait_for(lambda: office.tried > THREADS)  # more at once than one worker can: both are at it
+        office.gate.set()
+        wait_until(lambda: all(is_settled(page_house, job_id) for job_id in jobs))
+    finally:
+        for worker in workers:
+            worker.terminate()
+        codes = [worker.wait(10) for worker in workers]
+    assert codes == [0, 0]
+    assert sorted(letter["Message-ID"] for letter in office.letters) == sorted(
+        f"<{job_id}.2.received@example.edu>" for job_id in jobs
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_told_to_end_finishes_the_mail_under_way(
+    settings: Settings, page_house: House, office: PostOffice, number: signal.Signals
+) -> None:
+    office.gate.clear()
+    job_id = submit(page_house).id
+    worker = start_work(settings)
+    try:
+        office.wait_for(lambda: office.tried == 1)
+        worker.send_signal(number)
+        office.gate.set()
+        assert worker.wait(10) == 0
+    finally:
+        worker.kill()
+    assert is_settled(page_house, job_id)
+    assert len(office.letters) == 1
+
+
+def test_a_server_that_hangs_does_not_keep_a_worker_from_ending(
+    settings: Settings, page_house: House, office: PostOffice
+) -> None:
+    office.gate.clear()
+    submit(page_house)
+    worker = start_work(settings)
+    try:
+        office.wait_for(lambda: office.tried == 1)
+        asked = time.monotonic()
+        worker.terminate()
+        assert worker.wait(10) == 0
+        assert time.monotonic() - asked < 5
+    finally:
+        worker.kill()
+        office.gate.set()
+
+
+def test_mail_of_a_killed_worker_is_sent_by_the_next(settings: Settings, page_house: House, office: PostOffice) -> None:
+    """The server had not said yes; killed after that, the same Message-ID would tell."""
+    office.gate.clear()
+    job_id = submit(page_house).id
+    worker = start_work(settings)
+    office.wait_for(lambda: office.tried == 1)
+    worker.kill()
+    worker.wait()
+    office.wait_for(lambda: office.cut == 1)
+    office.gate.set()
+    (settings.instance / "queue.db").unlink()
+    with working(settings):
+        wait_until(lambda: is_settled(page_house, job_id))
+    assert len(office.letters) == 1
