@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -17,11 +19,15 @@ from indexer.queries import Queries
 from indexer.rebuild import Report
 from indexer.reconcile import Reconciler
 from indexer.sweep import Sweeper
+from indexer.watcher import PollingWatcher, Watcher, WatchMode, make_watcher
 from printsys.domain.workflow import Terms
 from printsys.errors import MirrorDown, PrintSysError, StorageOffline
 from printsys.jobstore import JobStore
 
 SWEEP_EVERY_S = 300.0
+LISTEN_S = 0.2
+QUIET_S = 1.0
+"""A folder in which much happens is looked at when it starts, and then whenever it has been quiet for so long."""
 TICK_S = 2.0
 """How soon a server or a share that is back is noticed."""
 
@@ -40,6 +46,7 @@ class Service:
     synced: Callable[[Report], None] = lambda report: None
     sweep_every_s: float = SWEEP_EVERY_S
     tick_s: float = TICK_S
+    watch_mode: WatchMode = "auto"
 
     def __post_init__(self) -> None:
         self.mirror, self.queries = Mirror(self.engine), Queries(self.engine)
@@ -48,11 +55,74 @@ class Service:
         self._server: datetime | None = None
         self._next_sweep = 0.0
         self._trouble: str | None = None
+        self._watcher: Watcher | None = None
+        self._again: dict[Path, float] = {}
 
     def run(self, stop: threading.Event) -> None:
-        while not stop.is_set():
-            self.tick()
-            stop.wait(self.tick_s)
+        """Until `stop`: look at once at what the watcher hears, and again when it is quiet; sweep when it is time."""
+        ticked = float("-inf")
+        try:
+            while not stop.is_set():
+                if time.monotonic() - ticked >= self.tick_s:
+                    self._keep_watching()
+                    self.tick()
+                    ticked = time.monotonic()
+                self._listen()
+        finally:
+            self._stop_watching()
+
+    # -- what the watcher hears -----------------------------------------------------------------------------------
+
+    def _keep_watching(self) -> None:
+        """A watcher that runs; one that missed something is replaced, and everything swept."""
+        if self._watcher is not None and self._watcher.lost():
+            logger.warning("the watcher missed events; everything is swept")
+            self._stop_watching()
+            self.wake.set()
+        if self._watcher is None:
+            try:
+                self.store.require_online()
+                self._watcher = make_watcher(self.store.layout, self.watch_mode)
+            except (StorageOffline, OSError) as error:
+                logger.info("not watching: %s", error)
+
+    def _stop_watching(self) -> None:
+        if self._watcher is not None:
+            self._watcher.stop()
+            self._watcher = None
+
+    def _listen(self) -> None:
+        """Folders that were heard of are looked at once at once, and once more when they have been quiet."""
+        if self._watcher is None:
+            time.sleep(LISTEN_S)  # nothing to listen to; the next tick tries again
+            return
+        if isinstance(self._watcher, PollingWatcher):
+            self._watcher.poll()
+        heard = dict.fromkeys(self._heard(self._watcher))
+        now = time.monotonic()
+        due = [folder for folder, at in self._again.items() if at <= now and folder not in heard]
+        for folder in due:
+            del self._again[folder]
+        try:
+            for folder in [*heard, *due]:
+                if folder in heard:
+                    first_sound = folder not in self._again
+                    self._again[folder] = now + QUIET_S
+                    if not first_sound:
+                        continue
+                if self.sweeper.look_at(folder):
+                    self._again[folder] = time.monotonic() + QUIET_S
+        except (StorageOffline, MirrorDown) as error:
+            self._tell_once(str(error))
+            self.wake.set()
+
+    def _heard(self, watcher: Watcher) -> Iterator[Path]:
+        try:
+            yield watcher.folders.get(timeout=LISTEN_S)
+            while True:
+                yield watcher.folders.get_nowait()
+        except queue.Empty:
+            return
 
     def tick(self) -> None:
         """Sync if it is time, if somebody asked, or if PostgreSQL was away; otherwise only finish waiting moves."""

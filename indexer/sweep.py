@@ -71,11 +71,29 @@ class Sweeper:
         self._settle(report, {self.store.layout.relative(folder) for folder in other}, signatures)
         return report
 
-    def look_at(self, folder: Path) -> None:
-        """One folder that somebody pointed at; what is not a job's is left to the next sweep."""
-        report, signatures = Report(), dict[str, str]()
-        self._look(folder, {}, {}, signatures, report)
+    def look_at(self, folder: Path) -> bool:
+        """One folder that somebody pointed at. True: it is not settled yet, look again in a moment.
+
+        A folder that is not there any more was moved, renamed or deleted: the job is looked for by its id.
+        """
+        report, signatures, seen = Report(), dict[str, str](), dict[str, str]()
+        if not folder.exists():
+            moved = self._moved_to(folder)
+            if moved is None:
+                return False
+            folder = moved
+        self._look(folder, {}, seen, signatures, report)
         self._settle(report, {self.store.layout.relative(folder)}, signatures, whole=False)
+        return any(job_id in self.soon for job_id in seen)
+
+    def _moved_to(self, folder: Path) -> Path | None:
+        place = self.store.layout.relative(folder)
+        with reading(self.mirror.engine) as connection:
+            job_id = connection.execute(sa.select(jobs.c.id).where(jobs.c.folder == place)).scalar()
+        try:
+            return self.store.find(job_id) if job_id is not None else None
+        except JobNotFound:
+            return None  # the next sweep tells whether it is gone for good
 
     # -- which folders ------------------------------------------------------------------------------------------
 

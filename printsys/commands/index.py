@@ -32,6 +32,7 @@ def run(args: argparse.Namespace) -> int:
             terms=lambda: terms_of_a_drag(house),
             changed=house.actions.look,
             sweep_every_s=args.sweep_every,
+            watch_mode=settings.watch_mode,
         ).run(stop)
         engine.dispose()
     return 0

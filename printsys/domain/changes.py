@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from printsys.domain.events import FILESYSTEM, Draft, Event, EventType, diff, merge_patch
+from printsys.domain.events import FILESYSTEM, Draft, Event, EventType, diff, merge_patch, same_json
 from printsys.domain.job import Document, FileRecord, Job, dump
 
 OURS = frozenset({"revision", "updated_at"})
@@ -47,7 +47,7 @@ def _clashes(one: Any, other: Any, path: str = "") -> list[str]:
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         shared = [key for key in one if key in other]
         return [clash for key in shared for clash in _clashes(one[key], other[key], f"{path}.{key}" if path else key)]
-    return [] if one == other else [path]
+    return [] if same_json(one, other) else [path]
 
 
 # -- files and folders ----------------------------------------------------------------------------------------------

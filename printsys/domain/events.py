@@ -126,7 +126,7 @@ def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> Document:
     patch: Document = {name: None for name, value in old.items() if value is not None and new.get(name) is None}
     for name, value in new.items():
         before = old.get(name)
-        if value is None or _same(value, before):
+        if value is None or same_json(value, before):
             continue
         if isinstance(value, Mapping) and isinstance(before, Mapping):
             patch[name] = diff(before, value)
@@ -135,13 +135,13 @@ def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> Document:
     return patch
 
 
-def _same(one: Any, other: Any) -> bool:
+def same_json(one: Any, other: Any) -> bool:
     """JSON equality: 1, 1.0 and true are three values, as they are three texts."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         keys = {k for k, v in one.items() if v is not None} | {k for k, v in other.items() if v is not None}
-        return all(_same(one.get(k), other.get(k)) for k in keys)
+        return all(same_json(one.get(k), other.get(k)) for k in keys)
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(_same(a, b) for a, b in zip(one, other, strict=True))
+        return len(one) == len(other) and all(same_json(a, b) for a, b in zip(one, other, strict=True))
     return type(one) is type(other) and bool(one == other)
 
 

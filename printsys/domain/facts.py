@@ -250,6 +250,8 @@ SENTENCES = {
     "greater_than_equal": "This must be at least {ge}.",
     "less_than_equal": "This must be at most {le}.",
     "decimal_max_places": "Please give at most {decimal_places} digits after the point.",
+    "decimal_max_digits": "This number is too large.",
+    "decimal_whole_digits": "This number is too large.",
     "finite_number": "This is not a number.",
     "string_too_long": "Please keep this under {max_length} characters.",
     "literal_error": "Please choose one of these: {expected}.",

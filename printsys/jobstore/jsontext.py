@@ -18,6 +18,11 @@ MAX_BYTES = 8 * 1024 * 1024
 MAX_DEPTH = 60
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_HALF = re.compile(
+    r"(?<!\\)(?:\\\\)*\\u(?:d[89ab][0-9a-f]{2}(?!\\ud[c-f])|(?<!\\ud[89ab][0-9a-f]{2}\\u)d[c-f][0-9a-f]{2})",
+    re.IGNORECASE,
+)
+"""An escaped half of a surrogate pair without its other half."""
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 
 
@@ -44,7 +49,7 @@ def decode(data: bytes) -> Any:
     except _Refused as refused:
         raise _place(text, refused) from None
     if "\\u" in text and _has_lone_surrogate(value):
-        offset = text.lower().find("\\ud")
+        offset = next((match.start() for match in _HALF.finditer(text)), 0)
         raise JsonProblem(
             "a character is written with half of its code (a lone surrogate)", *_line_column(text, offset)
         )

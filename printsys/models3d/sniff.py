@@ -12,8 +12,9 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
+from urllib.parse import unquote
 
 from printsys.errors import FileRefused
 
@@ -22,6 +23,8 @@ MAX_RATIO = 100
 MAX_UNPACKED = 1 << 30
 """A true 3MF of a million triangles unpacks 19 to 87 MB: these caps are far from any honest file."""
 MAX_PARTS = 10_000
+DAMAGED = "is a 3MF file that is damaged or cut short. Please export it again."
+TOO_MUCH = "unpacks to far more than a model needs. Please simplify it and export it again."
 MODEL_PART = re.compile(r"\.model$", re.IGNORECASE)
 
 FOREIGN = (
@@ -36,6 +39,24 @@ FOREIGN = (
     (b"\x1f\x8b", "an archive"),
     (b"GCDE", "sliced G-code"),
 )
+UNEXPORTED = (
+    (b"PK\x03\x04", "a zip archive or a 3MF file"),
+    (b"ISO-10303-21", "a STEP file"),
+    (b"\xd0\xcf\x11\xe0", "a SolidWorks part or an Office document"),
+    (b"BLENDER", "a Blender project"),
+    (b"Kaydara FBX", "an FBX file"),
+    (b"glTF", "a glTF file"),
+    (b"ply\n", "a PLY file"),
+    (b"ply\r", "a PLY file"),
+)
+"""Models and packages that a changed extension does not turn into what we print."""
+WEB_PAGE = re.compile(rb"\s*<(!doctype\s+html|html)\b", re.IGNORECASE)
+GCODE_LINE = re.compile(rb"^(G[0-3]|G28|G9[0-2]|M10[4-9]|M140|M190)\b", re.MULTILINE)
+STL_START = re.compile(rb"(\xef\xbb\xbf)?\s*solid", re.IGNORECASE)
+STL_FACET = re.compile(rb"(?:^|[\r\n])[ \t]*facet\b", re.IGNORECASE)
+OBJ_POINT = re.compile(rb"(?:^|[\r\n])[ \t]*v[ \t]")
+OBJ_FACE = re.compile(rb"(?:^|[\r\n])[ \t]*f(?:[ \t]+[-0-9/]+){3}")
+DIRECTORY_ENTRY = b"PK\x01\x02"
 EXPORT = "Please export your model as STL, OBJ or 3MF."
 
 
@@ -56,13 +77,25 @@ def check_model(name: str, stream: BinaryIO, max_bytes: int, extensions: Sequenc
         raise FileRefused(name, f"{name} is larger than {limit} MB. Please simplify the model or split it into parts.")
     head = stream.read(CHUNK)
     stream.seek(0)
-    for magic, what in FOREIGN:
-        if head.startswith(magic) and not (extension == ".stl" and _is_binary_stl(head, size)):
-            raise FileRefused(name, f"{name} is {what}, not a 3D model, whatever its name says. {EXPORT}")
+    what = _foreign(head, extension)
+    if what is not None and not (extension == ".stl" and _is_binary_stl(head, size)):
+        raise FileRefused(name, f"{name} is {what}, whatever its name says. {EXPORT}")
     problem = {".stl": _stl, ".obj": _obj, ".3mf": _3mf}[extension](stream, head, size)
     stream.seek(0)
     if problem is not None:
         raise FileRefused(name, f"{name} {problem}")
+
+
+def _foreign(head: bytes, extension: str) -> str | None:
+    """What people send by mistake or with a changed extension, in words."""
+    if WEB_PAGE.match(head):
+        return "a web page, not a 3D model"
+    if head.lstrip()[:1] in b";GM" and len(GCODE_LINE.findall(head)) > 2:
+        return "sliced G-code, not a 3D model"
+    other = next((f"{what}, not a 3D model" for magic, what in FOREIGN if head.startswith(magic)), None)
+    if other is None and extension != ".3mf":
+        other = next((what for magic, what in UNEXPORTED if head.startswith(magic)), None)
+    return other
 
 
 def _is_binary_stl(head: bytes, size: int) -> bool:
@@ -76,8 +109,8 @@ def _is_binary_stl(head: bytes, size: int) -> bool:
 def _stl(stream: BinaryIO, head: bytes, size: int) -> str | None:
     if _is_binary_stl(head, size):
         return None
-    if head.lstrip().lower().startswith(b"solid") and b"\0" not in head[:80]:
-        if any(re.match(rb"\s*facet\b", line, re.IGNORECASE) for line in _lines(stream)):
+    if STL_START.match(head) and b"\0" not in head:
+        if any(STL_FACET.search(lines) for lines in _whole_lines(stream)):
             return None
         return f"is an STL file without any surface in it. {EXPORT}"
     if size >= 84 and struct.unpack_from("<I", head, 80)[0] == 0:
@@ -91,10 +124,9 @@ def _obj(stream: BinaryIO, head: bytes, size: int) -> str | None:
     if b"\0" in head:
         return f"is not an OBJ file, whatever its name says. {EXPORT}"
     points = faces = False
-    for line in _lines(stream):
-        keyword = line.split(None, 1)[:1]
-        points = points or keyword == [b"v"]
-        faces = faces or keyword == [b"f"]
+    for lines in _whole_lines(stream):
+        points = points or OBJ_POINT.search(lines) is not None
+        faces = faces or OBJ_FACE.search(lines) is not None
         if points and faces:
             return None
     if points:
@@ -102,65 +134,96 @@ def _obj(stream: BinaryIO, head: bytes, size: int) -> str | None:
     return f"is not an OBJ file, whatever its name says. {EXPORT}"
 
 
-def _lines(stream: BinaryIO) -> Iterator[bytes]:
-    """Lines of a text, none longer than a chunk."""
-    while line := stream.readline(CHUNK):
-        yield line
+def _whole_lines(stream: BinaryIO) -> Iterator[bytes]:
+    """A text in pieces that end where a line does (or, in a line longer than any program writes, somewhere)."""
+    while piece := stream.read(CHUNK):
+        yield piece + stream.readline(CHUNK)
 
 
 def _3mf(stream: BinaryIO, head: bytes, size: int) -> str | None:
-    damaged = "is a 3MF file that is damaged or cut short. Please export it again."
     if not head.startswith(b"PK"):
         return f"is not a 3MF file, whatever its name says. {EXPORT}"
+    if _directory_entries(stream) > MAX_PARTS:  # zipfile would hold them all in memory before we could count
+        return TOO_MUCH
     try:
         with zipfile.ZipFile(stream) as package:
             return _package(package, size)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError, struct.error):
-        return damaged
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        OSError,
+        ValueError,
+        OverflowError,
+        struct.error,
+    ):
+        return DAMAGED
+
+
+def _directory_entries(stream: BinaryIO) -> int:
+    """At least as many as the zip directory has, by their signature."""
+    count, tail = 0, b""
+    stream.seek(0)
+    while chunk := stream.read(CHUNK):
+        count += (tail + chunk).count(DIRECTORY_ENTRY)
+        tail = chunk[-3:]
+    stream.seek(0)
+    return count
 
 
 def _package(package: zipfile.ZipFile, size: int) -> str | None:
+    """What the directory promises comes first: nothing is unpacked that is encrypted or promises too much."""
     parts = package.infolist()
-    names = {part.filename.lstrip("/").casefold() for part in parts}
-    named = _model_named_by_relationships(package, parts)
-    models = [part for part in parts if MODEL_PART.search(part.filename) or part.filename.lstrip("/") == named]
-    if "[content_types].xml" not in names or not models:
-        return f"is a zip archive, but not a 3MF model. {EXPORT}"
-    if len(parts) > MAX_PARTS or sum(part.file_size for part in parts) > min(
-        MAX_UNPACKED, MAX_RATIO * size + (1 << 20)
-    ):
-        return "unpacks to far more than a model needs. Please simplify it and export it again."
+    if sum(part.file_size for part in parts) > min(MAX_UNPACKED, MAX_RATIO * size + (1 << 20)):
+        return TOO_MUCH
     if any(part.flag_bits & 1 for part in parts):
         return "is encrypted. Please save it without a password."
     if any(".." in re.split(r"[/\\]", part.filename) or "\\" in part.filename for part in parts):
         return "holds file names that lead out of it. Please export it again from your own program."
-    return next((problem for part in models if (problem := _model_part(package, part))), None)
+    if any(part.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for part in parts):
+        return "is packed in a way that 3MF files are not. Please export it again from your own program."
+    by_name = {part.filename.lstrip("/").casefold(): part for part in parts}
+    start = _start_part(package, by_name)
+    models = [part for part in parts if MODEL_PART.search(part.filename) or part is by_name.get(start or "")]
+    if "[content_types].xml" not in by_name or not models:
+        return f"is a zip archive, but not a 3MF model. {EXPORT}"
+    if start is not None and start not in by_name:
+        return DAMAGED
+    words: set[bytes] = set()
+    problem = next((problem for part in models if (problem := _model_part(package, part, words))), None)
+    return problem or (None if b"triangle" in words else f"is a 3MF file without any surface in it. {EXPORT}")
 
 
-def _model_named_by_relationships(package: zipfile.ZipFile, parts: Sequence[zipfile.ZipInfo]) -> str | None:
-    """The start part that `_rels/.rels` names: it may have any extension."""
-    for part in parts:
-        if part.filename.lstrip("/").casefold() == "_rels/.rels" and part.file_size <= CHUNK:
-            for tag in re.findall(rb"<Relationship\b[^>]*>", package.read(part)):
-                target = re.search(rb'Target\s*=\s*"/?([^"]+)"', tag)
-                if b"/3dmodel" in tag and target:
-                    return target.group(1).decode("utf-8", "replace")
+def _start_part(package: zipfile.ZipFile, by_name: Mapping[str, zipfile.ZipInfo]) -> str | None:
+    """The model that `_rels/.rels` names, in lower case: it may have any extension."""
+    part = by_name.get("_rels/.rels")
+    if part is None or part.file_size > CHUNK:
+        return None
+    for tag in re.findall(rb"<Relationship\b[^>]*>", package.read(part)):
+        target = re.search(rb"""Target\s*=\s*["']/?([^"']+)["']""", tag)
+        if b"/3dmodel" in tag and target:
+            return unquote(target.group(1).decode("utf-8", "replace")).casefold()
     return None
 
 
-def _model_part(package: zipfile.ZipFile, part: zipfile.ZipInfo) -> str | None:
-    """Read to the end: what a part claims of its size and checksum is only proven by unpacking it."""
+def _model_part(package: zipfile.ZipFile, part: zipfile.ZipInfo, words: set[bytes]) -> str | None:
+    """Read to the end: what a part claims of its size and checksum is only proven by unpacking it.
+
+    Adds to `words` which of `model` and `triangle` are in it.
+    """
     came = 0
     tail = b""
-    looks_like_model = False
+    here: set[bytes] = set()
     with package.open(part) as reader:
         while chunk := reader.read(CHUNK):
             came += len(chunk)
             if came > MAX_UNPACKED:
-                return "unpacks to far more than a model needs. Please simplify it and export it again."
-            window = (tail + chunk).replace(b"\0", b"")
+                return TOO_MUCH
+            window = (tail + chunk).replace(b"\0", b"")  # UTF-16 reads like ASCII without them
             if b"<!DOCTYPE" in window or b"<!ENTITY" in window:
                 return "holds XML that we do not open (a document type). Please export it again from your own program."
-            looks_like_model = looks_like_model or b"model" in window
-            tail = chunk[-16:]
-    return None if looks_like_model else f"is a 3MF file without a model in it. {EXPORT}"
+            here |= {word for word in (b"model", b"triangle") if word not in here and word in window}
+            tail = chunk[-32:]
+    words |= here
+    return None if b"model" in here else f"holds no model that we can read; it may be encrypted or damaged. {EXPORT}"

@@ -1,0 +1,27 @@
+"""Fill an empty storage with a dozen lively jobs. They are made up, and look like the real ones."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+
+from printsys import demo
+from printsys.commands.common import add_storage_argument, settings_from
+from printsys.wiring import build
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--only-if-empty", action="store_true", help="do nothing, quietly, where there are jobs already"
+    )
+    add_storage_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    logging.getLogger("printsys.actions").setLevel(logging.ERROR)  # without a database `run` reads it all at its start
+    house = build(settings_from(args), look=lambda job_id: None)
+    if args.only_if_empty and not demo.is_empty(house.store):
+        return 0
+    jobs = demo.fill(house)
+    print(f"{len(jobs)} jobs are in {house.settings.storage}.")
+    return 0

@@ -1,0 +1,379 @@
+"""The table of actions: what is legal, what it leads to, and that any life of a job is recorded so that it adds up."""
+
+from __future__ import annotations
+
+import copy
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from printsys.domain import mails
+from printsys.domain.events import Draft, Event, EventType, fold, seal, sha256
+from printsys.domain.facts import Facts, NoFacts, SubmitFacts, read_facts
+from printsys.domain.files import job_created
+from printsys.domain.job import Document, Job, Status, metadata_bytes, parse
+from printsys.domain.mails import Mail
+from printsys.domain.pricing import PriceList, Rate
+from printsys.domain.workflow import STEPS, Terms, drag_step, find_step, plan, steps_from
+from printsys.errors import InvalidInput, TransitionNotAllowed
+from printsys.jobstore.log import read_log
+from tests.worlds import USUAL_FACTS
+
+ID = "k7m29xq4"
+NOW = datetime(2026, 3, 2, 16, 20, 11, tzinfo=UTC)
+PRICES = PriceList(
+    valid_from=date(2020, 1, 1),
+    minimum=Decimal("3.00"),
+    rates={"Filament": Rate(amount=Decimal("0.10")), "Resin": Rate(amount=Decimal("0.20"))},
+)
+ACTORS = ("student", "staff", "staff:Sam", "system", "filesystem")
+
+U, P, R, X, C, D, J, A = Status
+LEGAL: dict[tuple[str, Status], Status] = {
+    ("approve", U): P,
+    ("reject", U): J,
+    ("reject", P): J,
+    ("reject", R): J,
+    ("student_confirm", P): R,
+    ("student_decline", P): J,
+    ("confirm", P): R,
+    ("start", R): X,
+    ("complete", X): C,
+    ("fail", X): R,
+    ("pickup", C): D,
+    ("archive", D): A,
+    ("archive", J): A,
+    ("revert", P): U,
+    ("revert", R): P,
+    ("revert", X): R,
+    ("revert", C): X,
+    ("revert", D): C,
+    ("revert", J): U,
+}
+"""Every change of status there is, but for the override, which leads anywhere."""
+ANYWHERE = {"override", "review", "unreview", "notes", "details", "supply", "delete"}
+STAYING = {"choose-file": {U, P, R, X}, "resend-email": {U, P, C, J}}
+MAILS = {"approve": Mail.APPROVED, "reject": Mail.REJECTED, "complete": Mail.COMPLETED}
+
+
+def terms(now: datetime = NOW, nonce: str = "a nonce") -> Terms:
+    return Terms(now=now, prices=PRICES, confirmation_days=7, nonce=nonce)
+
+
+def first_drafts(now: datetime = NOW, email: str = "jane@example.edu") -> list[Draft]:
+    said = read_facts(
+        SubmitFacts,
+        {
+            "student_name": "Jane Doe",
+            "student_email": email,
+            "discipline": "Architecture",
+            "class_number": "ARCH 4000",
+            "print_method": "Filament",
+            "color": "True Red",
+            "printer": "prusa-mk4s",
+            "minimum_charge_consent": "yes",
+        },
+    )
+    return job_created(ID, f"JaneDoe_Filament_TrueRed_{ID}", said, [], "student", now)
+
+
+def job_in(status: Status, **changed: Any) -> Job:
+    document = seal(first_drafts(), {}, 0, None, NOW).document
+    return parse(document | {"status": status.value} | changed)
+
+
+WAITING = {"confirmation": {"nonce": "n", "expires_at": "2026-03-09T16:20:11Z"}}
+
+
+def usual(action: str, status: Status = U) -> Facts:
+    said = dict(USUAL_FACTS.get(action, {}))
+    said |= {"approve": {"print_file": ["part.gcode"]}, "choose-file": {"print_file": ["part.gcode"]}}.get(action, {})
+    said |= {"delete": {"confirm_id": ID}, "details": {"color": "Blue"}, "supply": {"reason": "Said yes."}}.get(
+        action, {}
+    )
+    if action == "override":
+        said |= {"status": (A if status != A else U).value, "reason": "By hand."}
+    needs = next(step.needs for step in STEPS if step.action == action)
+    return read_facts(needs, said)
+
+
+# -- the table ------------------------------------------------------------------------------------------------------
+
+
+def test_no_action_stands_twice_for_one_status() -> None:
+    pairs = [(step.action, status) for step in STEPS for status in step.from_]
+    assert len(pairs) == len(set(pairs))
+
+
+def test_the_table_is_what_the_lab_agreed_on() -> None:
+    moving = {(s.action, status): s.to for s in STEPS for status in s.from_ if s.to is not None}
+    assert moving == LEGAL
+    staying = {s.action for s in STEPS if s.to is None}
+    assert staying == ANYWHERE | STAYING.keys()
+    for action in ANYWHERE:
+        assert {status for s in STEPS if s.action == action for status in s.from_} == set(Status)
+    for action, statuses in STAYING.items():
+        assert {status for s in STEPS if s.action == action for status in s.from_} == statuses
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_every_status_can_be_left(status: Status) -> None:
+    assert any(step.to or step.action == "override" for step in steps_from(status))
+
+
+@pytest.mark.parametrize("action", sorted({step.action for step in STEPS}))
+@pytest.mark.parametrize("status", list(Status))
+def test_an_action_is_done_where_it_is_legal_and_refused_in_words_elsewhere(action: str, status: Status) -> None:
+    job = job_in(status, **WAITING)
+    actor = "student" if action.startswith("student_") else "staff:Sam"
+    allowed = (action, status) in LEGAL or action in ANYWHERE or status in STAYING.get(action, set())
+    if not allowed:
+        with pytest.raises(TransitionNotAllowed, match=f"this one is {status}"):
+            plan(job, action, actor, usual(action, status), terms())
+        return
+    drafts = plan(job, action, actor, usual(action, status), terms())
+    told = [draft.patch["status"] for draft in drafts if "status" in draft.patch]
+    expected = LEGAL.get((action, status))
+    if action == "override":
+        expected = A if status != A else U
+    assert told == ([expected.value] if expected else [])
+    queued = [draft.data["mail"] for draft in drafts if draft.type == EventType.EMAIL_QUEUED]
+    if action != "resend-email":
+        assert queued == ([MAILS[action]] if action in MAILS else [])
+    else:
+        assert len(queued) == 1
+
+
+@pytest.mark.parametrize("action", ["student_confirm", "student_decline"])
+@pytest.mark.parametrize("actor", ["staff:Sam", "filesystem", "system", "somebody"])
+def test_nobody_answers_in_the_students_place(action: str, actor: str) -> None:
+    with pytest.raises(TransitionNotAllowed, match="is not for"):
+        plan(job_in(P, **WAITING), action, actor, usual(action), terms())
+
+
+@pytest.mark.parametrize("action", ["approve", "reject", "override", "delete", "notes", "details", "review"])
+def test_a_student_does_no_staff_work(action: str) -> None:
+    with pytest.raises(TransitionNotAllowed, match="is not for student"):
+        plan(job_in(U), action, "student", usual(action), terms())
+
+
+def test_an_unknown_action_is_named() -> None:
+    with pytest.raises(TransitionNotAllowed, match="no action called explode"):
+        find_step("explode", U, "staff")
+
+
+def test_only_the_lab_itself_archives_without_hands() -> None:
+    assert {step.action for status in Status for step in steps_from(status, "system")} == {"archive"}
+
+
+@pytest.mark.parametrize("from_", list(Status))
+@pytest.mark.parametrize("to", list(Status))
+def test_a_drag_stands_for_the_one_step_between_the_two_folders(from_: Status, to: Status) -> None:
+    step = drag_step(from_, to)
+    if step is not None:
+        assert (from_ in step.from_, step.to) == (True, to)
+        assert step.action in ("approve", "reject", "confirm", "start", "complete", "pickup", "archive", "revert")
+    else:
+        by_hand = {
+            (f, t) for (action, f), t in LEGAL.items() if action not in ("fail", "student_confirm", "student_decline")
+        }
+        assert (from_, to) not in by_hand
+
+
+# -- what single steps do -------------------------------------------------------------------------------------------
+
+
+def merged(job: Job, drafts: list[Draft]) -> Job:
+    document = seal(first_drafts(), {}, 0, None, NOW).document | {"status": job.status.value}
+    return parse(seal(drafts, job.model_dump(mode="json") | document, 2, b"line", NOW).document)
+
+
+def test_an_approval_prices_and_gives_a_week_to_confirm() -> None:
+    job = merged(job_in(U), plan(job_in(U), "approve", "staff:Sam", usual("approve"), terms()))
+    assert job.estimate is not None
+    assert (job.estimate.cost, job.estimate.time_h) == (Decimal("4.27"), Decimal("3.5"))
+    assert job.estimate.parts[0].time_h == Decimal("3.4"), "as the slicer said"
+    assert job.confirmation is not None
+    assert job.confirmation.expires_at == NOW + timedelta(days=7)
+    assert job.print_files == ["part.gcode"]
+
+
+@pytest.mark.parametrize(("after_s", "legal"), [(-1, True), (0, False), (1, False)])
+def test_a_student_confirms_before_the_deadline(after_s: int, legal: bool) -> None:
+    job = job_in(P, **WAITING)
+    assert job.confirmation is not None
+    assert job.confirmation.expires_at is not None
+    at = terms(job.confirmation.expires_at + timedelta(seconds=after_s))
+    if legal:
+        assert plan(job, "student_confirm", "student", NoFacts(), at)
+    else:
+        with pytest.raises(TransitionNotAllowed, match="is over"):
+            plan(job, "student_confirm", "student", NoFacts(), at)
+
+
+def test_nothing_is_confirmed_without_a_deadline() -> None:
+    with pytest.raises(TransitionNotAllowed):
+        plan(job_in(P), "student_confirm", "student", NoFacts(), terms())
+
+
+def test_taking_an_approval_back_drops_its_mail_in_the_same_batch() -> None:
+    waiting = [
+        mails.OwedMail(ID, 2, Mail.RECEIVED, "j@example.edu"),
+        mails.OwedMail(ID, 4, Mail.APPROVED, "j@example.edu"),
+    ]
+    drafts = plan(job_in(P, **WAITING), "revert", "staff", usual("revert"), terms(), waiting)
+    dropped = [draft.data["queued_seq"] for draft in drafts if draft.type == EventType.EMAIL_DROPPED]
+    assert dropped == [4], "that the lab has the request stays true"
+
+
+def test_resending_an_approval_makes_a_new_link() -> None:
+    (draft,) = plan(job_in(P, **WAITING), "resend-email", "staff", usual("resend-email"), terms(nonce="new"))
+    assert draft.type == EventType.EMAIL_QUEUED
+    assert draft.patch["confirmation"]["nonce"] == "new"
+
+
+@pytest.mark.parametrize(
+    ("action", "said"), [("notes", {"notes": ""}), ("details", {"color": "True Red"}), ("details", {})]
+)
+def test_an_edit_that_changes_nothing_is_no_event(action: str, said: dict[str, str]) -> None:
+    needs = find_step(action, U, "staff").needs
+    assert plan(job_in(U), action, "staff", read_facts(needs, said), terms()) == []
+
+
+def test_a_job_is_deleted_only_by_its_own_id() -> None:
+    needs = find_step("delete", U, "staff").needs
+    with pytest.raises(InvalidInput, match=f"type {ID}"):
+        plan(job_in(U), "delete", "staff", read_facts(needs, {"confirm_id": "k7m29xq5"}), terms())
+    assert plan(job_in(U), "delete", "staff", read_facts(needs, {"confirm_id": f" {ID.upper()} "}), terms())
+
+
+def test_without_an_address_no_mail_is_owed_and_none_can_be_resent() -> None:
+    job = job_in(U, student={"name": "Jane Doe"})
+    drafts = plan(job, "approve", "staff", usual("approve"), terms())
+    assert [draft.type for draft in drafts] == [EventType.STAFF_APPROVED]
+    with pytest.raises(TransitionNotAllowed, match="no e-mail address"):
+        plan(job, "resend-email", "staff", usual("resend-email"), terms())
+
+
+# -- any life of a job ----------------------------------------------------------------------------------------------
+
+words = st.text(max_size=12)
+numbers = st.sampled_from(["42.7", "0.1", "1e3", "-1", "0", "abc", "", "1,5", "99999999", "NaN", "2 g"])
+SAID: dict[str, st.SearchStrategy[Any]] = {
+    "print_file": st.lists(st.sampled_from(["part.gcode", "two.3mf", ""]), max_size=2),
+    "weight_g": numbers,
+    "volume_ml": numbers,
+    "time_h": numbers,
+    "material": words,
+    "reasons": st.lists(st.sampled_from(["too-thin", "messy", ""]), max_size=2),
+    "comment": words,
+    "reason": words,
+    "fault": st.sampled_from(["lab", "model", "machine", "nobody"]),
+    "wasted_g": numbers,
+    "amount": numbers,
+    "payment_method": words,
+    "transaction": words,
+    "picked_up_by": words,
+    "status": st.sampled_from([*Status, "Lost"]),
+    "notes": words,
+    "student_name": words,
+    "student_email": st.sampled_from(["new@example.edu", "no address", ""]),
+    "color": words,
+    "copies": st.sampled_from(["1", "3", "0", "many"]),
+    "due_date": st.sampled_from(["2026-03-31", "tomorrow", ""]),
+    "confirm_id": st.sampled_from([ID, ID.upper(), "other"]),
+}
+ANYTHING_SAID = st.fixed_dictionaries({}, optional=SAID)
+ACTIONS = sorted({step.action for step in STEPS})
+
+
+class LifeOfAJob(RuleBasedStateMachine):
+    """Anybody tries anything at any time; what is recorded always adds up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = NOW
+        self.document: Document = {}
+        self.log = b""
+        self.events: tuple[Event, ...] = ()
+        self.metadata = b""
+        self.gone = False
+
+    @property
+    def job(self) -> Job:
+        return parse(self.document)
+
+    def record(self, drafts: list[Draft]) -> None:
+        last_line = self.log.splitlines()[-1] if self.log else None
+        batch = seal(drafts, self.document, len(self.events), last_line, self.now)
+        self.document, self.metadata = batch.document, batch.metadata
+        self.log += batch.lines
+        self.events += batch.events
+
+    @initialize(email=st.sampled_from(["jane@example.edu", "李明@example.edu"]))
+    def is_submitted(self, email: str) -> None:
+        self.record(first_drafts(self.now, email))
+
+    @rule(hours=st.integers(1, 24 * 9))
+    def time_goes_by(self, hours: int) -> None:
+        self.now += timedelta(hours=hours)
+
+    @precondition(lambda self: not self.gone)
+    @rule(action=st.sampled_from([*ACTIONS, "explode"]), actor=st.sampled_from(ACTORS), said=ANYTHING_SAID)
+    def somebody_tries_something(self, action: str, actor: str, said: dict[str, Any]) -> None:
+        self.try_it(action, actor, said)
+
+    @precondition(lambda self: not self.gone)
+    @rule(data=st.data())
+    def somebody_does_what_is_usual(self, data: st.DataObject) -> None:
+        steps = [step for step in STEPS if self.job.status in step.from_ and step.action != "delete"]
+        step = data.draw(st.sampled_from(steps))
+        actor = data.draw(st.sampled_from(sorted(step.who)))
+        self.try_it(step.action, actor, usual(step.action, self.job.status).model_dump(exclude_none=True))
+
+    def try_it(self, action: str, actor: str, said: dict[str, Any]) -> None:
+        before, was, owed = self.job, copy.deepcopy(self.document), mails.owed(self.events, ID)
+        try:
+            step = find_step(action, before.status, actor)
+            facts = read_facts(step.needs, said)
+            drafts = plan(before, action, actor, facts, terms(self.now, f"nonce {len(self.events)}"), owed)
+        except (TransitionNotAllowed, InvalidInput) as refused:
+            sentence = str(refused)
+        else:
+            self.done(step.action, before, getattr(facts, "status", None) or step.to, drafts)
+            return
+        assert sentence.strip()
+        assert self.document == was
+
+    def done(self, action: str, before: Job, to: Status | None, drafts: list[Draft]) -> None:
+        if drafts:
+            self.record(drafts)
+        else:
+            assert action in ("notes", "details")
+        assert self.job.status == (to or before.status)
+        assert self.job.revision == before.revision + len(drafts)
+        self.gone = action == "delete"
+
+    @invariant()
+    def the_record_adds_up(self) -> None:
+        if not self.events:
+            return
+        assert metadata_bytes(fold(self.events)) == self.metadata == metadata_bytes(self.document)
+        assert self.events[-1].state == sha256(self.metadata)
+        log = read_log(self.log, ID)
+        assert log.events == self.events
+        assert (log.tail, log.length, log.seq) == (b"", len(self.log), self.job.revision)
+
+    @invariant()
+    def every_owed_mail_says_something_true(self) -> None:
+        if self.events:
+            assert all(mails.still_makes_sense(mail, self.job) for mail in mails.owed(self.events, ID))
+
+
+TestLifeOfAJob = LifeOfAJob.TestCase
+TestLifeOfAJob.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)

@@ -1,0 +1,187 @@
+"""The demo is a lab as it could be: made by the real actions, whole by every check, and never in anybody's way."""
+
+from __future__ import annotations
+
+import argparse
+import io
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import trimesh
+
+from indexer.check import check_storage
+from indexer.queries import Queries
+from printsys import demo
+from printsys.commands import demo as command
+from printsys.config import ROOT, MailServer, Settings
+from printsys.domain import mails
+from printsys.domain.events import EventType
+from printsys.domain.job import Status
+from printsys.errors import PrintSysError
+from printsys.jobstore import Stored
+from printsys.models3d.samples import SAMPLES, sample
+from printsys.models3d.sniff import check_model
+from printsys.wiring import House, build
+
+
+def settings_in(place: Path) -> Settings:
+    return Settings(
+        storage=place / "storage",
+        instance=place / "instance",
+        lab_config=ROOT / "lab.toml",
+        secret_key="the secret of these tests",
+    )
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Of a storage that is empty still."""
+    return settings_in(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """With the demo in it, to be looked at."""
+    house = build(settings_in(tmp_path_factory.mktemp("demo")), look=lambda job_id: None)
+    demo.fill(house)
+    return house
+
+
+@pytest.fixture(scope="module")
+def jobs(house: House) -> list[Stored]:
+    return [house.store.load(job_id) for job_id, _ in house.store.ids()]
+
+
+def types(stored: Stored) -> list[str]:
+    return [event.type for event in stored.events]
+
+
+def test_a_dozen_jobs_fill_every_status(jobs: list[Stored]) -> None:
+    assert len(jobs) == 12
+    found = Counter(stored.job.status for stored in jobs)
+    assert set(found) == set(Status)
+    assert all(stored.folder_status == stored.job.status for stored in jobs)
+
+
+def test_the_jobs_are_lively(jobs: list[Stored], house: House) -> None:
+    now = datetime.now(UTC)
+    assert any(not stored.job.student.name.isascii() for stored in jobs)
+    assert len({stored.job.request.color for stored in jobs}) >= 8
+    assert len({stored.job.request.printer for stored in jobs}) == len(house.lab.printers)
+    assert [s.job.status for s in jobs if s.job.request.method == "Resin"] == [Status.COMPLETED]
+    assert any(sum(file.role == "original" for file in stored.job.files) == 2 for stored in jobs)
+    assert any(stored.job.notes for stored in jobs)
+    assert any(EventType.PRINT_FAILED in types(stored) for stored in jobs)
+    uploaded = [stored for stored in jobs if stored.job.status == Status.UPLOADED]
+    assert {stored.job.reviewed_at is None for stored in uploaded} == {True, False}
+    deadlines = [s.job.confirmation.expires_at for s in jobs if s.job.status == Status.PENDING and s.job.confirmation]
+    assert sorted(deadline is not None and deadline > now for deadline in deadlines) == [False, True]
+    (rejected,) = [stored for stored in jobs if stored.job.status == Status.REJECTED]
+    assert rejected.job.rejection is not None
+    assert len(rejected.job.rejection.reasons) == 2
+
+
+def test_it_happened_in_the_past_fortnight_one_thing_after_the_other(jobs: list[Stored]) -> None:
+    now = datetime.now(UTC)
+    for stored in jobs:
+        times = [event.at for event in stored.events]
+        assert times == sorted(times)
+        assert now - timedelta(days=15) < times[0]
+        assert times[-1] <= now
+
+
+def test_nobody_real_is_in_it(jobs: list[Stored]) -> None:
+    for stored in jobs:
+        assert stored.job.student.email is not None
+        assert stored.job.student.email.endswith("@example.edu")
+
+
+def test_slicers_have_left_their_files(jobs: list[Stored]) -> None:
+    sliced = [stored for stored in jobs if list(stored.folder.glob("*.gcode"))]
+    assert len(sliced) >= 3
+    chosen = [stored for stored in sliced if stored.job.print_files]
+    for stored in chosen:
+        assert all(name.endswith(".gcode") for name in stored.job.print_files)
+        assert EventType.FILE_ADDED in types(stored)
+        text = (stored.folder / stored.job.print_files[0]).read_text("utf-8")
+        assert stored.job.estimate is not None
+        assert f"; filament used [g] = {stored.job.estimate.weight_g:.2f}" in text
+    assert [path for stored in jobs for path in stored.folder.glob("*.tmp")] == []
+
+
+def test_every_check_finds_it_whole(house: House, jobs: list[Stored]) -> None:
+    assert check_storage(house.store, deep=True) == []
+
+
+def test_the_mirror_has_it_at_once(settings: Settings, database_url: str, queries: Queries) -> None:
+    house = build(settings.model_copy(update={"database_url": database_url}), look=lambda job_id: None)
+    demo.fill(house)
+    assert sum(queries.counts().values()) == 12
+
+
+def test_its_mail_is_owed_to_the_outbox(jobs: list[Stored]) -> None:
+    assert any(mails.owed(stored.events, stored.id) for stored in jobs)
+
+
+def test_a_real_mail_server_gets_nothing_of_it(settings: Settings) -> None:
+    server = MailServer(host="mail.example.edu")
+    house = build(settings.model_copy(update={"mail": server}), look=lambda job_id: None)
+    for stored in demo.fill(house):
+        assert mails.owed(stored.events, stored.id) == []
+
+
+def test_a_lab_with_other_facts_can_be_filled_too(settings: Settings, tmp_path: Path) -> None:
+    text = settings.lab_config.read_text("utf-8")
+    for ours, theirs in (
+        ('"Art"', '"Kunst"'),
+        ('"True Red"', '"Rot"'),
+        ("prusa-mk4s", "drucker-1"),
+        ('"Card"', '"Bar"'),
+    ):
+        assert ours in text
+        text = text.replace(ours, theirs)
+    (tmp_path / "lab.toml").write_text(text, "utf-8")
+    house = build(settings.model_copy(update={"lab_config": tmp_path / "lab.toml"}), look=lambda job_id: None)
+    assert len(demo.fill(house)) == 12
+
+
+# -- the command ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRINTSYS_STORAGE", str(tmp_path / "storage"))
+    monkeypatch.setenv("PRINTSYS_INSTANCE", str(tmp_path / "instance"))
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+
+
+def call(only_if_empty: bool) -> int:
+    return command.run(argparse.Namespace(only_if_empty=only_if_empty, storage=None))
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_command_fills_an_empty_storage_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(only_if_empty=True) == 0
+    assert "12 jobs" in capsys.readouterr().out
+    assert call(only_if_empty=True) == 0
+    assert capsys.readouterr().out == ""
+    with pytest.raises(PrintSysError, match=r"There are jobs in .* already"):
+        call(only_if_empty=False)
+
+
+# -- the models -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("kind", ["stl", "obj", "3mf"])
+def test_each_sample_is_a_closed_body_of_a_printable_size(name: str, kind: str) -> None:
+    data = sample(name, kind)
+    check_model(f"{name}.{kind}", io.BytesIO(data), 5_000_000, [f".{kind}"])
+    mesh = trimesh.load(io.BytesIO(data), file_type=kind, force="mesh")
+    assert isinstance(mesh, trimesh.Trimesh)
+    assert mesh.is_watertight
+    assert mesh.is_winding_consistent
+    assert 1_000 < mesh.volume < 200_000, "in mm³"
+    assert all(1 < side < 145 for side in mesh.extents)
