@@ -47,13 +47,16 @@ def main(arguments: list[str]) -> int:
     if command not in COMMANDS or (command != "test" and arguments[0].startswith("-")):
         _parser().parse_args(arguments)  # prints help, or what is wrong, and ends
         return 2
-    if Path(sys.prefix).resolve() == VENV.resolve():
-        return _inside(command, arguments[arguments.index(command) + 1 :])
     try:
         python = _set_up(DEV if command == "test" else RUN)
     except SetupFailed as failure:
         print(f"\nSetting up did not work: {failure}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\nStopped while setting up; the next call starts that over.", file=sys.stderr)
+        return 130
+    if Path(sys.prefix).resolve() == VENV.resolve():
+        return _inside(command, arguments[arguments.index(command) + 1 :])
     return _hand_over([str(python), str(ROOT / "manage.py"), *arguments])
 
 
@@ -110,13 +113,15 @@ def _set_up(requirements: str) -> Path:
     python = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if _is_current(python, requirements):
         return python
-    with _only_one():
+    with _only_one() as lock:
         if _is_current(python, requirements):
             return python
         print("Setting up (once; this takes a minute or two).", flush=True)
         if not _is_whole(python):
             _make_venv()
-        _install(python, requirements)
+        for name in (RUN, DEV):  # from here until the end nothing vouches for what is in there
+            _stamp(name).unlink(missing_ok=True)
+        _install(python, requirements, lock)
         _stamp(requirements).write_text(_wanted(requirements), "ascii")
     print("Set-up is done.", flush=True)
     return python
@@ -150,25 +155,44 @@ def _is_whole(python: Path) -> bool:
 def _make_venv() -> None:
     print(f"  making {VENV.name} with Python {sys.version.split()[0]} …", flush=True)
     if VENV.exists():
-        shutil.rmtree(VENV)
+        _remove_venv()
     made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False)
     if made.returncode != 0:
         shutil.rmtree(VENV, ignore_errors=True)
         said = (made.stdout + made.stderr).strip()
-        if "ensurepip" in said:
+        if "ensurepip" in said or "No module named venv" in said:
             package = f"python3.{sys.version_info.minor}-venv"
             raise SetupFailed(f"this Python comes without its venv module. On Debian or Ubuntu: apt install {package}")
         raise SetupFailed(said or "python -m venv failed")
 
 
-def _install(python: Path, requirements: str) -> None:
+def _remove_venv() -> None:
+    if Path(sys.prefix).resolve() == VENV.resolve():
+        raise SetupFailed(f"{VENV} is not usable any more. Please call this with the Python outside of it")
+    try:
+        shutil.rmtree(VENV)
+    except OSError as error:
+        raise SetupFailed(f"{VENV} cannot be replaced ({error.strerror}); is the system running from it?") from error
+
+
+def _install(python: Path, requirements: str, lock: int) -> None:
     command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-r", requirements]
     pins = "".join((ROOT / name).read_text("utf-8") for name in {RUN, requirements})
-    count = pins.count("==") - pins.count("python_full_version >=") - pins.count("win32")
+    count = len({line.partition("==")[0] for line in pins.splitlines() if "==" in line})
     print(f"  installing about {count} packages …", flush=True)
-    pip = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    inherited = () if os.name == "nt" else (lock,)
+    pip = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        pass_fds=inherited,
+    )
     assert pip.stdout is not None
-    said, found = [], 0
+    said: list[str] = []
+    found = 0
     for line in pip.stdout:
         said.append(line)
         if line.startswith(("Collecting", "Requirement already")):
@@ -178,55 +202,50 @@ def _install(python: Path, requirements: str) -> None:
         elif line.startswith("Installing collected"):
             print("  unpacking …", flush=True)
     if pip.wait() != 0:
-        raise SetupFailed("".join(said[-8:]).strip() or "pip failed")
+        why = [line for line in said if line.startswith("ERROR")] or said[-8:]
+        raise SetupFailed("pip could not install the packages (is this computer online?)\n" + "".join(why).strip())
 
 
 @contextlib.contextmanager
-def _only_one() -> Iterator[None]:
-    """Two calls at once must not install into one folder; the second waits. A dead one's claim is taken over."""
-    claim = ROOT / ".venv-setup"
-    deadline = time.monotonic() + SETUP_PATIENCE_S
+def _only_one() -> Iterator[int]:
+    """Two calls at once must not install into one folder; the second waits. The system frees a dead one's lock.
+
+    Yields the lock's descriptor: an installer that inherits it keeps others out even when this process is killed.
+    """
+    try:
+        descriptor = os.open(ROOT / ".venv-setup", os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise SetupFailed(f"{ROOT} cannot be written: {error.strerror}") from error
     told = False
-    while True:
-        try:
-            claim.mkdir()
-            (claim / "pid").write_text(str(os.getpid()), "ascii")
-            break
-        except FileExistsError:
-            if _is_abandoned(claim) or time.monotonic() > deadline:
-                shutil.rmtree(claim, ignore_errors=True)
-            elif not told:
+    deadline = time.monotonic() + SETUP_PATIENCE_S
+    try:
+        while not _lock(descriptor):
+            if not told:
                 print("Another call is setting up; waiting for it …", flush=True)
                 told = True
+            if time.monotonic() > deadline:
+                raise SetupFailed(
+                    f"another call has been at it for {SETUP_PATIENCE_S // 60} minutes; stop that one first"
+                )
             time.sleep(0.2)
-        except OSError as error:
-            raise SetupFailed(f"{ROOT} cannot be written: {error.strerror}") from error
-    try:
-        yield
+        yield descriptor
     finally:
-        shutil.rmtree(claim, ignore_errors=True)
+        os.close(descriptor)
 
 
-def _is_abandoned(claim: Path) -> bool:
+def _lock(descriptor: int) -> bool:
     try:
-        pid = int((claim / "pid").read_text("ascii"))
-    except (OSError, ValueError):
-        # Just being made, or cut short in that instant: old enough tells which.
-        with contextlib.suppress(OSError):
-            return time.time() - claim.stat().st_mtime > 10
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
         return False
-    if os.name == "nt":
-        listed = subprocess.run(
-            ["tasklist", "/FI", f"PID eq {pid}", "/NH"], capture_output=True, text=True, check=False
-        )
-        return str(pid) not in listed.stdout
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
+    return True
 
 
 if __name__ == "__main__":

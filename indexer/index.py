@@ -68,6 +68,12 @@ class Mirror:
                 notify(connection, row.id)
             return len(gone)
 
+    def settled(self, kind: str, folder: str) -> None:
+        """Something that needed a person was put right."""
+        with writing(self.engine) as (connection, _):
+            connection.execute(sa.delete(attention).where(attention.c.kind == kind, attention.c.folder == folder))
+            notify(connection, ATTENTION)
+
     def mark_problem(self, job_id: str, problem: str) -> bool:
         """Keep the last row of a job whose record cannot be read any more, and say so; False if it was said already."""
         with writing(self.engine) as (connection, change_no):

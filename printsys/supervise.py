@@ -29,6 +29,7 @@ class Part:
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     deaths: int = 0
+    last_code: int | None = None
     again_at: float = field(default=0.0)
 
     def start(self, environment: Mapping[str, str]) -> None:
@@ -39,6 +40,7 @@ class Part:
     def bury(self) -> None:
         """Plan the next start, later each time that it dies soon."""
         assert self.process is not None
+        self.last_code = self.process.returncode
         lived = time.monotonic() - self.started
         self.deaths = 1 if lived > STEADY_S else self.deaths + 1
         pause = BACK_OFF_S[min(self.deaths, len(BACK_OFF_S)) - 1]
@@ -52,6 +54,9 @@ class Supervisor:
     def __init__(self, parts: Sequence[Part], environment: Mapping[str, str]) -> None:
         self.parts = list(parts)
         self.environment = environment
+
+    def part(self, name: str) -> Part:
+        return next(part for part in self.parts if part.name == name)
 
     def start(self) -> None:
         for part in self.parts:

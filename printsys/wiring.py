@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from indexer.index import Mirror
@@ -44,7 +45,7 @@ def build(settings: Settings, look: Callable[[str], None]) -> House:
         store=store,
         mirror=mirror,
         queries=Queries(engine),
-        actions=Actions(store=store, mirror=mirror, lab=lab, look=look),
+        actions=Actions(store, mirror, lab, look, drag_grace=timedelta(seconds=settings.drag_grace_s)),
         tokens=Tokens(settings.secret_key),
     )
 

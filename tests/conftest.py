@@ -6,8 +6,13 @@ import os
 import shutil
 
 import pytest
+from hypothesis import settings
 
 from tests.fixtures_db import *  # noqa: F403  fixtures are found by name
+
+# A loaded machine is no failure: what is slow is measured in bench/, not in tests.
+settings.register_profile("lab", deadline=None)
+settings.load_profile("lab")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -132,19 +132,37 @@ def test_a_real_mail_server_gets_nothing_of_it(settings: Settings) -> None:
         assert mails.owed(stored.events, stored.id) == []
 
 
-def test_a_lab_with_other_facts_can_be_filled_too(settings: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {'"Art"': '"Kunst"', '"True Red"': '"Rot"', "prusa-mk4s": "drucker-1", '"Card"': '"Bar"'},
+        {"valid_days = 7": "valid_days = 1", "max_copies = 20": "max_copies = 1", "max_files = 5": "max_files = 1"},
+        {'unit = "g"': 'unit = "ml"', "staff = []": 'staff = ["Sam"]', 'id = "too-thin"': 'id = "thin"'},
+        {'[".stl", ".obj", ".3mf"]': '[".obj"]'},
+    ],
+    ids=["names", "numbers", "units", "kinds"],
+)
+def test_a_lab_with_other_facts_can_be_filled_too(changes: dict[str, str], settings: Settings, tmp_path: Path) -> None:
     text = settings.lab_config.read_text("utf-8")
-    for ours, theirs in (
-        ('"Art"', '"Kunst"'),
-        ('"True Red"', '"Rot"'),
-        ("prusa-mk4s", "drucker-1"),
-        ('"Card"', '"Bar"'),
-    ):
+    for ours, theirs in changes.items():
         assert ours in text
         text = text.replace(ours, theirs)
     (tmp_path / "lab.toml").write_text(text, "utf-8")
     house = build(settings.model_copy(update={"lab_config": tmp_path / "lab.toml"}), look=lambda job_id: None)
-    assert len(demo.fill(house)) == 12
+    jobs = demo.fill(house)
+    assert len(jobs) == 12
+    assert {stored.job.status for stored in jobs} == set(Status)
+    sent = [file.name for stored in jobs for file in stored.job.files]
+    assert all(name.endswith((*house.lab.extensions, ".gcode")) for name in sent)
+
+
+def test_what_was_paid_is_what_was_agreed(jobs: list[Stored]) -> None:
+    paid = [stored.job for stored in jobs if stored.job.payment is not None]
+    assert len(paid) == 2
+    for job in paid:
+        assert job.payment is not None
+        assert job.estimate is not None
+        assert job.payment.amount == job.estimate.cost
 
 
 # -- the command ----------------------------------------------------------------------------------------------------

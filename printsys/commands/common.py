@@ -18,6 +18,12 @@ def add_storage_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--storage", type=Path, help="the storage folder (default: PRINTSYS_STORAGE, or storage/)")
 
 
+def port_number(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text} is no port; they go from 1 to 65535")
+    return int(text)
+
+
 def settings_from(args: argparse.Namespace) -> Settings:
     """Settings, with what the command line says over them, passed on to child processes by the environment."""
     if getattr(args, "storage", None):

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
-from datetime import timedelta
 
 from indexer.service import SWEEP_EVERY_S, Service
 from printsys.commands.common import add_storage_argument, database, log_to_stderr, settings_from
-from printsys.domain.workflow import Terms
 from printsys.lifeline import stop_event
 from printsys.tasks import make_look
-from printsys.wiring import House, build
+from printsys.wiring import build
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,16 +26,10 @@ def run(args: argparse.Namespace) -> int:
         Service(
             house.store,
             engine,
-            terms=lambda: terms_of_a_drag(house),
+            terms=house.actions.drag_terms,
             changed=house.actions.look,
             sweep_every_s=args.sweep_every,
             watch_mode=settings.watch_mode,
         ).run(stop)
         engine.dispose()
     return 0
-
-
-def terms_of_a_drag(house: House) -> Terms:
-    """As for a button, but e-mails wait for the grace in which dragging back undoes all."""
-    terms = house.actions.terms()
-    return replace(terms, mail_not_before=terms.now + timedelta(seconds=house.settings.drag_grace_s))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import http.client
 import os
 import signal
@@ -11,57 +12,73 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 from filelock import FileLock, Timeout
 
 from printsys import password
-from printsys.commands.common import add_storage_argument, settings_from
-from printsys.config import DEFAULT_BASE_URL, ROOT, Settings
+from printsys.commands.common import add_storage_argument, port_number, settings_from
+from printsys.config import DEFAULT_BASE_URL, ROOT, Settings, load_lab
 from printsys.errors import PrintSysError
+from printsys.jobstore.layout import Layout
 from printsys.lifeline import SUPERVISED
 from printsys.postgres import PostgresFailed, embedded_postgres
 from printsys.supervise import Part, Supervisor
 
 START_PATIENCE_S = 120
+CANNOT_START = 2
+"""manage.py's exit code for what a person has to put right: trying again would not help."""
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (0.0.0.0: the whole network)")
-    parser.add_argument("--port", type=int, default=5000)
+    parser.add_argument("--port", type=port_number, default=5000)
     add_storage_argument(parser)
     parser.add_argument("--demo", action="store_true", help="fill an empty storage with a dozen lively jobs")
 
 
 def run(args: argparse.Namespace) -> int:
-    here = f"http://{WILDCARDS.get(args.host, args.host)}:{args.port}"
+    host = WILDCARDS.get(args.host, args.host)
+    here = f"http://[{host}]:{args.port}" if ":" in host else f"http://{host}:{args.port}"
     settings = settings_from(args)
+    load_lab(settings.lab_config)
+    Layout(settings.storage)  # refuses a path too long for the names below it
     if settings.base_url == DEFAULT_BASE_URL:  # links in e-mails lead to where this serves
         os.environ["BASE_URL"] = here
     with _only_copy(settings):
         _require_free_port(args.host, args.port)
         _show_first_password(settings)
-        stop = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
-        with _database() as environment:
+        stop = _stop_on_signals()
+        with _database(settings) as environment:
             if args.demo:
                 _fill_demo(environment)
             supervisor = Supervisor(_parts(args), environment)
+            watching = threading.Thread(target=supervisor.watch, args=(stop,), daemon=True)
             try:
                 supervisor.start()
-                watching = threading.Thread(target=supervisor.watch, args=(stop,), daemon=True)
                 watching.start()
-                if _wait_until_served(args, stop):
+                if _wait_until_served(args, supervisor.part("web"), stop):
                     print(f"Ready: {here}/", flush=True)
                 _wait(stop)
-                watching.join()
             finally:
                 stop.set()
+                if watching.is_alive():
+                    watching.join()
                 supervisor.stop()
-    print("Stopped.", flush=True)
+    with contextlib.suppress(BrokenPipeError):
+        print("Stopped.", flush=True)
     return 0
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # the last: its terminal was closed
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: stop.set())
+    return stop
 
 
 def _parts(args: argparse.Namespace) -> list[Part]:
@@ -94,9 +111,13 @@ def _require_free_port(host: str, port: int) -> None:
         with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
             return
     except OSError as error:
-        raise PrintSysError(
-            f"Port {port} on {host} cannot be used ({error.strerror}). Try --port {port + 1}."
-        ) from error
+        hint = f" Try --port {port + 1}." if error.errno == errno.EADDRINUSE else ""
+        raise PrintSysError(f"Port {port} on {host} cannot be used: {_plainly(error)}.{hint}") from error
+
+
+def _plainly(error: OSError) -> str:
+    """Without what Python adds in brackets."""
+    return str(error.strerror).partition(" (while")[0].lower()
 
 
 def _show_first_password(settings: Settings) -> None:
@@ -107,10 +128,11 @@ def _show_first_password(settings: Settings) -> None:
 
 
 @contextlib.contextmanager
-def _database() -> Iterator[dict[str, str]]:
+def _database(settings: Settings) -> Iterator[dict[str, str]]:
     """The environment for the children. Without a database the lab goes on from the folders."""
     environment = dict(os.environ)
-    settings = settings_from(argparse.Namespace())
+    if settings.staff_password_hash:  # the words themselves go no further
+        environment |= {"STAFF_PASSWORD_HASH": settings.staff_password_hash, "STAFF_PASSWORD": ""}
     if settings.database_url:
         yield environment
         return
@@ -130,9 +152,12 @@ def _fill_demo(environment: dict[str, str]) -> None:
         raise PrintSysError("The demo could not be filled in.")
 
 
-def _wait_until_served(args: argparse.Namespace, stop: threading.Event) -> bool:
+def _wait_until_served(args: argparse.Namespace, web: Part, stop: threading.Event) -> bool:
     """Whether pages are served, at the latest after `START_PATIENCE_S`; False where it was stopped before."""
-    for _ in range(START_PATIENCE_S * 20):
+    deadline = time.monotonic() + START_PATIENCE_S
+    while time.monotonic() < deadline:
+        if web.last_code == CANNOT_START:
+            raise PrintSysError("The system cannot start like this; the message above says why.")
         connection = http.client.HTTPConnection(WILDCARDS.get(args.host, args.host), args.port, timeout=5)
         try:
             connection.request("GET", "/healthz")

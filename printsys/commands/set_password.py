@@ -26,8 +26,8 @@ def run(args: argparse.Namespace) -> int:
     if len(chosen) < password.MIN_LENGTH:
         raise PrintSysError(f"Please use at least {password.MIN_LENGTH} characters; nothing was changed.")
     password.choose(settings, chosen)
-    overridden = (
-        "STAFF_PASSWORD_HASH" if settings.staff_password_hash else "STAFF_PASSWORD" if settings.staff_password else None
-    )
-    print("The staff password is changed." if overridden is None else f"Kept, but {overridden} is set and wins.")
+    if settings.staff_password_hash:
+        print("Kept, but STAFF_PASSWORD_HASH or STAFF_PASSWORD is set and wins.")
+    else:
+        print("The staff password is changed.")
     return 0

@@ -13,7 +13,7 @@ from printsys.domain import mails
 from printsys.domain.events import FILESYSTEM, Draft, Event, EventType
 from printsys.domain.job import Job, Status, format_time
 from printsys.domain.mails import OwedMail
-from printsys.domain.workflow import Terms, drag_step, plan
+from printsys.domain.workflow import STEPS, Terms, drag_step, plan
 
 BY_HAND = "The folder was moved by hand."
 APPROVED_ON = frozenset(
@@ -32,6 +32,18 @@ def drag(job: Job, to: Status, terms: Terms, owed: Iterable[OwedMail] = ()) -> l
     told = {"from": job.status.value, "to": to.value, "missing": missing_facts(job, to)}
     dropped = [mails.dropped(mail, f"the job is {to} now") for mail in owed if not mails.fits(mail.mail, to)]
     return [*dropped, Draft(EventType.FOLDER_MOVED, FILESYSTEM, told, patch)]
+
+
+def undo(job: Job, to: Status, actor: str, terms: Terms, owed: Iterable[OwedMail] = ()) -> list[Draft]:
+    """Taking a move by hand back: all that it brought with it is undone, and no e-mail of it goes out."""
+    step = next(
+        (step for step in STEPS if step.action == "revert" and job.status in step.from_ and step.to == to), None
+    )
+    if step is not None:
+        return plan(job, "revert", actor, f.ReasonFacts(reason="The move of the folder was undone."), terms, owed)
+    patch = {"status": to.value, "status_since": format_time(terms.now)}
+    dropped = [mails.dropped(mail, f"the job is {to} again") for mail in owed if not mails.fits(mail.mail, to)]
+    return [*dropped, Draft(EventType.MOVE_UNDONE, actor, {"from": job.status.value, "to": to.value}, patch)]
 
 
 def _known_facts(job: Job, needs: type[f.Facts]) -> f.Facts | None:

@@ -6,9 +6,10 @@ sentence beside its field.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from email_validator import EmailNotValidError, validate_email
@@ -17,6 +18,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from printsys.domain.job import Status
 from printsys.errors import InvalidInput
 
+_THOUSANDS = re.compile(r"[1-9]\d{0,2},\d{3}")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 MAX_GRAMS = Decimal(100_000)
 MAX_HOURS = Decimal(2_000)
 MAX_MONEY = Decimal(100_000)
@@ -42,13 +45,19 @@ def _number(value: object) -> object:
     text = value.strip().removeprefix("$").strip()
     for unit in ("g", "h", "ml"):
         text = text.removesuffix(unit).strip()
-    if "," in text and "." not in text:
+    # 1,234 is a thousand to some and a little to others: a price must not depend on the guess.
+    if "," in text and "." not in text and not _THOUSANDS.fullmatch(text):
         text = text.replace(",", ".")
     return text or None
 
 
-def _finite(value: Decimal) -> Decimal:
-    return round(value, 3).normalize()
+def _measure(value: object) -> object:
+    """A number as a scale or a clock gives it: to three digits after the point."""
+    text = _number(value)
+    try:
+        return round(Decimal(text), 3).normalize() if isinstance(text, str) else text
+    except InvalidOperation:
+        return text
 
 
 def _email(value: str) -> str:
@@ -68,11 +77,11 @@ OptionalLine = Annotated[Annotated[str, Field(max_length=200)] | None, BeforeVal
 Text = Annotated[str, Field(max_length=5000), BeforeValidator(_tidy)]
 SaidText = Annotated[str, Field(min_length=1, max_length=5000), BeforeValidator(_tidy)]
 Email = Annotated[str, Field(min_length=1, max_length=254), BeforeValidator(_one_line), AfterValidator(_email)]
-Grams = Annotated[Decimal, Field(gt=0, le=MAX_GRAMS), BeforeValidator(_number), AfterValidator(_finite)]
-Hours = Annotated[Decimal, Field(gt=0, le=MAX_HOURS), BeforeValidator(_number), AfterValidator(_finite)]
+Grams = Annotated[Decimal, Field(gt=0, le=MAX_GRAMS), BeforeValidator(_measure)]
+Hours = Annotated[Decimal, Field(gt=0, le=MAX_HOURS), BeforeValidator(_measure)]
 Money = Annotated[Decimal, Field(ge=0, le=MAX_MONEY, max_digits=9, decimal_places=2), BeforeValidator(_number)]
-Wasted = Annotated[Annotated[Decimal, Field(ge=0, le=MAX_GRAMS)] | None, BeforeValidator(_number)]
-OptionalGrams = Annotated[Annotated[Decimal, Field(gt=0, le=MAX_GRAMS)] | None, BeforeValidator(_number)]
+Wasted = Annotated[Annotated[Decimal, Field(ge=0, le=MAX_GRAMS)] | None, BeforeValidator(_measure)]
+OptionalGrams = Annotated[Annotated[Decimal, Field(gt=0, le=MAX_GRAMS)] | None, BeforeValidator(_measure)]
 
 
 class Facts(BaseModel):
@@ -91,6 +100,8 @@ def _yes(value: object) -> object:
 def _iso_date(value: str | None) -> str | None:
     if value is not None:
         try:
+            if not _DATE.fullmatch(value):
+                raise ValueError(value)
             date.fromisoformat(value)
         except ValueError as error:
             raise ValueError("Please give a date like 2026-03-31.") from error
@@ -199,7 +210,7 @@ class DetailsFacts(Facts):
     color: Line | None = None
     printer: Line | None = None
     copies: Annotated[int, Field(ge=1, le=1000)] | None = None
-    due_date: OptionalLine = None
+    due_date: Annotated[OptionalLine, AfterValidator(_iso_date)] = None
     message: Text | None = None
 
 

@@ -7,7 +7,7 @@ from datetime import date
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from printsys.errors import InvalidInput
 
@@ -19,7 +19,7 @@ class Rate(BaseModel):
     """Money for one gram, or one millilitre, of one method's material."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    amount: Decimal
+    amount: Decimal = Field(ge=0)
     unit: Literal["g", "ml"] = "g"
 
 
@@ -28,7 +28,7 @@ class PriceList(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     valid_from: date
-    minimum: Decimal
+    minimum: Decimal = Field(ge=0)
     rates: dict[str, Rate]
 
 

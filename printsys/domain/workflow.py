@@ -208,7 +208,8 @@ def _details(job: Job, said: f.DetailsFacts, actor: str, terms: Terms) -> Effect
     patch: dict[str, Document] = {}
     for name in said.model_fields_set & DETAILS.keys():
         section, key = DETAILS[name]
-        if (value := getattr(said, name)) != getattr(getattr(job, section), key):
+        value = getattr(said, name)
+        if (value is not None or name == "due_date") and value != getattr(getattr(job, section), key):
             patch.setdefault(section, {})[key] = value
     return Effect(patch, {"changed": sorted(key for section in patch.values() for key in section)})
 

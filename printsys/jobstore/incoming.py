@@ -44,7 +44,7 @@ def stage_files(staging: Path, folder_name: str, files: Sequence[Incoming], now:
     kept: list[FileRecord] = []
     working: list[FileRecord] = []
     for number, incoming in enumerate(files, 1):
-        name = distinct(safe_file_name(incoming.name, name_limit), taken)
+        name = distinct(safe_file_name(incoming.name, name_limit - len(" 99")), taken)
         taken.add(comparable(name))
         size, digest = _store(incoming.stream, originals / name)
         extension = os.path.splitext(name)[1].lower()

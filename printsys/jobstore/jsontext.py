@@ -18,12 +18,12 @@ MAX_BYTES = 8 * 1024 * 1024
 MAX_DEPTH = 60
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
-_HALF = re.compile(
-    r"(?<!\\)(?:\\\\)*\\u(?:d[89ab][0-9a-f]{2}(?!\\ud[c-f])|(?<!\\ud[89ab][0-9a-f]{2}\\u)d[c-f][0-9a-f]{2})",
-    re.IGNORECASE,
+_LONE_HALF = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
 )
-"""An escaped half of a surrogate pair without its other half."""
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
+"""Passes over whole surrogate pairs and all other escapes; group 1 is a half without its other half."""
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\Z)|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
+"""Possessive, and an open string ends with the text: nothing is read twice, however broken the text is."""
 
 
 class JsonProblem(ValueError):
@@ -48,10 +48,10 @@ def decode(data: bytes) -> Any:
         raise JsonProblem(error.msg[0].lower() + error.msg[1:], error.lineno, error.colno) from error
     except _Refused as refused:
         raise _place(text, refused) from None
-    if "\\u" in text and _has_lone_surrogate(value):
-        offset = next((match.start() for match in _HALF.finditer(text)), 0)
+    half = next((match for match in _LONE_HALF.finditer(text) if match.group(1)), None)
+    if half is not None:
         raise JsonProblem(
-            "a character is written with half of its code (a lone surrogate)", *_line_column(text, offset)
+            "a character is written with half of its code (a lone surrogate)", *_line_column(text, half.start())
         )
     return value
 
@@ -128,14 +128,6 @@ def _refuse_depth(text: str) -> None:
         depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(match.group(), 0)
         if depth > MAX_DEPTH:
             raise JsonProblem(f"brackets are nested more than {MAX_DEPTH} deep", *_line_column(text, match.start()))
-
-
-def _has_lone_surrogate(value: Any) -> bool:
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return True
-    return False
 
 
 def _place(text: str, refused: _Refused) -> JsonProblem:

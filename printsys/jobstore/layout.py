@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -97,10 +98,16 @@ def file_inside(folder: Path, name: str, job_id: str) -> Path:
     if not parts or name.startswith("/") or any(p in ("..", ".") or set(p) & set('\\:\0"<>|?*') for p in parts):
         raise JobNotFound(job_id)
     path = folder
-    for part in parts:
-        path = path / part
-        if path.is_symlink():
-            raise JobNotFound(job_id)
-    if not path.is_file():
+    try:
+        for part in parts:
+            path = path / part
+            if path.is_symlink():
+                raise JobNotFound(job_id)
+        is_there = path.is_file()
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        is_there = False
+    if not is_there:
         raise JobNotFound(job_id)
     return path

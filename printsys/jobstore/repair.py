@@ -130,13 +130,19 @@ def repair(layout: Layout, folder: Path, job_id: str, now: datetime, required: b
     )
 
 
-def _whole_log(folder: Path, job_id: str, required: bool) -> Log:
+def whole_log(folder: Path, job_id: str) -> Log:
+    """The log, if it can be trusted. DamagedJob."""
     data = fs.read_if_there(folder / EVENTS)
     if data is None:
         raise DamagedJob(job_id, EVENTS, "the file is gone.")
     log = read_log(data, job_id)
     if not log.events:
         raise DamagedJob(job_id, EVENTS, "it holds no finished event.")
+    return log
+
+
+def _whole_log(folder: Path, job_id: str, required: bool) -> Log:
+    log = whole_log(folder, job_id)
     revision = _revision_of(folder / METADATA)
     if revision > log.seq:  # metadata.json is never written before its event: lines were taken out of the log
         raise DamagedJob(job_id, EVENTS, f"it ends at event {log.seq}, but metadata.json is at revision {revision}.")

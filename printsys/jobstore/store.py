@@ -18,6 +18,7 @@ from printsys.domain.events import FILESYSTEM, Draft, EventType, seal, sha256
 from printsys.domain.job import Job, Status, parse
 from printsys.errors import JobBusy, JobNotFound, StaleJob, StorageFailure, StorageOffline
 from printsys.jobstore import fs, moves, repair
+from printsys.jobstore.files import sha256_of
 from printsys.jobstore.incoming import Incoming, Staged, stage_files
 from printsys.jobstore.jsontext import decode_object
 from printsys.jobstore.layout import EVENTS, METADATA, Layout, file_inside
@@ -250,6 +251,61 @@ class JobStore:
         stored = repair.repair(self.layout, self.find(job_id), job_id, self.clock(), required=write)
         self._last_seen[job_id] = stored.folder
         return stored
+
+    # -- putting right what a person asked to be put right ----------------------------------------------------------
+
+    def restore_metadata(self, job_id: str) -> Stored:
+        """metadata.json as the log has it; the file that was there is kept aside. DamagedJob if the log is ruined."""
+        with self._locked(job_id), self._disk_errors():
+            folder = self.find(job_id)
+            repair.whole_log(folder, job_id)
+            found = fs.read_if_there(folder / METADATA)
+            if found is not None:
+                repair.keep_aside(folder, f"metadata-{sha256(found)[:8]}.json", found)
+                (folder / METADATA).unlink()
+            return self._repaired(job_id, write=True)
+
+    def restore_original(self, job_id: str, name: str, actor: str) -> Stored:
+        """Put the student's exact bytes back from a file of the job that still has them; what was there is kept aside.
+
+        JobNotFound where no file has them any more.
+        """
+        with self.edit(job_id) as change, self._disk_errors():
+            record = change.job.file(name)
+            source = self._with_content(change.before, record.sha256) if record is not None else None
+            if source is None:
+                raise JobNotFound(job_id)
+            target = change.before.folder / name
+            altered = fs.read_if_there(target)
+            if altered is not None:
+                repair.keep_aside(change.before.folder, f"{sha256(altered)[:8]}-{target.name}", altered)
+            target.parent.mkdir(exist_ok=True)
+            fs.replace(target, fs.read(source))
+            target.chmod(0o444)
+            change.record(Draft(EventType.ORIGINAL_RESTORED, actor, {"name": name, "from": source.name}))
+        return change.result
+
+    def _with_content(self, stored: Stored, digest: str) -> Path | None:
+        candidates = [path for path in sorted(stored.folder.iterdir()) if path.is_file() and not path.is_symlink()]
+        return next((path for path in candidates if sha256_of(path) == digest), None)
+
+    def discard(self, place: str) -> Path:
+        """Move a copy of a job's folder, or what is no job at all, from a status folder into the trash.
+
+        JobNotFound for anything else: a job itself is deleted by its action.
+        """
+        self.require_online()
+        source = self.layout.root / place
+        if source.parent.parent != self.layout.root or source.parent.name not in set(Status) or source.is_symlink():
+            raise JobNotFound(place)
+        job_id = repair.id_inside(source) if source.is_dir() else None
+        if not source.exists() or (job_id is not None and self.find(job_id) == source):
+            raise JobNotFound(place)
+        with self._disk_errors():
+            taken = {naming.comparable(entry.name) for entry in self.layout.trash.iterdir()}
+            target = self.layout.trash / naming.distinct(source.name, taken)
+            fs.move_folder(source, target)
+        return target
 
     # -- after a crash ------------------------------------------------------------------------------------------
 

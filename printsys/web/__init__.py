@@ -9,7 +9,7 @@ from flask_bootstrap import Bootstrap5
 from flask_wtf import CSRFProtect
 
 from printsys.config import ROOT, Settings
-from printsys.web import api, auth, errors, health, limits, security, staff, student, words
+from printsys.web import api, attention, auth, errors, health, limits, security, staff, student, words
 from printsys.web.house import EXTENSION
 from printsys.wiring import House, build
 
@@ -32,12 +32,13 @@ def create_app(house: House) -> Flask:
         BOOTSTRAP_SERVE_LOCAL=True,
     )
     app.extensions[EXTENSION] = house
+    app.jinja_env.globals["attention_count"] = attention.count
     Bootstrap5(app)
     CSRFProtect(app)
     limits.init(app)
     for part in (security, errors, words):
         part.init(app)
-    for blueprint in (student.pages, auth.pages, staff.pages, api.pages, health.pages):
+    for blueprint in (student.pages, auth.pages, staff.pages, attention.pages, api.pages, health.pages):
         app.register_blueprint(blueprint)
     return app
 

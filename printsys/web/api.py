@@ -20,6 +20,8 @@ from printsys.web.house import house
 
 pages = Blueprint("api", __name__, url_prefix="/api/v1")
 MOST = 500
+FURTHEST = 2**62
+"""PostgreSQL counts with 64 bits."""
 
 
 @pages.get("/jobs")
@@ -31,7 +33,7 @@ def jobs() -> ResponseReturnValue:
         raise InvalidInput({"status": [f"There is no status {wanted}. There are: {', '.join(Status)}."]})
     status, q = Status(wanted) if wanted else None, request.args.get("q", "")
     limit = min(MOST, max(1, request.args.get("limit", PAGE, type=int)))
-    offset = max(0, request.args.get("offset", 0, type=int))
+    offset = min(FURTHEST, max(0, request.args.get("offset", 0, type=int)))
     rows = house().queries.jobs(status, q, limit, offset)
     return jsonify(jobs=[_plain(asdict(row)) for row in rows], total=house().queries.count(status, q))
 

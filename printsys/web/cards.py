@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import islice
 
 from indexer.queries import JobRow
+from printsys.domain.events import STUDENT
 from printsys.domain.job import LIVE, Job, Status
 from printsys.domain.workflow import Step, steps_from
 from printsys.errors import MirrorDown, PrintSysError, StorageOffline
@@ -16,10 +18,10 @@ from printsys.jobstore import Stored
 from printsys.wiring import House
 
 PAGE = 50
+MOST_FROM_FOLDERS = 500
 NEXT = ("approve", "start", "complete", "pickup", "archive")
 """The one thing to do next, where it is staff's to do."""
-ONE_CLICK = ("start", "complete", "archive", "review", "unreview", "resend-email")
-DATABASE_DOWN = "The database is resting. This is a plain list, straight from the active folders; everything works."
+DATABASE_DOWN = "The database is resting. This is a plain list, straight from the folders; everything works."
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,17 @@ class Card:
     copies: int
     files: int
     hint: str | None
-    mail_owed: int
+    link_expired: datetime | None
 
     @property
     def next_step(self) -> Step | None:
-        return next((step for step in steps_from(self.status) if step.action in NEXT), None)
+        """A link that has run out is staff's to send again; otherwise a job may wait for its student."""
+        wanted = ("resend-email",) if self.link_expired else NEXT
+        return next((step for step in steps_from(self.status) if step.action in wanted), None)
+
+    @property
+    def waits_for_student(self) -> bool:
+        return waits_for_student(self.status)
 
     @classmethod
     def of_row(cls, row: JobRow) -> Card:
@@ -60,7 +68,7 @@ class Card:
             class_number=row.class_number, weight_g=row.weight_g, time_h=row.time_h, cost=row.cost, paid=row.paid,
             unreviewed=row.unreviewed, notes=row.notes, message=row.message, due_date=row.due_date, copies=row.copies,
             files=len(row.sent_files), hint=_hint(row.problem, row.move_pending, row.asked_by_hand),
-            mail_owed=row.mail_owed,
+            link_expired=_expired(row.status, row.expires_at),
         )  # fmt: skip
 
     @classmethod
@@ -77,8 +85,19 @@ class Card:
             message=job.request.message or "", due_date=job.request.due_date, copies=job.request.copies,
             files=sum(1 for record in job.files if record.role == "original"),
             hint=_hint(str(stored.problem) if stored.problem else None, stored.move_pending, stored.asked_by_hand),
-            mail_owed=0,
+            link_expired=_expired(job.status, job.confirmation.expires_at if job.confirmation else None),
         )  # fmt: skip
+
+
+def waits_for_student(status: Status) -> bool:
+    return any(step.action == "student_confirm" for step in steps_from(status, STUDENT))
+
+
+def _expired(status: Status, expires_at: datetime | None) -> datetime | None:
+    """When the link ran out on which the job still waits."""
+    if expires_at is None or expires_at > datetime.now(UTC) or not waits_for_student(status):
+        return None
+    return expires_at
 
 
 def _hint(problem: str | None, move_pending: str | None, asked: Status | None) -> str | None:
@@ -89,14 +108,15 @@ def _hint(problem: str | None, move_pending: str | None, asked: Status | None) -
 
 @dataclass(frozen=True)
 class Shelf:
-    """One page of the dashboard. `counts` is None while nobody can count."""
+    """One page of the dashboard. `unreadable` says which folders were found but could not be read, and why."""
 
     cards: list[Card]
     status: Status | None
-    counts: dict[Status, int] | None
+    counts: dict[Status, int]
     total: int
     page: int = 1
     banners: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
 
     @property
     def page_count(self) -> int:
@@ -110,12 +130,12 @@ def shelf(house: House, status: Status | None, q: str, page: int) -> Shelf:
         counts = house.queries.counts()
         if status is None and not q:
             status = next((s for s in LIVE if counts[s]), Status.UPLOADED)
-        rows = house.queries.jobs(status, q, PAGE, (page - 1) * PAGE, oldest_first=status in LIVE)
         total = house.queries.count(status, q)
+        page = max(1, min(page, math.ceil(total / PAGE)))
+        rows = house.queries.jobs(status, q, PAGE, (page - 1) * PAGE, oldest_first=status in LIVE)
         return Shelf([Card.of_row(row) for row in rows], status, counts, total, page, banners)
     except MirrorDown:
-        cards = [card for card in _from_folders(house, status) if _matches(card, q)]
-        return Shelf(cards, status, None, len(cards), 1, [*banners, DATABASE_DOWN])
+        return _from_folders(house, status, q, [*banners, DATABASE_DOWN])
 
 
 def _storage_banner(house: House) -> list[str]:
@@ -126,17 +146,31 @@ def _storage_banner(house: House) -> list[str]:
     return []
 
 
-def _from_folders(house: House, status: Status | None) -> Iterator[Card]:
-    try:
-        for job_id, _ in house.store.ids((status,) if status else LIVE):
-            try:
-                yield Card.of(house.store.load(job_id))
-            except PrintSysError:
-                continue  # its own page says what is wrong with it
-    except StorageOffline:
-        return
+def _from_folders(house: House, status: Status | None, q: str, banners: list[str]) -> Shelf:
+    """All of it on one page. Finished jobs may be many: of those only so many are read as can be waited for."""
+    layout = house.store.layout
+    counts = {each: sum(1 for _ in layout.job_folders((each,))) for each in Status}
+    cards, unreadable = [], []
+    for name, found in islice(_read(house, (status,) if status else LIVE), MOST_FROM_FOLDERS):
+        if isinstance(found, PrintSysError):
+            unreadable.append(f"{name}: {found}")
+        elif _matches(found, q):
+            cards.append(found)
+    cards.sort(key=lambda card: card.status_since, reverse=status is not None and status not in LIVE)
+    return Shelf(cards, status, counts, len(cards), 1, banners, unreadable)
+
+
+def _read(house: House, statuses: tuple[Status, ...]) -> Iterator[tuple[str, Card | PrintSysError]]:
+    """(folder's name, the job in it or why it cannot be read). Folders that are no jobs are not named."""
+    for job_id, folder in house.store.ids(statuses):
+        try:
+            yield folder.name, Card.of(house.store.load(job_id))
+        except PrintSysError as error:
+            yield folder.name, error
 
 
 def _matches(card: Card, q: str) -> bool:
-    text = f"{card.id} {card.student_name} {card.method} {card.color} {card.class_number}".casefold()
+    """Every word must be found; the mirror's own search knows more than a card does."""
+    said = (card.id, card.student_name, card.method, card.color, card.printer, card.class_number, card.notes)
+    text = " ".join(part for part in said if part).casefold()
     return all(word in text for word in q.casefold().split())

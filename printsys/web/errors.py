@@ -10,6 +10,8 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from printsys import errors as e
+from printsys.web.auth import is_staff
+from printsys.web.house import house
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,8 @@ class Face:
     code: int
     title: str
     advice: str = ""
+    is_private: bool = False
+    """Whether its sentence (paths, files) is for staff alone; others get the advice."""
 
 
 FACES: dict[type[e.PrintSysError], Face] = {
@@ -30,13 +34,15 @@ FACES: dict[type[e.PrintSysError], Face] = {
     e.TransitionNotAllowed: Face(409, "That is not possible now"),
     e.InvalidInput: Face(422, "Something is missing"),
     e.FileRefused: Face(422, "We cannot take this file"),
-    e.DamagedJob: Face(409, "This job's record needs a person"),
+    e.DamagedJob: Face(409, "This job's record needs a person", "Nothing is lost. Please write to the lab.", True),
     e.JobBusy: Face(503, "This job is busy", "Please go back and try again in a moment."),
-    e.StorageOffline: Face(503, "The storage is offline", "Nothing is lost. Please try again in a few minutes."),
+    e.StorageOffline: Face(503, "The storage is offline", "Nothing is lost. Please try again in a few minutes.", True),
     e.StorageFailure: Face(503, "The storage refused", "Please try again; if it stays so, tell the lab."),
     e.MirrorDown: Face(503, "The database is resting", "Please try again in a moment."),
 }
+OFFLINE = "Our storage is offline at the moment. Nothing is lost; everything goes on when it is back."
 HTTP_FACES = {
+    400: Face(400, "We did not understand that", "Please go back, reload the page, and try again."),
     404: Face(404, "There is nothing here", "Please check the address, or start from the beginning."),
     405: Face(405, "That is not how this page works"),
     413: Face(413, "That is too much at once", "Please send smaller files, or fewer. Nothing was stored."),
@@ -49,6 +55,16 @@ def init(app: Flask) -> None:
     app.register_error_handler(e.PrintSysError, _expected)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(CSRFError, _csrf)
+    app.context_processor(_banners)
+
+
+def _banners() -> dict[str, list[str]]:
+    """Every page says so while storage is offline, the form before it is filled in."""
+    try:
+        house().store.require_online()
+    except e.StorageOffline:
+        return {"banners": [OFFLINE]}
+    return {}
 
 
 def face_of(error: e.PrintSysError) -> Face:
@@ -56,7 +72,8 @@ def face_of(error: e.PrintSysError) -> Face:
 
 
 def _expected(error: e.PrintSysError) -> ResponseReturnValue:
-    return _answer(face_of(error), str(error))
+    face = face_of(error)
+    return _answer(face, face.advice if face.is_private and not is_staff() else str(error))
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:

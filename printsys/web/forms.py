@@ -1,4 +1,4 @@
-"""What the forms ask, field by field. Whether the answers will do is decided by `printsys.domain.facts` alone."""
+"""What the student's form asks. Whether the answers will do is decided by `printsys.domain.facts` alone."""
 
 from __future__ import annotations
 
@@ -13,18 +13,12 @@ from wtforms import (
     MultipleFileField,
     RadioField,
     SelectField,
-    SelectMultipleField,
     StringField,
     TextAreaField,
 )
 from wtforms.fields.choices import SelectChoice
 
 from printsys.config import Lab
-from printsys.domain.job import Job, Status, plain
-from printsys.jobstore.files import Seen
-from printsys.web.words import status_name
-
-__all__ = ["ACTION_FORMS", "ActionForm", "SubmitForm", "with_errors"]
 
 
 def with_errors(form: FlaskForm, fields: Mapping[str, Iterable[str]]) -> list[str]:
@@ -42,7 +36,7 @@ Choice = SelectChoice
 NOT_CHOSEN = Choice("", "Please choose …")
 
 
-def _each(values: Iterable[str]) -> list[Choice]:
+def each(values: Iterable[str]) -> list[Choice]:
     """Choices that are called what they are."""
     return [Choice(value, value) for value in values]
 
@@ -73,8 +67,8 @@ class SubmitForm(FlaskForm):
     @classmethod
     def of(cls, lab: Lab, **kwargs: Any) -> SubmitForm:
         form = cls(**kwargs)
-        form.discipline.choices = [NOT_CHOSEN, *_each(lab.disciplines)]
-        form.print_method.choices = _each(m.name for m in lab.methods)
+        form.discipline.choices = [NOT_CHOSEN, *each(lab.disciplines)]
+        form.print_method.choices = each(m.name for m in lab.methods)
         form.color.choices = [NOT_CHOSEN, *(Choice(c, c, optgroup=m.name) for m in lab.methods for c in m.colors)]
         form.printer.choices = [
             NOT_CHOSEN,
@@ -88,152 +82,3 @@ class SubmitForm(FlaskForm):
         form.copies.render_kw = {"min": 1, "max": lab.max_copies, "inputmode": "numeric"}
         form.due_date.render_kw = {"type": "date"}
         return form
-
-
-class ActionForm(FlaskForm):
-    """A staff action. `revision` is what the page showed: the action is refused if the job has moved on since."""
-
-    revision = HiddenField()
-    back = HiddenField()
-
-    def prepare(self, job: Job, lab: Lab, printable: list[Seen]) -> None:
-        """Fill in choices, and what is known already."""
-
-
-class ReasonForm(ActionForm):
-    reason = TextAreaField("Reason", render_kw={"rows": 2})
-
-
-class ApproveForm(ActionForm):
-    print_file = SelectMultipleField("Print file")
-    material = SelectField("Material")
-    weight_g = StringField("Weight in grams", render_kw={"inputmode": "decimal", "autocomplete": "off"})
-    volume_ml = StringField("Volume in millilitres", render_kw={"inputmode": "decimal", "autocomplete": "off"})
-    time_h = StringField("Printing time in hours", render_kw={"inputmode": "decimal", "autocomplete": "off"})
-
-    def prepare(self, job: Job, lab: Lab, printable: list[Seen]) -> None:
-        self.print_file.choices = _each(seen.name for seen in printable)
-        method = lab.method(job.request.method)
-        self.material.choices = _each(m.name for m in (method.materials if method else []))
-        rate = lab.prices[-1].rates.get(job.request.method)
-        if rate is None or rate.unit == "g":
-            del self.volume_ml
-        if not self.is_submitted():
-            self.print_file.data = job.print_files or [seen.name for seen in printable[:1]]
-            if job.estimate is not None:
-                self.material.data = job.estimate.material
-                for name in ("weight_g", "volume_ml", "time_h"):
-                    if name in self and (known := getattr(job.estimate, name)) is not None:
-                        self[name].data = plain(known)
-
-
-class RejectForm(ActionForm):
-    reasons = SelectMultipleField("Why not? (the student reads the sentence behind each)")
-    comment = TextAreaField("In your own words", render_kw={"rows": 3})
-
-    def prepare(self, job: Job, lab: Lab, printable: list[Seen]) -> None:
-        self.reasons.choices = [Choice(r.id, r.label) for r in lab.rejection_reasons if r.id != "declined"]
-
-
-class FailForm(ReasonForm):
-    fault = RadioField(
-        "What was at fault?",
-        choices=[
-            Choice("lab", "The lab: we print it again at our cost"),
-            Choice("model", "The model"),
-            Choice("machine", "The machine"),
-        ],
-    )
-    wasted_g = StringField("Material lost, in grams (if known)", render_kw={"inputmode": "decimal"})
-
-
-class PickupForm(ActionForm):
-    weight_g = StringField("Weight in grams", render_kw={"inputmode": "decimal", "autocomplete": "off"})
-    amount = StringField("Amount paid", render_kw={"inputmode": "decimal", "autocomplete": "off"})
-    payment_method = SelectField("Paid by")
-    transaction = StringField("Transaction number (if there is one)", render_kw={"autocomplete": "off"})
-    picked_up_by = StringField("Picked up by", render_kw={"autocomplete": "off"})
-
-    def prepare(self, job: Job, lab: Lab, printable: list[Seen]) -> None:
-        self.payment_method.choices = _each(lab.payment_methods)
-        if not self.is_submitted():
-            self.picked_up_by.data = job.student.name
-            if job.estimate is not None and job.estimate.cost is not None:
-                self.amount.data = plain(job.estimate.cost)
-            if job.estimate is not None and job.estimate.weight_g is not None:
-                self.weight_g.data = plain(job.estimate.weight_g)
-
-
-class OverrideForm(ReasonForm):
-    status = SelectField("New status")
-
-    def prepare(self, job: Job, lab: Lab, printable: list[Seen]) -> None:
-        self.status.choices = [Choice(s.value, status_name(s)) for s in Status if s != job.status]
-
-
-class NotesForm(ActionForm):
-    notes = TextAreaField("Notes for staff", render_kw={"rows": 4})
-
-    def prepare(self, job: Job, lab: Lab, printable: list[Seen]) -> None:
-        if not self.is_submitted():
-            self.notes.data = job.notes or ""
-
-
-class DetailsForm(ActionForm):
-    student_name = StringField("Student's name")
-    student_email = EmailField("E-mail")
-    discipline = SelectField("Discipline")
-    class_number = StringField("Class number")
-    color = SelectField("Colour")
-    printer = SelectField("Printer")
-    copies = IntegerField("Copies")
-    due_date = StringField("Needed by", render_kw={"type": "date"})
-    message = TextAreaField("Message", render_kw={"rows": 3})
-
-    def prepare(self, job: Job, lab: Lab, printable: list[Seen]) -> None:
-        method = lab.method(job.request.method)
-        known = {**job.student.model_dump(), **job.request.model_dump(), "student_name": job.student.name}
-        known["student_email"] = job.student.email
-        offered = {
-            "discipline": _each(lab.disciplines),
-            "color": _each(method.colors if method else []),
-            "printer": [Choice(p.id, p.name) for p in lab.printers_for(job.request.method)],
-        }
-        for name, choices in offered.items():
-            present = known.get(name)
-            kept = [] if present is None or present in [choice.value for choice in choices] else _each([present])
-            self[name].choices = kept + choices
-        if not self.is_submitted():
-            for name in known:
-                if name in self:
-                    self[name].data = known[name]
-
-
-class ChooseFileForm(ActionForm):
-    print_file = SelectMultipleField("Print file")
-
-    def prepare(self, job: Job, lab: Lab, printable: list[Seen]) -> None:
-        self.print_file.choices = _each(seen.name for seen in printable)
-        if not self.is_submitted():
-            self.print_file.data = job.print_files
-
-
-class DeleteForm(ActionForm):
-    confirm_id = StringField("Type the job's id to delete it", render_kw={"autocomplete": "off", "spellcheck": "false"})
-    reason = TextAreaField("Reason (optional)", render_kw={"rows": 2})
-
-
-ACTION_FORMS: dict[str, type[ActionForm]] = {
-    "approve": ApproveForm,
-    "reject": RejectForm,
-    "confirm": ReasonForm,
-    "fail": FailForm,
-    "pickup": PickupForm,
-    "revert": ReasonForm,
-    "override": OverrideForm,
-    "notes": NotesForm,
-    "details": DetailsForm,
-    "choose-file": ChooseFileForm,
-    "delete": DeleteForm,
-}
-"""Actions that are asked about. Those not named here need nothing but the click."""

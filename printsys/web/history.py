@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from printsys.domain.events import Event, EventType
+from printsys.web.house import house
 from printsys.web.words import actor as actor_name
 from printsys.web.words import money, status_name
 
@@ -29,6 +30,26 @@ def _sent(data: Data) -> list[str]:
     return [name.removeprefix("original/") for name in data.get("files", []) if name.startswith("original/")]
 
 
+def _list(value: Any) -> str:
+    return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
+
+
+def _rejected(data: Data) -> str:
+    """Staff's own words, and what they ticked."""
+    ticked = "; ".join(reason.label if (reason := house().lab.reason(n)) else n for n in data.get("reasons", []))
+    said = data.get("comment")
+    if said and ticked:
+        return f"Rejected: {said} ({ticked})"
+    return f"Rejected: {said or ticked}" if said or ticked else "Rejected"
+
+
+def _failed(data: Data) -> str:
+    fault = {"lab": "the lab's fault", "model": "the model's fault", "machine": "the machine's fault"}
+    more = [fault.get(str(data.get("fault")), "")] + ([f"{data['wasted_g']} g lost"] if data.get("wasted_g") else [])
+    told = ", ".join(part for part in more if part)
+    return _reasoned("The print failed")(data) + (f" ({told})" if told else "")
+
+
 def _reasoned(text: str) -> Callable[[Data], str]:
     return lambda data: text + (f": {data['reason']}" if data.get("reason") else "")
 
@@ -36,12 +57,12 @@ def _reasoned(text: str) -> Callable[[Data], str]:
 SENTENCES: dict[EventType, Callable[[Data], str]] = {
     EventType.JOB_CREATED: lambda d: f"Submitted: {', '.join(_sent(d)) or 'no files'}",
     EventType.STAFF_APPROVED: lambda d: f"Approved at {money(d.get('cost'))}",
-    EventType.JOB_REJECTED: lambda d: "Rejected" + (f": {d['comment']}" if d.get("comment") else ""),
+    EventType.JOB_REJECTED: _rejected,
     EventType.STUDENT_CONFIRMED: lambda d: "The student confirmed",
-    EventType.STUDENT_DECLINED: lambda d: "The student declined",
+    EventType.STUDENT_DECLINED: lambda d: "The student declined" + (f": {d['comment']}" if d.get("comment") else ""),
     EventType.STAFF_CONFIRMED: _reasoned("Confirmed for the student"),
     EventType.PRINTING_STARTED: lambda d: "Printing started",
-    EventType.PRINT_FAILED: _reasoned("The print failed"),
+    EventType.PRINT_FAILED: _failed,
     EventType.JOB_COMPLETED: lambda d: "Printing is done",
     EventType.PAYMENT_RECORDED: lambda d: f"Paid {money(d.get('amount'))} by {d.get('method')}",
     EventType.JOB_PICKED_UP: lambda d: f"Picked up by {d.get('picked_up_by')}",
@@ -53,40 +74,78 @@ SENTENCES: dict[EventType, Callable[[Data], str]] = {
     EventType.REVIEWED: lambda d: "Marked as reviewed",
     EventType.UNREVIEWED: lambda d: "Marked as not reviewed",
     EventType.NOTES_EDITED: lambda d: "Notes changed",
-    EventType.DETAILS_EDITED: lambda d: f"Details corrected: {', '.join(d.get('changed', []))}",
+    EventType.DETAILS_EDITED: lambda d: f"Details corrected: {_list(d.get('changed', []))}",
     EventType.FILE_ADDED: lambda d: f"New file {d.get('name')}",
     EventType.FILE_CHANGED: lambda d: f"{d.get('name')} was saved over",
     EventType.FILE_RENAMED: lambda d: f"{d.get('from')} was renamed {d.get('to')}",
     EventType.FILE_REMOVED: lambda d: f"{d.get('name')} was removed",
-    EventType.PRINT_FILE_CHOSEN: lambda d: f"Print file: {', '.join(d.get('print_files', []))}",
+    EventType.PRINT_FILE_CHOSEN: lambda d: f"Print file: {_list(d.get('print_files', []))}",
+    EventType.MODEL_INSPECTED: lambda d: f"The model {d.get('name') or ''} was inspected".replace("  ", " "),
+    EventType.ESTIMATE_READ: lambda d: f"Weight and time were read from {d.get('name') or 'the print file'}",
+    EventType.THUMBNAIL_MADE: lambda d: "A picture was made",
+    EventType.ORIGINAL_RESTORED: lambda d: f"The student's own {d.get('name') or 'file'} was restored",
+    EventType.FACTS_SUPPLIED: lambda d: f"Filled in: {_list(d.get('supplied', []))}",
+    EventType.MOVE_UNDONE: lambda d: f"The move was undone; back to {status_name(d.get('to'))}",
     EventType.METADATA_EDITED: lambda d: "metadata.json was edited by hand",
     EventType.METADATA_RESTORED: lambda d: "metadata.json was restored from the log",
     EventType.FOLDER_MOVED: lambda d: f"The folder was moved to {status_name(d.get('to'))}",
     EventType.FOLDER_RENAMED: lambda d: f"The folder was renamed {d.get('to')}",
-    EventType.EMAIL_QUEUED: lambda d: f"E-mail to {d.get('to')} is waiting to go out: {_mail(d)}",
+    EventType.EMAIL_QUEUED: lambda d: f"E-mail for {d.get('to')} put in line: {_mail(d)}",
     EventType.EMAIL_SENT: lambda d: f"E-mail sent to {d.get('to')}: {_mail(d)}",
     EventType.EMAIL_FAILED: lambda d: f"E-mail to {d.get('to')} failed ({d.get('answer')}): {_mail(d)}",
     EventType.EMAIL_DROPPED: lambda d: f"E-mail not sent, {d.get('why')}: {_mail(d)}",
 }
 
 
+OURS = ("revision", "updated_at")
+"""Counted up by every event: no news."""
+
+
 @dataclass(frozen=True)
 class Line:
-    """One line of a job's history."""
+    """One line of a job's history. `changes`: which fields of metadata.json it set, and to what."""
 
     seq: int
     at: datetime
     who: str
     sentence: str
+    type: str
+    changes: tuple[tuple[str, str], ...] = ()
 
 
 def sentence(event: Event) -> str:
+    """In words; the bare type where the event is of a newer version, or says what none of ours would."""
     try:
         return SENTENCES[EventType(event.type)](event.data)
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
         return event.type
 
 
 def history(events: Iterable[Event]) -> list[Line]:
     """The newest first."""
-    return [Line(e.seq, e.at, actor_name(e.actor), sentence(e)) for e in reversed(list(events))]
+    return [
+        Line(e.seq, e.at, actor_name(e.actor), sentence(e), e.type, tuple(_flat(e.patch)))
+        for e in reversed(list(events))
+    ]
+
+
+def _flat(patch: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """A merge patch as (dotted field, its new value in short)."""
+    for name, value in patch.items():
+        if not path and name in OURS:
+            continue
+        where = f"{path}.{name}" if path else name
+        if isinstance(value, dict):
+            yield from _flat(value, where)
+        else:
+            yield where, _short(name, value)
+
+
+def _short(name: str, value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if name == "nonce":
+        return "a new link"
+    if isinstance(value, list):
+        return _list([item.get("name", item.get("file", "…")) if isinstance(item, dict) else item for item in value])
+    return str(value)

@@ -7,6 +7,8 @@ from typing import Any
 
 from flask import Flask, Request, Response, request
 
+from printsys.web.house import house
+
 POLICY = "; ".join([
     "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "font-src 'self'",
     "connect-src 'self'", "media-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
@@ -51,7 +53,8 @@ def _add_headers(response: Response) -> Response:
     headers["Referrer-Policy"] = "same-origin"
     headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=(), payment=()"
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    if request.is_secure:
+    # By the address that the world uses: a proxy in front of us may speak https to it and http to us.
+    if house().settings.base_url.startswith("https://"):
         headers["Strict-Transport-Security"] = "max-age=31536000"
     if request.endpoint not in PUBLIC_CACHE:
         headers.setdefault("Cache-Control", "no-store")

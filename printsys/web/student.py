@@ -2,28 +2,65 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 from collections import OrderedDict
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from printsys.actions import check_offered, require_open_confirmation
-from printsys.domain.facts import SubmitFacts, read_facts
+from printsys.actions import check_offered, not_offered, require_open_confirmation
+from printsys.domain.facts import OptionalReasonFacts, SubmitFacts, read_facts
 from printsys.domain.job import Status
-from printsys.errors import InvalidInput, TokenExpired, TokenUsed, TransitionNotAllowed
+from printsys.errors import (
+    InvalidInput,
+    StorageFailure,
+    StorageOffline,
+    TokenExpired,
+    TokenUsed,
+    TransitionNotAllowed,
+)
 from printsys.jobstore import Stored
 from printsys.student_texts import WAY, reasons
 from printsys.web.forms import SubmitForm, with_errors
 from printsys.web.house import house
 from printsys.web.limits import limiter, no_submit_limit, submit_limit
-from printsys.web.uploads import incoming_files
+from printsys.web.uploads import digests, incoming_files
 
 pages = Blueprint("student", __name__)
+logger = logging.getLogger(__name__)
 REMEMBERED = 2000
+FORM_ID_LENGTH = 64
 MINE = "my_jobs"
+NOT_STORED = (
+    "We cannot store your model at the moment, so nothing was sent. What you typed is still here: "
+    "please try again in a few minutes."
+)
+
+
+@dataclass
+class SentForm:
+    """One opened form: whose turn it is to send it, and what came of it the last time."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    job_id: str | None = None
+    answers: list[tuple[str, str]] = field(default_factory=list)
+    files: list[tuple[str, str]] = field(default_factory=list)
+
+    def is_sent_again(self) -> bool:
+        """Whether this request is the one that made the job, once more. Somebody who goes back and sends another
+        model, or other wishes, from the same page means another job: that must never be swallowed."""
+        if self.job_id is None or self.answers != _answers():
+            return False
+        return self.files == digests(request.files.getlist("file"))
+
+    def made(self, stored: Stored) -> None:
+        originals = [record for record in stored.job.files if record.role == "original"]
+        self.job_id, self.answers = stored.id, _answers()
+        self.files = [(record.uploaded_as or "", record.sha256) for record in originals]
 
 
 class Submissions:
@@ -33,23 +70,20 @@ class Submissions:
     """
 
     def __init__(self) -> None:
-        self._jobs: OrderedDict[str, str] = OrderedDict()
-        self._locks: dict[str, threading.Lock] = {}
+        self._forms: OrderedDict[str, SentForm] = OrderedDict()
         self._guard = threading.Lock()
 
-    def lock(self, form_id: str) -> threading.Lock:
+    def form(self, form_id: str) -> SentForm:
         with self._guard:
-            return self._locks.setdefault(form_id, threading.Lock())
+            form = self._forms.setdefault(form_id, SentForm())
+            self._forms.move_to_end(form_id)
+            while len(self._forms) > REMEMBERED:
+                self._forms.popitem(last=False)
+            return form
 
-    def job(self, form_id: str) -> str | None:
-        return self._jobs.get(form_id)
 
-    def remember(self, form_id: str, job_id: str) -> None:
-        with self._guard:
-            self._jobs[form_id] = job_id
-            while len(self._jobs) > REMEMBERED:
-                old, _ = self._jobs.popitem(last=False)
-                self._locks.pop(old, None)
+def _answers() -> list[tuple[str, str]]:
+    return sorted(item for item in request.form.items(multi=True) if item[0] != "csrf_token")
 
 
 submissions = Submissions()
@@ -71,15 +105,18 @@ def submit() -> ResponseReturnValue:
 @limiter.limit(submit_limit, exempt_when=no_submit_limit)
 def send() -> ResponseReturnValue:
     form_id = request.form.get("submission") or secrets.token_urlsafe(16)
-    with submissions.lock(form_id):
-        job_id = submissions.job(form_id)
-        if job_id is None:
+    sent = submissions.form(form_id[:FORM_ID_LENGTH])
+    with sent.lock:
+        if not sent.is_sent_again():
             try:
-                job_id = _submit().id
+                sent.made(_submit())
             except InvalidInput as wrong:
                 form = SubmitForm.of(house().lab)
                 return _form_page(form, with_errors(form, wrong.fields)), 422
-            submissions.remember(form_id, job_id)
+            except (StorageOffline, StorageFailure) as error:
+                logger.warning("a submission could not be stored: %s", error)
+                return _form_page(SubmitForm.of(house().lab), [NOT_STORED]), 503
+        job_id = sent.job_id
     session[MINE] = [*session.get(MINE, [])[-9:], job_id]
     return redirect(url_for("student.success", job=job_id), 303)
 
@@ -98,7 +135,9 @@ def _submit() -> Stored:
     try:
         said = read_facts(SubmitFacts, request.form)
     except InvalidInput as error:
-        wrong |= error.fields
+        # What can be read is looked at all the same: nobody wants to hear of one mistake after the other.
+        chosen = [request.form.get(name, "").strip() for name in ("print_method", "color", "printer", "discipline")]
+        wrong |= not_offered(house().lab, *chosen, copies=request.form.get("copies", 1, type=int)) | error.fields
     else:
         try:
             check_offered(said, house().lab)
@@ -143,29 +182,33 @@ def decide(token: str) -> ResponseReturnValue:
     job_id, nonce = house().tokens.read_confirm(token)
     decision = request.form.get("decision")
     if decision not in ("confirm", "decline"):
-        return _confirm_page(token, "Please choose whether we should print it."), 422
+        return _confirm_page(token, "Please choose whether we should print it.", 422)
     try:
-        house().actions.student_decides(job_id, nonce, decision == "confirm", request.form.get("reason", ""))
+        reason = read_facts(OptionalReasonFacts, request.form).reason
+    except InvalidInput as wrong:
+        return _confirm_page(token, f"Your reason: {wrong}", 422)
+    try:
+        house().actions.student_decides(job_id, nonce, decision == "confirm", reason)
     except (TokenExpired, TokenUsed):
         return _confirm_page(token)
     return redirect(url_for("student.status", token=house().tokens.status(job_id)), 303)
 
 
 @pages.post("/confirm/<token>/resend")
-@limiter.limit("20 per hour")
+@limiter.limit(submit_limit, exempt_when=no_submit_limit)
 def resend(token: str) -> ResponseReturnValue:
     job_id, nonce = house().tokens.read_confirm(token)
     try:
         stored = house().actions.resend_confirmation(job_id, nonce)
     except TransitionNotAllowed as refused:
-        return _confirm_page(token, str(refused)), 409
+        return _confirm_page(token, str(refused), 409)
     except TokenUsed:
         return _confirm_page(token)
     return render_template("student/resent.html", job=stored.job)
 
 
-def _confirm_page(token: str, said: str = "") -> ResponseReturnValue:
-    """The offer; or, where the link is over, why, and what to do."""
+def _confirm_page(token: str, said: str = "", code: int = 200) -> ResponseReturnValue:
+    """The offer, with `code`; or, where the link is over, why, and what to do."""
     job_id, nonce = house().tokens.read_confirm(token)
     job = house().store.load(job_id).job
     more = {"job": job, "token": token, "status_token": house().tokens.status(job_id), "said": said}
@@ -176,4 +219,4 @@ def _confirm_page(token: str, said: str = "") -> ResponseReturnValue:
     except TokenUsed as over:
         done = job.status not in (Status.PENDING, Status.UPLOADED, Status.REJECTED)
         return render_template("student/link_over.html", why=str(over), expired=False, confirmed=done, **more), 410
-    return render_template("student/confirm.html", printer=house().lab.printer(job.request.printer), **more)
+    return render_template("student/confirm.html", printer=house().lab.printer(job.request.printer), **more), code

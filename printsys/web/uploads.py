@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from typing import BinaryIO, cast
 
 from werkzeug.datastructures import FileStorage
 
@@ -21,6 +23,17 @@ def incoming_files(sent: Sequence[FileStorage], lab: Lab) -> tuple[list[Incoming
         return [], [f"Please send at most {lab.max_files} files at once; these are {len(files)}."]
     wrong = [sentence for file in files if (sentence := _refusal(file, lab))]
     return [Incoming(file.filename or "", file.stream) for file in files], wrong  # type: ignore[arg-type]
+
+
+def digests(sent: Sequence[FileStorage]) -> list[tuple[str, str]]:
+    """(name, sha256) of each file; the streams are left at their start."""
+    found = []
+    for file in sent:
+        if file.filename:
+            file.stream.seek(0)
+            found.append((file.filename, hashlib.file_digest(cast(BinaryIO, file.stream), "sha256").hexdigest()))
+            file.stream.seek(0)
+    return found
 
 
 def _refusal(file: FileStorage, lab: Lab) -> str | None:

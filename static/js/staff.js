@@ -28,7 +28,20 @@ for (const button of document.querySelectorAll("dialog [data-close]")) {
 
 // A link from the dashboard (…#approve) opens what it names.
 const named = window.location.hash && document.getElementById(`dialog-${window.location.hash.slice(1)}`);
-if (named) open(named);
+if (named) {
+  // Coming back to this page must not open it again.
+  history.replaceState(null, "", window.location.pathname + window.location.search);
+  open(named);
+}
+
+async function priceOf(address) {
+  try {
+    const answer = await fetch(address, { headers: { Accept: "application/json" }, redirect: "error" });
+    return answer.ok ? (await answer.json()).text : "";
+  } catch {
+    return "";  // no network, or logged out: the price comes with the approval
+  }
+}
 
 for (const form of document.querySelectorAll("form[data-quote]")) {
   const output = form.querySelector("output");
@@ -41,8 +54,8 @@ for (const form of document.querySelectorAll("form[data-quote]")) {
       if (value) figures.set(name, value);
     }
     if (![...figures].length) { output.textContent = "type the weight to see it"; return; }
-    const answer = await fetch(`${form.dataset.quote}?${figures}`, { headers: { Accept: "application/json" } });
-    if (answer.ok && mine === asked) output.textContent = (await answer.json()).text || "…";
+    const text = await priceOf(`${form.dataset.quote}?${figures}`);
+    if (mine === asked) output.textContent = text || "…";
   };
   form.addEventListener("input", (event) => { if (["weight_g", "volume_ml"].includes(event.target.name)) ask(); });
   ask();

@@ -11,6 +11,7 @@ function begin(form) {
     event.preventDefault();
     if (!form.dataset.sending && checkFiles(form)) send(form);
   });
+  listFiles(form);
   showErrors();
 }
 
@@ -37,7 +38,6 @@ function followMethod(form) {
 
 function checkFiles(form) {
   const input = form.querySelector("#file");
-  const list = form.querySelector("#file-list");
   const said = form.querySelector("#file-error");
   const { maxBytes, maxFiles, maxMb, extensions } = form.dataset;
   const wrong = [];
@@ -53,15 +53,32 @@ function checkFiles(form) {
       wrong.push(`${file.name} is empty. Please export the model again.`);
     }
   }
-  list.replaceChildren(...files.map((file) => {
-    const item = document.createElement("li");
-    item.textContent = `${file.name}, ${(file.size / 1e6).toFixed(1)} MB`;
-    return item;
-  }));
+  listFiles(form);
   said.textContent = wrong.join(" ");
-  input.classList.toggle("is-invalid", wrong.length > 0);
+  markFile(input, wrong.length > 0);
   if (wrong.length) input.focus();
   return wrong.length === 0;
+}
+
+function listFiles(form) {
+  const files = [...form.querySelector("#file").files];
+  form.querySelector("#file-list").replaceChildren(...files.map((file) => {
+    const item = document.createElement("li");
+    item.textContent = `${file.name}, ${size(file.size)}`;
+    return item;
+  }));
+  const again = form.querySelector("[data-choose-again]");
+  if (again) again.hidden = files.length > 0;
+}
+
+function size(bytes) {
+  return bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1e3))} KB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+function markFile(input, isWrong) {
+  input.classList.toggle("is-invalid", isWrong);
+  if (isWrong) input.setAttribute("aria-invalid", "true");
+  else input.removeAttribute("aria-invalid");
 }
 
 function send(form) {
@@ -70,6 +87,7 @@ function send(form) {
   const bar = progress.querySelector(".progress-bar");
   const said = form.querySelector("#upload-said");
   form.dataset.sending = "1";
+  form.querySelector(".submit-problem")?.remove();
   button.disabled = true;
   button.textContent = "Sending …";
   progress.classList.remove("d-none");
@@ -90,8 +108,7 @@ function send(form) {
   });
   request.addEventListener("error", () => {
     again(form);
-    form.querySelector("#file-error").textContent =
-      "The connection was lost before all was sent. Nothing was stored; please send it again.";
+    tell(form, "The connection was lost. Please send it again: if it had arrived after all, it is not stored twice.");
   });
   request.open("POST", form.action);
   request.send(new FormData(form));
@@ -109,16 +126,28 @@ function showAnswer(form, html) {
   const answer = new DOMParser().parseFromString(html, "text/html");
   const fresh = answer.getElementById("submit-area");
   if (!fresh) {
-    document.getElementById("main").replaceChildren(...answer.getElementById("main").childNodes);
+    // Not our form: an error page of ours, or of something between us and the lab. All that was typed stays.
+    again(form);
+    const sentences = [...answer.querySelectorAll("main h1, main .lead")].map((part) => part.textContent.trim());
+    tell(form, sentences.join(". ") || "The lab's server did not answer as it should. Please try again in a moment.");
     return;
   }
   // The browser's file choice lives in its input: it moves into the new form, so nothing is chosen twice.
   const chosen = form.querySelector("#file");
   const input = fresh.querySelector("#file");
   input.replaceWith(chosen);
-  chosen.classList.toggle("is-invalid", input.classList.contains("is-invalid"));
+  markFile(chosen, input.classList.contains("is-invalid"));
   area.replaceChildren(...fresh.childNodes);
   begin(area.querySelector("form"));
+}
+
+function tell(form, sentence) {
+  form.querySelector(".submit-problem")?.remove();
+  const box = document.createElement("div");
+  box.className = "alert alert-danger submit-problem";
+  box.role = "alert";
+  box.textContent = sentence;
+  form.querySelector("#submit-button").before(box);
 }
 
 function showErrors() {
@@ -129,4 +158,8 @@ function showErrors() {
   (first?.querySelector("input, select, textarea") ?? summary).focus({ preventScroll: true });
 }
 
-if (area) begin(area.querySelector("form"));
+if (area) {
+  begin(area.querySelector("form"));
+  // Coming back to a page that the browser kept: its button must not stand at "Sending …" for ever.
+  window.addEventListener("pageshow", (event) => { if (event.persisted) again(area.querySelector("form")); });
+}

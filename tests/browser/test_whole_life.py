@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import time
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from playwright.sync_api import Page, expect
 
 from printsys.domain.job import Status, metadata_bytes
 from printsys.jobstore.log import read_log
-from tests.browser.conftest import PASSWORD, Postbox, System, log_in
+from tests.browser.conftest import PASSWORD, PATIENCE_S, Postbox, System, log_in
 
 pytestmark = pytest.mark.needs("chromium")
 
@@ -37,11 +38,15 @@ def must_be_whole(system: System, job_id: str, status: str, *types: str) -> dict
     """The folder is in its status folder; its log is chained, folds to metadata.json, and ends with these events."""
     folder = system.folder(job_id)
     assert folder.parent.name == status
-    metadata = (folder / "metadata.json").read_bytes()
-    log = read_log((folder / "events.jsonl").read_bytes(), job_id)
-    assert log.tail == b""
+    # The worker may record that it sent an e-mail just while we read: then both files are read again.
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        metadata = (folder / "metadata.json").read_bytes()
+        log = read_log((folder / "events.jsonl").read_bytes(), job_id)
+        if (log.tail, log.state) == (b"", hashlib.sha256(metadata).hexdigest()):
+            break
+        assert time.monotonic() < deadline, "metadata.json is not what the log leads to"
     assert metadata_bytes(log.document()) == metadata
-    assert log.state == hashlib.sha256(metadata).hexdigest()
     kept = [event.type for event in log.events if event.type != "EmailSent"]
     assert kept[-len(types) :] == list(types)
     document: dict[str, object] = json.loads(metadata)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from printsys.domain.changes import Conflict, HandEdit, hand_edit
@@ -68,6 +68,7 @@ def text_of(document: dict[str, Any]) -> str:
     return json.dumps(canonical(document), sort_keys=True)
 
 
+@settings(max_examples=40, deadline=None)
 @given(old=documents, new=documents)
 def test_a_patch_made_of_two_documents_leads_from_one_to_the_other(old: dict[str, Any], new: dict[str, Any]) -> None:
     assert text_of(merge_patch(old, diff(old, new))) == text_of(new)
@@ -96,6 +97,7 @@ drafts = st.lists(
 )
 
 
+@settings(max_examples=40, deadline=None)
 @given(batches=st.lists(drafts, min_size=1, max_size=4))
 def test_folding_any_patches_gives_the_sealed_document_back_byte_for_byte(batches: list[list[Draft]]) -> None:
     log, document, last, seq = b"", {}, None, 0
@@ -221,6 +223,7 @@ def test_the_revision_is_the_systems_to_count() -> None:
     assert hand_edit(BASE, BASE | {"revision": 99, "updated_at": "z"}, BASE) == HandEdit({})
 
 
+@settings(max_examples=40, deadline=None)
 @given(base=documents, theirs=documents, current=documents)
 def test_an_edit_either_clashes_or_keeps_what_each_side_changed(
     base: dict[str, Any], theirs: dict[str, Any], current: dict[str, Any]
@@ -233,6 +236,7 @@ def test_an_edit_either_clashes_or_keeps_what_each_side_changed(
     assert text_of(merged) == text_of(merge_patch(merge_patch(base, diff(base, current)), diff(base, theirs)))
 
 
+@settings(max_examples=40, deadline=None)
 @given(base=documents, theirs=documents)
 def test_without_changes_of_the_system_an_edit_is_taken_as_it_is(base: dict[str, Any], theirs: dict[str, Any]) -> None:
     edit = hand_edit(base, theirs, base)

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from html import unescape
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.security import generate_password_hash
+from werkzeug.test import TestResponse
 
+from indexer import schema
 from printsys import password
 from printsys.config import ROOT, load_settings
+from printsys.domain.job import Status
+from printsys.jobstore import JobStore, Stored
 from printsys.web import create_app
 from printsys.web.limits import limiter
 from printsys.wiring import House, build
+from tests.fixtures_db import TEMPLATE, drop_database
+from tests.worlds import Clock, make_job, make_store
 
 STAFF_PASSWORD = "correct horse"
 STL = (
@@ -35,6 +47,31 @@ FORM = {
     "due_date": "",
     "message": "",
 }
+
+
+@pytest.fixture(scope="session")
+def pages_database(migrated_template: str) -> Iterator[str]:
+    """One database for all the pages' tests of a process: making one for each would cost more than the test."""
+    name = f"test_pages_{uuid.uuid4().hex}"
+    url = sa.make_url(migrated_template).set(database=name).render_as_string(hide_password=False)
+    on_server(migrated_template, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    yield url
+    drop_database(url)
+
+
+@pytest.fixture
+def database_url(pages_database: str) -> str:
+    """An empty mirror: in a lab's small tables, deleting is faster than truncating."""
+    on_server(pages_database, *(f"DELETE FROM {table.name}" for table in schema.metadata.sorted_tables))
+    return pages_database
+
+
+def on_server(url: str, *statements: str) -> None:
+    engine = schema.create_engine(url)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for statement in statements:
+            connection.execute(sa.text(statement))
+    engine.dispose()
 
 
 @pytest.fixture
@@ -96,3 +133,74 @@ def staff(app: Flask) -> FlaskClient:
     answer = client.post("/login", data={"csrf_token": token, "password": STAFF_PASSWORD})
     assert answer.status_code == 303
     return client
+
+
+@pytest.fixture(autouse=True)
+def _cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password's hash is slow on purpose; here it would be half of the tests' time."""
+    monkeypatch.setattr(password, "generate_password_hash", partial(generate_password_hash, method="pbkdf2:sha256:1"))
+
+
+def form_token(client: FlaskClient, path: str = "/submit") -> str:
+    return token_in(client.get(path).get_data(as_text=True))
+
+
+def hidden_value(html: str, name: str) -> str:
+    found = re.search(rf'name="{name}"[^>]*value="([^"]*)"', html)
+    assert found, f"the page has no hidden field {name}"
+    return unescape(found.group(1))
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file below `folder` with its bytes, locks aside (they are made and left by reading too)."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "locks" not in path.parts
+    }
+
+
+@pytest.fixture
+def traces(house: House) -> Callable[[], object]:
+    """Everything that a request could leave behind: folders, files and rows. Compare before and after."""
+
+    def look() -> object:
+        folders = sorted(p.relative_to(house.store.layout.root).as_posix() for p in house.store.layout.root.rglob("*"))
+        with house.queries.engine.connect() as connection:
+            rows = {
+                table.name: connection.execute(sa.select(sa.func.count()).select_from(table)).scalar()
+                for table in schema.metadata.tables.values()
+            }
+        return [f for f in folders if ".printsys/locks/" not in f], tree(house.store.layout.root), rows
+
+    return look
+
+
+@pytest.fixture
+def past_store(house: House, tmp_path: Path) -> Callable[[timedelta], JobStore]:
+    """The house's own storage through a store whose clock is that long ago."""
+    return lambda ago: make_store(tmp_path, Clock(datetime.now(UTC) - ago))
+
+
+@pytest.fixture
+def make(house: House, past_store: Callable[[timedelta], JobStore]) -> Callable[..., Stored]:
+    """A job in the status that is asked for, made `ago` by the real workflow, with its row in the mirror."""
+
+    def made(status: Status = Status.UPLOADED, ago: timedelta = timedelta(minutes=10), **said) -> Stored:
+        stored = make_job(past_store(ago), status=status, **said)
+        house.mirror.put(stored)
+        return stored
+
+    return made
+
+
+@pytest.fixture
+def post(staff: FlaskClient, house: House) -> Callable[..., TestResponse]:
+    """A staff action as the job's page sends it: with its CSRF token and the current revision."""
+
+    def send(job_id: str, action: str, **said) -> TestResponse:
+        values = {"csrf_token": form_token(staff, "/logout"), "revision": house.store.load(job_id).job.revision} | said
+        given = {name: value for name, value in values.items() if value is not None}
+        return staff.post(f"/dashboard/jobs/{job_id}/{action}", data=given)
+
+    return send

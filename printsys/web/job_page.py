@@ -1,0 +1,135 @@
+"""What a job's own page shows: its buttons, its files, and its e-mails on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from printsys.domain import workflow
+from printsys.domain.drags import still_missing
+from printsys.domain.events import STAFF
+from printsys.domain.job import FileRecord
+from printsys.domain.mails import owed
+from printsys.domain.workflow import Step
+from printsys.jobstore import Stored
+from printsys.jobstore.files import Seen, list_files, printable
+from printsys.student_texts import reasons
+from printsys.web.cards import Card
+from printsys.web.forms_staff import ACTION_FORMS, ActionForm, form_for
+from printsys.web.history import MAIL_NAMES, history
+from printsys.web.words import when
+from printsys.wiring import House
+
+HARMFUL = ("reject", "delete", "fail")
+BELOW = ("details", "resend-email", "choose-file", "override", "delete")
+"""Possible in many statuses, so not among the job's way forward and back."""
+ELSEWHERE = ("notes", "review", "unreview")
+"""Have their own place on the page."""
+
+
+@dataclass(frozen=True)
+class Button:
+    """`form` None: the click says all. `kind` is Bootstrap's name for its looks; `sends` what pressing it does."""
+
+    step: Step
+    label: str
+    sends: str
+    kind: str
+    form: ActionForm | None
+
+    @property
+    def action(self) -> str:
+        return self.step.action
+
+
+@dataclass(frozen=True)
+class FileLine:
+    """A file of the job. `shown` is the name that people know it by, `about` what there is to say of it."""
+
+    name: str
+    shown: str
+    size: int
+    about: str
+    sha256: str | None
+    is_there: bool = True
+
+
+def job_page(house: House, stored: Stored) -> dict[str, Any]:
+    card = Card.of(stored)
+    buttons = [_button(step, stored, house, card) for step in _offered(stored)]
+    main = [button for button in buttons if button.action not in (*BELOW, *ELSEWHERE) or button.kind == "primary"]
+    return {
+        "card": card,
+        "stored": stored,
+        "job": stored.job,
+        "main": sorted(main, key=lambda button: (button.kind != "primary", button.action == "revert")),
+        "below": sorted(
+            (b for b in buttons if b.action in BELOW and b not in main), key=lambda b: BELOW.index(b.action)
+        ),
+        "history": history(stored.events),
+        "waiting_mails": [(MAIL_NAMES.get(mail.mail, mail.mail), mail) for mail in owed(stored.events, stored.id)],
+        "reasons": reasons(stored.job, house.lab),
+        "printer": house.lab.printer(stored.job.request.printer),
+        "files": files_of(stored),
+    }
+
+
+def _offered(stored: Stored) -> list[Step]:
+    """What the table allows; what a move by hand skipped is asked for only where there is such a thing."""
+    steps = workflow.steps_from(stored.job.status, STAFF)
+    missing = still_missing(stored.job, stored.events)
+    return [step for step in steps if step.action != "supply" or missing]
+
+
+def _button(step: Step, stored: Stored, house: House, card: Card) -> Button:
+    is_next = card.next_step is not None and card.next_step.action == step.action
+    calm = "primary" if is_next and step.action != "archive" else "outline-secondary"
+    kind = "outline-danger" if step.action in HARMFUL else calm
+    form = form_for(step.action, stored, house.lab) if step.action in ACTION_FORMS else None
+    return Button(step, label(step, stored), sends(step, stored), kind, form)
+
+
+def label(step: Step, stored: Stored) -> str:
+    """A destructive button names what it does."""
+    return {"reject": sends(step, stored), "delete": "Delete this job"}.get(step.action, step.label)
+
+
+def sends(step: Step, stored: Stored) -> str:
+    """What the form's own button says: to whom an e-mail goes, too."""
+    if step.mail is None or step.action == "resend-email" or not stored.job.student.email:
+        return {"delete": "Delete this job"}.get(step.action, step.label)
+    first = stored.job.student.name.split()[:1]
+    return f"{step.label} and e-mail {first[0] if first else 'the student'}"
+
+
+def files_of(stored: Stored) -> list[FileLine]:
+    """What lies in the folder, slicer output first; what the student sent; what is recorded and gone."""
+    found = list(list_files(stored.folder))
+    likely = [seen.name for seen in printable(stored.folder)]
+    found.sort(key=lambda s: (likely.index(s.name) if s.name in likely else len(likely), s.name.casefold()))
+    there = {seen.name for seen in found}
+    sent = [record for record in stored.job.files if record.role == "original"]
+    gone = [record for record in stored.job.files if record.role != "original" and record.name not in there]
+    return [
+        *(_lying_there(stored, seen) for seen in found),
+        *(_sent_in(stored, record) for record in sent),
+        *(FileLine(record.name, record.name, record.size, "", record.sha256, is_there=False) for record in gone),
+    ]
+
+
+def _lying_there(stored: Stored, seen: Seen) -> FileLine:
+    record = stored.job.file(seen.name)
+    words = ["print file"] if seen.name in stored.job.print_files else []
+    words += ["working copy"] if record and record.role == "working" else []
+    words.append(f"saved {when(datetime.fromtimestamp(seen.mtime_ns / 1e9, UTC))}")
+    # The record's hash is the file's only as long as it was not saved over.
+    known = record.sha256 if record and record.size == seen.size else None
+    return FileLine(seen.name, seen.name, seen.size, " · ".join(words), known)
+
+
+def _sent_in(stored: Stored, record: FileRecord) -> FileLine:
+    about = "as the student sent it" if record.source == "upload" else f"from {record.source}"
+    is_there = (stored.folder / record.name).is_file()
+    shown = record.uploaded_as or record.name
+    return FileLine(record.name, shown, record.size, f"{about} · {when(record.added_at)}", record.sha256, is_there)

@@ -1,0 +1,184 @@
+"""`manage.py run`, the whole system in processes of its own: it comes up, stays up, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from printsys.lifeline import SUPERVISED
+from tests.waiting import until
+
+ROOT = Path(__file__).resolve().parent.parent
+PARTS = {"web", "index", "work"}
+
+
+class System:
+    """One instance with its storage, started and stopped as a person would."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.log = folder / "log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text("utf-8", "replace")
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+        own = {
+            "PRINTSYS_STORAGE": str(self.folder / "storage"), "PRINTSYS_INSTANCE": str(self.folder / "instance"),
+            "DATABASE_URL": "", "REDIS_URL": "", "MAIL_SERVER": "", "PYTHONUNBUFFERED": "1",
+        }  # fmt: skip
+        inherited = {name: value for name, value in os.environ.items() if name != SUPERVISED}
+        command = [sys.executable, str(ROOT / "manage.py"), "run", "--port", str(self.port), *arguments]
+        with self.log.open("wb") as log:
+            return subprocess.Popen(command, env=inherited | own | environment, stdout=log, stderr=subprocess.STDOUT)
+
+    def run(self, **environment: str) -> None:
+        self.process = self.start(**environment)
+        until(lambda: "Ready: " in self.said or self.process is None or self.process.poll() is not None, 60)
+        assert f"Ready: http://127.0.0.1:{self.port}/" in self.said, self.said
+
+    def refused(self, *arguments: str, **environment: str) -> str:
+        """What a start that must fail says."""
+        process = self.start(*arguments, **environment)
+        assert process.wait(60) == 2, self.said
+        assert "Traceback" not in self.said, self.said
+        return self.said
+
+    def parts(self) -> dict[str, psutil.Process]:
+        assert self.process is not None
+        found = {}
+        for child in psutil.Process(self.process.pid).children():
+            with contextlib.suppress(psutil.Error):  # just ended
+                found |= {word: child for word in child.cmdline() if word in PARTS}
+        return found
+
+    def server(self) -> psutil.Process:
+        pid_file = self.folder / "instance" / "postgres" / "postmaster.pid"
+        return psutil.Process(int(pid_file.read_text().split()[0]))
+
+    def serves(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/submit", timeout=10) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def end(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(30)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def gone(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.fixture
+def system() -> Iterator[System]:
+    with tempfile.TemporaryDirectory(prefix="printsys-tests-") as folder:
+        system = System(Path(folder))
+        yield system
+        system.end()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM] if os.name == "posix" else [])
+def test_it_comes_up_and_one_signal_stops_all_of_it(system: System, number: signal.Signals) -> None:
+    system.run()
+    assert system.serves()
+    assert "The staff password is: " in system.said
+    everything = [*system.parts().values(), system.server()]
+    assert len(everything) == 4
+    assert system.process is not None
+    system.process.send_signal(number)
+    assert system.process.wait(30) == 0
+    assert [process for process in everything if not gone(process)] == []
+    assert "Traceback" not in system.said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kills as only POSIX can")
+def test_after_a_kill_nothing_lingers_and_the_next_start_adopts_the_server(system: System) -> None:
+    system.run()
+    parts, server = system.parts(), system.server()
+    assert system.process is not None
+    system.process.kill()
+    system.process.wait()
+    until(lambda: all(gone(part) for part in parts.values()), 30)
+    assert not gone(server)
+    system.run()
+    assert system.server().pid == server.pid
+    assert "The staff password is: " not in system.said
+    system.end()
+    assert gone(server)
+
+
+@pytest.mark.parametrize("part", sorted(PARTS))
+def test_a_part_that_dies_is_started_again(system: System, part: str) -> None:
+    system.run()
+    first = system.parts()[part]
+    first.kill()
+    until(lambda: system.parts().get(part, first) != first, 30)
+    until(system.serves, 60)
+    assert f"{part} ended with code" in system.said
+
+
+def test_a_second_copy_is_refused(system: System) -> None:
+    system.run()
+    other = System(system.folder)
+    other.log = system.folder / "other-log"
+    assert "Another copy is running" in other.refused()
+    assert system.serves()
+
+
+def test_a_port_in_use_is_told_in_a_sentence(system: System) -> None:
+    with socket.create_server(("127.0.0.1", system.port)):
+        assert f"Port {system.port} on 127.0.0.1 cannot be used" in system.refused()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("SUBMIT_LIMIT", "many", "SUBMIT_LIMIT (environment)"),
+        ("LAB_CONFIG", "no-such-lab.toml", "no-such-lab.toml cannot be read"),
+        ("PRINTSYS_STORAGE", "/" + "long/" * 60, "is too long"),
+    ],
+)
+def test_mistakes_in_the_configuration_are_told_before_anything_starts(
+    system: System, variable: str, value: str, sentence: str
+) -> None:
+    said = system.refused(**{variable: value})
+    assert sentence in said
+    assert "password" not in said.lower()
+
+
+def test_without_its_database_the_lab_goes_on(system: System) -> None:
+    (system.folder / "instance").mkdir()
+    (system.folder / "instance" / "postgres").write_text("a file is in the way")
+    system.run()
+    assert "The database did not start" in system.said
+    assert system.serves()
+
+
+def test_words_of_the_password_do_not_reach_the_parts(system: System) -> None:
+    system.run(STAFF_PASSWORD="correct horse")
+    handed_down = [part.environ() for part in system.parts().values()]
+    assert [one.get("STAFF_PASSWORD", "") for one in handed_down] == ["", "", ""]
+    assert all(one["STAFF_PASSWORD_HASH"].startswith("scrypt:") for one in handed_down)

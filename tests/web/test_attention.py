@@ -1,0 +1,171 @@
+"""Everything that needs a person in one place, each fix tried on the real folders."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from indexer.reconcile import Reconciler
+from indexer.sweep import Sweeper
+from printsys.domain.job import Status
+from printsys.jobstore import Stored
+from printsys.wiring import House
+from tests.web.conftest import token_in
+from tests.worlds import make_job
+
+
+@pytest.fixture
+def sweep(house: House) -> Sweeper:
+    return Sweeper(house.store, house.mirror, Reconciler(house.store, house.actions.drag_terms))
+
+
+def kinds(house: House) -> list[str]:
+    return [one.kind for one in house.queries.attention()]
+
+
+def press(staff: FlaskClient, house: House, fix: str) -> str:
+    """Press the button of the one item that has this fix, and give the page that follows."""
+    (item,) = [one for one in house.queries.attention() if fix in one.fixes]
+    page = staff.get("/dashboard/attention").get_data(as_text=True)
+    assert item.sentence.split("'")[0] in page
+    values = {"csrf_token": token_in(page), "kind": item.kind, "folder": item.folder, "fix": fix}
+    return staff.post("/dashboard/attention", data=values, follow_redirects=True).get_data(as_text=True)
+
+
+def drag(house: House, job: Stored, to: Status) -> Path:
+    target = house.store.layout.status(to) / job.folder.name
+    job.folder.rename(target)
+    return target
+
+
+def test_nothing_to_do_says_so(staff: FlaskClient) -> None:
+    assert "Nothing needs you here." in staff.get("/dashboard/attention").get_data(as_text=True)
+
+
+def test_a_move_that_skipped_facts_is_undone_and_the_folder_goes_back(
+    staff: FlaskClient, house: House, sweep: Sweeper
+) -> None:
+    job = make_job(house.store, status=Status.COMPLETED)
+    drag(house, job, Status.PAID_PICKED_UP)
+    sweep.sweep()
+    assert kinds(house) == ["facts-missing"]
+    assert "back where it was" in press(staff, house, "undo-move")
+    back = house.store.load(job.id)
+    assert (back.folder, back.job.status, back.asked_by_hand) == (job.folder, Status.COMPLETED, None)
+    sweep.sweep()
+    assert kinds(house) == []
+
+
+def test_the_missing_facts_are_filled_in(staff: FlaskClient, house: House, sweep: Sweeper) -> None:
+    job = make_job(house.store, status=Status.COMPLETED)
+    drag(house, job, Status.PAID_PICKED_UP)
+    sweep.sweep()
+    page = staff.get(f"/dashboard/jobs/{job.id}/supply")
+    assert page.status_code == 200
+    revision = house.store.load(job.id).job.revision
+    answer = staff.post(
+        f"/dashboard/jobs/{job.id}/supply",
+        data={
+            "csrf_token": token_in(page.get_data(as_text=True)),
+            "revision": revision,
+            "amount": "4.27",
+            "payment_method": "Card",
+            "picked_up_by": "Jane Doe",
+        },
+    )
+    assert answer.status_code == 303, answer.get_data(as_text=True)
+    payment = house.store.load(job.id).job.payment
+    assert payment is not None
+    assert str(payment.amount) == "4.27"
+    sweep.sweep()
+    assert kinds(house) == []
+
+
+def test_a_ruined_metadata_json_is_restored_and_the_persons_text_kept(
+    staff: FlaskClient, house: House, sweep: Sweeper
+) -> None:
+    job = make_job(house.store)
+    path = job.folder / "metadata.json"
+    path.write_text("{ half an edit", "utf-8")
+    sweep.sweep()
+    assert "metadata-unreadable" in kinds(house)
+    press(staff, house, "restore-metadata")
+    restored = house.store.load(job.id)
+    assert (restored.problem, restored.job.student) == (None, job.job.student)
+    assert [p.read_text("utf-8") for p in (job.folder / "aside").iterdir()] == ["{ half an edit"]
+    sweep.sweep()
+    assert kinds(house) == []
+
+
+@pytest.mark.parametrize("how", ["altered", "gone"])
+def test_an_original_is_restored_from_a_file_with_the_same_bytes(
+    staff: FlaskClient, house: House, sweep: Sweeper, how: str
+) -> None:
+    job = make_job(house.store)
+    original = job.folder / "original" / "bracket v2.stl"
+    data = original.read_bytes()
+    if how == "gone":
+        original.unlink()
+    else:
+        original.chmod(0o644)
+        original.write_bytes(b"something else")
+    sweep.sweep()
+    assert kinds(house) == ["original-missing" if how == "gone" else "original-altered"]
+    press(staff, house, "restore-original")
+    assert original.read_bytes() == data
+    kept = [p.read_bytes() for p in (job.folder / "aside").glob("*")] if (job.folder / "aside").exists() else []
+    assert kept == ([] if how == "gone" else [b"something else"])
+    assert house.store.load(job.id).events[-1].type == "OriginalRestored"
+    sweep.sweep()
+    assert kinds(house) == []
+
+
+def test_a_copied_folder_goes_to_the_trash_and_the_job_stays(staff: FlaskClient, house: House, sweep: Sweeper) -> None:
+    job = make_job(house.store)
+    copy = job.folder.with_name(job.folder.name + " - Copy")
+    shutil.copytree(job.folder, copy)
+    sweep.sweep()
+    assert kinds(house) == ["duplicate"]
+    press(staff, house, "remove-copy")
+    assert not copy.exists()
+    assert (house.store.layout.trash / copy.name / "metadata.json").exists()
+    assert house.store.load(job.id).folder == job.folder
+    sweep.sweep()
+    assert kinds(house) == []
+
+
+def test_a_missing_job_is_forgotten_only_when_somebody_says_so(
+    staff: FlaskClient, house: House, sweep: Sweeper
+) -> None:
+    job = make_job(house.store)
+    sweep.sweep()
+    shutil.rmtree(job.folder)
+    for _ in range(2):
+        sweep.sweep()
+        assert kinds(house) == ["job-missing"]
+        assert house.queries.job(job.id) is not None
+    press(staff, house, "forget-job")
+    sweep.sweep()
+    assert (kinds(house), house.queries.job(job.id)) == ([], None)
+
+
+def test_the_job_itself_is_never_discarded(house: House) -> None:
+    from printsys.errors import JobNotFound
+
+    job = make_job(house.store)
+    for place in (house.store.layout.relative(job.folder), "../elsewhere", ".printsys/locks", "Uploaded", ""):
+        with pytest.raises(JobNotFound):
+            house.store.discard(place)
+    assert job.folder.exists()
+
+
+def test_scripts_and_every_page_are_told_how_much_is_open(staff: FlaskClient, house: House, sweep: Sweeper) -> None:
+    job = make_job(house.store)
+    (job.folder / "metadata.json").write_text("{", "utf-8")
+    sweep.sweep()
+    told = staff.get("/api/v1/attention").get_json()["attention"]
+    assert [one["job_id"] for one in told] == [job.id]
+    assert "1<span" in staff.get("/dashboard").get_data(as_text=True)

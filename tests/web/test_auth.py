@@ -1,0 +1,195 @@
+"""The staff's door: one shared password, a session that is made anew, and nothing behind the door without it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.security import generate_password_hash
+from werkzeug.test import TestResponse
+
+from printsys.web import create_app
+from printsys.web.limits import limiter
+from printsys.wiring import House
+from tests.web.conftest import STAFF_PASSWORD, form_token, tree
+
+
+def log_in(client: FlaskClient, password: str = STAFF_PASSWORD, **said: str) -> TestResponse:
+    return client.post("/login", data={"csrf_token": form_token(client, "/login"), "password": password} | said)
+
+
+@pytest.mark.parametrize("password", ["", "correct hors", "Correct horse", "correct horse ", "x" * 100_000, "ü\x00"])
+def test_a_wrong_password_opens_nothing(client: FlaskClient, password: str) -> None:
+    answer = log_in(client, password)
+    assert answer.status_code == 401 and "That is not the password." in answer.get_data(as_text=True)
+    assert client.get("/dashboard").status_code == 302
+
+
+def test_the_password_is_never_shown_back(client: FlaskClient) -> None:
+    assert "hunter2-wrong" not in log_in(client, "hunter2-wrong").get_data(as_text=True)
+
+
+def test_the_right_password_opens_the_dashboard(client: FlaskClient) -> None:
+    answer = log_in(client)
+    assert answer.status_code == 303 and answer.location == "/dashboard"
+    assert client.get("/dashboard").status_code == 200
+
+
+def test_a_login_without_its_csrf_token_is_refused(client: FlaskClient) -> None:
+    client.get("/login")
+    assert client.post("/login", data={"password": STAFF_PASSWORD}).status_code == 400
+    assert client.get("/dashboard").status_code == 302
+
+
+@pytest.mark.parametrize("path", ["/dashboard", "/dashboard?status=Pending&q=a%20b", "/dashboard/jobs/k7m29xq4"])
+def test_after_the_login_one_is_where_one_wanted_to_go(client: FlaskClient, path: str) -> None:
+    asked = client.get(path)
+    assert asked.status_code == 302 and asked.location.startswith("/login?next=")
+    page = client.get(asked.location).get_data(as_text=True)
+    assert f'name="next" value="{path.replace("&", "&amp;")}"' in page
+    assert log_in(client, next=path).location == path
+
+
+ELSEWHERE = [
+    "//evil.example", "///evil.example", "https://evil.example", "http:evil.example", "/\\evil.example",
+    "\\\\evil.example", "/\t/evil.example", "\t//evil.example", "javascript:alert(1)", "evil.example",
+    " //evil.example", "//[evil", "http://[evil", "/\n/evil.example",
+    "/%5cevil.example\r\nSet-Cookie: a=b", "https:/evil.example", "//evil.example@localhost",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("target", ELSEWHERE)
+def test_a_login_never_leads_elsewhere(client: FlaskClient, target: str) -> None:
+    for _ in range(2):  # the second time as somebody who is logged in already
+        answer = client.get("/login", query_string={"next": target})
+        if answer.status_code == 200:
+            answer = log_in(client, next=target)
+        where = answer.location
+        assert where.startswith("/") and not where.startswith(("//", "/\\")) and not any(c in where for c in "\t\r\n")
+        assert "Set-Cookie: a=b" not in str(answer.headers)
+
+
+def test_a_login_clears_the_session_that_was_there_before(client: FlaskClient) -> None:
+    with client.session_transaction() as session:
+        session["planted"] = "by somebody else"
+    before = client.get_cookie("printsys").value
+    log_in(client)
+    with client.session_transaction() as session:
+        assert "planted" not in session and session["staff"] is True and session.permanent
+    assert client.get_cookie("printsys").value != before
+
+
+def test_a_cookie_that_this_lab_did_not_sign_is_nobody(client: FlaskClient) -> None:
+    client.set_cookie("printsys", "eyJzdGFmZiI6dHJ1ZX0.aaaaaa.bbbbbbbbbbbbbbbbbbbbbbbbbbb")
+    assert client.get("/dashboard").status_code == 302
+
+
+def test_logging_out_needs_a_form_and_ends_the_session(staff: FlaskClient) -> None:
+    assert staff.post("/logout").status_code == 400 and staff.get("/dashboard").status_code == 200
+    page = staff.get("/logout")
+    assert page.status_code == 200 and "Log out?" in page.get_data(as_text=True)
+    answer = staff.post("/logout", data={"csrf_token": form_token(staff, "/logout")})
+    assert answer.status_code == 303 and answer.location == "/login"
+    assert "You are logged out." in staff.get("/login").get_data(as_text=True)
+    assert staff.get("/dashboard").status_code == 302
+
+
+def test_the_eleventh_try_in_a_minute_is_put_off_even_with_the_right_password(app: Flask) -> None:
+    client = app.test_client()
+    token = form_token(client, "/login")
+    tries = [client.post("/login", data={"csrf_token": token, "password": "wrong"}).status_code for _ in range(10)]
+    assert tries == [401] * 10
+    late = client.post("/login", data={"csrf_token": token, "password": STAFF_PASSWORD})
+    assert late.status_code == 429 and "Please wait a minute" in late.get_data(as_text=True)
+    assert client.get("/dashboard").status_code == 302
+    assert client.get("/login").status_code == 200, "looking at the page is not a try"
+
+
+def test_a_new_password_counts_at_once_and_a_hash_in_the_settings_before_it(house: House) -> None:
+    object.__setattr__(house.settings, "staff_password_hash", generate_password_hash("from the settings"))
+    client = create_app(house).test_client()
+    limiter.reset()
+    assert log_in(client).status_code == 401
+    assert log_in(client, "from the settings").status_code == 303
+
+
+STAFF_ONLY = [
+    ("GET", "/dashboard"), ("GET", "/dashboard/"), ("GET", "/dashboard/jobs/{id}"),
+    ("GET", "/dashboard/jobs/{id}/approve"), ("GET", "/dashboard/jobs/{id}/quote?weight_g=1"),
+    ("GET", "/dashboard/jobs/{id}/files/original/bracket%20v2.stl"), ("GET", "/dashboard/jobs/nosuchid"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path"), STAFF_ONLY)
+def test_staff_pages_lead_strangers_to_the_login(client: FlaskClient, make, method: str, path: str) -> None:
+    answer = client.open(path.format(id=make().id), method=method)
+    assert answer.status_code == 302 and answer.location.startswith("/login")
+    assert "Jane" not in answer.get_data(as_text=True)
+
+
+def test_a_strangers_action_changes_nothing(client: FlaskClient, make) -> None:
+    stored = make()
+    before = tree(stored.folder)
+    data = {"csrf_token": form_token(client), "revision": stored.job.revision, "comment": "no"}
+    answer = client.post(f"/dashboard/jobs/{stored.id}/reject", data=data)
+    assert answer.status_code == 302 and answer.location.startswith("/login")
+    assert tree(stored.folder) == before
+
+
+def test_every_staff_route_is_behind_the_door(app: Flask, client: FlaskClient) -> None:
+    """Whatever is added later too."""
+    token = form_token(client)
+    for rule in app.url_map.iter_rules():
+        if not rule.endpoint.startswith(("staff.", "api.")):
+            continue
+        path = rule.rule
+        for argument in rule.arguments:
+            path = path.replace(f"<{argument}>", "k7m29xq4").replace(f"<path:{argument}>", "k7m29xq4")
+        for method in rule.methods - {"OPTIONS", "HEAD"}:
+            answer = client.open(path, method=method, data={"csrf_token": token} if method != "GET" else None)
+            assert answer.status_code in (401, 302), (method, path)
+            assert answer.status_code == 401 or answer.location.startswith("/login"), (method, path)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/jobs", "/api/v1/jobs/k7m29xq4", "/api/v1/jobs/k7m29xq4/events"])
+def test_the_api_answers_strangers_with_401_as_json(client: FlaskClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 401 and answer.is_json and set(answer.json) == {"error", "message"}
+
+
+# -- who is at the desk -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def named(app: Flask, house: House) -> Flask:
+    house.lab.staff = ["Sam", "Alex O'Neil"]
+    return app
+
+
+@pytest.mark.parametrize(
+    ("who", "actor"), [("Sam", "staff:Sam"), ("Alex O'Neil", "staff:Alex O'Neil"), ("", "staff"), ("Mallory", "staff")]
+)
+def test_the_name_chosen_at_the_login_is_the_actor_in_the_log(
+    named: Flask, house: House, make, who: str, actor: str
+) -> None:
+    stored = make()
+    client = named.test_client()
+    assert ">Sam</option>" in client.get("/login").get_data(as_text=True)
+    assert log_in(client, who=who).status_code == 303
+    data = {"csrf_token": form_token(client, "/logout"), "revision": stored.job.revision, "comment": "Too thin."}
+    assert client.post(f"/dashboard/jobs/{stored.id}/reject", data=data).status_code == 303
+    after = house.store.load(stored.id)
+    lines = [json.loads(line) for line in (after.folder / "events.jsonl").read_text("utf-8").splitlines()]
+    assert {line["actor"] for line in lines if line["seq"] > stored.job.revision} <= {actor, "system"}
+    assert lines[-1]["actor"] == actor and after.job.rejection.by == actor
+
+
+def test_the_name_is_kept_when_the_password_was_wrong(named: Flask) -> None:
+    page = log_in(named.test_client(), "wrong", who="Sam").get_data(as_text=True)
+    assert "<option selected>Sam</option>" in page
+
+
+def test_without_a_staff_list_nobody_is_asked_for_a_name(client: FlaskClient) -> None:
+    assert "Who are you" not in client.get("/login").get_data(as_text=True)
