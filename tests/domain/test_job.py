@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -130,6 +130,7 @@ def test_null_and_absent_are_the_same() -> None:
 @given(extra=st.dictionaries(unknown_keys, unknown_values, max_size=4))
 def test_unknown_keys_are_kept_at_every_level_in_their_order(extra: dict[str, Any]) -> None:
     document = golden()
+    assume(not extra.keys() & document["estimate"]["parts"][0].keys())
     known = json.dumps(document["estimate"]["parts"][0])
     for place in (document, document["student"], document["files"][0], document["estimate"]["parts"][0]):
         place.update(extra)
