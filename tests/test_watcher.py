@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -205,3 +206,22 @@ def test_polling_tells_only_what_changed(store: JobStore) -> None:
     watcher._names_at = watcher._jobs_at = float("-inf")
     watcher.poll()
     assert watcher.folders.get_nowait() == other.folder
+
+
+@pytest.mark.needs("prusa-slicer")
+@pytest.mark.parametrize("mode", ["native"], indirect=True)
+def test_what_the_real_prusa_slicer_saves_is_recorded(service: Service, store: JobStore, queries: Queries) -> None:
+    """It writes G-code as .tmp and renames it; its 3MF is truncated and written in place."""
+    from tests.browser.test_whole_life import box_stl
+
+    job = make_job(store, files=[("box.stl", box_stl())])
+    until(lambda: queries.job(job.id) is not None)
+    model = job.folder / f"{job.folder.name}.stl"
+    for option, output in (("--export-gcode", "box.gcode"), ("--export-3mf", "box.3mf")):
+        command = ["prusa-slicer", option, "--output", str(job.folder / output), str(model)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+    until(lambda: {"box.gcode", "box.3mf"} <= {e.data.get("name") for e in queries.events(job.id)})
+    added = [e.data["name"] for e in store.load(job.id).events if e.type == "FileAdded"]
+    assert sorted(added) == ["box.3mf", "box.gcode"], "each once, and no temporary of the slicer"
+    assert store.load(job.id).job.file("box.gcode").size == (job.folder / "box.gcode").stat().st_size  # type: ignore[union-attr]
