@@ -9,7 +9,8 @@ import threading
 from printsys.commands.common import add_storage_argument, log_to_stderr, port_number, settings_from
 from printsys.lifeline import stop_event
 
-THREADS = 8
+THREADS = 24
+"""Of which live pages may keep half (see printsys/web/live.py)."""
 FINISH_S = 2
 """What is being answered when the end comes has this long."""
 
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     import waitress
 
-    from printsys.web import create_app_from_environment
+    from printsys.web import create_app_from_environment, live
 
     log_to_stderr()
     stop = stop_event()
@@ -38,5 +39,6 @@ def run(args: argparse.Namespace) -> int:
     logging.getLogger(__name__).info("serving on %s:%s", args.host, args.port)
     while serving.is_alive() and not stop.wait(0.5):
         pass
+    app.extensions[live.EXTENSION].stop()
     server.task_dispatcher.shutdown(timeout=FINISH_S)
     return 0 if stop.is_set() else 1

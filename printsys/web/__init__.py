@@ -8,8 +8,9 @@ from flask import Flask
 from flask_bootstrap import Bootstrap5
 from flask_wtf import CSRFProtect
 
+from indexer.notices import Notices
 from printsys.config import ROOT, Settings
-from printsys.web import api, attention, auth, errors, health, limits, security, staff, student, words
+from printsys.web import api, attention, auth, errors, health, limits, live, security, staff, student, words
 from printsys.web.house import EXTENSION
 from printsys.wiring import House, build
 
@@ -32,13 +33,14 @@ def create_app(house: House) -> Flask:
         BOOTSTRAP_SERVE_LOCAL=True,
     )
     app.extensions[EXTENSION] = house
+    app.extensions[live.EXTENSION] = Notices(house.mirror.engine)
     app.jinja_env.globals["attention_count"] = attention.count
     Bootstrap5(app)
     CSRFProtect(app)
     limits.init(app)
     for part in (security, errors, words):
         part.init(app)
-    for blueprint in (student.pages, auth.pages, staff.pages, attention.pages, api.pages, health.pages):
+    for blueprint in (student.pages, auth.pages, staff.pages, attention.pages, api.pages, live.pages, health.pages):
         app.register_blueprint(blueprint)
     return app
 

@@ -33,7 +33,13 @@ def init(app: Flask) -> None:
 
 
 def _common() -> dict[str, Any]:
-    return {"lab": house().lab, "is_staff": is_staff(), "student_texts": TEXTS, "Status": Status}
+    return {
+        "lab": house().lab,
+        "is_staff": is_staff(),
+        "student_texts": TEXTS,
+        "Status": Status,
+        "now": lambda: datetime.now(UTC),
+    }
 
 
 def local(moment: datetime) -> datetime:

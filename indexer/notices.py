@@ -1,0 +1,81 @@
+"""What PostgreSQL tells of changes (NOTIFY), for whoever waits for one: a number that grows.
+
+Notifications are not stored: whoever reconnects is told that something may have changed meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import threading
+
+import psycopg2
+import sqlalchemy as sa
+
+from indexer.index import CHANNEL
+
+RETRY_S = 2.0
+WAIT_S = 1.0
+logger = logging.getLogger(__name__)
+
+
+class Notices:
+    """One connection for all that wait in this process, opened when the first one does."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._url = engine.url
+        self._changed = threading.Condition()
+        self._number = 0
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def stopped(self) -> bool:
+        return self._stopped.is_set()
+
+    def wait(self, after: int, timeout_s: float) -> int:
+        """The number of changes heard of, as soon as it is more than `after`, or when the time is over."""
+        with self._changed:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._listen, daemon=True, name="notices")
+                self._thread.start()
+            self._changed.wait_for(lambda: self._number > after or self.stopped, timeout_s)
+            return self._number
+
+    def number(self) -> int:
+        return self._number
+
+    def stop(self) -> None:
+        self._stopped.set()
+        with self._changed:
+            self._changed.notify_all()
+
+    def _heard(self) -> None:
+        with self._changed:
+            self._number += 1
+            self._changed.notify_all()
+
+    def _listen(self) -> None:
+        while not self.stopped:
+            try:
+                self._listen_while_up()
+            except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+                logger.info("no notices from PostgreSQL for now: %s", str(error).strip())
+                self._stopped.wait(RETRY_S)
+
+    def _listen_while_up(self) -> None:
+        dsn = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
+        connection = psycopg2.connect(dsn, connect_timeout=3)
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(f"LISTEN {CHANNEL}")
+            self._heard()  # whatever was told before this connection was missed
+            while not self.stopped:
+                if select.select([connection], [], [], WAIT_S)[0]:
+                    connection.poll()
+                    if connection.notifies:
+                        connection.notifies.clear()
+                        self._heard()
+        finally:
+            connection.close()

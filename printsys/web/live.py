@@ -1,0 +1,52 @@
+"""Pages that change by themselves: server-sent events that say "look again", nothing more.
+
+A browser that gets none (too many are open, a proxy holds them back) polls instead, see static/js/live.js.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+from flask import Blueprint, Response, current_app
+from flask.typing import ResponseReturnValue
+
+from indexer.notices import Notices
+from printsys.web.auth import login_required
+
+pages = Blueprint("live", __name__)
+EXTENSION = "notices"
+MOST_STREAMS = 12
+"""Each open stream keeps a thread of the server (see printsys/commands/web.py: THREADS)."""
+STREAM_S = 300.0
+PING_S = 15.0
+_streams = threading.BoundedSemaphore(MOST_STREAMS)
+
+
+@pages.get("/dashboard/live")
+@login_required
+def live() -> ResponseReturnValue:
+    """`changed` events; 204 (the browser then does not come back) where too many are open."""
+    if not _streams.acquire(blocking=False):
+        return Response(status=204)
+    notices: Notices = current_app.extensions[EXTENSION]
+    stream = Response(_events(notices), mimetype="text/event-stream")
+    stream.headers["X-Accel-Buffering"] = "no"
+    stream.call_on_close(_streams.release)
+    return stream
+
+
+def _events(notices: Notices) -> Iterator[bytes]:
+    until = time.monotonic() + STREAM_S
+    seen = notices.number()
+    yield b"retry: 2000\n\n"
+    pinged = time.monotonic()
+    while time.monotonic() < until and not notices.stopped:
+        number = notices.wait(seen, 1.0)
+        if number > seen:
+            seen = number
+            yield f"event: changed\ndata: {number}\n\n".encode()
+        elif time.monotonic() - pinged > PING_S:
+            pinged = time.monotonic()
+            yield b": still here\n\n"

@@ -1,0 +1,49 @@
+"""The dashboard changes by itself when something happens on disk."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import System, log_in
+
+pytestmark = pytest.mark.needs("chromium")
+
+
+def test_a_dragged_folder_moves_the_card_without_a_reload(system: System, page: Page) -> None:
+    system.start("--demo")
+    log_in(page, system)
+    page.goto(f"{system.url}/dashboard?status=ReadyToPrint")
+    cards = page.locator(".job-card")
+    expect(cards).to_have_count(2)
+    page.evaluate("window.still = true")
+    job_id = cards.first.get_attribute("id").removeprefix("job-")  # type: ignore[union-attr]
+    folder = system.folder(job_id)
+    folder.rename(system.storage / "Printing" / folder.name)
+    expect(cards).to_have_count(1)
+    expect(page.locator(".tab", has_text="Printing").locator(".count")).to_have_text("2")
+    assert page.evaluate("window.still"), "the page was not loaded anew"
+
+
+def test_what_needs_a_person_is_counted_on_the_open_page(system: System, page: Page) -> None:
+    system.start("--demo")
+    log_in(page, system)
+    attention = page.locator("[data-attention] .attention-count")
+    expect(attention).to_have_count(0)
+    job_id = page.locator(".job-card").first.get_attribute("id").removeprefix("job-")  # type: ignore[union-attr]
+    (system.folder(job_id) / "metadata.json").write_text("{ half an edit", "utf-8")
+    expect(attention).to_contain_text("1")
+    page.goto(f"{system.url}/dashboard/attention")
+    page.get_by_role("button", name="Restore metadata.json").click()
+    expect(page.get_by_text("Nothing needs you here.")).to_be_visible()
+
+
+def test_the_sound_is_off_until_clicked_and_remembered(system: System, page: Page) -> None:
+    system.start("--demo")
+    log_in(page, system)
+    button = page.get_by_role("button", name="Sound for new jobs")
+    expect(button).to_have_text("Sound for new jobs: off")
+    button.click()
+    expect(button).to_have_text("Sound for new jobs: on")
+    page.reload()
+    expect(button).to_have_text("Sound for new jobs: on")
