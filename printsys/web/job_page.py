@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from printsys.domain import workflow
-from printsys.domain.drags import still_missing
+from printsys.domain.drags import last_move, still_missing
 from printsys.domain.events import STAFF
 from printsys.domain.job import FileRecord
 from printsys.domain.mails import owed
@@ -68,6 +68,8 @@ def job_page(house: House, stored: Stored) -> dict[str, Any]:
             (b for b in buttons if b.action in BELOW and b not in main), key=lambda b: BELOW.index(b.action)
         ),
         "history": history(stored.events),
+        "moved_by_hand": last_move(stored.events),
+        "held_back": max((m.not_before for m in owed(stored.events, stored.id) if m.not_before), default=None),
         "waiting_mails": [(MAIL_NAMES.get(mail.mail, mail.mail), mail) for mail in owed(stored.events, stored.id)],
         "reasons": reasons(stored.job, house.lab),
         "printer": house.lab.printer(stored.job.request.printer),

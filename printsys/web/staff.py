@@ -64,6 +64,18 @@ def ask(job_id: str, action: str) -> ResponseReturnValue:
         return _refused(stored, refused)
 
 
+@pages.post("/jobs/<job_id>/undo-move")
+@login_required
+def undo_move(job_id: str) -> ResponseReturnValue:
+    """Drag the folder back where it came from; what the move brought with it is undone."""
+    try:
+        after = house().actions.undo_move(job_id, current_actor(), request.form.get("revision", type=int))
+    except StaleJob as stale:
+        return _conflict("undo-move", house().store.load(job_id), stale)
+    flash(f"The move is undone: {after.job.student.name}'s job is {status_name(after.job.status)} again.")
+    return redirect(url_for("staff.job", job_id=job_id), 303)
+
+
 @pages.post("/jobs/<job_id>/<action>")
 @login_required
 def act(job_id: str, action: str) -> ResponseReturnValue:

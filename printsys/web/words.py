@@ -22,6 +22,7 @@ STATUS_NAMES = {
 
 def init(app: Flask) -> None:
     app.add_template_filter(when)
+    app.add_template_filter(clock)
     app.add_template_filter(day)
     app.add_template_filter(ago)
     app.add_template_filter(money)
@@ -52,6 +53,12 @@ def when(moment: datetime | None) -> str:
         return ""
     here = local(moment)
     return f"{here:%b} {here.day}, {here.year}, {here.hour % 12 or 12}:{here:%M} {'am' if here.hour < 12 else 'pm'}"
+
+
+def clock(moment: datetime) -> str:
+    """`7:25:40 pm`, for what is about to happen."""
+    here = local(moment)
+    return f"{here.hour % 12 or 12}:{here:%M:%S} {'am' if here.hour < 12 else 'pm'}"
 
 
 def day(moment: datetime | None) -> str:

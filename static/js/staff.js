@@ -61,6 +61,17 @@ for (const form of document.querySelectorAll("form[data-quote]")) {
   ask();
 }
 
+// How long an e-mail of a dragged folder still waits.
+for (const place of document.querySelectorAll(".countdown")) {
+  const until = Date.parse(place.dataset.until);
+  const tick = () => {
+    const seconds = Math.ceil((until - Date.now()) / 1000);
+    place.textContent = seconds > 0 ? `in ${seconds} s` : "now";
+    if (seconds > 0) setTimeout(tick, 1000);
+  };
+  tick();
+}
+
 // One click, one action: a form that was sent is not sent again while the answer is on its way.
 for (const form of document.querySelectorAll("form[method=post]")) {
   form.addEventListener("submit", (event) => {

@@ -169,3 +169,30 @@ def test_scripts_and_every_page_are_told_how_much_is_open(staff: FlaskClient, ho
     told = staff.get("/api/v1/attention").get_json()["attention"]
     assert [one["job_id"] for one in told] == [job.id]
     assert "1<span" in staff.get("/dashboard").get_data(as_text=True)
+
+
+def test_a_move_by_hand_is_shown_with_its_grace_and_undone_from_the_jobs_page(
+    staff: FlaskClient, house: House, sweep: Sweeper
+) -> None:
+    job = make_job(house.store, status=Status.PRINTING)
+    drag(house, job, Status.COMPLETED)
+    sweep.sweep()
+    done = house.store.load(job.id)
+    assert done.events[-1].type == "EmailQueued"
+    page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
+    assert "Its e-mail goes out" in page
+    values = {"csrf_token": token_in(page), "revision": done.job.revision}
+    assert staff.post(f"/dashboard/jobs/{job.id}/undo-move", data=values).status_code == 303
+    back = house.store.load(job.id)
+    assert (back.folder, back.job.status) == (job.folder, Status.PRINTING)
+    assert [event.type for event in back.events[-2:]] == ["EmailDropped", "StatusReverted"]
+    assert staff.post(f"/dashboard/jobs/{job.id}/undo-move", data=values).status_code == 409
+
+
+def test_a_step_by_a_button_has_no_move_to_undo(staff: FlaskClient, house: House) -> None:
+    job = make_job(house.store, status=Status.PRINTING)
+    page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
+    assert "Undo the move" not in page
+    values = {"csrf_token": token_in(page), "revision": job.job.revision}
+    assert staff.post(f"/dashboard/jobs/{job.id}/undo-move", data=values).status_code == 409
+    assert house.store.load(job.id).job == job.job
