@@ -5,10 +5,12 @@ Derived from the folder as it is, so it can be told anew at any time; the mirror
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from indexer.findings import Finding
 from printsys.domain.drags import last_move, still_missing
+from printsys.domain.events import Event
+from printsys.domain.job import Job
 from printsys.jobstore import Layout, Stored
 
 MISSING_WORDS = {
@@ -25,16 +27,20 @@ def needs_a_person(finding: Finding) -> bool:
     return not finding.fixes or bool(set(finding.fixes) - BY_THEMSELVES)
 
 
-def of_job(layout: Layout, stored: Stored) -> Iterator[Finding]:
-    """What a job's own record says is open; what is wrong in its folder, `check` tells."""
-    place = layout.relative(stored.folder)
-    missing = still_missing(stored.job, stored.events)
+def facts_missing(job: Job, events: Sequence[Event], place: str) -> Iterator[Finding]:
+    """What a move by hand skipped, and nobody has filled in since."""
+    missing = still_missing(job, events)
     if missing:
         words = " and ".join(MISSING_WORDS[fact] for fact in missing)
-        undo = ("undo-move",) if last_move(stored.events) else ()
-        sentence = f"{stored.job.student.name}'s job was moved to {stored.job.status} by hand, without {words}."
-        yield Finding("facts-missing", stored.id, place, sentence, ("supply", *undo))
+        undo = ("undo-move",) if last_move(events) else ()
+        sentence = f"{job.student.name}'s job was moved to {job.status} by hand, without {words}."
+        yield Finding("facts-missing", job.id, place, sentence, ("supply", *undo))
+
+
+def move_waits(layout: Layout, stored: Stored) -> Iterator[Finding]:
+    """A folder that cannot be moved yet, with what holds it."""
     if stored.move_pending is not None:
+        place = layout.relative(stored.folder)
         yield Finding("move-pending", stored.id, place, f"Job {stored.id}: {stored.move_pending}.", ("retry-move",))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from pydantic import ValidationError
 
+from indexer.attention import facts_missing, missing_job
 from indexer.check_mirror import check_mirror
 from indexer.findings import Finding
 from indexer.folders import not_a_job
@@ -56,6 +57,7 @@ def check_storage(store: JobStore, deep: bool = False, progress: Progress | None
     findings = [one for folder in suspicious if folder.exists() for one in _job(layout, folder, deep)]
     findings += _duplicates(layout, folders) + list(loose_files(layout))
     findings += sorted(left & {*_staging(layout), *_stray_intents(layout)}, key=lambda one: one.folder or "")
+    findings += [missing_job(job_id, told) for job_id, told in store.missing().items()]
     store.require_online()
     return findings
 
@@ -150,6 +152,7 @@ def _job(layout: Layout, folder: Path, deep: bool) -> Iterator[Finding]:
         return
     yield from _place(layout, folder, job, log, tell)
     yield from _files(folder, job, deep, tell)
+    yield from facts_missing(job, log.events, place)
 
 
 Teller = Callable[..., Finding]

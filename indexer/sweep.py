@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from indexer import check, folders, index, rows
-from indexer.attention import for_people, missing_job, of_job
+from indexer.attention import for_people, missing_job, move_waits
 from indexer.findings import Finding
 from indexer.index import Mirror
 from indexer.reach import reading, writing
@@ -169,7 +169,7 @@ class Sweeper:
         if row is None or any(getattr(row, name) != getattr(found, name) for name in AS_MIRRORED):
             report.changed += self.mirror.put_found(found, layout.root)
         wrong = [one for one in check.of_folder(layout, stored.folder) if one.kind != "move-pending"]
-        report.attention += for_people([*wrong, *of_job(layout, stored)])
+        report.attention += for_people([*wrong, *move_waits(layout, stored)])
         self.store.forget_missing(stored.id)
 
     # -- the rest -----------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -22,7 +23,7 @@ from printsys.errors import MirrorDown, StorageOffline
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.moves import write_intent
 from tests.fixtures_db import drop_database
-from tests.worlds import act, make_job, sync
+from tests.worlds import act, make_job, make_store, sync
 
 
 @pytest.fixture
@@ -309,3 +310,32 @@ def test_links_are_not_followed(store: JobStore, tmp_path: Path) -> None:
     os.symlink(outside, store.layout.status(Status.UPLOADED) / "link")
     assert [one.kind for one in check_storage(store)] == ["loose-file"]
     assert store.load(job.id).job.status is Status.UPLOADED
+
+
+def test_repair_does_what_is_safe_and_leaves_what_needs_a_decision(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = make_store(tmp_path)
+    lost, dragged, ruined, skipped = (
+        make_job(store, name, status=status)
+        for name, status in [
+            ("Ada", Status.UPLOADED),
+            ("Bea", Status.READY_TO_PRINT),
+            ("Cem", Status.UPLOADED),
+            ("Dee", Status.COMPLETED),
+        ]
+    )
+    (lost.folder / "metadata.json").unlink()
+    dragged.folder.rename(store.layout.status(Status.PRINTING) / dragged.folder.name)
+    (ruined.folder / "metadata.json").write_text("{ half", "utf-8")
+    skipped.folder.rename(store.layout.status(Status.PAID_PICKED_UP) / skipped.folder.name)
+    monkeypatch.setenv("PRINTSYS_STORAGE", str(tmp_path / "storage"))
+    monkeypatch.setenv("PRINTSYS_INSTANCE", str(tmp_path / "instance"))
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    arguments = argparse.Namespace(repair=True, deep=False, json=False, progress=False, storage=None)
+    assert command.run(arguments) == command.FINDINGS
+    told = capsys.readouterr().out
+    assert store.load(lost.id).events[-1].type == "MetadataRestored"
+    assert store.load(dragged.id).job.status is Status.PRINTING
+    assert (ruined.folder / "metadata.json").read_text("utf-8") == "{ half", "a person's text is never overwritten"
+    assert {line.partition(":")[0] for line in told.splitlines()} == {"metadata-unreadable", "facts-missing"}

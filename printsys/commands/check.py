@@ -1,4 +1,5 @@
-"""Prove that storage and mirror are whole. Nothing is changed. Exit code 0: clean, 1: findings, 2: could not run."""
+"""Prove that storage and mirror are whole. Exit code 0: clean, 1: findings, 2: could not run. Without --repair nothing
+is changed."""
 
 from __future__ import annotations
 
@@ -9,19 +10,24 @@ import sys
 from indexer.check import check_storage
 from indexer.check_mirror import check_mirror
 from indexer.findings import Finding
+from indexer.migrate import upgrade
+from indexer.reconcile import Reconciler
 from indexer.schema import create_engine
+from indexer.sweep import Sweeper
 from printsys.commands.common import add_storage_argument, database, settings_from
 from printsys.commands.progress import add_progress_argument, progress_bar
 from printsys.config import Settings
 from printsys.errors import PrintSysError, StorageOffline
 from printsys.jobstore import JobStore
-from printsys.wiring import open_store, remembered_at
+from printsys.tasks import make_look
+from printsys.wiring import build, open_store, remembered_at
 
 CLEAN, FINDINGS, COULD_NOT_RUN = 0, 1, 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--deep", action="store_true", help="read every file and compare its hash")
+    parser.add_argument("--repair", action="store_true", help="first carry out what is safe to do without asking")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     add_progress_argument(parser)
     add_storage_argument(parser)
@@ -30,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     settings = settings_from(args)
     store = _store(settings)
+    if args.repair:
+        _repair(settings)
     with progress_bar(args.progress, "Checking") as progress:
         findings = check_storage(store, args.deep, progress)
     problem = None
@@ -49,6 +57,18 @@ def _store(settings: Settings) -> JobStore:
     if not remembered_at(settings).exists() and not (settings.storage / ".printsys" / "storage-id").exists():
         raise StorageOffline(f"There is no storage in {settings.storage} to check.")
     return open_store(settings)
+
+
+def _repair(settings: Settings) -> None:
+    """What a start of the system does: interrupted changes are finished, lost metadata.json are rebuilt, edits and
+    moves by hand recorded, the mirror brought up to date. What needs a decision is left and told."""
+    with database(settings) as settings:
+        house = build(settings, make_look(settings))
+        assert settings.database_url is not None
+        upgrade(settings.database_url)
+        house.store.recover_all()
+        Sweeper(house.store, house.mirror, Reconciler(house.store, house.actions.drag_terms)).sweep()
+        house.mirror.engine.dispose()
 
 
 def _of_the_mirror(settings: Settings, store: JobStore, deep: bool) -> list[Finding]:
