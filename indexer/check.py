@@ -24,10 +24,10 @@ from printsys.errors import DamagedJob, JobNotFound
 from printsys.jobstore import JobStore, Layout, fs
 from printsys.jobstore.files import is_ignored, sha256_of
 from printsys.jobstore.jsontext import JsonProblem, decode_object
-from printsys.jobstore.layout import EVENTS, METADATA, file_inside
-from printsys.jobstore.log import Log, read_log
+from printsys.jobstore.layout import METADATA, file_inside
+from printsys.jobstore.log import Log
 from printsys.jobstore.moves import read_intent
-from printsys.jobstore.repair import id_inside, lies_where_it_says
+from printsys.jobstore.repair import id_inside, lies_where_it_says, whole_log
 from printsys.jobstore.stored import is_deleted
 
 FINISH = ("finish",)
@@ -131,7 +131,7 @@ def _job(layout: Layout, folder: Path, deep: bool) -> Iterator[Finding]:
             yield not_a_job(place, folder)
             return
         tell = _teller(job_id, place)
-        log = _read_log(folder, job_id)
+        log = whole_log(folder, job_id)
         document = log.document()
         job = parse(document)
     except DamagedJob as damage:
@@ -163,16 +163,6 @@ def _teller(job_id: str, place: str) -> Teller:
         return Finding(kind, job_id, place, sentence, fixes)
 
     return tell
-
-
-def _read_log(folder: Path, job_id: str) -> Log:
-    data = fs.read_if_there(folder / EVENTS)
-    if data is None:
-        raise DamagedJob(job_id, EVENTS, "the file is gone.")
-    log = read_log(data, job_id)
-    if not log.events:
-        raise DamagedJob(job_id, EVENTS, "it holds no finished event.")
-    return log
 
 
 def _metadata(folder: Path, document: Document, log: Log, tell: Teller) -> Iterator[Finding]:

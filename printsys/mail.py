@@ -23,12 +23,13 @@ from email_validator import EmailNotValidError, validate_email
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from printsys.config import ROOT, Lab, Settings
-from printsys.domain.job import FileRecord, Job, Status, plain
+from printsys.domain.job import FileRecord, Job, Status
 from printsys.domain.mails import Mail, OwedMail
 from printsys.domain.pricing import round_up_to_half_hour
 from printsys.errors import ConfigError, PrintSysError
 from printsys.student_texts import TEXTS, reasons
 from printsys.tokens import Tokens
+from printsys.wording import amount, clock, money
 
 TEMPLATES = ROOT / "templates" / "email"
 TEXT_WIDTH = 72
@@ -106,8 +107,7 @@ class Desk:
     def moment(self, moment: datetime) -> str:
         """`Monday, March 9, 2026, 10:20 am`, where the lab is."""
         here = moment.astimezone(self.zone)
-        clock = f"{here.hour % 12 or 12}:{here:%M} {'am' if here.hour < 12 else 'pm'}"
-        return f"{here:%A}, {here:%B} {here.day}, {here.year}, {clock}"
+        return f"{here:%A}, {here:%B} {here.day}, {here.year}, {clock(here)}"
 
     @property
     def zone(self) -> ZoneInfo:
@@ -131,7 +131,7 @@ def make_desk(settings: Settings, lab: Lab, tokens: Tokens, folders: Sequence[Pa
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"money": _money, "amount": _amount, "wrap": _wrap}
+    templates.filters |= {"money": money, "amount": amount, "wrap": _wrap}
     templates.globals |= {"texts": TEXTS, "Status": Status}
     return Desk(settings, lab, tokens, templates)
 
@@ -216,18 +216,9 @@ def _students_name(file: FileRecord) -> str:
     return _one_line(file.uploaded_as or file.name.rpartition("/")[2])
 
 
-def _money(value: Decimal) -> str:
-    return f"${value:,.2f}"
-
-
-def _amount(value: Decimal) -> str:
-    """A number without needless zeros."""
-    return plain(value.normalize())
-
-
 def _hours(value: Decimal) -> str:
     hours = round_up_to_half_hour(value)
-    return f"{_amount(hours)} {'hour' if hours == 1 else 'hours'}"
+    return f"{amount(hours)} {'hour' if hours == 1 else 'hours'}"
 
 
 def _wrap(text: str, indent: str = "") -> str:

@@ -10,8 +10,8 @@ from hypothesis import settings
 
 from tests.fixtures_db import *  # noqa: F403  fixtures are found by name
 
-# A loaded machine is no failure: what is slow is measured in bench/, not in tests. CI tries the same cases each time, so
-# that it judges the change; everybody else's run looks for new ones.
+# A loaded machine is no failure: what is slow is measured in bench/, not in tests. CI tries the same cases each time,
+# so that it judges the change; everybody else's run looks for new ones.
 settings.register_profile("lab", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("lab")
 

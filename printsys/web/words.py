@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import Flask
 
-from printsys.domain.job import Status, plain
+from printsys import wording
+from printsys.domain.job import Status
 from printsys.student_texts import TEXTS
 from printsys.web.auth import is_staff
 from printsys.web.house import house
+from printsys.wording import amount, money
 
 STATUS_NAMES = {
     Status.READY_TO_PRINT: "Ready to print",
@@ -52,13 +53,12 @@ def when(moment: datetime | None) -> str:
     if moment is None:
         return ""
     here = local(moment)
-    return f"{here:%b} {here.day}, {here.year}, {here.hour % 12 or 12}:{here:%M} {'am' if here.hour < 12 else 'pm'}"
+    return f"{here:%b} {here.day}, {here.year}, {wording.clock(here)}"
 
 
 def clock(moment: datetime) -> str:
     """`7:25:40 pm`, for what is about to happen."""
-    here = local(moment)
-    return f"{here.hour % 12 or 12}:{here:%M:%S} {'am' if here.hour < 12 else 'pm'}"
+    return wording.clock(local(moment), seconds=True)
 
 
 def day(moment: datetime | None) -> str:
@@ -80,15 +80,6 @@ def ago(moment: datetime | None) -> str:
     if seconds < 48 * 3600:
         return f"{int(seconds // 3600)} h"
     return f"{int(seconds // 86400)} days"
-
-
-def money(value: Decimal | str | None) -> str:
-    return "" if value is None else f"${Decimal(value):,.2f}"
-
-
-def amount(value: Decimal | None) -> str:
-    """A number without needless zeros."""
-    return "" if value is None else plain(Decimal(value).normalize())
 
 
 def size(count: int) -> str:
