@@ -50,6 +50,14 @@ def _clashes(one: Any, other: Any, path: str = "") -> list[str]:
     return [] if same_json(one, other) else [path]
 
 
+def news_since(events: Iterable[Event], revision: int) -> list[Event]:
+    """What happened after `revision` that somebody who saw the job then should know before deciding.
+
+    Bookkeeping that changes nothing of the job (an e-mail went out) is no news: it must not turn a click away.
+    """
+    return [event for event in events if event.seq > revision and event.patch.keys() - OURS]
+
+
 # -- files and folders ----------------------------------------------------------------------------------------------
 
 

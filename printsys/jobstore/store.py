@@ -14,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from printsys.domain import naming
+from printsys.domain.changes import news_since
 from printsys.domain.events import FILESYSTEM, Draft, EventType, seal, sha256
 from printsys.domain.job import Job, Status, parse
 from printsys.errors import JobBusy, JobNotFound, StaleJob, StorageFailure, StorageOffline
@@ -47,6 +48,15 @@ class Change:
 
     def record(self, *drafts: Draft) -> None:
         self.drafts.extend(drafts)
+
+
+def require_current(stored: Stored, seen: int | None) -> None:
+    """StaleJob, with what happened since, if the job is not the one that the caller saw at revision `seen`."""
+    if seen is None or seen == stored.job.revision:
+        return
+    since = news_since(stored.events, seen)
+    if since or seen > stored.job.revision:
+        raise StaleJob(stored.id, seen, stored.job.revision, since)
 
 
 class JobStore:
@@ -206,9 +216,7 @@ class JobStore:
         with self._locked(job_id):
             with self._disk_errors():
                 before = self._repaired(job_id, write=True)
-            if expected_revision is not None and before.job.revision != expected_revision:
-                since = [event for event in before.events if event.seq > expected_revision]
-                raise StaleJob(job_id, expected_revision, before.job.revision, since)
+            require_current(before, expected_revision)
             change = Change(before)
             yield change
             if change.drafts:

@@ -14,6 +14,7 @@ from printsys.domain.job import LIVE, Status
 from printsys.domain.workflow import Step
 from printsys.errors import InvalidInput, JobNotFound, PrintSysError, StaleJob, TransitionNotAllowed
 from printsys.jobstore import Stored
+from printsys.jobstore.store import require_current
 from printsys.web.auth import current_actor, login_required
 from printsys.web.cards import Card, shelf
 from printsys.web.errors import face_of
@@ -84,8 +85,7 @@ def act(job_id: str, action: str) -> ResponseReturnValue:
     if revision is None:
         raise InvalidInput({"revision": ["The page did not say which state of the job it showed. Please reload it."]})
     try:
-        if stored.job.revision != revision:
-            raise StaleJob(job_id, revision, stored.job.revision, [e for e in stored.events if e.seq > revision])
+        require_current(stored, revision)
         step = workflow.find_step(action, stored.job.status, current_actor())
         said = read_facts(step.needs, form_for(action, stored, house().lab).said(request.form))
         after = house().actions.perform(job_id, action, said, current_actor(), revision)

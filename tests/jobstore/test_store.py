@@ -493,3 +493,14 @@ def test_a_rename_never_replaces_an_empty_folder(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     with pytest.raises(FileExistsError):
         fs.rename_folder(tmp_path / "a", tmp_path / "b")
+
+
+def test_bookkeeping_that_changes_nothing_of_the_job_turns_no_click_away(store: JobStore, job: Stored) -> None:
+    seen = job.job.revision
+    with store.edit(job.id) as change:
+        change.record(Draft(EventType.EMAIL_SENT, "system", {"mail": "received", "queued_seq": 2}))
+    assert act(store, job, "notes", expected_revision=seen, notes="typed before the e-mail went out").job.notes
+    with pytest.raises(StaleJob):
+        act(store, job, "notes", expected_revision=seen, notes="typed before the notes changed")
+    with pytest.raises(StaleJob):
+        act(store, job, "notes", expected_revision=99, notes="from a page of another storage")

@@ -1,0 +1,215 @@
+"""How fast the folders are read, each beside this machine's own limit in the same run. Prints ratios.
+
+    python bench/sweep.py [JOBS]        (inside .venv; default 20,000 jobs; needs about 20 KB of disk for each)
+
+* idle sweep: every folder listed and compared, nothing changed, against scandir + stat of the same files alone
+* rebuild: `reindex` against scandir + read + json + COPY of the same files alone
+* change to mirror: a drag until its row says so, against one watchdog event and one upsert
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from watchdog.events import DirMovedEvent, FileSystemEvent, FileSystemEventHandler  # noqa: E402
+from watchdog.observers import Observer  # noqa: E402
+
+from indexer import migrate  # noqa: E402
+from indexer.index import Mirror  # noqa: E402
+from indexer.queries import Queries  # noqa: E402
+from indexer.rebuild import reindex  # noqa: E402
+from indexer.reconcile import Reconciler  # noqa: E402
+from indexer.schema import create_engine  # noqa: E402
+from indexer.service import Service  # noqa: E402
+from indexer.sweep import Sweeper  # noqa: E402
+from printsys.domain.job import Status  # noqa: E402
+from printsys.jobstore import JobStore, Stored  # noqa: E402
+from printsys.postgres import embedded_postgres  # noqa: E402
+from tests.worlds import make_job, make_store, terms  # noqa: E402
+
+DRAGS = 40
+
+
+def timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def fill(store: JobStore, count: int) -> None:
+    """`count` jobs in Archived: one real one, and copies of it with ids and chains of their own made by the store."""
+    seeds = [make_job(store, f"Student {n}", status=Status.PAID_PICKED_UP) for n in range(min(count, 200))]
+    texts = [{name: (s.folder / name).read_bytes() for name in ("metadata.json", "events.jsonl")} for s in seeds]
+    from printsys.domain.events import sha256
+    from printsys.domain.naming import job_id
+
+    for n in range(count - len(seeds)):
+        seed, files = seeds[n % len(seeds)], texts[n % len(seeds)]
+        new = job_id(n + 1)
+        folder = seed.folder.with_name(seed.folder.name.replace(seed.id, new))
+        folder.mkdir()
+        (folder / "original").mkdir()
+        (folder / "original" / "bracket v2.stl").write_bytes(b"x")
+        (folder / f"{folder.name}.stl").write_bytes(b"x")
+        metadata = files["metadata.json"].replace(seed.id.encode(), new.encode())
+        lines, before = [], None
+        events = files["events.jsonl"].splitlines()
+        for line in events:
+            event = json.loads(line.replace(seed.id.encode(), new.encode()))
+            event["prev"] = sha256(before) if before is not None else None
+            if line is events[-1]:
+                event["state"] = sha256(metadata)
+            before = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
+            lines.append(before + b"\n")
+        (folder / "metadata.json").write_bytes(metadata)
+        (folder / "events.jsonl").write_bytes(b"".join(lines))
+    past = time.time() - 3600
+    for folder in store.layout.job_folders():
+        for path in folder.rglob("*"):
+            if path.is_file():
+                os.utime(path, (past, past))
+
+
+def raw_listing(root: Path) -> None:
+    """The least that can tell a change: scandir of both folders of each job and stat of each file."""
+    for status in Status:
+        with os.scandir(root / status.value) as folders:
+            for folder in folders:
+                for inner in (folder.path, os.path.join(folder.path, "original")):
+                    with os.scandir(inner) as entries:
+                        for entry in entries:
+                            entry.stat(follow_symlinks=False)
+
+
+def raw_rebuild(root: Path, engine: sa.Engine) -> None:
+    """scandir + read + json + COPY of one row a job and one a event."""
+    jobs, events = io.StringIO(), io.StringIO()
+    for status in Status:
+        with os.scandir(root / status.value) as folders:
+            for folder in folders:
+                with open(os.path.join(folder.path, "metadata.json"), "rb") as file:
+                    document = json.loads(file.read())
+                jobs.write(f"{document['id']}\t{json.dumps(document)}\n".replace("\\", "\\\\"))
+                with open(os.path.join(folder.path, "events.jsonl"), "rb") as file:
+                    for line in file:
+                        event = json.loads(line)
+                        events.write(f"{document['id']}\t{event['seq']}\t{json.dumps(event)}\n".replace("\\", "\\\\"))
+    with engine.begin() as connection:
+        cursor = connection.connection.cursor()
+        cursor.execute("CREATE TEMP TABLE raw_jobs (id text, document jsonb) ON COMMIT DROP")
+        cursor.execute("CREATE TEMP TABLE raw_events (id text, seq int, event jsonb) ON COMMIT DROP")
+        for name, rows in (("raw_jobs", jobs), ("raw_events", events)):
+            rows.seek(0)
+            cursor.copy_expert(f"COPY {name} FROM STDIN", rows)
+
+
+def drag_latencies(store: JobStore, engine: sa.Engine) -> list[float]:
+    """Seconds from a rename to the row that says so, with the whole indexer running."""
+    swept, stop = threading.Event(), threading.Event()
+    service = Service(
+        store, engine, terms=lambda: terms(store), synced=lambda _: swept.set(), sweep_every_s=3600, watch_mode="native"
+    )
+    thread = threading.Thread(target=service.run, args=(stop,))
+    thread.start()
+    swept.wait()
+    queries = Queries(engine)
+    taken = []
+    for n in range(DRAGS):
+        job = make_job(store, f"Drag {n}", status=Status.READY_TO_PRINT)
+        wait(lambda job=job: queries.job(job.id) is not None)
+        start = time.perf_counter()
+        job.folder.rename(store.layout.status(Status.PRINTING) / job.folder.name)
+        wait(lambda job=job: queries.job(job.id).status is Status.PRINTING)
+        taken.append(time.perf_counter() - start)
+    stop.set()
+    thread.join()
+    return taken
+
+
+def raw_latencies(store: JobStore, mirror: Mirror, jobs: list[Stored]) -> list[float]:
+    """Seconds from a rename to watchdog's event, and one upsert."""
+    heard = threading.Event()
+
+    class Hear(FileSystemEventHandler):
+        def on_any_event(self, event: FileSystemEvent) -> None:
+            heard.set()
+
+    observer = Observer()
+    observer.schedule(Hear(), str(store.layout.root), recursive=True, event_filter=[DirMovedEvent])
+    observer.start()
+    taken = []
+    for job in jobs:
+        heard.clear()
+        start = time.perf_counter()
+        job.folder.rename(job.folder.with_name(job.folder.name + "x"))
+        heard.wait(10)
+        mirror.mark_problem(job.id, "timed")
+        taken.append(time.perf_counter() - start)
+        job.folder.with_name(job.folder.name + "x").rename(job.folder)
+    observer.stop()
+    observer.join()
+    return taken
+
+
+def wait(condition: Callable[[], bool]) -> None:
+    while not condition():
+        time.sleep(0.0005)
+
+
+def best(work: Callable[[], object], times: int = 3) -> float:
+    return min(timed(work) for _ in range(times))
+
+
+def p99(values: list[float]) -> float:
+    return statistics.quantiles(values, n=100)[98]
+
+
+def main(count: int) -> None:
+    place = Path(tempfile.mkdtemp(prefix="bench-"))
+    try:
+        with embedded_postgres(place / "instance") as url:
+            migrate.upgrade(url)
+            engine = create_engine(url)
+            store = make_store(place, clock=lambda: datetime.now(UTC))  # type: ignore[arg-type]
+            store.layout.make()
+            fill(store, count)
+            mirror = Mirror(engine)
+            sweeper = Sweeper(store, mirror, Reconciler(store, lambda: terms(store)))
+            rebuilt, raw = (
+                best(lambda: reindex(store, engine), 2),
+                best(lambda: raw_rebuild(store.layout.root, engine), 2),
+            )
+            print(f"rebuild of {count} jobs: {rebuilt:.2f} s, raw {raw:.2f} s: {raw / rebuilt:.0%} of the limit")
+            sweeper.sweep()
+            idle, raw = best(sweeper.sweep), best(lambda: raw_listing(store.layout.root))
+            print(f"idle sweep of {count} jobs: {idle:.2f} s, raw {raw:.2f} s: {raw / idle:.0%} of the limit")
+            latencies = drag_latencies(store, engine)
+            jobs = [make_job(store, f"Raw {n}") for n in range(DRAGS)]
+            for job in jobs:
+                mirror.put(job)
+            raws = raw_latencies(store, mirror, jobs)
+            print(f"drag to mirror, p99 of {DRAGS}: {p99(latencies) * 1000:.1f} ms, raw {p99(raws) * 1000:.1f} ms: "
+                  f"{p99(latencies) / p99(raws):.1f} times the limit")  # fmt: skip
+            engine.dispose()
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000)
