@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from aiosmtpd.controller import Controller
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from printsys.config import ROOT
 
@@ -27,6 +27,7 @@ CHROMIUM = [
 ]  # fmt: skip
 PASSWORD = "correct horse"
 PATIENCE_S = 60
+expect.set_options(timeout=20_000)  # a loaded machine is no failure
 
 
 def free_port() -> int:
