@@ -19,7 +19,7 @@ MISSING_WORDS = {
     "payment": "the payment",
     "rejection": "why it is not printed",
 }
-BY_THEMSELVES = frozenset({"finish", "accept-edit"})
+BY_THEMSELVES = frozenset({"finish", "accept-edit", "record-move"})
 """Fixes that the system carries out by itself: what has no others needs nobody."""
 
 
@@ -34,7 +34,7 @@ def facts_missing(job: Job, events: Sequence[Event], place: str) -> Iterator[Fin
         words = " and ".join(MISSING_WORDS[fact] for fact in missing)
         undo = ("undo-move",) if last_move(events) else ()
         sentence = f"{job.student.name}'s job was moved to {job.status} by hand, without {words}."
-        yield Finding("facts-missing", job.id, place, sentence, ("supply", *undo))
+        yield Finding("facts-missing", job.id, place, sentence, ("supply", *undo, "accept-move"))
 
 
 def move_waits(layout: Layout, stored: Stored) -> Iterator[Finding]:

@@ -68,10 +68,10 @@ class Mirror:
                 notify(connection, row.id)
             return len(gone)
 
-    def settled(self, kind: str, folder: str) -> None:
+    def settled(self, one: Finding) -> None:
         """Something that needed a person was put right."""
         with writing(self.engine) as (connection, _):
-            connection.execute(sa.delete(attention).where(attention.c.kind == kind, attention.c.folder == folder))
+            connection.execute(sa.delete(attention).where(sa.tuple_(*_key(one)) == WHICH))
             notify(connection, ATTENTION)
 
     def mark_problem(self, job_id: str, problem: str) -> bool:
@@ -147,16 +147,23 @@ def recount(connection: sa.Connection) -> None:
 
 def set_attention(connection: sa.Connection, findings: Sequence[Finding], stale: sa.ColumnElement[bool]) -> None:
     """Replace what needs a person where it is `stale`; what was known before keeps its date."""
-    there = sa.tuple_(attention.c.kind, attention.c.folder)
-    told = [(one.kind, one.folder) for one in findings]
-    gone = connection.execute(sa.delete(attention).where(stale, there.not_in(told)))
-    new = {tuple(row) for row in connection.execute(sa.select(attention.c.kind, attention.c.folder))}
+    told = [_key(one) for one in findings]
+    gone = connection.execute(sa.delete(attention).where(stale, WHICH.not_in(told)))
+    new = {tuple(row) for row in connection.execute(sa.select(*KEY))}
     if gone.rowcount or set(told) - new:
         notify(connection, ATTENTION)
     for one in findings:
-        values = one.as_json()
+        values = one.as_json() | {"file": one.file or ""}
         upsert = insert(attention).values(values)
-        connection.execute(upsert.on_conflict_do_update(index_elements=["kind", "folder"], set_=values))
+        connection.execute(upsert.on_conflict_do_update(index_elements=[c.name for c in KEY], set_=values))
+
+
+KEY = (attention.c.kind, attention.c.folder, attention.c.file)
+WHICH = sa.tuple_(*KEY)
+
+
+def _key(one: Finding) -> tuple[str, str, str]:
+    return one.kind, one.folder or "", one.file or ""
 
 
 def notify(connection: sa.Connection, what: str) -> None:

@@ -49,6 +49,7 @@ class JobRow:
     problem: str | None
     asked_in_file: Status | None
     mail_owed: int
+    next_mail_at: datetime | None
     document: Document
 
     @property
@@ -158,8 +159,10 @@ class Queries:
 
     def attention(self) -> list[Finding]:
         """What the last sync found that needs a person, the oldest first."""
-        rows = self._all(sa.select(*attention.c).order_by(attention.c.since, attention.c.kind, attention.c.folder))
-        return [Finding(row.kind, row.job_id, row.folder, row.sentence, tuple(row.fixes)) for row in rows]
+        rows = self._all(
+            sa.select(*attention.c).order_by(attention.c.since, attention.c.kind, attention.c.folder, attention.c.file)
+        )
+        return [Finding(r.kind, r.job_id, r.folder, r.sentence, tuple(r.fixes), r.file or None) for r in rows]
 
     def changes(self) -> int:
         """A number that grows with every change of the mirror: for those who missed a notification."""

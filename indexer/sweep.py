@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from indexer import check, folders, index, rows
 from indexer.attention import for_people, missing_job, move_waits
-from indexer.findings import Finding
+from indexer.findings import BEGIN_ANEW, Finding
 from indexer.index import Mirror
 from indexer.reach import reading, writing
 from indexer.rebuild import Progress, Report, duplicate, reindex
@@ -142,7 +142,7 @@ class Sweeper:
             logger.info("%s is looked at again later: %s", place, error)
             return
         except PrintSysError as error:
-            self._unreadable(Finding("unreadable", job_id, place, str(error), ("quarantine",)), known, seen, report)
+            self._unreadable(Finding("unreadable", job_id, place, str(error), BEGIN_ANEW), known, seen, report)
             return
         self._mirror(outcome.stored, known, report)
         seen[job_id] = self.store.layout.relative(outcome.stored.folder)
@@ -179,7 +179,7 @@ class Sweeper:
         for row in known.values():
             if row.id in seen or not self._is_nowhere(row.id):
                 continue
-            if self.store.in_trash(row.id):
+            if self.store.is_put_away(row.id):
                 report.removed += self.mirror.remove([row.id])
                 continue
             told = {"student_name": row.student_name, "status": row.status, "folder": row.folder}

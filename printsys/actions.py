@@ -68,7 +68,7 @@ class Actions:
             files,
             lambda job_id, staged: job_created(job_id, staged.folder, said, staged.files, actor, self.clock()),
         )
-        return self._follow_up(stored)
+        return self.follow_up(stored)
 
     def perform(
         self, job_id: str, action: str, said: Facts, actor: str, expected_revision: int | None = None
@@ -83,7 +83,7 @@ class Actions:
                 added = _new_files(change, prepared, actor)
                 change.record(*added, *self._plan(change, action, actor, said))
                 change.to_trash = action == "delete"
-        after = self._follow_up(change.result)
+        after = self.follow_up(change.result)
         if asked is not None:
             revision = change.before.job.revision
             news = [event for event in after.events if event.seq > revision]
@@ -101,7 +101,7 @@ class Actions:
                 raise TransitionNotAllowed("undo-move", "The job's last step was not made by moving its folder.")
             waiting = mails.owed(change.before.events, job_id)
             change.record(*undo(change.job, Status(move.data["from"]), actor, self.terms(), waiting))
-        return self._follow_up(change.result)
+        return self.follow_up(change.result)
 
     def student_decides(self, job_id: str, nonce: str, confirm: bool, reason: str = "") -> Stored:
         """The student's answer by the e-mailed link. TokenUsed, TokenExpired, and what JobStore.edit raises."""
@@ -112,7 +112,7 @@ class Actions:
                 ("student_confirm", NoFacts()) if confirm else ("student_decline", OptionalReasonFacts(reason=reason))
             )
             change.record(*self._plan(change, action, STUDENT, said))
-        return self._follow_up(change.result)
+        return self.follow_up(change.result)
 
     def resend_confirmation(self, job_id: str, nonce: str) -> Stored:
         """A new link for a student whose old one ran out; not more often than every two minutes."""
@@ -124,13 +124,13 @@ class Actions:
                     "resend-email", "We sent you an e-mail a moment ago. Please give it two minutes."
                 )
             change.record(*self._plan(change, "resend-email", STUDENT, ResendFacts()))
-        return self._follow_up(change.result)
+        return self.follow_up(change.result)
 
     def record(self, job_id: str, decide: Callable[[Stored], Sequence[Draft]]) -> Stored:
         """Record what a task found out. `decide` sees the job under its lock, so it re-checks what it was told."""
         with self.store.edit(job_id) as change:
             change.record(*decide(change.before))
-        return self._follow_up(change.result) if change.drafts else change.result
+        return self.follow_up(change.result) if change.drafts else change.result
 
     def price(self, job: Job, weight_g: Decimal | None, volume_ml: Decimal | None) -> Quote:
         """What an approval of today with these figures would cost."""
@@ -167,7 +167,8 @@ class Actions:
                 raise InvalidInput({"print_file": [f"{name} is not in the job's folder any more."]}) from error
         return [describe(stored.folder, name, "filesystem", self.clock()) for name in unknown]
 
-    def _follow_up(self, stored: Stored) -> Stored:
+    def follow_up(self, stored: Stored) -> Stored:
+        """Tell the mirror and the queue of a job that was just recorded."""
         try:
             self.mirror.put(stored)
         except MirrorDown as error:

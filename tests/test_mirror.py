@@ -381,7 +381,7 @@ def test_upgrading_again_changes_nothing(lively: list[Stored], queries: Queries,
     before = snapshot(queries)
     migrate.upgrade(database_url)
     assert snapshot(queries) == before
-    assert migrate.current(database_url) == "0001"
+    assert migrate.current(database_url) == "0002"
 
 
 def test_two_processes_may_upgrade_at_once(postgres_server: str) -> None:

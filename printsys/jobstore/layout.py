@@ -30,7 +30,9 @@ class Layout:
         self.moves = self.system / "moves"
         self.staging = self.system / "staging"
         self.trash = self.system / "trash"
+        self.quarantine = self.system / "quarantine"
         self.missing = self.system / "missing"
+        self.away = self.system / "away.json"
         self.storage_id = self.system / "storage-id"
         longest = len(str(root)) + len(f"/{Status.READY_TO_PRINT}/") + FOLDER_NAME_LIMIT + len(f"/{ORIGINAL}/")
         self.file_name_limit = min(FILE_NAME_LIMIT, PATH_LIMIT - longest)
@@ -51,7 +53,7 @@ class Layout:
         return path.relative_to(self.root).as_posix()
 
     def status_of(self, folder: Path) -> Status | None:
-        """The status folder that `folder` lies in; None for the trash."""
+        """The status folder that `folder` lies in; None for the trash and the quarantine."""
         try:
             return Status(folder.parent.name) if folder.parent.parent == self.root else None
         except ValueError:
@@ -63,6 +65,7 @@ class Layout:
             self.moves,
             self.staging,
             self.trash,
+            self.quarantine,
             self.missing,
             *(self.root / s.value for s in Status),
         ):

@@ -30,6 +30,13 @@ def _sent(data: Data) -> list[str]:
     return [name.removeprefix("original/") for name in data.get("files", []) if name.startswith("original/")]
 
 
+def _created(data: Data) -> str:
+    files = ", ".join(_sent(data)) or "no files"
+    if "reprint_of" in data:
+        return f"Made to print job {data['reprint_of']} again: {files}"
+    return f"Made of {data['found_in']}: {files}" if "found_in" in data else f"Submitted: {files}"
+
+
 def _list(value: Any) -> str:
     return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
 
@@ -55,7 +62,7 @@ def _reasoned(text: str) -> Callable[[Data], str]:
 
 
 SENTENCES: dict[EventType, Callable[[Data], str]] = {
-    EventType.JOB_CREATED: lambda d: f"Submitted: {', '.join(_sent(d)) or 'no files'}",
+    EventType.JOB_CREATED: _created,
     EventType.STAFF_APPROVED: lambda d: f"Approved at {money(d.get('cost'))}",
     EventType.JOB_REJECTED: _rejected,
     EventType.STUDENT_CONFIRMED: lambda d: "The student confirmed",
@@ -86,6 +93,11 @@ SENTENCES: dict[EventType, Callable[[Data], str]] = {
     EventType.ORIGINAL_RESTORED: lambda d: f"The student's own {d.get('name') or 'file'} was restored",
     EventType.FACTS_SUPPLIED: lambda d: f"Filled in: {_list(d.get('supplied', []))}",
     EventType.MOVE_UNDONE: lambda d: f"The move was undone; back to {status_name(d.get('to'))}",
+    EventType.MOVE_ACCEPTED: lambda d: "The move was left as it is",
+    EventType.EVENT_LOST: lambda d: "What happened here is not known any more",
+    EventType.RECORD_RESTORED: lambda d: (
+        f"The damaged record was begun anew ({_list(d.get('aside', []))} kept in aside)"
+    ),
     EventType.METADATA_EDITED: lambda d: "metadata.json was edited by hand",
     EventType.METADATA_RESTORED: lambda d: "metadata.json was restored from the log",
     EventType.FOLDER_MOVED: lambda d: f"The folder was moved to {status_name(d.get('to'))}",

@@ -14,6 +14,7 @@ from printsys.domain.mails import owed
 from printsys.domain.workflow import Step
 from printsys.jobstore import Stored
 from printsys.jobstore.files import Seen, list_files, printable
+from printsys.jobstore.stored import is_deleted
 from printsys.student_texts import reasons
 from printsys.web.cards import Card
 from printsys.web.forms_staff import ACTION_FORMS, ActionForm, form_for
@@ -69,7 +70,7 @@ def job_page(house: House, stored: Stored) -> dict[str, Any]:
         ),
         "history": history(stored.events),
         "moved_by_hand": last_move(stored.events),
-        "held_back": max((m.not_before for m in owed(stored.events, stored.id) if m.not_before), default=None),
+        "held_back": card.held_back,
         "waiting_mails": [(MAIL_NAMES.get(mail.mail, mail.mail), mail) for mail in owed(stored.events, stored.id)],
         "reasons": reasons(stored.job, house.lab),
         "printer": house.lab.printer(stored.job.request.printer),
@@ -78,10 +79,14 @@ def job_page(house: House, stored: Stored) -> dict[str, Any]:
 
 
 def _offered(stored: Stored) -> list[Step]:
-    """What the table allows; what a move by hand skipped is asked for only where there is such a thing."""
+    """What the table allows; what puts something right is offered only where there is such a thing."""
     steps = workflow.steps_from(stored.job.status, STAFF)
-    missing = still_missing(stored.job, stored.events)
-    return [step for step in steps if step.action != "supply" or missing]
+    due = {
+        "supply": bool(still_missing(stored.job, stored.events)),
+        "accept-move": bool(still_missing(stored.job, stored.events)),
+        "keep": is_deleted(stored.log),
+    }
+    return [step for step in steps if due.get(step.action, True)]
 
 
 def _button(step: Step, stored: Stored, house: House, card: Card) -> Button:

@@ -7,6 +7,7 @@ import re
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
+from printsys import adopt
 from printsys.domain import facts, workflow
 from printsys.domain.events import STAFF, EventType
 from printsys.domain.facts import read_facts
@@ -41,7 +42,8 @@ def dashboard() -> ResponseReturnValue:
     wanted = request.args.get("status")
     status = Status(wanted) if wanted in set(Status) else None
     found = shelf(house(), status, q, max(1, request.args.get("page", 1, type=int)))
-    return render_template("staff/dashboard.html", shelf=found, q=q, banners=found.banners, LIVE=LIVE)
+    missed = len(house().store.away().lines)
+    return render_template("staff/dashboard.html", shelf=found, q=q, banners=found.banners, LIVE=LIVE, missed=missed)
 
 
 @pages.get("/jobs/<job_id>")
@@ -74,7 +76,18 @@ def undo_move(job_id: str) -> ResponseReturnValue:
     except StaleJob as stale:
         return _conflict("undo-move", house().store.load(job_id), stale)
     flash(f"The move is undone: {after.job.student.name}'s job is {status_name(after.job.status)} again.")
+    if request.form.get("back") == "dashboard":
+        return redirect(url_for("staff.dashboard", status=after.job.status.value), 303)
     return redirect(url_for("staff.job", job_id=job_id), 303)
+
+
+@pages.post("/jobs/<job_id>/reprint")
+@login_required
+def reprint(job_id: str) -> ResponseReturnValue:
+    """The same once more: a new job that goes its own way, with a price of its own."""
+    made = adopt.reprint(house().actions, job_id, current_actor())
+    flash(f"This is the new job; it prints {job_id} again.")
+    return redirect(url_for("staff.job", job_id=made.id), 303)
 
 
 @pages.post("/jobs/<job_id>/<action>")

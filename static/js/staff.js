@@ -1,5 +1,7 @@
 // Dialogs for what would otherwise be pages of their own, and the price of what is being typed.
 
+import { countDown } from "./countdown.js";
+
 for (const link of document.querySelectorAll("[data-dialog]")) {
   const dialog = document.getElementById(link.dataset.dialog);
   if (!dialog) continue;
@@ -61,16 +63,7 @@ for (const form of document.querySelectorAll("form[data-quote]")) {
   ask();
 }
 
-// How long an e-mail of a dragged folder still waits.
-for (const place of document.querySelectorAll(".countdown")) {
-  const until = Date.parse(place.dataset.until);
-  const tick = () => {
-    const seconds = Math.ceil((until - Date.now()) / 1000);
-    place.textContent = seconds > 0 ? `in ${seconds} s` : "now";
-    if (seconds > 0) setTimeout(tick, 1000);
-  };
-  tick();
-}
+countDown(document);
 
 // One click, one action: a form that was sent is not sent again while the answer is on its way.
 for (const form of document.querySelectorAll("form[method=post]")) {
