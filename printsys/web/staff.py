@@ -42,7 +42,7 @@ def dashboard() -> ResponseReturnValue:
     wanted = request.args.get("status")
     status = Status(wanted) if wanted in set(Status) else None
     found = shelf(house(), status, q, max(1, request.args.get("page", 1, type=int)))
-    missed = len(house().store.away().lines)
+    missed = bool(house().store.away().lines)
     return render_template("staff/dashboard.html", shelf=found, q=q, banners=found.banners, LIVE=LIVE, missed=missed)
 
 

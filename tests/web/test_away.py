@@ -56,7 +56,7 @@ def test_the_first_sweep_after_a_start_tells_staff_what_they_missed(
     assert f"/dashboard/jobs/{approved.id}/choose-file" in page
     assert f"/dashboard/jobs/{printing.id}/undo-move" in page
     assert "metadata.json was edited by hand" in page
-    assert "3 things happened" in staff.get("/dashboard").get_data(as_text=True)
+    assert "changed something in the folders" in staff.get("/dashboard").get_data(as_text=True)
     look()
     assert len(house.store.away().lines) == 3, "told once, and kept until somebody has read it"
     staff.post("/dashboard/attention/away", data={"csrf_token": token_in(page)})
