@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from indexer.findings import Finding
 from printsys.domain.drags import last_move, still_missing
+from printsys.domain.estimates import open_difference
 from printsys.domain.events import Event
 from printsys.domain.job import Job
 from printsys.jobstore import Layout, Stored
@@ -35,6 +36,15 @@ def facts_missing(job: Job, events: Sequence[Event], place: str) -> Iterator[Fin
         undo = ("undo-move",) if last_move(events) else ()
         sentence = f"{job.student.name}'s job was moved to {job.status} by hand, without {words}."
         yield Finding("facts-missing", job.id, place, sentence, ("supply", *undo, "accept-move"))
+
+
+def price_differs(job: Job, events: Sequence[Event], place: str) -> Iterator[Finding]:
+    """A file that was sliced after the student agreed says something else than was agreed."""
+    read = open_difference(job, events)
+    if read is not None:
+        name, told = str(read.data.get("name")), " and ".join(str(one) for one in read.data["differences"])
+        sentence = f"{name} of {job.student.name}'s job differs from what was agreed: {told}. The agreed price stays."
+        yield Finding("price-differs", job.id, place, sentence, ("keep-price",), name)
 
 
 def move_waits(layout: Layout, stored: Stored) -> Iterator[Finding]:

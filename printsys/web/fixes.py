@@ -54,6 +54,10 @@ def _accept_move(one: Finding) -> Stored:
     return house().actions.perform(_job_of(one), "accept-move", NoFacts(), current_actor())
 
 
+def _keep_price(one: Finding) -> Stored:
+    return house().actions.perform(_job_of(one), "keep-price", NoFacts(), current_actor())
+
+
 def _retry_move(one: Finding) -> Stored:
     stored = house().store.load(_job_of(one))
     if stored.move_pending is not None:
@@ -102,6 +106,7 @@ FIXES = {
     "make-a-reprint": Fix("Make it a reprint job", "The copy is a job of its own now.", _reprint, shows_job=True),
     "undo-move": Fix("Undo the move", "The job is back where it was.", _undo_move),
     "accept-move": Fix("Leave the move as it is", "The job goes on without it.", _accept_move),
+    "keep-price": Fix("Keep the agreed price", "The agreed price is kept.", _keep_price),
     "retry-move": Fix("Try to move it again", "The folder is where it belongs.", _retry_move),
     "restore-metadata": Fix("Restore metadata.json", "Restored; the other file is in “aside”.", _restore_metadata),
     "restore-record": Fix("Begin the record anew", "The job can go on; the old record is in “aside”.", _restore_record),

@@ -37,6 +37,12 @@ def _created(data: Data) -> str:
     return f"Made of {data['found_in']}: {files}" if "found_in" in data else f"Submitted: {files}"
 
 
+def _read(data: Data) -> str:
+    told = f"Weight and time were read from {data.get('name') or 'the print file'}"
+    different = data.get("differences")
+    return f"{told}, which differs from what was agreed: {_list(different)}" if different else told
+
+
 def _list(value: Any) -> str:
     return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
 
@@ -88,7 +94,10 @@ SENTENCES: dict[EventType, Callable[[Data], str]] = {
     EventType.FILE_REMOVED: lambda d: f"{d.get('name')} was removed",
     EventType.PRINT_FILE_CHOSEN: lambda d: f"Print file: {_list(d.get('print_files', []))}",
     EventType.MODEL_INSPECTED: lambda d: f"The model {d.get('name') or ''} was inspected".replace("  ", " "),
-    EventType.ESTIMATE_READ: lambda d: f"Weight and time were read from {d.get('name') or 'the print file'}",
+    EventType.ESTIMATE_READ: _read,
+    EventType.FILE_READ: lambda d: f"{d.get('name')} was looked into",
+    EventType.PRICE_KEPT: lambda d: "The agreed price is kept",
+    EventType.FILE_OPENED: lambda d: f"{d.get('name')} was opened in a slicer",
     EventType.THUMBNAIL_MADE: lambda d: "A picture was made",
     EventType.ORIGINAL_RESTORED: lambda d: f"The student's own {d.get('name') or 'file'} was restored",
     EventType.FACTS_SUPPLIED: lambda d: f"Filled in: {_list(d.get('supplied', []))}",

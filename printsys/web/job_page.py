@@ -8,6 +8,7 @@ from typing import Any
 
 from printsys.domain import workflow
 from printsys.domain.drags import last_move, still_missing
+from printsys.domain.estimates import open_difference
 from printsys.domain.events import STAFF
 from printsys.domain.job import FileRecord
 from printsys.domain.mails import owed
@@ -85,6 +86,7 @@ def _offered(stored: Stored) -> list[Step]:
         "supply": bool(still_missing(stored.job, stored.events)),
         "accept-move": bool(still_missing(stored.job, stored.events)),
         "keep": is_deleted(stored.log),
+        "keep-price": open_difference(stored.job, stored.events) is not None,
     }
     return [step for step in steps if due.get(step.action, True)]
 

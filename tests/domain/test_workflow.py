@@ -57,7 +57,7 @@ LEGAL: dict[tuple[str, Status], Status] = {
 }
 """Every change of status there is, but for the override, which leads anywhere."""
 ANYWHERE = {"override", "review", "unreview", "notes", "details", "supply", "accept-move", "keep", "delete"}
-STAYING = {"choose-file": {U, P, R, X}, "resend-email": {U, P, C, J}}
+STAYING = {"choose-file": {U, P, R, X}, "keep-price": {P, R, X}, "resend-email": {U, P, C, J}}
 MAILS = {"approve": Mail.APPROVED, "reject": Mail.REJECTED, "complete": Mail.COMPLETED}
 
 

@@ -84,7 +84,7 @@ STAYING = {
 }  # fmt: skip
 
 
-WHERE_DUE = {"supply", "accept-move", "keep"}
+WHERE_DUE = {"supply", "accept-move", "keep", "keep-price"}
 """Put something right: offered where something is wrong, and tested with the attention page."""
 
 
