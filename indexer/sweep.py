@@ -20,9 +20,9 @@ from indexer.findings import BEGIN_ANEW, Finding
 from indexer.index import Mirror
 from indexer.reach import reading, writing
 from indexer.rebuild import Progress, Report, duplicate, reindex
-from indexer.reconcile import Reconciler
+from indexer.reconcile import Outcome, Reconciler
 from indexer.schema import attention, jobs, mirror_state
-from printsys.domain.job import format_time
+from printsys.domain.job import LIVE, format_time
 from printsys.errors import JobBusy, JobNotFound, PrintSysError, StorageFailure, StorageOffline
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.files import signature
@@ -47,6 +47,8 @@ class Sweeper:
     changed: Callable[[str], None] = lambda job_id: None
     soon: set[str] = field(default_factory=set)
     """Jobs that were not settled when last looked at: look again in a moment."""
+    _recorded: dict[Path, str] = field(default_factory=dict)
+    """Listings of live folders in which nothing is left to record: known without PostgreSQL."""
 
     def sweep(self, progress: Progress | None = None) -> Report:
         """Every folder. StorageOffline, MirrorDown."""
@@ -70,6 +72,25 @@ class Sweeper:
         report.attention += self._beside_the_jobs()
         self._settle(report, {self.store.layout.relative(folder) for folder in other}, signatures)
         return report
+
+    def record_only(self) -> list[str]:
+        """What people did in the live folders, recorded while PostgreSQL is down; the mirror follows when it is back.
+
+        Returns the ids of the jobs that changed. StorageOffline.
+        """
+        self.store.require_online()
+        changed = []
+        for folder in self.store.layout.job_folders(LIVE):
+            listing = signature(folder, time.time_ns())
+            if listing is not None and self._recorded.get(folder) == listing:
+                continue
+            outcome = self._reconciled(folder)
+            if isinstance(outcome, Outcome) and outcome.first_new_seq is not None:
+                changed.append(outcome.stored.id)
+                self.changed(outcome.stored.id)
+            elif listing is not None and not (isinstance(outcome, Outcome) and outcome.unsettled):
+                self._recorded[folder] = listing
+        return changed
 
     def look_at(self, folder: Path) -> bool:
         """One folder that somebody pointed at. True: it is not settled yet, look again in a moment.
@@ -122,36 +143,44 @@ class Sweeper:
     def _look(
         self, folder: Path, known: Known, seen: dict[str, str], signatures: dict[str, str], report: Report
     ) -> None:
-        place = self.store.layout.relative(folder)
         listing = signature(folder, time.time_ns())
+        outcome = self._reconciled(folder)
+        if isinstance(outcome, Finding):
+            if outcome.kind == "duplicate":
+                report.attention.append(outcome)
+            else:
+                self._unreadable(outcome, known, seen, report)
+        if not isinstance(outcome, Outcome):
+            return
+        job_id = outcome.stored.id
+        if outcome.first_new_seq is not None:
+            report.news += [(job_id, event) for event in outcome.stored.events if event.seq >= outcome.first_new_seq]
+            self.changed(job_id)
+        self._mirror(outcome.stored, known, report)
+        seen[job_id] = self.store.layout.relative(outcome.stored.folder)
+        (self.soon.add if outcome.unsettled else self.soon.discard)(job_id)
+        if listing is not None and outcome.first_new_seq is None and not outcome.unsettled:
+            signatures[job_id] = listing
+
+    def _reconciled(self, folder: Path) -> Outcome | Finding | None:
+        """The job in `folder` with what happened there recorded, or why it is none; None: look again later."""
+        place = self.store.layout.relative(folder)
+        job_id = None
         try:
             job_id = id_inside(folder)
             if job_id is None:
-                if folder.exists():
-                    self._unreadable(folders.not_a_job(place, folder), known, seen, report)
-                return
-            first = self.store.find(job_id)
-            if first != folder:
-                if folder.exists():  # else the job has just moved on
-                    report.attention.append(duplicate(job_id, place, self.store.layout.relative(first)))
-                return
-            outcome = self.reconciler.reconcile(job_id)
+                return folders.not_a_job(place, folder) if folder.exists() else None
+            first = self.store.find(job_id, near=folder)
+            if first != folder:  # or the job has just moved on
+                return duplicate(job_id, place, self.store.layout.relative(first)) if folder.exists() else None
+            return self.reconciler.reconcile(job_id)
         except StorageOffline:
             raise
         except (JobBusy, JobNotFound, StorageFailure, FileNotFoundError) as error:
             logger.info("%s is looked at again later: %s", place, error)
-            return
+            return None
         except PrintSysError as error:
-            self._unreadable(Finding("unreadable", job_id, place, str(error), BEGIN_ANEW), known, seen, report)
-            return
-        self._mirror(outcome.stored, known, report)
-        seen[job_id] = self.store.layout.relative(outcome.stored.folder)
-        if outcome.first_new_seq is not None:
-            report.news += [(job_id, event) for event in outcome.stored.events if event.seq >= outcome.first_new_seq]
-            self.changed(job_id)
-        (self.soon.add if outcome.unsettled else self.soon.discard)(job_id)
-        if listing is not None and outcome.first_new_seq is None and not outcome.unsettled:
-            signatures[job_id] = listing
+            return Finding("unreadable", job_id, place, str(error), BEGIN_ANEW)
 
     def _unreadable(self, finding: Finding, known: Known, seen: dict[str, str], report: Report) -> None:
         """The job, if it is known to be one, keeps its last row and says so."""
@@ -200,6 +229,8 @@ class Sweeper:
 
     def _settle(self, report: Report, looked: set[str], signatures: dict[str, str], whole: bool = True) -> None:
         """Keep the signatures, and what needs a person, of the folders that were looked at."""
+        if not (whole or signatures or report.attention or self._is_raised(looked)):
+            return
         with writing(self.mirror.engine, patient=True) as (connection, _):
             if signatures:
                 values = [{"job": job_id, "listing": listing} for job_id, listing in signatures.items()]
@@ -212,3 +243,8 @@ class Sweeper:
                 index.recount(connection)
                 connection.execute(sa.update(mirror_state).values(synced_at=sa.func.now()))
             index.set_attention(connection, report.attention, stale)
+
+    def _is_raised(self, places: set[str]) -> bool:
+        with reading(self.mirror.engine) as connection:
+            raised = sa.select(sa.exists().where(attention.c.folder.in_(places)))
+            return bool(connection.execute(raised).scalar())

@@ -108,15 +108,18 @@ class JobStore:
         with self._locked(job_id), self._disk_errors():
             return self._repaired(job_id)
 
-    def find(self, job_id: str) -> Path:
+    def find(self, job_id: str, near: Path | None = None) -> Path:
         """The job's folder, wherever it is now: as last seen, by its name, or by the id inside. JobNotFound.
 
         Where several folders carry the id (somebody copied one), the job is the one that lies where its record says.
+        `near`: a folder that carries the id. It counts only where it bears the job's own name: a copy bears another.
         """
         seen = self._last_seen.get(job_id)
+        if seen is None and near is not None and naming.id_in_folder_name(near.name) == job_id:
+            seen = near
         if seen is not None and seen.parent != self.layout.trash and repair.lies_where_it_says(seen, job_id):
             return seen
-        for search in (self._named_for(job_id), self.layout.job_folders()):
+        for search in (self._of_that_name(seen), self._named_for(job_id), self.layout.job_folders()):
             found = [folder for folder in search if repair.id_inside(folder) == job_id]
             if found:
                 best = next((folder for folder in found if repair.lies_where_it_says(folder, job_id)), found[0])
@@ -125,11 +128,13 @@ class JobStore:
         self.require_online()
         raise JobNotFound(job_id)
 
+    def _of_that_name(self, seen: Path | None) -> Iterator[Path]:
+        """A folder that was dragged keeps its name, also one that a person gave it: no folder need be listed."""
+        if seen is not None:
+            yield from (self.layout.status(status) / seen.name for status in Status)
+
     def _named_for(self, job_id: str) -> Iterator[Path]:
-        seen = self._last_seen.get(job_id)
-        if seen is not None:  # a person's own name for it, in another status folder
-            yield from (self.layout.status(s) / seen.name for s in Status)
-        yield from self.layout.named_for(job_id, tuple(self.layout.status(s) for s in Status))
+        return self.layout.named_for(job_id, tuple(self.layout.status(s) for s in Status))
 
     def ids(self, statuses: tuple[Status, ...] = tuple(Status)) -> Iterator[tuple[str, Path]]:
         """(id, folder) of every job folder, by the id inside it; a folder without one is not a job."""
@@ -273,6 +278,18 @@ class JobStore:
         stored = repair.repair(self.layout, self.find(job_id), job_id, self.clock(), required=write)
         self._last_seen[job_id] = stored.folder
         return stored
+
+    def put_preview(self, job_id: str, name: str, data: bytes) -> Path:
+        """Keep a derived picture (`previews/…`) in the job's folder. It is no part of the record, so no event tells it.
+
+        JobNotFound, JobBusy, StorageFailure.
+        """
+        self.require_online()
+        with self._locked(job_id), self._disk_errors():
+            path = self.find(job_id) / name
+            path.parent.mkdir(exist_ok=True)
+            fs.replace(path, data)
+        return path
 
     # -- putting right what a person asked to be put right ----------------------------------------------------------
 
