@@ -118,6 +118,7 @@ class JobStore:
         if seen is None and near is not None and naming.id_in_folder_name(near.name) == job_id:
             seen = near
         if seen is not None and seen.parent != self.layout.trash and repair.lies_where_it_says(seen, job_id):
+            self._last_seen[job_id] = seen
             return seen
         for search in (self._of_that_name(seen), self._named_for(job_id), self.layout.job_folders()):
             found = [folder for folder in search if repair.id_inside(folder) == job_id]
