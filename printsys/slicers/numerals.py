@@ -10,7 +10,10 @@ from decimal import ROUND_HALF_UP, Decimal
 
 MOST = Decimal(10**9)
 LONGEST_S = 10 * 366 * 86400
-NUMBER = re.compile(r"(?<![\d.,])-?\d{1,12}(?:[.,]\d{1,12})?(?:[eE][+-]?\d{1,2})?(?![\d])")
+NUMBER = re.compile(
+    r"(?<![\d.,])(?<!\d[eE])(?<!\d[eE][+-])"  # not in the middle of another number
+    r"-?\d{1,12}+(?:[.,]\d{1,30}+)?+(?:[eE][+-]?\d{1,2}+)?+(?!\d|[eE][+-]?\d)"
+)
 PART = re.compile(
     r"(\d{1,9}(?:[.,]\d{1,9})?)\s*(days?|hours?|minutes?|min|seconds?|sec|[dhms])(?![a-z])", re.IGNORECASE
 )

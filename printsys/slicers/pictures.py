@@ -14,6 +14,8 @@ from printsys.slicers import bgcode, chitubox, closed, ends, gcode, ufp, zip_pic
 
 KINDS = ("PNG", "JPEG", "QOI", "BMP")
 MOST_PIXELS = 16_000_000
+ICON = 40
+"""Pictures with fewer dots a side are marks for a printer's display; they show nobody what is printed."""
 UNREADABLE = (
     UnidentifiedImageError,
     OSError,
@@ -56,10 +58,10 @@ def _first(candidates: Iterable[bytes]) -> bytes | None:
 
 
 def as_png(data: bytes) -> bytes | None:
-    """None for what is no picture that slicers embed, is damaged, or has more dots than any preview."""
+    """None for what is no picture that slicers embed, is damaged, or too small or large to be a preview."""
     try:
         with Image.open(io.BytesIO(data), formats=KINDS) as image:
-            if image.width * image.height > MOST_PIXELS:
+            if image.width * image.height > MOST_PIXELS or max(image.size) < ICON:
                 return None
             return _saved(image.convert("RGBA"))
     except (
