@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from lxml import etree
 
 from printsys.safezip import Package
-from printsys.slicers import gcode, project3mf, usage, xmltext
-from printsys.slicers.ends import HEAD, Ends
+from printsys.slicers import ends, gcode, project3mf, usage, xmltext
 from printsys.slicers.facts import UNKNOWN, Plate, SlicerFacts, Tool
 from printsys.slicers.numerals import number, seconds
 
@@ -88,7 +87,8 @@ def _filament(element: etree._Element) -> Tool:
 
 def _by_head(package: Package, name: str) -> SlicerFacts:
     """What the plate's G-code says at its beginning."""
-    return gcode.read(Ends(package.head(name, HEAD)))
+    with package.open(name) as stream:
+        return gcode.read(ends.of_start(stream))
 
 
 def _plate(index: int, stated: Plate | None, head: SlicerFacts | None) -> Plate:

@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Iterator
 from functools import cached_property
-from typing import BinaryIO, NamedTuple
+from typing import IO, BinaryIO, NamedTuple
 
 HEAD = 256 << 10
 TAIL = 192 << 10
@@ -23,7 +23,8 @@ MOST_PICTURES = 32
 BEGIN = re.compile(rb"^; ?thumbnail(?:_(\w{1,8}))? begin (\d{1,5})[ x](\d{1,5}) (\d{1,8})[^\r\n]*", re.MULTILINE)
 BODY = re.compile(rb"(?:[\r\n]+;[ \t]?[A-Za-z0-9+/=]{1,256}[ \t]*(?=[\r\n]|\Z))*")
 """What follows is the picture as long as it looks like base64: a file may lack the line that ends it."""
-COMMENT = re.compile(rb"^[ \t]*;+[ \t]*([^\r\n]{1,%d})" % MOST_LINE, re.MULTILINE)
+COMMENT = re.compile(rb"\n;+[ \t]*([^\r\n]{1,%d})" % MOST_LINE)
+"""Begins with bytes that are fixed, so that lines of moves are passed over quickly."""
 
 
 class Picture(NamedTuple):
@@ -52,11 +53,11 @@ class Ends:
 
     def _comments(self, text: bytes) -> Iterator[str]:
         for piece in self._without_pictures(text):
-            yield from (m.group(1).decode("utf-8", "replace").rstrip() for m in COMMENT.finditer(piece))
+            yield from (m.group(1).decode("utf-8", "replace").rstrip() for m in COMMENT.finditer(b"\n" + piece))
 
     def _without_pictures(self, text: bytes) -> Iterator[bytes]:
         at = 0
-        while (begin := BEGIN.search(text, at)) and len(self.pictures) < MOST_PICTURES:
+        while (begin := _next_picture(text, at)) and len(self.pictures) < MOST_PICTURES:
             yield text[at : begin.start()]
             body = BODY.match(text, begin.end())
             at = body.end() if body else begin.end()
@@ -97,15 +98,28 @@ class Ends:
 
 
 def of_file(stream: BinaryIO) -> Ends:
-    """Reads at most HEAD and TAIL, and pictures that began in the head to their end."""
+    """Reads at most HEAD and TAIL, and pictures that began in the head to their end. Lines cut in two count as none."""
     size = stream.seek(0, os.SEEK_END)
     stream.seek(0)
     head = head_of(stream)
-    stream.seek(max(len(head), size - TAIL))
-    return Ends(head, stream.read(TAIL))
+    if size - len(head) <= TAIL:
+        return Ends(head + stream.read(TAIL))
+    stream.seek(size - TAIL)
+    tail = stream.read(TAIL)
+    return Ends(_whole_lines(head), tail[tail.find(b"\n") + 1 :])
 
 
-def head_of(stream: BinaryIO) -> bytes:
+def of_start(stream: IO[bytes]) -> Ends:
+    """The beginning alone, of what can only be read from there."""
+    head = head_of(stream)
+    return Ends(_whole_lines(head) if len(head) >= HEAD else head)
+
+
+def _whole_lines(head: bytes) -> bytes:
+    return head[: head.rfind(b"\n") + 1]
+
+
+def head_of(stream: IO[bytes]) -> bytes:
     head = stream.read(HEAD)
     while len(head) < MOST_HEAD and _in_a_picture(head):
         more = stream.read(HEAD)
@@ -115,6 +129,11 @@ def head_of(stream: BinaryIO) -> bytes:
     return head
 
 
+def _next_picture(text: bytes, at: int = 0) -> re.Match[bytes] | None:
+    word = text.find(b"thumbnail", at)
+    return BEGIN.search(text, max(at, word - 2)) if word >= 0 else None
+
+
 def _in_a_picture(text: bytes) -> bool:
-    begins = list(BEGIN.finditer(text))
-    return bool(begins) and begins[-1].end() + int(begins[-1].group(4)) > len(text)
+    begin = BEGIN.search(text, max(0, text.rfind(b"thumbnail") - 2))
+    return begin is not None and begin.end() + int(begin.group(4)) > len(text)

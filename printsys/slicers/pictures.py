@@ -48,7 +48,10 @@ def _of_package(stream: BinaryIO) -> bytes | None:
         with open_package(stream) as package:
             shown = _first(zip_pictures.pictures(package))
             part = ufp.gcode_part(package) if shown is None else None
-            return _first(gcode.pictures(ends.Ends(package.head(part, ends.MOST_HEAD)))) if part else shown
+            if part is None:
+                return shown
+            with package.open(part) as inside:
+                return _first(gcode.pictures(ends.of_start(inside)))
     except ZipRefused:
         return None
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from printsys.safezip import Package
-from printsys.slicers import gcode
-from printsys.slicers.ends import HEAD, Ends
+from printsys.slicers import ends, gcode
 from printsys.slicers.facts import SlicerFacts
 
 
@@ -18,4 +17,5 @@ def read(package: Package) -> SlicerFacts:
     part = gcode_part(package)
     if part is None:
         return SlicerFacts(warnings=("There is no G-code in this package.",))
-    return gcode.read(Ends(package.head(part, HEAD)))
+    with package.open(part) as stream:
+        return gcode.read(ends.of_start(stream))
