@@ -1,7 +1,7 @@
 """Unpacking of heatshrink, the LZSS that binary G-code may use for its metadata.
 
 One bit says whether a literal byte follows, or a distance (window bits) and a length (lookahead bits), each less one.
-https://github.com/atomicobject/heatshrink; no wheel of it exists for every system that the lab may have.
+https://github.com/atomicobject/heatshrink. In Python, since a stranger's metadata is small and C reads past ends.
 """
 
 from __future__ import annotations

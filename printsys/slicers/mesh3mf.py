@@ -25,8 +25,8 @@ MOST_PLACED = 12_000_000
 MOST_INSTANCES = 2_000
 DEEPEST = 12
 MOST_BYTES = 1 << 30
-PATH = "{http://schemas.microsoft.com/3dmanufacturing/production/2015/06}path"
 TOO_MUCH = "It holds far more than a plate can."
+DAMAGED = "Its mesh is damaged."
 Key = tuple[str, str]
 
 
@@ -86,69 +86,74 @@ def load(package: Package, start: str, leave_out: Mapping[str, list[tuple[int, i
         if part.casefold() in done:
             continue
         done.add(part.casefold())
-        left -= _part(package, part, part == start, model, left, leave_out)
+        if package.size(part) > MOST_BYTES:
+            raise ZipRefused(TOO_MUCH)
+        with package.open(part) as source:
+            reader = _Part(model, part, part == start, left, leave_out)
+            xmltext.walk(source, reader.begin, reader.end)
+            left = reader.left
         todo += [key[0] for parts in model.components.values() for key, _ in parts if key[0].casefold() not in done]
     return model
 
 
-def _part(
-    package: Package, part: str, is_start: bool, model: Model, left: int, leave_out: Mapping[str, list[tuple[int, int]]]
-) -> int:
-    """Adds one model part; the number of its triangles."""
-    points, faces, came = array("d"), array("q"), 0
-    components: list[tuple[Key, Points]] = []
-    if package.size(part) > MOST_BYTES:
-        raise ZipRefused(TOO_MUCH)
-    with package.open(part) as source:
-        for element in xmltext.stream(source, ("vertex", "triangle", "component", "object", "item", "model")):
-            name = xmltext.local(element)
-            if name == "vertex":
-                points.extend((_float(element, "x"), _float(element, "y"), _float(element, "z")))
-            elif name == "triangle":
-                faces.extend((_int(element, "v1"), _int(element, "v2"), _int(element, "v3")))
-                came += 1
-            elif name == "component":
-                components.append(_reference(element, part))
-            elif name == "object":
-                _object(model, element, (part, element.get("id", "")), points, faces, components, leave_out)
-                points, faces, components = array("d"), array("q"), []
-            elif name == "item" and is_start and element.get("printable") != "0":
-                model.build.append(_reference(element, part))
-            elif name == "model" and is_start:
-                model.scale = MM.get(element.get("unit", "millimeter"), 1.0)
-            if came > left or len(points) > 9 * MOST_TRIANGLES:
-                raise ZipRefused(TOO_MUCH)
-    return came
+class _Part:
+    """Adds one model part to the model, element by element. `left` is how many triangles may still come."""
+
+    def __init__(
+        self, model: Model, part: str, is_start: bool, left: int, leave_out: Mapping[str, list[tuple[int, int]]]
+    ) -> None:
+        self.model, self.part, self.is_start, self.left, self.leave_out = model, part, is_start, left, leave_out
+        self._open({})
+
+    def _open(self, attributes: Mapping[str, str]) -> None:
+        self.about = attributes
+        self.points, self.faces = array("d"), array("q")
+        self.components: list[tuple[Key, Points]] = []
+
+    def begin(self, name: str, get: dict[str, str]) -> None:
+        if name == "vertex":
+            self.points.extend((float(get["x"]), float(get["y"]), float(get["z"])))
+        elif name == "triangle":
+            self.faces.extend((int(get["v1"]), int(get["v2"]), int(get["v3"])))
+            self.left -= 1
+        elif name == "object":
+            self._open(get)
+        elif name == "component":
+            self.components.append(_reference(get, self.part))
+        elif name == "item" and self.is_start and get.get("printable") != "0":
+            self.model.build.append(_reference(get, self.part))
+        elif name == "model" and self.is_start:
+            self.model.scale = MM.get(get.get("unit", "millimeter"), 1.0)
+        if self.left < 0 or len(self.points) > 9 * MOST_TRIANGLES:
+            raise ZipRefused(TOO_MUCH)
+
+    def end(self, name: str) -> None:
+        if name != "object":
+            return
+        key = (self.part, self.about.get("id", ""))
+        self.model.names[key] = self.about.get("name", "")[:200]
+        if self.about.get("type", "model") in ("support", "solidsupport", "surface", "other"):
+            self.model.unprintable.add(key)
+        if self.components or not self.faces:
+            self.model.components[key] = self.components
+        else:
+            self.model.meshes[key] = _mesh(self.points, self.faces, self.leave_out.get(key[1], []))
 
 
-def _object(
-    model: Model,
-    element: object,
-    key: Key,
-    points: array[float],
-    faces: array[int],
-    components: list[tuple[Key, Points]],
-    leave_out: Mapping[str, list[tuple[int, int]]],
-) -> None:
-    get = element.get  # type: ignore[attr-defined]
-    model.names[key] = str(get("name", ""))[:200]
-    if get("type", "model") in ("support", "solidsupport", "surface", "other"):
-        model.unprintable.add(key)
-    if components or not faces:
-        model.components[key] = components
-        return
+def _mesh(points: array[float], faces: array[int], leave_out: list[tuple[int, int]]) -> Mesh:
     mesh = Mesh(np.array(points).reshape(-1, 3), np.array(faces, dtype=np.int64).reshape(-1, 3))
     if mesh.faces.max() >= len(mesh.points) or mesh.faces.min() < 0 or not np.isfinite(mesh.points).all():
-        raise ZipRefused("Its mesh is damaged.")
+        raise ZipRefused(DAMAGED)
     keep = np.ones(len(mesh.faces), dtype=bool)
-    for first, last in leave_out.get(key[1], []):
+    for first, last in leave_out:
         keep[first : last + 1] = False
-    model.meshes[key] = Mesh(mesh.points, mesh.faces[keep])
+    return Mesh(mesh.points, mesh.faces[keep])
 
 
-def _reference(element: object, part: str) -> tuple[Key, Points]:
-    get = element.get  # type: ignore[attr-defined]
-    return (str(get(PATH) or part).lstrip("/"), str(get("objectid", ""))), _matrix(get("transform"))
+def _reference(get: Mapping[str, str], part: str) -> tuple[Key, Points]:
+    """`p:path`, whatever prefix the production extension has, names another part."""
+    path = next((value for name, value in get.items() if name.endswith(":path")), part)
+    return (path.lstrip("/"), get.get("objectid", "")), _matrix(get.get("transform"))
 
 
 def _matrix(text: str | None) -> Points:
@@ -156,18 +161,9 @@ def _matrix(text: str | None) -> Points:
     if text:
         figures = [float(figure) for figure in text.split()[:13]]
         if len(figures) != 12 or not np.isfinite(figures).all():
-            raise ZipRefused("Its mesh is damaged.")
+            raise ZipRefused(DAMAGED)
         matrix[:, :3] = np.array(figures).reshape(4, 3)
     return matrix
-
-
-def _float(element: object, name: str) -> float:
-    return float(element.get(name, "nan"))  # type: ignore[attr-defined]
-
-
-def _int(element: object, name: str) -> int:
-    value = int(element.get(name, "-1"))  # type: ignore[attr-defined]
-    return value if abs(value) < 1 << 40 else -1
 
 
 def placed(mesh: Mesh, matrix: Points, scale: float) -> Points:

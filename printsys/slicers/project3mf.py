@@ -140,7 +140,7 @@ def _item(model: mesh3mf.Model, item: mesh3mf.Item, counted: dict[mesh3mf.Key, i
 
 def _decimal(value: float) -> Decimal:
     if not np.isfinite(value) or abs(value) > 1e12:
-        raise ZipRefused("Its mesh is damaged.")
+        raise ZipRefused(mesh3mf.DAMAGED)
     return Decimal(float(value)).quantize(TENTH)
 
 
