@@ -14,7 +14,7 @@ from indexer.findings import Finding
 from indexer.reach import reading
 from indexer.schema import attention, events, files, job_counts, jobs, mirror_state
 from indexer.words import search_query
-from printsys.domain.job import Document, Status
+from printsys.domain.job import LIVE, Document, Status
 
 
 @dataclass(frozen=True)
@@ -151,6 +151,11 @@ class Queries:
         """Ids of the jobs whose student let the time to confirm run out."""
         late = sa.select(jobs.c.id).where(jobs.c.status == Status.PENDING.value, jobs.c.expires_at <= now)
         return [row.id for row in self._all(late.order_by(jobs.c.expires_at, jobs.c.id))]
+
+    def live_documents(self) -> list[Document]:
+        """metadata.json of every job in a live status."""
+        live = sa.select(jobs.c.document).where(jobs.c.status.in_([status.value for status in LIVE]))
+        return [row.document for row in self._all(live)]
 
     def with_content(self, sha256: str) -> list[tuple[str, str]]:
         """(job id, file name) of every recorded file with these bytes."""
