@@ -25,7 +25,7 @@ from printsys.domain.mails import Mail, OwedMail
 from printsys.errors import DamagedJob, JobBusy, JobNotFound, MirrorDown, StorageFailure
 from printsys.jobstore import Stored
 from printsys.mail import Desk, Unsendable, letter, make_desk
-from printsys.transport import Outcome, PermanentFailure, Sent, TemporaryFailure, deliver
+from printsys.transport import Carrier, Outcome, PermanentFailure, Sent, TemporaryFailure
 from printsys.wiring import House
 
 LOCK_PATIENCE_S = 30.0
@@ -45,12 +45,14 @@ class Postman:
         self,
         house: House,
         stop: threading.Event | None = None,
-        send: Callable[[EmailMessage, Settings], Outcome] = deliver,
+        send: Callable[[EmailMessage, Settings], Outcome] | None = None,
         mail_pauses_s: Sequence[float] = MAIL_PAUSES_S,
         server_pauses_s: Sequence[float] = SERVER_PAUSES_S,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.house, self.send, self.clock = house, send, clock
+        self.house, self.clock = house, clock
+        self.carrier = Carrier()
+        self.send = send or self.carrier.deliver
         self.stop = stop or threading.Event()
         self.desk: Desk = make_desk(house.settings, house.lab, house.tokens)
         self.backoff, self.server_backoff = BackOff(mail_pauses_s), BackOff(server_pauses_s)

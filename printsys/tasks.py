@@ -108,6 +108,7 @@ class Worker:
         """Until `stop` is called, then at most `STOP_PATIENCE_S` for what is under way."""
         self.consumer.run()
         self.consumer.stop(graceful=True)
+        self.postman.carrier.close()
 
     def stop(self) -> None:
         self.consumer.stop_flag.set()

@@ -14,7 +14,6 @@ from printsys.domain.facts import SubmitFacts, read_facts
 from printsys.domain.workflow import find_step
 from printsys.jobstore import Incoming, Stored
 from printsys.postman import Postman
-from printsys.transport import deliver
 from printsys.wiring import House, build
 from tests.mail.post import PostOffice, Server
 from tests.worlds import STAFF, STL, USUAL_FACTS
@@ -58,7 +57,7 @@ def postman(house: House) -> Postman:
 
 
 def impatient(house: House, **more: Any) -> Postman:
-    return Postman(house, **{"send": deliver, "mail_pauses_s": (0,), "server_pauses_s": (0,)} | more)
+    return Postman(house, **{"mail_pauses_s": (0,), "server_pauses_s": (0,)} | more)
 
 
 def submit(house: House, name: str = "Jane Doe", email: str = "jane@example.edu", **more: Any) -> Stored:
