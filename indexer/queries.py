@@ -14,7 +14,7 @@ from indexer.findings import Finding
 from indexer.reach import reading
 from indexer.schema import attention, events, files, job_counts, jobs, mirror_state
 from indexer.words import search_query
-from printsys.domain.job import Document, Status
+from printsys.domain.job import SUPERSEDED, Document, Status
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,11 @@ class JobRow:
     @property
     def sent_files(self) -> list[str]:
         """What the student sent, by the names that the student knows."""
-        sent = [file for file in self.document.get("files") or [] if file.get("role") == "original"]
+        sent = [
+            file
+            for file in self.document.get("files") or []
+            if file.get("role") == "original" and not file.get(SUPERSEDED)
+        ]
         return [file.get("uploaded_as") or file["name"].rpartition("/")[2] for file in sent]
 
 

@@ -21,7 +21,7 @@ from printsys.config import Settings
 from printsys.domain import mails
 from printsys.domain.events import Draft, EventType
 from printsys.domain.job import LIVE, Status
-from printsys.domain.mails import Mail, OwedMail
+from printsys.domain.mails import OwedMail
 from printsys.errors import DamagedJob, JobBusy, JobNotFound, MirrorDown, StorageFailure
 from printsys.jobstore import Stored
 from printsys.mail import Desk, Unsendable, letter, make_desk
@@ -153,7 +153,7 @@ class Postman:
         """Send, give up or drop `mail`, and record it. False where it is still owed."""
         if _key(mail) in self._unrecorded:
             self._record_sent(mail)
-        elif (why := reason_to_drop(stored, mail)) is not None:
+        elif (why := reason_to_drop(stored, mail, self.clock())) is not None:
             self._close(mail, mails.dropped(mail, why))
         else:
             return self._deliver(stored, mail)
@@ -197,12 +197,11 @@ class Postman:
         self.house.actions.record(mail.job_id, lambda now: [draft] if mail in mails.owed(now.events, now.id) else [])
 
 
-def reason_to_drop(stored: Stored, mail: OwedMail) -> str | None:
+def reason_to_drop(stored: Stored, mail: OwedMail, now: datetime) -> str | None:
     """Why `mail` should not be sent any more, in words."""
-    if not mails.still_makes_sense(mail, stored.job):
-        return f"the job is {stored.job.status} now"
-    if mail.mail == Mail.APPROVED and not (stored.job.confirmation and stored.job.confirmation.nonce):
-        return "there is nothing to confirm any more"
+    outrun = mails.outrun(mail, stored.job, now)
+    if outrun is not None:
+        return outrun
     if any(m.mail == mail.mail and m.queued_seq > mail.queued_seq for m in mails.owed(stored.events, stored.id)):
         return "a newer one says the same"
     return None

@@ -17,6 +17,7 @@ from printsys.config import Settings
 from printsys.errors import PrintSysError
 from printsys.lifeline import on_end
 from printsys.postman import Postman
+from printsys.rounds import make_rounds
 from printsys.taskqueue import QUEUE_DOWN, make_huey
 from printsys.wiring import build
 
@@ -80,6 +81,18 @@ def _sweep_task(huey: Huey, sweep: Callable[[], None]) -> TaskWrapper:
     return huey.periodic_task(crontab(), name="sweep_owed")(sweep_owed)
 
 
+def _rounds_task(huey: Huey, rounds: Callable[[], None]) -> TaskWrapper:
+    """Every five minutes what is due by the calendar: once is enough, however many computers do it."""
+
+    def rounds_made() -> None:
+        try:
+            rounds()
+        except PrintSysError as error:
+            logger.warning("what is due is looked for again in five minutes: %s", error)
+
+    return huey.periodic_task(crontab(minute="*/5"), name="rounds")(rounds_made)
+
+
 class QuietConsumer(Consumer):  # type: ignore[misc]
     """Ends when told by `stop_flag`; huey's own SIGTERM would interrupt a mail that is being sent."""
 
@@ -99,6 +112,7 @@ class Worker:
         self.consumer = QuietConsumer(self.huey, workers=THREADS, max_delay=POLL_S, shutdown_timeout=STOP_PATIENCE_S)
         self.postman = Postman(self.house, self.consumer.stop_flag)
         _sweep_task(self.huey, self.sweep)
+        _rounds_task(self.huey, lambda: make_rounds(self.house, self.consumer.stop_flag))
 
     def sweep(self) -> None:
         for job_id in self.postman.owing():

@@ -124,6 +124,13 @@ class SubmitFacts(Facts):
     message: Annotated[str, Field(max_length=2000), BeforeValidator(_tidy)] = ""
 
 
+class ResubmitFacts(SubmitFacts):
+    """The request anew. `files`: records of what was sent with it, originals and working copies; none: the old ones
+    hold."""
+
+    files: list[dict[str, Any]] = []
+
+
 def without_empty(values: Any) -> Any:
     """A field that was left empty is a field that was not given."""
     return {k: v for k, v in values.items() if v not in ("", None)} if isinstance(values, Mapping) else values
@@ -266,6 +273,8 @@ SENTENCES = {
     "finite_number": "This is not a number.",
     "string_too_long": "Please keep this under {max_length} characters.",
     "literal_error": "Please choose one of these: {expected}.",
+    "list_type": "Please choose from the list.",
+    "dict_type": "Please choose a file.",
     "enum": "Please choose one of these: {expected}.",
 }
 """pydantic's error types (https://docs.pydantic.dev/latest/errors/validation_errors/) in the lab's words."""

@@ -23,6 +23,20 @@ def job_created(
         "status": Status.UPLOADED.value,
         "status_since": at,
         "created_at": at,
+        **requested(said),
+        "files": list(files),
+        "print_files": [],
+        "notes": "",
+    }
+    created = Draft(
+        EventType.JOB_CREATED, actor, {"folder": folder, "files": [file["name"] for file in files]}, document
+    )
+    return [created, mails.queued(Mail.RECEIVED, said.student_email, actor)]
+
+
+def requested(said: SubmitFacts) -> Document:
+    """What the student said, as the sections of metadata.json have it."""
+    return {
         "student": {
             "name": said.student_name,
             "email": said.student_email,
@@ -38,14 +52,7 @@ def job_created(
             "due_date": said.due_date,
             "message": said.message,
         },
-        "files": list(files),
-        "print_files": [],
-        "notes": "",
     }
-    created = Draft(
-        EventType.JOB_CREATED, actor, {"folder": folder, "files": [file["name"] for file in files]}, document
-    )
-    return [created, mails.queued(Mail.RECEIVED, said.student_email, actor)]
 
 
 def files_added(job: Job, records: Sequence[FileRecord], actor: str) -> list[Draft]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +27,20 @@ class Incoming:
     source: str = "upload"
 
 
+@dataclass
+class Parcel:
+    """Files for a job that exists, staged beside storage/. `is_taken` once a change has them: then they are the job's,
+    whatever happens."""
+
+    place: Path
+    files: tuple[Document, ...]
+    is_taken: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        return [str(file["name"]) for file in self.files]
+
+
 @dataclass(frozen=True)
 class Staged:
     """The folder's name and its files as they are on disk now, as records for metadata.json: originals, then working
@@ -36,11 +50,21 @@ class Staged:
     files: tuple[Document, ...]
 
 
-def stage_files(staging: Path, folder_name: str, files: Sequence[Incoming], now: datetime, name_limit: int) -> Staged:
-    """Write each file as original/<safe name> (read-only) and as the working copy <folder name>[_n].<ext>, synced."""
+def stage_files(
+    staging: Path,
+    folder_name: str,
+    files: Sequence[Incoming],
+    now: datetime,
+    name_limit: int,
+    originals_there: Iterable[str] = (),
+) -> Staged:
+    """Write each file as original/<safe name> (read-only) and as the working copy <folder name>[_n].<ext>, synced.
+
+    `originals_there` are names in original/ that are taken already.
+    """
     originals = staging / ORIGINAL
     originals.mkdir()
-    taken: set[str] = set()
+    taken = {comparable(name) for name in originals_there}
     kept: list[FileRecord] = []
     working: list[FileRecord] = []
     for number, incoming in enumerate(files, 1):
@@ -64,6 +88,15 @@ def stage_files(staging: Path, folder_name: str, files: Sequence[Incoming], now:
         working.append(record.model_copy(update={"name": copy_name, "role": "working", "uploaded_as": None}))
     fs.sync_folder(originals)
     return Staged(folder_name, tuple(dump(record) for record in kept + working))
+
+
+def next_version(folder_name: str, names: Iterable[str]) -> str:
+    """What working copies of a new version are called, where files with `names` are in the folder: `<name>_v2` …"""
+    taken = {comparable(name) for name in names}
+    version = 2
+    while any(name.startswith(comparable(f"{folder_name}_v{version}")) for name in taken):
+        version += 1
+    return f"{folder_name}_v{version}"
 
 
 def _store(stream: BinaryIO, path: Path) -> tuple[int, str]:

@@ -10,7 +10,7 @@ from flask_wtf import CSRFProtect
 
 from indexer.notices import Notices
 from printsys.config import ROOT, Settings
-from printsys.web import api, attention, auth, errors, health, limits, live, security, staff, student, words
+from printsys.web import api, attention, auth, errors, health, limits, live, resubmit, security, staff, student, words
 from printsys.web.house import EXTENSION
 from printsys.wiring import House, build
 
@@ -40,7 +40,16 @@ def create_app(house: House) -> Flask:
     limits.init(app)
     for part in (security, errors, words):
         part.init(app)
-    for blueprint in (student.pages, auth.pages, staff.pages, attention.pages, api.pages, live.pages, health.pages):
+    for blueprint in (
+        student.pages,
+        resubmit.pages,
+        auth.pages,
+        staff.pages,
+        attention.pages,
+        api.pages,
+        live.pages,
+        health.pages,
+    ):
         app.register_blueprint(blueprint)
     return app
 

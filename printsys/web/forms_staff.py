@@ -80,18 +80,20 @@ class FilesForm(ActionForm):
 
     def prepare(self, stored: Stored, lab: Lab) -> None:
         super().prepare(stored, lab)
-        found = printable(stored.folder)
-        self.print_file.choices = [Choice(seen.name, _described(seen)) for seen in found]
+        old = {record.name for record in stored.job.files if record.is_superseded}
+        found = sorted(printable(stored.folder), key=lambda seen: seen.name in old)
+        self.print_file.choices = [Choice(seen.name, _described(seen, seen.name in old)) for seen in found]
         if not self.is_submitted():
             names = [seen.name for seen in found]
             chosen = [name for name in stored.job.print_files if name in names]
             self.print_file.data = chosen or names[:1]
 
 
-def _described(seen: Seen) -> str:
+def _described(seen: Seen, is_old: bool) -> str:
     saved = datetime.fromtimestamp(seen.mtime_ns / 1e9, UTC)
     passed = ago(saved)
-    return f"{seen.name} ({size(seen.size)}, saved {passed if passed == 'just now' else passed + ' ago'})"
+    words = [size(seen.size), f"saved {passed if passed == 'just now' else passed + ' ago'}"]
+    return f"{seen.name} ({', '.join(words + ['of an earlier version'] * is_old)})"
 
 
 class ApproveForm(FilesForm):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +84,12 @@ def act(house: House, job_id: str, action: str, **said: Any) -> Stored:
         facts = {"print_file": [file.name for file in job.files if file.role == "working"]} | facts
     needs = find_step(action, job.status, STAFF).needs
     return house.actions.perform(job_id, action, read_facts(needs, facts), STAFF)
+
+
+def later(house: House, **passed: float) -> House:
+    """The same house after `timedelta(**passed)`, for whoever decides by the clock."""
+    ahead = timedelta(**passed)
+    return replace(house, actions=replace(house.actions, clock=lambda: datetime.now(UTC) + ahead))
 
 
 @pytest.fixture
