@@ -92,8 +92,8 @@ def _csrf(error: CSRFError) -> ResponseReturnValue:
 
     if request.endpoint == "student.submit_post":
         return student.again_after_pause()
-    if request.endpoint == "resubmit.send":
-        return resubmit.again_after_pause()
+    if request.endpoint == "resubmit.send" and (page := resubmit.again_after_pause()) is not None:
+        return page
     face = Face(400, "This page was open for too long", "Please go back, reload the page, and send it again.")
     return _answer(face, face.advice)
 

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from printsys.actions import require_open_resubmission
 from printsys.domain.job import Job
-from printsys.errors import InvalidInput, StorageFailure, StorageOffline, TokenUsed
+from printsys.errors import InvalidInput, StorageFailure, StorageOffline, TokenInvalid, TokenUsed
 from printsys.student_texts import reasons
 from printsys.web.forms import SubmitForm, with_errors
 from printsys.web.house import house
@@ -52,10 +52,14 @@ def send(token: str) -> ResponseReturnValue:
     return redirect(url_for("student.status", token=house().tokens.status(job_id)), 303)
 
 
-def again_after_pause() -> ResponseReturnValue:
-    """The form as it was typed, where it lay open for longer than a form is good for."""
+def again_after_pause() -> ResponseReturnValue | None:
+    """The form as it was typed, where it lay open for longer than a form is good for; None for a link of nobody's."""
     token = (request.view_args or {})["token"]
-    job = house().store.load(house().tokens.read_resubmit(token)[0]).job
+    try:
+        job_id, _ = house().tokens.read_resubmit(token)
+    except TokenInvalid:
+        return None
+    job = house().store.load(job_id).job
     return _page(token, job, SubmitForm.of(house().lab), [PAUSED]), 400
 
 
