@@ -51,7 +51,7 @@ def bring(parcel: Path, folder: Path) -> None:
 
     Where a person has put a file of that name there meanwhile, ours is kept in aside/: it is noticed and raised.
     """
-    for source in sorted(path for path in parcel.rglob("*") if path.is_file()):
+    for source in _files_in(parcel):
         target = folder / source.relative_to(parcel)
         target.parent.mkdir(exist_ok=True)
         try:
@@ -62,6 +62,16 @@ def bring(parcel: Path, folder: Path) -> None:
         fs.sync_folder(target.parent)
     fs.sync_folder(folder)
     fs.remove_tree(parcel)
+
+
+def _files_in(parcel: Path) -> list[Path]:
+    """Raises what the disk refuses; `rglob` would pass over a folder that it may not read."""
+    with os.scandir(parcel) as entries:
+        inside = list(entries)
+    found: list[Path] = []
+    for entry in sorted(inside, key=lambda entry: entry.name):
+        found += _files_in(Path(entry.path)) if entry.is_dir(follow_symlinks=False) else [Path(entry.path)]
+    return found
 
 
 def drop_intent(layout: Layout, job_id: str) -> None:

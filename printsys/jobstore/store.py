@@ -210,7 +210,7 @@ class JobStore:
         """`files` on their way into a job that exists, written and synced outside its lock. A change takes them over
         by `change.parcel`; what none has taken is gone afterwards. Raises what `create` does, and JobNotFound."""
         stored = self.load(job_id)
-        place = self.layout.staging / f"{job_id}.{secrets.token_hex(4)}"
+        place = self.layout.staging / f"{job_id}.{self._random_bits(32):08x}"
         with self._locked(_parcel_lock(job_id)), self._disk_errors():
             place.mkdir(parents=True)
             try:
