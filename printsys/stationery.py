@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import SandboxedEnvironment
 
 from printsys.config import ROOT
@@ -34,6 +34,8 @@ class Stationery:
 
     def __init__(self, own: Path) -> None:
         self.own = own
+        self.mistakes: dict[str, str] = {}
+        """By e-mail, what was wrong with the lab's own template when it was last written."""
         built_in = FileSystemLoader(TEMPLATES)
         self._built_in = _environment(built_in)
         self._own = _environment(ChoiceLoader([FileSystemLoader(own), built_in]))
@@ -43,18 +45,13 @@ class Stationery:
         if not self.has_own():
             return _render(self._built_in, name, facts)
         try:
-            return _render(self._own, name, facts)
+            words = _render(self._own, name, facts)
         except MISTAKES as error:
-            logger.warning("the lab's own template for %s is not used: %s", name, told(error))
+            self.mistakes[name] = _told(error, name)
+            logger.warning("the lab's own template for %s is not used: %s", name, self.mistakes[name])
             return _render(self._built_in, name, facts)
-
-    def mistake(self, name: str, facts: Mapping[str, Any]) -> str | None:
-        """What is wrong with the lab's own template `name`, in a sentence."""
-        try:
-            _render(self._own, name, facts)
-        except MISTAKES as error:
-            return told(error)
-        return None
+        self.mistakes.pop(name, None)
+        return words
 
     def has_own(self) -> bool:
         """Whether the lab has any template of its own: each may be part of any e-mail."""
@@ -64,10 +61,10 @@ class Stationery:
         return sorted(self.own.iterdir()) if self.own.is_dir() else []
 
 
-def told(error: Exception) -> str:
-    where = getattr(error, "name", None) or "a template"
-    line = f" line {error.lineno}" if getattr(error, "lineno", None) else ""
-    return f"{where}{line}: {error}" if isinstance(where, str) else str(error)
+def _told(error: Exception, name: str) -> str:
+    """Where and what, in a line."""
+    where = f"{error.name or name}, line {error.lineno}" if isinstance(error, TemplateSyntaxError) else name
+    return f"{where}: {error or type(error).__name__}"
 
 
 def _environment(loader: BaseLoader) -> SandboxedEnvironment:
