@@ -11,6 +11,7 @@ from indexer.findings import Finding
 from printsys.domain.drags import last_move, still_missing
 from printsys.domain.events import Event
 from printsys.domain.job import Job
+from printsys.domain.mails import given_up
 from printsys.jobstore import Layout, Stored
 
 MISSING_WORDS = {
@@ -35,6 +36,15 @@ def facts_missing(job: Job, events: Sequence[Event], place: str) -> Iterator[Fin
         undo = ("undo-move",) if last_move(events) else ()
         sentence = f"{job.student.name}'s job was moved to {job.status} by hand, without {words}."
         yield Finding("facts-missing", job.id, place, sentence, ("supply", *undo))
+
+
+def mail_failed(job: Job, events: Sequence[Event], place: str) -> Iterator[Finding]:
+    """E-mails that were given up and that the student still waits for, with the mail server's own words."""
+    failed = given_up(events, job.status)
+    if failed:
+        told = "; ".join(f"“{one.mail}” to {one.to}: {one.answer}" for one in failed)
+        sentence = f"{job.student.name} did not get our e-mail {told}"
+        yield Finding("mail-failed", job.id, place, sentence, ("resend-mail", "change-address"))
 
 
 def move_waits(layout: Layout, stored: Stored) -> Iterator[Finding]:

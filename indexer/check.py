@@ -13,7 +13,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from pydantic import ValidationError
 
-from indexer.attention import facts_missing, missing_job
+from indexer.attention import facts_missing, mail_failed, missing_job
 from indexer.check_mirror import check_mirror
 from indexer.findings import Finding
 from indexer.folders import not_a_job
@@ -153,6 +153,7 @@ def _job(layout: Layout, folder: Path, deep: bool) -> Iterator[Finding]:
     yield from _place(layout, folder, job, log, tell)
     yield from _files(folder, job, deep, tell)
     yield from facts_missing(job, log.events, place)
+    yield from mail_failed(job, log.events, place)
 
 
 Teller = Callable[..., Finding]

@@ -8,6 +8,7 @@ is then sent again with the same Message-ID, by which mail programs and people r
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from printsys.domain.mails import OwedMail
 from printsys.errors import DamagedJob, JobBusy, JobNotFound, MirrorDown, StorageFailure
 from printsys.jobstore import Stored
 from printsys.mail import Desk, Unsendable, letter, make_desk
+from printsys.pulse import Trouble
 from printsys.transport import Carrier, Outcome, PermanentFailure, Sent, TemporaryFailure
 from printsys.wiring import House
 
@@ -35,6 +37,8 @@ SERVER_PAUSES_S = (5, 15, 60, 300)
 SERVER = "the mail server"
 OWING = (*LIVE, Status.REJECTED)
 """Where jobs that owe mail lie. Elsewhere a mail can only be left over from before; the mirror knows of those."""
+MOST_TROUBLES = 50
+_ADDRESS = re.compile(r"[^\s<>()]+@[^\s<>()]+")
 logger = logging.getLogger(__name__)
 
 
@@ -57,6 +61,9 @@ class Postman:
         self.desk: Desk = make_desk(house.settings, house.lab, house.tokens)
         self.backoff, self.server_backoff = BackOff(mail_pauses_s), BackOff(server_pauses_s)
         self._unrecorded: dict[tuple[str, int], str] = {}
+        self.error: Trouble | None = None
+        self.sent_at: datetime | None = None
+        self._trying: dict[tuple[str, int], Trouble] = {}
         self._read_folders = True  # at start the mirror may still be catching up
 
     # -- who owes -----------------------------------------------------------------------------------------------
@@ -163,8 +170,9 @@ class Postman:
         outcome, message_id = self._try(stored, mail)
         said = outcome.where if isinstance(outcome, Sent) else outcome.words
         level = logging.INFO if isinstance(outcome, Sent) else logging.WARNING
-        told = said.replace(mail.to, "(the student)")  # servers repeat the address; logs hold none
+        told = without_addresses(said)  # servers repeat the address; logs hold none
         logger.log(level, "job %s: e-mail %s, %s: %s", mail.job_id, mail.mail, type(outcome).__name__, told)
+        self._remember(mail, outcome)
         if isinstance(outcome, TemporaryFailure):
             self.server_backoff.failed(SERVER) if outcome.for_all else self.backoff.failed(_key(mail))
             return False
@@ -176,6 +184,22 @@ class Postman:
         else:
             self._close(mail, mails.failed(mail, outcome.words))
         return True
+
+    def _remember(self, mail: OwedMail, outcome: Outcome) -> None:
+        """For the worker's sign of life: what holds e-mail up, without anybody's address."""
+        now = self.clock()
+        self._trying.pop(_key(mail), None)
+        if isinstance(outcome, Sent):
+            self.error, self.sent_at = None, now
+            return
+        self.error = Trouble(now, without_addresses(outcome.words), mail.job_id)
+        if isinstance(outcome, TemporaryFailure):
+            self._trying[_key(mail)] = self.error
+
+    @property
+    def trying(self) -> tuple[Trouble, ...]:
+        """What holds up which job's e-mail, as last tried."""
+        return tuple(self._trying.copy().values())[-MOST_TROUBLES:]
 
     def _try(self, stored: Stored, mail: OwedMail) -> tuple[Outcome, str]:
         try:
@@ -194,7 +218,13 @@ class Postman:
         del self._unrecorded[_key(mail)]
 
     def _close(self, mail: OwedMail, draft: Draft) -> None:
+        self._trying.pop(_key(mail), None)
         self.house.actions.record(mail.job_id, lambda now: [draft] if mail in mails.owed(now.events, now.id) else [])
+
+
+def without_addresses(words: str) -> str:
+    """A mail server's words for where everybody may read them."""
+    return _ADDRESS.sub("(an address)", words)
 
 
 def reason_to_drop(stored: Stored, mail: OwedMail, now: datetime) -> str | None:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from huey import Huey, crontab
 from huey.api import TaskWrapper
@@ -17,8 +20,10 @@ from printsys.config import Settings
 from printsys.errors import PrintSysError
 from printsys.lifeline import on_end
 from printsys.postman import Postman
+from printsys.pulse import Pulse, beat
 from printsys.rounds import make_rounds
-from printsys.taskqueue import QUEUE_DOWN, make_huey
+from printsys.taskqueue import QUEUE_DOWN, make_huey, queue_length
+from printsys.transport import IDLE_S
 from printsys.wiring import build
 
 THREADS = 2
@@ -120,9 +125,20 @@ class Worker:
 
     def run(self) -> None:
         """Until `stop` is called, then at most `STOP_PATIENCE_S` for what is under way."""
+        stop = self.consumer.stop_flag
+        heart = threading.Thread(target=beat, args=(self.house.settings, stop, self.pulse), name="heart", daemon=True)
+        heart.start()
         self.consumer.run()
         self.consumer.stop(graceful=True)
         self.postman.carrier.close()
+        heart.join(STOP_PATIENCE_S)
+
+    def pulse(self) -> Pulse:
+        """The sign of life; and while at it, connections that nobody used for long are closed."""
+        self.postman.carrier.close(IDLE_S)
+        postman, now = self.postman, datetime.now(UTC)
+        waiting = queue_length(self.huey)
+        return Pulse(now, os.getpid(), waiting, postman.error, postman.sent_at, postman.trying)
 
     def stop(self) -> None:
         self.consumer.stop_flag.set()

@@ -48,6 +48,10 @@ def _undo_move(one: Finding) -> Stored:
     return house().actions.undo_move(_job_of(one), current_actor())
 
 
+def _resend_mail(one: Finding) -> Stored:
+    return house().actions.send_failed_again(_job_of(one), current_actor())
+
+
 def _forget(one: Finding) -> None:
     house().store.forget_missing(_job_of(one))
     house().mirror.remove([_job_of(one)])
@@ -67,6 +71,8 @@ FIXES = {
     "supply": Fix("Fill in what is missing", form="supply"),
     "choose-print-file": Fix("Choose the print file", form="choose-file"),
     "undo-move": Fix("Undo the move", "The job is back where it was.", _undo_move),
+    "resend-mail": Fix("Send it again", "The e-mail is in line again.", _resend_mail),
+    "change-address": Fix("Change the address", form="details"),
     "restore-metadata": Fix("Restore metadata.json", "Restored; the other file is in “aside”.", _restore_metadata),
     "restore-original": Fix("Restore the original", "The student's own file is back.", _restore_originals),
     "forget-job": Fix("Forget this job", "The job is not shown any more.", _forget),

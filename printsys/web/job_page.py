@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from printsys import pulse
 from printsys.domain import workflow
 from printsys.domain.drags import last_move, still_missing
 from printsys.domain.events import STAFF
@@ -71,6 +72,7 @@ def job_page(house: House, stored: Stored) -> dict[str, Any]:
         "moved_by_hand": last_move(stored.events),
         "held_back": max((m.not_before for m in owed(stored.events, stored.id) if m.not_before), default=None),
         "waiting_mails": [(MAIL_NAMES.get(mail.mail, mail.mail), mail) for mail in owed(stored.events, stored.id)],
+        "held_up": beat.holding_up(stored.id) if (beat := pulse.read(house.settings)) else None,
         "reasons": reasons(stored.job, house.lab),
         "printer": house.lab.printer(stored.job.request.printer),
         "files": files_of(stored),

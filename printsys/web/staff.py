@@ -23,6 +23,7 @@ from printsys.web.forms_staff import form_for
 from printsys.web.history import history
 from printsys.web.house import house
 from printsys.web.job_page import HARMFUL, job_page, label, sends
+from printsys.web.mail_state import mail_state
 from printsys.web.words import amount, money, status_name
 
 pages = Blueprint("staff", __name__, url_prefix="/dashboard")
@@ -41,7 +42,9 @@ def dashboard() -> ResponseReturnValue:
     wanted = request.args.get("status")
     status = Status(wanted) if wanted in set(Status) else None
     found = shelf(house(), status, q, max(1, request.args.get("page", 1, type=int)))
-    return render_template("staff/dashboard.html", shelf=found, q=q, banners=found.banners, LIVE=LIVE)
+    return render_template(
+        "staff/dashboard.html", shelf=found, q=q, banners=found.banners, LIVE=LIVE, mail=mail_state()
+    )
 
 
 @pages.get("/jobs/<job_id>")
