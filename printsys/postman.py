@@ -35,7 +35,7 @@ LOCK_PATIENCE_S = 30.0
 MAIL_PAUSES_S = (10, 60, 300, 1800, 3600)
 SERVER_PAUSES_S = (5, 15, 60, 300)
 SERVER = "the mail server"
-OWING = (*LIVE, Status.REJECTED)
+OWING = (*LIVE, Status.PAID_PICKED_UP, Status.REJECTED)
 """Where jobs that owe mail lie. Elsewhere a mail can only be left over from before; the mirror knows of those."""
 MOST_TROUBLES = 50
 _ADDRESS = re.compile(r"[^\s<>()]+@[^\s<>()]+")

@@ -74,6 +74,7 @@ def _environment(loader: BaseLoader) -> SandboxedEnvironment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        cache_size=0,  # a template that staff have just put there is used from the next mail on
     )
     made.filters |= {"money": money, "amount": amount, "wrap": wrap}
     made.globals |= {"texts": TEXTS, "Status": Status}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import smtplib
+import socket
 import ssl
 import threading
 import time
@@ -90,10 +91,12 @@ class Carrier:
         except smtplib.SMTPResponseException as error:
             if error.smtp_code == TOO_LARGE:
                 return _answer(error.smtp_code, error.smtp_error)
-            return TemporaryFailure(_words(error.smtp_error, error.smtp_code), for_all=True)
+            said = _words(error.smtp_error, error.smtp_code)
+            return TemporaryFailure(_advised(said, error), for_all=True)
         except (smtplib.SMTPException, OSError) as error:
             what = _words(str(error)) or type(error).__name__
-            return TemporaryFailure(f"{settings.mail.host} port {settings.mail.port}: {what}", for_all=True)
+            said = f"{settings.mail.host} port {settings.mail.port}: {what}"
+            return TemporaryFailure(_advised(said, error), for_all=True)
 
     def close(self, idle_s: float = 0.0) -> None:
         """Say goodbye on every connection that nobody has used for `idle_s` seconds."""
@@ -197,6 +200,27 @@ def _answer(code: int, said: bytes | str) -> Outcome:
     """What the server said about this e-mail."""
     words = _words(said, code)
     return PermanentFailure(words) if 500 <= code < 600 else TemporaryFailure(words)
+
+
+ADVICE: tuple[tuple[type[Exception], str], ...] = (
+    (smtplib.SMTPAuthenticationError, "The login was refused: look at MAIL_USERNAME and MAIL_PASSWORD."),
+    (smtplib.SMTPSenderRefused, "It does not let us send from this address: look at MAIL_DEFAULT_SENDER."),
+    (
+        smtplib.SMTPServerDisconnected,
+        "It fell silent: port 465 speaks TLS at once, port 587 after a greeting; or a firewall is in the way.",
+    ),
+    (ssl.SSLCertVerificationError, "Its certificate is not one that this computer trusts; nothing was said to it."),
+    (ssl.SSLError, "It does not speak TLS as expected: port 465 does at once, port 587 after a greeting."),
+    (socket.gaierror, "There is no server of that name: look at MAIL_SERVER, and whether this computer is online."),
+    (ConnectionRefusedError, "Nobody listens there: look at MAIL_SERVER and MAIL_PORT."),
+    (TimeoutError, "It does not answer: a firewall may be in the way, or the port is another one."),
+)
+"""What each failure of the conversation itself usually means."""
+
+
+def _advised(said: str, error: Exception) -> str:
+    advice = next((sentence for kind, sentence in ADVICE if isinstance(error, kind)), "")
+    return f"{said}{'' if said.endswith('.') else '.'} {advice}".strip() if advice else said
 
 
 def _words(said: bytes | str, code: int | None = None) -> str:

@@ -248,6 +248,15 @@ def test_the_labs_own_template_is_used_and_the_others_stay(
     assert "Thank you, your request has arrived." in html_of(letter)
 
 
+def test_a_template_is_used_from_the_next_mail_on(house: House, own: Path, office: PostOffice) -> None:
+    postman = impatient(house)
+    for said in ("We have your 3D", "One", "Two"):
+        postman.attend(submit(house).id)
+        assert office.letters[-1]["Subject"].startswith(said)
+        (own / "foot.txt").write_text("Bye.\n")
+        (own / "received.txt").write_text("One\n\nHello\n" if said.startswith("We") else "Two\n\nHello\n")
+
+
 @pytest.mark.parametrize(
     "wrong", ["{{ nonsense }}", "{% if %}", "{{ 1 / 0 }}", "{{ ''.__class__.__mro__[1].__subclasses__() }}"]
 )

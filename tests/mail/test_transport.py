@@ -75,7 +75,7 @@ def test_the_conversation_is_encrypted_before_the_login(
         assert isinstance(deliver(message, right), Sent)
         wrong = deliver(message, using(settings, port=server.port, use_tls=True, username="lab", password="wrong"))
         assert isinstance(wrong, TemporaryFailure) and wrong.for_all, "no student's mail is given up for it"
-        assert wrong.words.startswith("535")
+        assert wrong.words.startswith("535") and "MAIL_PASSWORD" in wrong.words
     finally:
         server.stop()
     assert seen[0] == (True, b"lab", b"right")
@@ -118,7 +118,7 @@ def test_a_server_with_a_stranger_s_certificate_gets_nothing(
         outcome = deliver(message, using(settings, port=server.port, use_tls=True))
     finally:
         server.stop()
-    assert isinstance(outcome, TemporaryFailure) and "certificate" in outcome.words
+    assert isinstance(outcome, TemporaryFailure) and "not one that this computer trusts" in outcome.words
     assert office.tried == 0
 
 
@@ -234,7 +234,31 @@ def test_a_server_that_never_speaks_is_not_waited_for_for_ever(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         outcome = deliver(message, using(settings, host="127.0.0.1", port=silent.getsockname()[1]))
     assert isinstance(outcome, TemporaryFailure) and outcome.for_all
-    assert "timed out" in outcome.words
+    assert "timed out" in outcome.words and "firewall" in outcome.words
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("127.0.0.1", "Nobody listens there"),
+        ("no-such-server.invalid", "no server of that name"),
+    ],
+)
+def test_a_server_that_is_not_there_is_told_in_plain_words(
+    settings: Settings, message: EmailMessage, host: str, said: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    outcome = deliver(message, using(settings, host=host, port=port))
+    assert isinstance(outcome, TemporaryFailure) and outcome.for_all and said in outcome.words
+
+
+def test_a_port_that_speaks_no_tls_is_told_in_plain_words(
+    settings: Settings, message: EmailMessage, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "IMPLICIT_TLS_PORT", server.port)
+    outcome = deliver(message, using(settings, port=server.port, use_tls=True))
+    assert isinstance(outcome, TemporaryFailure) and "port 465" in outcome.words
 
 
 def test_an_address_that_the_server_cannot_carry_is_given_up(settings: Settings, desk: Desk) -> None:
