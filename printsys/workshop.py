@@ -1,5 +1,6 @@
-"""Finds out what a job's files say: models are inspected, sliced files read, pictures made. What is owed is in the record
-(`domain/owed_work.py`), so whoever looks, however often, does each thing once.
+"""Finds out what a job's files say: models are inspected, sliced files read, pictures made.
+
+What is owed is in the record (`domain/owed_work.py`), so whoever looks, however often, does each thing once.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Workshop:
             self._read(stored, record)
 
     def _read(self, stored: Stored, record: FileRecord) -> None:
-        """What a slicer wrote. A file that vanished meanwhile, or is saved over, is looked into when that is recorded."""
+        """What a slicer wrote. What vanished meanwhile, or was saved over, is read once that is recorded."""
         try:
             facts = slicers.read(self.house.store.file(stored, record.name))
         except (JobNotFound, OSError) as error:
