@@ -1,7 +1,7 @@
 """The slicers that the opener knows, and where each system usually has them.
 
 `windows` are patterns beneath Program Files and the person's own Programs folder; `exe` is what App Paths in the
-registry lists; `programs` are looked for on PATH; `mac` are bundles in /Applications; `flatpak` ids are those of Flathub.
+registry lists; `programs` are looked for on PATH; `mac` are bundles in /Applications; `flatpak` are Flathub's ids.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def _on_windows(known: Known, computer: Computer) -> Iterator[Path]:
     folders = [computer.environ.get(name, "") for name in ("ProgramW6432", "ProgramFiles", "ProgramFiles(x86)")]
     for folder in [*folders, str(Path(local) / "Programs") if local else ""]:
         for pattern in known.windows if folder else ():
-            yield from (path for path in _newest_first(Path(folder), pattern) if path.is_file())
+            yield from (path for path in _newest_first(Path(folder), pattern) if os.path.isfile(path))
 
 
 def _registered(known: Known, computer: Computer) -> Iterator[Path]:
@@ -61,12 +61,12 @@ def _registered(known: Known, computer: Computer) -> Iterator[Path]:
 
 
 def _programs(paths: list[str]) -> Iterator[Path]:
-    yield from (Path(path) for path in paths if Path(path).is_absolute() and Path(path).is_file())
+    yield from (Path(path) for path in paths if os.path.isabs(path) and os.path.isfile(path))
 
 
 def _on_macos(known: Known, computer: Computer) -> Iterator[Path]:
     for folder in (computer.root / "Applications", computer.home / "Applications"):
-        yield from (folder / bundle for bundle in known.mac if (folder / bundle / "Contents" / "MacOS").is_dir())
+        yield from (folder / bundle for bundle in known.mac if os.path.isdir(folder / bundle / "Contents" / "MacOS"))
 
 
 def _on_linux(known: Known, computer: Computer) -> Iterator[Path]:
@@ -78,7 +78,7 @@ def _on_linux(known: Known, computer: Computer) -> Iterator[Path]:
     candidates += [folder / app for folder in flatpak for app in known.flatpak]
     for folder in (computer.home / "Applications", computer.home / ".local/bin", computer.root / "opt"):
         candidates += _newest_first(folder, known.appimage) if known.appimage else []
-    yield from (candidate for candidate in candidates if candidate.is_file() and os.access(candidate, os.X_OK))
+    yield from (candidate for candidate in candidates if os.path.isfile(candidate) and os.access(candidate, os.X_OK))
 
 
 def _newest_first(folder: Path, pattern: str) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from opener import names
@@ -26,10 +26,16 @@ def read(folder: Path) -> Record:
     """Never raises for what the file holds, nor for a file that is not there."""
     try:
         with open(folder / METADATA, "rb") as file:
-            raw = file.read(SIZE_LIMIT)
+            found = parse(file.read(SIZE_LIMIT))
     except OSError:
-        return Record()
-    return parse(raw)
+        found = Record()
+    return found if found.method else replace(found, method=_method_in_name(folder.name))
+
+
+def _method_in_name(folder_name: str) -> str:
+    """`Resin` of `JaneDoe_Resin_Clear_k7m29xq4`; empty where a person named the folder otherwise."""
+    words = folder_name.split("_")
+    return words[-3] if len(words) >= 4 and names.job_id(words[-1]) else ""
 
 
 def parse(raw: bytes) -> Record:

@@ -52,6 +52,8 @@ class Why(Enum):
     NO_SLICER = "No program for {} was found on this computer. The file is {}"
     NOT_CHOSEN = "Nothing was opened, because no program was chosen."
     NOT_STARTED = "{} could not be started: {}. The file is {}"
+    # Setting up
+    REGISTRATION = "This computer did not take the registration: {}"
 
 
 class Refused(Exception):

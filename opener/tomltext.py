@@ -1,4 +1,4 @@
-"""Writing the little TOML that the opener needs (`tomllib` only reads), without touching what a person wrote around it."""
+"""Writes the little TOML that the opener needs (`tomllib` only reads); what a person wrote around it stays."""
 
 from __future__ import annotations
 
