@@ -49,11 +49,15 @@ class Storage:
             raise Refused(Why.OFFLINE, str(self.root))
         return found
 
-    def resolve(self, request: Request) -> tuple[Path, record.Record]:
-        """The absolute path of the file that is asked for, and what its job's record says. Raises Refused."""
+    def prove(self) -> None:
+        """Raises Refused unless this is the storage that the computer was set up for."""
         found = self.id()
         if self.expected_id and found != self.expected_id:
             raise Refused(Why.OTHER_STORAGE, str(self.root))
+
+    def resolve(self, request: Request) -> tuple[Path, record.Record]:
+        """The absolute path of the file that is asked for, and what its job's record says. Raises Refused."""
+        self.prove()
         for pause in (*LOOK_AGAIN_S, None):
             try:
                 folder = self._job_folder(request.job)

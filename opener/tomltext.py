@@ -24,9 +24,12 @@ def with_value(text: str, key: str, value: str) -> str:
     line = f"{key} = {quoted(value)}"
     lines = text.splitlines()
     top = next((i for i, each in enumerate(lines) if each.lstrip().startswith("[")), len(lines))
-    there = [i for i in range(top) if re.match(rf"\s*{re.escape(key)}\s*=", lines[i])]
-    lines[there[0] : there[0] + 1] = [line] if there else []
-    changed = "\n".join(lines if there else [line, *lines]) + "\n"
+    there = next((i for i in range(top) if re.match(rf"\s*{re.escape(key)}\s*=", lines[i])), None)
+    if there is None:
+        lines.insert(0, line)
+    else:
+        lines[there] = line
+    changed = "\n".join(lines) + "\n"
     if tomllib.loads(changed) != {**tomllib.loads(text), key: value}:
         raise ValueError(f"{key} could not be set; please set it by hand to {quoted(value)}")
     return changed
