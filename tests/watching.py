@@ -1,0 +1,34 @@
+"""The indexer as it runs in the lab, for tests of what it notices by itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from indexer.service import Service
+from indexer.watcher import WatchMode
+from printsys.jobstore import JobStore
+from tests.waiting import until
+from tests.worlds import terms
+
+
+@contextmanager
+def running_indexer(store: JobStore, engine: sa.Engine, mode: WatchMode = "native") -> Iterator[Service]:
+    """The indexer, running and watching; the sweep after its start is the last for an hour."""
+    swept, stop = threading.Event(), threading.Event()
+    service = Service(
+        store, engine, terms=lambda: terms(store), synced=lambda _: swept.set(), sweep_every_s=3600, watch_mode=mode
+    )
+    thread = threading.Thread(target=service.run, args=(stop,))
+    thread.start()
+    try:
+        assert swept.wait(30)
+        until(lambda: service._watcher is not None)
+        yield service
+    finally:
+        stop.set()
+        thread.join(30)
+    assert not thread.is_alive()
