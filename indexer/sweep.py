@@ -56,8 +56,8 @@ class Sweeper:
     mirror: Mirror
     reconciler: Reconciler
     changed: Callable[[str], None] = lambda job_id: None
-    soon: set[str] = field(default_factory=set)
-    """Jobs that were not settled when last looked at: look again in a moment."""
+    soon: dict[str, Path] = field(default_factory=dict)
+    """Jobs, and their folders, that were not settled when last looked at: look again in a moment."""
     _recorded: dict[Path, str] = field(default_factory=dict)
     """Listings of live folders in which nothing is left to record: known without PostgreSQL."""
 
@@ -186,7 +186,10 @@ class Sweeper:
             self.changed(job_id)
         self._mirror(outcome.stored, known, report)
         seen[job_id] = self.store.layout.relative(outcome.stored.folder)
-        (self.soon.add if outcome.unsettled else self.soon.discard)(job_id)
+        if outcome.unsettled:
+            self.soon[job_id] = outcome.stored.folder
+        else:
+            self.soon.pop(job_id, None)
         if listing is not None and outcome.first_new_seq is None and not outcome.unsettled:
             signatures[job_id] = listing
 

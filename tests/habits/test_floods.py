@@ -14,11 +14,14 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from indexer.queries import Queries
-from indexer.schema import create_engine
+from indexer.rebuild import Report, reindex
+from indexer.schema import create_engine, files
 from printsys.domain.job import Status
 from printsys.jobstore import JobStore
+from tests.crowds import make_crowd
 from tests.waiting import until
 from tests.watching import running_indexer
 from tests.worlds import make_job, make_store
@@ -78,7 +81,34 @@ def test_what_is_lost_when_the_kernels_queue_really_overflows_is_swept_up(
         with stopped(process):
             make_more_noise_than(int(QUEUE.read_text()), loud.folder)
             unheard = make_job(store, "Ada Byron", status=Status.READY_TO_PRINT)
-            unheard.folder.rename(store.layout.status(Status.PRINTING) / unheard.folder.name)
+            dragged = unheard.folder.rename(store.layout.status(Status.PRINTING) / unheard.folder.name)
+            (dragged / "sliced.gcode").write_bytes(b"G28\n")  # too young to be believed finished by the sweep
         until(lambda: queries.job(unheard.id) is not None, 60)
         until(lambda: queries.job(unheard.id).status is Status.PRINTING, 60)  # type: ignore[union-attr]
-        until(lambda: queries.job(loud.id) is not None)
+        until(lambda: "FileAdded" in [event.type for event in queries.events(unheard.id)], 60)
+
+
+JOBS, LIVE_JOBS, FILES_EACH = 100_000, 20_000, 3
+
+
+@pytest.mark.proof
+def test_sixty_thousand_files_that_arrive_at_once_are_all_mirrored_within_one_sweep(
+    store: JobStore, engine: sa.Engine, queries: Queries
+) -> None:
+    make_crowd(store, JOBS - LIVE_JOBS, Status.ARCHIVED)
+    live = make_crowd(store, LIVE_JOBS, Status.UPLOADED)
+    reindex(store, engine)
+    sweeps: list[Report] = []
+    with running_indexer(store, engine, swept=sweeps.append):
+        assert queries.count() == JOBS
+        before = len(sweeps)
+        for folder in live:
+            for number in range(FILES_EACH):
+                (folder / f"plate {number}.gcode").write_bytes(b"G28 ; %d\n" % number)
+        until(lambda: _slicer_files(engine) == LIVE_JOBS * FILES_EACH, 3600)
+    assert len(sweeps) - before <= 1
+
+
+def _slicer_files(engine: sa.Engine) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(sa.select(sa.func.count()).where(files.c.role == "slicer")).scalar_one())
