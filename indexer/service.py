@@ -133,9 +133,13 @@ class Service:
                 self._sync()
             else:
                 self._finish_moves()
-        except (StorageOffline, MirrorDown) as error:
+        except StorageOffline as error:
             self._server = None
             self._tell_once(str(error))
+        except MirrorDown as error:
+            self._server = None
+            self._tell_once(str(error))
+            self._record_without_the_mirror()
 
     def _server_is_new(self) -> bool:
         """Whether PostgreSQL is another one than at the last sync, or lost its tables: then all is compared anew."""
@@ -162,6 +166,14 @@ class Service:
         if self._was_away and lines:
             self.store.note_away(lines, since)
         self._was_away = False
+
+    def _record_without_the_mirror(self) -> None:
+        """The folders are the record: what people do there is recorded while PostgreSQL is down, too."""
+        try:
+            for job_id in self.sweeper.record_only():
+                logger.info("job %s: recorded; the mirror follows when PostgreSQL is back", job_id)
+        except StorageOffline as error:
+            self._tell_once(str(error))
 
     def _recover(self) -> None:
         """Finish what a crash interrupted. A job that only a person can put right stops no other."""

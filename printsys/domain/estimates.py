@@ -64,17 +64,36 @@ def prefill(job: Job, readings: Mapping[str, Reading], events: Sequence[Event]) 
     parts = [readings[name] for name in chosen if name in readings]
     if not parts:
         return {}
-    hours = _sum(read.time_h for read in parts)
-    materials = {read.material for read in parts if read.material}
+    sums = total(parts)
     estimate = Estimate(
-        material=materials.pop() if len(materials) == 1 else None,
-        weight_g=_sum(read.weight_g for read in parts),
-        volume_ml=_sum(read.volume_ml for read in parts),
-        time_h=round_up_to_half_hour(hours) if hours is not None else None,
+        material=sums.material,
+        weight_g=sums.weight_g,
+        volume_ml=sums.volume_ml,
+        time_h=round_up_to_half_hour(sums.time_h) if sums.time_h is not None else None,
         source="slicer",
         parts=[Part(file=r.file, weight_g=r.weight_g, volume_ml=r.volume_ml, time_h=r.time_h) for r in parts],
     )
     return {"print_files": chosen, "estimate": dump(estimate)}
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Of several files together; None where it is not known of one of them. `material` only where all have the same."""
+
+    weight_g: Decimal | None
+    volume_ml: Decimal | None
+    time_h: Decimal | None
+    material: str | None
+
+
+def total(parts: Sequence[Reading]) -> Sums:
+    materials = {read.material for read in parts}
+    return Sums(
+        weight_g=_sum(read.weight_g for read in parts),
+        volume_ml=_sum(read.volume_ml for read in parts),
+        time_h=_sum(read.time_h for read in parts),
+        material=materials.pop() if len(materials) == 1 else None,
+    )
 
 
 def chosen_files(job: Job, readings: Mapping[str, Reading], events: Iterable[Event]) -> list[str]:

@@ -10,7 +10,21 @@ from flask_wtf import CSRFProtect
 
 from indexer.notices import Notices
 from printsys.config import ROOT, Settings
-from printsys.web import api, attention, auth, errors, health, limits, live, security, staff, student, words
+from printsys.web import (
+    api,
+    attention,
+    auth,
+    errors,
+    health,
+    limits,
+    live,
+    mails,
+    resubmit,
+    security,
+    staff,
+    student,
+    words,
+)
 from printsys.web.house import EXTENSION
 from printsys.wiring import House, build
 
@@ -40,8 +54,8 @@ def create_app(house: House) -> Flask:
     limits.init(app)
     for part in (security, errors, words):
         part.init(app)
-    for blueprint in (student.pages, auth.pages, staff.pages, attention.pages, api.pages, live.pages, health.pages):
-        app.register_blueprint(blueprint)
+    for room in (student, resubmit, auth, staff, attention, mails, api, live, health):
+        app.register_blueprint(room.pages)
     return app
 
 

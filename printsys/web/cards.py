@@ -86,7 +86,7 @@ class Card:
             cost=estimate.cost if estimate else None, paid=job.payment.amount if job.payment else None,
             unreviewed=job.status is Status.UPLOADED and job.reviewed_at is None, notes=job.notes or "",
             message=job.request.message or "", due_date=job.request.due_date, copies=job.request.copies,
-            files=sum(1 for record in job.files if record.role == "original"),
+            files=len(job.sent_files),
             hint=_hint(str(stored.problem) if stored.problem else None, stored.move_pending, stored.asked_by_hand),
             link_expired=_expired(job.status, job.confirmation.expires_at if job.confirmation else None),
             held_back=_future(held_back(stored.events)),

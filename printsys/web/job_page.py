@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from printsys import pulse
 from printsys.domain import workflow
 from printsys.domain.drags import last_move, still_missing
 from printsys.domain.estimates import open_difference
 from printsys.domain.events import STAFF
 from printsys.domain.job import FileRecord
-from printsys.domain.mails import owed
+from printsys.domain.mails import Mail, owed
 from printsys.domain.workflow import Step
 from printsys.jobstore import Stored
 from printsys.jobstore.files import Seen, list_files, printable
@@ -73,6 +74,7 @@ def job_page(house: House, stored: Stored) -> dict[str, Any]:
         "moved_by_hand": last_move(stored.events),
         "held_back": card.held_back,
         "waiting_mails": [(MAIL_NAMES.get(mail.mail, mail.mail), mail) for mail in owed(stored.events, stored.id)],
+        "held_up": beat.holding_up(stored.id) if (beat := pulse.read(house.settings)) else None,
         "reasons": reasons(stored.job, house.lab),
         "printer": house.lab.printer(stored.job.request.printer),
         "files": files_of(stored),
@@ -108,6 +110,8 @@ def sends(step: Step, stored: Stored) -> str:
     """What the form's own button says: to whom an e-mail goes, too."""
     if step.mail is None or step.action == "resend-email" or not stored.job.student.email:
         return {"delete": "Delete this job"}.get(step.action, step.label)
+    if step.mail == Mail.RECEIPT:
+        return f"{step.label}, e-mail the receipt"
     first = stored.job.student.name.split()[:1]
     return f"{step.label} and e-mail {first[0] if first else 'the student'}"
 
@@ -116,7 +120,8 @@ def files_of(stored: Stored) -> list[FileLine]:
     """What lies in the folder, slicer output first; what the student sent; what is recorded and gone."""
     found = list(list_files(stored.folder))
     likely = [seen.name for seen in printable(stored.folder)]
-    found.sort(key=lambda s: (likely.index(s.name) if s.name in likely else len(likely), s.name.casefold()))
+    old = {record.name for record in stored.job.files if record.is_superseded}
+    found.sort(key=lambda s: (s.name in old, likely.index(s.name) if s.name in likely else 99, s.name.casefold()))
     there = {seen.name for seen in found}
     sent = [record for record in stored.job.files if record.role == "original"]
     gone = [record for record in stored.job.files if record.role != "original" and record.name not in there]
@@ -131,6 +136,7 @@ def _lying_there(stored: Stored, seen: Seen) -> FileLine:
     record = stored.job.file(seen.name)
     words = ["print file"] if seen.name in stored.job.print_files else []
     words += ["working copy"] if record and record.role == "working" else []
+    words += ["of an earlier version"] if record and record.is_superseded else []
     words.append(f"saved {when(datetime.fromtimestamp(seen.mtime_ns / 1e9, UTC))}")
     # The record's hash is the file's only as long as it was not saved over.
     known = record.sha256 if record and record.size == seen.size else None
@@ -139,6 +145,7 @@ def _lying_there(stored: Stored, seen: Seen) -> FileLine:
 
 def _sent_in(stored: Stored, record: FileRecord) -> FileLine:
     about = "as the student sent it" if record.source == "upload" else f"from {record.source}"
+    about += ", an earlier version" if record.is_superseded else ""
     is_there = (stored.folder / record.name).is_file()
     shown = record.uploaded_as or record.name
     return FileLine(record.name, shown, record.size, f"{about} · {when(record.added_at)}", record.sha256, is_there)

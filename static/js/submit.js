@@ -89,6 +89,7 @@ function send(form) {
   form.dataset.sending = "1";
   form.querySelector(".submit-problem")?.remove();
   button.disabled = true;
+  button.dataset.label ??= button.textContent;
   button.textContent = "Sending …";
   progress.classList.remove("d-none");
   const request = new XMLHttpRequest();
@@ -118,7 +119,7 @@ function again(form) {
   delete form.dataset.sending;
   const button = form.querySelector("#submit-button");
   button.disabled = false;
-  button.textContent = "Send to the lab";
+  button.textContent = button.dataset.label;
   form.querySelector("#upload-progress").classList.add("d-none");
 }
 
