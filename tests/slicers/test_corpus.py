@@ -129,6 +129,7 @@ def test_a_project_is_told_from_a_sliced_file(row: Row) -> None:
     assert facts.is_project
     assert facts.placed is not None and facts.placed.volume_cm3 > 0
     assert facts.time_s is None and facts.weight_g({"PLA": Decimal(1)}) == (None, ())
+    assert slicers.read(row.path, measure=False) == facts.model_copy(update={"placed": None})
 
 
 @pytest.mark.parametrize("row", MALFORMED)
