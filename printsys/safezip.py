@@ -6,6 +6,7 @@ Nothing is written to disk, so names that lead out of the package are only refus
 from __future__ import annotations
 
 import errno
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from printsys.errors import PrintSysError
 
 CHUNK = 1 << 16
 MOST_PARTS = 10_000
+"""No program writes as many; zipfile would hold them all in memory before we could count."""
 DAMAGED = "It is damaged or cut short."
 DIRECTORY_ENTRY = b"PK\x01\x02"
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -28,6 +30,7 @@ BROKEN = (
     ValueError,
     OverflowError,
     LookupError,
+    struct.error,
 )
 
 
@@ -86,7 +89,7 @@ class Package:
 @contextmanager
 def open_package(stream: BinaryIO) -> Iterator[Package]:
     """ZipRefused for what is no zip file, is damaged, or has more parts than any program writes."""
-    if _directory_entries(stream) > MOST_PARTS:  # zipfile would hold them all in memory before we could count
+    if directory_entries(stream) > MOST_PARTS:
         raise ZipRefused("It has far too many parts.")
     with _damage_told():
         package = zipfile.ZipFile(stream)
@@ -111,7 +114,7 @@ def _key(name: str) -> str:
     return name.lstrip("/").casefold()
 
 
-def _directory_entries(stream: BinaryIO) -> int:
+def directory_entries(stream: BinaryIO) -> int:
     """At least as many as the zip directory has, by their signature."""
     count, tail = 0, b""
     stream.seek(0)
