@@ -10,7 +10,6 @@ from typing import BinaryIO
 
 from printsys.safezip import Package, ZipRefused, open_package
 from printsys.slicers import bambu_package, bgcode, chitubox, closed, ends, gcode, project3mf, sl1, ufp, zip_pictures
-from printsys.slicers.compare import differences
 from printsys.slicers.facts import Box, Placed, PlacedItem, Plate, SlicerFacts, Thumbnail, Tool, Weight
 from printsys.slicers.pictures import largest
 
@@ -24,7 +23,6 @@ __all__ = [
     "Tool",
     "Weight",
     "could_be",
-    "differences",
     "picture",
     "read",
 ]
