@@ -5,6 +5,8 @@ Nothing is written to disk, so names that lead out of the package are only refus
 
 from __future__ import annotations
 
+import errno
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -15,6 +17,8 @@ from printsys.errors import PrintSysError
 
 CHUNK = 1 << 16
 MOST_PARTS = 10_000
+"""No program writes as many; zipfile would hold them all in memory before we could count."""
+DAMAGED = "It is damaged or cut short."
 DIRECTORY_ENTRY = b"PK\x01\x02"
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 BROKEN = (
@@ -26,6 +30,7 @@ BROKEN = (
     ValueError,
     OverflowError,
     LookupError,
+    struct.error,
 )
 
 
@@ -40,7 +45,7 @@ class Package:
         self._package = package
         self._parts: dict[str, zipfile.ZipInfo] = {}
         for part in package.infolist():
-            if not part.is_dir():
+            if not part.filename.endswith(("/", "\\")) and part.filename:
                 self._parts.setdefault(_key(part.filename), part)
 
     @property
@@ -77,31 +82,39 @@ class Package:
             raise ZipRefused("It is encrypted. Please save it without a password.")
         if part.compress_type not in PACKED:
             raise ZipRefused(f"{name} is packed in an unusual way.")
-        try:
-            with self._package.open(part) as stream:
-                yield stream
-        except BROKEN as error:
-            raise ZipRefused("It is damaged or cut short.") from error
+        with _damage_told(), self._package.open(part) as stream:
+            yield stream
 
 
 @contextmanager
 def open_package(stream: BinaryIO) -> Iterator[Package]:
     """ZipRefused for what is no zip file, is damaged, or has more parts than any program writes."""
-    if _directory_entries(stream) > MOST_PARTS:  # zipfile would hold them all in memory before we could count
+    if directory_entries(stream) > MOST_PARTS:
         raise ZipRefused("It has far too many parts.")
-    try:
+    with _damage_told():
         package = zipfile.ZipFile(stream)
-    except (*BROKEN, OSError) as error:
-        raise ZipRefused("It is damaged or cut short.") from error
     with package:
         yield Package(package)
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    """The disk's own errors stay what they are; "invalid argument" is a package that points before its beginning."""
+    try:
+        yield
+    except BROKEN as error:
+        raise ZipRefused(DAMAGED) from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise ZipRefused(DAMAGED) from error
 
 
 def _key(name: str) -> str:
     return name.lstrip("/").casefold()
 
 
-def _directory_entries(stream: BinaryIO) -> int:
+def directory_entries(stream: BinaryIO) -> int:
     """At least as many as the zip directory has, by their signature."""
     count, tail = 0, b""
     stream.seek(0)

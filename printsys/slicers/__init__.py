@@ -40,10 +40,11 @@ def could_be(name: str) -> bool:
     return not name.startswith("._") and name.casefold().endswith(EXTENSIONS)
 
 
-def read(path: Path, *, name: str | None = None) -> SlicerFacts | None:
+def read(path: Path, *, name: str | None = None, measure: bool = True) -> SlicerFacts | None:
     """None for what is no slicer's file. What cannot be read is facts of the family "unknown" with a warning sentence.
 
-    `name` is the file's own name where it lies under another. OSError is the disk's alone.
+    `name` is the file's own name where it lies under another. Milliseconds, unless a project's meshes are measured
+    (`placed`): some seconds for a million triangles, so not where a person waits. OSError is the disk's alone.
     """
     name = name or path.name
     if not could_be(name):
@@ -52,10 +53,10 @@ def read(path: Path, *, name: str | None = None) -> SlicerFacts | None:
         head = stream.read(8)
         if not head:
             return _unreadable("The file is empty (0 bytes).")
-        return closed.read(name) or _by_content(stream, head, name)
+        return closed.read(name) or _by_content(stream, head, name, measure)
 
 
-def _by_content(stream: BinaryIO, head: bytes, name: str) -> SlicerFacts | None:
+def _by_content(stream: BinaryIO, head: bytes, name: str, measure: bool) -> SlicerFacts | None:
     if head.startswith(bgcode.MAGIC):
         return bgcode.read(stream)
     if chitubox.is_one(head):
@@ -65,7 +66,7 @@ def _by_content(stream: BinaryIO, head: bytes, name: str) -> SlicerFacts | None:
     if head.startswith(ZIP):
         try:
             with open_package(stream) as package:
-                return _package(package, name)
+                return _package(package, name, measure)
         except ZipRefused as refusal:
             return _unreadable(f"The file could not be read. {refusal}")
     if name.casefold().endswith(GCODE):
@@ -73,14 +74,14 @@ def _by_content(stream: BinaryIO, head: bytes, name: str) -> SlicerFacts | None:
     return _unreadable("The file could not be read: it is not what its name says, or it is damaged.")
 
 
-def _package(package: Package, name: str) -> SlicerFacts | None:
-    facts = _facts_of(package, name)
+def _package(package: Package, name: str, measure: bool) -> SlicerFacts | None:
+    facts = _facts_of(package, name, measure)
     if facts is None:
         return None
     return facts.model_copy(update={"thumbnails": (*facts.thumbnails, *zip_pictures.thumbnails(package))})
 
 
-def _facts_of(package: Package, name: str) -> SlicerFacts | None:
+def _facts_of(package: Package, name: str, measure: bool) -> SlicerFacts | None:
     """A 3MF that no slicer has been at is a model: None."""
     if bambu_package.plates_of(package):
         return bambu_package.read(package)
@@ -89,7 +90,7 @@ def _facts_of(package: Package, name: str) -> SlicerFacts | None:
     if ufp.gcode_part(package) is not None or name.casefold().endswith(".ufp"):
         return ufp.read(package)
     if name.casefold().endswith(".3mf"):
-        return project3mf.read(package)
+        return project3mf.read(package) if measure else project3mf.said_by(package)
     return _unreadable("The package holds nothing that a slicer writes.")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from printsys import slicers
+from printsys.models3d.inspect import inspect
 from printsys.slicers import SlicerFacts
 from tests.corpus import Row, rows
 
@@ -129,6 +130,17 @@ def test_a_project_is_told_from_a_sliced_file(row: Row) -> None:
     assert facts.is_project
     assert facts.placed is not None and facts.placed.volume_cm3 > 0
     assert facts.time_s is None and facts.weight_g({"PLA": Decimal(1)}) == (None, ())
+    assert slicers.read(row.path, measure=False) == facts.model_copy(update={"placed": None})
+
+
+@pytest.mark.parametrize("row", PROJECTS)
+def test_a_project_is_measured_as_a_model_is(row: Row) -> None:
+    """To be compared with the student's original, which `models3d` measures. None of these has modifiers."""
+    placed, model = read(row).placed, inspect(row.path)
+    assert placed is not None
+    assert [float(side) for side in placed.box.size_mm] == pytest.approx(model.size_mm, abs=0.002)
+    assert float(placed.volume_cm3) == pytest.approx(model.volume_cm3, rel=0.001)
+    assert (placed.bodies, placed.triangles, len(placed.items)) == (model.bodies, model.triangles, model.pieces)
 
 
 @pytest.mark.parametrize("row", MALFORMED)

@@ -114,6 +114,23 @@ def test_entities_are_not_resolved(tmp_path: Path) -> None:
     assert facts.warnings == ("The file could not be read. It holds XML that we do not open.",)
 
 
+def test_a_part_that_points_before_the_beginning_is_damaged(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "x.gcode.3mf", Metadata__plate_1_dot_gcode=b"G1")
+    content = bytearray(path.read_bytes())
+    end = content.rfind(b"PK\x05\x06")
+    content[end + 16] += 9  # the directory's place: every other place is measured from it
+    path.write_bytes(content)
+    facts = slicers.read(path)
+    assert facts is not None and facts.warnings == ("The file could not be read. It is damaged or cut short.",)
+
+
+def test_a_part_without_a_name_is_passed_over(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "x.3mf", x=b"G1")
+    content = path.read_bytes().replace(b"x", b"\0")  # zipfile ends a name where a zero is
+    path.write_bytes(content)
+    assert slicers.read(path) is None
+
+
 def test_a_directory_of_a_million_parts_is_not_opened(tmp_path: Path) -> None:
     path = tmp_path / "many.gcode.3mf"
     path.write_bytes(b"PK\x03\x04" + b"PK\x01\x02" * 1_000_000)
