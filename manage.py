@@ -35,6 +35,7 @@ COMMANDS = {
     "demo": "fill an empty storage with a dozen lively jobs",
     "db": "migrate the database: upgrade, revision",
     "set-password": "choose the staff password",
+    "api-token": "make, list or revoke a token for scripts",
     "send-test-email": "try the mail settings",
 }
 

@@ -41,7 +41,7 @@ from indexer.sweep import Sweeper  # noqa: E402
 from printsys.domain.job import Status  # noqa: E402
 from printsys.jobstore import JobStore, Stored  # noqa: E402
 from printsys.postgres import embedded_postgres  # noqa: E402
-from tests.worlds import make_job, make_store, terms  # noqa: E402
+from tests.worlds import STL, make_job, make_store, terms  # noqa: E402
 
 DRAGS = 40
 
@@ -65,8 +65,8 @@ def fill(store: JobStore, count: int) -> None:
         folder = seed.folder.with_name(seed.folder.name.replace(seed.id, new))
         folder.mkdir()
         (folder / "original").mkdir()
-        (folder / "original" / "bracket v2.stl").write_bytes(b"x")
-        (folder / f"{folder.name}.stl").write_bytes(b"x")
+        (folder / "original" / "bracket v2.stl").write_bytes(STL)
+        (folder / f"{folder.name}.stl").write_bytes(STL)
         metadata = files["metadata.json"].replace(seed.id.encode(), new.encode())
         lines, before = [], None
         events = files["events.jsonl"].splitlines()

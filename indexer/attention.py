@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from indexer.findings import Finding
 from printsys.domain.drags import last_move, still_missing
+from printsys.domain.estimates import open_difference
 from printsys.domain.events import Event
 from printsys.domain.job import Job
 from printsys.domain.mails import given_up
@@ -20,7 +21,7 @@ MISSING_WORDS = {
     "payment": "the payment",
     "rejection": "why it is not printed",
 }
-BY_THEMSELVES = frozenset({"finish", "accept-edit"})
+BY_THEMSELVES = frozenset({"finish", "accept-edit", "record-move"})
 """Fixes that the system carries out by itself: what has no others needs nobody."""
 
 
@@ -35,7 +36,16 @@ def facts_missing(job: Job, events: Sequence[Event], place: str) -> Iterator[Fin
         words = " and ".join(MISSING_WORDS[fact] for fact in missing)
         undo = ("undo-move",) if last_move(events) else ()
         sentence = f"{job.student.name}'s job was moved to {job.status} by hand, without {words}."
-        yield Finding("facts-missing", job.id, place, sentence, ("supply", *undo))
+        yield Finding("facts-missing", job.id, place, sentence, ("supply", *undo, "accept-move"))
+
+
+def price_differs(job: Job, events: Sequence[Event], place: str) -> Iterator[Finding]:
+    """A file that was sliced after the student agreed says something else than was agreed."""
+    read = open_difference(job, events)
+    if read is not None:
+        name, told = str(read.data.get("name")), " and ".join(str(one) for one in read.data["differences"])
+        sentence = f"{name} of {job.student.name}'s job differs from what was agreed: {told}. The agreed price stays."
+        yield Finding("price-differs", job.id, place, sentence, ("keep-price",), name)
 
 
 def mail_failed(job: Job, events: Sequence[Event], place: str) -> Iterator[Finding]:

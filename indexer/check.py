@@ -13,9 +13,9 @@ from pathlib import Path
 import sqlalchemy as sa
 from pydantic import ValidationError
 
-from indexer.attention import facts_missing, mail_failed, missing_job
+from indexer.attention import facts_missing, mail_failed, missing_job, price_differs
 from indexer.check_mirror import check_mirror
-from indexer.findings import Finding
+from indexer.findings import BEGIN_ANEW, Finding
 from indexer.folders import not_a_job
 from indexer.rebuild import Progress, duplicate
 from printsys.domain.events import sha256
@@ -97,7 +97,9 @@ def loose_files(layout: Layout) -> Iterator[Finding]:
         for entry in _entries(layout.status(status)):
             if not entry.is_dir(follow_symlinks=False) and not is_ignored(entry.name):
                 place = layout.relative(Path(entry.path))
-                yield Finding("loose-file", None, place, f"The file {place} belongs to no job.", ("make-a-job",))
+                yield Finding(
+                    "loose-file", None, place, f"The file {place} belongs to no job.", ("make-a-job", "discard")
+                )
 
 
 def _duplicates(layout: Layout, folders: dict[str, list[Path]]) -> list[Finding]:
@@ -135,12 +137,10 @@ def _job(layout: Layout, folder: Path, deep: bool) -> Iterator[Finding]:
         document = log.document()
         job = parse(document)
     except DamagedJob as damage:
-        yield tell("log-damaged", str(damage), "restore-record")
+        yield tell("log-damaged", str(damage), *BEGIN_ANEW)
         return
     except (ValidationError, OSError) as error:
-        yield Finding(
-            "unreadable", job_id, place, f"The record in {place} cannot be read: {error}", ("restore-record",)
-        )
+        yield Finding("unreadable", job_id, place, f"The record in {place} cannot be read: {error}", BEGIN_ANEW)
         return
     if log.tail:
         yield tell("log-torn", f"Job {job_id}: the last change was interrupted while it was written.", *FINISH)
@@ -153,6 +153,7 @@ def _job(layout: Layout, folder: Path, deep: bool) -> Iterator[Finding]:
     yield from _place(layout, folder, job, log, tell)
     yield from _files(folder, job, deep, tell)
     yield from facts_missing(job, log.events, place)
+    yield from price_differs(job, log.events, place)
     yield from mail_failed(job, log.events, place)
 
 
@@ -160,8 +161,8 @@ Teller = Callable[..., Finding]
 
 
 def _teller(job_id: str, place: str) -> Teller:
-    def tell(kind: str, sentence: str, *fixes: str) -> Finding:
-        return Finding(kind, job_id, place, sentence, fixes)
+    def tell(kind: str, sentence: str, *fixes: str, file: str | None = None) -> Finding:
+        return Finding(kind, job_id, place, sentence, fixes, file)
 
     return tell
 
@@ -187,7 +188,7 @@ def _metadata(folder: Path, document: Document, log: Log, tell: Teller) -> Itera
             told = (
                 f"events.jsonl of job {document['id']} ends at {log.seq}, but metadata.json is at {theirs['revision']}."
             )
-            yield tell("log-cut", told, "restore-record")
+            yield tell("log-cut", told, *BEGIN_ANEW)
         elif canonical(theirs) != document:
             yield tell("metadata-edited", f"{name} was edited by hand.", "accept-edit", "restore-metadata")
 
@@ -208,10 +209,10 @@ def _place(layout: Layout, folder: Path, job: Job, log: Log, tell: Teller) -> It
     elif announced is not None:
         yield tell("move-pending", f"The folder of job {job.id} is on its way from {status} to {job.status}.", *FINISH)
     elif is_deleted(log):
-        yield tell("deleted-here", f"Job {job.id} was deleted, but its folder is in {status}.", "delete", "keep")
+        yield tell("deleted-here", f"Job {job.id} was deleted, but its folder is in {status}.", "keep", "delete")
     elif status != job.status:
         sentence = f"The folder of job {job.id} was moved to {status}; its record says {job.status}."
-        yield tell("moved-by-hand", sentence, "accept-move", "move-back")
+        yield tell("moved-by-hand", sentence, "record-move")
 
 
 def _files(folder: Path, job: Job, deep: bool, tell: Teller) -> Iterator[Finding]:
@@ -223,12 +224,13 @@ def _files(folder: Path, job: Job, deep: bool, tell: Teller) -> Iterator[Finding
             continue
         if record.role == "original" and _differs(path, record, deep):
             sentence = f"{record.name} of job {job.id} is not what the student sent any more."
-            yield tell("original-altered", sentence, "restore-original")
+            yield tell("original-altered", sentence, "restore-original", file=record.name)
         elif record.role == "slicer" and deep and _differs(path, record, deep):
-            yield tell("file-changed", f"{record.name} of job {job.id} changed since it was recorded.", "record-file")
+            sentence = f"{record.name} of job {job.id} changed since it was recorded."
+            yield tell("file-changed", sentence, "record-file", file=record.name)
     for name in _not_recorded(job.print_files, job):
         if not (folder / name).is_file():
-            yield tell("print-file-missing", f"The print file {name} of job {job.id} is gone.", "choose-print-file")
+            yield _print_file_gone(name, job, tell)
 
 
 def _not_recorded(names: Iterable[str], job: Job) -> list[str]:
@@ -236,13 +238,17 @@ def _not_recorded(names: Iterable[str], job: Job) -> list[str]:
 
 
 def _missing(record: FileRecord, job: Job, tell: Teller) -> Finding:
+    name = record.name
     if record.role == "original":
-        return tell(
-            "original-missing", f"{record.name}, which the student sent for job {job.id}, is gone.", "restore-original"
-        )
-    if record.name in job.print_files:
-        return tell("print-file-missing", f"The print file {record.name} of job {job.id} is gone.", "choose-print-file")
-    return tell("file-missing", f"The file {record.name} of job {job.id} is gone.", "forget-file")
+        sentence = f"{name}, which the student sent for job {job.id}, is gone."
+        return tell("original-missing", sentence, "restore-original", file=name)
+    if name in job.print_files:
+        return _print_file_gone(name, job, tell)
+    return tell("file-missing", f"The file {name} of job {job.id} is gone.", "forget-file", file=name)
+
+
+def _print_file_gone(name: str, job: Job, tell: Teller) -> Finding:
+    return tell("print-file-missing", f"The print file {name} of job {job.id} is gone.", "choose-print-file", file=name)
 
 
 def _differs(path: Path, record: FileRecord, deep: bool) -> bool:

@@ -8,13 +8,19 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Finding:
-    """`kind` is a stable slug, `folder` is relative to storage/, `fixes` are slugs of what would put it right."""
+    """`kind` is a stable slug, `folder` is relative to storage/, `fixes` are slugs of what puts it right, `file` is
+    the one that it is about, relative to the job's folder."""
 
     kind: str
     job_id: str | None
     folder: str | None
     sentence: str
     fixes: tuple[str, ...] = ()
+    file: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {"fixes": list(self.fixes)}
+
+
+BEGIN_ANEW = ("restore-record", "quarantine")
+"""The fixes of a record that cannot be trusted or read."""

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from indexer import rows
-from indexer.findings import Finding
+from indexer.findings import BEGIN_ANEW, Finding
 from indexer.rows import Found, storable
 from printsys.domain import naming
 from printsys.domain.events import sha256
@@ -84,7 +84,7 @@ def _read_by_store(store: JobStore, folder: Path) -> Found | Finding | None:
         if not folder.exists():
             return None
         sentence = str(error) if isinstance(error, PrintSysError) else f"The record in {place} cannot be read: {error}"
-        return Finding("unreadable", job_id, place, sentence, ("restore-record",))
+        return Finding("unreadable", job_id, place, sentence, BEGIN_ANEW)
     return rows.found(store.layout, stored) if stored.folder_status is not None else None
 
 
@@ -92,9 +92,11 @@ def not_a_job(place: str, folder: Path) -> Finding:
     """A folder that tells no id. Where it has a record, or the name of a job, that record is ruined."""
     named = naming.id_in_folder_name(folder.name)
     if named is None and not (folder / METADATA).exists() and not (folder / EVENTS).exists():
-        return Finding("not-a-job", None, place, f"The folder {place} is not a job: it has no record.", ("make-a-job",))
+        return Finding(
+            "not-a-job", None, place, f"The folder {place} is not a job: it has no record.", ("make-a-job", "discard")
+        )
     sentence = f"The record in {place} is lost or cannot be read."
-    return Finding("unreadable", named, place, sentence, ("restore-record",))
+    return Finding("unreadable", named, place, sentence, ("make-a-job", "quarantine"))
 
 
 def looks_unchanged(folder: Path, digest: str, log_size: int) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -64,14 +65,14 @@ class Mirror:
             for table in (events, files):
                 connection.execute(sa.delete(table).where(table.c.job_id.in_(ids)))
             for row in gone:
-                count(connection, row.status, -1)
+                count(connection, {row.status: -1})
                 notify(connection, row.id)
             return len(gone)
 
-    def settled(self, kind: str, folder: str) -> None:
+    def settled(self, one: Finding) -> None:
         """Something that needed a person was put right."""
         with writing(self.engine) as (connection, _):
-            connection.execute(sa.delete(attention).where(attention.c.kind == kind, attention.c.folder == folder))
+            connection.execute(sa.delete(attention).where(_is(_key(one))))
             notify(connection, ATTENTION)
 
     def mark_problem(self, job_id: str, problem: str) -> bool:
@@ -93,7 +94,8 @@ def write(connection: sa.Connection, it: Found, change_no: int) -> bool:
 
 
 def _known(connection: sa.Connection, job_id: str) -> Row | None:
-    columns = [jobs.c[name] for name in SAME] + [jobs.c.document["files"].label("files")]
+    last = sa.select(sa.func.max(events.c.seq)).where(events.c.job_id == job_id).scalar_subquery()
+    columns = [*(jobs.c[name] for name in SAME), jobs.c.document["files"].label("files"), last.label("last_seq")]
     row = connection.execute(sa.select(*columns).where(jobs.c.id == job_id)).mappings().one_or_none()
     return dict(row) if row is not None else None
 
@@ -102,28 +104,37 @@ def _write(connection: sa.Connection, it: Found, change_no: int, known: Row | No
     row = rows.job_row(it, change_no)
     if known is not None and all(known[name] == row[name] for name in SAME):
         return False
-    upsert = insert(jobs).values(row)
-    upsert = upsert.on_conflict_do_update(
-        index_elements=["id"],
-        set_={name: upsert.excluded[name] for name in row if name != "id"},
-        where=jobs.c.revision <= upsert.excluded.revision,
-    )
-    if connection.execute(upsert.returning(jobs.c.id)).one_or_none() is None:
+    if connection.execute(_upsert(tuple(row)), row).one_or_none() is None:
         return False
-    _write_events(connection, it)
+    _write_events(connection, it, known["last_seq"] if known is not None else _last_seq(connection, it.id))
     if known is None or known["files"] != row["document"].get("files"):
         connection.execute(sa.delete(files).where(files.c.job_id == it.id))
         _insert(connection, files, list(rows.file_rows(it)))
     if known is None or known["status"] != row["status"]:
-        count(connection, row["status"], 1)
-        if known is not None:
-            count(connection, known["status"], -1)
+        count(connection, {row["status"]: 1} | ({known["status"]: -1} if known is not None else {}))
     return True
 
 
-def _write_events(connection: sa.Connection, it: Found) -> None:
+@functools.cache
+def _upsert(names: tuple[str, ...]) -> sa.Executable:
+    """Made once: putting it together costs more than PostgreSQL needs to carry it out."""
+    upsert = insert(jobs)
+    return upsert.on_conflict_do_update(
+        index_elements=["id"],
+        set_={name: upsert.excluded[name] for name in names if name != "id"},
+        where=jobs.c.revision <= upsert.excluded.revision,
+    ).returning(jobs.c.id)
+
+
+def _last_seq(connection: sa.Connection, job_id: str) -> int | None:
+    last: int | None = connection.execute(
+        sa.select(sa.func.max(events.c.seq)).where(events.c.job_id == job_id)
+    ).scalar()
+    return last
+
+
+def _write_events(connection: sa.Connection, it: Found, last: int | None) -> None:
     """Append what is new. A log that was rewritten by hand is mirrored anew by a rebuild only."""
-    last = connection.execute(sa.select(sa.func.max(events.c.seq)).where(events.c.job_id == it.id)).scalar()
     _insert(connection, events, list(rows.event_rows(it, after=last or 0)))
 
 
@@ -132,9 +143,10 @@ def _insert(connection: sa.Connection, table: sa.Table, values: list[Row]) -> No
         connection.execute(insert(table).on_conflict_do_nothing(), values)
 
 
-def count(connection: sa.Connection, status: str, by: int) -> None:
-    bump = insert(job_counts).values(status=status, n=by)
-    bump = bump.on_conflict_do_update(index_elements=["status"], set_={"n": job_counts.c.n + by})
+def count(connection: sa.Connection, by: Mapping[str, int]) -> None:
+    """Count up or down: status → by how many."""
+    bump = insert(job_counts).values([{"status": status, "n": n} for status, n in sorted(by.items())])
+    bump = bump.on_conflict_do_update(index_elements=["status"], set_={"n": job_counts.c.n + bump.excluded.n})
     connection.execute(bump)
 
 
@@ -147,16 +159,32 @@ def recount(connection: sa.Connection) -> None:
 
 def set_attention(connection: sa.Connection, findings: Sequence[Finding], stale: sa.ColumnElement[bool]) -> None:
     """Replace what needs a person where it is `stale`; what was known before keeps its date."""
-    there = sa.tuple_(attention.c.kind, attention.c.folder)
-    told = [(one.kind, one.folder) for one in findings]
-    gone = connection.execute(sa.delete(attention).where(stale, there.not_in(told)))
-    new = {tuple(row) for row in connection.execute(sa.select(attention.c.kind, attention.c.folder))}
-    if gone.rowcount or set(told) - new:
+    told = {_key(one): one.as_json() | {"file": one.file or ""} for one in findings}
+    known = {tuple(row) for row in connection.execute(sa.select(*KEY))}
+    gone = {tuple(row) for row in connection.execute(sa.select(*KEY).where(stale))} - told.keys()
+    for one in gone:
+        connection.execute(sa.delete(attention).where(_is(one)))
+    if gone or told.keys() - known:
         notify(connection, ATTENTION)
-    for one in findings:
-        values = one.as_json()
-        upsert = insert(attention).values(values)
-        connection.execute(upsert.on_conflict_do_update(index_elements=["kind", "folder"], set_=values))
+    if told:
+        connection.execute(_UPSERT_ATTENTION, list(told.values()))
+
+
+Key = tuple[str, str, str]
+KEY = (attention.c.kind, attention.c.folder, attention.c.file)
+_UPSERT_ATTENTION = insert(attention)
+_UPSERT_ATTENTION = _UPSERT_ATTENTION.on_conflict_do_update(
+    index_elements=[column.name for column in KEY],
+    set_={name: _UPSERT_ATTENTION.excluded[name] for name in ("job_id", "sentence", "fixes")},
+)
+
+
+def _key(one: Finding) -> Key:
+    return one.kind, one.folder or "", one.file or ""
+
+
+def _is(key: Sequence[str]) -> sa.ColumnElement[bool]:
+    return sa.and_(*(column == value for column, value in zip(KEY, key, strict=True)))
 
 
 def notify(connection: sa.Connection, what: str) -> None:

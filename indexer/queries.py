@@ -15,7 +15,7 @@ from indexer.reach import reading
 from indexer.schema import attention, events, files, job_counts, jobs, mirror_state
 from indexer.words import search_query
 from printsys.domain.events import EventType
-from printsys.domain.job import SUPERSEDED, Document, Status
+from printsys.domain.job import LIVE, SUPERSEDED, Document, Status
 from printsys.domain.mails import CLOSING
 
 
@@ -51,6 +51,7 @@ class JobRow:
     problem: str | None
     asked_in_file: Status | None
     mail_owed: int
+    next_mail_at: datetime | None
     document: Document
 
     @property
@@ -173,6 +174,11 @@ class Queries:
         late = sa.select(jobs.c.id).where(jobs.c.status == Status.PENDING.value, jobs.c.expires_at <= now)
         return [row.id for row in self._all(late.order_by(jobs.c.expires_at, jobs.c.id))]
 
+    def live_documents(self) -> list[Document]:
+        """metadata.json of every job in a live status."""
+        live = sa.select(jobs.c.document).where(jobs.c.status.in_([status.value for status in LIVE]))
+        return [row.document for row in self._all(live)]
+
     def with_content(self, sha256: str) -> list[tuple[str, str]]:
         """(job id, file name) of every recorded file with these bytes."""
         same = sa.select(files.c.job_id, files.c.name).where(files.c.sha256 == sha256)
@@ -180,8 +186,10 @@ class Queries:
 
     def attention(self) -> list[Finding]:
         """What the last sync found that needs a person, the oldest first."""
-        rows = self._all(sa.select(*attention.c).order_by(attention.c.since, attention.c.kind, attention.c.folder))
-        return [Finding(row.kind, row.job_id, row.folder, row.sentence, tuple(row.fixes)) for row in rows]
+        rows = self._all(
+            sa.select(*attention.c).order_by(attention.c.since, attention.c.kind, attention.c.folder, attention.c.file)
+        )
+        return [Finding(r.kind, r.job_id, r.folder, r.sentence, tuple(r.fixes), r.file or None) for r in rows]
 
     def changes(self) -> int:
         """A number that grows with every change of the mirror: for those who missed a notification."""

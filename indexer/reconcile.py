@@ -50,11 +50,11 @@ class Reconciler:
         before = self.store.load(job_id)
         found = self._look(before)
         if before.problem is not None or not self._differs(before, found):
-            return Outcome(before, None, found.unsettled)
+            return Outcome(before, before.noticed, found.unsettled)
         with self.store.edit(job_id) as change:
             self._record(change, found)
-        added = change.result.job.revision > before.job.revision
-        return Outcome(change.result, before.job.revision + 1 if added else None, found.unsettled)
+        added = before.job.revision + 1 if change.result.job.revision > before.job.revision else None
+        return Outcome(change.result, before.noticed or added, found.unsettled)
 
     def _record(self, change: Change, found: Found) -> None:
         now = self.store.clock()

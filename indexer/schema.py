@@ -88,6 +88,7 @@ attention = sa.Table(
     metadata,
     sa.Column("kind", sa.Text, primary_key=True),
     sa.Column("folder", sa.Text, primary_key=True, comment="relative to storage/"),
+    sa.Column("file", sa.Text, primary_key=True, comment="which of the job's files; empty: all of it"),
     sa.Column("job_id", sa.Text),
     sa.Column("sentence", sa.Text, nullable=False),
     sa.Column("fixes", JSONB, nullable=False),

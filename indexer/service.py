@@ -20,6 +20,7 @@ from indexer.rebuild import Report
 from indexer.reconcile import Reconciler
 from indexer.sweep import Sweeper
 from indexer.watcher import PollingWatcher, Watcher, WatchMode, make_watcher
+from printsys.domain.events import FILESYSTEM, EventType
 from printsys.domain.workflow import Terms
 from printsys.errors import MirrorDown, PrintSysError, StorageOffline
 from printsys.jobstore import JobStore
@@ -53,6 +54,7 @@ class Service:
         self.sweeper = Sweeper(self.store, self.mirror, Reconciler(self.store, self.terms), self.changed)
         self.wake = threading.Event()
         self._server: datetime | None = None
+        self._was_away = True
         self._next_sweep = 0.0
         self._trouble: str | None = None
         self._watcher: Watcher | None = None
@@ -131,9 +133,13 @@ class Service:
                 self._sync()
             else:
                 self._finish_moves()
-        except (StorageOffline, MirrorDown) as error:
+        except StorageOffline as error:
             self._server = None
             self._tell_once(str(error))
+        except MirrorDown as error:
+            self._server = None
+            self._tell_once(str(error))
+            self._record_without_the_mirror()
 
     def _server_is_new(self) -> bool:
         """Whether PostgreSQL is another one than at the last sync, or lost its tables: then all is compared anew."""
@@ -144,12 +150,30 @@ class Service:
         self._recover()
         migrate.upgrade(self.engine.url.render_as_string(hide_password=False))
         started = self.queries.server_started_at()
+        before = self.queries.synced_at()
         report = self.sweeper.sweep()
+        self._note_what_was_missed(report, before)
         self._server = started
         self._next_sweep = time.monotonic() + self.sweep_every_s
         self._tell_once(None)
         logger.info("swept: %d jobs, %d changed, %d removed", report.jobs, report.changed, report.removed)
         self.synced(report)
+
+    def _note_what_was_missed(self, report: Report, since: datetime | None) -> None:
+        """The first sweep after a start finds what people did in the folders meanwhile: staff are told at once."""
+        news = [(job_id, event) for job_id, event in report.news if event.type != EventType.EMAIL_QUEUED]
+        lines = [(job_id, event.seq) for job_id, event in news if event.actor == FILESYSTEM]
+        if self._was_away and lines:
+            self.store.note_away(lines, since)
+        self._was_away = False
+
+    def _record_without_the_mirror(self) -> None:
+        """The folders are the record: what people do there is recorded while PostgreSQL is down, too."""
+        try:
+            for job_id in self.sweeper.record_only():
+                logger.info("job %s: recorded; the mirror follows when PostgreSQL is back", job_id)
+        except StorageOffline as error:
+            self._tell_once(str(error))
 
     def _recover(self) -> None:
         """Finish what a crash interrupted. A job that only a person can put right stops no other."""

@@ -6,23 +6,24 @@ Native file events only wake it. With nothing changed it lists folders and reads
 from __future__ import annotations
 
 import logging
+import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from indexer import check, folders, index, rows
 from indexer.attention import for_people, missing_job, move_waits
-from indexer.findings import Finding
+from indexer.findings import BEGIN_ANEW, Finding
 from indexer.index import Mirror
 from indexer.reach import reading, writing
 from indexer.rebuild import Progress, Report, duplicate, reindex
-from indexer.reconcile import Reconciler
+from indexer.reconcile import Outcome, Reconciler
 from indexer.schema import attention, jobs, mirror_state
-from printsys.domain.job import format_time
+from printsys.domain.job import LIVE, format_time
 from printsys.errors import JobBusy, JobNotFound, PrintSysError, StorageFailure, StorageOffline
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.files import signature
@@ -30,10 +31,20 @@ from printsys.jobstore.repair import id_inside
 
 WORTH_A_REBUILD = 500
 """So many folders for an empty mirror are brought in by COPY rather than one by one."""
+KEEP_EVERY = 500
 ROW = ("id", "folder", "student_name", "status", "signature", "move_pending", "problem", "digest", "log_size")
 AS_MIRRORED = ("folder", "move_pending", "problem", "digest", "log_size")
 Known = dict[str, sa.Row[Any]]
 """What the mirror knows of each folder, by its place relative to storage/."""
+
+
+class Listing(NamedTuple):
+    """`signature` None: look again."""
+
+    id: str
+    signature: str | None
+
+
 logger = logging.getLogger(__name__)
 
 
@@ -47,29 +58,53 @@ class Sweeper:
     changed: Callable[[str], None] = lambda job_id: None
     soon: set[str] = field(default_factory=set)
     """Jobs that were not settled when last looked at: look again in a moment."""
+    _recorded: dict[Path, str] = field(default_factory=dict)
+    """Listings of live folders in which nothing is left to record: known without PostgreSQL."""
 
     def sweep(self, progress: Progress | None = None) -> Report:
         """Every folder. StorageOffline, MirrorDown."""
         self.store.require_online()
-        known = self._known()
-        every = list(self.store.layout.job_folders())
-        if not known and len(every) >= WORTH_A_REBUILD:
+        listings = self._listings()
+        every = list(self.store.layout.job_places())
+        if not listings and len(every) >= WORTH_A_REBUILD:
             reindex(self.store, self.mirror.engine)
-            known = self._known()
+            listings = self._listings()
         report = Report(folders=len(every))
         seen: dict[str, str] = {}
-        other = self._that_differ(every, known, seen)
+        other = self._that_differ(every, listings, seen)
+        known = self._known(other, {row.id for row in listings.values()} - seen.keys())
         signatures: dict[str, str] = {}
-        for done, folder in enumerate(other, 1 + len(every) - len(other)):
-            self._look(folder, known, seen, signatures, report)
+        for done, place in enumerate(other, 1 + len(every) - len(other)):
+            self._look(self.store.layout.root / place, known, seen, signatures, report)
+            if len(signatures) >= KEEP_EVERY:
+                self._keep(signatures)
             if progress:
                 progress(done, len(every))
         report.jobs = len(seen)
         self.store.require_online()
         self._missing(known, seen, report)
         report.attention += self._beside_the_jobs()
-        self._settle(report, {self.store.layout.relative(folder) for folder in other}, signatures)
+        self._settle(report, set(other), signatures)
         return report
+
+    def record_only(self) -> list[str]:
+        """What people did in the live folders, recorded while PostgreSQL is down; the mirror follows when it is back.
+
+        Returns the ids of the jobs that changed. StorageOffline.
+        """
+        self.store.require_online()
+        changed = []
+        for folder in self.store.layout.job_folders(LIVE):
+            listing = signature(folder, time.time_ns())
+            if listing is not None and self._recorded.get(folder) == listing:
+                continue
+            outcome = self._reconciled(folder)
+            if isinstance(outcome, Outcome) and outcome.first_new_seq is not None:
+                changed.append(outcome.stored.id)
+                self.changed(outcome.stored.id)
+            elif listing is not None and not (isinstance(outcome, Outcome) and outcome.unsettled):
+                self._recorded[folder] = listing
+        return changed
 
     def look_at(self, folder: Path) -> bool:
         """One folder that somebody pointed at. True: it is not settled yet, look again in a moment.
@@ -97,24 +132,33 @@ class Sweeper:
 
     # -- which folders ------------------------------------------------------------------------------------------
 
-    def _known(self) -> Known:
-        columns = [jobs.c[name] for name in ROW]
+    def _listings(self) -> dict[str, Listing]:
+        """What each mirrored folder's listing was, by its place: of those in which nothing is left open."""
+        quiet = sa.and_(jobs.c.move_pending.is_(None), jobs.c.problem.is_(None))
+        columns = (jobs.c.folder, jobs.c.id, sa.case((quiet, jobs.c.signature)))
         with reading(self.mirror.engine, patient=True) as connection:
-            return {row.folder: row for row in connection.execute(sa.select(*columns))}
+            return {
+                place: Listing(job_id, told) for place, job_id, told in connection.execute(sa.select(*columns)).all()
+            }
 
-    def _that_differ(self, every: Iterable[Path], known: Known, seen: dict[str, str]) -> list[Path]:
-        """Folders whose listing is not what it was when last reconciled. The others go into `seen`."""
-        root = str(self.store.layout.root)
+    def _known(self, places: Sequence[str], ids: set[str]) -> Known:
+        """The rows of these places, and of these jobs wherever they are thought to be."""
+        wanted = sa.or_(jobs.c.folder == _any(places), jobs.c.id == _any(ids))
+        with reading(self.mirror.engine, patient=True) as connection:
+            rows = connection.execute(sa.select(*(jobs.c[name] for name in ROW)).where(wanted)).all()
+        return {row.folder: row for row in rows}
+
+    def _that_differ(self, every: Iterable[str], listings: dict[str, Listing], seen: dict[str, str]) -> list[str]:
+        """Places whose listing is not what it was when last reconciled. The others go into `seen`."""
+        root = f"{self.store.layout.root}{os.sep}"
         now_ns = time.time_ns()
         other = []
-        for folder in every:
-            place = str(folder)[len(root) + 1 :].replace("\\", "/")
-            row = known.get(place)
-            quiet = row is not None and row.signature is not None and row.move_pending is None and row.problem is None
-            if row is not None and quiet and signature(folder, now_ns) == row.signature:
-                seen[row.id] = place
+        for place in every:
+            was = listings.get(place)
+            if was is not None and was.signature is not None and signature(root + place, now_ns) == was.signature:
+                seen[was.id] = place
             else:
-                other.append(folder)
+                other.append(place)
         return other
 
     # -- one folder ---------------------------------------------------------------------------------------------
@@ -122,36 +166,44 @@ class Sweeper:
     def _look(
         self, folder: Path, known: Known, seen: dict[str, str], signatures: dict[str, str], report: Report
     ) -> None:
-        place = self.store.layout.relative(folder)
         listing = signature(folder, time.time_ns())
+        outcome = self._reconciled(folder)
+        if isinstance(outcome, Finding):
+            if outcome.kind == "duplicate":
+                report.attention.append(outcome)
+            else:
+                self._unreadable(outcome, known, seen, report)
+        if not isinstance(outcome, Outcome):
+            return
+        job_id = outcome.stored.id
+        if outcome.first_new_seq is not None:
+            report.news += [(job_id, event) for event in outcome.stored.events if event.seq >= outcome.first_new_seq]
+            self.changed(job_id)
+        self._mirror(outcome.stored, known, report)
+        seen[job_id] = self.store.layout.relative(outcome.stored.folder)
+        (self.soon.add if outcome.unsettled else self.soon.discard)(job_id)
+        if listing is not None and outcome.first_new_seq is None and not outcome.unsettled:
+            signatures[job_id] = listing
+
+    def _reconciled(self, folder: Path) -> Outcome | Finding | None:
+        """The job in `folder` with what happened there recorded, or why it is none; None: look again later."""
+        place = self.store.layout.relative(folder)
+        job_id = None
         try:
             job_id = id_inside(folder)
             if job_id is None:
-                if folder.exists():
-                    self._unreadable(folders.not_a_job(place, folder), known, seen, report)
-                return
-            first = self.store.find(job_id)
-            if first != folder:
-                if folder.exists():  # else the job has just moved on
-                    report.attention.append(duplicate(job_id, place, self.store.layout.relative(first)))
-                return
-            outcome = self.reconciler.reconcile(job_id)
+                return folders.not_a_job(place, folder) if folder.exists() else None
+            first = self.store.find(job_id, near=folder)
+            if first != folder:  # or the job has just moved on
+                return duplicate(job_id, place, self.store.layout.relative(first)) if folder.exists() else None
+            return self.reconciler.reconcile(job_id)
         except StorageOffline:
             raise
         except (JobBusy, JobNotFound, StorageFailure, FileNotFoundError) as error:
             logger.info("%s is looked at again later: %s", place, error)
-            return
+            return None
         except PrintSysError as error:
-            self._unreadable(Finding("unreadable", job_id, place, str(error), ("quarantine",)), known, seen, report)
-            return
-        self._mirror(outcome.stored, known, report)
-        seen[job_id] = self.store.layout.relative(outcome.stored.folder)
-        if outcome.first_new_seq is not None:
-            report.news += [(job_id, event) for event in outcome.stored.events if event.seq >= outcome.first_new_seq]
-            self.changed(job_id)
-        (self.soon.add if outcome.unsettled else self.soon.discard)(job_id)
-        if listing is not None and outcome.first_new_seq is None and not outcome.unsettled:
-            signatures[job_id] = listing
+            return Finding("unreadable", job_id, place, str(error), BEGIN_ANEW)
 
     def _unreadable(self, finding: Finding, known: Known, seen: dict[str, str], report: Report) -> None:
         """The job, if it is known to be one, keeps its last row and says so."""
@@ -179,7 +231,7 @@ class Sweeper:
         for row in known.values():
             if row.id in seen or not self._is_nowhere(row.id):
                 continue
-            if self.store.in_trash(row.id):
+            if self.store.is_put_away(row.id):
                 report.removed += self.mirror.remove([row.id])
                 continue
             told = {"student_name": row.student_name, "status": row.status, "folder": row.folder}
@@ -200,15 +252,33 @@ class Sweeper:
 
     def _settle(self, report: Report, looked: set[str], signatures: dict[str, str], whole: bool = True) -> None:
         """Keep the signatures, and what needs a person, of the folders that were looked at."""
+        if not (whole or signatures or report.attention or self._is_raised(looked)):
+            return
+        self._keep(signatures)
         with writing(self.mirror.engine, patient=True) as (connection, _):
-            if signatures:
-                values = [{"job": job_id, "listing": listing} for job_id, listing in signatures.items()]
-                update = sa.update(jobs).where(jobs.c.id == sa.bindparam("job"))
-                connection.execute(update.values(signature=sa.bindparam("listing")), values)
-            stale: sa.ColumnElement[bool] = attention.c.folder.in_(looked)
+            stale: sa.ColumnElement[bool] = attention.c.folder == _any(looked)
             if whole:
                 mirrored = sa.exists().where(jobs.c.folder == attention.c.folder)
                 stale = sa.or_(stale, ~mirrored)
                 index.recount(connection)
                 connection.execute(sa.update(mirror_state).values(synced_at=sa.func.now()))
             index.set_attention(connection, report.attention, stale)
+
+    def _keep(self, signatures: dict[str, str]) -> None:
+        """Now and then in a long sweep: one that is interrupted does not begin at the beginning again."""
+        if signatures:
+            values = [{"job": job_id, "listing": listing} for job_id, listing in signatures.items()]
+            update = sa.update(jobs).where(jobs.c.id == sa.bindparam("job"))
+            with reading(self.mirror.engine, patient=True) as connection:
+                connection.execute(update.values(signature=sa.bindparam("listing")), values)
+            signatures.clear()
+
+    def _is_raised(self, places: set[str]) -> bool:
+        with reading(self.mirror.engine) as connection:
+            raised = sa.select(sa.exists().where(attention.c.folder == _any(places)))
+            return bool(connection.execute(raised).scalar())
+
+
+def _any(values: Iterable[str]) -> Any:
+    """Any of these, however many: as one array, where IN would have a parameter for each."""
+    return sa.any_(sa.cast(list(values), sa.ARRAY(sa.Text)))

@@ -33,12 +33,14 @@ PROBE_PATIENCE_S = 10.0
 POLL_FOLDERS_S = 2.0
 POLL_JOBS_S = 5.0
 
-HEARD = [
-    e.FileCreatedEvent, e.FileModifiedEvent, e.FileMovedEvent, e.FileClosedEvent, e.FileDeletedEvent,
+HEARD: list[type[e.FileSystemEvent]] = [
+    e.FileCreatedEvent, e.FileMovedEvent, e.FileClosedEvent, e.FileDeletedEvent,
     e.DirCreatedEvent, e.DirMovedEvent, e.DirDeletedEvent,
 ]  # fmt: skip
 """Without *opened* and *closed without writing*: with those, watchdog's own walk raises events for itself to hear, and
 it goes blind at 100,000 folders."""
+if sys.platform != "linux":
+    HEARD.append(e.FileModifiedEvent)  # elsewhere nobody tells that a writer has closed the file
 
 
 def mode_for(root: Path, wanted: WatchMode) -> Literal["native", "polling"]:

@@ -72,7 +72,7 @@ class Actions:
             files,
             lambda job_id, staged: job_created(job_id, staged.folder, said, staged.files, actor, self.clock()),
         )
-        return self._follow_up(stored)
+        return self.follow_up(stored)
 
     def perform(
         self, job_id: str, action: str, said: Facts, actor: str, expected_revision: int | None = None
@@ -90,7 +90,7 @@ class Actions:
                 added = _new_files(change, prepared, actor)
                 change.record(*added, *self._plan(change, action, actor, said))
                 change.to_trash = action == "delete"
-        after = self._follow_up(change.result)
+        after = self.follow_up(change.result)
         if asked is not None:
             revision = change.before.job.revision
             news = [event for event in after.events if event.seq > revision]
@@ -108,7 +108,7 @@ class Actions:
                 raise TransitionNotAllowed("undo-move", "The job's last step was not made by moving its folder.")
             waiting = mails.owed(change.before.events, job_id)
             change.record(*undo(change.job, Status(move.data["from"]), actor, self.terms(), waiting))
-        return self._follow_up(change.result)
+        return self.follow_up(change.result)
 
     def student_decides(self, job_id: str, nonce: str, confirm: bool, reason: str = "") -> Stored:
         """The student's answer by the e-mailed link. TokenUsed, TokenExpired, and what JobStore.edit raises."""
@@ -119,7 +119,7 @@ class Actions:
                 ("student_confirm", NoFacts()) if confirm else ("student_decline", OptionalReasonFacts(reason=reason))
             )
             change.record(*self._plan(change, action, STUDENT, said))
-        return self._follow_up(change.result)
+        return self.follow_up(change.result)
 
     def resend_confirmation(self, job_id: str, nonce: str) -> Stored:
         """A new link for a student whose old one ran out; not more often than every two minutes."""
@@ -127,7 +127,7 @@ class Actions:
             _require_current(change.job, nonce)
             self._require_cool(change.before, "We sent you an e-mail a moment ago. Please give it two minutes.")
             change.record(*self._plan(change, "resend-email", STUDENT, ResendFacts()))
-        return self._follow_up(change.result)
+        return self.follow_up(change.result)
 
     def _require_cool(self, stored: Stored, otherwise: str) -> None:
         """TransitionNotAllowed where the job's last e-mail was asked for a moment ago and has not failed."""
@@ -158,7 +158,7 @@ class Actions:
                 raise JobBusy(job_id, 0)  # a file of that name has just been put there
             change.parcel = parcel
             change.record(*self._plan(change, "resubmit", STUDENT, said))
-        return self._follow_up(change.result)
+        return self.follow_up(change.result)
 
     def do_what_is_due(self, job_id: str) -> Stored | None:
         """What the calendar asks for this job: see domain/due.py. None where that is nothing.
@@ -170,7 +170,7 @@ class Actions:
         with self.store.edit(job_id) as change:
             for action in self._due(change.before):
                 change.record(*self._plan(change, action, SYSTEM, NoFacts()))
-        return self._follow_up(change.result) if change.drafts else None
+        return self.follow_up(change.result) if change.drafts else None
 
     def _due(self, stored: Stored) -> list[str]:
         if stored.asked_by_hand is not None or stored.problem is not None:
@@ -192,7 +192,7 @@ class Actions:
         """Record what a task found out. `decide` sees the job under its lock, so it re-checks what it was told."""
         with self.store.edit(job_id) as change:
             change.record(*decide(change.before))
-        return self._follow_up(change.result) if change.drafts else change.result
+        return self.follow_up(change.result) if change.drafts else change.result
 
     def price(self, job: Job, weight_g: Decimal | None, volume_ml: Decimal | None) -> Quote:
         """What an approval of today with these figures would cost."""
@@ -229,7 +229,8 @@ class Actions:
                 raise InvalidInput({"print_file": [f"{name} is not in the job's folder any more."]}) from error
         return [describe(stored.folder, name, "filesystem", self.clock()) for name in unknown]
 
-    def _follow_up(self, stored: Stored) -> Stored:
+    def follow_up(self, stored: Stored) -> Stored:
+        """Tell the mirror and the queue of a job that was just recorded."""
         try:
             self.mirror.put(stored)
         except MirrorDown as error:

@@ -25,6 +25,7 @@ from printsys.rounds import make_rounds
 from printsys.taskqueue import QUEUE_DOWN, make_huey, queue_length
 from printsys.transport import IDLE_S
 from printsys.wiring import build
+from printsys.workshop import Workshop
 
 THREADS = 2
 POLL_S = 0.5
@@ -111,16 +112,23 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self.huey = make_huey(settings)
-        task = _look_task(self.huey, lambda job_id: self.postman.attend(job_id))
+        task = _look_task(self.huey, self.attend)
         self.look = _patient(task)
         self.house = build(settings, self.look)
         self.consumer = QuietConsumer(self.huey, workers=THREADS, max_delay=POLL_S, shutdown_timeout=STOP_PATIENCE_S)
         self.postman = Postman(self.house, self.consumer.stop_flag)
+        self.workshop = Workshop(self.house)
         _sweep_task(self.huey, self.sweep)
         _rounds_task(self.huey, lambda: make_rounds(self.house, self.consumer.stop_flag))
 
+    def attend(self, job_id: str) -> float | None:
+        """All that a job owes, the quick and awaited first."""
+        again_s = self.postman.attend(job_id)
+        self.workshop.attend(job_id)
+        return again_s
+
     def sweep(self) -> None:
-        for job_id in self.postman.owing():
+        for job_id in {*self.postman.owing(), *self.workshop.owing()}:
             self.look(job_id)
 
     def run(self) -> None:

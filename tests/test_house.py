@@ -23,7 +23,8 @@ MAY_IMPORT = {
     "printsys.config": {"printsys.domain", "printsys.errors", "printsys.lab"},
     "printsys.tokens": {"printsys.errors"},
     "printsys.models3d": {"printsys.errors"},
-    "printsys.slicers": {"printsys.errors"},
+    "printsys.safezip": {"printsys.errors"},
+    "printsys.slicers": {"printsys.errors", "printsys.safezip"},
     "printsys.student_texts": {"printsys.config", "printsys.domain", "printsys.errors"},
     "printsys.actions": {
         "printsys.config", "printsys.domain", "printsys.errors", "printsys.jobstore", "indexer.index",

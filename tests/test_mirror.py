@@ -381,7 +381,7 @@ def test_upgrading_again_changes_nothing(lively: list[Stored], queries: Queries,
     before = snapshot(queries)
     migrate.upgrade(database_url)
     assert snapshot(queries) == before
-    assert migrate.current(database_url) == "0001"
+    assert migrate.current(database_url) == "0002"
 
 
 def test_two_processes_may_upgrade_at_once(postgres_server: str) -> None:
@@ -436,3 +436,19 @@ def waiting_for_a_lock(database_url: str) -> bool:
         waiting = connection.execute(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar_one()
     engine.dispose()
     return bool(waiting)
+
+
+def test_thousands_of_things_that_need_a_person_are_kept_and_settled(
+    store: JobStore, mirror: Mirror, queries: Queries
+) -> None:
+    """A share that a virus scanner went through: what is wrong may be as many as there are jobs."""
+    store.layout.make()
+    loose = [store.layout.status(Status.ARCHIVED) / f"part {n}.stl" for n in range(12_000)]
+    for path in loose:
+        path.touch()
+    sync(store, mirror)
+    assert len(queries.attention()) == len(loose)
+    for path in loose[1:]:
+        path.unlink()
+    sync(store, mirror)
+    assert [one.folder for one in queries.attention()] == ["Archived/part 0.stl"]

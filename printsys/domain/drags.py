@@ -86,8 +86,13 @@ def missing_facts(job: Job, status: Status | None = None) -> list[str]:
 
 
 def still_missing(job: Job, events: Iterable[Event]) -> list[str]:
-    """What moves by hand skipped, and nobody has filled in since."""
-    skipped = {fact for e in events if e.type == EventType.FOLDER_MOVED for fact in e.data.get("missing", [])}
+    """What moves by hand skipped, and nobody has filled in or done without since."""
+    skipped: set[str] = set()
+    for event in events:
+        if event.type == EventType.FOLDER_MOVED:
+            skipped.update(event.data.get("missing", []))
+        elif event.type == EventType.MOVE_ACCEPTED:
+            skipped.clear()
     return [fact for fact in missing_facts(job) if fact in skipped]
 
 

@@ -124,6 +124,19 @@ class SubmitFacts(Facts):
     message: Annotated[str, Field(max_length=2000), BeforeValidator(_tidy)] = ""
 
 
+class WalkInFacts(Facts):
+    """What staff say of a file or folder that is to become a job: who wants it, and how. The rest may be unknown."""
+
+    student_name: Line
+    student_email: Annotated[Email | None, BeforeValidator(_absent_if_empty)] = None
+    discipline: OptionalLine = None
+    class_number: OptionalLine = None
+    print_method: Line
+    color: OptionalLine = None
+    printer: OptionalLine = None
+    copies: Annotated[int, Field(ge=1, le=1000), BeforeValidator(lambda v: 1 if v == "" else v)] = 1
+
+
 class ResubmitFacts(SubmitFacts):
     """The request anew. `files`: records of what was sent with it, originals and working copies; none: the old ones
     hold."""

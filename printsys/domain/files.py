@@ -7,7 +7,7 @@ from datetime import datetime
 
 from printsys.domain import mails
 from printsys.domain.events import Draft, EventType
-from printsys.domain.facts import SubmitFacts
+from printsys.domain.facts import SubmitFacts, WalkInFacts
 from printsys.domain.job import SCHEMA_VERSION, Document, FileRecord, Job, Status, dump, format_time
 from printsys.domain.mails import Mail
 
@@ -16,6 +16,46 @@ def job_created(
     job_id: str, folder: str, said: SubmitFacts, files: Sequence[Document], actor: str, now: datetime
 ) -> list[Draft]:
     """The first batch of a submitted job: everything that the student said and sent, and the e-mail that says so."""
+    said_so = requested(said)
+    created = _created(job_id, folder, said_so["student"], said_so["request"], files, actor, now)
+    return [created, mails.queued(Mail.RECEIVED, said.student_email, actor)]
+
+
+def walk_in_created(
+    job_id: str, folder: str, said: WalkInFacts, files: Sequence[Document], actor: str, now: datetime, found_in: str
+) -> list[Draft]:
+    """The first event of a job that was found as a file or a folder: what staff know of it, and where it lay."""
+    student = {
+        "name": said.student_name,
+        "email": said.student_email,
+        "discipline": said.discipline,
+        "class_number": said.class_number,
+    }
+    request = {"method": said.print_method, "color": said.color, "printer": said.printer, "copies": said.copies}
+    return [_created(job_id, folder, student, request, files, actor, now, {"found_in": found_in})]
+
+
+def reprint_created(
+    job_id: str, folder: str, of: Job, files: Sequence[Document], actor: str, now: datetime, found_in: str | None = None
+) -> list[Draft]:
+    """The first event of a job that prints another one again, for the same student, as it was asked for."""
+    told: Document = {"reprint_of": of.id}
+    if found_in is not None:
+        told["found_in"] = found_in
+    request = dump(of.request) | {"due_date": None}
+    return [_created(job_id, folder, dump(of.student), request, files, actor, now, told)]
+
+
+def _created(
+    job_id: str,
+    folder: str,
+    student: Document,
+    request: Document,
+    files: Sequence[Document],
+    actor: str,
+    now: datetime,
+    told: Document | None = None,
+) -> Draft:
     at = format_time(now)
     document: Document = {
         "schema_version": SCHEMA_VERSION,
@@ -23,15 +63,14 @@ def job_created(
         "status": Status.UPLOADED.value,
         "status_since": at,
         "created_at": at,
-        **requested(said),
+        "student": student,
+        "request": request,
         "files": list(files),
         "print_files": [],
         "notes": "",
     }
-    created = Draft(
-        EventType.JOB_CREATED, actor, {"folder": folder, "files": [file["name"] for file in files]}, document
-    )
-    return [created, mails.queued(Mail.RECEIVED, said.student_email, actor)]
+    names = [file["name"] for file in files]
+    return Draft(EventType.JOB_CREATED, actor, {"folder": folder, "files": names} | (told or {}), document)
 
 
 def requested(said: SubmitFacts) -> Document:

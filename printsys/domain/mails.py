@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -66,6 +66,11 @@ def owed(events: Iterable[Event], job_id: str) -> list[OwedMail]:
         elif event.type in CLOSING:
             waiting.pop(event.data.get("queued_seq", -1), None)
     return list(waiting.values())
+
+
+def held_back(events: Sequence[Event]) -> datetime | None:
+    """Until when the last of the waiting e-mails waits for somebody to think better of a move; None: none does."""
+    return max((mail.not_before for mail in owed(events, "") if mail.not_before), default=None)
 
 
 MEANT_FOR = {

@@ -28,6 +28,8 @@ RESERVED = frozenset(
 """Device names that Windows gives no file, whatever the extension.
 https://learn.microsoft.com/windows/win32/fileio/naming-a-file"""
 
+COLOR_LENGTH = 16
+"""Of a colour's name in a folder's."""
 _CROCKFORD_READS = str.maketrans("oil", "011")
 _FOLDER_ID = re.compile(rf"_([{ID_ALPHABET}]{{{ID_LENGTH}}})$", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z0-9]+")
@@ -68,7 +70,7 @@ def camel(text: str, limit: int, otherwise: str) -> str:
 
 def folder_name(student: str, method: str, color: str, id_: str) -> str:
     """`FirstLast_Method_Color_<id>`, at most `FOLDER_NAME_LIMIT` characters."""
-    tail = f"_{camel(method, 12, 'Method')}_{camel(color, 16, 'Color')}_{id_}"
+    tail = f"_{camel(method, 12, 'Method')}_{camel(color, COLOR_LENGTH, 'Color')}_{id_}"
     return camel(student, FOLDER_NAME_LIMIT - len(tail), "Student") + tail
 
 

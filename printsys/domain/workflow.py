@@ -320,6 +320,9 @@ TABLE: tuple[Step, ...] = (
     Step("details", ANY, None, _STAFF, EventType.DETAILS_EDITED, "Correct the details", f.DetailsFacts, do=_details),
     Step("choose-file", frozenset({U, P, R, X}), None, _STAFF, EventType.PRINT_FILE_CHOSEN, "Choose the print file", f.ChooseFileFacts, do=_choose_file),
     Step("supply", ANY, None, _STAFF, EventType.FACTS_SUPPLIED, "Fill in what is missing", f.SupplyFacts, do=_supply),
+    Step("accept-move", ANY, None, _STAFF, EventType.MOVE_ACCEPTED, "Leave the move as it is"),
+    Step("keep-price", frozenset({P, R, X}), None, _STAFF, EventType.PRICE_KEPT, "Keep the agreed price"),
+    Step("keep", ANY, None, _STAFF, EventType.JOB_REOPENED, "Keep this job"),
     Step("delete", ANY, None, _STAFF, EventType.JOB_DELETED, "Delete", f.DeleteFacts, do=_delete),
 )  # fmt: skip
 

@@ -1,17 +1,18 @@
-"""Files on their way into a new job: the student's exact bytes, and the working copy that staff open and slice."""
+"""Files on their way into a new job: the student's exact bytes, the working copy that staff open and slice, and what a
+slicer had made of them already."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from printsys.domain.job import Document, FileRecord, dump
-from printsys.domain.naming import comparable, distinct, safe_file_name
+from printsys.domain.naming import comparable, distinct, id_in_folder_name, safe_file_name
 from printsys.jobstore import fs
 from printsys.jobstore.layout import ORIGINAL
 
@@ -20,11 +21,15 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Incoming:
-    """A file to be stored: its bytes from where `stream` stands, and the name that its owner gave it."""
+    """A file to be stored: its bytes from where `stream` stands, and the name that its owner gave it.
+
+    An `original` is kept untouched and copied to work on; a file of a `slicer` keeps its place beside the copy.
+    """
 
     name: str
     stream: BinaryIO
     source: str = "upload"
+    role: Literal["original", "slicer"] = "original"
 
 
 @dataclass
@@ -58,36 +63,64 @@ def stage_files(
     name_limit: int,
     originals_there: Iterable[str] = (),
 ) -> Staged:
-    """Write each file as original/<safe name> (read-only) and as the working copy <folder name>[_n].<ext>, synced.
+    """Write each original as original/<safe name> (read-only) and as the working copy <folder name>[_n].<ext>, and
+    what a slicer made under its own name; all of it synced.
 
     `originals_there` are names in original/ that are taken already.
     """
-    originals = staging / ORIGINAL
-    originals.mkdir()
     taken = {comparable(name) for name in originals_there}
-    kept: list[FileRecord] = []
-    working: list[FileRecord] = []
-    for number, incoming in enumerate(files, 1):
-        name = distinct(safe_file_name(incoming.name, name_limit - len(" 99")), taken)
-        taken.add(comparable(name))
-        size, digest = _store(incoming.stream, originals / name)
-        extension = os.path.splitext(name)[1].lower()
-        copy_name = f"{folder_name}{'' if number == 1 else f'_{number}'}{extension}"
-        fs.copy(originals / name, staging / copy_name)
-        (originals / name).chmod(0o444)
-        record = FileRecord(
-            name=f"{ORIGINAL}/{name}",
-            role="original",
+    desk = _Desk(staging, folder_name, now.replace(microsecond=0), name_limit - len(" 99"), taken)
+    (staging / ORIGINAL).mkdir()
+    for incoming in files:
+        (desk.original if incoming.role == "original" else desk.made_by_slicer)(incoming)
+    fs.sync_folder(staging / ORIGINAL)
+    return Staged(folder_name, tuple(dump(record) for record in desk.kept + desk.working + desk.made))
+
+
+@dataclass
+class _Desk:
+    """The staging folder while it is filled, with the records of what lies there."""
+
+    staging: Path
+    folder_name: str
+    now: datetime
+    name_limit: int
+    taken: set[str]
+    """Names in original/."""
+    kept: list[FileRecord] = field(default_factory=list)
+    working: list[FileRecord] = field(default_factory=list)
+    made: list[FileRecord] = field(default_factory=list)
+
+    def original(self, incoming: Incoming) -> None:
+        name = distinct(safe_file_name(incoming.name, self.name_limit), self.taken)
+        self.taken.add(comparable(name))
+        path = self.staging / ORIGINAL / name
+        record = self._record(f"{ORIGINAL}/{name}", "original", incoming, path)
+        number = len(self.kept) + 1
+        copy_name = f"{self.folder_name}{'' if number == 1 else f'_{number}'}{os.path.splitext(name)[1].lower()}"
+        fs.copy(path, self.staging / copy_name)
+        path.chmod(0o444)
+        self.kept.append(record)
+        self.working.append(record.model_copy(update={"name": copy_name, "role": "working", "uploaded_as": None}))
+
+    def made_by_slicer(self, incoming: Incoming) -> None:
+        taken = {comparable(entry.name) for entry in self.staging.iterdir()}
+        stem, extension = os.path.splitext(safe_file_name(incoming.name, self.name_limit))
+        # A file that bears the name of the job it was made for takes this one's.
+        name = distinct((self.folder_name if id_in_folder_name(stem) else stem) + extension, taken)
+        self.made.append(self._record(name, "slicer", incoming, self.staging / name))
+
+    def _record(self, name: str, role: Literal["original", "slicer"], incoming: Incoming, path: Path) -> FileRecord:
+        size, digest = _store(incoming.stream, path)
+        return FileRecord(
+            name=name,
+            role=role,
             size=size,
             sha256=digest,
-            added_at=now.replace(microsecond=0),
+            added_at=self.now,
             source=incoming.source,
-            uploaded_as=incoming.name,
+            uploaded_as=incoming.name if role == "original" else None,
         )
-        kept.append(record)
-        working.append(record.model_copy(update={"name": copy_name, "role": "working", "uploaded_as": None}))
-    fs.sync_folder(originals)
-    return Staged(folder_name, tuple(dump(record) for record in kept + working))
 
 
 def next_version(folder_name: str, names: Iterable[str]) -> str:

@@ -30,7 +30,9 @@ class Layout:
         self.moves = self.system / "moves"
         self.staging = self.system / "staging"
         self.trash = self.system / "trash"
+        self.quarantine = self.system / "quarantine"
         self.missing = self.system / "missing"
+        self.away = self.system / "away.json"
         self.storage_id = self.system / "storage-id"
         longest = len(str(root)) + len(f"/{Status.READY_TO_PRINT}/") + FOLDER_NAME_LIMIT + len(f"/{ORIGINAL}/")
         self.file_name_limit = min(FILE_NAME_LIMIT, PATH_LIMIT - longest)
@@ -51,7 +53,7 @@ class Layout:
         return path.relative_to(self.root).as_posix()
 
     def status_of(self, folder: Path) -> Status | None:
-        """The status folder that `folder` lies in; None for the trash."""
+        """The status folder that `folder` lies in; None for the trash and the quarantine."""
         try:
             return Status(folder.parent.name) if folder.parent.parent == self.root else None
         except ValueError:
@@ -63,6 +65,7 @@ class Layout:
             self.moves,
             self.staging,
             self.trash,
+            self.quarantine,
             self.missing,
             *(self.root / s.value for s in Status),
         ):
@@ -70,6 +73,10 @@ class Layout:
 
     def job_folders(self, statuses: tuple[Status, ...] = tuple(Status)) -> Iterator[Path]:
         """Every folder in the status folders that could be a job; hidden ones are not."""
+        return (self.root / place for place in self.job_places(statuses))
+
+    def job_places(self, statuses: tuple[Status, ...] = tuple(Status)) -> Iterator[str]:
+        """As `job_folders`, relative to storage/ with forward slashes: for walking 100,000 of them."""
         for status in statuses:
             try:
                 entries = list(os.scandir(self.status(status)))
@@ -77,7 +84,7 @@ class Layout:
                 continue
             for entry in entries:
                 if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
-                    yield Path(entry.path)
+                    yield f"{status.value}/{entry.name}"
 
     def named_for(self, job_id: str, within: tuple[Path, ...]) -> Iterator[Path]:
         """Folders whose name ends with this id, in `within` (folders of job folders)."""

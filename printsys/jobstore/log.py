@@ -57,18 +57,32 @@ def read_log(data: bytes, job_id: str) -> Log:
     Raises DamagedJob, naming the line, where a line was edited, removed, doubled or cannot be read although finished
     lines follow it: a crash cannot do that, a person can.
     """
+    log, broken = _read(data)
+    if broken is not None:
+        number, problem = broken
+        _refuse_if_finished_lines_follow(data.splitlines(keepends=True)[number - 1 :], job_id, number, problem)
+    return log
+
+
+def trusted(data: bytes) -> Log:
+    """What of a damaged log can be trusted: its finished batches up to the first line that does not follow."""
+    return _read(data)[0]
+
+
+def _read(data: bytes) -> tuple[Log, tuple[int, str] | None]:
+    """The log as far as its lines follow on each other, and where and why they stop to."""
     reading = _Reading()
-    position = 0
+    position, broken = 0, None
     for number, line in enumerate(data.splitlines(keepends=True), 1):
         problem = _take(reading, line, number)
         if problem is not None:
-            _refuse_if_finished_lines_follow(data[position:], job_id, number, problem)
+            broken = number, problem
             break
         position += len(line)
         if reading.pending[-1].state is not None:
             reading.events += reading.pending
             reading.pending, reading.length, reading.committed_line = [], position, reading.last_line
-    return Log(tuple(reading.events), reading.committed_line, reading.length, data[reading.length :])
+    return Log(tuple(reading.events), reading.committed_line, reading.length, data[reading.length :]), broken
 
 
 def _take(reading: _Reading, raw: bytes, number: int) -> str | None:
@@ -89,7 +103,7 @@ def _take(reading: _Reading, raw: bytes, number: int) -> str | None:
     return None
 
 
-def _refuse_if_finished_lines_follow(rest: bytes, job_id: str, number: int, problem: str) -> None:
+def _refuse_if_finished_lines_follow(rest: list[bytes], job_id: str, number: int, problem: str) -> None:
     """A torn write has no finished batch in or behind it; one that is there means that somebody edited the log."""
-    if any(line.endswith(b"\n") and b'"state":"' in line for line in rest.splitlines(keepends=True)):
+    if any(line.endswith(b"\n") and b'"state":"' in line for line in rest):
         raise DamagedJob(job_id, "events.jsonl", f"line {number} breaks the record: {problem}.")

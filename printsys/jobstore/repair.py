@@ -109,6 +109,7 @@ def repair(layout: Layout, folder: Path, job_id: str, now: datetime, required: b
     except OSError:
         if required:
             raise
+    noticed = log.seq + 1 if followed.log.seq > log.seq else None
     log = followed.log
     document = log.document()
     job = parse(document)
@@ -127,6 +128,7 @@ def repair(layout: Layout, folder: Path, job_id: str, now: datetime, required: b
         followed.asked,
         followed.edited,
         followed.digest,
+        noticed,
     )
 
 

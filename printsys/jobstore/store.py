@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,13 +17,15 @@ from printsys.domain import naming
 from printsys.domain.changes import news_since
 from printsys.domain.events import FILESYSTEM, Draft, EventType, seal, sha256
 from printsys.domain.job import Job, Status, parse
-from printsys.errors import JobBusy, JobNotFound, StaleJob, StorageFailure, StorageOffline
+from printsys.errors import DamagedJob, JobBusy, JobNotFound, StaleJob, StorageFailure, StorageOffline
+from printsys.jobstore import away as away_notes
 from printsys.jobstore import fs, moves, repair
 from printsys.jobstore.files import sha256_of
 from printsys.jobstore.incoming import Incoming, Parcel, Staged, next_version, stage_files
 from printsys.jobstore.jsontext import decode_object
 from printsys.jobstore.layout import EVENTS, METADATA, ORIGINAL, Layout, file_inside
 from printsys.jobstore.log import Log
+from printsys.jobstore.restore import restore_record
 from printsys.jobstore.stored import Stored
 
 LOCK_PATIENCE_S = 10.0
@@ -116,15 +118,19 @@ class JobStore:
         with self._locked(job_id), self._disk_errors():
             return self._repaired(job_id)
 
-    def find(self, job_id: str) -> Path:
+    def find(self, job_id: str, near: Path | None = None) -> Path:
         """The job's folder, wherever it is now: as last seen, by its name, or by the id inside. JobNotFound.
 
         Where several folders carry the id (somebody copied one), the job is the one that lies where its record says.
+        `near`: a folder that carries the id. It counts only where it bears the job's own name: a copy bears another.
         """
         seen = self._last_seen.get(job_id)
+        if seen is None and near is not None and naming.id_in_folder_name(near.name) == job_id:
+            seen = near
         if seen is not None and seen.parent != self.layout.trash and repair.lies_where_it_says(seen, job_id):
+            self._last_seen[job_id] = seen
             return seen
-        for search in (self._named_for(job_id), self.layout.job_folders()):
+        for search in (self._of_that_name(seen), self._named_for(job_id), self.layout.job_folders()):
             found = [folder for folder in search if repair.id_inside(folder) == job_id]
             if found:
                 best = next((folder for folder in found if repair.lies_where_it_says(folder, job_id)), found[0])
@@ -133,11 +139,13 @@ class JobStore:
         self.require_online()
         raise JobNotFound(job_id)
 
+    def _of_that_name(self, seen: Path | None) -> Iterator[Path]:
+        """A folder that was dragged keeps its name, also one that a person gave it: no folder need be listed."""
+        if seen is not None:
+            yield from (self.layout.status(status) / seen.name for status in Status)
+
     def _named_for(self, job_id: str) -> Iterator[Path]:
-        seen = self._last_seen.get(job_id)
-        if seen is not None:  # a person's own name for it, in another status folder
-            yield from (self.layout.status(s) / seen.name for s in Status)
-        yield from self.layout.named_for(job_id, tuple(self.layout.status(s) for s in Status))
+        return self.layout.named_for(job_id, tuple(self.layout.status(s) for s in Status))
 
     def ids(self, statuses: tuple[Status, ...] = tuple(Status)) -> Iterator[tuple[str, Path]]:
         """(id, folder) of every job folder, by the id inside it; a folder without one is not a job."""
@@ -149,6 +157,18 @@ class JobStore:
     def file(self, stored: Stored, name: str) -> Path:
         """The path of one of the job's files, for reading; JobNotFound for anything outside the folder."""
         return file_inside(stored.folder, name, stored.id)
+
+    def peek(self, folder: Path) -> Job | None:
+        """What the record in a copy of a job's folder says; where it is not whole, that of the job that was copied.
+
+        None where the folder is no copy of any job.
+        """
+        job_id = repair.id_inside(folder)
+        if job_id is None:
+            return None
+        with self._disk_errors():
+            copied = repair.glance(self.layout, folder, job_id)
+        return copied.job if copied is not None else self.load(job_id).job
 
     # -- creating -----------------------------------------------------------------------------------------------
 
@@ -226,7 +246,7 @@ class JobStore:
 
     def _is_taken(self, job_id: str) -> bool:
         """Whether any folder carries this id: in its name (trash and staging too), or inside one that was renamed."""
-        places = (*(self.layout.status(s) for s in Status), self.layout.trash)
+        places = (*(self.layout.status(s) for s in Status), self.layout.trash, self.layout.quarantine)
         if (self.layout.staging / job_id).exists() or any(True for _ in self.layout.named_for(job_id, places)):
             return True
         renamed = (f for f in self.layout.job_folders() if naming.id_in_folder_name(f.name) is None)
@@ -292,6 +312,18 @@ class JobStore:
         self._last_seen[job_id] = stored.folder
         return stored
 
+    def put_preview(self, job_id: str, name: str, data: bytes) -> Path:
+        """Keep a derived picture (`previews/…`) in the job's folder. It is no part of the record, so no event tells it.
+
+        JobNotFound, JobBusy, StorageFailure.
+        """
+        self.require_online()
+        with self._locked(job_id), self._disk_errors():
+            path = self.find(job_id) / name
+            path.parent.mkdir(exist_ok=True)
+            fs.replace(path, data)
+        return path
+
     # -- putting right what a person asked to be put right ----------------------------------------------------------
 
     def restore_metadata(self, job_id: str) -> Stored:
@@ -303,6 +335,13 @@ class JobStore:
             if found is not None:
                 repair.keep_aside(folder, f"metadata-{sha256(found)[:8]}.json", found)
                 (folder / METADATA).unlink()
+            return self._repaired(job_id, write=True)
+
+    def restore_record(self, job_id: str, actor: str) -> Stored:
+        """A damaged events.jsonl begun anew from what can be trusted; see `restore.restore_record`. DamagedJob."""
+        self.require_online()
+        with self._locked(job_id), self._disk_errors():
+            restore_record(self.find(job_id), job_id, actor, self.clock())
             return self._repaired(job_id, write=True)
 
     def restore_original(self, job_id: str, name: str, actor: str) -> Stored:
@@ -335,15 +374,40 @@ class JobStore:
         JobNotFound for anything else: a job itself is deleted by its action.
         """
         self.require_online()
-        source = self.layout.root / place
-        if source.parent.parent != self.layout.root or source.parent.name not in set(Status) or source.is_symlink():
-            raise JobNotFound(place)
+        source = self._in_status_folder(place)
         job_id = repair.id_inside(source) if source.is_dir() else None
-        if not source.exists() or (job_id is not None and self.find(job_id) == source):
+        if job_id is not None and self.find(job_id) == source:
             raise JobNotFound(place)
+        return self._put_away(source, self.layout.trash)
+
+    def quarantine(self, place: str) -> Path:
+        """Move a folder whose record nobody can read out of the way, for good; JobNotFound for a job that is whole."""
+        self.require_online()
+        source = self._in_status_folder(place)
+        job_id = repair.id_inside(source) if source.is_dir() else None
+        if job_id is not None and self.find(job_id) == source and not self._is_damaged(job_id):
+            raise JobNotFound(place)
+        return self._put_away(source, self.layout.quarantine)
+
+    def _is_damaged(self, job_id: str) -> bool:
+        try:
+            return self.load(job_id).problem is not None
+        except DamagedJob:
+            return True
+
+    def _in_status_folder(self, place: str) -> Path:
+        """A file or folder that lies in a status folder by itself; JobNotFound for any other place."""
+        source = self.layout.root / place
+        lies_right = source.parent.parent == self.layout.root and source.parent.name in set(Status)
+        if not lies_right or source.is_symlink() or not source.exists():
+            raise JobNotFound(place)
+        return source
+
+    def _put_away(self, source: Path, into: Path) -> Path:
         with self._disk_errors():
-            taken = {naming.comparable(entry.name) for entry in self.layout.trash.iterdir()}
-            target = self.layout.trash / naming.distinct(source.name, taken)
+            into.mkdir(exist_ok=True)
+            taken = {naming.comparable(entry.name) for entry in into.iterdir()}
+            target = into / naming.distinct(source.name, taken)
             fs.move_folder(source, target)
         return target
 
@@ -403,8 +467,22 @@ class JobStore:
     def forget_missing(self, job_id: str) -> None:
         (self.layout.missing / f"{job_id}.json").unlink(missing_ok=True)
 
-    def in_trash(self, job_id: str) -> bool:
-        return any(True for _ in self.layout.named_for(job_id, (self.layout.trash,)))
+    # -- what happened while nobody was looking ---------------------------------------------------------------------
+
+    def note_away(self, lines: Iterable[away_notes.Line], since: datetime | None) -> None:
+        """Keep for staff what the first look after a pause found; see `away.py`."""
+        with self._locked("away"), self._disk_errors():
+            away_notes.note(self.layout.away, lines, since)
+
+    def away(self) -> away_notes.Away:
+        return away_notes.read(self.layout.away)
+
+    def forget_away(self) -> None:
+        self.layout.away.unlink(missing_ok=True)
+
+    def is_put_away(self, job_id: str) -> bool:
+        """Whether the job's folder lies in the trash or in quarantine."""
+        return any(True for _ in self.layout.named_for(job_id, (self.layout.trash, self.layout.quarantine)))
 
     # -- plumbing -----------------------------------------------------------------------------------------------
 

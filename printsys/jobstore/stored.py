@@ -17,7 +17,8 @@ class Stored:
     must look at in the record; while there is one, the job serves its last good state and cannot be changed.
     `asked_in_file` is a status that somebody wrote into metadata.json, `edited` what else that edit changed: it waits
     for the step to be taken, and the next change that is recorded brings it along.
-    `digest` is the sha256 of metadata.json as it was read or written: only that file is ever replaced."""
+    `digest` is the sha256 of metadata.json as it was read or written: only that file is ever replaced.
+    `noticed` is the number of the first event that loading it added: an edit by hand, a restored metadata.json."""
 
     folder: Path
     folder_status: Status | None
@@ -29,6 +30,7 @@ class Stored:
     asked_in_file: Status | None = None
     edited: Document | None = None
     digest: str | None = None
+    noticed: int | None = None
 
     @property
     def id(self) -> str:

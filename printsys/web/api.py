@@ -1,4 +1,4 @@
-"""JSON for scripts: the same reading as the pages, for a staff session."""
+"""JSON for scripts: the same reading as the pages, for a staff session or a token."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from printsys.domain.events import line_of
 from printsys.domain.job import Status, format_time, plain
 from printsys.errors import InvalidInput
 from printsys.jobstore.jsontext import decode
-from printsys.web.auth import login_required
+from printsys.web.auth import login_or_token_required
 from printsys.web.cards import PAGE
 from printsys.web.house import house
 
@@ -25,7 +25,7 @@ FURTHEST = 2**62
 
 
 @pages.get("/jobs")
-@login_required
+@login_or_token_required
 def jobs() -> ResponseReturnValue:
     """`status`, `q`, `limit` (at most 500), `offset`."""
     wanted = request.args.get("status")
@@ -39,7 +39,7 @@ def jobs() -> ResponseReturnValue:
 
 
 @pages.get("/jobs/<job_id>")
-@login_required
+@login_or_token_required
 def job(job_id: str) -> ResponseReturnValue:
     """metadata.json as it is now, and where its folder is."""
     stored = house().store.load(job_id)
@@ -53,7 +53,7 @@ def job(job_id: str) -> ResponseReturnValue:
 
 
 @pages.get("/jobs/<job_id>/events")
-@login_required
+@login_or_token_required
 def events(job_id: str) -> ResponseReturnValue:
     return jsonify(events=[decode(line_of(event)) for event in house().store.load(job_id).events])
 

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, abort, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from printsys import password
+from printsys import api_tokens, password
 from printsys.domain.events import STAFF
 from printsys.web.house import house
 from printsys.web.limits import LOGIN, limiter
@@ -35,6 +35,20 @@ def login_required(view: Callable[..., Any]) -> Callable[..., Any]:
         if request.path.startswith("/api/"):
             abort(401)
         return redirect(url_for("auth.login", next=request.full_path.rstrip("?") if request.method == "GET" else None))
+
+    return guarded
+
+
+def login_or_token_required(view: Callable[..., Any]) -> Callable[..., Any]:
+    """For scripts: a staff session, or `Authorization: Bearer` with a token that `manage.py api-token` made."""
+
+    @functools.wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        sent = request.authorization
+        has_token = (
+            sent is not None and sent.type == "bearer" and api_tokens.is_good(house().settings, sent.token or "")
+        )
+        return view(*args, **kwargs) if is_staff() or has_token else abort(401)
 
     return guarded
 

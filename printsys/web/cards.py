@@ -12,6 +12,7 @@ from itertools import islice
 from indexer.queries import JobRow
 from printsys.domain.events import STUDENT
 from printsys.domain.job import LIVE, Job, Status
+from printsys.domain.mails import held_back
 from printsys.domain.workflow import Step, steps_from
 from printsys.errors import MirrorDown, PrintSysError, StorageOffline
 from printsys.jobstore import Stored
@@ -49,6 +50,8 @@ class Card:
     files: int
     hint: str | None
     link_expired: datetime | None
+    held_back: datetime | None
+    """Until when the e-mail of a folder that was dragged waits: so long dragging back, or *Undo*, undoes all."""
 
     @property
     def next_step(self) -> Step | None:
@@ -68,7 +71,7 @@ class Card:
             class_number=row.class_number, weight_g=row.weight_g, time_h=row.time_h, cost=row.cost, paid=row.paid,
             unreviewed=row.unreviewed, notes=row.notes, message=row.message, due_date=row.due_date, copies=row.copies,
             files=len(row.sent_files), hint=_hint(row.problem, row.move_pending, row.asked_by_hand),
-            link_expired=_expired(row.status, row.expires_at),
+            link_expired=_expired(row.status, row.expires_at), held_back=_future(row.next_mail_at),
         )  # fmt: skip
 
     @classmethod
@@ -86,6 +89,7 @@ class Card:
             files=len(job.sent_files),
             hint=_hint(str(stored.problem) if stored.problem else None, stored.move_pending, stored.asked_by_hand),
             link_expired=_expired(job.status, job.confirmation.expires_at if job.confirmation else None),
+            held_back=_future(held_back(stored.events)),
         )  # fmt: skip
 
 
@@ -98,6 +102,10 @@ def _expired(status: Status, expires_at: datetime | None) -> datetime | None:
     if expires_at is None or expires_at > datetime.now(UTC) or not waits_for_student(status):
         return None
     return expires_at
+
+
+def _future(moment: datetime | None) -> datetime | None:
+    return moment if moment is not None and moment > datetime.now(UTC) else None
 
 
 def _hint(problem: str | None, move_pending: str | None, asked: Status | None) -> str | None:

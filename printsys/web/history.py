@@ -34,6 +34,19 @@ def _sent(data: Data) -> list[str]:
     return [name.removeprefix("original/") for name in data.get("files", []) if name.startswith("original/")]
 
 
+def _created(data: Data) -> str:
+    files = ", ".join(_sent(data)) or "no files"
+    if "reprint_of" in data:
+        return f"Made to print job {data['reprint_of']} again: {files}"
+    return f"Made of {data['found_in']}: {files}" if "found_in" in data else f"Submitted: {files}"
+
+
+def _read(data: Data) -> str:
+    told = f"Weight and time were read from {data.get('name') or 'the print file'}"
+    different = data.get("differences")
+    return f"{told}, which differs from what was agreed: {_list(different)}" if different else told
+
+
 def _list(value: Any) -> str:
     return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
 
@@ -59,7 +72,7 @@ def _reasoned(text: str) -> Callable[[Data], str]:
 
 
 SENTENCES: dict[EventType, Callable[[Data], str]] = {
-    EventType.JOB_CREATED: lambda d: f"Submitted: {', '.join(_sent(d)) or 'no files'}",
+    EventType.JOB_CREATED: _created,
     EventType.STAFF_APPROVED: lambda d: f"Approved at {money(d.get('cost'))}",
     EventType.JOB_REJECTED: _rejected,
     EventType.STUDENT_CONFIRMED: lambda d: "The student confirmed",
@@ -85,13 +98,21 @@ SENTENCES: dict[EventType, Callable[[Data], str]] = {
     EventType.FILE_REMOVED: lambda d: f"{d.get('name')} was removed",
     EventType.PRINT_FILE_CHOSEN: lambda d: f"Print file: {_list(d.get('print_files', []))}",
     EventType.MODEL_INSPECTED: lambda d: f"The model {d.get('name') or ''} was inspected".replace("  ", " "),
-    EventType.ESTIMATE_READ: lambda d: f"Weight and time were read from {d.get('name') or 'the print file'}",
+    EventType.ESTIMATE_READ: _read,
+    EventType.FILE_READ: lambda d: f"{d.get('name')} was looked into",
+    EventType.PRICE_KEPT: lambda d: "The agreed price is kept",
+    EventType.FILE_OPENED: lambda d: f"{d.get('name')} was opened in a slicer",
     EventType.THUMBNAIL_MADE: lambda d: "A picture was made",
     EventType.ORIGINAL_RESTORED: lambda d: f"The student's own {d.get('name') or 'file'} was restored",
     EventType.FACTS_SUPPLIED: lambda d: f"Filled in: {_list(d.get('supplied', []))}",
     EventType.CONFIRMATION_EXPIRED: lambda d: "The time to confirm ran out",
     EventType.RESUBMITTED: lambda d: f"Sent again by the student: {', '.join(_sent(d)) or 'the same model'}",
     EventType.MOVE_UNDONE: lambda d: f"The move was undone; back to {status_name(d.get('to'))}",
+    EventType.MOVE_ACCEPTED: lambda d: "The move was left as it is",
+    EventType.EVENT_LOST: lambda d: "What happened here is not known any more",
+    EventType.RECORD_RESTORED: lambda d: (
+        f"The damaged record was begun anew ({_list(d.get('aside', []))} kept in aside)"
+    ),
     EventType.METADATA_EDITED: lambda d: "metadata.json was edited by hand",
     EventType.METADATA_RESTORED: lambda d: "metadata.json was restored from the log",
     EventType.FOLDER_MOVED: lambda d: f"The folder was moved to {status_name(d.get('to'))}",

@@ -9,12 +9,14 @@ from typing import Any
 from printsys import pulse
 from printsys.domain import workflow
 from printsys.domain.drags import last_move, still_missing
+from printsys.domain.estimates import open_difference
 from printsys.domain.events import STAFF
 from printsys.domain.job import FileRecord
 from printsys.domain.mails import Mail, owed
 from printsys.domain.workflow import Step
 from printsys.jobstore import Stored
 from printsys.jobstore.files import Seen, list_files, printable
+from printsys.jobstore.stored import is_deleted
 from printsys.student_texts import reasons
 from printsys.web.cards import Card
 from printsys.web.forms_staff import ACTION_FORMS, ActionForm, form_for
@@ -70,7 +72,7 @@ def job_page(house: House, stored: Stored) -> dict[str, Any]:
         ),
         "history": history(stored.events),
         "moved_by_hand": last_move(stored.events),
-        "held_back": max((m.not_before for m in owed(stored.events, stored.id) if m.not_before), default=None),
+        "held_back": card.held_back,
         "waiting_mails": [(MAIL_NAMES.get(mail.mail, mail.mail), mail) for mail in owed(stored.events, stored.id)],
         "held_up": beat.holding_up(stored.id) if (beat := pulse.read(house.settings)) else None,
         "reasons": reasons(stored.job, house.lab),
@@ -80,10 +82,15 @@ def job_page(house: House, stored: Stored) -> dict[str, Any]:
 
 
 def _offered(stored: Stored) -> list[Step]:
-    """What the table allows; what a move by hand skipped is asked for only where there is such a thing."""
+    """What the table allows; what puts something right is offered only where there is such a thing."""
     steps = workflow.steps_from(stored.job.status, STAFF)
-    missing = still_missing(stored.job, stored.events)
-    return [step for step in steps if step.action != "supply" or missing]
+    due = {
+        "supply": bool(still_missing(stored.job, stored.events)),
+        "accept-move": bool(still_missing(stored.job, stored.events)),
+        "keep": is_deleted(stored.log),
+        "keep-price": open_difference(stored.job, stored.events) is not None,
+    }
+    return [step for step in steps if due.get(step.action, True)]
 
 
 def _button(step: Step, stored: Stored, house: House, card: Card) -> Button:

@@ -7,14 +7,17 @@ import re
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
+from printsys import adopt
 from printsys.domain import facts, workflow
 from printsys.domain.events import STAFF, EventType
 from printsys.domain.facts import read_facts
-from printsys.domain.job import LIVE, Status
+from printsys.domain.job import LIVE, Status, plain
 from printsys.domain.workflow import Step
 from printsys.errors import InvalidInput, JobNotFound, PrintSysError, StaleJob, TransitionNotAllowed
 from printsys.jobstore import Stored
+from printsys.jobstore.files import printable
 from printsys.jobstore.store import require_current
+from printsys.prefill import prefill
 from printsys.web.auth import current_actor, login_required
 from printsys.web.cards import Card, shelf
 from printsys.web.errors import face_of
@@ -42,9 +45,9 @@ def dashboard() -> ResponseReturnValue:
     wanted = request.args.get("status")
     status = Status(wanted) if wanted in set(Status) else None
     found = shelf(house(), status, q, max(1, request.args.get("page", 1, type=int)))
-    return render_template(
-        "staff/dashboard.html", shelf=found, q=q, banners=found.banners, LIVE=LIVE, mail=mail_state()
-    )
+    missed = bool(house().store.away().lines)
+    more = {"LIVE": LIVE, "missed": missed, "mail": mail_state()}
+    return render_template("staff/dashboard.html", shelf=found, q=q, banners=found.banners, **more)
 
 
 @pages.get("/jobs/<job_id>")
@@ -77,7 +80,18 @@ def undo_move(job_id: str) -> ResponseReturnValue:
     except StaleJob as stale:
         return _conflict("undo-move", house().store.load(job_id), stale)
     flash(f"The move is undone: {after.job.student.name}'s job is {status_name(after.job.status)} again.")
+    if request.form.get("back") == "dashboard":
+        return redirect(url_for("staff.dashboard", status=after.job.status.value), 303)
     return redirect(url_for("staff.job", job_id=job_id), 303)
+
+
+@pages.post("/jobs/<job_id>/reprint")
+@login_required
+def reprint(job_id: str) -> ResponseReturnValue:
+    """The same once more: a new job that goes its own way, with a price of its own."""
+    made = adopt.reprint(house().actions, job_id, current_actor())
+    flash(f"This is the new job; it prints {job_id} again.")
+    return redirect(url_for("staff.job", job_id=made.id), 303)
 
 
 @pages.post("/jobs/<job_id>/<action>")
@@ -175,6 +189,18 @@ def quote(job_id: str) -> ResponseReturnValue:
         return jsonify(text="")
     text = f"{money(price.cost)}: {amount(price.amount)} {price.unit} × {money(price.rate)}"
     return jsonify(text=f"{money(price.cost)}, the minimum charge" if price.is_minimum else text)
+
+
+@pages.get("/jobs/<job_id>/read")
+@login_required
+def read(job_id: str) -> ResponseReturnValue:
+    """What the chosen files (`print_file`, repeatable) say of themselves, for a form that is being filled in."""
+    stored = house().store.load(job_id)
+    offered = {seen.name for seen in printable(stored.folder)}
+    said = prefill(stored, [name for name in request.args.getlist("print_file") if name in offered], house().lab)
+    figures = {name: getattr(said, name) for name in ("weight_g", "volume_ml", "time_h")}
+    told = {name: plain(figure) if figure is not None else None for name, figure in figures.items()}
+    return jsonify(told | {"material": said.material, "source": said.source, "remarks": said.remarks})
 
 
 @pages.get("/jobs/<job_id>/files/<path:name>")

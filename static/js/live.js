@@ -1,5 +1,7 @@
 // The dashboard changes by itself: told by the server within a second, or by asking every 45 s where it cannot tell.
 
+import { countDown } from "./countdown.js";
+
 const POLL_MS = 45000;
 const area = document.getElementById("live");
 const updated = document.getElementById("last-updated");
@@ -33,6 +35,7 @@ async function refresh() {
     const focused = document.activeElement;
     const address = area.contains(focused) ? focused.getAttribute("href") : null;
     area.replaceChildren(...fresh.childNodes);
+    countDown(area);
     if (address) area.querySelector(`a[href="${CSS.escape(address)}"], a[href="${address}"]`)?.focus({ preventScroll: true });
     const count = document.querySelector("[data-attention]");
     const counted = page.querySelector("[data-attention]");
@@ -69,6 +72,7 @@ function showSound() {
 }
 
 if (area) {
+  countDown(area);
   const source = new EventSource("/dashboard/live");
   source.addEventListener("open", () => { if (told) refresh(); told = true; });  // what happened while it was away
   source.addEventListener("changed", refresh);

@@ -57,8 +57,8 @@ LEGAL: dict[tuple[str, Status], Status] = {
     ("resubmit", J): U,
 }
 """Every change of status there is, but for the override, which leads anywhere."""
-ANYWHERE = {"override", "review", "unreview", "notes", "details", "supply", "delete"}
-STAYING = {"choose-file": {U, P, R, X}, "resend-email": {U, P, C, J, D}}
+ANYWHERE = {"override", "review", "unreview", "notes", "details", "supply", "accept-move", "keep", "delete"}
+STAYING = {"choose-file": {U, P, R, X}, "keep-price": {P, R, X}, "resend-email": {U, P, C, J, D}}
 BY_ITSELF = {"remind": {P}, "expire": {P}, "remind-to-collect": {C}}
 MAILS = {
     "approve": Mail.APPROVED,

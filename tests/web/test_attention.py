@@ -11,10 +11,12 @@ from flask.testing import FlaskClient
 from indexer.reconcile import Reconciler
 from indexer.sweep import Sweeper
 from printsys.domain.job import Status
+from printsys.domain.mails import owed
+from printsys.errors import JobNotFound
 from printsys.jobstore import Stored
 from printsys.wiring import House
-from tests.web.conftest import token_in
-from tests.worlds import make_job
+from tests.web.conftest import token_in, tree
+from tests.worlds import act, make_job
 
 
 @pytest.fixture
@@ -31,7 +33,13 @@ def press(staff: FlaskClient, house: House, fix: str) -> str:
     (item,) = [one for one in house.queries.attention() if fix in one.fixes]
     page = staff.get("/dashboard/attention").get_data(as_text=True)
     assert item.sentence.split("'")[0] in page
-    values = {"csrf_token": token_in(page), "kind": item.kind, "folder": item.folder, "fix": fix}
+    values = {
+        "csrf_token": token_in(page),
+        "kind": item.kind,
+        "folder": item.folder,
+        "file": item.file or "",
+        "fix": fix,
+    }
     return staff.post("/dashboard/attention", data=values, follow_redirects=True).get_data(as_text=True)
 
 
@@ -153,8 +161,6 @@ def test_a_missing_job_is_forgotten_only_when_somebody_says_so(
 
 
 def test_the_job_itself_is_never_discarded(house: House) -> None:
-    from printsys.errors import JobNotFound
-
     job = make_job(house.store)
     for place in (house.store.layout.relative(job.folder), "../elsewhere", ".printsys/locks", "Uploaded", ""):
         with pytest.raises(JobNotFound):
@@ -196,3 +202,126 @@ def test_a_step_by_a_button_has_no_move_to_undo(staff: FlaskClient, house: House
     values = {"csrf_token": token_in(page), "revision": job.job.revision}
     assert staff.post(f"/dashboard/jobs/{job.id}/undo-move", data=values).status_code == 409
     assert house.store.load(job.id).job == job.job
+
+
+def test_two_originals_of_one_job_are_restored_one_by_one(staff: FlaskClient, house: House, sweep: Sweeper) -> None:
+    job = make_job(house.store, files=(("a.stl", b"solid a\nendsolid a\n"), ("b.stl", b"solid b\nendsolid b\n")))
+    for name in ("a.stl", "b.stl"):
+        (job.folder / "original" / name).unlink()
+    sweep.sweep()
+    assert [(one.kind, one.file) for one in house.queries.attention()] == [
+        ("original-missing", "original/a.stl"),
+        ("original-missing", "original/b.stl"),
+    ]
+    page = staff.get("/dashboard/attention").get_data(as_text=True)
+    values = {
+        "csrf_token": token_in(page),
+        "kind": "original-missing",
+        "folder": house.store.layout.relative(job.folder),
+    }
+    staff.post("/dashboard/attention", data=values | {"file": "original/b.stl", "fix": "restore-original"})
+    assert sorted(path.name for path in (job.folder / "original").iterdir()) == ["b.stl"]
+    assert [one.file for one in house.queries.attention()] == ["original/a.stl"]
+
+
+def test_a_move_that_skipped_facts_may_be_left_as_it_is(staff: FlaskClient, house: House, sweep: Sweeper) -> None:
+    job = make_job(house.store, status=Status.COMPLETED)
+    moved = drag(house, job, Status.PAID_PICKED_UP)
+    sweep.sweep()
+    press(staff, house, "accept-move")
+    after = house.store.load(job.id)
+    assert (after.folder, after.events[-1].type, after.events[-1].actor) == (moved, "MoveAccepted", "staff")
+    sweep.sweep()
+    assert kinds(house) == []
+
+
+def test_a_folder_that_a_program_holds_is_moved_when_it_is_asked_again(
+    staff: FlaskClient, house: House, sweep: Sweeper
+) -> None:
+    job = make_job(house.store, status=Status.PRINTING)
+    in_the_way = house.store.layout.status(Status.COMPLETED) / job.folder.name
+    in_the_way.mkdir()
+    (in_the_way / "note.txt").write_text("somebody's", "utf-8")
+    act(house.store, job.id, "complete")
+    sweep.sweep()
+    assert "move-pending" in kinds(house)
+    assert "Not yet" in press(staff, house, "retry-move")
+    (in_the_way / "note.txt").unlink()
+    in_the_way.rmdir()
+    assert "where it belongs" in press(staff, house, "retry-move")
+    assert house.store.load(job.id).folder == in_the_way
+
+
+@pytest.mark.parametrize("harm", ["a line edited", "a line removed", "cut", "gone", "unreadable"])
+def test_a_damaged_log_is_begun_anew_and_the_job_goes_on(
+    staff: FlaskClient, house: House, sweep: Sweeper, harm: str
+) -> None:
+    job = make_job(house.store, status=Status.PENDING)
+    sweep.sweep()
+    log = job.folder / "events.jsonl"
+    before = log.read_bytes()
+    lines = before.splitlines(keepends=True)
+    ruined = {
+        "a line edited": before.replace(b"Jane Doe", b"June Doe", 1),
+        "a line removed": b"".join(lines[:1] + lines[2:]),
+        "cut": b"".join(lines[:2]),
+        "gone": b"",
+        "unreadable": b"\x00" * 100,
+    }[harm]
+    log.write_bytes(ruined)
+    if harm == "gone":
+        log.unlink()
+    sweep.sweep()
+    press(staff, house, "restore-record")
+    after = house.store.load(job.id)
+    assert (after.problem, after.job.status, after.job.student) == (None, Status.PENDING, job.job.student)
+    assert after.job.confirmation == job.job.confirmation
+    assert after.job.revision > job.job.revision, "no number is ever given twice"
+    assert after.events[-1].type == "RecordRestored"
+    kept = [path.read_bytes() for path in (job.folder / "aside").glob("events-*")]
+    assert kept == ([] if harm == "gone" else [ruined])
+    assert not owed(after.events, job.id), "whether it had gone out is not known: it is not sent twice"
+    sweep.sweep()
+    assert kinds(house) == []
+    row = house.queries.job(job.id)
+    assert row is not None and row.revision == after.job.revision
+    assert act(house.store, job.id, "confirm").job.status is Status.READY_TO_PRINT
+
+
+def test_a_folder_whose_record_is_lost_altogether_goes_into_quarantine_with_every_byte(
+    staff: FlaskClient, house: House, sweep: Sweeper
+) -> None:
+    job = make_job(house.store)
+    sweep.sweep()
+    (job.folder / "events.jsonl").write_bytes(b"nonsense")
+    (job.folder / "metadata.json").write_bytes(b"{ nonsense")
+    before = tree(job.folder)
+    sweep.sweep()
+    press(staff, house, "quarantine")
+    assert not job.folder.exists()
+    assert tree(house.store.layout.quarantine / job.folder.name) == before
+    sweep.sweep()
+    assert kinds(house) == []
+
+
+def test_a_job_that_is_whole_cannot_be_put_in_quarantine(house: House) -> None:
+    job = make_job(house.store)
+    with pytest.raises(JobNotFound):
+        house.store.quarantine(house.store.layout.relative(job.folder))
+    assert job.folder.exists()
+
+
+@pytest.mark.parametrize(("fix", "stays"), [("keep", True), ("delete", False)])
+def test_a_deleted_job_that_somebody_took_out_of_the_trash_is_kept_or_put_back(
+    staff: FlaskClient, house: House, sweep: Sweeper, fix: str, stays: bool
+) -> None:
+    job = make_job(house.store)
+    gone = act(house.store, job.id, "delete")
+    gone.folder.rename(job.folder)
+    sweep.sweep()
+    assert kinds(house) == ["deleted-here"]
+    press(staff, house, fix)
+    assert job.folder.exists() is stays
+    sweep.sweep()
+    assert kinds(house) == []
+    assert (house.queries.job(job.id) is not None) is stays

@@ -84,11 +84,15 @@ STAYING = {
 }  # fmt: skip
 
 
+WHERE_DUE = {"supply", "accept-move", "keep", "keep-price"}
+"""Put something right: offered where something is wrong, and tested with the attention page."""
+
+
 def test_the_rows_below_are_the_whole_table() -> None:
     moving = {(step.action, s) for step in workflow.STEPS for s in step.from_ if step.to and "staff" in step.who}
     assert moving == {(action, from_) for action, from_, _, _ in ROWS}
     staying = {step.action for step in workflow.STEPS if step.to is None and "staff" in step.who}
-    assert staying == {*STAYING, "override", "delete", "supply"}
+    assert staying == {*STAYING, "override", "delete", *WHERE_DUE}
 
 
 @pytest.mark.parametrize(("action", "from_", "to", "events"), ROWS, ids=lambda value: str(value))
@@ -564,10 +568,10 @@ def test_the_jobs_page_has_the_facts_the_history_and_only_the_actions_that_are_p
     assert "bracket v2.stl" in said and f"{stored.folder.parent.name}/{stored.folder.name}" in said
     assert "Submitted: bracket v2.stl" in said
     offered = set(re.findall(rf'action="/dashboard/jobs/{stored.id}/([a-z-]+)"', page))
-    assert offered <= {step.action for step in workflow.steps_from(status, "staff")}
-    # What need not be shown: the mark that is there already, and facts to fill in where none are missing.
-    must = {step.action for step in workflow.steps_from(status, "staff")} - {"review", "unreview", "supply"}
-    assert must <= offered and "supply" not in offered
+    assert offered <= {step.action for step in workflow.steps_from(status, "staff")} | {"reprint"}
+    # What need not be shown: the mark that is there already, and what puts something right where nothing is wrong.
+    must = {step.action for step in workflow.steps_from(status, "staff")} - {"review", "unreview"} - WHERE_DUE
+    assert must <= offered and not WHERE_DUE & offered
 
 
 def test_a_click_after_somebody_moved_the_folder_is_not_done_and_names_the_move(

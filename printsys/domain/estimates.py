@@ -1,0 +1,161 @@
+"""What a slicer's file means for its job: a prefilled approval before it is approved, a difference to be told after.
+
+The agreed price never changes by itself: what a file says after the approval is only put beside it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from printsys.domain.events import SYSTEM, Draft, Event, EventType
+from printsys.domain.job import Document, Estimate, FileRecord, Job, Part, Status, dump, plain
+from printsys.domain.pricing import round_up_to_half_hour
+
+PREFILLED_IN = Status.UPLOADED
+AGREED_IN = frozenset({Status.PENDING, Status.READY_TO_PRINT, Status.PRINTING})
+"""The student was told, or agreed to, a price that a new file may contradict."""
+SLACK = Decimal("0.05")
+SLACK_G = Decimal(1)
+"""So much of the agreed weight, and at least so many grams, may two slicings of one model differ."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a sliced file says: grams, millilitres and hours in all. `program` is its maker, as people call it."""
+
+    file: str
+    program: str
+    weight_g: Decimal | None = None
+    volume_ml: Decimal | None = None
+    time_h: Decimal | None = None
+    material: str | None = None
+
+
+def file_read(
+    job: Job, record: FileRecord, said: Document, readings: Mapping[str, Reading], events: Sequence[Event]
+) -> list[Draft]:
+    """The event of having read `record`: what it says is kept with it, and what follows for the job's estimate.
+
+    `readings` are those of all the job's sliced files, this one's included. Nothing, where the file was read already
+    or is another one by now.
+    """
+    now = job.file(record.name)
+    if now is None or now.sha256 != record.sha256 or now.slicer is not None:
+        return []
+    files = [dump(file) | ({"slicer": said} if file.name == record.name else {}) for file in job.files]
+    read = readings.get(record.name)
+    if read is None:
+        return [Draft(EventType.FILE_READ, SYSTEM, {"name": record.name}, {"files": files})]
+    told: Document = {"name": record.name, "program": read.program}
+    patch: Document = {"files": files}
+    if job.status is PREFILLED_IN:
+        patch |= prefill(job, readings, events)
+    elif job.status in AGREED_IN and (different := differences(job, record.name, read)):
+        told["differences"] = different
+    return [Draft(EventType.ESTIMATE_READ, SYSTEM, told, patch)]
+
+
+def prefill(job: Job, readings: Mapping[str, Reading], events: Sequence[Event]) -> Document:
+    """What the approval begins with: the newest sliced file of each part, and their sums. Staff's own choice stays."""
+    chosen = chosen_files(job, readings, events)
+    parts = [readings[name] for name in chosen if name in readings]
+    if not parts:
+        return {}
+    sums = total(parts)
+    estimate = Estimate(
+        material=sums.material,
+        weight_g=sums.weight_g,
+        volume_ml=sums.volume_ml,
+        time_h=round_up_to_half_hour(sums.time_h) if sums.time_h is not None else None,
+        source="slicer",
+        parts=[Part(file=r.file, weight_g=r.weight_g, volume_ml=r.volume_ml, time_h=r.time_h) for r in parts],
+    )
+    return {"print_files": chosen, "estimate": dump(estimate)}
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Of several files together; None where it is not known of one of them. `material` only where all have the same."""
+
+    weight_g: Decimal | None
+    volume_ml: Decimal | None
+    time_h: Decimal | None
+    material: str | None
+
+
+def total(parts: Sequence[Reading]) -> Sums:
+    materials = {read.material for read in parts}
+    return Sums(
+        weight_g=_sum(read.weight_g for read in parts),
+        volume_ml=_sum(read.volume_ml for read in parts),
+        time_h=_sum(read.time_h for read in parts),
+        material=materials.pop() if len(materials) == 1 else None,
+    )
+
+
+def chosen_files(job: Job, readings: Mapping[str, Reading], events: Iterable[Event]) -> list[str]:
+    """The print files: as staff chose them, or the newest sliced file made of each of the student's models."""
+    by_hand = any(event.type == EventType.PRINT_FILE_CHOSEN for event in events)
+    if by_hand and job.print_files:
+        return list(job.print_files)
+    newest: dict[str, str] = {}
+    for record in sorted((f for f in job.files if f.name in readings), key=lambda file: file.added_at):
+        model = model_of(record.name, job)
+        newest.pop(model, None)
+        newest[model] = record.name
+    return list(newest.values())
+
+
+def model_of(name: str, job: Job) -> str:
+    """The working copy that a sliced file was made of, told by its name: slicers begin theirs with the model's."""
+    copies = [file.name for file in job.files if file.role == "working"]
+    stems = {copy: os.path.splitext(copy)[0].casefold() for copy in copies}
+    begun = [copy for copy in copies if name.casefold().startswith(stems[copy])]
+    return max(begun, key=lambda copy: len(stems[copy]), default=copies[0] if copies else "")
+
+
+def differences(job: Job, name: str, read: Reading) -> list[str]:
+    """How a file differs from what the student agreed to, where it is the print file or made of the same model."""
+    agreed = job.estimate
+    if agreed is None or len(job.print_files) > 1:
+        return []
+    found = [
+        f"it takes {plain(said)} {unit}, agreed were {plain(was)} {unit}"
+        for said, was, unit in ((read.weight_g, agreed.weight_g, "g"), (read.volume_ml, agreed.volume_ml, "ml"))
+        if said is not None and was is not None and abs(said - was) > max(SLACK_G, was * SLACK)
+    ]
+    if agreed.time_h is not None and read.time_h is not None:
+        hours = round_up_to_half_hour(read.time_h)
+        if hours != agreed.time_h and abs(hours - agreed.time_h) > agreed.time_h * SLACK:
+            found.append(f"it prints {plain(hours)} h, said were {plain(agreed.time_h)} h")
+    if agreed.material and read.material and agreed.material.casefold() != read.material.casefold():
+        found.append(f"it was sliced for {read.material}, agreed was {agreed.material}")
+    return found
+
+
+SETTLED_BY = frozenset(
+    {EventType.STAFF_APPROVED, EventType.STATUS_REVERTED, EventType.PRICE_KEPT, EventType.FACTS_SUPPLIED}
+)
+
+
+def open_difference(job: Job, events: Iterable[Event]) -> Event | None:
+    """The newest file that contradicts what was agreed, as long as nobody has decided about it."""
+    found: Event | None = None
+    for event in events:
+        if event.type in SETTLED_BY:
+            found = None
+        elif event.type == EventType.ESTIMATE_READ:
+            if event.data.get("differences"):
+                found = event
+            elif found is not None and event.data.get("name") == found.data.get("name"):
+                found = None  # saved over with something that agrees
+    return found if job.status in AGREED_IN else None
+
+
+def _sum(numbers: Iterable[Decimal | None]) -> Decimal | None:
+    """None where any of them is unknown: half a sum would be taken for the whole."""
+    known = list(numbers)
+    return sum((n for n in known if n is not None), Decimal(0)) if known and None not in known else None

@@ -1,0 +1,55 @@
+"""What is to be found out about a job's files: derived from its record, so that a queue may be lost at any time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from printsys.domain.job import FileRecord, Job, Status
+
+MODELS = frozenset({".stl", ".obj", ".3mf"})
+SLICED = frozenset(
+    {".gcode", ".gco", ".g", ".gx", ".bgcode", ".3mf", ".ufp", ".idea", ".form", ".sl1", ".sl1s", ".ctb"}
+)  # fmt: skip
+OVER = frozenset({Status.PAID_PICKED_UP, Status.REJECTED, Status.ARCHIVED})
+"""Nobody waits for anything about these; what is saved there is not looked into."""
+
+
+def kind_of(name: str) -> str:
+    """`.gcode.3mf` counts as `.3mf`."""
+    return os.path.splitext(name)[1].casefold()
+
+
+def to_inspect(job: Job) -> Iterator[FileRecord]:
+    """Models that nobody has looked into: originals, and working copies that differ from every original."""
+    known = {record.sha256 for record in job.files if record.role == "original"}
+    for record in job.files:
+        is_new = record.role == "original" or (record.role == "working" and record.sha256 not in known)
+        if is_new and record.model is None and kind_of(record.name) in MODELS and job.status not in OVER:
+            yield record
+
+
+def to_read(job: Job) -> Iterator[FileRecord]:
+    """What slicers saved and nobody has read; a working copy too, once a slicer has saved its project over it."""
+    known = {record.sha256 for record in job.files if record.role == "original"}
+    for record in job.files:
+        is_theirs = record.role != "original" and record.sha256 not in known
+        if is_theirs and record.slicer is None and kind_of(record.name) in SLICED and job.status not in OVER:
+            yield record
+
+
+def to_picture(job: Job) -> Iterator[FileRecord]:
+    """Files of which a picture tells something: what the student sent, and what slicers made of it."""
+    for record in job.files:
+        tells = record.role == "original" or record.slicer is not None
+        if tells and kind_of(record.name) in MODELS | SLICED and job.status not in OVER:
+            yield record
+
+
+def preview_name(record: FileRecord) -> str:
+    """`previews/<sha256, 16 digits>.png`: of these bytes, whatever the file is called."""
+    return f"previews/{record.sha256[:16]}.png"
+
+
+def owes_a_look(job: Job) -> bool:
+    return any(True for _ in to_inspect(job)) or any(True for _ in to_read(job))

@@ -1,0 +1,76 @@
+"""A ruined record begun anew from what can be trusted of it. What was there is kept aside, and nothing is invented."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from printsys.domain import mails
+from printsys.domain.changes import OURS
+from printsys.domain.events import SYSTEM, Batch, Draft, EventType, diff, seal, sha256
+from printsys.domain.job import Document, canonical, metadata_bytes, parse
+from printsys.errors import DamagedJob
+from printsys.jobstore import fs
+from printsys.jobstore.jsontext import JsonProblem, decode_object
+from printsys.jobstore.layout import EVENTS, METADATA
+from printsys.jobstore.log import Log, trusted
+from printsys.jobstore.repair import keep_aside
+
+MOST_LOST = 10_000
+"""A revision further than this beyond the log was typed by somebody: it says nothing of lost lines."""
+
+
+def restore_record(folder: Path, job_id: str, actor: str, now: datetime) -> None:
+    """The lines of events.jsonl that can be trusted, an EventLost for each that cannot, so that no number is given
+    twice, and one event that leads to metadata.json as it is. DamagedJob where both are ruined.
+
+    Killed anywhere, it can be run again: the log is replaced last, and until then it is as damaged as before.
+    """
+    log_bytes, metadata = fs.read_if_there(folder / EVENTS) or b"", fs.read_if_there(folder / METADATA)
+    log = trusted(log_bytes)
+    document = _last_good(metadata, log, job_id)
+    aside = [keep_aside(folder, f"events-{sha256(log_bytes)[:8]}.jsonl", log_bytes).name] if log_bytes else []
+    batch = _batch(log, _lost(log_bytes, metadata, log), document, aside, actor, now)
+    if metadata is not None and metadata != metadata_bytes(document):
+        keep_aside(folder, f"metadata-{sha256(metadata)[:8]}.json", metadata)
+    fs.replace(folder / METADATA, batch.metadata)
+    fs.replace(folder / EVENTS, log_bytes[: log.length] + batch.lines)
+
+
+def _batch(log: Log, lost: int, document: Document, aside: list[str], actor: str, now: datetime) -> Batch:
+    before = log.document() if log.events else {}
+    patch = {name: value for name, value in diff(before, document).items() if name not in OURS}
+    drafts = [Draft(EventType.EVENT_LOST, SYSTEM) for _ in range(lost)]
+    # Whether an e-mail had gone out is in the lines that were lost: a second one would be worse than asking staff.
+    owed = mails.owed(log.events, document["id"])
+    drafts += [mails.dropped(mail, "the record had to be restored") for mail in owed]
+    told = {"trusted": log.seq, "lost": lost, "aside": aside}
+    drafts.append(Draft(EventType.RECORD_RESTORED, actor, told, patch))
+    batch = seal(drafts, before, log.seq, log.last_line, now)
+    parse(batch.document)
+    return batch
+
+
+def _last_good(metadata: bytes | None, log: Log, job_id: str) -> Document:
+    """metadata.json if it can be understood and is this job's, else what the trusted lines lead to."""
+    for found in (metadata, metadata_bytes(log.document()) if log.events else None):
+        try:
+            document = decode_object(found) if found is not None else {}
+            if parse(document).id == job_id:
+                return canonical(document)
+        except (JsonProblem, ValidationError):
+            continue
+    raise DamagedJob(job_id, "The record", "neither metadata.json nor events.jsonl can be understood any more.")
+
+
+def _lost(log_bytes: bytes, metadata: bytes | None, log: Log) -> int:
+    """How many events there were beyond the trusted ones, as far as anything tells."""
+    lines = len(log_bytes[log.length :].splitlines())
+    try:
+        revision = decode_object(metadata or b"{}").get("revision")
+    except JsonProblem:
+        revision = None
+    told = revision - log.seq if isinstance(revision, int) else 0
+    return max(lines, told if told <= MOST_LOST else 0, 0)

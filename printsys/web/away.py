@@ -1,0 +1,73 @@
+"""What happened in the folders while the system was off: a line for each change, with what can be done about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from printsys.domain.drags import last_move
+from printsys.domain.events import STAFF, Event, EventType
+from printsys.domain.workflow import steps_from
+from printsys.errors import PrintSysError
+from printsys.jobstore import Stored
+from printsys.web.history import sentence
+from printsys.wiring import House
+
+FILES = frozenset({EventType.FILE_ADDED, EventType.FILE_CHANGED, EventType.FILE_REMOVED})
+WAYS_ON = ("approve", "choose-file")
+"""What is to be done about a file, the first of these that the job's status allows."""
+
+
+@dataclass(frozen=True)
+class AwayLine:
+    """`action`: the form that deals with it, if there is one; `undo`: whether the move can be taken back."""
+
+    job_id: str
+    revision: int
+    student: str
+    sentence: str
+    action: str | None
+    label: str
+    undo: bool
+
+
+@dataclass(frozen=True)
+class WhileAway:
+    since: datetime | None
+    lines: list[AwayLine]
+
+
+def while_away(house: House) -> WhileAway:
+    """Jobs that are gone or cannot be read since are among what needs a person; here they are left out."""
+    noted = house.store.away()
+    jobs: dict[str, Stored | None] = {}
+    lines = []
+    for job_id, seq in noted.lines:
+        if job_id not in jobs:
+            jobs[job_id] = _load(house, job_id)
+        stored = jobs[job_id]
+        event = next((e for e in stored.events if e.seq == seq), None) if stored else None
+        if stored is not None and event is not None:
+            lines.append(_line(stored, event))
+    return WhileAway(noted.since, lines)
+
+
+def _load(house: House, job_id: str) -> Stored | None:
+    try:
+        return house.store.load(job_id)
+    except PrintSysError:
+        return None
+
+
+def _line(stored: Stored, event: Event) -> AwayLine:
+    steps = {step.action: step for step in steps_from(stored.job.status, STAFF)}
+    step = next((steps[name] for name in WAYS_ON if name in steps), None) if event.type in FILES else None
+    return AwayLine(
+        stored.id,
+        stored.job.revision,
+        stored.job.student.name,
+        sentence(event),
+        step.action if step else None,
+        step.label if step else "",
+        event == last_move(stored.events),
+    )

@@ -1,0 +1,127 @@
+"""What puts right what needs a person: one row for each fix that a finding may name. None deletes anybody's bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from indexer.findings import Finding
+from printsys import adopt
+from printsys.domain.facts import DeleteFacts, NoFacts
+from printsys.errors import InvalidInput, JobNotFound
+from printsys.jobstore import Stored
+from printsys.web.auth import current_actor
+from printsys.web.house import house
+
+
+@dataclass(frozen=True)
+class Fix:
+    """A button: what it says, and what is said when it is done. Without `do` it leads to a form: an action's, on the
+    job's page, or that for a new job. `shows_job`: what it made is shown then."""
+
+    label: str
+    done: str = ""
+    do: Callable[[Finding], Stored | None] | None = None
+    form: str | None = None
+    shows_job: bool = False
+
+
+def _restore_metadata(one: Finding) -> Stored:
+    return house().store.restore_metadata(_job_of(one))
+
+
+def _restore_record(one: Finding) -> Stored:
+    """The numbers of a log that was begun anew may be lower than the mirror's, which keeps the highest."""
+    restored = house().store.restore_record(_job_of(one), current_actor())
+    house().mirror.remove([restored.id])
+    return restored
+
+
+def _restore_original(one: Finding) -> Stored:
+    name = one.file or ""
+    try:
+        return house().store.restore_original(_job_of(one), name, current_actor())
+    except JobNotFound as error:
+        gone = f"No file of the job has the bytes of {name} any more; nothing was changed."
+        raise InvalidInput({"": [gone]}) from error
+
+
+def _undo_move(one: Finding) -> Stored:
+    return house().actions.undo_move(_job_of(one), current_actor())
+
+
+def _accept_move(one: Finding) -> Stored:
+    return house().actions.perform(_job_of(one), "accept-move", NoFacts(), current_actor())
+
+
+def _keep_price(one: Finding) -> Stored:
+    return house().actions.perform(_job_of(one), "keep-price", NoFacts(), current_actor())
+
+
+def _resend_mail(one: Finding) -> Stored:
+    return house().actions.send_failed_again(_job_of(one), current_actor())
+
+
+def _retry_move(one: Finding) -> Stored:
+    stored = house().store.load(_job_of(one))
+    if stored.move_pending is not None:
+        raise InvalidInput({"": [f"Not yet: {stored.move_pending}."]})
+    return stored
+
+
+def _keep(one: Finding) -> Stored:
+    return house().actions.perform(_job_of(one), "keep", NoFacts(), current_actor())
+
+
+def _delete(one: Finding) -> Stored:
+    job_id = _job_of(one)
+    return house().actions.perform(job_id, "delete", DeleteFacts(confirm_id=job_id), current_actor())
+
+
+def _forget_job(one: Finding) -> None:
+    house().store.forget_missing(_job_of(one))
+    house().mirror.remove([_job_of(one)])
+
+
+def _reprint(one: Finding) -> Stored:
+    return adopt.reprint_of_copy(house().actions, one.folder or "", current_actor())
+
+
+def _discard(one: Finding) -> None:
+    house().store.discard(one.folder or "")
+
+
+def _quarantine(one: Finding) -> None:
+    house().store.quarantine(one.folder or "")
+    if one.job_id is not None:
+        house().mirror.remove([one.job_id])
+
+
+def _job_of(one: Finding) -> str:
+    if one.job_id is None:
+        raise JobNotFound(one.folder or "")
+    return one.job_id
+
+
+FIXES = {
+    "supply": Fix("Fill in what is missing", form="supply"),
+    "choose-print-file": Fix("Choose the print file", form="choose-file"),
+    "make-a-job": Fix("Make it a job", form="adopt"),
+    "make-a-reprint": Fix("Make it a reprint job", "The copy is a job of its own now.", _reprint, shows_job=True),
+    "undo-move": Fix("Undo the move", "The job is back where it was.", _undo_move),
+    "accept-move": Fix("Leave the move as it is", "The job goes on without it.", _accept_move),
+    "keep-price": Fix("Keep the agreed price", "The agreed price is kept.", _keep_price),
+    "retry-move": Fix("Try to move it again", "The folder is where it belongs.", _retry_move),
+    "resend-mail": Fix("Send it again", "The e-mail is in line again.", _resend_mail),
+    "change-address": Fix("Change the address", form="details"),
+    "restore-metadata": Fix("Restore metadata.json", "Restored; the other file is in “aside”.", _restore_metadata),
+    "restore-record": Fix("Begin the record anew", "The job can go on; the old record is in “aside”.", _restore_record),
+    "restore-original": Fix("Restore the original", "The student's own file is back.", _restore_original),
+    "forget-job": Fix("Forget this job", "The job is not shown any more.", _forget_job),
+    "keep": Fix("Keep the job", "The job is a job again.", _keep),
+    "delete": Fix("Move it back to the trash", "The job is in the trash for 30 days.", _delete),
+    "remove-copy": Fix("Move the copy to the trash", "The copy is in the trash for 30 days.", _discard),
+    "discard": Fix("Move it to the trash", "It is in the trash for 30 days.", _discard),
+    "quarantine": Fix("Put the folder in quarantine", "It is in .printsys/quarantine, and stays there.", _quarantine),
+}
+"""By the slug that a finding names. Slugs without a row are of what the system puts right by itself."""

@@ -1,0 +1,144 @@
+"""What a slicer's file means for its job: a prefilled approval before, a difference told after."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from printsys.domain.estimates import Reading, chosen_files, file_read, open_difference
+from printsys.domain.events import Draft, Event, EventType
+from printsys.domain.job import FileRecord, Job, Status, parse
+
+NOW = datetime(2026, 3, 2, 16, 20, 11, tzinfo=UTC)
+SAID = {"program": "PrusaSlicer"}
+GCODE = Reading("a.gcode", "PrusaSlicer 2.9", Decimal("42.7"), None, Decimal("3.1"), "PLA")
+
+
+def record(name: str, role: str = "slicer", minutes: int = 0, slicer: dict[str, Any] | None = None) -> dict[str, Any]:
+    at = (NOW + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "name": name, "role": role, "size": 9, "sha256": name, "added_at": at, "source": "filesystem",
+        "slicer": slicer,
+    }  # fmt: skip
+
+
+def job(status: Status = Status.UPLOADED, *files: dict[str, Any], **more: Any) -> Job:
+    return parse(
+        {
+            "schema_version": 1, "id": "k7m29xq4", "revision": 3, "status": status.value,
+            "status_since": "2026-03-02T16:20:11Z", "created_at": "2026-03-02T16:20:11Z",
+            "updated_at": "2026-03-02T16:20:11Z", "student": {"name": "Jane Doe"}, "request": {"method": "Filament"},
+            "files": list(files), "print_files": [],
+        } | more
+    )  # fmt: skip
+
+
+def read(of: Job, name: str, *readings: Reading, events: tuple[Event, ...] = ()) -> list[Draft]:
+    found = of.file(name)
+    assert found is not None
+    return file_read(of, found, SAID, {one.file: one for one in readings}, events)
+
+
+AGREED = {
+    "estimate": {"weight_g": "42.7", "time_h": "3.5", "material": "PLA", "cost": "4.27"},
+    "print_files": ["a.gcode"],
+}
+
+
+def test_a_sliced_file_prefills_the_approval_with_hours_up_to_the_half() -> None:
+    of = job(Status.UPLOADED, record("a.stl", "working"), record("a.gcode"))
+    (draft,) = read(of, "a.gcode", GCODE)
+    assert (draft.type, draft.data) == (EventType.ESTIMATE_READ, {"name": "a.gcode", "program": "PrusaSlicer 2.9"})
+    assert draft.patch["print_files"] == ["a.gcode"]
+    estimate = draft.patch["estimate"]
+    assert (estimate["weight_g"], estimate["time_h"], estimate["material"]) == ("42.7", "3.5", "PLA")
+    assert estimate.get("cost") is None, "a price is staff's to give"
+    assert draft.patch["files"][1]["slicer"] == SAID
+
+
+def test_a_file_that_says_nothing_of_a_print_is_only_noted() -> None:
+    (draft,) = read(job(Status.UPLOADED, record("a.3mf")), "a.3mf")
+    assert draft.type == EventType.FILE_READ
+    assert set(draft.patch) == {"files"}
+
+
+def test_reading_twice_or_reading_what_was_saved_over_since_adds_nothing() -> None:
+    done = job(Status.UPLOADED, record("a.gcode", slicer=SAID))
+    assert read(done, "a.gcode", GCODE) == []
+    other = FileRecord(name="a.gcode", role="slicer", size=9, sha256="other bytes", added_at=NOW, source="filesystem")
+    assert file_read(job(Status.UPLOADED, record("a.gcode")), other, SAID, {"a.gcode": GCODE}, ()) == []
+    assert file_read(job(Status.UPLOADED), other, SAID, {"a.gcode": GCODE}, ()) == []
+
+
+def test_the_newest_slicing_of_each_of_the_students_models_is_printed() -> None:
+    of = job(
+        Status.UPLOADED,
+        record("Jane_x.stl", "working"),
+        record("Jane_x_2.stl", "working"),
+        record("Jane_x_0.2mm.gcode", minutes=1, slicer=SAID),
+        record("Jane_x_2_0.2mm.gcode", minutes=2, slicer=SAID),
+        record("Jane_x_0.1mm.gcode", minutes=3),
+    )
+    readings = [replace(GCODE, file=f.name) for f in of.files if f.role == "slicer"]
+    (draft,) = read(of, "Jane_x_0.1mm.gcode", *readings)
+    assert draft.patch["print_files"] == ["Jane_x_2_0.2mm.gcode", "Jane_x_0.1mm.gcode"]
+    assert draft.patch["estimate"]["weight_g"] == "85.4"
+    assert draft.patch["estimate"]["time_h"] == "6.5", "rounded once, after adding"
+    assert [part["file"] for part in draft.patch["estimate"]["parts"]] == draft.patch["print_files"]
+
+
+def test_what_staff_chose_is_not_chosen_anew() -> None:
+    of = job(Status.UPLOADED, record("a.gcode", slicer=SAID), record("b.gcode"), print_files=["a.gcode"])
+    by_hand = Event(seq=1, at=NOW, type=EventType.PRINT_FILE_CHOSEN.value, actor="staff")
+    readings = {"a.gcode": GCODE, "b.gcode": replace(GCODE, file="b.gcode")}
+    assert chosen_files(of, readings, [by_hand]) == ["a.gcode"]
+    assert chosen_files(of, readings, []) == ["b.gcode"]
+
+
+def test_an_unknown_weight_of_one_part_leaves_the_sum_unknown() -> None:
+    of = job(
+        Status.UPLOADED, record("a.stl", "working"), record("b.stl", "working"), record("a.gcode", slicer=SAID),
+        record("b.gcode"),
+    )  # fmt: skip
+    (draft,) = read(of, "b.gcode", GCODE, Reading("b.gcode", "Cura 5", time_h=Decimal(1)))
+    assert draft.patch["estimate"].get("weight_g") is None
+    assert draft.patch["estimate"]["time_h"] == "4.5"
+
+
+@pytest.mark.parametrize("status", [Status.PENDING, Status.READY_TO_PRINT, Status.PRINTING])
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"weight_g": Decimal("51.2")}, ["it takes 51.2 g, agreed were 42.7 g"]),
+        ({"time_h": Decimal("5.1")}, ["it prints 5.5 h, said were 3.5 h"]),
+        ({"material": "PETG"}, ["it was sliced for PETG, agreed was PLA"]),
+        ({"weight_g": Decimal("43.1"), "time_h": Decimal("3.4"), "material": "pla"}, None),
+        ({"weight_g": None}, None),
+    ],
+)
+def test_after_the_approval_the_price_stays_and_a_difference_is_told(
+    status: Status, changed: dict[str, Any], told: list[str] | None
+) -> None:
+    of = job(status, record("a.gcode"), **AGREED)
+    (draft,) = read(of, "a.gcode", replace(GCODE, **changed))
+    assert set(draft.patch) == {"files"}
+    assert draft.data.get("differences") == told
+
+
+def event(kind: EventType, seq: int, **data: Any) -> Event:
+    return Event(seq=seq, at=NOW, type=kind.value, actor="system", data=data)
+
+
+def test_a_difference_is_open_until_somebody_decides_or_a_later_file_agrees() -> None:
+    agreed = job(Status.PENDING, **AGREED)
+    differs = event(EventType.ESTIMATE_READ, 2, name="a.gcode", differences=["it takes 51.2 g, agreed were 42.7 g"])
+    assert open_difference(agreed, [differs]) == differs
+    for kind in (EventType.PRICE_KEPT, EventType.STAFF_APPROVED, EventType.STATUS_REVERTED):
+        assert open_difference(agreed, [differs, event(kind, 3)]) is None
+    assert open_difference(agreed, [differs, event(EventType.ESTIMATE_READ, 3, name="a.gcode")]) is None
+    assert open_difference(agreed, [differs, event(EventType.ESTIMATE_READ, 3, name="b.gcode")]) == differs
+    assert open_difference(job(Status.COMPLETED, **AGREED), [differs]) is None
