@@ -103,3 +103,11 @@ class TokenExpired(PrintSysError):
 
 class TokenUsed(PrintSysError):
     """A link that did its work already, or was replaced by a newer one."""
+
+
+class ModelUnreadable(PrintSysError):
+    """A file that looks like a model, but that nothing can be made of."""
+
+
+class ModelTooHard(PrintSysError):
+    """Looking at a model took more time or memory than is reasonable, or ended the process that looked."""

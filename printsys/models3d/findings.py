@@ -1,0 +1,263 @@
+"""What the facts of a model mean, in sentences for the student who made it. Pure: facts and printers in, words out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from printsys.models3d.inspect import ModelFacts, Size
+
+Grade = Literal["cannot print", "probably wrong", "worth knowing"]
+GRADES: tuple[Grade, ...] = ("cannot print", "probably wrong", "worth knowing")
+
+TINY_MM = 5.0
+SMALL_MM = 10.0
+HUGE_MM = 10_000.0
+THIN_MM = 0.4
+"""One line of the usual nozzle; 0.2 mm is one layer."""
+FLAT = 1e-6
+MANY_BODIES = 20
+HEAVY = 1_000_000
+SENSIBLE_MM = (10.0, 400.0)
+"""What a drawing in another unit should come to, to be worth a guess."""
+OTHER_UNITS = (("metres", 1000.0), ("inches", 25.4), ("micrometres", 0.001))
+
+
+class Printer(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def build_volume_mm(self) -> tuple[int, int, int]: ...
+
+
+class Finding(BaseModel):
+    """`sentence` says what is so, `advice` what to do about it. Only "cannot print" stands in the way of submitting."""
+
+    model_config = ConfigDict(frozen=True)
+
+    grade: Grade
+    code: str
+    sentence: str
+    advice: str
+
+
+def findings(facts: ModelFacts, printers: Sequence[Printer], chosen_printer: str | None = None) -> list[Finding]:
+    """Worst first. `printers`: all of the lab's; `chosen_printer`: the id of the one the student asked for."""
+    hopeless = _hopeless(facts)
+    if hopeless:
+        return [hopeless]
+    found = [*_unit(facts), *_fits(facts, printers, chosen_printer), *_surface(facts), *_worth_knowing(facts)]
+    return sorted(found, key=lambda finding: GRADES.index(finding.grade))
+
+
+def blocks(found: Sequence[Finding]) -> bool:
+    return any(finding.grade == "cannot print" for finding in found)
+
+
+def unreadable(error: Exception) -> Finding:
+    """For the errors of models3d, whose text is a sentence for people already."""
+    return Finding(grade="cannot print", code="unreadable", sentence=str(error), advice=EXPORT)
+
+
+EXPORT = "Export the model again as STL, OBJ or 3MF, and open the new file once to see that it is whole."
+
+
+def _hopeless(facts: ModelFacts) -> Finding | None:
+    if not facts.triangles:
+        return _cannot("no-surface", "This file holds no surface: there is nothing to print.", EXPORT)
+    if not facts.finite:
+        return _cannot(
+            "not-numbers", "Some corners of this model are at no place at all (they are not numbers).", EXPORT
+        )
+    if min(facts.size_mm) <= FLAT * max(facts.size_mm) or max(facts.size_mm) == 0:
+        return _cannot(
+            "flat",
+            f"This model is flat ({size_text(facts.size_mm)}): it has no thickness that could be printed.",
+            "Give it a thickness (extrude it) and export it again.",
+        )
+    return None
+
+
+def _unit(facts: ModelFacts) -> Iterator[Finding]:
+    suspect = suspected_unit(facts)
+    longest = max(facts.size_mm)
+    if suspect is not None:
+        name, factor = suspect
+        size = size_text(tuple(side * factor for side in facts.size_mm))  # type: ignore[arg-type]
+        read = f"Read in millimetres, this model is {size_text(facts.size_mm)}."
+        yield Finding(
+            grade="worth knowing" if TINY_MM <= longest < SMALL_MM else "probably wrong",
+            code=f"unit-{name}",
+            sentence=f"{read} Was it drawn in {name}? Then it would be {size}.",
+            advice="Export it in millimetres, or tell us the size you want in the notes.",
+        )
+    elif longest < TINY_MM:
+        yield Finding(
+            grade="probably wrong",
+            code="tiny",
+            sentence=f"This model is only {size_text(facts.size_mm)}.",
+            advice="Check the unit that you export in, or tell us the size you want in the notes.",
+        )
+
+
+def suspected_unit(facts: ModelFacts) -> tuple[str, float] | None:
+    """(name, millimetres in one) of the unit that a file without one was probably drawn in; None: millimetres."""
+    longest = max(facts.size_mm)
+    if facts.unit is not None or TINY_MM * 2 <= longest < HUGE_MM or not longest:
+        return None
+    if longest >= HUGE_MM:
+        candidates = OTHER_UNITS[2:]
+    else:
+        candidates = OTHER_UNITS[:1] if longest < 0.4 else OTHER_UNITS[1:2]
+    return next(((name, by) for name, by in candidates if SENSIBLE_MM[0] <= longest * by <= SENSIBLE_MM[1]), None)
+
+
+# -- does it fit ----------------------------------------------------------------------------------------------------
+
+
+def fits(size: Size, volume: Sequence[float]) -> Literal["yes", "turned", "no"]:
+    """`turned`: not standing as it is drawn, but lying on another side. Half a hundredth of a millimetre is forgiven."""
+    room = [side + 0.005 for side in volume]
+    if size[2] <= room[2] and _all_fit(sorted(size[:2]), sorted(room[:2])):
+        return "yes"
+    return "turned" if _all_fit(sorted(size), sorted(room)) else "no"
+
+
+def largest_scale(size: Size, volume: Sequence[float]) -> float:
+    """The factor at which `size` just fits, in the best axis-aligned orientation; above 1 if it fits as it is."""
+    return min(room / side for side, room in zip(sorted(size), sorted(volume), strict=True) if side > 0)
+
+
+def _all_fit(sides: Sequence[float], room: Sequence[float]) -> bool:
+    return all(side <= space for side, space in zip(sides, room, strict=True))
+
+
+def _fits(facts: ModelFacts, printers: Sequence[Printer], chosen_id: str | None) -> Iterator[Finding]:
+    pieces = facts.pieces_mm or (facts.size_mm,)
+    able = {printer.id: _worst(pieces, printer) for printer in printers}
+    chosen = next((printer for printer in printers if printer.id == chosen_id), None)
+    if printers and all(verdict == "no" for verdict in able.values()):
+        yield _too_large_for_all(pieces, printers)
+    elif chosen is not None and able[chosen.id] == "no":
+        others = [printer for printer in printers if able[printer.id] != "no"]
+        yield _too_large_for(chosen, pieces, others)
+    elif chosen is not None and able[chosen.id] == "turned":
+        yield Finding(
+            grade="worth knowing",
+            code="turned",
+            sentence=f"It fits the {chosen.name} turned on its side.",
+            advice="Nothing to do, unless it must be printed standing: then say so in the notes.",
+        )
+
+
+def _worst(pieces: Sequence[Size], printer: Printer) -> str:
+    verdicts = {fits(piece, printer.build_volume_mm) for piece in pieces}
+    return next(verdict for verdict in ("no", "turned", "yes") if verdict in verdicts)
+
+
+def _scale(pieces: Sequence[Size], printer: Printer) -> float:
+    return min(largest_scale(piece, printer.build_volume_mm) for piece in pieces)
+
+
+def _too_large_for_all(pieces: Sequence[Size], printers: Sequence[Printer]) -> Finding:
+    best = max(printers, key=lambda printer: _scale(pieces, printer))
+    biggest = min(pieces, key=lambda piece: largest_scale(piece, best.build_volume_mm))
+    return _cannot(
+        "too-large",
+        f"At {size_text(biggest)} this is too large for every printer of the lab, however it is turned.",
+        f"{_would_fit(_scale(pieces, best), best)} Scale it down, or cut it into parts.",
+    )
+
+
+def _too_large_for(chosen: Printer, pieces: Sequence[Size], others: Sequence[Printer]) -> Finding:
+    biggest = min(pieces, key=lambda piece: largest_scale(piece, chosen.build_volume_mm))
+    names = " and the ".join(printer.name for printer in others[:3])
+    return Finding(
+        grade="probably wrong",
+        code="too-large-for-printer",
+        sentence=f"At {size_text(biggest)} this is too large for the {chosen.name}, however it is turned.",
+        advice=f"It fits the {names}. {_would_fit(_scale(pieces, chosen), chosen)}",
+    )
+
+
+def _would_fit(scale: float, printer: Printer) -> str:
+    """Rounded down, so that what is promised is so."""
+    percent = scale * 100
+    text = f"{math.floor(percent)}" if percent >= 10 else f"{math.floor(percent * 100) / 100:g}"
+    return f"At {text} % it would fit the {printer.name}."
+
+
+# -- the surface ----------------------------------------------------------------------------------------------------
+
+
+def _surface(facts: ModelFacts) -> Iterator[Finding]:
+    if facts.open_edges:
+        yield Finding(
+            grade="probably wrong",
+            code="holes",
+            sentence=f"The surface has holes ({facts.open_edges:,} open edges): inside and outside cannot be told apart.",
+            advice="Close them (in Blender: 3D Print Toolbox; on the web: a mesh repair) or send it: we try to repair it.",
+        )
+    elif facts.turned_edges:
+        yield Finding(
+            grade="probably wrong",
+            code="mixed-sides",
+            sentence="Parts of the surface face inwards and others outwards: some of it may be printed hollow or not at all.",
+            advice="Let your program make the normals point outwards, and export it again.",
+        )
+    elif facts.inverted:
+        yield Finding(
+            grade="worth knowing",
+            code="inverted",
+            sentence="The surface is inside out.",
+            advice="Slicers turn it round by themselves. If the print looks hollow, flip the normals and export it again.",
+        )
+
+
+def _worth_knowing(facts: ModelFacts) -> Iterator[Finding]:
+    if min(facts.size_mm) < THIN_MM and suspected_unit(facts) is None and max(facts.size_mm) >= TINY_MM:
+        yield Finding(
+            grade="probably wrong",
+            code="thin",
+            sentence=f"At its thinnest this is {min(facts.size_mm):.2g} mm, less than one line of a usual nozzle (0.4 mm).",
+            advice="Make it thicker, or ask us whether that can be printed.",
+        )
+    if facts.bodies > MANY_BODIES:
+        yield Finding(
+            grade="worth knowing",
+            code="many-bodies",
+            sentence=f"This file holds {facts.bodies:,} separate bodies.",
+            advice="If you meant one object, join its parts (boolean union) before you export.",
+        )
+    elif facts.bodies > 1:
+        yield Finding(
+            grade="worth knowing",
+            code="bodies",
+            sentence=f"This file holds {facts.bodies} separate bodies.",
+            advice="Nothing to do if you meant that; otherwise join them before you export.",
+        )
+    if facts.triangles > HEAVY:
+        yield Finding(
+            grade="worth knowing",
+            code="heavy",
+            sentence=f"This model has {facts.triangles:,} triangles, more than a printer can show.",
+            advice="Nothing to do; if you send it again, a coarser export uploads faster.",
+        )
+
+
+def _cannot(code: str, sentence: str, advice: str) -> Finding:
+    return Finding(grade="cannot print", code=code, sentence=sentence, advice=advice)
+
+
+def size_text(size: Size) -> str:
+    """`12.5 × 8 × 3 mm`: a tenth of a millimetre, and three digits for what is smaller than one."""
+    return " × ".join(_length(side) for side in size) + " mm"
+
+
+def _length(side: float) -> str:
+    return f"{side:.3g}" if side < 1 else f"{side:,.1f}".removesuffix(".0")

@@ -1,0 +1,157 @@
+"""The triangles of a file, whatever its format. Arrays only, so that a picture of a large model starts quickly."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from printsys.errors import ModelTooHard, ModelUnreadable
+from printsys.models3d.sniff import check_model
+
+Floats = npt.NDArray[np.floating]
+Ints = npt.NDArray[np.integer]
+
+EXTENSIONS = (".stl", ".obj", ".3mf")
+MAX_BYTES = 2 << 30
+MAX_TRIANGLES = 20_000_000
+STL_HEADER = 84
+STL_FACET = np.dtype([("normal", "<f4", 3), ("points", "<f4", (3, 3)), ("attribute", "<u2")])
+MM_PER_UNIT = {
+    "micron": 0.001,
+    "millimeter": 1.0,
+    "centimeter": 10.0,
+    "inch": 25.4,
+    "foot": 304.8,
+    "meter": 1000.0,
+}
+"""3MF core specification 1.3, chapter 3.4, ST_Unit."""
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Points in millimetres. `piece` numbers the part that each triangle belongs to: what can be placed by itself.
+
+    `unit` is what the file states, None if its format states none. `soup`: three own points for each triangle.
+    """
+
+    kind: str
+    points: Floats
+    faces: Ints
+    piece: Ints
+    unit: str | None = None
+    soup: bool = False
+
+    @property
+    def triangles(self) -> Floats:
+        """Count × 3 corners × 3."""
+        return self.points.reshape(-1, 3, 3) if self.soup else self.points[self.faces]
+
+
+def load(path: Path) -> Mesh:
+    """FileRefused, ModelUnreadable or ModelTooHard, each with a sentence, if nothing can be made of it."""
+    with path.open("rb") as stream:
+        check_model(path.name, stream, MAX_BYTES, EXTENSIONS)
+    mesh = {".stl": _stl, ".obj": _obj, ".3mf": _3mf}[path.suffix.lower()](path)
+    if not mesh.soup and len(mesh.faces) and (mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.points)):
+        raise ModelUnreadable(f"{path.name} has triangles whose corners do not exist. Please export it again.")
+    return mesh
+
+
+def _one_piece(kind: str, points: Floats, faces: Ints, soup: bool = False) -> Mesh:
+    return Mesh(kind, points, faces, np.zeros(len(faces), np.int32), soup=soup)
+
+
+def _soup(kind: str, points: Floats) -> Mesh:
+    return _one_piece(kind, points, np.arange(len(points), dtype=np.int32).reshape(-1, 3), soup=True)
+
+
+def _stl(path: Path) -> Mesh:
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        count = int.from_bytes(stream.read(STL_HEADER)[80:], "little")
+    if size >= STL_HEADER + 50 * count and not _is_text(path, count):
+        refuse_too_many(path, count)
+        facets = np.fromfile(path, STL_FACET, count, offset=STL_HEADER)
+        return _soup("binary STL", facets["points"].reshape(-1, 3))
+    return _stl_text(path)
+
+
+def _is_text(path: Path, count: int) -> bool:
+    """A text of `solid` and a count of zero cannot be told from an empty binary file but by its words."""
+    return count == 0 and b"facet" in path.read_bytes()[:4096]
+
+
+def _stl_text(path: Path) -> Mesh:
+    corners = re.findall(rb"vertex\s+(\S+)\s+(\S+)\s+(\S+)", path.read_bytes(), re.IGNORECASE)
+    refuse_too_many(path, len(corners) // 3)
+    if len(corners) % 3:
+        raise ModelUnreadable(f"{path.name} is cut short: its last triangle lacks a corner. Please export it again.")
+    return _soup("text STL", _numbers(path, corners))
+
+
+def _numbers(path: Path, rows: Sequence[Sequence[bytes]]) -> Floats:
+    try:
+        return np.array(rows, dtype="S32").astype(np.float64).reshape(-1, 3)
+    except ValueError:
+        raise ModelUnreadable(f"{path.name} has corners that are not numbers. Please export it again.") from None
+
+
+def _obj(path: Path) -> Mesh:
+    """`v` and `f` of Wavefront OBJ (appendix B1 of the Advanced Visualizer manual); polygons become fans."""
+    points: list[list[bytes]] = []
+    faces: list[tuple[int, int, int]] = []
+    for line in path.read_bytes().replace(b"\\\r\n", b" ").replace(b"\\\n", b" ").splitlines():
+        word, *rest = line.split() or (b"",)
+        if word == b"v" and len(rest) >= 3:
+            points.append(rest[:3])
+        elif word == b"f":
+            corners = [_corner(path, text, len(points)) for text in rest]
+            faces += [(corners[0], one, other) for one, other in zip(corners[1:], corners[2:], strict=False)]
+    refuse_too_many(path, len(faces))
+    return _one_piece("OBJ", _numbers(path, points), np.array(faces, np.int64).reshape(-1, 3))
+
+
+def _corner(path: Path, text: bytes, known: int) -> int:
+    """Counted from 1, or backwards from the newest point; the rest after `/` is texture and normal."""
+    try:
+        number = int(text.partition(b"/")[0])
+    except ValueError:
+        raise ModelUnreadable(f"{path.name} has faces that cannot be read. Please export it again.") from None
+    return number - 1 if number > 0 else known + number
+
+
+def _3mf(path: Path) -> Mesh:
+    from printsys.models3d.package import read_package  # only then: text parsing is not needed for the others
+
+    package = read_package(path)
+    points, faces, pieces = [], [], []
+    base = 0
+    for item, placed, corners in package.placed(path.name):
+        points.append(placed)
+        faces.append(corners + base)
+        pieces.append(np.full(len(corners), item, np.int32))
+        base += len(placed)
+    if not points:
+        return Mesh("3MF", np.zeros((0, 3)), np.zeros((0, 3), np.int64), np.zeros(0, np.int32), package.unit)
+    scale = MM_PER_UNIT[package.unit]
+    return Mesh("3MF", np.vstack(points) * scale, np.vstack(faces), np.concatenate(pieces), package.unit)
+
+
+def refuse_too_many(path: Path, triangles: int) -> None:
+    if triangles > MAX_TRIANGLES:
+        raise ModelTooHard(
+            f"{path.name} has {triangles:,} triangles, far more than any printer shows. Please simplify it."
+        )
+
+
+def finite(mesh: Mesh) -> bool:
+    """Whether every corner in use is a number. A sum is far quicker than a look at each."""
+    return math.isfinite(float(mesh.points.sum(dtype=np.float64))) or bool(
+        np.isfinite(mesh.points[np.unique(mesh.faces)]).all()
+    )
