@@ -174,10 +174,11 @@ class Queries:
         late = sa.select(jobs.c.id).where(jobs.c.status == Status.PENDING.value, jobs.c.expires_at <= now)
         return [row.id for row in self._all(late.order_by(jobs.c.expires_at, jobs.c.id))]
 
-    def live_documents(self) -> list[Document]:
-        """metadata.json of every job in a live status."""
-        live = sa.select(jobs.c.document).where(jobs.c.status.in_([status.value for status in LIVE]))
-        return [row.document for row in self._all(live)]
+    def live(self) -> list[tuple[str, Document]]:
+        """(folder, metadata.json) of every job in a live status."""
+        live = sa.select(jobs.c.folder, jobs.c.document)
+        rows = self._all(live.where(jobs.c.status.in_([status.value for status in LIVE])))
+        return [(row.folder, row.document) for row in rows]
 
     def with_content(self, sha256: str) -> list[tuple[str, str]]:
         """(job id, file name) of every recorded file with these bytes."""

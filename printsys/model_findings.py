@@ -18,18 +18,23 @@ def found_in(job: Job, lab: Lab) -> list[str]:
     return [
         f"{_name(record) + ': ' if several else ''}{one.sentence} {one.advice}".strip()
         for record in job.sent_files
-        for one in _findings(record, job, lab)
+        for one in findings_of(record, job, lab)
         if one.grade != MINOR
     ]
 
 
-def _findings(record: FileRecord, job: Job, lab: Lab) -> list[Finding]:
-    """None for a model that nobody has inspected, or that a version with other facts has."""
-    try:
-        facts = ModelFacts.model_validate(record.model) if record.model is not None else None
-    except ValidationError:
-        return []
+def findings_of(record: FileRecord, job: Job, lab: Lab) -> list[Finding]:
+    """Worst first; none for a model that nobody has inspected yet."""
+    facts = facts_of(record)
     return findings(facts, lab.printers, job.request.printer) if facts is not None else []
+
+
+def facts_of(record: FileRecord) -> ModelFacts | None:
+    """None for a model that nobody has inspected, could inspect, or that a version with other facts has."""
+    try:
+        return ModelFacts.model_validate(record.model) if record.model is not None else None
+    except ValidationError:
+        return None
 
 
 def _name(record: FileRecord) -> str:

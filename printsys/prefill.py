@@ -68,7 +68,7 @@ def _facts(stored: Stored, name: str) -> SlicerFacts | None:
     if known is not None:
         return known
     try:
-        return slicers.read(stored.folder / name)
+        return slicers.read(stored.folder / name, measure=False)
     except OSError:
         return None
 

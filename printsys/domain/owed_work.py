@@ -38,17 +38,19 @@ def to_read(job: Job) -> Iterator[FileRecord]:
             yield record
 
 
-def to_picture(job: Job) -> Iterator[FileRecord]:
-    """Files of which a picture tells something: what the student sent, and what slicers made of it."""
-    for record in job.files:
-        tells = record.role == "original" or record.slicer is not None
-        if tells and kind_of(record.name) in MODELS | SLICED and job.status not in OVER:
-            yield record
-
-
-def preview_name(record: FileRecord) -> str:
+def preview_name(sha256: str) -> str:
     """`previews/<sha256, 16 digits>.png`: of these bytes, whatever the file is called."""
-    return f"previews/{record.sha256[:16]}.png"
+    return f"previews/{sha256[:16]}.png"
+
+
+def preview_of(record: FileRecord) -> str | None:
+    """The picture that was made of the file, if one could be made."""
+    return (record.model or {}).get("preview") or (record.slicer or {}).get("preview")
+
+
+def previews(job: Job) -> list[tuple[FileRecord, str]]:
+    """Pictures that should lie in the job's folder. They are derived: one that is gone is made again."""
+    return [(record, name) for record in job.files if job.status not in OVER and (name := preview_of(record))]
 
 
 def owes_a_look(job: Job) -> bool:

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from printsys import pulse
+from printsys.config import Lab
 from printsys.domain import workflow
 from printsys.domain.drags import last_move, still_missing
 from printsys.domain.estimates import open_difference
 from printsys.domain.events import STAFF
-from printsys.domain.job import FileRecord
+from printsys.domain.job import FileRecord, Job
 from printsys.domain.mails import Mail, owed
+from printsys.domain.owed_work import MODELS, kind_of, preview_of
 from printsys.domain.workflow import Step
 from printsys.jobstore import Stored
 from printsys.jobstore.files import Seen, list_files, printable
 from printsys.jobstore.stored import is_deleted
+from printsys.model_findings import facts_of, findings_of
+from printsys.models3d.findings import Finding
+from printsys.models3d.inspect import ModelFacts
+from printsys.readings import facts_of as slicer_facts
+from printsys.readings import reading
 from printsys.student_texts import reasons
 from printsys.web.cards import Card
 from printsys.web.forms_staff import ACTION_FORMS, ActionForm, form_for
 from printsys.web.history import MAIL_NAMES, history
-from printsys.web.words import when
+from printsys.web.words import amount, when
 from printsys.wiring import House
 
 HARMFUL = ("reject", "delete", "fail")
@@ -56,10 +64,18 @@ class FileLine:
     about: str
     sha256: str | None
     is_there: bool = True
+    picture: str | None = None
+    """Under previews/."""
+    facts: ModelFacts | None = None
+    findings: tuple[Finding, ...] = ()
+    trouble: str | None = None
+    """Why nothing is known of a model."""
+    sliced: tuple[str, ...] = ()
+    can_view: bool = False
 
 
 def job_page(house: House, stored: Stored) -> dict[str, Any]:
-    card = Card.of(stored)
+    card = Card.of(stored, house.lab)
     buttons = [_button(step, stored, house, card) for step in _offered(stored)]
     main = [button for button in buttons if button.action not in (*BELOW, *ELSEWHERE) or button.kind == "primary"]
     return {
@@ -77,7 +93,7 @@ def job_page(house: House, stored: Stored) -> dict[str, Any]:
         "held_up": beat.holding_up(stored.id) if (beat := pulse.read(house.settings)) else None,
         "reasons": reasons(stored.job, house.lab),
         "printer": house.lab.printer(stored.job.request.printer),
-        "files": files_of(stored),
+        "files": [_with_what_is_known(line, stored, house) for line in files_of(stored)],
     }
 
 
@@ -130,6 +146,45 @@ def files_of(stored: Stored) -> list[FileLine]:
         *(_sent_in(stored, record) for record in sent),
         *(FileLine(record.name, record.name, record.size, "", record.sha256, is_there=False) for record in gone),
     ]
+
+
+def _with_what_is_known(line: FileLine, stored: Stored, house: House) -> FileLine:
+    """What was found out about the file's bytes: by the record of another file with the same, where that has it."""
+    record = stored.job.file(line.name)
+    if record is None or not line.is_there or line.sha256 is None:
+        return line
+    same = next((f for f in stored.job.files if f.sha256 == record.sha256 and (f.model or f.slicer)), record)
+    name = preview_of(same)
+    facts = facts_of(same)
+    return replace(
+        line,
+        picture=name if name and (stored.folder / name).is_file() else None,
+        facts=facts if facts is not None and facts.triangles else None,
+        findings=tuple(findings_of(same, stored.job, house.lab)) if record.role == "original" else (),
+        trouble=(same.model or {}).get("trouble"),
+        sliced=tuple(_said_by_slicer(same, stored.job, house.lab)),
+        can_view=kind_of(line.name) in MODELS,
+    )
+
+
+def _said_by_slicer(record: FileRecord, job: Job, lab: Lab) -> Iterator[str]:
+    facts = slicer_facts(record)
+    if facts is None:
+        return
+    read = reading(record.name, facts, lab.method(job.request.method))
+    if facts.program is not None:
+        yield facts.maker
+    if read is not None:
+        yield from (
+            f"{amount(number)} {unit}"
+            for number, unit in ((read.weight_g, "g"), (read.volume_ml, "ml"), (read.time_h, "h"))
+            if number is not None
+        )
+        if read.material:
+            yield read.material
+    if facts.layer_height_mm:
+        yield f"{amount(facts.layer_height_mm)} mm layers"
+    yield from facts.warnings
 
 
 def _lying_there(stored: Stored, seen: Seen) -> FileLine:

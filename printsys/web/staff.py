@@ -142,7 +142,7 @@ def _refused(stored: Stored, refused: TransitionNotAllowed) -> ResponseReturnVal
 
 def _conflict(action: str, stored: Stored, stale: StaleJob) -> ResponseReturnValue:
     """Somebody was faster. What was typed is kept, beside what happened; sending it again is a decision of its own."""
-    shown = {"lines": history(stale.since), "card": Card.of(stored)}
+    shown = {"lines": history(stale.since), "card": Card.of(stored, house().lab)}
     try:
         step = workflow.find_step(action, stored.job.status, current_actor())
     except TransitionNotAllowed as over:

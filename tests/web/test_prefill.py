@@ -62,7 +62,7 @@ def test_what_the_slicer_wrote_is_in_the_form_with_where_it_comes_from(
     slice_into(job)
     look()
     after = house.store.load(job.id)
-    assert [e.type for e in after.events[-2:]] == [EventType.FILE_ADDED, EventType.ESTIMATE_READ]
+    assert [e.type for e in after.events if e.type.startswith(("File", "Est"))] == ["FileAdded", "EstimateRead"]
     page = staff.get(f"/dashboard/jobs/{job.id}/approve").get_data(as_text=True)
     assert 'value="bracket.gcode" id="print_file-1"\n      checked' in page
     assert hidden_value(page, "weight_g") == "42.68"
