@@ -56,8 +56,8 @@ class Sweeper:
     mirror: Mirror
     reconciler: Reconciler
     changed: Callable[[str], None] = lambda job_id: None
-    soon: set[str] = field(default_factory=set)
-    """Jobs that were not settled when last looked at: look again in a moment."""
+    soon: dict[str, Path] = field(default_factory=dict)
+    """Jobs, and their folders, that were not settled when last looked at: look again in a moment."""
     _recorded: dict[Path, str] = field(default_factory=dict)
     """Listings of live folders in which nothing is left to record: known without PostgreSQL."""
 
@@ -109,16 +109,21 @@ class Sweeper:
     def look_at(self, folder: Path) -> bool:
         """One folder that somebody pointed at. True: it is not settled yet, look again in a moment.
 
-        A folder that is not there any more was moved, renamed or deleted: the job is looked for by its id.
+        A folder that is not there any more was moved, renamed or deleted: the job is looked for by its id. What was
+        raised of a place is true no longer when nothing is there.
         """
         report, signatures, seen = Report(), dict[str, str](), dict[str, str]()
-        if not folder.exists():
-            moved = self._moved_to(folder)
-            if moved is None:
-                return False
-            folder = moved
-        self._look(folder, {}, seen, signatures, report)
-        self._settle(report, {self.store.layout.relative(folder)}, signatures, whole=False)
+        place = self.store.layout.relative(folder)
+        looked = {place}
+        at = folder if folder.is_dir() else self._moved_to(folder)
+        if at is not None:
+            looked.add(self.store.layout.relative(at))
+            self._look(at, {}, seen, signatures, report)
+        else:
+            report.attention += [
+                one for one in [*self._beside_the_jobs(), *self._noted_missing()] if one.folder == place
+            ]
+        self._settle(report, looked, signatures, whole=False)
         return any(job_id in self.soon for job_id in seen)
 
     def _moved_to(self, folder: Path) -> Path | None:
@@ -181,7 +186,10 @@ class Sweeper:
             self.changed(job_id)
         self._mirror(outcome.stored, known, report)
         seen[job_id] = self.store.layout.relative(outcome.stored.folder)
-        (self.soon.add if outcome.unsettled else self.soon.discard)(job_id)
+        if outcome.unsettled:
+            self.soon[job_id] = outcome.stored.folder
+        else:
+            self.soon.pop(job_id, None)
         if listing is not None and outcome.first_new_seq is None and not outcome.unsettled:
             signatures[job_id] = listing
 
@@ -238,7 +246,10 @@ class Sweeper:
             if row.id not in self.store.missing():
                 self.store.note_missing(row.id, told | {"noticed_at": format_time(self.store.clock())})
             self.mirror.mark_problem(row.id, missing_job(row.id, told).sentence)
-        report.attention += [missing_job(job_id, told) for job_id, told in self.store.missing().items()]
+        report.attention += self._noted_missing()
+
+    def _noted_missing(self) -> list[Finding]:
+        return [missing_job(job_id, told) for job_id, told in self.store.missing().items()]
 
     def _is_nowhere(self, job_id: str) -> bool:
         try:

@@ -33,10 +33,13 @@ class Material(Strict):
 
 
 class Method(Strict):
+    """`solid`: printed without infill, as resin is."""
+
     name: Annotated[str, Field(min_length=1, max_length=40)]
     description: str
     colors: Annotated[list[str], Field(min_length=1)]
     materials: Annotated[list[Material], Field(min_length=1)]
+    solid: bool = False
 
 
 class Printer(Strict):

@@ -25,6 +25,7 @@ from printsys.domain.mails import Mail, OwedMail
 from printsys.domain.pricing import round_up_to_half_hour
 from printsys.domain.workflow import resubmission_key
 from printsys.errors import ConfigError, PrintSysError
+from printsys.model_findings import found_in
 from printsys.stationery import Stationery, one_line
 from printsys.student_texts import reasons
 from printsys.tokens import Tokens
@@ -151,7 +152,8 @@ def approved(desk: Desk, mail: OwedMail, job: Job) -> EmailMessage:
 
 
 def rejected(desk: Desk, mail: OwedMail, job: Job) -> EmailMessage:
-    more = {"reasons": reasons(job, desk.lab), "resubmit_link": desk.resubmit_link(job)}
+    more = {"reasons": reasons(job, desk.lab), "findings": found_in(job, desk.lab)}
+    more |= {"resubmit_link": desk.resubmit_link(job)}
     return desk.write("rejected", mail, job, estimate=None, hours=None, **more)
 
 

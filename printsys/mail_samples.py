@@ -28,6 +28,13 @@ WAY: dict[Mail, tuple[str, ...]] = {
 }
 
 
+MODEL: Document = {
+    "format": "binary STL", "triangles": 13684, "size_mm": [120.0, 42.0, 18.5], "pieces": 1, "bodies": 1,
+    "volume_cm3": 41.5, "area_cm2": 160.0, "watertight": False, "open_edges": 12,
+}  # fmt: skip
+"""A model with a hole in it, as its inspection sees it."""
+
+
 def sample(mail: Mail, lab: Lab, now: datetime) -> tuple[OwedMail, Job]:
     """The owed `mail` and its job, as they could be at `now` in this lab."""
     began = now - _passed(mail, lab)
@@ -71,7 +78,7 @@ def _files(at: datetime) -> list[Document]:
     """What a student sends, and the working copy of it."""
     record = FileRecord(
         name="original/bracket.stl", role="original", size=684284, sha256="0" * 64, added_at=at,
-        source="upload", uploaded_as="bracket v2 (final).stl",
+        source="upload", uploaded_as="bracket v2 (final).stl", model=MODEL,
     )  # fmt: skip
     return [dump(record), dump(record.model_copy(update={"name": "bracket.stl", "role": "working"}))]
 

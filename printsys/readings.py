@@ -24,9 +24,9 @@ def facts_of(record: FileRecord) -> SlicerFacts | None:
 
 
 def readings_of(job: Job, lab: Lab) -> dict[str, Reading]:
-    """By the name of each file that was sliced."""
+    """By the name of each file that was sliced of the request as it is."""
     found = {}
-    for record in job.files:
+    for record in job.current_files:
         facts = facts_of(record)
         read = reading(record.name, facts, lab.method(job.request.method)) if facts is not None else None
         if read is not None:

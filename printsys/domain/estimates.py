@@ -98,7 +98,9 @@ def total(parts: Sequence[Reading]) -> Sums:
 
 def chosen_files(job: Job, readings: Mapping[str, Reading], events: Iterable[Event]) -> list[str]:
     """The print files: as staff chose them, or the newest sliced file made of each of the student's models."""
-    by_hand = any(event.type == EventType.PRINT_FILE_CHOSEN for event in events)
+    by_hand = False
+    for event in events:  # what was chosen for a request that was sent again since is chosen no more
+        by_hand = event.type == EventType.PRINT_FILE_CHOSEN or (by_hand and event.type != EventType.RESUBMITTED)
     if by_hand and job.print_files:
         return list(job.print_files)
     newest: dict[str, str] = {}
@@ -111,7 +113,7 @@ def chosen_files(job: Job, readings: Mapping[str, Reading], events: Iterable[Eve
 
 def model_of(name: str, job: Job) -> str:
     """The working copy that a sliced file was made of, told by its name: slicers begin theirs with the model's."""
-    copies = [file.name for file in job.files if file.role == "working"]
+    copies = [file.name for file in job.current_files if file.role == "working"]
     stems = {copy: os.path.splitext(copy)[0].casefold() for copy in copies}
     begun = [copy for copy in copies if name.casefold().startswith(stems[copy])]
     return max(begun, key=lambda copy: len(stems[copy]), default=copies[0] if copies else "")

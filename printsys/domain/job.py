@@ -200,7 +200,12 @@ class Job(Record):
     @property
     def sent_files(self) -> list[FileRecord]:
         """What the student sent, as it is to be printed: without earlier versions."""
-        return [record for record in self.files if record.role == "original" and not record.is_superseded]
+        return [record for record in self.current_files if record.role == "original"]
+
+    @property
+    def current_files(self) -> list[FileRecord]:
+        """The files of the request as it is, without those of earlier versions."""
+        return [record for record in self.files if not record.is_superseded]
 
     def file(self, name: str) -> FileRecord | None:
         return next((record for record in self.files if record.name == name), None)

@@ -23,7 +23,7 @@ def kind_of(name: str) -> str:
 def to_inspect(job: Job) -> Iterator[FileRecord]:
     """Models that nobody has looked into: originals, and working copies that differ from every original."""
     known = {record.sha256 for record in job.files if record.role == "original"}
-    for record in job.files:
+    for record in job.current_files:
         is_new = record.role == "original" or (record.role == "working" and record.sha256 not in known)
         if is_new and record.model is None and kind_of(record.name) in MODELS and job.status not in OVER:
             yield record
@@ -32,7 +32,7 @@ def to_inspect(job: Job) -> Iterator[FileRecord]:
 def to_read(job: Job) -> Iterator[FileRecord]:
     """What slicers saved and nobody has read; a working copy too, once a slicer has saved its project over it."""
     known = {record.sha256 for record in job.files if record.role == "original"}
-    for record in job.files:
+    for record in job.current_files:
         is_theirs = record.role != "original" and record.sha256 not in known
         if is_theirs and record.slicer is None and kind_of(record.name) in SLICED and job.status not in OVER:
             yield record

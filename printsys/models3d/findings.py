@@ -23,7 +23,7 @@ MANY_BODIES = 20
 HEAVY = 1_000_000
 SENSIBLE_MM = (10.0, 400.0)
 """What a drawing in another unit should come to, to be worth a guess."""
-OTHER_UNITS = (("metres", 1000.0), ("inches", 25.4), ("micrometres", 0.001))
+OTHER_UNITS = (("inches", 25.4), ("metres", 1000.0), ("micrometres", 0.001))
 
 
 class Printer(Protocol):
@@ -71,9 +71,7 @@ def _hopeless(facts: ModelFacts) -> Finding | None:
     if not facts.triangles:
         return _cannot("no-surface", "This file holds no surface: there is nothing to print.", EXPORT)
     if not facts.finite:
-        return _cannot(
-            "not-numbers", "Some corners of this model are at no place at all (they are not numbers).", EXPORT
-        )
+        return _cannot("not-numbers", "Some corners of this model are not at any place (not numbers).", EXPORT)
     if min(facts.size_mm) <= FLAT * max(facts.size_mm) or max(facts.size_mm) == 0:
         return _cannot(
             "flat",
@@ -110,18 +108,14 @@ def suspected_unit(facts: ModelFacts) -> tuple[str, float] | None:
     longest = max(facts.size_mm)
     if facts.unit is not None or TINY_MM * 2 <= longest < HUGE_MM or not longest:
         return None
-    if longest >= HUGE_MM:
-        candidates = OTHER_UNITS[2:]
-    else:
-        candidates = OTHER_UNITS[:1] if longest < 0.4 else OTHER_UNITS[1:2]
-    return next(((name, by) for name, by in candidates if SENSIBLE_MM[0] <= longest * by <= SENSIBLE_MM[1]), None)
+    return next(((name, by) for name, by in OTHER_UNITS if SENSIBLE_MM[0] <= longest * by <= SENSIBLE_MM[1]), None)
 
 
 # -- does it fit ----------------------------------------------------------------------------------------------------
 
 
 def fits(size: Size, volume: Sequence[float]) -> Literal["yes", "turned", "no"]:
-    """`turned`: not standing as it is drawn, but lying on another side. Half a hundredth of a millimetre is forgiven."""
+    """`turned`: not standing as it is drawn, but lying on another side. A two-hundredth of a mm is forgiven."""
     room = [side + 0.005 for side in volume]
     if size[2] <= room[2] and _all_fit(sorted(size[:2]), sorted(room[:2])):
         return "yes"
@@ -200,14 +194,14 @@ def _surface(facts: ModelFacts) -> Iterator[Finding]:
         yield Finding(
             grade="probably wrong",
             code="holes",
-            sentence=f"The surface has holes ({facts.open_edges:,} open edges): inside and outside cannot be told apart.",
-            advice="Close them (in Blender: 3D Print Toolbox; on the web: a mesh repair) or send it: we try to repair it.",
+            sentence=f"The surface has holes ({facts.open_edges:,} open edges), so inside and outside are unclear.",
+            advice="Close them (in Blender: the 3D Print Toolbox), or send it as it is: we try to repair it.",
         )
     elif facts.turned_edges:
         yield Finding(
             grade="probably wrong",
             code="mixed-sides",
-            sentence="Parts of the surface face inwards and others outwards: some of it may be printed hollow or not at all.",
+            sentence="Some of the surface faces inwards, some outwards: parts may be printed hollow or not at all.",
             advice="Let your program make the normals point outwards, and export it again.",
         )
     elif facts.inverted:
@@ -215,7 +209,7 @@ def _surface(facts: ModelFacts) -> Iterator[Finding]:
             grade="worth knowing",
             code="inverted",
             sentence="The surface is inside out.",
-            advice="Slicers turn it round by themselves. If the print looks hollow, flip the normals and export it again.",
+            advice="Slicers turn it round by themselves: nothing to do, or flip the normals and export it again.",
         )
 
 
@@ -224,7 +218,7 @@ def _worth_knowing(facts: ModelFacts) -> Iterator[Finding]:
         yield Finding(
             grade="probably wrong",
             code="thin",
-            sentence=f"At its thinnest this is {min(facts.size_mm):.2g} mm, less than one line of a usual nozzle (0.4 mm).",
+            sentence=f"It is only {min(facts.size_mm):.2g} mm thick, less than one line of a usual nozzle (0.4 mm).",
             advice="Make it thicker, or ask us whether that can be printed.",
         )
     if facts.bodies > MANY_BODIES:

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +113,7 @@ def _obj(path: Path) -> Mesh:
             points.append(rest[:3])
         elif word == b"f":
             corners = [_corner(path, text, len(points)) for text in rest]
-            faces += [(corners[0], one, other) for one, other in zip(corners[1:], corners[2:], strict=False)]
+            faces += [(corners[0], one, other) for one, other in pairwise(corners[1:])]
     refuse_too_many(path, len(faces))
     return _one_piece("OBJ", _numbers(path, points), np.array(faces, np.int64).reshape(-1, 3))
 

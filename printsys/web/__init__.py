@@ -14,6 +14,7 @@ from printsys.web import (
     api,
     attention,
     auth,
+    check,
     errors,
     health,
     limits,
@@ -54,7 +55,7 @@ def create_app(house: House) -> Flask:
     limits.init(app)
     for part in (security, errors, words):
         part.init(app)
-    for room in (student, resubmit, auth, staff, attention, mails, api, live, health):
+    for room in (student, check, resubmit, auth, staff, attention, mails, api, live, health):
         app.register_blueprint(room.pages)
     return app
 

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from printsys.actions import require_open_resubmission
 from printsys.domain.job import Job
 from printsys.errors import InvalidInput, StorageFailure, StorageOffline, TokenInvalid, TokenUsed
+from printsys.model_findings import found_in
 from printsys.student_texts import reasons
 from printsys.web.forms import SubmitForm, with_errors
 from printsys.web.house import house
@@ -75,6 +76,7 @@ def _page(token: str, job: Job, form: SubmitForm, general: list[str]) -> str:
         kept=kept,
         methods=house().lab.methods,
         reasons=reasons(job, house().lab),
+        findings=found_in(job, house().lab),
     )
 
 

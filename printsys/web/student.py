@@ -25,7 +25,9 @@ from printsys.errors import (
     TransitionNotAllowed,
 )
 from printsys.jobstore import Incoming, Stored
+from printsys.modelcheck import refusals
 from printsys.student_texts import WAY, reasons
+from printsys.web.check import checked_files, checked_job
 from printsys.web.forms import SubmitForm, with_errors
 from printsys.web.house import house
 from printsys.web.limits import limiter, no_submit_limit, submit_limit
@@ -152,6 +154,7 @@ def read_request(files_needed: bool = True) -> tuple[SubmitFacts, list[Incoming]
             wrong |= error.fields
     sent = request.files.getlist("file")
     files, refused = incoming_files(sent, house().lab) if files_needed or any(f.filename for f in sent) else ([], [])
+    refused = refused or refusals(checked_files(sent if files else []))
     if refused:
         wrong["file"] = refused
     if request.form.get("minimum_charge_consent") == "no":
@@ -170,8 +173,11 @@ def success() -> ResponseReturnValue:
     """What happens next. Only the browser that submitted is shown the link to the job's page."""
     job_id = request.args.get("job", "")
     mine = job_id in session.get(MINE, [])
-    token = house().tokens.status(job_id) if mine else None
-    return render_template("student/success.html", job_id=job_id if mine else None, token=token)
+    if not mine:
+        return render_template("student/success.html", job_id=None)
+    stored = house().store.load(job_id)
+    shown = {"checked": checked_job(stored), "printer": house().lab.printer(stored.job.request.printer)}
+    return render_template("student/success.html", job_id=job_id, token=house().tokens.status(job_id), **shown)
 
 
 @pages.get("/status/<token>")

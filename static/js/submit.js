@@ -6,7 +6,10 @@ const area = document.getElementById("submit-area");
 function begin(form) {
   followMethod(form);
   // On the form, not on the input: the input moves on into the next form when the answer names mistakes.
-  form.addEventListener("change", (event) => { if (event.target.id === "file") checkFiles(form); });
+  form.addEventListener("change", (event) => {
+    if (event.target.id === "file") lookInto(form, checkFiles(form));
+    else if (["print_method", "printer"].includes(event.target.name)) lookInto(form, true);
+  });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!form.dataset.sending && checkFiles(form)) send(form);
@@ -58,6 +61,42 @@ function checkFiles(form) {
   markFile(input, wrong.length > 0);
   if (wrong.length) input.focus();
   return wrong.length === 0;
+}
+
+// What the lab's computer finds out about the chosen models: a picture, their size, what is wrong, about what they cost.
+// The files are sent once; when another printer is chosen, their hashes say which ones are meant.
+let asking = null;
+let known = [];
+
+async function lookInto(form, areGood) {
+  const place = form.querySelector("#model-check");
+  const files = [...form.querySelector("#file").files];
+  asking?.abort();
+  if (!areGood || !files.length) { place.replaceChildren(); known = []; return; }
+  const turn = asking = new AbortController();
+  const isKnown = known.length === files.length && known.every((one, n) => one.file === files[n]);
+  place.classList.add("is-looking");
+  if (!isKnown) place.textContent = "Looking at your model …";
+  try {
+    let answer = isKnown ? await question(form, place, turn, []) : null;
+    if (!answer || answer.status === 409) answer = await question(form, place, turn, files);
+    const said = await answer.json();
+    if (!answer.ok) throw new Error(said.message);
+    place.innerHTML = said.html;
+    known = said.files.map((one, n) => ({ file: files[n], name: one.name, sha256: one.sha256 }));
+  } catch {
+    if (turn === asking) place.replaceChildren();  // nobody answers: the form works without
+  } finally {
+    if (turn === asking) place.classList.remove("is-looking");
+  }
+}
+
+function question(form, place, turn, files) {
+  const said = new FormData();
+  for (const name of ["csrf_token", "print_method", "printer"]) said.append(name, form.elements[name]?.value ?? "");
+  for (const file of files) said.append("file", file);
+  if (!files.length) for (const one of known) { said.append("sha256", one.sha256); said.append("name", one.name); }
+  return fetch(place.dataset.check, { method: "POST", body: said, signal: turn.signal, headers: { Accept: "application/json" } });
 }
 
 function listFiles(form) {

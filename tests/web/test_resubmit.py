@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import io
+import os
+import time
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from indexer.check import check_storage
+from printsys.adopt import reprint
 from printsys.domain.job import Status
 from printsys.domain.workflow import resubmission_key
 from printsys.wiring import House
 from tests.web.conftest import FORM, STL, form_token, token_in
-from tests.worlds import act
+from tests.worlds import act, sync
 
 MENDED = STL.replace(b"9 0 0", b"12 0 0")
 
@@ -33,6 +37,12 @@ def send(client: FlaskClient, path: str, files: dict[str, bytes] | None = None, 
     sent = {"bracket v2.stl": MENDED} if files is None else files
     values = FORM | {"csrf_token": form_token(client)} | said
     return client.post(path, data=values | {"file": [(io.BytesIO(data), name) for name, data in sent.items()]})
+
+
+def let_settle(folder: Path) -> None:
+    """As if its files had lain there for a while."""
+    for path in folder.rglob("*"):
+        os.utime(path, times=(time.time() - 60,) * 2)
 
 
 def test_the_link_reopens_the_request_as_it_was_sent(client: FlaskClient, house: House, make) -> None:
@@ -74,6 +84,17 @@ def test_what_is_approved_next_is_the_mended_model(client: FlaskClient, staff: F
     chosen = page[page.index('value="' + house.store.load(rejected.id).job.print_files[0]) :][:400]
     assert "checked" in chosen.partition(">")[0]
     assert page.count(" checked") == 1 and "of an earlier version" in page
+
+
+def test_a_reprint_is_of_the_mended_model_alone(client: FlaskClient, house: House, rejected) -> None:
+    (rejected.folder / "old.gcode").write_bytes(b"; the old model\n")
+    let_settle(rejected.folder)
+    sync(house.store, house.mirror)
+    send(client, link(house, rejected.id))
+    let_settle(house.store.load(rejected.id).folder)
+    made = reprint(house.actions, rejected.id, "staff").job
+    assert [record.uploaded_as for record in made.sent_files] == ["bracket v2 2.stl"]
+    assert {record.role for record in made.files} == {"original", "working"}
 
 
 def test_a_second_rejection_and_a_second_try(client: FlaskClient, house: House, rejected, past_store) -> None:

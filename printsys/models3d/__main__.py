@@ -1,0 +1,63 @@
+"""`python -m printsys.models3d inspect|thumbnail|look|viewer FILE`: one job of bounded.py, its answer as JSON."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from printsys.errors import FileRefused, ModelTooHard, ModelUnreadable
+
+Answer = dict[str, Any]
+
+
+def inspect(path: Path) -> Answer:
+    from printsys.models3d.inspect import inspect
+
+    return {"facts": inspect(path).model_dump(mode="json")}
+
+
+def thumbnail(path: Path) -> Answer:
+    from printsys.models3d.thumbnail import draw
+
+    return {"png": base64.b64encode(draw(path)).decode()}
+
+
+def look(path: Path) -> Answer:
+    """Facts and, if there is anything to draw, a picture: the file is read once."""
+    from printsys.models3d.inspect import facts_of
+    from printsys.models3d.mesh import load
+    from printsys.models3d.thumbnail import render
+
+    mesh = load(path)
+    facts = facts_of(mesh)
+    png = base64.b64encode(render(mesh.triangles)).decode() if facts.triangles and facts.finite else None
+    return {"facts": facts.model_dump(mode="json"), "png": png}
+
+
+def viewer(path: Path) -> Answer:
+    from printsys.models3d.viewer import page
+
+    return {"html": page(path)}
+
+
+JOBS: dict[str, Callable[[Path], Answer]] = {job.__name__: job for job in (inspect, thumbnail, look, viewer)}
+
+
+def main(job: str, name: str) -> Answer:
+    try:
+        return JOBS[job](Path(name))
+    except (FileRefused, ModelUnreadable, ModelTooHard) as error:
+        return {"error": type(error).__name__, "sentence": str(error)}
+    except MemoryError:
+        return {"error": "ModelTooHard", "sentence": f"{Path(name).name} needs too much memory. Please simplify it."}
+
+
+if __name__ == "__main__":
+    if hasattr(os, "nice"):
+        os.nice(5)  # pages come first; Windows is told by the parent
+    sys.stdout.write(json.dumps(main(*sys.argv[1:])))

@@ -1,0 +1,68 @@
+"""A page on which a model can be turned: trimesh's three.js viewer, with everything in it and nothing fetched.
+
+The page needs `script-src 'unsafe-inline'`, `style-src 'unsafe-inline'` and `connect-src data: blob:` (its loader
+fetches a data: address), so it belongs into a sandboxed frame (`allow-scripts` alone).
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from pathlib import Path
+
+import numpy as np
+import trimesh
+from trimesh.viewer.notebook import scene_to_html
+
+from printsys.errors import ModelUnreadable
+from printsys.models3d.mesh import Floats, Ints, Mesh, finite, load
+
+MOST_TRIANGLES = 200_000
+FINEST = 512
+"""Cells along the longest side that simplifying begins with."""
+COLOUR = (150, 182, 211, 255)
+TITLE = "<title>trimesh: threejs viewer</title>"
+
+
+def page(path: Path) -> str:
+    """HTML. FileRefused, ModelUnreadable or ModelTooHard if there is nothing to show."""
+    mesh = load(path)
+    if not len(mesh.faces) or not finite(mesh):
+        raise ModelUnreadable(f"{path.name} has no surface that could be shown.")
+    points, faces = simplified(mesh)
+    return scene_to_html(_scene(points, faces)).replace(TITLE, f"<title>{html.escape(path.name)}</title>", 1)
+
+
+def simplified(mesh: Mesh, most: int = MOST_TRIANGLES) -> tuple[Floats, Ints]:
+    """At most `most` triangles: corners in the same cell of a grid become one, ever coarser until it is enough."""
+    points, faces, cells = mesh.points, mesh.faces, FINEST
+    while len(faces) > most:
+        points, faces = _clustered(mesh.points, mesh.faces, cells)
+        cells = cells * 2 // 3
+    return points, faces
+
+
+def _clustered(points: Floats, faces: Ints, cells: int) -> tuple[Floats, Ints]:
+    low = points.min(axis=0)
+    step = float((points.max(axis=0) - low).max()) / cells or 1.0
+    place = ((points - low) / step).astype(np.int64)
+    key = (place[:, 0] * (cells + 1) + place[:, 1]) * (cells + 1) + place[:, 2]
+    _, number, count = np.unique(key, return_inverse=True, return_counts=True)
+    middle = np.column_stack([np.bincount(number, points[:, axis]) / count for axis in range(3)])
+    fewer = np.sort(number[faces], axis=1)
+    whole = (fewer[:, 0] < fewer[:, 1]) & (fewer[:, 1] < fewer[:, 2])
+    return middle, number[faces][whole]
+
+
+def _scene(points: Floats, faces: Ints) -> trimesh.Scene:
+    """Centred, one unit large, seen as in the thumbnail. Its sides are both drawn: a hole shows the inside."""
+    low, high = points[faces].min(axis=(0, 1)), points[faces].max(axis=(0, 1))
+    reach = float((high - low).max()) or 1.0
+    mesh = trimesh.Trimesh((points - (low + high) / 2) / reach, faces, process=False)
+    material = trimesh.visual.material.PBRMaterial(
+        baseColorFactor=COLOUR, metallicFactor=0.0, roughnessFactor=0.8, doubleSided=True
+    )
+    mesh.visual = trimesh.visual.TextureVisuals(material=material)
+    scene = trimesh.Scene(mesh)
+    scene.set_camera(angles=(math.radians(62), 0, math.radians(35)), distance=1.9, fov=(45, 45))
+    return scene
