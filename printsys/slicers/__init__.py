@@ -53,7 +53,7 @@ def read(path: Path, *, name: str | None = None, measure: bool = True) -> Slicer
         head = stream.read(8)
         if not head:
             return _unreadable("The file is empty (0 bytes).")
-        return closed.read(name) or _by_content(stream, head, name, measure)
+        return closed.read(name, head) if closed.is_one(name) else _by_content(stream, head, name, measure)
 
 
 def _by_content(stream: BinaryIO, head: bytes, name: str, measure: bool) -> SlicerFacts | None:

@@ -20,10 +20,14 @@ PNG, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 SEARCHED = 8 << 20
 
 
-def read(name: str) -> SlicerFacts | None:
-    """By the extension alone: these files have nothing else that can be relied on."""
+def is_one(name: str) -> bool:
+    return PurePath(name).suffix.casefold() in KNOWN
+
+
+def read(name: str, head: bytes) -> SlicerFacts | None:
+    """By the extension: nothing else can be relied on. None for XML, as NetBeans has files named `.form`, too."""
     known = KNOWN.get(PurePath(name).suffix.casefold())
-    if known is None:
+    if known is None or head.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"<"):
         return None
     family, program, advice = known
     said = f"This is a project of {program}, whose format is not public. {advice}"

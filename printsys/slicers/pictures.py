@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from pathlib import PurePath
 from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
@@ -36,7 +35,7 @@ def largest(stream: BinaryIO, name: str) -> bytes | None:
         return _first(bgcode.pictures(stream))
     if chitubox.is_one(head):
         return _raw(chitubox.picture(stream))
-    if PurePath(name).suffix.casefold() in closed.KNOWN:
+    if closed.is_one(name):
         return _first(closed.pictures(stream))
     if head.startswith(ZIP):
         return _of_package(stream)

@@ -190,6 +190,12 @@ def test_a_format_that_is_not_public_is_named_and_left_alone(tmp_path: Path, nam
     assert size_of(slicers.picture(path)) == (120, 90)
 
 
+def test_a_form_of_a_programming_tool_is_no_slicer_s_file(tmp_path: Path) -> None:
+    path = tmp_path / "Window.form"
+    path.write_bytes(b'<?xml version="1.0" encoding="UTF-8" ?>\n<Form version="1.3"/>')
+    assert slicers.read(path) is None
+
+
 def test_binary_g_code_under_a_text_name_is_read_by_its_content(tmp_path: Path) -> None:
     path = tmp_path / "x.gcode"
     path.write_bytes(binary(b"filament used [mm]=100.5\nestimated printing time (normal mode)=20s\n", 0))
