@@ -45,7 +45,7 @@ def comparable(name: str) -> str:
 
 def job_id(text: str) -> str | None:
     """The id in its one spelling, whatever case and look-alikes (O, I, L) it came in; None if it is not one."""
-    said = text.lower().translate(_CROCKFORD_READS)
+    said = text.casefold().translate(_CROCKFORD_READS)
     return said if len(said) == ID_LENGTH and all(letter in ID_LETTERS for letter in said) else None
 
 

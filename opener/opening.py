@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +38,7 @@ class Desktop:
     dialogs: Dialogs
     start: Callable[[Sequence[str]], str] = launch.start
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    pause: Callable[[float], None] = time.sleep
 
     def log(self) -> logging.Logger:
         return opener_log(self.places.log)
@@ -69,7 +71,7 @@ def open_request(request: Request, desktop: Desktop) -> Slicer:
     settings = config.read(desktop.places.config)
     if not settings.storage:
         raise Refused(Why.NOT_SET_UP)
-    file, record = Storage(Path(settings.storage), settings.storage_id).resolve(request)
+    file, record = Storage(Path(settings.storage), settings.storage_id, desktop.pause).resolve(request)
     slicer = _slicer_for(file, request.extension, record, settings, desktop)
     wrong = desktop.start(launch.opening(slicer, file, desktop.computer.platform))
     if wrong:
