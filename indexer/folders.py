@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,9 @@ from printsys.domain import naming
 from printsys.domain.events import sha256
 from printsys.errors import JobBusy, PrintSysError, StorageOffline
 from printsys.jobstore import JobStore, Layout, fs
+from printsys.jobstore.files import Seen, is_ignored, list_files, looks_as_recorded, signature
 from printsys.jobstore.jsontext import JsonProblem
-from printsys.jobstore.layout import EVENTS, METADATA
+from printsys.jobstore.layout import EVENTS, METADATA, ORIGINAL
 from printsys.jobstore.repair import id_inside
 
 
@@ -97,6 +100,42 @@ def not_a_job(place: str, folder: Path) -> Finding:
         )
     sentence = f"The record in {place} is lost or cannot be read."
     return Finding("unreadable", named, place, sentence, ("make-a-job", "quarantine"))
+
+
+NEEDS_A_LOOK = frozenset({"FolderMoved", "JobDeleted", "EmailFailed"})
+"""After these something may be open that a person must see to."""
+
+
+def quiet_listing(layout: Layout, it: Found, now_ns: int) -> str | None:
+    """The signature of the folder's listing, if nothing in it differs from the record and nothing is left open: then no
+    sweep need look into it. None where anything is in doubt."""
+    if it.folder_status != it.document.get("status") or any(_is_open(event) for event in it.events):
+        return None
+    folder = layout.root / it.folder
+    listing = signature(folder, now_ns)  # first: what changes while the rest is looked at makes another one
+    records = {file["name"]: file for file in it.document.get("files") or []}
+    told = [event["at"] for event in it.events if "files" in event["patch"]]
+    recorded_at = datetime.fromisoformat(max(told)).timestamp() if told else 0.0
+    try:
+        there = {seen.name: seen for seen in (*list_files(folder), *_originals(folder))}
+    except OSError:
+        return None
+    if there.keys() != records.keys() or set(it.document.get("print_files") or []) - records.keys():
+        return None
+    same = all(looks_as_recorded(there[name], file["size"], recorded_at, now_ns) for name, file in records.items())
+    return listing if same else None
+
+
+def _is_open(event: dict[str, Any]) -> bool:
+    return event["type"] in NEEDS_A_LOOK or bool(event["data"].get("differences"))
+
+
+def _originals(folder: Path) -> Iterator[Seen]:
+    with os.scandir(folder / ORIGINAL) as entries:
+        for entry in entries:
+            if not is_ignored(entry.name) and entry.is_file(follow_symlinks=False):
+                status = entry.stat(follow_symlinks=False)
+                yield Seen(f"{ORIGINAL}/{entry.name}", status.st_size, status.st_mtime_ns)
 
 
 def looks_unchanged(folder: Path, digest: str, log_size: int) -> bool:

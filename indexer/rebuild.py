@@ -5,10 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -169,9 +170,14 @@ def _ahead(pool: Executor, root: Path, chunks: Iterable[Sequence[Path]]) -> Iter
 
 
 def _read_proven(root: Path, chunk: Sequence[Path]) -> list[bulk.Lines | None]:
-    layout = Layout(root)
+    layout, now_ns = Layout(root), time.time_ns()
     ones = (folders.read_proven(layout, folder) for folder in chunk)
-    return [bulk.lines(one) if one is not None else None for one in ones]
+    return [_quiet(layout, one, now_ns) if one is not None else None for one in ones]
+
+
+def _quiet(layout: Layout, one: Found, now_ns: int) -> bulk.Lines:
+    """Most folders are as their record says: the sweep that follows need not look into them once more."""
+    return bulk.lines(replace(one, signature=folders.quiet_listing(layout, one, now_ns)))
 
 
 def _read_with_care(store: JobStore, folder: Path) -> bulk.Lines | Finding | None:

@@ -17,12 +17,7 @@ from printsys.domain.job import FileRecord
 from printsys.domain.mails import owed
 from printsys.domain.workflow import Terms
 from printsys.jobstore import Change, JobStore, Stored
-from printsys.jobstore.files import SETTLE_S, Seen, is_settled, list_files, sha256_of
-
-TRUST_S = 3
-"""Seconds by which the clocks of files and of records may differ."""
-RECENT_S = 3600
-
+from printsys.jobstore.files import SETTLE_S, Seen, is_settled, list_files, looks_as_recorded, sha256_of
 
 @dataclass(frozen=True)
 class Outcome:
@@ -124,10 +119,5 @@ class Reconciler:
 
 
 def _is_as_recorded(record: FileRecord, seen: Seen, stored: Stored, now_ns: int) -> bool:
-    """Same size, and not written to since it was recorded. Around that moment only reading tells, if it is recent."""
-    if record.size != seen.size:
-        return False
     recorded = max((e.at for e in stored.events if "files" in e.patch), default=record.added_at)
-    after = seen.mtime_ns / 1e9 - recorded.timestamp()
-    recent = now_ns - seen.mtime_ns < RECENT_S * 1e9
-    return after < -TRUST_S or (after <= TRUST_S and not recent)
+    return looks_as_recorded(seen, record.size, recorded.timestamp(), now_ns)

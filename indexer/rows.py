@@ -40,6 +40,8 @@ class Found:
     move_pending: str | None = None
     problem: str | None = None
     asked_in_file: str | None = None
+    signature: str | None = None
+    """Of the folder's listing, where it is known that nothing is to be looked at."""
 
     @property
     def id(self) -> str:
@@ -110,7 +112,7 @@ def job_row(it: Found, change_no: int) -> Row:
         "next_mail_at": min((_when(mail, document) for mail in owed), default=None),
         "digest": it.digest,
         "log_size": it.log_size,
-        "signature": None,
+        "signature": it.signature,
         "document": document,
         "words": search_vector(document),
         "change_no": change_no,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import threading
+import time
 from argparse import ArgumentParser
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from indexer.check_mirror import check_mirror
 from indexer.index import Mirror
 from indexer.queries import Queries
 from indexer.rebuild import reindex
+from indexer.reconcile import Reconciler
 from indexer.rows import Found
 from indexer.service import Service
 from printsys.commands import reindex as command
@@ -55,6 +58,30 @@ def test_a_rebuild_twice_and_a_sync_after_it_change_nothing(
     assert snapshot(queries) == before
     assert queries.changes() == changes + 1  # the sync's own note
     assert queries.synced_at() is not None
+
+
+def test_the_sweep_after_a_rebuild_looks_only_into_folders_that_differ_from_their_record(
+    jobs: list[Stored], store: JobStore, mirror: Mirror, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise each of 100,000 jobs would be read once more, one by one."""
+    long_ago = time.time() - 7200
+    for path in store.layout.root.rglob("*"):
+        os.utime(path, (long_ago, long_ago))
+    differ = {
+        "a new file": jobs[0].folder / "part.gcode",
+        "saved over": jobs[1].folder / f"{jobs[1].folder.name}.stl",
+        "edited": jobs[2].folder / "metadata.json",
+    }
+    for path in differ.values():
+        path.write_bytes((path.read_bytes() if path.exists() else b"") + b"\n")
+    (jobs[3].folder / "original" / "bracket v2.stl").unlink()
+    jobs[4].folder.rename(store.layout.status(Status.PAID_PICKED_UP) / jobs[4].folder.name)
+    looked: list[str] = []
+    reconcile = Reconciler.reconcile
+    monkeypatch.setattr(Reconciler, "reconcile", lambda self, job_id: looked.append(job_id) or reconcile(self, job_id))
+    reindex(store, engine)
+    sync(store, mirror)
+    assert set(looked) == {job.id for job in jobs[:5]}
 
 
 def test_sync_and_rebuild_agree_on_what_people_did_in_the_folders(

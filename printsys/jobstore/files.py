@@ -131,6 +131,21 @@ def signature(folder: Path | str, now_ns: int) -> str | None:
     return digest.hexdigest() if now_ns - newest >= RACY_S * 1e9 else None
 
 
+TRUST_S = 3
+"""Seconds by which the clocks of files and of records may differ."""
+RECENT_S = 3600
+
+
+def looks_as_recorded(seen: Seen, size: int, recorded_at: float, now_ns: int) -> bool:
+    """Same size, and not written to since it was recorded (`recorded_at`, seconds since the epoch). Around that moment
+    only reading tells, if it is recent."""
+    if seen.size != size:
+        return False
+    after = seen.mtime_ns / 1e9 - recorded_at
+    recent = now_ns - seen.mtime_ns < RECENT_S * 1e9
+    return after < -TRUST_S or (after <= TRUST_S and not recent)
+
+
 def is_settled(path: Path, now_ns: int) -> bool:
     """Whether nobody seems to be writing the file any more; a 3MF besides only when its zip directory reads.
 
