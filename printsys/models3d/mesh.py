@@ -85,7 +85,8 @@ def _stl(path: Path) -> Mesh:
 
 def _is_text(path: Path, count: int) -> bool:
     """A text of `solid` and a count of zero cannot be told from an empty binary file but by its words."""
-    return count == 0 and b"facet" in path.read_bytes()[:4096]
+    with path.open("rb") as stream:
+        return count == 0 and b"facet" in stream.read(4096)
 
 
 def _stl_text(path: Path) -> Mesh:

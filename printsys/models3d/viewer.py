@@ -20,7 +20,7 @@ from printsys.models3d.mesh import Floats, Ints, Mesh, finite, load
 MOST_TRIANGLES = 200_000
 FINEST = 512
 """Cells along the longest side that simplifying begins with."""
-COLOUR = (150, 182, 211, 255)
+COLOUR = (104, 134, 164, 255)
 TITLE = "<title>trimesh: threejs viewer</title>"
 
 
