@@ -41,6 +41,7 @@ from indexer.sweep import Sweeper  # noqa: E402
 from printsys.domain.job import Status  # noqa: E402
 from printsys.jobstore import JobStore, Stored  # noqa: E402
 from printsys.postgres import embedded_postgres  # noqa: E402
+from tests.crowds import make_crowd  # noqa: E402
 from tests.worlds import make_job, make_store, terms  # noqa: E402
 
 DRAGS = 40
@@ -50,40 +51,6 @@ def timed(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
-
-
-def fill(store: JobStore, count: int) -> None:
-    """`count` jobs in Archived: one real one, and copies of it with ids and chains of their own made by the store."""
-    seeds = [make_job(store, f"Student {n}", status=Status.PAID_PICKED_UP) for n in range(min(count, 200))]
-    texts = [{name: (s.folder / name).read_bytes() for name in ("metadata.json", "events.jsonl")} for s in seeds]
-    from printsys.domain.events import sha256
-    from printsys.domain.naming import job_id
-
-    for n in range(count - len(seeds)):
-        seed, files = seeds[n % len(seeds)], texts[n % len(seeds)]
-        new = job_id(n + 1)
-        folder = seed.folder.with_name(seed.folder.name.replace(seed.id, new))
-        folder.mkdir()
-        (folder / "original").mkdir()
-        (folder / "original" / "bracket v2.stl").write_bytes(b"x")
-        (folder / f"{folder.name}.stl").write_bytes(b"x")
-        metadata = files["metadata.json"].replace(seed.id.encode(), new.encode())
-        lines, before = [], None
-        events = files["events.jsonl"].splitlines()
-        for line in events:
-            event = json.loads(line.replace(seed.id.encode(), new.encode()))
-            event["prev"] = sha256(before) if before is not None else None
-            if line is events[-1]:
-                event["state"] = sha256(metadata)
-            before = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
-            lines.append(before + b"\n")
-        (folder / "metadata.json").write_bytes(metadata)
-        (folder / "events.jsonl").write_bytes(b"".join(lines))
-    past = time.time() - 3600
-    for folder in store.layout.job_folders():
-        for path in folder.rglob("*"):
-            if path.is_file():
-                os.utime(path, (past, past))
 
 
 def raw_listing(root: Path) -> None:
@@ -188,7 +155,7 @@ def main(count: int) -> None:
             engine = create_engine(url)
             store = make_store(place, clock=lambda: datetime.now(UTC))  # type: ignore[arg-type]
             store.layout.make()
-            fill(store, count)
+            make_crowd(store, count, Status.PAID_PICKED_UP)
             mirror = Mirror(engine)
             sweeper = Sweeper(store, mirror, Reconciler(store, lambda: terms(store)))
             rebuilt, raw = (

@@ -12,6 +12,7 @@ from printsys.domain.drags import last_move, still_missing
 from printsys.domain.estimates import open_difference
 from printsys.domain.events import Event
 from printsys.domain.job import Job
+from printsys.domain.mails import given_up
 from printsys.jobstore import Layout, Stored
 
 MISSING_WORDS = {
@@ -45,6 +46,15 @@ def price_differs(job: Job, events: Sequence[Event], place: str) -> Iterator[Fin
         name, told = str(read.data.get("name")), " and ".join(str(one) for one in read.data["differences"])
         sentence = f"{name} of {job.student.name}'s job differs from what was agreed: {told}. The agreed price stays."
         yield Finding("price-differs", job.id, place, sentence, ("keep-price",), name)
+
+
+def mail_failed(job: Job, events: Sequence[Event], place: str) -> Iterator[Finding]:
+    """E-mails that were given up and that the student still waits for, with the mail server's own words."""
+    failed = given_up(events, job.status)
+    if failed:
+        told = "; ".join(f"“{one.mail}” to {one.to}: {one.answer}" for one in failed)
+        sentence = f"{job.student.name} did not get our e-mail {told}"
+        yield Finding("mail-failed", job.id, place, sentence, ("resend-mail", "change-address"))
 
 
 def move_waits(layout: Layout, stored: Stored) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from pydantic import ValidationError
 
-from indexer.attention import facts_missing, missing_job, price_differs
+from indexer.attention import facts_missing, mail_failed, missing_job, price_differs
 from indexer.check_mirror import check_mirror
 from indexer.findings import BEGIN_ANEW, Finding
 from indexer.folders import not_a_job
@@ -154,6 +154,7 @@ def _job(layout: Layout, folder: Path, deep: bool) -> Iterator[Finding]:
     yield from _files(folder, job, deep, tell)
     yield from facts_missing(job, log.events, place)
     yield from price_differs(job, log.events, place)
+    yield from mail_failed(job, log.events, place)
 
 
 Teller = Callable[..., Finding]

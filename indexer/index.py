@@ -72,7 +72,7 @@ class Mirror:
     def settled(self, one: Finding) -> None:
         """Something that needed a person was put right."""
         with writing(self.engine) as (connection, _):
-            connection.execute(sa.delete(attention).where(sa.tuple_(*_key(one)) == WHICH))
+            connection.execute(sa.delete(attention).where(_is(_key(one))))
             notify(connection, ATTENTION)
 
     def mark_problem(self, job_id: str, problem: str) -> bool:
@@ -159,23 +159,32 @@ def recount(connection: sa.Connection) -> None:
 
 def set_attention(connection: sa.Connection, findings: Sequence[Finding], stale: sa.ColumnElement[bool]) -> None:
     """Replace what needs a person where it is `stale`; what was known before keeps its date."""
-    told = [_key(one) for one in findings]
-    gone = connection.execute(sa.delete(attention).where(stale, WHICH.not_in(told)))
-    new = {tuple(row) for row in connection.execute(sa.select(*KEY))}
-    if gone.rowcount or set(told) - new:
+    told = {_key(one): one.as_json() | {"file": one.file or ""} for one in findings}
+    known = {tuple(row) for row in connection.execute(sa.select(*KEY))}
+    gone = {tuple(row) for row in connection.execute(sa.select(*KEY).where(stale))} - told.keys()
+    for one in gone:
+        connection.execute(sa.delete(attention).where(_is(one)))
+    if gone or told.keys() - known:
         notify(connection, ATTENTION)
-    for one in findings:
-        values = one.as_json() | {"file": one.file or ""}
-        upsert = insert(attention).values(values)
-        connection.execute(upsert.on_conflict_do_update(index_elements=[c.name for c in KEY], set_=values))
+    if told:
+        connection.execute(_UPSERT_ATTENTION, list(told.values()))
 
 
+Key = tuple[str, str, str]
 KEY = (attention.c.kind, attention.c.folder, attention.c.file)
-WHICH = sa.tuple_(*KEY)
+_UPSERT_ATTENTION = insert(attention)
+_UPSERT_ATTENTION = _UPSERT_ATTENTION.on_conflict_do_update(
+    index_elements=[column.name for column in KEY],
+    set_={name: _UPSERT_ATTENTION.excluded[name] for name in ("job_id", "sentence", "fixes")},
+)
 
 
-def _key(one: Finding) -> tuple[str, str, str]:
+def _key(one: Finding) -> Key:
     return one.kind, one.folder or "", one.file or ""
+
+
+def _is(key: Sequence[str]) -> sa.ColumnElement[bool]:
+    return sa.and_(*(column == value for column, value in zip(KEY, key, strict=True)))
 
 
 def notify(connection: sa.Connection, what: str) -> None:

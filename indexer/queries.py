@@ -14,7 +14,9 @@ from indexer.findings import Finding
 from indexer.reach import reading
 from indexer.schema import attention, events, files, job_counts, jobs, mirror_state
 from indexer.words import search_query
-from printsys.domain.job import Document, Status
+from printsys.domain.events import EventType
+from printsys.domain.job import LIVE, SUPERSEDED, Document, Status
+from printsys.domain.mails import CLOSING
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,11 @@ class JobRow:
     @property
     def sent_files(self) -> list[str]:
         """What the student sent, by the names that the student knows."""
-        sent = [file for file in self.document.get("files") or [] if file.get("role") == "original"]
+        sent = [
+            file
+            for file in self.document.get("files") or []
+            if file.get("role") == "original" and not file.get(SUPERSEDED)
+        ]
         return [file.get("uploaded_as") or file["name"].rpartition("/")[2] for file in sent]
 
 
@@ -147,10 +153,32 @@ class Queries:
         due = sa.select(jobs.c.id).where(jobs.c.mail_owed > 0, jobs.c.next_mail_at <= now)
         return [row.id for row in self._all(due.order_by(jobs.c.next_mail_at, jobs.c.id))]
 
+    def mail_waiting(self) -> tuple[int, datetime | None]:
+        """How many e-mails are owed, and since when the oldest of them is."""
+        owed, closed = events.alias("owed"), events.alias("closed")
+        closing = sa.exists().where(
+            closed.c.job_id == owed.c.job_id,
+            closed.c.type.in_(sorted(CLOSING)),
+            closed.c.data["queued_seq"].astext == sa.cast(owed.c.seq, sa.Text),
+        )
+        asked = (
+            sa.select(owed.c.at)
+            .join_from(owed, jobs, jobs.c.id == owed.c.job_id)
+            .where(jobs.c.mail_owed > 0, owed.c.type == EventType.EMAIL_QUEUED.value, ~closing)
+        )
+        waiting = [row.at for row in self._all(asked)]
+        return len(waiting), min(waiting, default=None)
+
     def expired(self, now: datetime) -> list[str]:
         """Ids of the jobs whose student let the time to confirm run out."""
         late = sa.select(jobs.c.id).where(jobs.c.status == Status.PENDING.value, jobs.c.expires_at <= now)
         return [row.id for row in self._all(late.order_by(jobs.c.expires_at, jobs.c.id))]
+
+    def live(self) -> list[tuple[str, Document]]:
+        """(folder, metadata.json) of every job in a live status."""
+        live = sa.select(jobs.c.folder, jobs.c.document)
+        rows = self._all(live.where(jobs.c.status.in_([status.value for status in LIVE])))
+        return [(row.folder, row.document) for row in rows]
 
     def with_content(self, sha256: str) -> list[tuple[str, str]]:
         """(job id, file name) of every recorded file with these bytes."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -21,20 +24,18 @@ from indexer.rows import Found
 from indexer.schema import jobs, mirror_state
 from printsys.domain.events import Event
 from printsys.errors import JobNotFound
-from printsys.jobstore import JobStore
+from printsys.jobstore import JobStore, Layout
 
 Progress = Callable[[int, int], None]
 """Called with how many of how many folders are done."""
 
 CHUNK = 250
 WORKERS = 2
-"""Threads that read and prepare while PostgreSQL, in its own process, takes in what is ready."""
+"""That read and prepare while PostgreSQL, in its own process, takes in what is ready."""
+WORTH_PROCESSES = 5_000
 AHEAD = 2 * WORKERS
 REBUILD_LOCK = 0x7265696E64657800
 """An advisory lock: one rebuild at a time."""
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass
@@ -102,15 +103,11 @@ def _fill(
 ) -> tuple[set[str], set[str]]:
     """COPY every folder into the new tables. Returns the ids, and those that lie in more than one folder."""
 
-    def read(chunk: Sequence[Path]) -> list[bulk.Lines | Finding]:
-        ones = [folders.read(store, folder) for folder in chunk]
-        return [bulk.lines(one) if isinstance(one, Found) else one for one in ones if one is not None]
-
     every = list(store.layout.job_folders())
     report.folders = len(every)
     seen: dict[str, str] = {}
     doubled: set[str] = set()
-    for number, chunk in enumerate(_in_background(read, _chunks(every)), 1):
+    for number, chunk in enumerate(_read_all(store, every), 1):
         report.attention += [one for one in chunk if isinstance(one, Finding)]
         ready = {}
         for one in chunk:
@@ -131,22 +128,55 @@ def _fill(
     return set(seen), doubled
 
 
-def _chunks(every: Sequence[Path]) -> Iterator[Sequence[Path]]:
-    return (every[start : start + CHUNK] for start in range(0, len(every), CHUNK))
+def _read_all(store: JobStore, every: Sequence[Path]) -> Iterator[list[bulk.Lines | Finding]]:
+    """Every folder as lines for COPY, in chunks. What cannot simply be proven is read here, the careful way."""
+    chunks = [every[start : start + CHUNK] for start in range(0, len(every), CHUNK)]
+    with _pool(len(every)) as pool:
+        for chunk, proven in zip(chunks, _ahead(pool, store.layout.root, chunks), strict=True):
+            ones = [done or _read_with_care(store, folder) for folder, done in zip(chunk, proven, strict=True)]
+            yield [one for one in ones if one is not None]
 
 
-def _in_background(work: Callable[[T], R], items: Iterator[T]) -> Iterator[R]:
-    """Like map, in order, a few items ahead of the consumer."""
-    with ThreadPoolExecutor(WORKERS) as pool:
-        waiting: deque[Future[R]] = deque(pool.submit(work, item) for item in islice(items, AHEAD))
-        try:
-            while waiting:
-                result = waiting.popleft().result()
-                waiting.extend(pool.submit(work, item) for item in islice(items, 1))
-                yield result
-        finally:
-            for future in waiting:
-                future.cancel()
+def _pool(folders: int) -> Executor:
+    """Processes, where there is enough to do to be worth their start. They end with this one, however it ends."""
+    if folders < WORTH_PROCESSES:
+        return ThreadPoolExecutor(WORKERS)
+    return ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn"), _end_with_parent)
+
+
+def _end_with_parent() -> None:
+    def wait() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _ahead(pool: Executor, root: Path, chunks: Iterable[Sequence[Path]]) -> Iterator[list[bulk.Lines | None]]:
+    """Like map, in order, a few chunks ahead of the consumer."""
+    rest = iter(chunks)
+    waiting = deque(pool.submit(_read_proven, root, chunk) for chunk in islice(rest, AHEAD))
+    try:
+        while waiting:
+            result = waiting.popleft().result()
+            waiting.extend(pool.submit(_read_proven, root, chunk) for chunk in islice(rest, 1))
+            yield result
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _read_proven(root: Path, chunk: Sequence[Path]) -> list[bulk.Lines | None]:
+    layout = Layout(root)
+    ones = (folders.read_proven(layout, folder) for folder in chunk)
+    return [bulk.lines(one) if one is not None else None for one in ones]
+
+
+def _read_with_care(store: JobStore, folder: Path) -> bulk.Lines | Finding | None:
+    one = folders.read(store, folder)
+    return bulk.lines(one) if isinstance(one, Found) else one
 
 
 def _look_again(store: JobStore, connection: sa.Connection, ids: Iterable[str], change_no: int) -> None:

@@ -152,6 +152,7 @@ class Service:
         started = self.queries.server_started_at()
         before = self.queries.synced_at()
         report = self.sweeper.sweep()
+        self._again |= dict.fromkeys(self.sweeper.soon.values(), time.monotonic() + QUIET_S)
         self._note_what_was_missed(report, before)
         self._server = started
         self._next_sweep = time.monotonic() + self.sweep_every_s

@@ -6,11 +6,12 @@ Native file events only wake it. With nothing changed it lists folders and reads
 from __future__ import annotations
 
 import logging
+import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -30,10 +31,20 @@ from printsys.jobstore.repair import id_inside
 
 WORTH_A_REBUILD = 500
 """So many folders for an empty mirror are brought in by COPY rather than one by one."""
+KEEP_EVERY = 500
 ROW = ("id", "folder", "student_name", "status", "signature", "move_pending", "problem", "digest", "log_size")
 AS_MIRRORED = ("folder", "move_pending", "problem", "digest", "log_size")
 Known = dict[str, sa.Row[Any]]
 """What the mirror knows of each folder, by its place relative to storage/."""
+
+
+class Listing(NamedTuple):
+    """`signature` None: look again."""
+
+    id: str
+    signature: str | None
+
+
 logger = logging.getLogger(__name__)
 
 
@@ -45,32 +56,35 @@ class Sweeper:
     mirror: Mirror
     reconciler: Reconciler
     changed: Callable[[str], None] = lambda job_id: None
-    soon: set[str] = field(default_factory=set)
-    """Jobs that were not settled when last looked at: look again in a moment."""
+    soon: dict[str, Path] = field(default_factory=dict)
+    """Jobs, and their folders, that were not settled when last looked at: look again in a moment."""
     _recorded: dict[Path, str] = field(default_factory=dict)
     """Listings of live folders in which nothing is left to record: known without PostgreSQL."""
 
     def sweep(self, progress: Progress | None = None) -> Report:
         """Every folder. StorageOffline, MirrorDown."""
         self.store.require_online()
-        known = self._known()
-        every = list(self.store.layout.job_folders())
-        if not known and len(every) >= WORTH_A_REBUILD:
+        listings = self._listings()
+        every = list(self.store.layout.job_places())
+        if not listings and len(every) >= WORTH_A_REBUILD:
             reindex(self.store, self.mirror.engine)
-            known = self._known()
+            listings = self._listings()
         report = Report(folders=len(every))
         seen: dict[str, str] = {}
-        other = self._that_differ(every, known, seen)
+        other = self._that_differ(every, listings, seen)
+        known = self._known(other, {row.id for row in listings.values()} - seen.keys())
         signatures: dict[str, str] = {}
-        for done, folder in enumerate(other, 1 + len(every) - len(other)):
-            self._look(folder, known, seen, signatures, report)
+        for done, place in enumerate(other, 1 + len(every) - len(other)):
+            self._look(self.store.layout.root / place, known, seen, signatures, report)
+            if len(signatures) >= KEEP_EVERY:
+                self._keep(signatures)
             if progress:
                 progress(done, len(every))
         report.jobs = len(seen)
         self.store.require_online()
         self._missing(known, seen, report)
         report.attention += self._beside_the_jobs()
-        self._settle(report, {self.store.layout.relative(folder) for folder in other}, signatures)
+        self._settle(report, set(other), signatures)
         return report
 
     def record_only(self) -> list[str]:
@@ -95,16 +109,21 @@ class Sweeper:
     def look_at(self, folder: Path) -> bool:
         """One folder that somebody pointed at. True: it is not settled yet, look again in a moment.
 
-        A folder that is not there any more was moved, renamed or deleted: the job is looked for by its id.
+        A folder that is not there any more was moved, renamed or deleted: the job is looked for by its id. What was
+        raised of a place is true no longer when nothing is there.
         """
         report, signatures, seen = Report(), dict[str, str](), dict[str, str]()
-        if not folder.exists():
-            moved = self._moved_to(folder)
-            if moved is None:
-                return False
-            folder = moved
-        self._look(folder, {}, seen, signatures, report)
-        self._settle(report, {self.store.layout.relative(folder)}, signatures, whole=False)
+        place = self.store.layout.relative(folder)
+        looked = {place}
+        at = folder if folder.is_dir() else self._moved_to(folder)
+        if at is not None:
+            looked.add(self.store.layout.relative(at))
+            self._look(at, {}, seen, signatures, report)
+        else:
+            report.attention += [
+                one for one in [*self._beside_the_jobs(), *self._noted_missing()] if one.folder == place
+            ]
+        self._settle(report, looked, signatures, whole=False)
         return any(job_id in self.soon for job_id in seen)
 
     def _moved_to(self, folder: Path) -> Path | None:
@@ -118,24 +137,33 @@ class Sweeper:
 
     # -- which folders ------------------------------------------------------------------------------------------
 
-    def _known(self) -> Known:
-        columns = [jobs.c[name] for name in ROW]
+    def _listings(self) -> dict[str, Listing]:
+        """What each mirrored folder's listing was, by its place: of those in which nothing is left open."""
+        quiet = sa.and_(jobs.c.move_pending.is_(None), jobs.c.problem.is_(None))
+        columns = (jobs.c.folder, jobs.c.id, sa.case((quiet, jobs.c.signature)))
         with reading(self.mirror.engine, patient=True) as connection:
-            return {row.folder: row for row in connection.execute(sa.select(*columns))}
+            return {
+                place: Listing(job_id, told) for place, job_id, told in connection.execute(sa.select(*columns)).all()
+            }
 
-    def _that_differ(self, every: Iterable[Path], known: Known, seen: dict[str, str]) -> list[Path]:
-        """Folders whose listing is not what it was when last reconciled. The others go into `seen`."""
-        root = str(self.store.layout.root)
+    def _known(self, places: Sequence[str], ids: set[str]) -> Known:
+        """The rows of these places, and of these jobs wherever they are thought to be."""
+        wanted = sa.or_(jobs.c.folder == _any(places), jobs.c.id == _any(ids))
+        with reading(self.mirror.engine, patient=True) as connection:
+            rows = connection.execute(sa.select(*(jobs.c[name] for name in ROW)).where(wanted)).all()
+        return {row.folder: row for row in rows}
+
+    def _that_differ(self, every: Iterable[str], listings: dict[str, Listing], seen: dict[str, str]) -> list[str]:
+        """Places whose listing is not what it was when last reconciled. The others go into `seen`."""
+        root = f"{self.store.layout.root}{os.sep}"
         now_ns = time.time_ns()
         other = []
-        for folder in every:
-            place = str(folder)[len(root) + 1 :].replace("\\", "/")
-            row = known.get(place)
-            quiet = row is not None and row.signature is not None and row.move_pending is None and row.problem is None
-            if row is not None and quiet and signature(folder, now_ns) == row.signature:
-                seen[row.id] = place
+        for place in every:
+            was = listings.get(place)
+            if was is not None and was.signature is not None and signature(root + place, now_ns) == was.signature:
+                seen[was.id] = place
             else:
-                other.append(folder)
+                other.append(place)
         return other
 
     # -- one folder ---------------------------------------------------------------------------------------------
@@ -158,7 +186,10 @@ class Sweeper:
             self.changed(job_id)
         self._mirror(outcome.stored, known, report)
         seen[job_id] = self.store.layout.relative(outcome.stored.folder)
-        (self.soon.add if outcome.unsettled else self.soon.discard)(job_id)
+        if outcome.unsettled:
+            self.soon[job_id] = outcome.stored.folder
+        else:
+            self.soon.pop(job_id, None)
         if listing is not None and outcome.first_new_seq is None and not outcome.unsettled:
             signatures[job_id] = listing
 
@@ -215,7 +246,10 @@ class Sweeper:
             if row.id not in self.store.missing():
                 self.store.note_missing(row.id, told | {"noticed_at": format_time(self.store.clock())})
             self.mirror.mark_problem(row.id, missing_job(row.id, told).sentence)
-        report.attention += [missing_job(job_id, told) for job_id, told in self.store.missing().items()]
+        report.attention += self._noted_missing()
+
+    def _noted_missing(self) -> list[Finding]:
+        return [missing_job(job_id, told) for job_id, told in self.store.missing().items()]
 
     def _is_nowhere(self, job_id: str) -> bool:
         try:
@@ -231,12 +265,9 @@ class Sweeper:
         """Keep the signatures, and what needs a person, of the folders that were looked at."""
         if not (whole or signatures or report.attention or self._is_raised(looked)):
             return
+        self._keep(signatures)
         with writing(self.mirror.engine, patient=True) as (connection, _):
-            if signatures:
-                values = [{"job": job_id, "listing": listing} for job_id, listing in signatures.items()]
-                update = sa.update(jobs).where(jobs.c.id == sa.bindparam("job"))
-                connection.execute(update.values(signature=sa.bindparam("listing")), values)
-            stale: sa.ColumnElement[bool] = attention.c.folder.in_(looked)
+            stale: sa.ColumnElement[bool] = attention.c.folder == _any(looked)
             if whole:
                 mirrored = sa.exists().where(jobs.c.folder == attention.c.folder)
                 stale = sa.or_(stale, ~mirrored)
@@ -244,7 +275,21 @@ class Sweeper:
                 connection.execute(sa.update(mirror_state).values(synced_at=sa.func.now()))
             index.set_attention(connection, report.attention, stale)
 
+    def _keep(self, signatures: dict[str, str]) -> None:
+        """Now and then in a long sweep: one that is interrupted does not begin at the beginning again."""
+        if signatures:
+            values = [{"job": job_id, "listing": listing} for job_id, listing in signatures.items()]
+            update = sa.update(jobs).where(jobs.c.id == sa.bindparam("job"))
+            with reading(self.mirror.engine, patient=True) as connection:
+                connection.execute(update.values(signature=sa.bindparam("listing")), values)
+            signatures.clear()
+
     def _is_raised(self, places: set[str]) -> bool:
         with reading(self.mirror.engine) as connection:
-            raised = sa.select(sa.exists().where(attention.c.folder.in_(places)))
+            raised = sa.select(sa.exists().where(attention.c.folder == _any(places)))
             return bool(connection.execute(raised).scalar())
+
+
+def _any(values: Iterable[str]) -> Any:
+    """Any of these, however many: as one array, where IN would have a parameter for each."""
+    return sa.any_(sa.cast(list(values), sa.ARRAY(sa.Text)))

@@ -18,7 +18,8 @@ from indexer.index import Mirror
 from printsys.config import Lab
 from printsys.domain import mails, naming, workflow
 from printsys.domain.drags import drag, last_move, undo
-from printsys.domain.events import STUDENT, Draft, EventType
+from printsys.domain.due import due
+from printsys.domain.events import STUDENT, SYSTEM, Draft, EventType
 from printsys.domain.facts import (
     ApproveFacts,
     ChooseFileFacts,
@@ -26,6 +27,7 @@ from printsys.domain.facts import (
     NoFacts,
     OptionalReasonFacts,
     ResendFacts,
+    ResubmitFacts,
     SubmitFacts,
 )
 from printsys.domain.files import files_added, job_created
@@ -43,8 +45,10 @@ from printsys.errors import (
 )
 from printsys.jobstore import Change, Incoming, JobStore, Stored
 from printsys.jobstore.files import Seen, describe, unchanged
+from printsys.jobstore.incoming import Parcel
 
 RESEND_COOL_DOWN = timedelta(minutes=2)
+EMAIL_FAILED = EventType.EMAIL_FAILED
 logger = logging.getLogger(__name__)
 
 
@@ -80,6 +84,9 @@ class Actions:
             if asked is not None:  # somebody was faster in the folders than the indexer in noticing it
                 change.record(*drag(change.job, asked, self.drag_terms(), mails.owed(change.before.events, job_id)))
             else:
+                if action == "resend-email":
+                    sent = f"{change.job.student.name} was sent an e-mail a moment ago."
+                    self._require_cool(change.before, f"{sent} Please give it two minutes.")
                 added = _new_files(change, prepared, actor)
                 change.record(*added, *self._plan(change, action, actor, said))
                 change.to_trash = action == "delete"
@@ -118,13 +125,68 @@ class Actions:
         """A new link for a student whose old one ran out; not more often than every two minutes."""
         with self.store.edit(job_id) as change:
             _require_current(change.job, nonce)
-            asked = [e.at for e in change.before.events if e.type == EventType.EMAIL_QUEUED]
-            if asked and self.clock() - asked[-1] < RESEND_COOL_DOWN:
-                raise TransitionNotAllowed(
-                    "resend-email", "We sent you an e-mail a moment ago. Please give it two minutes."
-                )
+            self._require_cool(change.before, "We sent you an e-mail a moment ago. Please give it two minutes.")
             change.record(*self._plan(change, "resend-email", STUDENT, ResendFacts()))
         return self.follow_up(change.result)
+
+    def _require_cool(self, stored: Stored, otherwise: str) -> None:
+        """TransitionNotAllowed where the job's last e-mail was asked for a moment ago and has not failed."""
+        last = next((e for e in reversed(stored.events) if e.type in (EventType.EMAIL_QUEUED, EMAIL_FAILED)), None)
+        if last is None or last.type == EMAIL_FAILED or last.data.get("to") != stored.job.student.email:
+            return
+        if self.clock() - last.at < RESEND_COOL_DOWN:
+            raise TransitionNotAllowed("resend-email", otherwise)
+
+    def resubmit(self, job_id: str, key: str, said: SubmitFacts, files: Sequence[Incoming]) -> Stored:
+        """The same request once more, after a rejection; without `files` the model is the one that the lab has.
+
+        InvalidInput, TokenUsed, and what JobStore.staged and JobStore.edit raise.
+        """
+        check_offered(said, self.lab)
+        require_open_resubmission(self.store.load(job_id).job, key)
+        if not files:
+            return self._resubmit(job_id, key, ResubmitFacts(**said.model_dump()), None)
+        with self.store.staged(job_id, files) as parcel:
+            facts = ResubmitFacts(**said.model_dump(), files=list(parcel.files))
+            return self._resubmit(job_id, key, facts, parcel)
+
+    def _resubmit(self, job_id: str, key: str, said: ResubmitFacts, parcel: Parcel | None) -> Stored:
+        with self.store.edit(job_id) as change:
+            _refuse_if_moved_by_hand(change.before)
+            require_open_resubmission(change.job, key)
+            if parcel is not None and any((change.before.folder / name).exists() for name in parcel.names):
+                raise JobBusy(job_id, 0)  # a file of that name has just been put there
+            change.parcel = parcel
+            change.record(*self._plan(change, "resubmit", STUDENT, said))
+        return self.follow_up(change.result)
+
+    def do_what_is_due(self, job_id: str) -> Stored | None:
+        """What the calendar asks for this job: see domain/due.py. None where that is nothing.
+
+        Looking costs no lock; what is due is decided under it, so that two computers do it once.
+        """
+        if not self._due(self.store.load(job_id)):
+            return None
+        with self.store.edit(job_id) as change:
+            for action in self._due(change.before):
+                change.record(*self._plan(change, action, SYSTEM, NoFacts()))
+        return self.follow_up(change.result) if change.drafts else None
+
+    def _due(self, stored: Stored) -> list[str]:
+        if stored.asked_by_hand is not None or stored.problem is not None:
+            return []
+        return due(stored.job, stored.events, self.clock(), self.lab.patience)
+
+    def send_failed_again(self, job_id: str, actor: str) -> Stored:
+        """Put every e-mail that was given up, and that the student still needs, in line again: to today's address."""
+
+        def decide(now: Stored) -> list[Draft]:
+            address = now.job.student.email
+            if not address:
+                raise TransitionNotAllowed("resend-email", "This job has no e-mail address to write to.")
+            return [mails.queued(one.mail, address, actor) for one in mails.given_up(now.events, now.job.status)]
+
+        return self.record(job_id, decide)
 
     def record(self, job_id: str, decide: Callable[[Stored], Sequence[Draft]]) -> Stored:
         """Record what a task found out. `decide` sees the job under its lock, so it re-checks what it was told."""
@@ -220,6 +282,14 @@ def _require_current(job: Job, nonce: str) -> None:
         raise TokenUsed("This link was replaced by a newer one. Please use the link from our latest e-mail.")
     if job.status != Status.PENDING:
         raise TokenUsed("This link did its work already: there is nothing left to confirm.")
+
+
+def require_open_resubmission(job: Job, key: str) -> None:
+    """TokenUsed unless the link with `key` is the one of this job's present rejection."""
+    if job.status is Status.ARCHIVED:
+        raise TokenUsed("This job is closed and filed. Please send us a new request.")
+    if workflow.resubmission_key(job) != key:
+        raise TokenUsed("This link did its work already: your request is with us again.")
 
 
 def _refuse_if_moved_by_hand(stored: Stored) -> None:

@@ -7,7 +7,7 @@ and what is raised stays raised.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def _reprint(actions: Actions, job: Job, folder: Path, actor: str, found_in: str
         request = job.request
         made = actions.store.create(
             lambda job_id: naming.folder_name(job.student.name, request.method, request.color or "", job_id),
-            list(_incoming(folder, files)),
+            list(_incoming(folder, files, {record.name for record in job.files if record.is_superseded})),
             lambda job_id, staged: reprint_created(
                 job_id, staged.folder, job, staged.files, actor, actions.clock(), found_in
             ),
@@ -96,12 +96,14 @@ def _check(actions: Actions, said: WalkInFacts) -> None:
         raise InvalidInput(wrong)
 
 
-def _incoming(source: Path, opened: ExitStack) -> Iterator[Incoming]:
+def _incoming(source: Path, opened: ExitStack, superseded: Container[str] = ()) -> Iterator[Incoming]:
     """The files of a job's folder, of any folder, or the one file: models first, then what slicers made of them.
 
-    Where there are originals, the working copies are made of them anew.
+    Where there are originals, the working copies are made of them anew. `superseded` are names in the folder that
+    belong to an earlier version of the request.
     """
     paths = [source] if source.is_file() else _files_in(source)
+    paths = [path for path in paths if path.relative_to(source).as_posix() not in superseded]
     now_ns = time.time_ns()
     writing = next((path for path in paths if not is_settled(path, now_ns)), None)
     if writing is not None:

@@ -6,7 +6,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from printsys.domain import pricing
+from printsys.domain.due import Patience
 from printsys.domain.pricing import PriceList
 from printsys.errors import ConfigError
 from printsys.toml_lines import Where, line_of
@@ -32,10 +33,13 @@ class Material(Strict):
 
 
 class Method(Strict):
+    """`solid`: printed without infill, as resin is."""
+
     name: Annotated[str, Field(min_length=1, max_length=40)]
     description: str
     colors: Annotated[list[str], Field(min_length=1)]
     materials: Annotated[list[Material], Field(min_length=1)]
+    solid: bool = False
 
 
 class Printer(Strict):
@@ -97,6 +101,19 @@ class ValidDays(Strict):
     valid_days: Annotated[int, Field(ge=1, le=365)]
 
 
+class ReminderFacts(Strict):
+    """Days after which a student is reminded: of the price to confirm, of the print to collect. 0: never."""
+
+    confirm_after_days: Annotated[int, Field(ge=0, le=365)] = 3
+    collect_after_days: Annotated[int, Field(ge=0, le=365)] = 14
+
+
+class MailFacts(Strict):
+    """`templates`: the folder of the lab's own e-mail templates, from where lab.toml is. It need not be there."""
+
+    templates: Annotated[str, Field(min_length=1)] = "mail-templates"
+
+
 class PaymentFacts(Strict):
     methods: Annotated[list[str], Field(min_length=1)]
 
@@ -109,6 +126,8 @@ class LabFile(Strict):
     confirmation: ValidDays
     retention: Days
     payment: PaymentFacts
+    reminders: ReminderFacts = ReminderFacts()
+    mail: MailFacts = MailFacts()
     methods: Annotated[list[Method], Field(min_length=1)]
     printers: Annotated[list[Printer], Field(min_length=1)]
     prices: Annotated[list[PriceList], Field(min_length=1)]
@@ -118,7 +137,8 @@ class LabFile(Strict):
 class Lab:
     """What the lab is and offers: lab.toml, checked, with the look-ups that the program needs."""
 
-    def __init__(self, file: LabFile) -> None:
+    def __init__(self, file: LabFile, folder: Path) -> None:
+        """`folder`: where lab.toml is."""
         facts, submission = file.lab, file.submission
         self.name, self.contact_email, self.phone = facts.name, facts.contact_email, facts.phone
         self.place, self.hours, self.bring = facts.place, facts.hours, facts.bring
@@ -130,6 +150,8 @@ class Lab:
         self.max_copies = submission.max_copies
         self.consent_question, self.consent_refused = submission.consent_question, submission.consent_refused
         self.confirmation_days, self.retention_days = file.confirmation.valid_days, file.retention.days
+        self.patience = Patience(_days(file.reminders.confirm_after_days), _days(file.reminders.collect_after_days))
+        self.mail_templates = folder / file.mail.templates
         self.payment_methods = file.payment.methods
         self.methods, self.printers, self.prices = file.methods, file.printers, file.prices
         self.rejection_reasons = file.rejection_reasons
@@ -173,7 +195,11 @@ def load_lab(path: Path) -> Lab:
     if mistakes:
         placed = sorted((line_of(text, where), what) for where, what in mistakes)
         raise ConfigError([f"{path.name} line {line}: {what}" for line, what in placed])
-    return Lab(file)
+    return Lab(file, path.absolute().parent)
+
+
+def _days(days: int) -> timedelta | None:
+    return timedelta(days=days) if days else None
 
 
 def _syntax_mistake(name: str, text: str, said: str) -> str:
@@ -223,6 +249,7 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[tuple[Where, str]]:
     tables = {name: _tables(values, name) for name in ("methods", "printers", "prices", "rejection_reasons")}
     methods = [method["name"] for method in tables["methods"].values() if isinstance(method.get("name"), str)]
     printed = [printer.get("method") for printer in tables["printers"].values()]
+    yield from _too_late(values)
     yield from _doubled("methods", "name", tables["methods"])
     yield from _doubled("printers", "id", tables["printers"])
     yield from _doubled("rejection_reasons", "id", tables["rejection_reasons"])
@@ -239,6 +266,16 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[tuple[Where, str]]:
                 yield ("prices", n, "rates"), f"the prices from {prices.get('valid_from')} have none for {missing}"
             for unknown in [name for name in rates if name not in methods]:
                 yield ("prices", n, "rates", unknown), f"there is a price for {unknown}, but no such method"
+
+
+def _too_late(values: Mapping[str, Any]) -> Iterator[tuple[Where, str]]:
+    """A reminder that would come when there is nothing to confirm any more."""
+    reminders, confirmation = values.get("reminders"), values.get("confirmation")
+    if isinstance(reminders, dict) and isinstance(confirmation, dict):
+        after, valid = reminders.get("confirm_after_days"), confirmation.get("valid_days")
+        if isinstance(after, int) and isinstance(valid, int) and after >= valid:
+            sentence = f"a link is valid for {valid} days, so a reminder after {after} days comes too late"
+            yield ("reminders", "confirm_after_days"), sentence
 
 
 def _tables(values: Mapping[str, Any], name: str) -> dict[int, dict[str, Any]]:

@@ -1,13 +1,12 @@
 """E-mails to students: one two-line function each, whose name is its template's name in templates/email/.
 
 A template is two files. The first line of `<name>.txt` is the subject; the rest is the text part, and `<name>.html`
-the HTML part. Nothing here sends: see printsys.transport.
+the HTML part (see printsys.stationery). Nothing here sends: see printsys.transport.
 """
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,24 +14,22 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, make_msgid, parseaddr
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from email_validator import EmailNotValidError, validate_email
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from printsys.config import ROOT, Lab, Settings
-from printsys.domain.job import FileRecord, Job, Status
+from printsys.config import Lab, Settings
+from printsys.domain.job import FileRecord, Job
 from printsys.domain.mails import Mail, OwedMail
 from printsys.domain.pricing import round_up_to_half_hour
+from printsys.domain.workflow import resubmission_key
 from printsys.errors import ConfigError, PrintSysError
-from printsys.student_texts import TEXTS, reasons
+from printsys.model_findings import found_in
+from printsys.stationery import Stationery, one_line
+from printsys.student_texts import reasons
 from printsys.tokens import Tokens
-from printsys.wording import amount, clock, money
-
-TEMPLATES = ROOT / "templates" / "email"
-TEXT_WIDTH = 72
+from printsys.wording import amount, clock
 
 
 class Unsendable(PrintSysError):
@@ -46,18 +43,15 @@ class Desk:
     settings: Settings
     lab: Lab
     tokens: Tokens
-    templates: Environment
+    stationery: Stationery
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def write(self, name: str, mail: OwedMail, job: Job, **more: Any) -> EmailMessage:
         """The letter `name` about `job`. The same `mail` has the same Message-ID whenever it is written."""
-        context = self.facts(job) | more
-        text = self.templates.get_template(f"{name}.txt").render(context)
-        subject, _, body = text.partition("\n")
-        html = self.templates.get_template(f"{name}.html").render(context | {"subject": _one_line(subject)})
+        subject, text, html = self.stationery.written(name, self.facts(job) | more)
         message = self.envelope(mail.to, subject, job.student.name)
         message["Message-ID"] = mail.message_id(self.domain)
-        return _with_parts(message, body.strip("\n") + "\n", html)
+        return _with_parts(message, text, html)
 
     def write_test(self, to: str) -> EmailMessage:
         """A letter that says only that mail works."""
@@ -70,7 +64,7 @@ class Desk:
         """A message without a body. Unsendable where `to` is no address."""
         given_name, sender = parseaddr((self.settings.mail and self.settings.mail.sender) or self.lab.contact_email)
         message = EmailMessage(policy=SMTP)
-        message["Subject"] = _one_line(subject)
+        message["Subject"] = one_line(subject)
         message["From"] = _mailbox(given_name or self.lab.name, sender)
         message["To"] = _mailbox(name, to)
         message["Reply-To"] = _mailbox(self.lab.name, self.lab.contact_email)
@@ -86,9 +80,9 @@ class Desk:
         return {
             "lab": self.lab,
             "job": job,
-            "name": _one_line(job.student.name),
+            "name": one_line(job.student.name),
             "status_link": f"{self.settings.base_url}/status/{self.tokens.status(job.id)}",
-            "files": [_students_name(file) for file in job.files if file.role == "original"],
+            "files": [_students_name(file) for file in job.sent_files],
             "print": ", ".join(
                 filter(None, [job.request.method, job.request.color, printer.name if printer else None])
             ),
@@ -96,6 +90,7 @@ class Desk:
             "price_stated": False,
             "hours": _hours(job.estimate.time_h) if job.estimate and job.estimate.time_h else None,
             "expires": expires and self.moment(expires),
+            "since": self.day(job.status_since),
             "expired": expires is not None and expires <= self.clock(),
         }
 
@@ -104,10 +99,18 @@ class Desk:
         assert job.confirmation is not None and job.confirmation.nonce is not None
         return f"{self.settings.base_url}/confirm/{self.tokens.confirm(job.id, job.confirmation.nonce)}"
 
+    def resubmit_link(self, job: Job) -> str | None:
+        """Where a rejected request can be sent again; None for a job that is not rejected."""
+        key = resubmission_key(job)
+        return f"{self.settings.base_url}/resubmit/{self.tokens.resubmit(job.id, key)}" if key else None
+
     def moment(self, moment: datetime) -> str:
         """`Monday, March 9, 2026, 10:20 am`, where the lab is."""
+        return f"{self.day(moment)}, {clock(moment.astimezone(self.zone))}"
+
+    def day(self, moment: datetime) -> str:
         here = moment.astimezone(self.zone)
-        return f"{here:%A}, {here:%B} {here.day}, {here.year}, {clock(here)}"
+        return f"{here:%A}, {here:%B} {here.day}, {here.year}"
 
     @property
     def zone(self) -> ZoneInfo:
@@ -119,21 +122,12 @@ class Desk:
         return _ascii_address(self.lab.contact_email).rpartition("@")[2]
 
 
-def make_desk(settings: Settings, lab: Lab, tokens: Tokens, folders: Sequence[Path] = (TEMPLATES,)) -> Desk:
-    """A template is taken from the first of `folders` that has it. ConfigError where the lab's own address is none."""
+def make_desk(settings: Settings, lab: Lab, tokens: Tokens) -> Desk:
+    """ConfigError where the lab's own address is none."""
     mistakes = list(_wrong_addresses(settings, lab))
     if mistakes:  # found at start, so that no student's mail is ever given up for it
         raise ConfigError(mistakes)
-    templates = Environment(
-        loader=FileSystemLoader(folders),
-        autoescape=lambda name: name is not None and name.endswith(".html"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters |= {"money": money, "amount": amount, "wrap": _wrap}
-    templates.globals |= {"texts": TEXTS, "Status": Status}
-    return Desk(settings, lab, tokens, templates)
+    return Desk(settings, lab, tokens, Stationery(lab.mail_templates))
 
 
 def _wrong_addresses(settings: Settings, lab: Lab) -> Iterator[str]:
@@ -158,18 +152,41 @@ def approved(desk: Desk, mail: OwedMail, job: Job) -> EmailMessage:
 
 
 def rejected(desk: Desk, mail: OwedMail, job: Job) -> EmailMessage:
-    return desk.write("rejected", mail, job, reasons=reasons(job, desk.lab), estimate=None, hours=None)
+    more = {"reasons": reasons(job, desk.lab), "findings": found_in(job, desk.lab)}
+    more |= {"resubmit_link": desk.resubmit_link(job)}
+    return desk.write("rejected", mail, job, estimate=None, hours=None, **more)
+
+
+def reminder(desk: Desk, mail: OwedMail, job: Job) -> EmailMessage:
+    return desk.write("reminder", mail, job, confirm_link=desk.confirm_link(job))
+
+
+def expired(desk: Desk, mail: OwedMail, job: Job) -> EmailMessage:
+    return desk.write("expired", mail, job, confirm_link=desk.confirm_link(job))
 
 
 def completed(desk: Desk, mail: OwedMail, job: Job) -> EmailMessage:
     return desk.write("completed", mail, job, price_stated=True)
 
 
+def uncollected(desk: Desk, mail: OwedMail, job: Job) -> EmailMessage:
+    return desk.write("uncollected", mail, job, price_stated=True)
+
+
+def receipt(desk: Desk, mail: OwedMail, job: Job) -> EmailMessage:
+    paid_at = desk.moment(job.payment.at) if job.payment and job.payment.at else None
+    return desk.write("receipt", mail, job, payment=job.payment, paid_at=paid_at, price_stated=True)
+
+
 LETTERS: dict[Mail, Callable[[Desk, OwedMail, Job], EmailMessage]] = {
     Mail.RECEIVED: received,
     Mail.APPROVED: approved,
+    Mail.REMINDER: reminder,
+    Mail.EXPIRED: expired,
     Mail.REJECTED: rejected,
     Mail.COMPLETED: completed,
+    Mail.UNCOLLECTED: uncollected,
+    Mail.RECEIPT: receipt,
 }
 
 
@@ -191,7 +208,7 @@ def _with_parts(message: EmailMessage, text: str, html: str) -> EmailMessage:
 def _mailbox(name: str, address: str) -> Address:
     ascii_address = _ascii_address(address)
     user, _, domain = ascii_address.rpartition("@")
-    return Address(_one_line(name), user, domain)
+    return Address(one_line(name), user, domain)
 
 
 def _ascii_address(address: str) -> str:
@@ -199,13 +216,8 @@ def _ascii_address(address: str) -> str:
     try:
         checked = validate_email(address, check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
-        raise Unsendable(f"“{_one_line(address)}” is not an e-mail address.") from error
+        raise Unsendable(f"“{one_line(address)}” is not an e-mail address.") from error
     return checked.ascii_email or f"{checked.local_part}@{checked.ascii_domain}"
-
-
-def _one_line(text: str) -> str:
-    """For a header: no line ends, nothing invisible."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 # -- words ----------------------------------------------------------------------------------------------------------
@@ -213,18 +225,9 @@ def _one_line(text: str) -> str:
 
 def _students_name(file: FileRecord) -> str:
     """The file as the student's computer called it."""
-    return _one_line(file.uploaded_as or file.name.rpartition("/")[2])
+    return one_line(file.uploaded_as or file.name.rpartition("/")[2])
 
 
 def _hours(value: Decimal) -> str:
     hours = round_up_to_half_hour(value)
     return f"{amount(hours)} {'hour' if hours == 1 else 'hours'}"
-
-
-def _wrap(text: str, indent: str = "") -> str:
-    """Lines of a readable length; further lines are indented, a person's own line ends are kept."""
-    lines = [
-        textwrap.wrap(line, TEXT_WIDTH - len(indent), break_long_words=False, break_on_hyphens=False) or [""]
-        for line in text.split("\n")
-    ]
-    return f"\n{indent}".join(piece for line in lines for piece in line)

@@ -8,6 +8,7 @@ is then sent again with the same Message-ID, by which mail programs and people r
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,11 +22,12 @@ from printsys.config import Settings
 from printsys.domain import mails
 from printsys.domain.events import Draft, EventType
 from printsys.domain.job import LIVE, Status
-from printsys.domain.mails import Mail, OwedMail
+from printsys.domain.mails import OwedMail
 from printsys.errors import DamagedJob, JobBusy, JobNotFound, MirrorDown, StorageFailure
 from printsys.jobstore import Stored
 from printsys.mail import Desk, Unsendable, letter, make_desk
-from printsys.transport import Outcome, PermanentFailure, Sent, TemporaryFailure, deliver
+from printsys.pulse import Trouble
+from printsys.transport import Carrier, Outcome, PermanentFailure, Sent, TemporaryFailure
 from printsys.wiring import House
 
 LOCK_PATIENCE_S = 30.0
@@ -33,8 +35,10 @@ LOCK_PATIENCE_S = 30.0
 MAIL_PAUSES_S = (10, 60, 300, 1800, 3600)
 SERVER_PAUSES_S = (5, 15, 60, 300)
 SERVER = "the mail server"
-OWING = (*LIVE, Status.REJECTED)
+OWING = (*LIVE, Status.PAID_PICKED_UP, Status.REJECTED)
 """Where jobs that owe mail lie. Elsewhere a mail can only be left over from before; the mirror knows of those."""
+MOST_TROUBLES = 50
+_ADDRESS = re.compile(r"[^\s<>()]+@[^\s<>()]+")
 logger = logging.getLogger(__name__)
 
 
@@ -45,16 +49,21 @@ class Postman:
         self,
         house: House,
         stop: threading.Event | None = None,
-        send: Callable[[EmailMessage, Settings], Outcome] = deliver,
+        send: Callable[[EmailMessage, Settings], Outcome] | None = None,
         mail_pauses_s: Sequence[float] = MAIL_PAUSES_S,
         server_pauses_s: Sequence[float] = SERVER_PAUSES_S,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.house, self.send, self.clock = house, send, clock
+        self.house, self.clock = house, clock
+        self.carrier = Carrier()
+        self.send = send or self.carrier.deliver
         self.stop = stop or threading.Event()
         self.desk: Desk = make_desk(house.settings, house.lab, house.tokens)
         self.backoff, self.server_backoff = BackOff(mail_pauses_s), BackOff(server_pauses_s)
         self._unrecorded: dict[tuple[str, int], str] = {}
+        self.error: Trouble | None = None
+        self.sent_at: datetime | None = None
+        self._trying: dict[tuple[str, int], Trouble] = {}
         self._read_folders = True  # at start the mirror may still be catching up
 
     # -- who owes -----------------------------------------------------------------------------------------------
@@ -151,7 +160,7 @@ class Postman:
         """Send, give up or drop `mail`, and record it. False where it is still owed."""
         if _key(mail) in self._unrecorded:
             self._record_sent(mail)
-        elif (why := reason_to_drop(stored, mail)) is not None:
+        elif (why := reason_to_drop(stored, mail, self.clock())) is not None:
             self._close(mail, mails.dropped(mail, why))
         else:
             return self._deliver(stored, mail)
@@ -161,8 +170,9 @@ class Postman:
         outcome, message_id = self._try(stored, mail)
         said = outcome.where if isinstance(outcome, Sent) else outcome.words
         level = logging.INFO if isinstance(outcome, Sent) else logging.WARNING
-        told = said.replace(mail.to, "(the student)")  # servers repeat the address; logs hold none
+        told = without_addresses(said)  # servers repeat the address; logs hold none
         logger.log(level, "job %s: e-mail %s, %s: %s", mail.job_id, mail.mail, type(outcome).__name__, told)
+        self._remember(mail, outcome)
         if isinstance(outcome, TemporaryFailure):
             self.server_backoff.failed(SERVER) if outcome.for_all else self.backoff.failed(_key(mail))
             return False
@@ -174,6 +184,22 @@ class Postman:
         else:
             self._close(mail, mails.failed(mail, outcome.words))
         return True
+
+    def _remember(self, mail: OwedMail, outcome: Outcome) -> None:
+        """For the worker's sign of life: what holds e-mail up, without anybody's address."""
+        now = self.clock()
+        self._trying.pop(_key(mail), None)
+        if isinstance(outcome, Sent):
+            self.error, self.sent_at = None, now
+            return
+        self.error = Trouble(now, without_addresses(outcome.words), mail.job_id)
+        if isinstance(outcome, TemporaryFailure):
+            self._trying[_key(mail)] = self.error
+
+    @property
+    def trying(self) -> tuple[Trouble, ...]:
+        """What holds up which job's e-mail, as last tried."""
+        return tuple(self._trying.copy().values())[-MOST_TROUBLES:]
 
     def _try(self, stored: Stored, mail: OwedMail) -> tuple[Outcome, str]:
         try:
@@ -192,15 +218,20 @@ class Postman:
         del self._unrecorded[_key(mail)]
 
     def _close(self, mail: OwedMail, draft: Draft) -> None:
+        self._trying.pop(_key(mail), None)
         self.house.actions.record(mail.job_id, lambda now: [draft] if mail in mails.owed(now.events, now.id) else [])
 
 
-def reason_to_drop(stored: Stored, mail: OwedMail) -> str | None:
+def without_addresses(words: str) -> str:
+    """A mail server's words for where everybody may read them."""
+    return _ADDRESS.sub("(an address)", words)
+
+
+def reason_to_drop(stored: Stored, mail: OwedMail, now: datetime) -> str | None:
     """Why `mail` should not be sent any more, in words."""
-    if not mails.still_makes_sense(mail, stored.job):
-        return f"the job is {stored.job.status} now"
-    if mail.mail == Mail.APPROVED and not (stored.job.confirmation and stored.job.confirmation.nonce):
-        return "there is nothing to confirm any more"
+    outrun = mails.outrun(mail, stored.job, now)
+    if outrun is not None:
+        return outrun
     if any(m.mail == mail.mail and m.queued_seq > mail.queued_seq for m in mails.owed(stored.events, stored.id)):
         return "a newer one says the same"
     return None

@@ -24,9 +24,9 @@ def facts_of(record: FileRecord) -> SlicerFacts | None:
 
 
 def readings_of(job: Job, lab: Lab) -> dict[str, Reading]:
-    """By the name of each file that was sliced."""
+    """By the name of each file that was sliced of the request as it is."""
     found = {}
-    for record in job.files:
+    for record in job.current_files:
         facts = facts_of(record)
         read = reading(record.name, facts, lab.method(job.request.method)) if facts is not None else None
         if read is not None:
@@ -74,18 +74,18 @@ def printer_of(facts: SlicerFacts, lab: Lab) -> Printer | None:
     return max(found, key=lambda printer: len(_letters(printer.name)), default=None)
 
 
-def remarks(job: Job, record: FileRecord, facts: SlicerFacts, lab: Lab) -> Iterator[str]:
+def remarks(job: Job, name: str, facts: SlicerFacts, lab: Lab) -> Iterator[str]:
     """What staff should know of a sliced file before they approve with it."""
     method = lab.method(job.request.method)
     asked = lab.printer(job.request.printer)
     sliced_for = printer_of(facts, lab)
     if sliced_for is not None and asked is not None and sliced_for.id != asked.id:
-        yield f"{record.name} was sliced for the {sliced_for.name}; asked for was the {asked.name}."
+        yield f"{name} was sliced for the {sliced_for.name}; asked for was the {asked.name}."
     elif sliced_for is None and facts.printer_model:
-        yield f"{record.name} was sliced for {facts.printer_model}, which is none of the lab's printers."
+        yield f"{name} was sliced for {facts.printer_model}, which is none of the lab's printers."
     material = material_of(facts, method)
     if material is not None and method is not None and material not in [m.name for m in method.materials]:
-        yield f"{record.name} was sliced for {material}, which is none of the lab's materials for {method.name}."
+        yield f"{name} was sliced for {material}, which is none of the lab's materials for {method.name}."
     yield from facts.weight_g(densities(method)).remarks
     yield from facts.warnings
 

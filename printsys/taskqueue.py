@@ -39,6 +39,15 @@ def make_huey(settings: Settings) -> Huey:
     return Huey(NAME, storage_class=DisposableQueue, filename=str(settings.instance / "queue.db"), **common)
 
 
+def queue_length(huey: Huey) -> int | None:
+    """How many tasks wait, those for later included; None where the queue is down."""
+    try:
+        return int(huey.pending_count()) + int(huey.scheduled_count())
+    except QUEUE_DOWN as error:
+        logger.warning("the queue is down (%s)", error)
+        return None
+
+
 class DisposableQueue(SqliteStorage):  # type: ignore[misc]
     """A queue file that is made anew when somebody deletes it under our feet, and set aside when it is ruined."""
 

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from huey import Huey, crontab
 from huey.api import TaskWrapper
@@ -17,8 +20,12 @@ from printsys.config import Settings
 from printsys.errors import PrintSysError
 from printsys.lifeline import on_end
 from printsys.postman import Postman
-from printsys.taskqueue import QUEUE_DOWN, make_huey
+from printsys.pulse import Pulse, beat
+from printsys.rounds import make_rounds
+from printsys.taskqueue import QUEUE_DOWN, make_huey, queue_length
+from printsys.transport import IDLE_S
 from printsys.wiring import build
+from printsys.workshop import Workshop
 
 THREADS = 2
 POLL_S = 0.5
@@ -80,6 +87,18 @@ def _sweep_task(huey: Huey, sweep: Callable[[], None]) -> TaskWrapper:
     return huey.periodic_task(crontab(), name="sweep_owed")(sweep_owed)
 
 
+def _rounds_task(huey: Huey, rounds: Callable[[], None]) -> TaskWrapper:
+    """Every five minutes what is due by the calendar: once is enough, however many computers do it."""
+
+    def rounds_made() -> None:
+        try:
+            rounds()
+        except PrintSysError as error:
+            logger.warning("what is due is looked for again in five minutes: %s", error)
+
+    return huey.periodic_task(crontab(minute="*/5"), name="rounds")(rounds_made)
+
+
 class QuietConsumer(Consumer):  # type: ignore[misc]
     """Ends when told by `stop_flag`; huey's own SIGTERM would interrupt a mail that is being sent."""
 
@@ -93,21 +112,41 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self.huey = make_huey(settings)
-        task = _look_task(self.huey, lambda job_id: self.postman.attend(job_id))
+        task = _look_task(self.huey, self.attend)
         self.look = _patient(task)
         self.house = build(settings, self.look)
         self.consumer = QuietConsumer(self.huey, workers=THREADS, max_delay=POLL_S, shutdown_timeout=STOP_PATIENCE_S)
         self.postman = Postman(self.house, self.consumer.stop_flag)
+        self.workshop = Workshop(self.house)
         _sweep_task(self.huey, self.sweep)
+        _rounds_task(self.huey, lambda: make_rounds(self.house, self.consumer.stop_flag))
+
+    def attend(self, job_id: str) -> float | None:
+        """All that a job owes, the quick and awaited first."""
+        again_s = self.postman.attend(job_id)
+        self.workshop.attend(job_id)
+        return again_s
 
     def sweep(self) -> None:
-        for job_id in self.postman.owing():
+        for job_id in {*self.postman.owing(), *self.workshop.owing()}:
             self.look(job_id)
 
     def run(self) -> None:
         """Until `stop` is called, then at most `STOP_PATIENCE_S` for what is under way."""
+        stop = self.consumer.stop_flag
+        heart = threading.Thread(target=beat, args=(self.house.settings, stop, self.pulse), name="heart", daemon=True)
+        heart.start()
         self.consumer.run()
         self.consumer.stop(graceful=True)
+        self.postman.carrier.close()
+        heart.join(STOP_PATIENCE_S)
+
+    def pulse(self) -> Pulse:
+        """The sign of life; and while at it, connections that nobody used for long are closed."""
+        self.postman.carrier.close(IDLE_S)
+        postman, now = self.postman, datetime.now(UTC)
+        waiting = queue_length(self.huey)
+        return Pulse(now, os.getpid(), waiting, postman.error, postman.sent_at, postman.trying)
 
     def stop(self) -> None:
         self.consumer.stop_flag.set()

@@ -16,6 +16,7 @@ from printsys.errors import TokenInvalid
 class Tokens:
     def __init__(self, secret_key: str) -> None:
         self._status = URLSafeSerializer(secret_key, salt="status-link")
+        self._resubmit = URLSafeSerializer(secret_key, salt="resubmit-link")
         self._confirm = URLSafeSerializer(secret_key, salt="confirm-link")
 
     def status(self, job_id: str) -> str:
@@ -32,6 +33,15 @@ class Tokens:
         """(job id, nonce). TokenInvalid as above."""
         job_id, nonce = self._read(self._confirm, token)
         return str(job_id), str(nonce)
+
+    def resubmit(self, job_id: str, key: str) -> str:
+        """`key`: which rejection of the job it answers (see domain/workflow.py: resubmission_key)."""
+        return str(self._resubmit.dumps([job_id, key]))
+
+    def read_resubmit(self, token: str) -> tuple[str, str]:
+        """(job id, key). TokenInvalid as above."""
+        job_id, key = self._read(self._resubmit, token)
+        return str(job_id), str(key)
 
     @staticmethod
     def _read(serializer: URLSafeSerializer, token: str) -> Any:

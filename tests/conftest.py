@@ -8,6 +8,7 @@ import shutil
 import pytest
 from hypothesis import settings
 
+from tests.corpus import CORPUS
 from tests.fixtures_db import *  # noqa: F403  fixtures are found by name
 
 # A loaded machine is no failure: what is slow is measured in bench/, not in tests. CI tries the same cases each time,
@@ -26,12 +27,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="a long proof: run with --proof"))
 
 
+def is_here(need: str) -> bool:
+    """A program on the path, or "corpus": the collection of real files that lies beside the project."""
+    return CORPUS.is_dir() if need == "corpus" else shutil.which(need) is not None
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """`needs("chromium")`: skipped with the reason where the program is missing; in CI that is a failure."""
     for marker in item.iter_markers("needs"):
-        missing = [program for program in marker.args if shutil.which(program) is None]
+        missing = [need for need in marker.args if not is_here(need)]
         if missing:
-            reason = f"{', '.join(missing)} is not installed here"
+            reason = f"{', '.join(missing)} is not here"
             if os.environ.get("CI"):
                 pytest.fail(f"{reason}, and CI must have it", pytrace=False)
             pytest.skip(reason)

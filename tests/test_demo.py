@@ -136,7 +136,12 @@ def test_a_real_mail_server_gets_nothing_of_it(settings: Settings) -> None:
     "changes",
     [
         {'"Art"': '"Kunst"', '"True Red"': '"Rot"', "prusa-mk4s": "drucker-1", '"Card"': '"Bar"'},
-        {"valid_days = 7": "valid_days = 1", "max_copies = 20": "max_copies = 1", "max_files = 5": "max_files = 1"},
+        {
+            "valid_days = 7": "valid_days = 2",
+            "confirm_after_days = 3": "confirm_after_days = 1",
+            "max_copies = 20": "max_copies = 1",
+            "max_files = 5": "max_files = 1",
+        },
         {'unit = "g"': 'unit = "ml"', "staff = []": 'staff = ["Sam"]', 'id = "too-thin"': 'id = "thin"'},
         {'[".stl", ".obj", ".3mf"]': '[".obj"]'},
     ],

@@ -22,8 +22,9 @@ MAY_IMPORT = {
     "printsys.lab": {"printsys.domain", "printsys.errors", "printsys.toml_lines"},
     "printsys.config": {"printsys.domain", "printsys.errors", "printsys.lab"},
     "printsys.tokens": {"printsys.errors"},
-    "printsys.models3d": {"printsys.errors"},
-    "printsys.slicers": {"printsys.errors"},
+    "printsys.safezip": {"printsys.errors"},
+    "printsys.models3d": {"printsys.errors", "printsys.safezip"},
+    "printsys.slicers": {"printsys.errors", "printsys.safezip"},
     "printsys.student_texts": {"printsys.config", "printsys.domain", "printsys.errors"},
     "printsys.actions": {
         "printsys.config", "printsys.domain", "printsys.errors", "printsys.jobstore", "indexer.index",

@@ -436,3 +436,19 @@ def waiting_for_a_lock(database_url: str) -> bool:
         waiting = connection.execute(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar_one()
     engine.dispose()
     return bool(waiting)
+
+
+def test_thousands_of_things_that_need_a_person_are_kept_and_settled(
+    store: JobStore, mirror: Mirror, queries: Queries
+) -> None:
+    """A share that a virus scanner went through: what is wrong may be as many as there are jobs."""
+    store.layout.make()
+    loose = [store.layout.status(Status.ARCHIVED) / f"part {n}.stl" for n in range(12_000)]
+    for path in loose:
+        path.touch()
+    sync(store, mirror)
+    assert len(queries.attention()) == len(loose)
+    for path in loose[1:]:
+        path.unlink()
+    sync(store, mirror)
+    assert [one.folder for one in queries.attention()] == ["Archived/part 0.stl"]

@@ -14,7 +14,7 @@ from indexer.rebuild import Progress, Report
 from indexer.reconcile import Reconciler
 from indexer.sweep import Sweeper
 from printsys.domain import naming, workflow
-from printsys.domain.facts import SubmitFacts, read_facts
+from printsys.domain.facts import ResubmitFacts, SubmitFacts, read_facts
 from printsys.domain.files import job_created
 from printsys.domain.job import Status
 from printsys.domain.mails import owed
@@ -125,6 +125,27 @@ def act(
         waiting = owed(change.before.events, job_id)
         change.record(*workflow.plan(change.job, action, actor, read_facts(step.needs, facts), terms(store), waiting))
         change.to_trash = action == "delete"
+    return change.result
+
+
+def resubmit(store: JobStore, job_id: str, files: Sequence[tuple[str, bytes]]) -> Stored:
+    """A rejected request sent again with `files`, as the student's link does it."""
+    job = store.load(job_id).job
+    said = {
+        "student_name": job.student.name,
+        "student_email": job.student.email,
+        "discipline": job.student.discipline,
+        "class_number": job.student.class_number,
+        "print_method": job.request.method,
+        "color": job.request.color,
+        "printer": job.request.printer,
+        "minimum_charge_consent": "yes",
+    }
+    with store.staged(job_id, [Incoming(name, io.BytesIO(data)) for name, data in files]) as parcel:
+        with store.edit(job_id) as change:
+            facts = read_facts(ResubmitFacts, said | {"files": list(parcel.files)})
+            change.parcel = parcel
+            change.record(*workflow.plan(change.job, "resubmit", "student", facts, terms(store)))
     return change.result
 
 

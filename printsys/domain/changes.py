@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from printsys.domain.events import FILESYSTEM, Draft, Event, EventType, diff, merge_patch, same_json
-from printsys.domain.job import Document, FileRecord, Job, dump
+from printsys.domain.job import SUPERSEDED, Document, FileRecord, Job, dump
 
 OURS = frozenset({"revision", "updated_at"})
 """Keys that only the system counts: what a person has there is ignored."""
@@ -181,7 +181,7 @@ def _event_of(
         case FileSavedOver(record, file):
             told = {"name": file.name, "before": record.sha256, "after": file.sha256, "size": file.size}
             # What was known of the old bytes is not true of the new ones.
-            fresh = {"size": file.size, "sha256": file.sha256, "model": None, "slicer": None}
+            fresh = {"size": file.size, "sha256": file.sha256, "model": None, "slicer": None, SUPERSEDED: None}
             return EventType.FILE_CHANGED, told, {"files": _with(files, record.name, fresh)}
         case FileRenamed(record, file):
             renamed = [file.name if name == record.name else name for name in print_files]

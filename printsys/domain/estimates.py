@@ -64,22 +64,43 @@ def prefill(job: Job, readings: Mapping[str, Reading], events: Sequence[Event]) 
     parts = [readings[name] for name in chosen if name in readings]
     if not parts:
         return {}
-    hours = _sum(read.time_h for read in parts)
-    materials = {read.material for read in parts if read.material}
+    sums = total(parts)
     estimate = Estimate(
-        material=materials.pop() if len(materials) == 1 else None,
-        weight_g=_sum(read.weight_g for read in parts),
-        volume_ml=_sum(read.volume_ml for read in parts),
-        time_h=round_up_to_half_hour(hours) if hours is not None else None,
+        material=sums.material,
+        weight_g=sums.weight_g,
+        volume_ml=sums.volume_ml,
+        time_h=round_up_to_half_hour(sums.time_h) if sums.time_h is not None else None,
         source="slicer",
         parts=[Part(file=r.file, weight_g=r.weight_g, volume_ml=r.volume_ml, time_h=r.time_h) for r in parts],
     )
     return {"print_files": chosen, "estimate": dump(estimate)}
 
 
+@dataclass(frozen=True)
+class Sums:
+    """Of several files together; None where it is not known of one of them. `material` only where all have the same."""
+
+    weight_g: Decimal | None
+    volume_ml: Decimal | None
+    time_h: Decimal | None
+    material: str | None
+
+
+def total(parts: Sequence[Reading]) -> Sums:
+    materials = {read.material for read in parts}
+    return Sums(
+        weight_g=_sum(read.weight_g for read in parts),
+        volume_ml=_sum(read.volume_ml for read in parts),
+        time_h=_sum(read.time_h for read in parts),
+        material=materials.pop() if len(materials) == 1 else None,
+    )
+
+
 def chosen_files(job: Job, readings: Mapping[str, Reading], events: Iterable[Event]) -> list[str]:
     """The print files: as staff chose them, or the newest sliced file made of each of the student's models."""
-    by_hand = any(event.type == EventType.PRINT_FILE_CHOSEN for event in events)
+    by_hand = False
+    for event in events:  # what was chosen for a request that was sent again since is chosen no more
+        by_hand = event.type == EventType.PRINT_FILE_CHOSEN or (by_hand and event.type != EventType.RESUBMITTED)
     if by_hand and job.print_files:
         return list(job.print_files)
     newest: dict[str, str] = {}
@@ -92,7 +113,7 @@ def chosen_files(job: Job, readings: Mapping[str, Reading], events: Iterable[Eve
 
 def model_of(name: str, job: Job) -> str:
     """The working copy that a sliced file was made of, told by its name: slicers begin theirs with the model's."""
-    copies = [file.name for file in job.files if file.role == "working"]
+    copies = [file.name for file in job.current_files if file.role == "working"]
     stems = {copy: os.path.splitext(copy)[0].casefold() for copy in copies}
     begun = [copy for copy in copies if name.casefold().startswith(stems[copy])]
     return max(begun, key=lambda copy: len(stems[copy]), default=copies[0] if copies else "")

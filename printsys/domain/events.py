@@ -35,6 +35,8 @@ class EventType(StrEnum):
     JOB_ARCHIVED = "JobArchived"
     JOB_DELETED = "JobDeleted"
     FACTS_SUPPLIED = "FactsSupplied"
+    CONFIRMATION_EXPIRED = "ConfirmationExpired"
+    RESUBMITTED = "Resubmitted"
     MOVE_UNDONE = "MoveUndone"
     MOVE_ACCEPTED = "MoveAccepted"
     EVENT_LOST = "EventLost"

@@ -137,6 +137,13 @@ class WalkInFacts(Facts):
     copies: Annotated[int, Field(ge=1, le=1000), BeforeValidator(lambda v: 1 if v == "" else v)] = 1
 
 
+class ResubmitFacts(SubmitFacts):
+    """The request anew. `files`: records of what was sent with it, originals and working copies; none: the old ones
+    hold."""
+
+    files: list[dict[str, Any]] = []
+
+
 def without_empty(values: Any) -> Any:
     """A field that was left empty is a field that was not given."""
     return {k: v for k, v in values.items() if v not in ("", None)} if isinstance(values, Mapping) else values
@@ -279,6 +286,8 @@ SENTENCES = {
     "finite_number": "This is not a number.",
     "string_too_long": "Please keep this under {max_length} characters.",
     "literal_error": "Please choose one of these: {expected}.",
+    "list_type": "Please choose from the list.",
+    "dict_type": "Please choose a file.",
     "enum": "Please choose one of these: {expected}.",
 }
 """pydantic's error types (https://docs.pydantic.dev/latest/errors/validation_errors/) in the lab's words."""

@@ -16,22 +16,8 @@ def job_created(
     job_id: str, folder: str, said: SubmitFacts, files: Sequence[Document], actor: str, now: datetime
 ) -> list[Draft]:
     """The first batch of a submitted job: everything that the student said and sent, and the e-mail that says so."""
-    student = {
-        "name": said.student_name,
-        "email": said.student_email,
-        "discipline": said.discipline,
-        "class_number": said.class_number,
-    }
-    request = {
-        "method": said.print_method,
-        "color": said.color,
-        "printer": said.printer,
-        "minimum_charge_consent": said.minimum_charge_consent,
-        "copies": said.copies,
-        "due_date": said.due_date,
-        "message": said.message,
-    }
-    created = _created(job_id, folder, student, request, files, actor, now)
+    said_so = requested(said)
+    created = _created(job_id, folder, said_so["student"], said_so["request"], files, actor, now)
     return [created, mails.queued(Mail.RECEIVED, said.student_email, actor)]
 
 
@@ -85,6 +71,27 @@ def _created(
     }
     names = [file["name"] for file in files]
     return Draft(EventType.JOB_CREATED, actor, {"folder": folder, "files": names} | (told or {}), document)
+
+
+def requested(said: SubmitFacts) -> Document:
+    """What the student said, as the sections of metadata.json have it."""
+    return {
+        "student": {
+            "name": said.student_name,
+            "email": said.student_email,
+            "discipline": said.discipline,
+            "class_number": said.class_number,
+        },
+        "request": {
+            "method": said.print_method,
+            "color": said.color,
+            "printer": said.printer,
+            "minimum_charge_consent": said.minimum_charge_consent,
+            "copies": said.copies,
+            "due_date": said.due_date,
+            "message": said.message,
+        },
+    }
 
 
 def files_added(job: Job, records: Sequence[FileRecord], actor: str) -> list[Draft]:

@@ -29,6 +29,7 @@ from pydantic import (
 SCHEMA_VERSION = 1
 
 Document = dict[str, Any]
+SUPERSEDED = "superseded"
 
 
 class Status(StrEnum):
@@ -123,6 +124,11 @@ class FileRecord(Record):
     slicer: dict[str, Any] | None = None
     uploaded_as: StrictStr | None = None
 
+    @property
+    def is_superseded(self) -> bool:
+        """Of an earlier version of the request. The key is written only where it is true."""
+        return (self.model_extra or {}).get(SUPERSEDED) is True
+
 
 class Part(Record):
     """What one print file (a plate, a part) takes: grams, millilitres, hours as the slicer states them."""
@@ -190,6 +196,16 @@ class Job(Record):
     payment: Payment | None = None
     reviewed_at: Time | None = None
     notes: StrictStr | None = None
+
+    @property
+    def sent_files(self) -> list[FileRecord]:
+        """What the student sent, as it is to be printed: without earlier versions."""
+        return [record for record in self.current_files if record.role == "original"]
+
+    @property
+    def current_files(self) -> list[FileRecord]:
+        """The files of the request as it is, without those of earlier versions."""
+        return [record for record in self.files if not record.is_superseded]
 
     def file(self, name: str) -> FileRecord | None:
         return next((record for record in self.files if record.name == name), None)

@@ -17,8 +17,12 @@ class Mail(StrEnum):
 
     RECEIVED = "received"
     APPROVED = "approved"
+    REMINDER = "reminder"
+    EXPIRED = "expired"
     REJECTED = "rejected"
     COMPLETED = "completed"
+    UNCOLLECTED = "uncollected"
+    RECEIPT = "receipt"
 
 
 CLOSING = frozenset({EventType.EMAIL_SENT.value, EventType.EMAIL_FAILED.value, EventType.EMAIL_DROPPED.value})
@@ -71,10 +75,15 @@ def held_back(events: Sequence[Event]) -> datetime | None:
 
 MEANT_FOR = {
     Mail.APPROVED: frozenset({Status.PENDING}),
+    Mail.REMINDER: frozenset({Status.PENDING}),
+    Mail.EXPIRED: frozenset({Status.PENDING}),
     Mail.REJECTED: frozenset({Status.REJECTED, Status.ARCHIVED}),
     Mail.COMPLETED: frozenset({Status.COMPLETED}),
+    Mail.UNCOLLECTED: frozenset({Status.COMPLETED}),
+    Mail.RECEIPT: frozenset({Status.PAID_PICKED_UP, Status.ARCHIVED}),
 }
 """Mails that would mislead a student whose job has moved on; the others are true for ever."""
+ABOUT_THE_LINK = frozenset({Mail.APPROVED, Mail.REMINDER, Mail.EXPIRED})
 
 
 def fits(mail: str, status: Status) -> bool:
@@ -82,9 +91,18 @@ def fits(mail: str, status: Status) -> bool:
     return mail in set(Mail) and status in MEANT_FOR.get(Mail(mail), frozenset(Status))
 
 
-def still_makes_sense(mail: OwedMail, job: Job) -> bool:
-    """False for a mail that the job has outrun: an approval that was taken back, a rejection that was reverted."""
-    return fits(mail.mail, job.status)
+def outrun(mail: OwedMail, job: Job, now: datetime) -> str | None:
+    """Why `mail` would not be true any more: an approval that was taken back, a reminder whose time is over."""
+    if not fits(mail.mail, job.status):
+        return f"the job is {job.status} now"
+    if Mail(mail.mail) not in ABOUT_THE_LINK:
+        return None
+    if job.confirmation is None or job.confirmation.nonce is None:
+        return "there is nothing to confirm any more"
+    over = job.confirmation.expires_at is not None and job.confirmation.expires_at <= now
+    if over and mail.mail == Mail.REMINDER:
+        return "the time to confirm is over"
+    return "the student has a new link" if not over and mail.mail == Mail.EXPIRED else None
 
 
 def sent(mail: OwedMail, message_id: str) -> Draft:
@@ -98,6 +116,28 @@ def failed(mail: OwedMail, answer: str) -> Draft:
 
 def dropped(mail: OwedMail, why: str) -> Draft:
     return _closing(EventType.EMAIL_DROPPED, mail, why=why)
+
+
+@dataclass(frozen=True)
+class FailedMail:
+    """A mail that was given up, with the server's `answer`."""
+
+    mail: Mail
+    to: str
+    answer: str
+    at: datetime
+
+
+def given_up(events: Iterable[Event], status: Status) -> list[FailedMail]:
+    """Mails that failed for good, would still be true of a job in `status`, and were not put in line again."""
+    found: dict[str, FailedMail] = {}
+    for event in events:
+        mail = str(event.data.get("mail"))
+        if event.type == EventType.EMAIL_FAILED and fits(mail, status):
+            found[mail] = FailedMail(Mail(mail), str(event.data.get("to")), str(event.data.get("answer")), event.at)
+        elif event.type in (EventType.EMAIL_QUEUED, EventType.EMAIL_SENT):
+            found.pop(mail, None)
+    return list(found.values())
 
 
 def _closing(kind: EventType, mail: OwedMail, **more: str) -> Draft:

@@ -23,7 +23,7 @@ def kind_of(name: str) -> str:
 def to_inspect(job: Job) -> Iterator[FileRecord]:
     """Models that nobody has looked into: originals, and working copies that differ from every original."""
     known = {record.sha256 for record in job.files if record.role == "original"}
-    for record in job.files:
+    for record in job.current_files:
         is_new = record.role == "original" or (record.role == "working" and record.sha256 not in known)
         if is_new and record.model is None and kind_of(record.name) in MODELS and job.status not in OVER:
             yield record
@@ -32,23 +32,25 @@ def to_inspect(job: Job) -> Iterator[FileRecord]:
 def to_read(job: Job) -> Iterator[FileRecord]:
     """What slicers saved and nobody has read; a working copy too, once a slicer has saved its project over it."""
     known = {record.sha256 for record in job.files if record.role == "original"}
-    for record in job.files:
+    for record in job.current_files:
         is_theirs = record.role != "original" and record.sha256 not in known
         if is_theirs and record.slicer is None and kind_of(record.name) in SLICED and job.status not in OVER:
             yield record
 
 
-def to_picture(job: Job) -> Iterator[FileRecord]:
-    """Files of which a picture tells something: what the student sent, and what slicers made of it."""
-    for record in job.files:
-        tells = record.role == "original" or record.slicer is not None
-        if tells and kind_of(record.name) in MODELS | SLICED and job.status not in OVER:
-            yield record
-
-
-def preview_name(record: FileRecord) -> str:
+def preview_name(sha256: str) -> str:
     """`previews/<sha256, 16 digits>.png`: of these bytes, whatever the file is called."""
-    return f"previews/{record.sha256[:16]}.png"
+    return f"previews/{sha256[:16]}.png"
+
+
+def preview_of(record: FileRecord) -> str | None:
+    """The picture that was made of the file, if one could be made."""
+    return (record.model or {}).get("preview") or (record.slicer or {}).get("preview")
+
+
+def previews(job: Job) -> list[tuple[FileRecord, str]]:
+    """Pictures that should lie in the job's folder. They are derived: one that is gone is made again."""
+    return [(record, name) for record in job.files if job.status not in OVER and (name := preview_of(record))]
 
 
 def owes_a_look(job: Job) -> bool:

@@ -16,7 +16,8 @@ from typing import Any
 from printsys.domain import facts as f
 from printsys.domain import mails
 from printsys.domain.events import FILESYSTEM, STAFF, STUDENT, SYSTEM, Draft, EventType, actor_kind
-from printsys.domain.job import Document, Estimate, Job, Part, Status, dump, format_time, plain
+from printsys.domain.files import requested
+from printsys.domain.job import SUPERSEDED, Document, Estimate, Job, Part, Status, dump, format_time, plain
 from printsys.domain.mails import Mail, OwedMail
 from printsys.domain.pricing import PriceList, quote, round_up_to_half_hour
 from printsys.errors import InvalidInput, TransitionNotAllowed
@@ -24,6 +25,7 @@ from printsys.errors import InvalidInput, TransitionNotAllowed
 ANY = frozenset(Status)
 _STAFF = frozenset({STAFF})
 _STUDENT = frozenset({STUDENT})
+_SYSTEM = frozenset({SYSTEM})
 _HANDS = frozenset({STAFF, FILESYSTEM})
 """By a button or by dragging the folder."""
 
@@ -113,6 +115,38 @@ def _decline(job: Job, said: f.OptionalReasonFacts, actor: str, terms: Terms) ->
 def _rejection(reasons: list[str], comment: str, actor: str, terms: Terms) -> Effect:
     what = {"reasons": reasons, "comment": comment}
     return Effect({"rejection": what | {"at": format_time(terms.now), "by": actor}, "confirmation": None}, what)
+
+
+def resubmission_key(job: Job) -> str | None:
+    """What a link that reopens a rejected request carries, so that it works for this rejection and only once."""
+    if job.status is not Status.REJECTED or job.rejection is None or job.rejection.at is None:
+        return None
+    return format_time(job.rejection.at)
+
+
+def _resubmit(job: Job, said: f.ResubmitFacts, actor: str, terms: Terms) -> Effect:
+    """The job begins anew. Its earlier files are kept; with new ones they are marked as superseded."""
+    asked = requested(said)
+    names = [file["name"] for file in said.files]
+    patch: Document = {
+        **{section: _changed(section, values, job) for section, values in asked.items()},
+        **dict.fromkeys(("estimate", "confirmation", "rejection", "reviewed_at")),
+        "print_files": [file["name"] for file in said.files if file["role"] == "working"] or job.print_files,
+    }
+    if said.files:
+        patch["files"] = [dump(record) | {SUPERSEDED: True} for record in job.files] + said.files
+    patch = {name: value for name, value in patch.items() if value != {}}
+    changed = sorted(key for section in asked for key in patch.get(section, {}))
+    if not said.files and not changed:
+        raise InvalidInput(
+            {"file": ["Nothing is different yet. Please choose the mended model, or change your request."]}
+        )
+    return Effect(patch, {"files": names, "changed": changed})
+
+
+def _changed(section: str, values: Document, job: Job) -> Document:
+    now = getattr(job, section)
+    return {key: value for key, value in values.items() if (value or None) != (getattr(now, key) or None)}
 
 
 def _student_confirm(job: Job, said: f.NoFacts, actor: str, terms: Terms) -> Effect:
@@ -240,7 +274,15 @@ def _supply(job: Job, said: f.SupplyFacts, actor: str, terms: Terms) -> Effect:
     if not patch:
         raise InvalidInput({"": ["Nothing was filled in."]})
     mail = Mail.APPROVED if "estimate" in patch and job.status is Status.PENDING else None
+    mail = Mail.RECEIPT if "payment" in patch else mail
     return Effect(patch, {"supplied": sorted(patch), "reason": given.get("reason")}, mail=mail)
+
+
+def _expire(job: Job, said: f.NoFacts, actor: str, terms: Terms) -> Effect:
+    deadline = job.confirmation.expires_at if job.confirmation else None
+    if deadline is None or deadline > terms.now:
+        raise TransitionNotAllowed("expire", "There is still time to confirm this print.")
+    return Effect({}, {"expired_at": format_time(deadline)})
 
 
 def _delete(job: Job, said: f.DeleteFacts, actor: str, terms: Terms) -> Effect:
@@ -255,11 +297,15 @@ TABLE: tuple[Step, ...] = (
     Step("reject", frozenset({U, P, R}), J, _HANDS, EventType.JOB_REJECTED, "Reject", f.RejectFacts, Mail.REJECTED, _reject),
     Step("student_confirm", frozenset({P}), R, _STUDENT, EventType.STUDENT_CONFIRMED, "Confirm", do=_student_confirm),
     Step("student_decline", frozenset({P}), J, _STUDENT, EventType.STUDENT_DECLINED, "Decline", f.OptionalReasonFacts, do=_decline),
+    Step("resubmit", frozenset({J}), U, _STUDENT, EventType.RESUBMITTED, "Send again", f.ResubmitFacts, Mail.RECEIVED, _resubmit),
+    Step("remind", frozenset({P}), None, _SYSTEM, EventType.EMAIL_QUEUED, "Remind the student", mail=Mail.REMINDER),
+    Step("expire", frozenset({P}), None, _SYSTEM, EventType.CONFIRMATION_EXPIRED, "The link ran out", mail=Mail.EXPIRED, do=_expire),
+    Step("remind-to-collect", frozenset({C}), None, _SYSTEM, EventType.EMAIL_QUEUED, "Remind the student", mail=Mail.UNCOLLECTED),
     Step("confirm", frozenset({P}), R, _HANDS, EventType.STAFF_CONFIRMED, "Confirm for the student", f.ReasonFacts, do=_staff_confirm),
     Step("start", frozenset({R}), X, _HANDS, EventType.PRINTING_STARTED, "Start printing"),
     Step("complete", frozenset({X}), C, _HANDS, EventType.JOB_COMPLETED, "Printing is done", mail=Mail.COMPLETED),
     Step("fail", frozenset({X}), R, _STAFF, EventType.PRINT_FAILED, "Print failed", f.FailFacts, do=_fail),
-    Step("pickup", frozenset({C}), D, _HANDS, EventType.JOB_PICKED_UP, "Take payment and hand out", f.PickupFacts, do=_pickup),
+    Step("pickup", frozenset({C}), D, _HANDS, EventType.JOB_PICKED_UP, "Take payment and hand out", f.PickupFacts, Mail.RECEIPT, _pickup),
     Step("archive", frozenset({D, J}), A, _HANDS | {SYSTEM}, EventType.JOB_ARCHIVED, "Archive"),
     Step("revert", frozenset({P}), U, _HANDS, EventType.STATUS_REVERTED, "Undo the approval", f.ReasonFacts, do=_undo_approval),
     Step("revert", frozenset({R}), P, _HANDS, EventType.STATUS_REVERTED, "Undo the confirmation", f.ReasonFacts, do=_undo_confirmation),
@@ -280,7 +326,7 @@ TABLE: tuple[Step, ...] = (
     Step("delete", ANY, None, _STAFF, EventType.JOB_DELETED, "Delete", f.DeleteFacts, do=_delete),
 )  # fmt: skip
 
-RESENDABLE = {U: Mail.RECEIVED, P: Mail.APPROVED, J: Mail.REJECTED, C: Mail.COMPLETED}
+RESENDABLE = {U: Mail.RECEIVED, P: Mail.APPROVED, J: Mail.REJECTED, C: Mail.COMPLETED, D: Mail.RECEIPT}
 """The mail that a student in this status is waiting for."""
 RESEND = tuple(
     Step(

@@ -107,25 +107,27 @@ RACY_S = 3.0
 is 2 s): what was read of it is not trusted later without reading again (git calls this racily clean)."""
 
 
-def signature(folder: Path, now_ns: int) -> str | None:
+def signature(folder: Path | str, now_ns: int) -> str | None:
     """What a directory listing tells of a job folder, without reading any file; None while it may still be changing.
 
     Names, sizes and times of all files, record and originals included. Equal signatures: nothing has happened.
     """
-    digest = hashlib.sha1(folder.name.encode("utf-8", "surrogateescape"), usedforsecurity=False)
+    folder = str(folder)
+    digest = hashlib.sha1(os.path.basename(folder).encode("utf-8", "surrogateescape"), usedforsecurity=False)
     newest = 0
-    for inner in (str(folder), os.path.join(folder, ORIGINAL)):
+    for inner in (folder, f"{folder}{os.sep}{ORIGINAL}"):
+        seen = []
         try:
             with os.scandir(inner) as entries:
-                seen = sorted(
-                    (entry.name, status.st_size, status.st_mtime_ns)
-                    for entry in entries
-                    if not entry.is_dir(follow_symlinks=False) and (status := entry.stat(follow_symlinks=False))
-                )
+                for entry in entries:
+                    if not entry.is_dir(follow_symlinks=False):
+                        status = entry.stat(follow_symlinks=False)
+                        seen.append(f"{entry.name}\0{status.st_size}\0{status.st_mtime_ns}\0")
+                        newest = max(newest, status.st_mtime_ns)
         except (FileNotFoundError, NotADirectoryError):
             seen = []
-        newest = max(newest, max((mtime for _, _, mtime in seen), default=0))
-        digest.update(repr(seen).encode("utf-8", "surrogateescape"))
+        seen.sort()
+        digest.update("".join(seen).encode("utf-8", "surrogateescape") + b"/")
     return digest.hexdigest() if now_ns - newest >= RACY_S * 1e9 else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -32,6 +32,20 @@ class Incoming:
     role: Literal["original", "slicer"] = "original"
 
 
+@dataclass
+class Parcel:
+    """Files for a job that exists, staged beside storage/. `is_taken` once a change has them: then they are the job's,
+    whatever happens."""
+
+    place: Path
+    files: tuple[Document, ...]
+    is_taken: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        return [str(file["name"]) for file in self.files]
+
+
 @dataclass(frozen=True)
 class Staged:
     """The folder's name and its files as they are on disk now, as records for metadata.json: originals, then working
@@ -41,10 +55,21 @@ class Staged:
     files: tuple[Document, ...]
 
 
-def stage_files(staging: Path, folder_name: str, files: Sequence[Incoming], now: datetime, name_limit: int) -> Staged:
+def stage_files(
+    staging: Path,
+    folder_name: str,
+    files: Sequence[Incoming],
+    now: datetime,
+    name_limit: int,
+    originals_there: Iterable[str] = (),
+) -> Staged:
     """Write each original as original/<safe name> (read-only) and as the working copy <folder name>[_n].<ext>, and
-    what a slicer made under its own name; all of it synced."""
-    desk = _Desk(staging, folder_name, now.replace(microsecond=0), name_limit - len(" 99"))
+    what a slicer made under its own name; all of it synced.
+
+    `originals_there` are names in original/ that are taken already.
+    """
+    taken = {comparable(name) for name in originals_there}
+    desk = _Desk(staging, folder_name, now.replace(microsecond=0), name_limit - len(" 99"), taken)
     (staging / ORIGINAL).mkdir()
     for incoming in files:
         (desk.original if incoming.role == "original" else desk.made_by_slicer)(incoming)
@@ -60,13 +85,15 @@ class _Desk:
     folder_name: str
     now: datetime
     name_limit: int
+    taken: set[str]
+    """Names in original/."""
     kept: list[FileRecord] = field(default_factory=list)
     working: list[FileRecord] = field(default_factory=list)
     made: list[FileRecord] = field(default_factory=list)
 
     def original(self, incoming: Incoming) -> None:
-        taken = {comparable(record.name.removeprefix(f"{ORIGINAL}/")) for record in self.kept}
-        name = distinct(safe_file_name(incoming.name, self.name_limit), taken)
+        name = distinct(safe_file_name(incoming.name, self.name_limit), self.taken)
+        self.taken.add(comparable(name))
         path = self.staging / ORIGINAL / name
         record = self._record(f"{ORIGINAL}/{name}", "original", incoming, path)
         number = len(self.kept) + 1
@@ -94,6 +121,15 @@ class _Desk:
             source=incoming.source,
             uploaded_as=incoming.name if role == "original" else None,
         )
+
+
+def next_version(folder_name: str, names: Iterable[str]) -> str:
+    """What working copies of a new version are called, where files with `names` are in the folder: `<name>_v2` …"""
+    taken = {comparable(name) for name in names}
+    version = 2
+    while any(name.startswith(comparable(f"{folder_name}_v{version}")) for name in taken):
+        version += 1
+    return f"{folder_name}_v{version}"
 
 
 def _store(stream: BinaryIO, path: Path) -> tuple[int, str]:

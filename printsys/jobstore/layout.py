@@ -73,6 +73,10 @@ class Layout:
 
     def job_folders(self, statuses: tuple[Status, ...] = tuple(Status)) -> Iterator[Path]:
         """Every folder in the status folders that could be a job; hidden ones are not."""
+        return (self.root / place for place in self.job_places(statuses))
+
+    def job_places(self, statuses: tuple[Status, ...] = tuple(Status)) -> Iterator[str]:
+        """As `job_folders`, relative to storage/ with forward slashes: for walking 100,000 of them."""
         for status in statuses:
             try:
                 entries = list(os.scandir(self.status(status)))
@@ -80,7 +84,7 @@ class Layout:
                 continue
             for entry in entries:
                 if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
-                    yield Path(entry.path)
+                    yield f"{status.value}/{entry.name}"
 
     def named_for(self, job_id: str, within: tuple[Path, ...]) -> Iterator[Path]:
         """Folders whose name ends with this id, in `within` (folders of job folders)."""

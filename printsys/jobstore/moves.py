@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from printsys.domain.job import Job
 from printsys.jobstore import fs
 from printsys.jobstore.jsontext import JsonProblem, decode_object
-from printsys.jobstore.layout import Layout
+from printsys.jobstore.layout import ASIDE, Layout
 from printsys.jobstore.log import Log
 from printsys.jobstore.stored import is_deleted
 
 
-def write_intent(layout: Layout, folder: Path, to: Path, seq: int, job_id: str) -> None:
-    """Say, before it happens, that the event `seq` moves `folder` into the folder `to`."""
+def write_intent(layout: Layout, folder: Path, to: Path, seq: int, job_id: str, parcel: Path | None = None) -> None:
+    """Say, before it happens, that the event `seq` moves `folder` into the folder `to`, and brings the files that are
+    staged in `parcel`."""
     told = {"from": layout.relative(folder), "to": layout.relative(to / folder.name), "seq": seq}
+    if parcel is not None:
+        told["parcel"] = parcel.name
     fs.replace(layout.intent(job_id), json.dumps(told).encode() + b"\n")
 
 
@@ -29,6 +33,45 @@ def read_intent(layout: Layout, job_id: str) -> int | None:
     except JsonProblem:
         seq = None
     return seq if isinstance(seq, int) else 1 << 62
+
+
+def announced_parcel(layout: Layout, job_id: str) -> Path | None:
+    """The staged files that the job's intent announces, if there is one and it names any."""
+    try:
+        told = decode_object(fs.read_if_there(layout.intent(job_id)) or b"{}").get("parcel")
+    except JsonProblem:
+        return None
+    # A name, never a path: whatever the file says, nothing outside staging/ is touched.
+    is_name = isinstance(told, str) and told.startswith(f"{job_id}.") and Path(told).name == told
+    return layout.staging / str(told) if is_name else None
+
+
+def bring(parcel: Path, folder: Path) -> None:
+    """Put the staged files into the job folder, each by one rename that replaces nothing. May be run again anywhere.
+
+    Where a person has put a file of that name there meanwhile, ours is kept in aside/: it is noticed and raised.
+    """
+    for source in _files_in(parcel):
+        target = folder / source.relative_to(parcel)
+        target.parent.mkdir(exist_ok=True)
+        try:
+            fs.rename_folder(source, target)
+        except FileExistsError:
+            (folder / ASIDE).mkdir(exist_ok=True)
+            os.replace(source, folder / ASIDE / f"sent-{source.name}")
+        fs.sync_folder(target.parent)
+    fs.sync_folder(folder)
+    fs.remove_tree(parcel)
+
+
+def _files_in(parcel: Path) -> list[Path]:
+    """Raises what the disk refuses; `rglob` would pass over a folder that it may not read."""
+    with os.scandir(parcel) as entries:
+        inside = list(entries)
+    found: list[Path] = []
+    for entry in sorted(inside, key=lambda entry: entry.name):
+        found += _files_in(Path(entry.path)) if entry.is_dir(follow_symlinks=False) else [Path(entry.path)]
+    return found
 
 
 def drop_intent(layout: Layout, job_id: str) -> None:
@@ -49,6 +92,12 @@ def finish_move(layout: Layout, folder: Path, job: Job, log: Log) -> tuple[Path,
     if seq > log.seq:
         drop_intent(layout, job.id)
         return folder, None
+    parcel = announced_parcel(layout, job.id)
+    if parcel is not None and parcel.exists():
+        try:
+            bring(parcel, folder)
+        except OSError as error:
+            return folder, f"its new files cannot be put into it yet ({error.strerror})"
     parent = layout.trash if is_deleted(log) else layout.status(job.status)
     if folder.parent != parent:
         try:

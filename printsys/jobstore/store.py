@@ -21,9 +21,9 @@ from printsys.errors import DamagedJob, JobBusy, JobNotFound, StaleJob, StorageF
 from printsys.jobstore import away as away_notes
 from printsys.jobstore import fs, moves, repair
 from printsys.jobstore.files import sha256_of
-from printsys.jobstore.incoming import Incoming, Staged, stage_files
+from printsys.jobstore.incoming import Incoming, Parcel, Staged, next_version, stage_files
 from printsys.jobstore.jsontext import decode_object
-from printsys.jobstore.layout import EVENTS, METADATA, Layout, file_inside
+from printsys.jobstore.layout import EVENTS, METADATA, ORIGINAL, Layout, file_inside
 from printsys.jobstore.log import Log
 from printsys.jobstore.restore import restore_record
 from printsys.jobstore.stored import Stored
@@ -39,6 +39,7 @@ class Change:
     before: Stored
     drafts: list[Draft] = field(default_factory=list)
     to_trash: bool = False
+    parcel: Parcel | None = None
     result: Stored = field(init=False)
 
     def __post_init__(self) -> None:
@@ -59,6 +60,15 @@ def require_current(stored: Stored, seen: int | None) -> None:
     since = news_since(stored.events, seen)
     if since or seen > stored.job.revision:
         raise StaleJob(stored.id, seen, stored.job.revision, since)
+
+
+def _parcel_lock(job_id: str) -> str:
+    """Held while files for an existing job are staged; its own lock is free meanwhile."""
+    return f"{job_id}.new"
+
+
+def _names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()] if folder.is_dir() else []
 
 
 class JobStore:
@@ -118,6 +128,7 @@ class JobStore:
         if seen is None and near is not None and naming.id_in_folder_name(near.name) == job_id:
             seen = near
         if seen is not None and seen.parent != self.layout.trash and repair.lies_where_it_says(seen, job_id):
+            self._last_seen[job_id] = seen
             return seen
         for search in (self._of_that_name(seen), self._named_for(job_id), self.layout.job_folders()):
             found = [folder for folder in search if repair.id_inside(folder) == job_id]
@@ -214,6 +225,25 @@ class JobStore:
         log = repair.with_batch(Log((), None, 0), batch)
         return Stored(target, status, job, batch.document, log, digest=sha256(batch.metadata))
 
+    @contextmanager
+    def staged(self, job_id: str, files: Sequence[Incoming]) -> Iterator[Parcel]:
+        """`files` on their way into a job that exists, written and synced outside its lock. A change takes them over
+        by `change.parcel`; what none has taken is gone afterwards. Raises what `create` does, and JobNotFound."""
+        stored = self.load(job_id)
+        place = self.layout.staging / f"{job_id}.{self._random_bits(32):08x}"
+        with self._locked(_parcel_lock(job_id)), self._disk_errors():
+            place.mkdir(parents=True)
+            try:
+                name = next_version(stored.folder.name, (entry.name for entry in stored.folder.iterdir()))
+                there = _names_in(stored.folder / ORIGINAL)
+                made = stage_files(place, name, files, self.clock(), self.layout.file_name_limit, there)
+                fs.sync_folder(place)
+                parcel = Parcel(place, made.files)
+                yield parcel
+            finally:
+                if place.exists() and not (moves.announced_parcel(self.layout, job_id) == place and parcel.is_taken):
+                    fs.remove_tree(place)
+
     def _is_taken(self, job_id: str) -> bool:
         """Whether any folder carries this id: in its name (trash and staging too), or inside one that was renamed."""
         places = (*(self.layout.status(s) for s in Status), self.layout.trash, self.layout.quarantine)
@@ -260,9 +290,12 @@ class JobStore:
         moves_folder = change.to_trash or after.job.status != before.job.status
         parent = self.layout.trash if change.to_trash else self.layout.status(after.job.status)
         metadata = before.folder / METADATA
-        if moves_folder and parent != before.folder.parent:
-            moves.write_intent(self.layout, before.folder, parent, after.log.seq, before.id)
+        parcel = change.parcel.place if change.parcel is not None else None
+        if (moves_folder and parent != before.folder.parent) or parcel is not None:
+            moves.write_intent(self.layout, before.folder, parent, after.log.seq, before.id, parcel)
         fs.append(before.folder / EVENTS, batch.lines, log.length)
+        if change.parcel is not None:
+            change.parcel.is_taken = True
         # From here on the change has happened: what the disk refuses now is finished when the job is next touched.
         try:
             fs.replace(metadata, batch.metadata, lambda: sha256(fs.read(metadata)) == before.digest)
@@ -401,7 +434,10 @@ class JobStore:
         return touched
 
     def _drop_abandoned(self, staging: Path) -> list[str]:
-        lock = self._lock(staging.name)
+        job_id, dot, _ = staging.name.partition(".")
+        if dot and moves.announced_parcel(self.layout, job_id) == staging:
+            return []  # its files are a job's already; they wait for the disk
+        lock = self._lock(_parcel_lock(job_id) if dot else job_id)
         try:
             lock.acquire(timeout=0)
         except Timeout:

@@ -17,12 +17,12 @@ from typing import BinaryIO
 from urllib.parse import unquote
 
 from printsys.errors import FileRefused
+from printsys.safezip import MOST_PARTS, directory_entries
 
 CHUNK = 1 << 16
 MAX_RATIO = 100
 MAX_UNPACKED = 1 << 30
 """A true 3MF of a million triangles unpacks 19 to 87 MB: these caps are far from any honest file."""
-MAX_PARTS = 10_000
 DAMAGED = "is a 3MF file that is damaged or cut short. Please export it again."
 TOO_MUCH = "unpacks to far more than a model needs. Please simplify it and export it again."
 MODEL_PART = re.compile(r"\.model$", re.IGNORECASE)
@@ -56,7 +56,6 @@ STL_START = re.compile(rb"(\xef\xbb\xbf)?\s*solid", re.IGNORECASE)
 STL_FACET = re.compile(rb"(?:^|[\r\n])[ \t]*facet\b", re.IGNORECASE)
 OBJ_POINT = re.compile(rb"(?:^|[\r\n])[ \t]*v[ \t]")
 OBJ_FACE = re.compile(rb"(?:^|[\r\n])[ \t]*f(?:[ \t]+[-0-9/]+){3}")
-DIRECTORY_ENTRY = b"PK\x01\x02"
 EXPORT = "Please export your model as STL, OBJ or 3MF."
 
 
@@ -143,7 +142,7 @@ def _whole_lines(stream: BinaryIO) -> Iterator[bytes]:
 def _3mf(stream: BinaryIO, head: bytes, size: int) -> str | None:
     if not head.startswith(b"PK"):
         return f"is not a 3MF file, whatever its name says. {EXPORT}"
-    if _directory_entries(stream) > MAX_PARTS:  # zipfile would hold them all in memory before we could count
+    if directory_entries(stream) > MOST_PARTS:
         return TOO_MUCH
     try:
         with zipfile.ZipFile(stream) as package:
@@ -159,17 +158,6 @@ def _3mf(stream: BinaryIO, head: bytes, size: int) -> str | None:
         struct.error,
     ):
         return DAMAGED
-
-
-def _directory_entries(stream: BinaryIO) -> int:
-    """At least as many as the zip directory has, by their signature."""
-    count, tail = 0, b""
-    stream.seek(0)
-    while chunk := stream.read(CHUNK):
-        count += (tail + chunk).count(DIRECTORY_ENTRY)
-        tail = chunk[-3:]
-    stream.seek(0)
-    return count
 
 
 def _package(package: zipfile.ZipFile, size: int) -> str | None:

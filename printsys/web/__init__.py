@@ -10,7 +10,23 @@ from flask_wtf import CSRFProtect
 
 from indexer.notices import Notices
 from printsys.config import ROOT, Settings
-from printsys.web import api, attention, auth, errors, health, limits, live, security, staff, student, words
+from printsys.web import (
+    api,
+    attention,
+    auth,
+    check,
+    errors,
+    health,
+    limits,
+    live,
+    mails,
+    pictures,
+    resubmit,
+    security,
+    staff,
+    student,
+    words,
+)
 from printsys.web.house import EXTENSION
 from printsys.wiring import House, build
 
@@ -40,8 +56,8 @@ def create_app(house: House) -> Flask:
     limits.init(app)
     for part in (security, errors, words):
         part.init(app)
-    for blueprint in (student.pages, auth.pages, staff.pages, attention.pages, api.pages, live.pages, health.pages):
-        app.register_blueprint(blueprint)
+    for room in (student, check, resubmit, auth, staff, pictures, attention, mails, api, live, health):
+        app.register_blueprint(room.pages)
     return app
 
 

@@ -8,14 +8,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
+from typing import Any
 
 from indexer.queries import JobRow
+from printsys.config import Lab
 from printsys.domain.events import STUDENT
-from printsys.domain.job import LIVE, Job, Status
+from printsys.domain.job import LIVE, Job, Status, parse
 from printsys.domain.mails import held_back
+from printsys.domain.owed_work import preview_of
 from printsys.domain.workflow import Step, steps_from
 from printsys.errors import MirrorDown, PrintSysError, StorageOffline
 from printsys.jobstore import Stored
+from printsys.model_findings import MINOR, findings_of
+from printsys.models3d.findings import Finding
 from printsys.wiring import House
 
 PAGE = 50
@@ -50,6 +55,10 @@ class Card:
     files: int
     hint: str | None
     link_expired: datetime | None
+    picture: str | None
+    """Of its print file or model, under previews/."""
+    findings: tuple[Finding, ...]
+    """What speaks against printing the student's models."""
     held_back: datetime | None
     """Until when the e-mail of a folder that was dragged waits: so long dragging back, or *Undo*, undoes all."""
 
@@ -64,7 +73,7 @@ class Card:
         return waits_for_student(self.status)
 
     @classmethod
-    def of_row(cls, row: JobRow) -> Card:
+    def of_row(cls, row: JobRow, lab: Lab) -> Card:
         return cls(
             id=row.id, revision=row.revision, status=row.status, status_since=row.status_since,
             student_name=row.student_name, method=row.method, color=row.color, printer=row.printer,
@@ -72,10 +81,11 @@ class Card:
             unreviewed=row.unreviewed, notes=row.notes, message=row.message, due_date=row.due_date, copies=row.copies,
             files=len(row.sent_files), hint=_hint(row.problem, row.move_pending, row.asked_by_hand),
             link_expired=_expired(row.status, row.expires_at), held_back=_future(row.next_mail_at),
+            **_seen(parse(row.document), lab),
         )  # fmt: skip
 
     @classmethod
-    def of(cls, stored: Stored) -> Card:
+    def of(cls, stored: Stored, lab: Lab) -> Card:
         job: Job = stored.job
         estimate = job.estimate
         return cls(
@@ -86,11 +96,19 @@ class Card:
             cost=estimate.cost if estimate else None, paid=job.payment.amount if job.payment else None,
             unreviewed=job.status is Status.UPLOADED and job.reviewed_at is None, notes=job.notes or "",
             message=job.request.message or "", due_date=job.request.due_date, copies=job.request.copies,
-            files=sum(1 for record in job.files if record.role == "original"),
+            files=len(job.sent_files),
             hint=_hint(str(stored.problem) if stored.problem else None, stored.move_pending, stored.asked_by_hand),
             link_expired=_expired(job.status, job.confirmation.expires_at if job.confirmation else None),
-            held_back=_future(held_back(stored.events)),
+            held_back=_future(held_back(stored.events)), **_seen(job, lab),
         )  # fmt: skip
+
+
+def _seen(job: Job, lab: Lab) -> dict[str, Any]:
+    """The picture of what is printed or, before that is known, of what was sent; and what was found about that."""
+    print_files = [record for name in job.print_files if (record := job.file(name))]
+    made = (name for record in (*print_files, *job.sent_files) if (name := preview_of(record)))
+    found = (one for record in job.sent_files for one in findings_of(record, job, lab) if one.grade != MINOR)
+    return {"picture": next(made, None), "findings": tuple(found)}
 
 
 def waits_for_student(status: Status) -> bool:
@@ -141,7 +159,7 @@ def shelf(house: House, status: Status | None, q: str, page: int) -> Shelf:
         total = house.queries.count(status, q)
         page = max(1, min(page, math.ceil(total / PAGE)))
         rows = house.queries.jobs(status, q, PAGE, (page - 1) * PAGE, oldest_first=status in LIVE)
-        return Shelf([Card.of_row(row) for row in rows], status, counts, total, page, banners)
+        return Shelf([Card.of_row(row, house.lab) for row in rows], status, counts, total, page, banners)
     except MirrorDown:
         return _from_folders(house, status, q, [*banners, DATABASE_DOWN])
 
@@ -172,7 +190,7 @@ def _read(house: House, statuses: tuple[Status, ...]) -> Iterator[tuple[str, Car
     """(folder's name, the job in it or why it cannot be read). Folders that are no jobs are not named."""
     for job_id, folder in house.store.ids(statuses):
         try:
-            yield folder.name, Card.of(house.store.load(job_id))
+            yield folder.name, Card.of(house.store.load(job_id), house.lab)
         except PrintSysError as error:
             yield folder.name, error
 

@@ -88,10 +88,12 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 
 def _csrf(error: CSRFError) -> ResponseReturnValue:
     """A form that lay open for too long. The student's form comes back as it was typed."""
-    from printsys.web import student
+    from printsys.web import resubmit, student
 
     if request.endpoint == "student.submit_post":
         return student.again_after_pause()
+    if request.endpoint == "resubmit.send" and (page := resubmit.again_after_pause()) is not None:
+        return page
     face = Face(400, "This page was open for too long", "Please go back, reload the page, and send it again.")
     return _answer(face, face.advice)
 

@@ -58,6 +58,10 @@ def _keep_price(one: Finding) -> Stored:
     return house().actions.perform(_job_of(one), "keep-price", NoFacts(), current_actor())
 
 
+def _resend_mail(one: Finding) -> Stored:
+    return house().actions.send_failed_again(_job_of(one), current_actor())
+
+
 def _retry_move(one: Finding) -> Stored:
     stored = house().store.load(_job_of(one))
     if stored.move_pending is not None:
@@ -108,6 +112,8 @@ FIXES = {
     "accept-move": Fix("Leave the move as it is", "The job goes on without it.", _accept_move),
     "keep-price": Fix("Keep the agreed price", "The agreed price is kept.", _keep_price),
     "retry-move": Fix("Try to move it again", "The folder is where it belongs.", _retry_move),
+    "resend-mail": Fix("Send it again", "The e-mail is in line again.", _resend_mail),
+    "change-address": Fix("Change the address", form="details"),
     "restore-metadata": Fix("Restore metadata.json", "Restored; the other file is in “aside”.", _restore_metadata),
     "restore-record": Fix("Begin the record anew", "The job can go on; the old record is in “aside”.", _restore_record),
     "restore-original": Fix("Restore the original", "The student's own file is back.", _restore_original),

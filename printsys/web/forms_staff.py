@@ -21,10 +21,12 @@ from wtforms import (
 
 from printsys.config import Lab
 from printsys.domain.drags import still_missing
+from printsys.domain.events import STAFF
 from printsys.domain.job import Job, Status, plain
 from printsys.errors import InvalidInput
 from printsys.jobstore import Stored
 from printsys.jobstore.files import Seen, printable
+from printsys.prefill import Prefill, prefill
 from printsys.web.forms import Choice, each
 from printsys.web.words import ago, local, size, status_name
 
@@ -80,21 +82,24 @@ class FilesForm(ActionForm):
 
     def prepare(self, stored: Stored, lab: Lab) -> None:
         super().prepare(stored, lab)
-        found = printable(stored.folder)
-        self.print_file.choices = [Choice(seen.name, _described(seen)) for seen in found]
+        old = {record.name for record in stored.job.files if record.is_superseded}
+        found = sorted(printable(stored.folder), key=lambda seen: seen.name in old)
+        self.print_file.choices = [Choice(seen.name, _described(seen, seen.name in old)) for seen in found]
         if not self.is_submitted():
             names = [seen.name for seen in found]
             chosen = [name for name in stored.job.print_files if name in names]
             self.print_file.data = chosen or names[:1]
 
 
-def _described(seen: Seen) -> str:
+def _described(seen: Seen, is_old: bool) -> str:
     saved = datetime.fromtimestamp(seen.mtime_ns / 1e9, UTC)
     passed = ago(saved)
-    return f"{seen.name} ({size(seen.size)}, saved {passed if passed == 'just now' else passed + ' ago'})"
+    words = [size(seen.size), f"saved {passed if passed == 'just now' else passed + ' ago'}"]
+    return f"{seen.name} ({', '.join(words + ['of an earlier version'] * is_old)})"
 
 
 class ApproveForm(FilesForm):
+    read = Prefill()
     material = SelectField("Material")
     weight_g = StringField("Weight in grams", render_kw=DECIMAL)
     volume_ml = StringField("Volume in millilitres", render_kw=DECIMAL)
@@ -113,9 +118,22 @@ class ApproveForm(FilesForm):
             self.optional.add("weight_g")
         if job.request.copies > 1:
             self.weight_g.description = f"Of all {job.request.copies} copies together."
-        if job.estimate is not None and not self.is_submitted():
+        if not self.is_submitted():
+            self._begin_with_what_is_known(stored, lab, known)
+
+    def _begin_with_what_is_known(self, stored: Stored, lab: Lab, known: str | None) -> None:
+        """What staff said of this job before; else what the chosen files say of themselves."""
+        figures = ("weight_g", "volume_ml", "time_h")
+        estimate = stored.job.estimate
+        if estimate is not None and estimate.source == STAFF:
             self.material.data = known
-            _prefill(self, job.estimate, ("weight_g", "volume_ml", "time_h"))
+            _prefill(self, estimate, figures)
+            return
+        self.read = prefill(stored, self.print_file.data or [], lab)
+        if self.read.material:
+            self.material.choices = each(_with(self.read.material, [choice.value for choice in self.material.choices]))
+            self.material.data = self.read.material
+        _prefill(self, self.read, figures)
 
 
 def _prefill(form: ActionForm, known: Any, names: Iterable[str]) -> None:

@@ -7,17 +7,19 @@ from flask.typing import ResponseReturnValue
 
 from printsys.errors import MirrorDown, StorageOffline
 from printsys.web.house import house
+from printsys.web.mail_state import mail_state
 
 pages = Blueprint("health", __name__)
 
 
 @pages.get("/healthz")
 def healthz() -> ResponseReturnValue:
-    """200 while the lab can work (a database that is down is only `degraded`), 503 without storage."""
-    components = {"storage": _storage(), "database": _database()}
+    """200 while the lab can work (without its database or its worker it is only `degraded`), 503 without storage."""
+    mail = mail_state()
+    components = {"storage": _storage(), "database": _database(), "worker": "ok" if mail.is_working else "down"}
     down = components["storage"] != "ok"
     status = "down" if down else "ok" if all(state == "ok" for state in components.values()) else "degraded"
-    return jsonify(status=status, components=components), 503 if down else 200
+    return jsonify(status=status, components=components, mail=mail.as_json()), 503 if down else 200
 
 
 def _storage() -> str:

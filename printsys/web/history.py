@@ -16,8 +16,12 @@ Data = dict[str, Any]
 MAIL_NAMES = {
     "received": "“We have your model”",
     "approved": "the price and the confirmation link",
+    "reminder": "the reminder to confirm",
+    "expired": "“Your time to confirm is over”",
     "rejected": "why it is not printed",
     "completed": "“Ready to collect”",
+    "uncollected": "the reminder to collect",
+    "receipt": "the receipt",
 }
 
 
@@ -101,6 +105,8 @@ SENTENCES: dict[EventType, Callable[[Data], str]] = {
     EventType.THUMBNAIL_MADE: lambda d: "A picture was made",
     EventType.ORIGINAL_RESTORED: lambda d: f"The student's own {d.get('name') or 'file'} was restored",
     EventType.FACTS_SUPPLIED: lambda d: f"Filled in: {_list(d.get('supplied', []))}",
+    EventType.CONFIRMATION_EXPIRED: lambda d: "The time to confirm ran out",
+    EventType.RESUBMITTED: lambda d: f"Sent again by the student: {', '.join(_sent(d)) or 'the same model'}",
     EventType.MOVE_UNDONE: lambda d: f"The move was undone; back to {status_name(d.get('to'))}",
     EventType.MOVE_ACCEPTED: lambda d: "The move was left as it is",
     EventType.EVENT_LOST: lambda d: "What happened here is not known any more",

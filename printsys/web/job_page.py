@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from printsys import pulse
+from printsys.config import Lab
 from printsys.domain import workflow
 from printsys.domain.drags import last_move, still_missing
 from printsys.domain.estimates import open_difference
 from printsys.domain.events import STAFF
-from printsys.domain.job import FileRecord
-from printsys.domain.mails import owed
+from printsys.domain.job import FileRecord, Job
+from printsys.domain.mails import Mail, owed
+from printsys.domain.owed_work import MODELS, kind_of, preview_of
 from printsys.domain.workflow import Step
 from printsys.jobstore import Stored
 from printsys.jobstore.files import Seen, list_files, printable
 from printsys.jobstore.stored import is_deleted
+from printsys.model_findings import facts_of, findings_of
+from printsys.models3d.findings import Finding
+from printsys.models3d.inspect import ModelFacts
+from printsys.readings import facts_of as slicer_facts
+from printsys.readings import reading
 from printsys.student_texts import reasons
 from printsys.web.cards import Card
 from printsys.web.forms_staff import ACTION_FORMS, ActionForm, form_for
 from printsys.web.history import MAIL_NAMES, history
-from printsys.web.words import when
+from printsys.web.words import amount, when
 from printsys.wiring import House
 
 HARMFUL = ("reject", "delete", "fail")
@@ -55,10 +64,18 @@ class FileLine:
     about: str
     sha256: str | None
     is_there: bool = True
+    picture: str | None = None
+    """Under previews/."""
+    facts: ModelFacts | None = None
+    findings: tuple[Finding, ...] = ()
+    trouble: str | None = None
+    """Why nothing is known of a model."""
+    sliced: tuple[str, ...] = ()
+    can_view: bool = False
 
 
 def job_page(house: House, stored: Stored) -> dict[str, Any]:
-    card = Card.of(stored)
+    card = Card.of(stored, house.lab)
     buttons = [_button(step, stored, house, card) for step in _offered(stored)]
     main = [button for button in buttons if button.action not in (*BELOW, *ELSEWHERE) or button.kind == "primary"]
     return {
@@ -73,9 +90,10 @@ def job_page(house: House, stored: Stored) -> dict[str, Any]:
         "moved_by_hand": last_move(stored.events),
         "held_back": card.held_back,
         "waiting_mails": [(MAIL_NAMES.get(mail.mail, mail.mail), mail) for mail in owed(stored.events, stored.id)],
+        "held_up": beat.holding_up(stored.id) if (beat := pulse.read(house.settings)) else None,
         "reasons": reasons(stored.job, house.lab),
         "printer": house.lab.printer(stored.job.request.printer),
-        "files": files_of(stored),
+        "files": [_with_what_is_known(line, stored, house) for line in files_of(stored)],
     }
 
 
@@ -108,6 +126,8 @@ def sends(step: Step, stored: Stored) -> str:
     """What the form's own button says: to whom an e-mail goes, too."""
     if step.mail is None or step.action == "resend-email" or not stored.job.student.email:
         return {"delete": "Delete this job"}.get(step.action, step.label)
+    if step.mail == Mail.RECEIPT:
+        return f"{step.label}, e-mail the receipt"
     first = stored.job.student.name.split()[:1]
     return f"{step.label} and e-mail {first[0] if first else 'the student'}"
 
@@ -116,7 +136,8 @@ def files_of(stored: Stored) -> list[FileLine]:
     """What lies in the folder, slicer output first; what the student sent; what is recorded and gone."""
     found = list(list_files(stored.folder))
     likely = [seen.name for seen in printable(stored.folder)]
-    found.sort(key=lambda s: (likely.index(s.name) if s.name in likely else len(likely), s.name.casefold()))
+    old = {record.name for record in stored.job.files if record.is_superseded}
+    found.sort(key=lambda s: (s.name in old, likely.index(s.name) if s.name in likely else 99, s.name.casefold()))
     there = {seen.name for seen in found}
     sent = [record for record in stored.job.files if record.role == "original"]
     gone = [record for record in stored.job.files if record.role != "original" and record.name not in there]
@@ -127,10 +148,50 @@ def files_of(stored: Stored) -> list[FileLine]:
     ]
 
 
+def _with_what_is_known(line: FileLine, stored: Stored, house: House) -> FileLine:
+    """What was found out about the file's bytes: by the record of another file with the same, where that has it."""
+    record = stored.job.file(line.name)
+    if record is None or not line.is_there or line.sha256 is None:
+        return line
+    same = next((f for f in stored.job.files if f.sha256 == record.sha256 and (f.model or f.slicer)), record)
+    name = preview_of(same)
+    facts = facts_of(same)
+    return replace(
+        line,
+        picture=name if name and (stored.folder / name).is_file() else None,
+        facts=facts if facts is not None and facts.triangles else None,
+        findings=tuple(findings_of(same, stored.job, house.lab)) if record.role == "original" else (),
+        trouble=(same.model or {}).get("trouble"),
+        sliced=tuple(_said_by_slicer(same, stored.job, house.lab)),
+        can_view=kind_of(line.name) in MODELS,
+    )
+
+
+def _said_by_slicer(record: FileRecord, job: Job, lab: Lab) -> Iterator[str]:
+    facts = slicer_facts(record)
+    if facts is None:
+        return
+    read = reading(record.name, facts, lab.method(job.request.method))
+    if facts.program is not None:
+        yield facts.maker
+    if read is not None:
+        yield from (
+            f"{amount(number)} {unit}"
+            for number, unit in ((read.weight_g, "g"), (read.volume_ml, "ml"), (read.time_h, "h"))
+            if number is not None
+        )
+        if read.material:
+            yield read.material
+    if facts.layer_height_mm:
+        yield f"{amount(facts.layer_height_mm)} mm layers"
+    yield from facts.warnings
+
+
 def _lying_there(stored: Stored, seen: Seen) -> FileLine:
     record = stored.job.file(seen.name)
     words = ["print file"] if seen.name in stored.job.print_files else []
     words += ["working copy"] if record and record.role == "working" else []
+    words += ["of an earlier version"] if record and record.is_superseded else []
     words.append(f"saved {when(datetime.fromtimestamp(seen.mtime_ns / 1e9, UTC))}")
     # The record's hash is the file's only as long as it was not saved over.
     known = record.sha256 if record and record.size == seen.size else None
@@ -139,6 +200,7 @@ def _lying_there(stored: Stored, seen: Seen) -> FileLine:
 
 def _sent_in(stored: Stored, record: FileRecord) -> FileLine:
     about = "as the student sent it" if record.source == "upload" else f"from {record.source}"
+    about += ", an earlier version" if record.is_superseded else ""
     is_there = (stored.folder / record.name).is_file()
     shown = record.uploaded_as or record.name
     return FileLine(record.name, shown, record.size, f"{about} · {when(record.added_at)}", record.sha256, is_there)

@@ -11,11 +11,13 @@ from printsys import adopt
 from printsys.domain import facts, workflow
 from printsys.domain.events import STAFF, EventType
 from printsys.domain.facts import read_facts
-from printsys.domain.job import LIVE, Status
+from printsys.domain.job import LIVE, Status, plain
 from printsys.domain.workflow import Step
 from printsys.errors import InvalidInput, JobNotFound, PrintSysError, StaleJob, TransitionNotAllowed
 from printsys.jobstore import Stored
+from printsys.jobstore.files import printable
 from printsys.jobstore.store import require_current
+from printsys.prefill import prefill
 from printsys.web.auth import current_actor, login_required
 from printsys.web.cards import Card, shelf
 from printsys.web.errors import face_of
@@ -24,6 +26,7 @@ from printsys.web.forms_staff import form_for
 from printsys.web.history import history
 from printsys.web.house import house
 from printsys.web.job_page import HARMFUL, job_page, label, sends
+from printsys.web.mail_state import mail_state
 from printsys.web.words import amount, money, status_name
 
 pages = Blueprint("staff", __name__, url_prefix="/dashboard")
@@ -43,7 +46,8 @@ def dashboard() -> ResponseReturnValue:
     status = Status(wanted) if wanted in set(Status) else None
     found = shelf(house(), status, q, max(1, request.args.get("page", 1, type=int)))
     missed = bool(house().store.away().lines)
-    return render_template("staff/dashboard.html", shelf=found, q=q, banners=found.banners, LIVE=LIVE, missed=missed)
+    more = {"LIVE": LIVE, "missed": missed, "mail": mail_state()}
+    return render_template("staff/dashboard.html", shelf=found, q=q, banners=found.banners, **more)
 
 
 @pages.get("/jobs/<job_id>")
@@ -138,7 +142,7 @@ def _refused(stored: Stored, refused: TransitionNotAllowed) -> ResponseReturnVal
 
 def _conflict(action: str, stored: Stored, stale: StaleJob) -> ResponseReturnValue:
     """Somebody was faster. What was typed is kept, beside what happened; sending it again is a decision of its own."""
-    shown = {"lines": history(stale.since), "card": Card.of(stored)}
+    shown = {"lines": history(stale.since), "card": Card.of(stored, house().lab)}
     try:
         step = workflow.find_step(action, stored.job.status, current_actor())
     except TransitionNotAllowed as over:
@@ -185,6 +189,18 @@ def quote(job_id: str) -> ResponseReturnValue:
         return jsonify(text="")
     text = f"{money(price.cost)}: {amount(price.amount)} {price.unit} × {money(price.rate)}"
     return jsonify(text=f"{money(price.cost)}, the minimum charge" if price.is_minimum else text)
+
+
+@pages.get("/jobs/<job_id>/read")
+@login_required
+def read(job_id: str) -> ResponseReturnValue:
+    """What the chosen files (`print_file`, repeatable) say of themselves, for a form that is being filled in."""
+    stored = house().store.load(job_id)
+    offered = {seen.name for seen in printable(stored.folder)}
+    said = prefill(stored, [name for name in request.args.getlist("print_file") if name in offered], house().lab)
+    figures = {name: getattr(said, name) for name in ("weight_g", "volume_ml", "time_h")}
+    told = {name: plain(figure) if figure is not None else None for name, figure in figures.items()}
+    return jsonify(told | {"material": said.material, "source": said.source, "remarks": said.remarks})
 
 
 @pages.get("/jobs/<job_id>/files/<path:name>")

@@ -15,6 +15,7 @@ from flask.typing import ResponseReturnValue
 from printsys.actions import check_offered, not_offered, require_open_confirmation
 from printsys.domain.facts import OptionalReasonFacts, SubmitFacts, read_facts
 from printsys.domain.job import Status
+from printsys.domain.workflow import resubmission_key
 from printsys.errors import (
     InvalidInput,
     StorageFailure,
@@ -23,8 +24,10 @@ from printsys.errors import (
     TokenUsed,
     TransitionNotAllowed,
 )
-from printsys.jobstore import Stored
+from printsys.jobstore import Incoming, Stored
+from printsys.modelcheck import refusals
 from printsys.student_texts import WAY, reasons
+from printsys.web.check import checked_files, checked_job
 from printsys.web.forms import SubmitForm, with_errors
 from printsys.web.house import house
 from printsys.web.limits import limiter, no_submit_limit, submit_limit
@@ -39,6 +42,7 @@ NOT_STORED = (
     "We cannot store your model at the moment, so nothing was sent. What you typed is still here: "
     "please try again in a few minutes."
 )
+PAUSED = "This page was open for long. What you typed is still here; please choose your file and send it again."
 
 
 @dataclass
@@ -58,7 +62,7 @@ class SentForm:
         return self.files == digests(request.files.getlist("file"))
 
     def made(self, stored: Stored) -> None:
-        originals = [record for record in stored.job.files if record.role == "original"]
+        originals = stored.job.sent_files
         self.job_id, self.answers = stored.id, _answers()
         self.files = [(record.uploaded_as or "", record.sha256) for record in originals]
 
@@ -125,12 +129,17 @@ def again_after_pause() -> ResponseReturnValue:
     """The form as it was typed, where it lay open for longer than a form is good for."""
     form = SubmitForm.of(house().lab)
     form.submission.data = form.submission.data or secrets.token_urlsafe(16)
-    pause = "This page was open for long. What you typed is still here; please choose your file and send it again."
-    return _form_page(form, [pause]), 400
+    return _form_page(form, [PAUSED]), 400
 
 
 def _submit() -> Stored:
-    """All that is wrong is said at once: what is missing, what the lab does not offer, what is wrong with the files."""
+    return house().actions.submit(*read_request())
+
+
+def read_request(files_needed: bool = True) -> tuple[SubmitFacts, list[Incoming]]:
+    """What was filled in, and the files. InvalidInput says all that is wrong at once: what is missing, what the lab
+    does not offer, what is wrong with the files."""
+    said: SubmitFacts | None = None
     wrong: dict[str, list[str]] = {}
     try:
         said = read_facts(SubmitFacts, request.form)
@@ -143,14 +152,16 @@ def _submit() -> Stored:
             check_offered(said, house().lab)
         except InvalidInput as error:
             wrong |= error.fields
-    files, refused = incoming_files(request.files.getlist("file"), house().lab)
+    sent = request.files.getlist("file")
+    files, refused = incoming_files(sent, house().lab) if files_needed or any(f.filename for f in sent) else ([], [])
+    refused = refused or refusals(checked_files(sent if files else []))
     if refused:
         wrong["file"] = refused
     if request.form.get("minimum_charge_consent") == "no":
         wrong["minimum_charge_consent"] = [house().lab.consent_refused]
-    if wrong:
+    if wrong or said is None:
         raise InvalidInput(wrong)
-    return house().actions.submit(said, files)
+    return said, files
 
 
 def _form_page(form: SubmitForm, general: list[str]) -> str:
@@ -162,14 +173,20 @@ def success() -> ResponseReturnValue:
     """What happens next. Only the browser that submitted is shown the link to the job's page."""
     job_id = request.args.get("job", "")
     mine = job_id in session.get(MINE, [])
-    token = house().tokens.status(job_id) if mine else None
-    return render_template("student/success.html", job_id=job_id if mine else None, token=token)
+    if not mine:
+        return render_template("student/success.html", job_id=None)
+    stored = house().store.load(job_id)
+    shown = {"checked": checked_job(stored), "printer": house().lab.printer(stored.job.request.printer)}
+    return render_template("student/success.html", job_id=job_id, token=house().tokens.status(job_id), **shown)
 
 
 @pages.get("/status/<token>")
 def status(token: str) -> ResponseReturnValue:
-    stored = house().store.load(house().tokens.read_status(token))
-    return render_template("student/status.html", job=stored.job, way=WAY, reasons=reasons(stored.job, house().lab))
+    job = house().store.load(house().tokens.read_status(token)).job
+    key = resubmission_key(job)
+    more = {"way": WAY, "reasons": reasons(job, house().lab)}
+    resubmit_token = house().tokens.resubmit(job.id, key) if key else None
+    return render_template("student/status.html", job=job, resubmit_token=resubmit_token, **more)
 
 
 @pages.get("/confirm/<token>")

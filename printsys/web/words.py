@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,6 +11,7 @@ from flask import Flask
 
 from printsys import wording
 from printsys.domain.job import Status
+from printsys.models3d.findings import size_text
 from printsys.student_texts import TEXTS
 from printsys.web.auth import is_staff
 from printsys.web.house import house
@@ -19,6 +21,11 @@ STATUS_NAMES = {
     Status.READY_TO_PRINT: "Ready to print",
     Status.PAID_PICKED_UP: "Paid & picked up",
 }
+
+
+def picture_address(png: bytes) -> str:
+    """A picture that needs no address of its own: there is no job yet whose folder could hold it."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def init(app: Flask) -> None:
@@ -31,6 +38,8 @@ def init(app: Flask) -> None:
     app.add_template_filter(size)
     app.add_template_filter(status_name)
     app.add_template_filter(actor)
+    app.add_template_filter(size_text, "model_size")
+    app.add_template_filter(picture_address)
     app.context_processor(_common)
 
 

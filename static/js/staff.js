@@ -36,19 +36,20 @@ if (named) {
   open(named);
 }
 
-async function priceOf(address) {
+// Null where there is no network, or nobody is logged in any more: the page works without.
+async function ask(address) {
   try {
     const answer = await fetch(address, { headers: { Accept: "application/json" }, redirect: "error" });
-    return answer.ok ? (await answer.json()).text : "";
+    return answer.ok ? await answer.json() : null;
   } catch {
-    return "";  // no network, or logged out: the price comes with the approval
+    return null;
   }
 }
 
 for (const form of document.querySelectorAll("form[data-quote]")) {
   const output = form.querySelector("output");
   let asked = 0;
-  const ask = async () => {
+  const price = async () => {
     const mine = ++asked;
     const figures = new URLSearchParams();
     for (const name of ["weight_g", "volume_ml"]) {
@@ -56,11 +57,40 @@ for (const form of document.querySelectorAll("form[data-quote]")) {
       if (value) figures.set(name, value);
     }
     if (![...figures].length) { output.textContent = "type the weight to see it"; return; }
-    const text = await priceOf(`${form.dataset.quote}?${figures}`);
-    if (mine === asked) output.textContent = text || "…";
+    const answer = await ask(`${form.dataset.quote}?${figures}`);
+    if (mine === asked) output.textContent = answer?.text || "…";
   };
-  form.addEventListener("input", (event) => { if (["weight_g", "volume_ml"].includes(event.target.name)) ask(); });
-  ask();
+  form.addEventListener("input", (event) => { if (["weight_g", "volume_ml"].includes(event.target.name)) price(); });
+  price();
+  form.addEventListener("figures", price);
+}
+
+// What the chosen files say of themselves is filled in, but never over what somebody typed.
+for (const form of document.querySelectorAll("form[data-read]")) {
+  const typed = new Set();
+  let asked = 0;
+  form.addEventListener("input", (event) => typed.add(event.target.name));
+  form.addEventListener("change", async (event) => {
+    if (event.target.name !== "print_file") return;
+    const mine = ++asked;
+    const chosen = [...form.querySelectorAll("[name=print_file]:checked")].map((box) => ["print_file", box.value]);
+    const said = await ask(`${form.dataset.read}?${new URLSearchParams(chosen)}`);
+    if (!said || mine !== asked) return;
+    for (const name of ["weight_g", "volume_ml", "time_h", "material"]) {
+      const field = form.elements[name];
+      const fits = !field?.options || [...field.options].some((option) => option.value === said[name]);
+      if (fits && field && !typed.has(name) && said[name] !== null) field.value = said[name];
+    }
+    const source = form.querySelector(".read-source");
+    source.hidden = !said.source;
+    source.textContent = `Filled in ${said.source}.`;
+    form.querySelector(".read-remarks").replaceChildren(...said.remarks.map((remark) => {
+      const line = document.createElement("li");
+      line.textContent = remark;
+      return line;
+    }));
+    form.dispatchEvent(new Event("figures"));
+  });
 }
 
 countDown(document);

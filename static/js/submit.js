@@ -6,7 +6,10 @@ const area = document.getElementById("submit-area");
 function begin(form) {
   followMethod(form);
   // On the form, not on the input: the input moves on into the next form when the answer names mistakes.
-  form.addEventListener("change", (event) => { if (event.target.id === "file") checkFiles(form); });
+  form.addEventListener("change", (event) => {
+    if (event.target.id === "file") lookInto(form, checkFiles(form));
+    else if (["print_method", "printer"].includes(event.target.name)) lookInto(form, true);
+  });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!form.dataset.sending && checkFiles(form)) send(form);
@@ -60,6 +63,42 @@ function checkFiles(form) {
   return wrong.length === 0;
 }
 
+// What the lab's computer finds out about the chosen models: a picture, their size, what is wrong, about what they cost.
+// The files are sent once; when another printer is chosen, their hashes say which ones are meant.
+let asking = null;
+let known = [];
+
+async function lookInto(form, areGood) {
+  const place = form.querySelector("#model-check");
+  const files = [...form.querySelector("#file").files];
+  asking?.abort();
+  if (!areGood || !files.length) { place.replaceChildren(); known = []; return; }
+  const turn = asking = new AbortController();
+  const isKnown = known.length === files.length && known.every((one, n) => one.file === files[n]);
+  place.classList.add("is-looking");
+  if (!isKnown) place.textContent = "Looking at your model …";
+  try {
+    let answer = isKnown ? await question(form, place, turn, []) : null;
+    if (!answer || answer.status === 409) answer = await question(form, place, turn, files);
+    const said = await answer.json();
+    if (!answer.ok) throw new Error(said.message);
+    place.innerHTML = said.html;
+    known = said.files.map((one, n) => ({ file: files[n], name: one.name, sha256: one.sha256 }));
+  } catch {
+    if (turn === asking) place.replaceChildren();  // nobody answers: the form works without
+  } finally {
+    if (turn === asking) place.classList.remove("is-looking");
+  }
+}
+
+function question(form, place, turn, files) {
+  const said = new FormData();
+  for (const name of ["csrf_token", "print_method", "printer"]) said.append(name, form.elements[name]?.value ?? "");
+  for (const file of files) said.append("file", file);
+  if (!files.length) for (const one of known) { said.append("sha256", one.sha256); said.append("name", one.name); }
+  return fetch(place.dataset.check, { method: "POST", body: said, signal: turn.signal, headers: { Accept: "application/json" } });
+}
+
 function listFiles(form) {
   const files = [...form.querySelector("#file").files];
   form.querySelector("#file-list").replaceChildren(...files.map((file) => {
@@ -89,6 +128,7 @@ function send(form) {
   form.dataset.sending = "1";
   form.querySelector(".submit-problem")?.remove();
   button.disabled = true;
+  button.dataset.label ??= button.textContent;
   button.textContent = "Sending …";
   progress.classList.remove("d-none");
   const request = new XMLHttpRequest();
@@ -118,7 +158,7 @@ function again(form) {
   delete form.dataset.sending;
   const button = form.querySelector("#submit-button");
   button.disabled = false;
-  button.textContent = "Send to the lab";
+  button.textContent = button.dataset.label;
   form.querySelector("#upload-progress").classList.add("d-none");
 }
 

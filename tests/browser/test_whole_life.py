@@ -145,10 +145,11 @@ def test_a_job_from_the_form_to_the_hand_out(
     expect(dialog.get_by_label("Amount paid")).to_have_value("4.27")
     dialog.get_by_role("button", name="Take payment and hand out").click()
     expect(page.get_by_text("is now Paid & picked up.")).to_be_visible()
-    document = must_be_whole(system, job_id, "PaidPickedUp", "PaymentRecorded", "JobPickedUp")
+    document = must_be_whole(system, job_id, "PaidPickedUp", "PaymentRecorded", "JobPickedUp", "EmailQueued")
     assert document["payment"]["amount"] == "4.27"  # type: ignore[index]
     row = mirrored(page, system, job_id)
     assert (row["status"], row["paid"]) == ("PaidPickedUp", "4.27")
+    assert mails.next()["Subject"] == f"Receipt for your 3D print: $4.27 ({job_id})"
     assert mails.empty()
     assert system.stop() == 0
 

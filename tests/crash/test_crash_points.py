@@ -26,7 +26,7 @@ from printsys.errors import JobNotFound
 from printsys.jobstore import JobStore
 from printsys.jobstore.identity import recognise
 from tests.crash.ptracer import Fault, require_ptrace, run
-from tests.worlds import Clock, act, make_job
+from tests.worlds import Clock, act, make_job, resubmit
 
 Tree = dict[str, bytes]
 LEAST_POINTS = 250
@@ -55,6 +55,7 @@ SCENES = (
     Scene("revert", Status.PENDING),
     Scene("delete", Status.COMPLETED),
     Scene("notes", Status.PRINTING),
+    Scene("resubmit", Status.REJECTED),
 )
 
 
@@ -89,6 +90,8 @@ class Stage:
         if self.job_id is None:
             store._random_bits = random.Random(8).getrandbits
             make_job(store, "Grace Hopper", files=[("part.stl", b"solid a\nendsolid a\n")])
+        elif self.scene.name == "resubmit":
+            resubmit(store, self.job_id, [("mended.stl", b"solid b\nendsolid b\n"), ("lid.stl", b"solid c\n")])
         else:
             said = {"confirm_id": self.job_id} if self.scene.name == "delete" else {}
             act(store, self.job_id, self.scene.name, **said)

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from printsys.domain.estimates import Reading, chosen_files, file_read, open_difference
+from printsys.domain.estimates import Reading, chosen_files, file_read, model_of, open_difference
 from printsys.domain.events import Draft, Event, EventType
 from printsys.domain.job import FileRecord, Job, Status, parse
+from printsys.domain.owed_work import to_inspect, to_read
 
 NOW = datetime(2026, 3, 2, 16, 20, 11, tzinfo=UTC)
 SAID = {"program": "PrusaSlicer"}
@@ -97,6 +98,28 @@ def test_what_staff_chose_is_not_chosen_anew() -> None:
     readings = {"a.gcode": GCODE, "b.gcode": replace(GCODE, file="b.gcode")}
     assert chosen_files(of, readings, [by_hand]) == ["a.gcode"]
     assert chosen_files(of, readings, []) == ["b.gcode"]
+
+
+def test_a_request_that_was_sent_again_is_told_by_its_own_files_alone() -> None:
+    old = {"superseded": True}
+    of = job(
+        Status.UPLOADED,
+        record("original/jane.stl", "original") | old,
+        record("Jane_x.stl", "working") | old,
+        record("Jane_x.gcode") | old,
+        record("original/jane 2.stl", "original"),
+        record("Jane_x_v2.stl", "working"),
+        record("Jane_x_v2.gcode"),
+        print_files=["Jane_x_v2.stl"],
+    )
+    assert [file.name for file in to_read(of)] == ["Jane_x_v2.gcode"]
+    assert [file.name for file in to_inspect(of)] == ["original/jane 2.stl", "Jane_x_v2.stl"]
+    assert model_of("Jane_x_v2.gcode", of) == "Jane_x_v2.stl"
+    chosen = Event(seq=1, at=NOW, type=EventType.PRINT_FILE_CHOSEN.value, actor="staff")
+    again = Event(seq=2, at=NOW, type=EventType.RESUBMITTED.value, actor="student")
+    readings = {"Jane_x_v2.gcode": replace(GCODE, file="Jane_x_v2.gcode")}
+    assert chosen_files(of, readings, [chosen, again]) == ["Jane_x_v2.gcode"]
+    assert chosen_files(of, readings, [again, chosen]) == ["Jane_x_v2.stl"]
 
 
 def test_an_unknown_weight_of_one_part_leaves_the_sum_unknown() -> None:

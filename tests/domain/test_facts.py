@@ -28,6 +28,7 @@ APPROVED = {"print_file": ["part.gcode"], "weight_g": "42.7", "time_h": "3.4", "
 PICKED_UP = {"amount": "4.27", "payment_method": "Card", "picked_up_by": "Jane"}
 USUAL: dict[type[f.Facts], dict[str, Any]] = {
     f.SubmitFacts: SUBMITTED,
+    f.ResubmitFacts: SUBMITTED,
     f.ApproveFacts: APPROVED,
     f.PickupFacts: PICKED_UP,
     f.ReasonFacts: {"reason": "At the desk."},

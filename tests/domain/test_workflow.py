@@ -54,11 +54,34 @@ LEGAL: dict[tuple[str, Status], Status] = {
     ("revert", C): X,
     ("revert", D): C,
     ("revert", J): U,
+    ("resubmit", J): U,
 }
 """Every change of status there is, but for the override, which leads anywhere."""
 ANYWHERE = {"override", "review", "unreview", "notes", "details", "supply", "accept-move", "keep", "delete"}
-STAYING = {"choose-file": {U, P, R, X}, "keep-price": {P, R, X}, "resend-email": {U, P, C, J}}
-MAILS = {"approve": Mail.APPROVED, "reject": Mail.REJECTED, "complete": Mail.COMPLETED}
+STAYING = {"choose-file": {U, P, R, X}, "keep-price": {P, R, X}, "resend-email": {U, P, C, J, D}}
+BY_ITSELF = {"remind": {P}, "expire": {P}, "remind-to-collect": {C}}
+MAILS = {
+    "approve": Mail.APPROVED,
+    "reject": Mail.REJECTED,
+    "complete": Mail.COMPLETED,
+    "pickup": Mail.RECEIPT,
+    "resubmit": Mail.RECEIVED,
+    "remind": Mail.REMINDER,
+    "expire": Mail.EXPIRED,
+    "remind-to-collect": Mail.UNCOLLECTED,
+}
+
+
+SUBMITTED = {
+    "student_name": "Jane Doe",
+    "student_email": "jane@example.edu",
+    "discipline": "Architecture",
+    "class_number": "ARCH 4000",
+    "print_method": "Filament",
+    "color": "True Red",
+    "printer": "prusa-mk4s",
+    "minimum_charge_consent": "yes",
+}
 
 
 def terms(now: datetime = NOW, nonce: str = "a nonce") -> Terms:
@@ -66,19 +89,7 @@ def terms(now: datetime = NOW, nonce: str = "a nonce") -> Terms:
 
 
 def first_drafts(now: datetime = NOW, email: str = "jane@example.edu") -> list[Draft]:
-    said = read_facts(
-        SubmitFacts,
-        {
-            "student_name": "Jane Doe",
-            "student_email": email,
-            "discipline": "Architecture",
-            "class_number": "ARCH 4000",
-            "print_method": "Filament",
-            "color": "True Red",
-            "printer": "prusa-mk4s",
-            "minimum_charge_consent": "yes",
-        },
-    )
+    said = read_facts(SubmitFacts, SUBMITTED | {"student_email": email})
     return job_created(ID, f"JaneDoe_Filament_TrueRed_{ID}", said, [], "student", now)
 
 
@@ -98,6 +109,8 @@ def usual(action: str, status: Status = U) -> Facts:
     )
     if action == "override":
         said |= {"status": (A if status != A else U).value, "reason": "By hand."}
+    if action == "resubmit":
+        said |= SUBMITTED | {"color": "Blue"}
     needs = next(step.needs for step in STEPS if step.action == action)
     return read_facts(needs, said)
 
@@ -114,10 +127,10 @@ def test_the_table_is_what_the_lab_agreed_on() -> None:
     moving = {(s.action, status): s.to for s in STEPS for status in s.from_ if s.to is not None}
     assert moving == LEGAL
     staying = {s.action for s in STEPS if s.to is None}
-    assert staying == ANYWHERE | STAYING.keys()
+    assert staying == ANYWHERE | STAYING.keys() | BY_ITSELF.keys()
     for action in ANYWHERE:
         assert {status for s in STEPS if s.action == action for status in s.from_} == set(Status)
-    for action, statuses in STAYING.items():
+    for action, statuses in (STAYING | BY_ITSELF).items():
         assert {status for s in STEPS if s.action == action for status in s.from_} == statuses
 
 
@@ -130,13 +143,15 @@ def test_every_status_can_be_left(status: Status) -> None:
 @pytest.mark.parametrize("status", list(Status))
 def test_an_action_is_done_where_it_is_legal_and_refused_in_words_elsewhere(action: str, status: Status) -> None:
     job = job_in(status, **WAITING)
-    actor = "student" if action.startswith("student_") else "staff:Sam"
-    allowed = (action, status) in LEGAL or action in ANYWHERE or status in STAYING.get(action, set())
+    actor = "student" if action.startswith("student_") or action == "resubmit" else "staff:Sam"
+    actor = "system" if action in BY_ITSELF else actor
+    allowed = (action, status) in LEGAL or action in ANYWHERE
+    allowed = allowed or status in (STAYING | BY_ITSELF).get(action, set())
     if not allowed:
         with pytest.raises(TransitionNotAllowed, match=f"this one is {status}"):
             plan(job, action, actor, usual(action, status), terms())
         return
-    drafts = plan(job, action, actor, usual(action, status), terms())
+    drafts = plan(job, action, actor, usual(action, status), terms(NOW + timedelta(days=8 * (action == "expire"))))
     told = [draft.patch["status"] for draft in drafts if "status" in draft.patch]
     expected = LEGAL.get((action, status))
     if action == "override":
@@ -167,8 +182,21 @@ def test_an_unknown_action_is_named() -> None:
         find_step("explode", U, "staff")
 
 
-def test_only_the_lab_itself_archives_without_hands() -> None:
-    assert {step.action for status in Status for step in steps_from(status, "system")} == {"archive"}
+def test_by_itself_the_lab_only_archives_and_reminds() -> None:
+    done = {step.action for status in Status for step in steps_from(status, "system")}
+    assert done == {"archive", *BY_ITSELF}
+
+
+@pytest.mark.parametrize("actor", ["student", "staff:Sam", "filesystem"])
+@pytest.mark.parametrize("action", sorted(BY_ITSELF))
+def test_nobody_reminds_in_the_calendars_place(action: str, actor: str) -> None:
+    with pytest.raises(TransitionNotAllowed, match="is not for"):
+        plan(job_in(min(BY_ITSELF[action]), **WAITING), action, actor, usual(action), terms())
+
+
+def test_a_link_does_not_expire_before_its_time() -> None:
+    with pytest.raises(TransitionNotAllowed, match="still time"):
+        plan(job_in(P, **WAITING), "expire", "system", usual("expire"), terms())
 
 
 @pytest.mark.parametrize("from_", list(Status))
@@ -372,7 +400,7 @@ class LifeOfAJob(RuleBasedStateMachine):
     @invariant()
     def every_owed_mail_says_something_true(self) -> None:
         if self.events:
-            assert all(mails.still_makes_sense(mail, self.job) for mail in mails.owed(self.events, ID))
+            assert all(mails.fits(mail.mail, self.job.status) for mail in mails.owed(self.events, ID))
 
 
 TestLifeOfAJob = LifeOfAJob.TestCase

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,6 @@ from printsys.domain.facts import SubmitFacts, read_facts
 from printsys.domain.workflow import find_step
 from printsys.jobstore import Incoming, Stored
 from printsys.postman import Postman
-from printsys.transport import deliver
 from printsys.wiring import House, build
 from tests.mail.post import PostOffice, Server
 from tests.worlds import STAFF, STL, USUAL_FACTS
@@ -58,7 +59,7 @@ def postman(house: House) -> Postman:
 
 
 def impatient(house: House, **more: Any) -> Postman:
-    return Postman(house, **{"send": deliver, "mail_pauses_s": (0,), "server_pauses_s": (0,)} | more)
+    return Postman(house, **{"mail_pauses_s": (0,), "server_pauses_s": (0,)} | more)
 
 
 def submit(house: House, name: str = "Jane Doe", email: str = "jane@example.edu", **more: Any) -> Stored:
@@ -83,6 +84,12 @@ def act(house: House, job_id: str, action: str, **said: Any) -> Stored:
         facts = {"print_file": [file.name for file in job.files if file.role == "working"]} | facts
     needs = find_step(action, job.status, STAFF).needs
     return house.actions.perform(job_id, action, read_facts(needs, facts), STAFF)
+
+
+def later(house: House, **passed: float) -> House:
+    """The same house after `timedelta(**passed)`, for whoever decides by the clock."""
+    ahead = timedelta(**passed)
+    return replace(house, actions=replace(house.actions, clock=lambda: datetime.now(UTC) + ahead))
 
 
 @pytest.fixture

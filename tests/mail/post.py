@@ -23,6 +23,7 @@ class PostOffice:
     """What arrived. `answers` are given to the next messages instead of 250, `rcpt_answers` to the next recipients.
 
     While `gate` is clear, a message that was sent waits for its answer. `cut`: those that did not wait.
+    `opened`, `closed`: connections.
     """
 
     answers: list[str] = field(default_factory=list)
@@ -31,6 +32,8 @@ class PostOffice:
     recipients: list[list[str]] = field(default_factory=list)
     tried: int = 0
     cut: int = 0
+    opened: int = 0
+    closed: int = 0
     news: threading.Condition = field(default_factory=threading.Condition)
     gate: threading.Event = field(default_factory=threading.Event)
 
@@ -79,8 +82,26 @@ class PostOffice:
         return letter
 
 
+class Conversation(SMTP):
+    """Counts itself in its office."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self.transport is None:  # else the same conversation goes on, encrypted
+            self.event_handler.opened += 1
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        super().connection_lost(error)
+        with self.event_handler.news:
+            self.event_handler.closed += 1
+            self.event_handler.news.notify_all()
+
+
 class Server(Controller):
     """On a port that the system chose, unless it is given."""
+
+    def factory(self) -> SMTP:
+        return Conversation(self.handler, **self.SMTP_kwargs)
 
     def _trigger_server(self) -> None:
         self.port = self.server.sockets[0].getsockname()[1]

@@ -12,12 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as trying
 from hypothesis import strategies as st
+from markupsafe import escape
 
 from printsys.config import load_lab
 from printsys.domain.job import Confirmation, Status
 from printsys.domain.mails import Mail, OwedMail
 from printsys.jobstore import Stored
 from printsys.mail import Desk, Unsendable, letter, make_desk
+from printsys.model_findings import found_in
 from printsys.postman import Postman
 from printsys.wiring import House
 from tests.mail.conftest import act, mail_events, submit
@@ -86,6 +88,22 @@ def test_a_rejection_says_why(house: House, postman: Postman, office: PostOffice
     assert "See the handle. <b>Ask us</b> & come by." in text
     assert "See the handle.\n&lt;b&gt;Ask us&lt;/b&gt; &amp; come by." in html
     assert mail_events(house, job_id)[2:] == ["EmailQueued rejected", "EmailSent rejected"]
+
+
+def test_a_rejection_says_what_the_inspection_found(house: House, desk: Desk) -> None:
+    job = submit(house).job
+    torn = {"format": "binary STL", "triangles": 12, "size_mm": [300, 20, 20], "volume_cm3": 9, "open_edges": 3}
+    inspected = [file.model_copy(update={"model": torn}) if file.role == "original" else file for file in job.files]
+    written = letter(
+        desk, OwedMail(job.id, 2, "rejected", "jane@example.edu"), job.model_copy(update={"files": inspected})
+    )
+    text, html = " ".join(text_of(written).split()), html_of(written)
+    sentences = found_in(job.model_copy(update={"files": inspected}), house.lab)
+    assert len(sentences) >= 2
+    for sentence in sentences:
+        assert sentence in text and str(escape(sentence)) in html
+    plain = text_of(letter(desk, OwedMail(job.id, 2, "rejected", "jane@example.edu"), job))
+    assert "inspection" not in plain and found_in(job, house.lab) == []
 
 
 def test_a_finished_print_says_where_and_when_to_come(

@@ -21,7 +21,7 @@ from printsys.jobstore import JobStore, Stored
 from printsys.postman import MAIL_PAUSES_S, Postman
 from printsys.transport import Outcome, Sent, deliver
 from printsys.wiring import House, build
-from tests.mail.conftest import act, impatient, mail_events, submit
+from tests.mail.conftest import act, impatient, later, mail_events, submit
 from tests.mail.post import PostOffice, Server
 
 MakeJob = Callable[..., Stored]
@@ -148,7 +148,7 @@ def test_a_mail_dropped_while_it_was_on_its_way_is_recorded_as_sent(
 
 def test_of_two_mails_that_say_the_same_the_newer_goes(house: House, postman: Postman, office: PostOffice) -> None:
     job_id = submit(house).id
-    act(house, job_id, "resend-email")
+    act(later(house, minutes=3), job_id, "resend-email")
     postman.attend(job_id)
     assert len(office.letters) == 1
     assert mail_events(house, job_id)[2:] == ["EmailDropped received", "EmailSent received"]
@@ -160,7 +160,7 @@ def test_a_resent_approval_carries_the_link_that_works(
     job_id = quiet_job().id
     act(house, job_id, "approve")
     postman.attend(job_id)
-    stored = act(house, job_id, "resend-email")
+    stored = act(later(house, minutes=3), job_id, "resend-email")
     postman.attend(job_id)
     assert stored.job.confirmation is not None and stored.job.confirmation.nonce is not None
     link = f"/confirm/{house.tokens.confirm(job_id, stored.job.confirmation.nonce)}"

@@ -7,6 +7,7 @@ import email
 import socket
 import ssl
 import subprocess
+from collections.abc import Iterator
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
@@ -21,7 +22,7 @@ from printsys.config import MailServer, Settings, load_lab
 from printsys.errors import ConfigError
 from printsys.mail import Desk, make_desk
 from printsys.tokens import Tokens
-from printsys.transport import PermanentFailure, Sent, TemporaryFailure, deliver
+from printsys.transport import Carrier, PermanentFailure, Sent, TemporaryFailure, deliver
 from tests.mail.post import PostOffice, Server
 
 
@@ -74,7 +75,7 @@ def test_the_conversation_is_encrypted_before_the_login(
         assert isinstance(deliver(message, right), Sent)
         wrong = deliver(message, using(settings, port=server.port, use_tls=True, username="lab", password="wrong"))
         assert isinstance(wrong, TemporaryFailure) and wrong.for_all, "no student's mail is given up for it"
-        assert wrong.words.startswith("535")
+        assert wrong.words.startswith("535") and "MAIL_PASSWORD" in wrong.words
     finally:
         server.stop()
     assert seen[0] == (True, b"lab", b"right")
@@ -117,7 +118,7 @@ def test_a_server_with_a_stranger_s_certificate_gets_nothing(
         outcome = deliver(message, using(settings, port=server.port, use_tls=True))
     finally:
         server.stop()
-    assert isinstance(outcome, TemporaryFailure) and "certificate" in outcome.words
+    assert isinstance(outcome, TemporaryFailure) and "not one that this computer trusts" in outcome.words
     assert office.tried == 0
 
 
@@ -129,6 +130,103 @@ def test_a_server_without_encryption_is_named_as_such(
     assert office.tried == 0
 
 
+@pytest.fixture
+def carrier() -> Iterator[Carrier]:
+    carrier = Carrier()
+    yield carrier
+    carrier.close()
+
+
+def test_letters_that_follow_each_other_share_a_connection(
+    settings: Settings, desk: Desk, office: PostOffice, server: Server, carrier: Carrier
+) -> None:
+    opened = office.opened
+    for n in range(3):
+        assert isinstance(carrier.deliver(desk.write_test(f"jane{n}@example.edu"), settings), Sent)
+    assert office.opened == opened + 1
+    assert office.recipients == [["jane0@example.edu"], ["jane1@example.edu"], ["jane2@example.edu"]]
+    carrier.close()
+    office.wait_for(lambda: office.closed == office.opened)
+
+
+@pytest.mark.needs("openssl")
+def test_an_encrypted_connection_is_shared_and_logs_in_once(
+    settings: Settings, desk: Desk, office: PostOffice, certificate: ssl.SSLContext, carrier: Carrier
+) -> None:
+    logins = []
+
+    def check(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        logins.append(data.login)
+        return AuthResult(success=True)
+
+    server = Server(
+        office, hostname="127.0.0.1", port=0, tls_context=certificate, require_starttls=True,
+        authenticator=check, auth_required=True,
+    )  # fmt: skip
+    server.start()
+    using_tls = using(settings, port=server.port, use_tls=True, username="lab", password="right")
+    try:
+        for n in range(3):
+            assert isinstance(carrier.deliver(desk.write_test(f"jane{n}@example.edu"), using_tls), Sent)
+        carrier.close()
+    finally:
+        server.stop()
+    assert len(office.letters) == 3 and logins == [b"lab"]
+
+
+def test_a_connection_that_the_server_closed_meanwhile_costs_nothing(
+    settings: Settings, desk: Desk, office: PostOffice, carrier: Carrier
+) -> None:
+    hasty = Server(office, hostname="127.0.0.1", port=0, timeout=0.2)
+    hasty.start()
+    try:
+        using_it = using(settings, port=hasty.port)
+        assert isinstance(carrier.deliver(desk.write_test("jane@example.edu"), using_it), Sent)
+        office.wait_for(lambda: office.closed == office.opened)
+        assert isinstance(carrier.deliver(desk.write_test("sam@example.edu"), using_it), Sent)
+    finally:
+        hasty.stop()
+    assert len(office.letters) == 2
+
+
+@pytest.mark.parametrize("answer", ["451 not now", "550 no"])
+def test_after_a_refusal_the_next_letter_starts_afresh(
+    settings: Settings, desk: Desk, office: PostOffice, server: Server, carrier: Carrier, answer: str
+) -> None:
+    office.answers = [answer]
+    assert not isinstance(carrier.deliver(desk.write_test("jane@example.edu"), settings), Sent)
+    assert isinstance(carrier.deliver(desk.write_test("sam@example.edu"), settings), Sent)
+    assert [letter["To"].addresses[0].addr_spec for letter in office.letters] == ["sam@example.edu"]
+
+
+def test_a_connection_is_not_used_for_ever(
+    settings: Settings, desk: Desk, office: PostOffice, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "MOST_PER_CONNECTION", 2)
+    now = 0.0
+    carrier = Carrier(monotonic=lambda: now)
+    opened = office.opened
+    for n in range(4):
+        carrier.deliver(desk.write_test(f"jane{n}@example.edu"), settings)
+    assert office.opened == opened + 2
+    carrier.deliver(desk.write_test("jane@example.edu"), settings)
+    now += transport.IDLE_S
+    carrier.close(idle_s=transport.IDLE_S)
+    office.wait_for(lambda: office.closed == office.opened)
+
+
+def test_a_letter_that_is_too_large_for_the_server_is_given_up(
+    settings: Settings, desk: Desk, office: PostOffice
+) -> None:
+    small = Server(office, hostname="127.0.0.1", port=0, data_size_limit=100)
+    small.start()
+    try:
+        outcome = deliver(desk.write_test("jane@example.edu"), using(settings, port=small.port))
+    finally:
+        small.stop()
+    assert isinstance(outcome, PermanentFailure) and outcome.words.startswith("552")
+
+
 def test_a_server_that_never_speaks_is_not_waited_for_for_ever(
     settings: Settings, message: EmailMessage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,7 +234,31 @@ def test_a_server_that_never_speaks_is_not_waited_for_for_ever(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         outcome = deliver(message, using(settings, host="127.0.0.1", port=silent.getsockname()[1]))
     assert isinstance(outcome, TemporaryFailure) and outcome.for_all
-    assert "timed out" in outcome.words
+    assert "timed out" in outcome.words and "firewall" in outcome.words
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("127.0.0.1", "Nobody listens there"),
+        ("no-such-server.invalid", "no server of that name"),
+    ],
+)
+def test_a_server_that_is_not_there_is_told_in_plain_words(
+    settings: Settings, message: EmailMessage, host: str, said: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    outcome = deliver(message, using(settings, host=host, port=port))
+    assert isinstance(outcome, TemporaryFailure) and outcome.for_all and said in outcome.words
+
+
+def test_a_port_that_speaks_no_tls_is_told_in_plain_words(
+    settings: Settings, message: EmailMessage, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "IMPLICIT_TLS_PORT", server.port)
+    outcome = deliver(message, using(settings, port=server.port, use_tls=True))
+    assert isinstance(outcome, TemporaryFailure) and "port 465" in outcome.words
 
 
 def test_an_address_that_the_server_cannot_carry_is_given_up(settings: Settings, desk: Desk) -> None:

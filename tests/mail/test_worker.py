@@ -12,12 +12,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from printsys import pulse
 from printsys.config import ROOT, Settings
 from printsys.jobstore import Stored
+from printsys.pulse import Pulse
 from printsys.tasks import THREADS, Worker, make_look
 from printsys.wiring import House, build
 from tests.mail.conftest import act, mail_events, submit
@@ -82,6 +85,38 @@ def test_a_busy_server_is_tried_again_soon(settings: Settings, house: House, off
         worker.postman.backoff.pauses_s = (0.1,)
         office.wait_for_letters(1)
     assert office.tried == 2
+
+
+def test_a_worker_says_that_it_lives_and_what_holds_it_up(settings: Settings, house: House, office: PostOffice) -> None:
+    assert pulse.read(settings) is None
+    office.answers = ["451 jane@example.edu must wait"] * 1000
+    job_id = submit(house).id
+    with working(settings) as worker:
+        wait_until(lambda: worker.postman.trying != ())
+        told = worker.pulse()
+        assert told.is_alive(datetime.now(UTC)) and told.pid == os.getpid() and told.queue is not None
+        trouble = told.holding_up(job_id)
+        assert trouble is not None and trouble.words == "451 (an address) must wait" and told.error == trouble
+        office.answers = []
+        worker.postman.backoff.settled((job_id, 2))
+        worker.look(job_id)
+        wait_until(lambda: is_settled(house, job_id))
+        wait_until(lambda: worker.pulse().error is None and worker.pulse().trying == ())
+        assert worker.pulse().sent_at is not None
+        wait_until(lambda: pulse.read(settings) is not None)
+
+
+def test_the_sign_of_life_is_written_until_the_worker_ends(settings: Settings) -> None:
+    stop, taken = threading.Event(), []
+
+    def take() -> Pulse:
+        taken.append(Pulse(datetime.now(UTC), len(taken)))
+        if len(taken) == 3:
+            stop.set()
+        return taken[-1]
+
+    pulse.beat(settings, stop, take, every_s=0)
+    assert len(taken) == 3 and pulse.read(settings) == taken[-1]
 
 
 @pytest.mark.parametrize("harm", ["deleted", "ruined", "emptied"])

@@ -30,10 +30,18 @@ from tests.fixtures_db import TEMPLATE, drop_database
 from tests.worlds import Clock, make_job, make_store
 
 STAFF_PASSWORD = "correct horse"
+CORNERS = ((0, 0, 0), (30, 0, 0), (0, 30, 0), (0, 0, 30))
 STL = (
-    b"solid part\nfacet normal 0 0 1\nouter loop\n"
-    b"vertex 0 0 0\nvertex 9 0 0\nvertex 0 9 0\nendloop\nendfacet\nendsolid\n"
-)
+    "solid part\n"
+    + "".join(
+        "facet normal 0 0 0\nouter loop\n"
+        + "".join("vertex {} {} {}\n".format(*CORNERS[n]) for n in face)
+        + "endloop\nendfacet\n"
+        for face in ((0, 2, 1), (0, 1, 3), (0, 3, 2), (1, 2, 3))
+    )
+    + "endsolid part\n"
+).encode()
+"""A closed tetrahedron of 30 mm."""
 FORM = {
     "student_name": "Jane Doe",
     "student_email": "jane@example.edu",

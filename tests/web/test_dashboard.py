@@ -272,9 +272,10 @@ def test_without_the_database_the_api_and_the_health_say_so(dark_staff: FlaskCli
     job = make()
     assert dark_staff.get("/api/v1/jobs").status_code == 503
     assert dark_staff.get(f"/api/v1/jobs/{job.id}").status_code == 200
+    assert "is not known while the database rests" in dark_staff.get("/dashboard").get_data(as_text=True)
     health = dark_staff.get("/healthz")
     assert health.status_code == 200 and health.json["status"] == "degraded"
-    assert health.json["components"] == {"storage": "ok", "database": "down"}
+    assert health.json["components"] == {"storage": "ok", "database": "down", "worker": "down"}
 
 
 # -- without the storage ----------------------------------------------------------------------------------------------
@@ -351,4 +352,4 @@ def test_when_the_storage_is_back_everything_goes_on(staff: FlaskClient, house: 
     root.with_name("elsewhere").rename(root)
     assert staff.get(f"/dashboard/jobs/{offline}").status_code == 200
     assert post(offline, "confirm", reason="At the desk.").status_code == 303
-    assert staff.get("/healthz").json["status"] == "ok"
+    assert staff.get("/healthz").json["components"]["storage"] == "ok"

@@ -67,7 +67,7 @@ ROWS: list[tuple[str, Status, Status, list[str]]] = [
     ("start", R, X, ["EmailDropped", "PrintingStarted"]),
     ("complete", X, C, ["EmailDropped", "JobCompleted", "EmailQueued"]),
     ("fail", X, R, ["EmailDropped", "PrintFailed"]),
-    ("pickup", C, D, ["PaymentRecorded", "EmailDropped", "EmailDropped", "JobPickedUp"]),
+    ("pickup", C, D, ["PaymentRecorded", "EmailDropped", "EmailDropped", "JobPickedUp", "EmailQueued"]),
     ("archive", D, A, ["EmailDropped", "EmailDropped", "JobArchived"]),
     ("archive", J, A, ["JobArchived"]),
     ("revert", P, U, ["EmailDropped", "StatusReverted"]),

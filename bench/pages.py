@@ -1,0 +1,160 @@
+"""How fast pages are: the dashboard with many jobs beside few, a 50 MB upload beside the machine's own limit.
+
+    python bench/pages.py [JOBS]        (inside .venv; default 20,000 jobs)
+
+* dashboard: its first page at JOBS jobs against the same at 1,000
+* upload: a submission with a 50 MB model, its body on disk already, against write + fsync + sha256 of the same bytes
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import resource
+import shutil
+import statistics
+import struct
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from flask import Flask  # noqa: E402
+from flask.testing import FlaskClient  # noqa: E402
+from werkzeug.test import EnvironBuilder  # noqa: E402
+
+from indexer import migrate  # noqa: E402
+from indexer.rebuild import reindex  # noqa: E402
+from printsys import password  # noqa: E402
+from printsys.config import load_settings  # noqa: E402
+from printsys.domain.job import Status  # noqa: E402
+from printsys.postgres import embedded_postgres  # noqa: E402
+from printsys.web import create_app  # noqa: E402
+from printsys.wiring import House, build  # noqa: E402
+from tests.crowds import make_crowd  # noqa: E402
+from tests.web.conftest import FORM, STAFF_PASSWORD, hidden_value, token_in  # noqa: E402
+
+FEW, LOADS, UPLOADS = 1_000, 30, 5
+UPLOAD_BYTES = 50_000_000
+LIVE_SHARE = 20  # one job in so many is in Uploaded, the rest is in Archived
+
+
+def open_house(place: Path, url: str) -> House:
+    settings = load_settings(
+        {
+            "PRINTSYS_STORAGE": str(place / "storage"),
+            "PRINTSYS_INSTANCE": str(place / "instance"),
+            "LAB_CONFIG": str(ROOT / "lab.toml"),
+            "DATABASE_URL": url,
+            "SUBMIT_LIMIT": "0",
+        },
+        place,
+    )
+    password.choose(settings, STAFF_PASSWORD)
+    house = build(settings, look=lambda job_id: None)
+    house.store.layout.make()
+    return house
+
+
+def staff_of(app: Flask) -> FlaskClient:
+    client = app.test_client()
+    token = token_in(client.get("/login").get_data(as_text=True))
+    assert client.post("/login", data={"csrf_token": token, "password": STAFF_PASSWORD}).status_code == 303
+    return client
+
+
+def add_jobs(house: House, count: int) -> None:
+    make_crowd(house.store, count // LIVE_SHARE, Status.UPLOADED)
+    make_crowd(house.store, count - count // LIVE_SHARE, Status.ARCHIVED)
+    reindex(house.store, house.mirror.engine)
+
+
+def page_time(client: FlaskClient, path: str) -> float:
+    """Seconds of the median load."""
+    taken = []
+    for _ in range(LOADS):
+        start = time.perf_counter()
+        answer = client.get(path)
+        taken.append(time.perf_counter() - start)
+        assert answer.status_code == 200, f"{path}: {answer.status}"
+    return statistics.median(taken)
+
+
+def binary_stl(path: Path) -> None:
+    """One triangle again and again, `UPLOAD_BYTES` in all."""
+    corner = struct.pack("<12fH", *(0, 0, 1), *(0, 0, 0), *(20, 0, 0), *(0, 20, 0), 0)
+    rounds = (UPLOAD_BYTES - 84) // (len(corner) * 1000)
+    with path.open("wb") as file:
+        file.write(bytes(80) + struct.pack("<I", rounds * 1000))
+        for _ in range(rounds):  # in pieces: its own memory would hide the upload's
+            file.write(corner * 1000)
+
+
+def upload_time(client: FlaskClient, model: Path) -> float:
+    page = client.get("/submit").get_data(as_text=True)
+    with model.open("rb") as file:
+        values = FORM | {"csrf_token": token_in(page), "submission": hidden_value(page, "submission")}
+        builder = EnvironBuilder("/submit", method="POST", data=values | {"file": (file, "big.stl")})
+        request = builder.get_request()  # writes the body to a temporary file
+    start = time.perf_counter()
+    answer = client.open(request)
+    taken = time.perf_counter() - start
+    said = re.sub(r"<[^>]+>|\s+", " ", answer.get_data(as_text=True))
+    assert answer.status_code == 303, said[:2000]
+    return taken
+
+
+def raw_upload_time(model: Path, place: Path) -> float:
+    start = time.perf_counter()
+    digest = hashlib.sha256()
+    with model.open("rb") as file, (place / "raw").open("wb") as copy:
+        while block := file.read(1 << 20):
+            digest.update(block)
+            copy.write(block)
+        copy.flush()
+        os.fsync(copy.fileno())
+    return time.perf_counter() - start
+
+
+def peak_mb() -> float:
+    """ru_maxrss is in kB on Linux, in bytes on macOS."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e3 if sys.platform == "linux" else 1e6)
+
+
+def compare_uploads(app: Flask, place: Path) -> None:
+    model = place / "big.stl"
+    binary_stl(model)
+    before = peak_mb()
+    took = statistics.median(upload_time(app.test_client(), model) for _ in range(UPLOADS))
+    grown = peak_mb() - before
+    raw = statistics.median(raw_upload_time(model, place) for _ in range(UPLOADS))
+    print(f"upload of 50 MB: {took:.2f} s, raw {raw:.2f} s: {took / raw:.2f} times the limit; "
+          f"peak memory grew by {grown:.0f} MB")  # fmt: skip
+
+
+def main(count: int) -> None:
+    place = Path(tempfile.mkdtemp(prefix="bench-"))
+    try:
+        with embedded_postgres(place / "instance") as url:
+            migrate.upgrade(url)
+            house = open_house(place, url)
+            app = create_app(house)
+            compare_uploads(app, place)
+            client = staff_of(app)
+            add_jobs(house, FEW)
+            few = page_time(client, "/dashboard")
+            add_jobs(house, count - FEW)
+            many = page_time(client, "/dashboard")
+            times = f"{many / few:.2f} times"
+            print(f"dashboard at {count} jobs: {many * 1000:.1f} ms, at {FEW}: {few * 1000:.1f} ms: {times}")
+            house.mirror.engine.dispose()
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000)

@@ -1,0 +1,123 @@
+"""python -m opener install|uninstall|status|doctor|open URL
+
+Exit codes: 0 done; 1 refused, or doctor found something; 2 called wrongly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+if not __package__:  # called by its path: `python -I …/opener/__main__.py`
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from opener import config, log, opening, registry, report
+from opener.dialogs import OnDemand
+from opener.finding import Computer
+from opener.opening import Desktop
+from opener.places import places
+from opener.refusals import Refused, Why
+from opener.registration import own_command, registration
+from opener.storage import Storage
+
+DONE, REFUSED = 0, 1
+
+
+def this_desktop() -> Desktop:
+    windows = registry.real() if sys.platform == "win32" else None
+    computer = Computer(sys.platform, os.environ, Path.home(), registry=windows)
+    return Desktop(places(), computer, OnDemand())
+
+
+def install(options: argparse.Namespace) -> int:
+    desktop = this_desktop()
+    settings = config.read(desktop.places.config)
+    storage = os.path.abspath(os.path.expanduser(options.storage)) if options.storage else settings.storage
+    if not storage:
+        raise Refused(Why.NOT_SET_UP)
+    if options.storage:
+        config.set_storage(desktop.places.config, storage, Storage(Path(storage)).id())
+    registration().install(own_command())
+    print(f"Links are opened with this opener now. Storage: {storage}. Try: python -m opener doctor")
+    return DONE
+
+
+def uninstall(options: argparse.Namespace) -> int:
+    was_there = registration().uninstall()
+    if not options.keep_settings:
+        _remove_settings()
+    print("The opener is gone from this account." if was_there else "The opener was not registered; nothing is left.")
+    return DONE
+
+
+def _remove_settings() -> None:
+    here = places()
+    for path in (here.config, here.remembered, *log.files(here.log)):
+        path.unlink(missing_ok=True)
+    if here.folder.is_dir() and not any(here.folder.iterdir()):
+        here.folder.rmdir()
+
+
+def status(options: argparse.Namespace) -> int:
+    found = report.status(this_desktop(), registration(), own_command())
+    print(json.dumps(found, indent=2, ensure_ascii=False) if options.json else report.as_text(found))
+    return DONE
+
+
+def doctor(options: argparse.Namespace) -> int:
+    found = list(report.findings(this_desktop(), registration(), own_command()))
+    if options.json:
+        print(json.dumps([vars(finding) for finding in found], indent=2, ensure_ascii=False))
+    else:
+        for finding in found:
+            remedy = f" → {finding.remedy}" if finding.remedy and not finding.ok else ""
+            print(f"{'ok ' if finding.ok else 'NOT'} {finding.what}{remedy}")
+    return DONE if all(finding.ok for finding in found) else REFUSED
+
+
+def open_link(options: argparse.Namespace) -> int:
+    return DONE if opening.follow(options.url, this_desktop()) else REFUSED
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="python -m opener",
+        description="Opens the files that links of the print lab's dashboard name, in this computer's slicer.",
+        epilog="Exit codes: 0 done; 1 refused, or doctor found something; 2 called wrongly.",
+    )
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    add = commands.add_parser("install", help="register for this account; no administrator is needed")
+    add.add_argument("--storage", metavar="PATH", help="the lab's storage folder as this computer sees it")
+    add.set_defaults(run=install)
+    remove = commands.add_parser("uninstall", help="take the registration, the settings and the log away")
+    remove.add_argument("--keep-settings", action="store_true", help="leave settings and log")
+    remove.set_defaults(run=uninstall)
+    for name, run, text in (
+        ("status", status, "what is registered, and what would be launched for each kind of file"),
+        ("doctor", doctor, "what is not well, and what to do about it"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--json", action="store_true", help="for programs")
+        command.set_defaults(run=run)
+    follow = commands.add_parser("open", help="follow a link")
+    follow.add_argument("url", nargs="*", metavar="URL")
+    follow.set_defaults(run=open_link)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+    except Refused as refused:
+        print(refused, file=sys.stderr)
+        return REFUSED
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""Windows that tell, ask and offer; printed where there is no screen."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+TITLE = "Print lab"
+
+
+@dataclass(frozen=True)
+class Choice:
+    name: str
+    remember: bool
+
+
+class Dialogs(Protocol):
+    def tell(self, text: str) -> None:
+        """Shows a sentence until it is closed."""
+
+    def choose(self, question: str, names: Sequence[str]) -> Choice | None:
+        """One of `names`, or None where the window was closed."""
+
+    def offer(self, text: str, button: str) -> bool:
+        """Shows a sentence with `button` beside “Close”; True where it was pressed."""
+
+
+class Printed:
+    """For a terminal, and for programs that read it: nothing is asked, since nobody may be there."""
+
+    def tell(self, text: str) -> None:
+        print(text, file=sys.stderr)
+
+    def choose(self, question: str, names: Sequence[str]) -> Choice | None:
+        print(f"{question} {', '.join(names)}. There is no screen to ask on.", file=sys.stderr)
+        return None
+
+    def offer(self, text: str, button: str) -> bool:
+        self.tell(text)
+        return False
+
+
+class OnDemand:
+    """Finds out how to show something only when there is something to show."""
+
+    def tell(self, text: str) -> None:
+        dialogs().tell(text)
+
+    def choose(self, question: str, names: Sequence[str]) -> Choice | None:
+        return dialogs().choose(question, names)
+
+    def offer(self, text: str, button: str) -> bool:
+        return dialogs().offer(text, button)
+
+
+def dialogs() -> Dialogs:
+    """Our own windows where tkinter can show them; otherwise a box of the system's, or print."""
+    if no_windows():
+        from opener.messagebox import SystemBox
+
+        return SystemBox()
+    from opener.windows import Windows
+
+    return Windows()
+
+
+def no_windows() -> str:
+    """Why tkinter cannot show a window here; "" where it can."""
+    try:
+        import tkinter
+    except ImportError:
+        return "Python has no tkinter (on Debian and Ubuntu: apt install python3-tk)"
+    try:
+        tkinter.Tk().destroy()
+    except tkinter.TclError as error:
+        return f"there is no screen ({error})"
+    return ""

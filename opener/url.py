@@ -1,0 +1,86 @@
+"""What a link asks for: pure, and never raising anything but Refused.
+
+`urllib.parse.urlsplit` is not used: it silently drops tabs and line ends, and takes no scheme that starts with a digit.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from opener import names
+from opener.refusals import Refused, Why
+
+SCHEMES = ("3dprint", "printsys")
+"""The second is the same under a name that starts with a letter: RFC 3986 wants that, browsers insist on it and take
+`3dprint://…` in a page for a relative path."""
+LENGTH_LIMIT = 2048
+_BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A file of a job: the job's id in its one spelling, and the parts of the path in the job's folder."""
+
+    job: str
+    parts: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return "/".join(self.parts)
+
+    @property
+    def extension(self) -> str:
+        return names.extension(self.parts[-1])
+
+
+def parse(url: str) -> Request:
+    """`3dprint://open?job=<id>&file=<name>`; raises Refused with the rule that `url` breaks."""
+    parameters = _parameters(_query(url))
+    job = names.job_id(parameters["job"])
+    if job is None:
+        raise Refused(Why.JOB_ID)
+    return Request(job, names.parts_of(parameters["file"]))
+
+
+def _query(url: str) -> str:
+    if len(url) > LENGTH_LIMIT:
+        raise Refused(Why.TOO_LONG)
+    if names.has_hidden_signs(url):
+        raise Refused(Why.CONTROL)
+    scheme, colon, rest = url.partition(":")
+    if not colon or scheme.lower() not in SCHEMES:
+        raise Refused(Why.SCHEME)
+    # Some browsers and desktops put a slash behind the host before they pass the link on.
+    verb, question, query = rest.removeprefix("//").partition("?")
+    if verb.lower().removesuffix("/") != "open":
+        raise Refused(Why.VERB)
+    if not question:
+        raise Refused(Why.MISSING, "job")
+    return query.partition("#")[0]
+
+
+def _parameters(query: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in query.split("&"):
+        key, _, value = pair.partition("=")
+        if key not in ("job", "file"):
+            raise Refused(Why.UNKNOWN_PARAMETER)
+        if key in found:
+            raise Refused(Why.DOUBLED, key)
+        found[key] = _decoded(value)
+    for key in ("job", "file"):
+        if not found.get(key):
+            raise Refused(Why.MISSING, key)
+    return found
+
+
+def _decoded(value: str) -> str:
+    """Percent-decoded once, never twice; a plus sign stays a plus sign, since file names have them."""
+    if _BAD_PERCENT.search(value):
+        raise Refused(Why.ENCODING)
+    try:
+        return unquote_to_bytes(value).decode("utf-8")
+    except UnicodeDecodeError:
+        raise Refused(Why.ENCODING) from None

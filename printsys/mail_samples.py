@@ -1,0 +1,97 @@
+"""A made-up job for each e-mail, taken to where that e-mail is owed by the real workflow: what previews show."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from printsys.config import Lab
+from printsys.domain import facts as f
+from printsys.domain.events import STAFF, STUDENT, seal
+from printsys.domain.files import job_created
+from printsys.domain.job import Document, FileRecord, Job, dump, parse
+from printsys.domain.mails import Mail, OwedMail
+from printsys.domain.workflow import Terms, find_step, plan
+
+SAMPLE_ID = "examp7e0"
+APPROVED = ("approve",)
+DONE = ("approve", "student_confirm", "start", "complete")
+WAY: dict[Mail, tuple[str, ...]] = {
+    Mail.RECEIVED: (),
+    Mail.APPROVED: APPROVED,
+    Mail.REMINDER: APPROVED,
+    Mail.EXPIRED: APPROVED,
+    Mail.REJECTED: ("reject",),
+    Mail.COMPLETED: DONE,
+    Mail.UNCOLLECTED: DONE,
+    Mail.RECEIPT: (*DONE, "pickup"),
+}
+
+
+MODEL: Document = {
+    "format": "binary STL", "triangles": 13684, "size_mm": [120.0, 42.0, 18.5], "pieces": 1, "bodies": 1,
+    "volume_cm3": 41.5, "area_cm2": 160.0, "watertight": False, "open_edges": 12,
+}  # fmt: skip
+"""A model with a hole in it, as its inspection sees it."""
+
+
+def sample(mail: Mail, lab: Lab, now: datetime) -> tuple[OwedMail, Job]:
+    """The owed `mail` and its job, as they could be at `now` in this lab."""
+    began = now - _passed(mail, lab)
+    document: Document = {}
+    batch = seal(job_created(SAMPLE_ID, "", _request(lab), _files(began), STUDENT, began), document, 0, None, began)
+    document = batch.document
+    for seq, action in enumerate(WAY[mail], 10):
+        job = parse(document)
+        terms = Terms(began, lab.price_list_on(now.date()), lab.confirmation_days, "nonce of a sample")
+        actor = STUDENT if action == "student_confirm" else STAFF
+        said = f.read_facts(find_step(action, job.status, actor).needs, _said(action, lab))
+        document = seal(plan(job, action, actor, said, terms), document, seq, None, began).document
+    job = parse(document)
+    return OwedMail(SAMPLE_ID, 2, mail.value, job.student.email or ""), job
+
+
+def _passed(mail: Mail, lab: Lab) -> timedelta:
+    if mail is Mail.EXPIRED:
+        return timedelta(days=lab.confirmation_days, hours=1)
+    waited = {Mail.REMINDER: lab.patience.confirm, Mail.UNCOLLECTED: lab.patience.collect}.get(mail)
+    return waited or timedelta(0)
+
+
+def _request(lab: Lab) -> f.SubmitFacts:
+    method = lab.methods[0]
+    said = {
+        "student_name": "Jane Doe",
+        "student_email": "jane@example.edu",
+        "discipline": lab.disciplines[0],
+        "class_number": "N/A",
+        "print_method": method.name,
+        "color": method.colors[0],
+        "printer": lab.printers_for(method.name)[0].id,
+        "minimum_charge_consent": True,
+        "copies": min(2, lab.max_copies),
+    }
+    return f.read_facts(f.SubmitFacts, said)
+
+
+def _files(at: datetime) -> list[Document]:
+    """What a student sends, and the working copy of it."""
+    record = FileRecord(
+        name="original/bracket.stl", role="original", size=684284, sha256="0" * 64, added_at=at,
+        source="upload", uploaded_as="bracket v2 (final).stl", model=MODEL,
+    )  # fmt: skip
+    return [dump(record), dump(record.model_copy(update={"name": "bracket.stl", "role": "working"}))]
+
+
+def _said(action: str, lab: Lab) -> dict[str, Any]:
+    ticked = [reason.id for reason in lab.rejection_reasons if reason.id != "declined"][:2]
+    said: dict[str, dict[str, Any]] = {
+        "approve": {
+            "print_file": ["bracket.stl"], "weight_g": "42.7", "volume_ml": "34.4", "time_h": "3.4",
+            "material": lab.methods[0].materials[0].name,
+        },
+        "reject": {"reasons": ticked, "comment": "The handle is 0.4 mm thin.\nCome by, and we look at it together."},
+        "pickup": {"amount": "4.27", "payment_method": lab.payment_methods[0], "picked_up_by": "Jane Doe",
+                   "transaction": "TX-1042", "weight_g": "42.7"},
+    }  # fmt: skip
+    return said.get(action, {})

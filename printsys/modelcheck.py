@@ -1,0 +1,164 @@
+"""What a student is told of a model at once: what it is like, whether it will print, about what it may cost."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from typing import BinaryIO
+
+from printsys.domain.pricing import PriceList, quote
+from printsys.errors import FileRefused, InvalidInput, ModelTooHard, ModelUnreadable
+from printsys.lab import Lab, Method
+from printsys.models3d import bounded
+from printsys.models3d.estimate import weight_range_g
+from printsys.models3d.findings import Finding, blocks, findings, unreadable
+from printsys.models3d.inspect import ModelFacts
+
+REMEMBERED = 100
+"""Looks at models that were sent a moment ago: the form asks again when another printer is chosen, and is sent."""
+CHUNK = 1 << 20
+AT_ONCE = 2
+"""Looks in one process: a class that submits in the same minute must not take the computer's memory."""
+PATIENCE = bounded.Limits(seconds=20)
+"""While somebody waits; the worker takes longer."""
+SUPPORT = 0.25
+"""Of the model's own resin: what its supports may take."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was found out about some bytes, or why nothing could be (`trouble`). `hopeless`: because nobody could print
+    them, not because it took too long."""
+
+    facts: ModelFacts | None = None
+    png: bytes | None = None
+    trouble: str | None = None
+    hopeless: bool = False
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A model as the form shows it. `price` is a guess between two ends, in the lab's money."""
+
+    name: str
+    sha256: str
+    looked: Looked
+    findings: list[Finding] = field(default_factory=list)
+    price: tuple[Decimal, Decimal] | None = None
+
+    @property
+    def will_not_print(self) -> bool:
+        return blocks(self.findings)
+
+
+class Memory:
+    """What was found out about bytes that were looked at lately, by their sha256. It is true of them for ever."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[str, Looked] = OrderedDict()
+        self._guard = threading.Lock()
+
+    def get(self, sha256: str) -> Looked | None:
+        with self._guard:
+            return self._seen.get(sha256)
+
+    def keep(self, sha256: str, looked: Looked) -> None:
+        with self._guard:
+            self._seen[sha256] = looked
+            self._seen.move_to_end(sha256)
+            while len(self._seen) > REMEMBERED:
+                self._seen.popitem(last=False)
+
+
+memory = Memory()
+turns = threading.BoundedSemaphore(AT_ONCE)
+
+
+def look_into(name: str, stream: BinaryIO, scratch: Path) -> tuple[str, Looked]:
+    """sha256 and what was found out about the bytes from where `stream` stands; it is left there.
+
+    `scratch` is a folder for the time of the look.
+    """
+    start = stream.tell()
+    digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
+    stream.seek(start)
+    looked = memory.get(digest)
+    if looked is None:
+        with turns:
+            looked = _look_through_a_file(name, stream, scratch)
+        stream.seek(start)
+        memory.keep(digest, looked)
+    return digest, looked
+
+
+def _look_through_a_file(name: str, stream: BinaryIO, scratch: Path) -> Looked:
+    scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        path = Path(folder) / f"model{os.path.splitext(name)[1].lower()}"
+        with path.open("wb") as file:
+            shutil.copyfileobj(stream, file, CHUNK)
+        return look_at(path, name, PATIENCE)
+
+
+def look_at(path: Path, name: str, limits: bounded.Limits = bounded.USUAL) -> Looked:
+    """Facts and picture of the file at `path`, whose owner calls it `name`. OSError is the disk's."""
+    try:
+        seen = bounded.look(path, limits)
+    except (FileRefused, ModelUnreadable) as error:
+        return Looked(trouble=str(error).replace(path.name, name), hopeless=True)
+    except ModelTooHard as error:
+        return Looked(trouble=str(error).replace(path.name, name))
+    return Looked(seen.facts, seen.png)
+
+
+def judge(name: str, sha256: str, looked: Looked, lab: Lab, method: str, printer: str, prices: PriceList) -> Checked:
+    """What it means for somebody who wants it printed by `method` on `printer` (an id; empty: not chosen yet)."""
+    if looked.facts is None:
+        said = [unreadable(ModelUnreadable(looked.trouble or ""))] if looked.hopeless else []
+        return Checked(name, sha256, looked, said)
+    printers = lab.printers_for(method) or lab.printers
+    found = findings(looked.facts, printers, printer or None)
+    known = lab.method(method)
+    price = price_range(looked.facts, known, prices) if known is not None and not blocks(found) else None
+    return Checked(name, sha256, looked, found, price)
+
+
+def price_range(facts: ModelFacts, method: Method, prices: PriceList) -> tuple[Decimal, Decimal] | None:
+    """From the lab's first material of the method; resin is printed solid. None where the volume is not known."""
+    if facts.volume_cm3 <= 0:
+        return None
+    density = float(method.materials[0].density_g_cm3)
+    solid = facts.volume_cm3 * density
+    hollow = weight_range_g(facts.volume_cm3, facts.area_cm2, density)
+    low, high = (solid, solid * (1 + SUPPORT)) if method.solid else hollow
+    ends = [_quote(method.name, grams, grams / density, prices) for grams in (low, high)]
+    return (ends[0], ends[1]) if ends[0] is not None and ends[1] is not None else None
+
+
+def _quote(method: str, grams: float, millilitres: float, prices: PriceList) -> Decimal | None:
+    try:
+        return quote(method, _decimal(grams), _decimal(millilitres), prices).cost
+    except InvalidInput:
+        return None
+
+
+def _decimal(number: float) -> Decimal:
+    return Decimal(number).quantize(Decimal("0.1"), ROUND_HALF_UP)
+
+
+def refusals(checked: Sequence[Checked]) -> list[str]:
+    """Sentences for the models that cannot be printed, each with what to do about it."""
+    return [
+        f"{one.name}: {finding.sentence} {finding.advice}"
+        for one in checked
+        for finding in one.findings
+        if finding.grade == "cannot print"
+    ]

@@ -1,0 +1,83 @@
+"""A worker's sign of life, for pages and for `/healthz`: a small file in instance/ that it writes every few seconds.
+
+A file, so that it can be read while the queue or the database is down; and told by the time in it, so that a worker
+that hangs is as dead as one that is gone.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from printsys.config import Settings
+from printsys.jobstore import fs
+
+BEAT_S = 5.0
+LIFE = timedelta(seconds=60)
+"""Longer than a machine under load keeps a thread waiting."""
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What stood in an e-mail's way: `words` are the mail server's. `job_id` None: nobody's in particular."""
+
+    at: datetime
+    words: str
+    job_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """`queue`: how many looks wait in the task queue, None where that is down. `error`: the last thing that stood in
+    the way of any e-mail, None after one went out. `trying`: what holds up a job's e-mail, by the job's id."""
+
+    at: datetime
+    pid: int
+    queue: int | None = None
+    error: Trouble | None = None
+    sent_at: datetime | None = None
+    trying: tuple[Trouble, ...] = ()
+
+    def is_alive(self, now: datetime) -> bool:
+        return now - self.at < LIFE
+
+    def holding_up(self, job_id: str) -> Trouble | None:
+        return next((one for one in self.trying if one.job_id == job_id), None)
+
+
+_SHAPE = TypeAdapter(Pulse)
+
+
+def place(settings: Settings) -> Path:
+    return settings.instance / "worker.json"
+
+
+def read(settings: Settings) -> Pulse | None:
+    """The last sign of life of this machine's worker; None where there never was one."""
+    try:
+        return _SHAPE.validate_json(fs.read(place(settings)))
+    except (OSError, ValidationError):
+        return None
+
+
+def write(settings: Settings, pulse: Pulse) -> None:
+    settings.instance.mkdir(parents=True, exist_ok=True)
+    fs.replace(place(settings), _SHAPE.dump_json(pulse) + b"\n")
+
+
+def beat(settings: Settings, stop: threading.Event, take: Callable[[], Pulse], every_s: float = BEAT_S) -> None:
+    """Write what `take()` says, now and every `every_s` seconds, until `stop`."""
+    while True:
+        try:
+            write(settings, take())
+        except OSError as error:
+            logger.warning("the worker's sign of life cannot be written: %s", error.strerror)
+        if stop.wait(every_s):
+            return

@@ -1,0 +1,124 @@
+"""Prusa's binary G-code: a chain of blocks, of which only metadata and pictures are read; the moves are jumped over.
+
+https://github.com/prusa3d/libbgcode/blob/main/doc/specifications.md
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+from printsys.slicers import heatshrink, prusa
+from printsys.slicers.ends import Ends
+from printsys.slicers.facts import SlicerFacts, Thumbnail
+
+MAGIC = b"GCDE"
+FILE_HEADER = struct.Struct("<4sIH")
+BLOCK_HEADER = struct.Struct("<HHI")
+PICTURE = struct.Struct("<HHH")
+FILE, GCODE, SLICER, PRINTER, PRINT, THUMBNAIL = range(6)
+FORMATS = ("PNG", "JPG", "QOI")
+HEATSHRINK = {2: (11, 4), 3: (12, 4)}
+SILENT = "The binary G-code is damaged, cut short or says nothing of time and filament."
+MOST_METADATA = 1 << 20
+MOST_PICTURE = 16 << 20
+MOST_BLOCKS = 64
+"""Metadata and pictures come before the first block of moves."""
+
+
+class Block(NamedTuple):
+    kind: int
+    compression: int
+    unpacked_size: int
+    packed_size: int
+    parameters: bytes
+    at: int
+
+
+def blocks(stream: BinaryIO) -> Iterator[Block]:
+    """Those before the moves; ends quietly where the file is cut short."""
+    end = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    header = stream.read(FILE_HEADER.size)
+    if len(header) < FILE_HEADER.size:
+        return
+    checksum_size = 4 if FILE_HEADER.unpack(header)[2] == 1 else 0
+    for _ in range(MOST_BLOCKS):
+        block = _block(stream)
+        if block is None or block.kind == GCODE or block.at + block.packed_size > end:
+            return
+        yield block
+        stream.seek(block.at + block.packed_size + checksum_size)
+
+
+def _block(stream: BinaryIO) -> Block | None:
+    header = stream.read(BLOCK_HEADER.size)
+    if len(header) < BLOCK_HEADER.size:
+        return None
+    kind, compression, size = BLOCK_HEADER.unpack(header)
+    packed = stream.read(4) if compression else header[4:]
+    parameters = stream.read(PICTURE.size if kind == THUMBNAIL else 2)
+    if len(packed) < 4 or kind > THUMBNAIL:
+        return None
+    return Block(kind, compression, size, int.from_bytes(packed, "little"), parameters, stream.tell())
+
+
+def read(stream: BinaryIO) -> SlicerFacts:
+    """The statements are those of the text form."""
+    found = list(blocks(stream))
+    ends = Ends(b"\n".join(_comments(stream, block) for block in sorted(found, key=lambda block: block.kind == PRINT)))
+    program, _, version = (ends.setting("Producer") or "").partition(" ")
+    facts = prusa.read(ends, program or "PrusaSlicer", version or None)
+    said = () if facts.time_s or facts.tools else (SILENT,)
+    return facts.model_copy(update={"thumbnails": tuple(thumbnails(found)), "warnings": said})
+
+
+def thumbnails(found: list[Block]) -> Iterator[Thumbnail]:
+    shown = (block for block in found if block.kind == THUMBNAIL and len(block.parameters) == PICTURE.size)
+    for n, block in enumerate(shown, 1):
+        kind, width, height = PICTURE.unpack(block.parameters)
+        if kind < len(FORMATS):
+            yield Thumbnail(format=FORMATS[kind], width=width, height=height, where=f"thumbnail {n}")
+
+
+def pictures(stream: BinaryIO) -> Iterator[bytes]:
+    """The largest first."""
+    shown = [block for block in blocks(stream) if block.kind == THUMBNAIL and len(block.parameters) == PICTURE.size]
+    for block in sorted(shown, key=_area, reverse=True):
+        yield _unpacked(stream, block, MOST_PICTURE)
+
+
+def _area(block: Block) -> int:
+    _, width, height = PICTURE.unpack(block.parameters)
+    return int(width) * int(height)
+
+
+def _comments(stream: BinaryIO, block: Block) -> bytes:
+    """`key=value` as `; key = value`. The first pre-releases write "printer model" for "printer_model"."""
+    if block.kind == THUMBNAIL:
+        return b""
+    parted = (line.partition(b"=") for line in _unpacked(stream, block, MOST_METADATA).splitlines())
+    return b"\n".join(
+        b"; %s = %s" % (b"printer_model" if key == b"printer model" else key, value) for key, _, value in parted
+    )
+
+
+def _unpacked(stream: BinaryIO, block: Block, limit: int) -> bytes:
+    """b"" for what is damaged or larger than such a block ever is."""
+    if max(block.packed_size, block.unpacked_size) > limit:
+        return b""
+    stream.seek(block.at)
+    packed = stream.read(block.packed_size)
+    try:
+        if block.compression == 0:
+            return packed
+        if block.compression == 1:
+            return zlib.decompressobj().decompress(packed, limit)
+        if block.compression in HEATSHRINK:
+            return heatshrink.unpack(packed, *HEATSHRINK[block.compression], block.unpacked_size)
+    except (zlib.error, ValueError):
+        pass
+    return b""

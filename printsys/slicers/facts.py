@@ -1,0 +1,213 @@
+"""What a slicer's file says, in one shape for every program. Kept as `files[].slicer` in metadata.json.
+
+Millimetres, cm³ (= ml), grams, g/cm³ and whole seconds. None is "not stated": a weight of 0.00 g beside used filament
+is the mark of a profile without a density, so readers make it None too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from printsys.slicers.numerals import MOST
+
+UNKNOWN = "unknown"
+USUAL_DIAMETER_MM = Decimal("1.75")
+PI = Decimal("3.14159265")
+CENT = Decimal("0.01")
+
+
+class Weight(NamedTuple):
+    """Grams, None where they cannot be known, and sentences on how they came about."""
+
+    grams: Decimal | None
+    remarks: tuple[str, ...] = ()
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Tool(_Frozen):
+    """One filament: the tool's number as G-code counts (T0 first), what is in it, what the print takes of it."""
+
+    index: int
+    material: str | None = None
+    length_mm: Decimal | None = None
+    volume_cm3: Decimal | None = None
+    weight_g: Decimal | None = None
+    density_g_cm3: Decimal | None = None
+    diameter_mm: Decimal | None = None
+
+    @property
+    def is_used(self) -> bool:
+        return bool(self.length_mm or self.volume_cm3 or self.weight_g)
+
+    def volume(self) -> tuple[Decimal | None, bool]:
+        """cm³, and whether the filament's diameter had to be assumed."""
+        if self.volume_cm3:
+            return self.volume_cm3, False
+        if not self.length_mm:
+            return None, False
+        diameter = self.diameter_mm or USUAL_DIAMETER_MM
+        return self.length_mm * PI / 4 * diameter * diameter / 1000, not self.diameter_mm
+
+
+class Thumbnail(_Frozen):
+    """An embedded picture; its bytes are read when asked for (`printsys.slicers.picture`)."""
+
+    format: str
+    width: int
+    height: int
+    where: str
+
+
+class Plate(_Frozen):
+    index: int
+    time_s: int | None = None
+    weight_g: Decimal | None = None
+    tools: tuple[Tool, ...] = ()
+    objects: tuple[str, ...] = ()
+
+
+class Box(_Frozen):
+    """The space that the printed objects take, in mm."""
+
+    low: tuple[Decimal, Decimal, Decimal]
+    high: tuple[Decimal, Decimal, Decimal]
+
+    @property
+    def size_mm(self) -> tuple[Decimal, Decimal, Decimal]:
+        return (self.high[0] - self.low[0], self.high[1] - self.low[1], self.high[2] - self.low[2])
+
+
+class PlacedItem(_Frozen):
+    """One thing on the plate, by its name in the slicer."""
+
+    name: str
+    box: Box
+    volume_cm3: Decimal
+    bodies: int
+    triangles: int
+
+
+class Placed(_Frozen):
+    """The meshes of a project as they stand on the plate, to be compared with the student's model.
+
+    The figures are of all of them together; `items` lists at most the first 200.
+    """
+
+    box: Box
+    volume_cm3: Decimal
+    bodies: int
+    triangles: int
+    items: tuple[PlacedItem, ...] = ()
+
+
+class SlicerFacts(_Frozen):
+    """`grams` is the total that the file states. `is_project` is a plate that was arranged but not sliced."""
+
+    family: str = UNKNOWN
+    program: str | None = None
+    version: str | None = None
+    is_project: bool = False
+    time_s: int | None = None
+    times: dict[str, int] = {}
+    tools: tuple[Tool, ...] = ()
+    grams: Decimal | None = None
+    length_mm: Decimal | None = None
+    volume_cm3: Decimal | None = None
+    resin_ml: Decimal | None = None
+    material: str | None = None
+    printer_model: str | None = None
+    nozzle_mm: Decimal | None = None
+    layer_height_mm: Decimal | None = None
+    plates: tuple[Plate, ...] = ()
+    objects: tuple[str, ...] = ()
+    box: Box | None = None
+    placed: Placed | None = None
+    thumbnails: tuple[Thumbnail, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def maker(self) -> str:
+        """As people call it: "PrusaSlicer 2.9.1"."""
+        if self.program is None:
+            return "an unknown program"
+        return f"{self.program} {self.version.split('+')[0]}" if self.version else self.program
+
+    def weight_g(self, densities: Mapping[str, Decimal]) -> Weight:
+        """The job's grams: as stated, else volume × density. Never 0 where something is used.
+
+        `densities` is g/cm³ by material; its first is taken for what names no material that is known.
+        """
+        if self.is_project:
+            return Weight(None)
+        if self.resin_ml and not self.grams:
+            return _resin(self.resin_ml, self.material, densities)
+        used = [tool for tool in self.tools if tool.is_used]
+        unweighed = [tool for tool in used if not tool.weight_g]
+        if not unweighed:
+            return Weight(self.grams or sum((t.weight_g or Decimal(0) for t in used), Decimal(0)) or None)
+        if self.grams and len(unweighed) == len(used):
+            return Weight(self.grams)
+        computed = [_weigh(tool, densities) for tool in unweighed]
+        remarks = tuple(remark for weight in computed for remark in weight.remarks)
+        if any(weight.grams is None for weight in computed):
+            return Weight(None, remarks)
+        total = sum((t.weight_g or Decimal(0) for t in used), Decimal(0)) + sum(w.grams or Decimal(0) for w in computed)
+        return Weight(min(total, MOST), remarks)
+
+
+def _weigh(tool: Tool, densities: Mapping[str, Decimal]) -> Weight:
+    volume, assumed = tool.volume()
+    if volume is None:
+        return Weight(None, ("The file says neither how much filament it takes nor its weight.",))
+    density, whence = _density(tool, densities)
+    what = f"The file states no weight for {tool.material or 'its filament'}"
+    if density is None:
+        return Weight(None, (f"{what}, and no density is known for it: please weigh the print or type the weight.",))
+    grams = _grams(volume, density)
+    thick = f", for filament of {USUAL_DIAMETER_MM} mm" if assumed else ""
+    return Weight(grams, (f"{what}: {grams} g is {_shown(volume)} cm³ × {_plain(density)} g/cm³ ({whence}){thick}.",))
+
+
+def _resin(volume: Decimal, material: str | None, densities: Mapping[str, Decimal]) -> Weight:
+    density, whence = _lab_density(material, densities)
+    if density is None:
+        return Weight(None)
+    grams = _grams(volume, density)
+    return Weight(grams, (f"The file states {_shown(volume)} ml: {grams} g at {_plain(density)} g/ml ({whence}).",))
+
+
+def _density(tool: Tool, densities: Mapping[str, Decimal]) -> tuple[Decimal | None, str]:
+    if tool.density_g_cm3:
+        return tool.density_g_cm3, "the density in the file"
+    return _lab_density(tool.material, densities)
+
+
+def _lab_density(material: str | None, densities: Mapping[str, Decimal]) -> tuple[Decimal | None, str]:
+    known = {name.casefold(): (name, density) for name, density in densities.items() if density}
+    if material is not None and material.casefold() in known:
+        name, density = known[material.casefold()]
+        return density, f"the lab's density of {name}"
+    if not known:
+        return None, ""
+    name, density = next(iter(known.values()))
+    why = f"{material} is not one of the lab's" if material else "the file names no material"
+    return density, f"the lab's density of {name}, as {why}"
+
+
+def _grams(volume: Decimal, density: Decimal) -> Decimal:
+    return min(max((volume * density).quantize(CENT, ROUND_HALF_UP), CENT), MOST)
+
+
+def _shown(value: Decimal) -> Decimal:
+    return max(value.quantize(CENT, ROUND_HALF_UP), CENT)
+
+
+def _plain(value: Decimal) -> str:
+    return f"{value:f}"

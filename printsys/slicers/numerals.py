@@ -1,0 +1,64 @@
+"""Numbers and times as slicers write them: `400.85, 0, 98.63`, `13,16 g`, `1d 22h 20m 41s`, `0 hours 31 minutes`.
+
+Everything is bounded, so that no file can state what the rest of the system could not hold.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import ROUND_HALF_UP, Decimal
+
+MOST = Decimal(10**9)
+LONGEST_S = 10 * 366 * 86400
+NUMBER = re.compile(
+    r"(?<![\d.,])(?<!\d[eE])(?<!\d[eE][+-])"  # not in the middle of another number
+    r"-?\d{1,12}+(?:[.,]\d{1,30}+)?+(?:[eE][+-]?\d{1,2}+)?+(?!\d|[eE][+-]?\d)"
+)
+PART = re.compile(
+    r"(\d{1,9}(?:[.,]\d{1,9})?)\s*(days?|hours?|minutes?|min|seconds?|sec|[dhms])(?![a-z])", re.IGNORECASE
+)
+SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+
+
+def number(text: str | None) -> Decimal | None:
+    """The first number in `text`, with a decimal point or comma; None for none, and for what is no sane figure."""
+    found = NUMBER.search(text or "")
+    if found is None:
+        return None
+    value = Decimal(found.group().replace(",", "."))
+    return value if 0 <= value <= MOST else None
+
+
+def numbers(text: str | None) -> list[Decimal | None]:
+    """A list of figures. Slicers part them by ", "; a bare comma is a decimal comma unless the figures have points."""
+    if not text:
+        return []
+    parted = re.split(r"\s*;\s*|,\s+" if "." not in text and ", " in text else r"\s*[;,]\s*", text)
+    lone_comma = "." not in text and text.count(",") == 1 and ", " not in text
+    return [number(part) for part in ([text] if lone_comma else parted)]
+
+
+def settings(text: str | None) -> list[Decimal | None]:
+    """A list in a slicer's configuration: always with points, parted by bare commas."""
+    return [number(part) for part in re.split(r"[;,]", text)] if text else []
+
+
+def words(text: str | None) -> list[str]:
+    """`PLA;PETG`, `PLA,PETG` or `"PLA";"PETG"`; empty members keep their place."""
+    return [part.strip().strip('"').strip() for part in re.split(r"[;,]", text)] if text else []
+
+
+def seconds(value: Decimal | None) -> int | None:
+    """Whole seconds; None where there are none, or more than a print can take."""
+    if value is None:
+        return None
+    whole = int(value.quantize(Decimal(1), ROUND_HALF_UP))
+    return whole if 0 < whole <= LONGEST_S else None
+
+
+def duration(text: str | None) -> int | None:
+    """Seconds of `1d 22h 20m 41s`, any part of which may be missing, or of `7.94 minutes`; None where there is none."""
+    found = PART.findall(text or "")
+    if not found:
+        return None
+    return seconds(sum((Decimal(n.replace(",", ".")) * SECONDS[unit[0].lower()] for n, unit in found), Decimal(0)))

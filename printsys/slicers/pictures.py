@@ -1,0 +1,88 @@
+"""Embedded previews, whatever they are packed as, made anew as PNG: no stranger's bytes are served as they came."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from typing import BinaryIO
+
+from PIL import Image, UnidentifiedImageError
+
+from printsys.safezip import ZipRefused, open_package
+from printsys.slicers import bgcode, chitubox, closed, ends, gcode, ufp, zip_pictures
+
+KINDS = ("PNG", "JPEG", "QOI", "BMP")
+MOST_PIXELS = 16_000_000
+ICON = 40
+"""Pictures with fewer dots a side are marks for a printer's display; they show nobody what is printed."""
+UNREADABLE = (
+    UnidentifiedImageError,
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    Image.DecompressionBombError,
+)
+ZIP = b"PK\x03\x04"
+
+
+def largest(stream: BinaryIO, name: str) -> bytes | None:
+    """A PNG, or None."""
+    head = stream.read(8)
+    stream.seek(0)
+    if head.startswith(bgcode.MAGIC):
+        return _first(bgcode.pictures(stream))
+    if chitubox.is_one(head):
+        return _raw(chitubox.picture(stream))
+    if closed.is_one(name):
+        return _first(closed.pictures(stream))
+    if head.startswith(ZIP):
+        return _of_package(stream)
+    return _first(gcode.pictures(ends.of_file(stream)))
+
+
+def _of_package(stream: BinaryIO) -> bytes | None:
+    try:
+        with open_package(stream) as package:
+            shown = _first(zip_pictures.pictures(package))
+            part = ufp.gcode_part(package) if shown is None else None
+            if part is None:
+                return shown
+            with package.open(part) as inside:
+                return _first(gcode.pictures(ends.of_start(inside)))
+    except ZipRefused:
+        return None
+
+
+def _first(candidates: Iterable[bytes]) -> bytes | None:
+    return next((shown for candidate in candidates if (shown := as_png(candidate))), None)
+
+
+def as_png(data: bytes) -> bytes | None:
+    """None for what is no picture that slicers embed, is damaged, or too small or large to be a preview."""
+    try:
+        with Image.open(io.BytesIO(data), formats=KINDS) as image:
+            if image.width * image.height > MOST_PIXELS or max(image.size) < ICON:
+                return None
+            return _saved(image.convert("RGBA"))
+    except (
+        UnidentifiedImageError,
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        IndexError,
+        Image.DecompressionBombError,
+    ):
+        return None
+
+
+def _raw(found: tuple[int, int, bytes] | None) -> bytes | None:
+    return _saved(Image.frombytes("RGB", found[:2], found[2])) if found else None
+
+
+def _saved(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()

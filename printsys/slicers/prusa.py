@@ -1,0 +1,52 @@
+"""PrusaSlicer, SuperSlicer and whatever descends from them: `; key = value`, statistics before the configuration.
+
+The job's time is the one in normal mode; the silent mode's and the first layer's are stated beside it.
+https://github.com/prusa3d/PrusaSlicer/blob/master/src/libslic3r/GCode.cpp
+"""
+
+from __future__ import annotations
+
+import re
+
+from printsys.slicers import usage
+from printsys.slicers.ends import Ends
+from printsys.slicers.facts import SlicerFacts
+from printsys.slicers.numerals import duration, number, numbers, settings, words
+
+TIME = re.compile(r"estimated printing time \((\w{1,20}) mode\) = (.{1,60})")
+
+
+def read(ends: Ends, program: str, version: str | None) -> SlicerFacts:
+    get = ends.setting
+    materials = words(get("filament_type"))
+    used = usage.tools(
+        lengths=numbers(get("filament used [mm]")),
+        volumes=numbers(get("filament used [cm3]")),
+        weights=numbers(get("filament used [g]")),
+        materials=materials,
+        densities=settings(get("filament_density")),
+        diameters=settings(get("filament_diameter")),
+    )
+    by_mode = times(ends)
+    totals = usage.totals(used)
+    totals["grams"] = totals["grams"] or (number(get("total filament used [g]")) or None if not used else None)
+    return SlicerFacts(
+        family="prusa",
+        program=program,
+        version=version,
+        time_s=by_mode.get("normal"),
+        times=by_mode,
+        tools=used,
+        material=usage.material(used, materials),
+        printer_model=get("printer_model") or get("printer_settings_id"),
+        nozzle_mm=next(iter(settings(get("nozzle_diameter"))), None),
+        layer_height_mm=number(get("layer_height")),
+        **totals,
+    )
+
+
+def times(ends: Ends) -> dict[str, int]:
+    """Seconds by mode."""
+    found = (TIME.match(line) for line in ends.lines if line.startswith("estimated printing time"))
+    read = {match.group(1): duration(match.group(2)) for match in found if match}
+    return {mode: time for mode, time in read.items() if time is not None}

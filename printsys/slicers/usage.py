@@ -1,0 +1,73 @@
+"""From the lists that slicers state, one figure per tool, to tools and totals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from printsys.slicers.facts import Tool
+
+T = TypeVar("T")
+MOST_TOOLS = 64
+
+
+def tools(
+    lengths: Sequence[Decimal | None] = (),
+    volumes: Sequence[Decimal | None] = (),
+    weights: Sequence[Decimal | None] = (),
+    materials: Sequence[str] = (),
+    densities: Sequence[Decimal | None] = (),
+    diameters: Sequence[Decimal | None] = (),
+    indexes: Sequence[int] = (),
+) -> tuple[Tool, ...]:
+    """The tools that the print uses. The lists differ in length; unused tools stand as 0, as 0.00 or not at all."""
+    count = min(max(len(lengths), len(volumes), len(weights)), MOST_TOOLS)
+    found = (
+        Tool(
+            index=_at(indexes, n) if n < len(indexes) else n,
+            length_mm=_some(_at(lengths, n)),
+            volume_cm3=_some(_at(volumes, n)),
+            weight_g=_some(_at(weights, n)),
+            material=_at(materials, n) or None,
+            density_g_cm3=_some(_at(densities, n)),
+            diameter_mm=_some(_at(diameters, n)),
+        )
+        for n in range(count)
+    )
+    return tuple(tool for tool in found if tool.is_used)
+
+
+def totals(used: Iterable[Tool]) -> dict[str, Any]:
+    """`length_mm`, `volume_cm3` and `grams`, each only where every used tool states it."""
+    used = list(used)
+    return {
+        "length_mm": total(tool.length_mm for tool in used),
+        "volume_cm3": total(tool.volume_cm3 for tool in used),
+        "grams": total(tool.weight_g for tool in used),
+    }
+
+
+def normal(time_s: int | None) -> dict[str, Any]:
+    """`time_s` and `times` of a program that states one time."""
+    return {"time_s": time_s, "times": {"normal": time_s} if time_s else {}}
+
+
+def total(values: Iterable[Decimal | None]) -> Decimal | None:
+    values = list(values)
+    known = [value for value in values if value]
+    return sum(known, Decimal(0)) if known and len(known) == len(values) else None
+
+
+def material(used: Sequence[Tool], loaded: Sequence[str] = ()) -> str | None:
+    """What the used tools are loaded with; of a file that does not say which are used, all that it names."""
+    named = [tool.material for tool in used] if used else list(loaded)
+    return ", ".join(dict.fromkeys(name for name in named if name)) or None
+
+
+def _at(values: Sequence[T], n: int) -> Any:
+    return values[n] if n < len(values) else None
+
+
+def _some(value: Decimal | None) -> Decimal | None:
+    return value or None

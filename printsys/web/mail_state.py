@@ -1,0 +1,89 @@
+"""How the e-mails are doing: what waits, since when, what stands in the way, and whether anybody works at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from printsys import pulse
+from printsys.domain.job import format_time
+from printsys.errors import MirrorDown
+from printsys.pulse import Pulse
+from printsys.web.house import house
+from printsys.web.words import ago, when
+
+LATE = timedelta(minutes=30)
+"""A mail that waits longer is worth a word: the server's first few refusals are tried again sooner."""
+
+
+@dataclass(frozen=True)
+class MailState:
+    """`owed` None: the mirror cannot say. `pulse` None: no worker has ever run here."""
+
+    now: datetime
+    owed: int | None
+    oldest: datetime | None
+    pulse: Pulse | None
+    outbox: str | None
+
+    @property
+    def is_working(self) -> bool:
+        return self.pulse is not None and self.pulse.is_alive(self.now)
+
+    @property
+    def is_late(self) -> bool:
+        return self.oldest is not None and self.now - self.oldest > LATE
+
+    @property
+    def troubles(self) -> list[str]:
+        """Sentences for staff, the gravest first."""
+        found = []
+        if not self.is_working:
+            since = f" since {when(self.pulse.at)}" if self.pulse else ""
+            found.append(f"The worker has not been seen{since}: e-mails wait until it runs. None is lost.")
+        elif self.pulse and self.pulse.trying:
+            found.append(f"E-mail is held up and tried again. The last answer was: {self.pulse.trying[-1].words}")
+        elif self.is_late:
+            found.append(f"The oldest e-mail has been waiting for {ago(self.oldest)}.")
+        return found
+
+    @property
+    def summary(self) -> str:
+        """One quiet line: what waits, and where e-mails go if not to students."""
+        if self.owed is None:
+            waits = "How many e-mails wait is not known while the database rests"
+        elif self.owed:
+            passed = ago(self.oldest)
+            since = "" if passed == "just now" else f", the oldest for {passed}"
+            waits = f"{self.owed} {'e-mail waits' if self.owed == 1 else 'e-mails wait'} to be sent{since}"
+        else:
+            waits = "No e-mail waits"
+        return f"{waits}."
+
+    def as_json(self) -> dict[str, Any]:
+        """For /healthz: public, so no names and no addresses."""
+        beat = self.pulse
+        error = beat.error if beat else None
+        return {
+            "owed": self.owed,
+            "oldest_owed_at": _time(self.oldest),
+            "queue": beat.queue if beat else None,
+            "worker_seen_at": _time(beat.at if beat else None),
+            "last_sent_at": _time(beat.sent_at if beat else None),
+            "last_error": {"at": _time(error.at), "words": error.words} if error else None,
+        }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return format_time(moment) if moment else None
+
+
+def mail_state() -> MailState:
+    settings = house().settings
+    try:
+        owed, oldest = house().queries.mail_waiting()
+    except MirrorDown:
+        owed, oldest = None, None
+    outbox = None if settings.mail else str(settings.instance / "outbox")
+    return MailState(datetime.now(UTC), owed, oldest, pulse.read(settings), outbox)

@@ -1,0 +1,92 @@
+"""What the e-mails look like, with made-up data: for staff, and for whoever writes the lab's own templates."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.message import EmailMessage
+
+from flask import Blueprint, Response, abort, make_response, render_template
+from flask.typing import ResponseReturnValue
+
+from printsys.domain.mails import Mail
+from printsys.mail import Desk, letter, make_desk
+from printsys.mail_samples import sample
+from printsys.stationery import TEMPLATES
+from printsys.web.auth import login_required
+from printsys.web.house import house
+from printsys.web.security import POLICY
+
+pages = Blueprint("mails", __name__, url_prefix="/dashboard/mails")
+NAMES = {
+    Mail.RECEIVED: "Received",
+    Mail.APPROVED: "Approved: please confirm",
+    Mail.REMINDER: "Reminder to confirm",
+    Mail.EXPIRED: "Time to confirm is over",
+    Mail.REJECTED: "Not printed",
+    Mail.COMPLETED: "Ready to collect",
+    Mail.UNCOLLECTED: "Reminder to collect",
+    Mail.RECEIPT: "Receipt",
+}
+LETTER_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
+)
+"""A letter is styled in its own lines, as mail programs want it, and can do nothing."""
+
+
+@pages.get("", strict_slashes=False)
+@login_required
+def first() -> ResponseReturnValue:
+    return preview(Mail.RECEIVED.value)
+
+
+@pages.get("/<name>")
+@login_required
+def preview(name: str) -> ResponseReturnValue:
+    mail = _mail(name)
+    desk = _desk()
+    written = _written(desk, mail)
+    page = render_template(
+        "staff/mails.html",
+        names=NAMES,
+        chosen=mail,
+        letter=written,
+        text=_part(written, "plain"),
+        folder=house().lab.mail_templates,
+        built_in=TEMPLATES,
+        own=[path.name for path in desk.stationery.own_files() if path.suffix in (".txt", ".html")],
+        mistakes=desk.stationery.mistakes,
+    )
+    answer = make_response(page)
+    answer.headers["Content-Security-Policy"] = f"{POLICY}; frame-src 'self'"
+    return answer
+
+
+@pages.get("/<name>/html")
+@login_required
+def html(name: str) -> ResponseReturnValue:
+    """The HTML part alone, for the preview's frame."""
+    answer = Response(_part(_written(_desk(), _mail(name)), "html"), mimetype="text/html")
+    answer.headers["Content-Security-Policy"] = LETTER_POLICY
+    answer.headers["X-Frame-Options"] = "SAMEORIGIN"
+    return answer
+
+
+def _mail(name: str) -> Mail:
+    if name not in set(Mail):
+        abort(404)
+    return Mail(name)
+
+
+def _desk() -> Desk:
+    """One that reads the templates anew: whoever changes one wants to see it."""
+    return make_desk(house().settings, house().lab, house().tokens)
+
+
+def _written(desk: Desk, mail: Mail) -> EmailMessage:
+    return letter(desk, *sample(mail, house().lab, datetime.now(UTC)))
+
+
+def _part(written: EmailMessage, kind: str) -> str:
+    body = written.get_body((kind,))
+    assert body is not None
+    return str(body.get_content())

@@ -1,0 +1,103 @@
+"""A rejected request, opened again by the link in the e-mail: as it was sent, to be mended, and still the same job."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from printsys.actions import require_open_resubmission
+from printsys.domain.job import Job
+from printsys.errors import InvalidInput, StorageFailure, StorageOffline, TokenInvalid, TokenUsed
+from printsys.model_findings import found_in
+from printsys.student_texts import reasons
+from printsys.web.forms import SubmitForm, with_errors
+from printsys.web.house import house
+from printsys.web.limits import limiter, no_submit_limit, submit_limit
+from printsys.web.student import NOT_STORED, PAUSED, read_request
+
+pages = Blueprint("resubmit", __name__)
+logger = logging.getLogger(__name__)
+
+
+@pages.get("/resubmit/<token>")
+def form(token: str) -> ResponseReturnValue:
+    job_id, key = house().tokens.read_resubmit(token)
+    job = house().store.load(job_id).job
+    try:
+        require_open_resubmission(job, key)
+    except TokenUsed as over:
+        return _over(job, over)
+    return _page(token, job, SubmitForm.of(house().lab, data=_as_sent(job)), [])
+
+
+@pages.post("/resubmit/<token>")
+@limiter.limit(submit_limit, exempt_when=no_submit_limit)
+def send(token: str) -> ResponseReturnValue:
+    job_id, key = house().tokens.read_resubmit(token)
+    job = house().store.load(job_id).job
+    try:
+        require_open_resubmission(job, key)
+        said, files = read_request(files_needed=False)
+        house().actions.resubmit(job_id, key, said, files)
+    except TokenUsed as over:  # sent twice: the first one did it
+        return _over(house().store.load(job_id).job, over)
+    except InvalidInput as wrong:
+        form = SubmitForm.of(house().lab)
+        return _page(token, job, form, with_errors(form, wrong.fields)), 422
+    except (StorageOffline, StorageFailure) as error:
+        logger.warning("job %s: a request sent again could not be stored: %s", job_id, error)
+        return _page(token, job, SubmitForm.of(house().lab), [NOT_STORED]), 503
+    return redirect(url_for("student.status", token=house().tokens.status(job_id)), 303)
+
+
+def again_after_pause() -> ResponseReturnValue | None:
+    """The form as it was typed, where it lay open for longer than a form is good for; None for a link of nobody's."""
+    token = (request.view_args or {})["token"]
+    try:
+        job_id, _ = house().tokens.read_resubmit(token)
+    except TokenInvalid:
+        return None
+    job = house().store.load(job_id).job
+    return _page(token, job, SubmitForm.of(house().lab), [PAUSED]), 400
+
+
+def _page(token: str, job: Job, form: SubmitForm, general: list[str]) -> str:
+    form.submission.data = form.submission.data or secrets.token_urlsafe(16)
+    kept = [record.uploaded_as or record.name.rpartition("/")[2] for record in job.sent_files]
+    return render_template(
+        "student/resubmit.html",
+        token=token,
+        job=job,
+        form=form,
+        general=general,
+        kept=kept,
+        methods=house().lab.methods,
+        reasons=reasons(job, house().lab),
+        findings=found_in(job, house().lab),
+    )
+
+
+def _over(job: Job, over: TokenUsed) -> ResponseReturnValue:
+    shown = {"why": str(over), "expired": False, "confirmed": False, "said": ""}
+    token = house().tokens.status(job.id)
+    return render_template("student/link_over.html", job=job, status_token=token, **shown), 410
+
+
+def _as_sent(job: Job) -> dict[str, object]:
+    """The request in the form's own fields."""
+    return {
+        "student_name": job.student.name,
+        "student_email": job.student.email,
+        "discipline": job.student.discipline,
+        "class_number": job.student.class_number,
+        "print_method": job.request.method,
+        "color": job.request.color,
+        "printer": job.request.printer,
+        "minimum_charge_consent": "yes" if job.request.minimum_charge_consent else None,
+        "copies": job.request.copies,
+        "due_date": job.request.due_date,
+        "message": job.request.message,
+    }

@@ -1,0 +1,115 @@
+"""kill -9 at any instant: every mail that is owed arrives, and only the one window doubles any.
+
+The window is between the server's 250 and the EmailSent event. The test knows at each kill which mails were in it, so
+it can say exactly how often each must have arrived.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from printsys.config import Settings
+from printsys.wiring import House, build
+from tests.mail.conftest import mail_events, submit
+from tests.mail.post import PostOffice
+from tests.mail.test_worker import start_work, wait_until, working
+
+KILLS = 50
+
+
+class Killing:
+    """One worker process after the other, each killed at another instant."""
+
+    def __init__(self, settings: Settings, office: PostOffice) -> None:
+        self.settings, self.office = settings, office
+        self.house: House = build(settings, look=lambda job_id: None)
+        self.jobs: list[str] = []
+        self.doubled: Counter[str] = Counter()
+
+    def run(self, number: int, chance: random.Random) -> None:
+        """Owe two more mails, start a worker, kill it, delete the queue."""
+        self.jobs += [submit(self.house).id for _ in range(2)]
+        instant: Callable[[random.Random], None] = [self._under_way, self._accepted, self._any_time][number % 3]
+        worker = start_work(self.settings)
+        try:
+            instant(chance)
+        finally:
+            worker.kill()
+            worker.wait()
+            self.office.gate.set()
+        self.office.wait_for(lambda: self.office.closed == self.office.opened)
+        self.doubled.update(self._in_the_window())
+        (self.settings.instance / "queue.db").unlink(missing_ok=True)
+
+    def _under_way(self, chance: random.Random) -> None:
+        """A message is handed over, the server has not answered."""
+        before = self.office.tried
+        self.office.gate.clear()
+        self.office.wait_for(lambda: self.office.tried > before)
+
+    def _accepted(self, chance: random.Random) -> None:
+        """The server has it; whether its yes or the event was still in time is chance."""
+        before = len(self.office.letters)
+        self.office.wait_for(lambda: len(self.office.letters) > before)
+
+    def _any_time(self, chance: random.Random) -> None:
+        opened = self.office.opened
+        self.office.wait_for(lambda: self.office.opened > opened)
+        pause = chance.uniform(0, 0.05)
+        with self.office.news:
+            self.office.news.wait_for(lambda: False, pause)
+
+    def _in_the_window(self) -> set[str]:
+        """Mails that the server took since the last kill and that are not recorded as sent."""
+        arrived = Counter(str(letter["Message-ID"]) for letter in self.office.letters)
+        return {
+            message_id(job_id)
+            for job_id in self.jobs
+            if arrived[message_id(job_id)] > self.doubled[message_id(job_id)] and not self._is_recorded(job_id)
+        }
+
+    def _is_recorded(self, job_id: str) -> bool:
+        return "EmailSent received" in mail_events(self.house, job_id)
+
+    def finish(self) -> None:
+        with working(self.settings):
+            wait_until(lambda: all(self._is_recorded(job_id) for job_id in self.jobs))
+
+
+def message_id(job_id: str) -> str:
+    return f"<{job_id}.2.received@example.edu>"
+
+
+def test_a_worker_killed_fifty_times_loses_no_mail(settings: Settings, office: PostOffice) -> None:
+    killing = Killing(settings, office)
+    chance = random.Random(5)
+    for number in range(KILLS):
+        killing.run(number, chance)
+    killing.finish()
+    arrived = Counter(str(letter["Message-ID"]) for letter in office.letters)
+    assert arrived == Counter(map(message_id, killing.jobs)) + killing.doubled
+
+
+def test_a_mail_sent_twice_is_recognised_by_its_message_id(
+    settings: Settings, house: House, office: PostOffice, tmp_path: Path
+) -> None:
+    """The window itself, made certain: the disk refuses the event after the server's yes, and the process dies."""
+    job_id = submit(house).id
+    folder = house.store.load(job_id).folder
+    office.gate.clear()
+    worker = start_work(settings)
+    try:
+        office.wait_for(lambda: office.tried == 1)
+        (folder / "events.jsonl").replace(tmp_path / "events.jsonl")
+        office.gate.set()
+        office.wait_for_letters(1)
+    finally:
+        worker.kill()
+        worker.wait()
+    (tmp_path / "events.jsonl").replace(folder / "events.jsonl")
+    with working(settings):
+        wait_until(lambda: "EmailSent received" in mail_events(house, job_id))
+    assert [letter["Message-ID"] for letter in office.letters] == [message_id(job_id)] * 2

@@ -1,0 +1,43 @@
+"""The indexer as it runs in the lab, for tests of what it notices by itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from indexer.rebuild import Report
+from indexer.service import Service
+from indexer.watcher import WatchMode
+from printsys.jobstore import JobStore
+from tests.waiting import until
+from tests.worlds import terms
+
+
+@contextmanager
+def running_indexer(
+    store: JobStore,
+    engine: sa.Engine,
+    mode: WatchMode = "native",
+    swept: Callable[[Report], None] = lambda report: None,
+) -> Iterator[Service]:
+    """The indexer, running and watching; the sweep after its start is the last for an hour. `swept` is told of each."""
+    first, stop = threading.Event(), threading.Event()
+
+    def synced(report: Report) -> None:
+        swept(report)
+        first.set()
+
+    service = Service(store, engine, terms=lambda: terms(store), synced=synced, sweep_every_s=3600, watch_mode=mode)
+    thread = threading.Thread(target=service.run, args=(stop,))
+    thread.start()
+    try:
+        assert first.wait(600)
+        until(lambda: service._watcher is not None)
+        yield service
+    finally:
+        stop.set()
+        thread.join(30)
+    assert not thread.is_alive()
