@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
 
+from printsys.models3d.bounded import ENVIRONMENT  # noqa: E402
 from printsys.models3d.mesh import STL_FACET  # noqa: E402
 
 SIDE = 808
@@ -46,7 +47,14 @@ def write_ring(path: Path) -> int:
 
 def seconds(*command: str) -> float:
     start = time.perf_counter()
-    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ | ENVIRONMENT,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     return time.perf_counter() - start
 
 
