@@ -26,6 +26,8 @@ Job = Literal["inspect", "thumbnail", "look", "viewer"]
 ROOT = Path(__file__).resolve().parents[2]
 LOOK_EVERY_S = 0.02
 MB = 1 << 20
+ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
+"""One thread: others would only take memory, since nothing here multiplies large matrices."""
 LOW_PRIORITY = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)
 
 
@@ -89,11 +91,10 @@ def run(job: Job, path: Path, limits: Limits = USUAL) -> dict[str, Any]:
 
 
 def _start(job: Job, path: Path, out: IO[bytes], said: IO[bytes]) -> subprocess.Popen[bytes]:
-    single = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
     return subprocess.Popen(
         [sys.executable, "-m", "printsys.models3d", job, str(path)],
         cwd=ROOT,
-        env=os.environ | single,
+        env=os.environ | ENVIRONMENT,
         stdin=subprocess.DEVNULL,
         stdout=out,
         stderr=said,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 import xml.parsers.expat as expat
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from printsys.errors import ModelTooHard, ModelUnreadable
+from printsys.models3d.mesh import MAX_TRIANGLES, MM_PER_UNIT
 
 MAX_DEPTH = 32
 MAX_PLACED = 10_000
-MAX_TRIANGLES = 20_000_000
 CORE = (
     "http://schemas.microsoft.com/3dmanufacturing/core/2015/02 ",
     "http://schemas.microsoft.com/3dmanufacturing/2013/01 ",
@@ -29,7 +30,6 @@ CORE = (
 """The slice and beam extensions have a `vertex` of their own, in namespaces of their own."""
 MODEL_RELATION = "/3dmodel"
 PRODUCTION = "http://schemas.microsoft.com/3dmanufacturing/production/2015/06 path"
-UNITS = ("micron", "millimeter", "centimeter", "inch", "foot", "meter")
 
 Matrix = npt.NDArray[np.float64]
 Key = tuple[str, str]
@@ -92,9 +92,7 @@ def read_package(path: Path) -> Package:
     try:
         with zipfile.ZipFile(path) as archive:
             return _Reader(path.name, archive).read()
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ModelUnreadable(f"{path.name} is damaged or cut short. Please export it again.") from error
 
 
@@ -218,7 +216,7 @@ class _ModelPart:
         return Use((part, attributes["objectid"]), _matrix(attributes.get("transform")))
 
     def _unit(self, unit: str) -> None:
-        if unit not in UNITS:
+        if unit not in MM_PER_UNIT:
             self.problem = f"is measured in “{unit[:20]}”, which is no unit of 3MF."
         else:
             self.package.unit = unit

@@ -31,33 +31,50 @@ class Topology:
 
 
 def study(points: Floats, faces: Ints, piece: Ints) -> Topology:
-    """`points` finite, `faces` at least one."""
-    faces, count, degenerate, kept = _welded(points, faces, piece, 0.0)
-    open_edges, turned = _edges(faces, count)
-    if open_edges:
-        near = _welded(points, kept, piece, CLOSE * float(np.linalg.norm(np.ptp(points, axis=0))))
-        again = _edges(near[0], near[1])
-        if again[0] < open_edges:
-            faces, count, (open_edges, turned) = near[0], near[1], again
-    area, volume = _measure(points, kept)
-    return Topology(_bodies(faces, count), open_edges, turned, degenerate, area, volume)
+    """`points` finite, `faces` at least one, `piece` as many as faces.
 
-
-def _welded(points: Floats, faces: Ints, piece: Ints, grid: float) -> tuple[Ints, int, int, Ints]:
-    """Faces over welded points, their number, how many triangles were no triangles, and the true ones as they came.
-
-    Corners of different pieces stay apart: two boxes that touch are two bodies.
+    Corners of different pieces are never the same: two boxes that touch are two bodies.
     """
-    of_point = np.zeros(len(points), np.uint64)
-    if len(piece) == len(faces):
-        of_point[faces.ravel()] = np.repeat(piece, 3).astype(np.uint64)
-    places = (np.round(points / grid) if grid else points).astype(np.float64) + 0.0  # -0.0 is 0.0
-    bits = np.ascontiguousarray(places).view(np.uint64).reshape(-1, 3)
-    _, number = np.unique(_mixed(bits, of_point), return_inverse=True)
+    owner = np.zeros(len(points), np.uint64)
+    owner[faces.ravel()] = np.repeat(piece, 3).astype(np.uint64)
+    number = _numbered(points.astype(np.float64), owner)
     welded = number[faces]
-    true = (welded[:, 0] != welded[:, 1]) & (welded[:, 1] != welded[:, 2]) & (welded[:, 2] != welded[:, 0])
-    kept = faces if true.all() else faces[true]
-    return welded[true], int(number.max()) + 1, int((~true).sum()), kept
+    true = _have_three_corners(welded)
+    edges = _edges(welded[true])
+    if edges[0]:
+        near = _number_near(points, owner, number)[faces]
+        near_edges = _edges(near[_have_three_corners(near)])
+        if near_edges[0] < edges[0]:
+            welded, edges = near, near_edges
+    area, volume = _measure(points, faces)
+    return Topology(_bodies(welded), *edges, int((~true).sum()), area, volume)
+
+
+def _number_near(points: Floats, owner: npt.NDArray[np.uint64], number: Ints) -> Ints:
+    """Numbers that are the same for corners within CLOSE of each other.
+
+    A grid parts some neighbours wherever it lies, so three lie over each other, shifted: what one parts the next joins.
+    """
+    _, first = np.unique(number, return_index=True)
+    own, place = owner[first], points[first].astype(np.float64)
+    step = CLOSE * float(np.linalg.norm(np.ptp(place, axis=0))) or 1.0
+    for shift in (0.0, 0.5, 0.25):
+        joined = _numbered(np.floor(place / step + shift), own)
+        number = joined[number]
+        _, first = np.unique(joined, return_index=True)
+        own, place = own[first], place[first]
+    return number
+
+
+def _numbered(places: npt.NDArray[np.float64], owner: npt.NDArray[np.uint64]) -> Ints:
+    """0, 1, 2 … for each place, equal ones alike."""
+    bits = np.ascontiguousarray(places + 0.0).view(np.uint64).reshape(-1, 3)  # -0.0 becomes 0.0
+    return np.unique(_mixed(bits, owner), return_inverse=True)[1]
+
+
+def _have_three_corners(faces: Ints) -> npt.NDArray[np.bool_]:
+    a, b, c = faces.T
+    return (a != b) & (b != c) & (c != a)
 
 
 def _mixed(bits: npt.NDArray[np.uint64], salt: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
@@ -71,8 +88,9 @@ def _mixed(bits: npt.NDArray[np.uint64], salt: npt.NDArray[np.uint64]) -> npt.ND
     return mixed
 
 
-def _edges(faces: Ints, count: int) -> tuple[int, int]:
-    """How many are open, and how many lie between triangles that disagree about the outside."""
+def _edges(faces: Ints) -> tuple[int, int]:
+    """How many edges are open, and how many lie between triangles that disagree about the outside."""
+    count = int(faces.max(initial=0)) + 1
     start = faces[:, [0, 1, 2]].ravel().astype(np.int64)
     stop = faces[:, [1, 2, 0]].ravel().astype(np.int64)
     forward = start < stop
@@ -84,9 +102,9 @@ def _edges(faces: Ints, count: int) -> tuple[int, int]:
     return int(odd.sum()), int((~odd & (2 * ahead != uses)).sum())
 
 
-def _bodies(faces: Ints, count: int) -> int:
+def _bodies(faces: Ints) -> int:
     """Groups of triangles that share corners: each corner takes the smallest number it is connected to."""
-    label = np.arange(count)
+    label = np.arange(int(faces.max(initial=0)) + 1)
     one = np.concatenate([faces[:, 0], faces[:, 1]])
     other = np.concatenate([faces[:, 1], faces[:, 2]])
     while len(one):
@@ -96,7 +114,7 @@ def _bodies(faces: Ints, count: int) -> int:
             label = shorter
         apart = label[one] != label[other]
         one, other = one[apart], other[apart]
-    return len(np.unique(label[faces.ravel()])) if len(faces) else 0
+    return len(np.unique(label[faces]))
 
 
 def _measure(points: Floats, faces: Ints) -> tuple[float, float]:

@@ -20,7 +20,7 @@ from printsys.models3d.mesh import Floats, Ints, Mesh, finite, load
 MOST_TRIANGLES = 200_000
 FINEST = 512
 """Cells along the longest side that simplifying begins with."""
-COLOUR = (150, 182, 211, 255)
+COLOUR = (104, 134, 164, 255)
 TITLE = "<title>trimesh: threejs viewer</title>"
 
 
@@ -55,14 +55,18 @@ def _clustered(points: Floats, faces: Ints, cells: int) -> tuple[Floats, Ints]:
 
 
 def _scene(points: Floats, faces: Ints) -> trimesh.Scene:
-    """Centred, one unit large, seen as in the thumbnail. Its sides are both drawn: a hole shows the inside."""
+    """Centred, one unit large, seen as in the thumbnail. Both sides are drawn: a hole shows the inside.
+
+    The viewer turns about y, what is printed stands along z.
+    """
     low, high = points[faces].min(axis=(0, 1)), points[faces].max(axis=(0, 1))
     reach = float((high - low).max()) or 1.0
-    mesh = trimesh.Trimesh((points - (low + high) / 2) / reach, faces, process=False)
+    x, y, z = ((points - (low + high) / 2) / reach).T
+    mesh = trimesh.Trimesh(np.column_stack([x, z, -y]), faces, process=False)
     material = trimesh.visual.material.PBRMaterial(
         baseColorFactor=COLOUR, metallicFactor=0.0, roughnessFactor=0.8, doubleSided=True
     )
     mesh.visual = trimesh.visual.TextureVisuals(material=material)
     scene = trimesh.Scene(mesh)
-    scene.set_camera(angles=(math.radians(62), 0, math.radians(35)), distance=1.9, fov=(45, 45))
+    scene.set_camera(angles=(math.radians(-28), math.radians(35), 0), distance=1.9, fov=(45, 45))
     return scene

@@ -1,0 +1,181 @@
+"""The facts of every mesh in the collection are those its manifest states; and of meshes made to be wrong."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+
+from printsys.errors import FileRefused, ModelUnreadable
+from printsys.models3d.inspect import ModelFacts, inspect
+from printsys.models3d.package import read_package
+from tests.models3d.corpus import CORPUS, number, sides, stated
+
+STL = stated("stl")
+OBJ = {path: text for path, text in stated("obj").items() if not path.endswith(".mtl")}
+PACKAGES = stated("3mf-model")
+REFUSED = {
+    "obj/trimesh_face_in_group_name.obj": (FileRefused, "no surface"),
+    "3mf-model/lib3mf_Reader_GEN-C-ADA-COMPONENT-TRANSFORM-0.3mf": (ModelUnreadable, "XML that is damaged"),
+    "3mf-model/lib3mf_SecureContent_keystore.3mf": (ModelUnreadable, "XML that is damaged"),
+    "3mf-model/lib3mf_SecureContent_keystore_encrypted.3mf": (FileRefused, "encrypted"),
+    "3mf-model/lib3mf_Slice_Expected_Slice_Hierarchy.3mf": (FileRefused, "without any surface"),
+}
+"""An attribute given twice, a part that is encrypted: no XML. Slices without a mesh: nothing to look at."""
+UNLIKE_THE_MANIFEST = {"3mf-model/lib3mf_OPC_Issues_Box_ExtensionCustom.3mf": 12, "obj/trimesh_wallhole.obj": 66}
+"""A model part with an extension of its own; faces that go on in the next line (66 is what trimesh counts as well)."""
+
+needs_corpus = pytest.mark.skipif(not CORPUS.is_dir(), reason="the collection of real files is not here")
+
+
+@needs_corpus
+@pytest.mark.parametrize("name", STL)
+def test_an_stl_is_as_the_manifest_states(name: str) -> None:
+    facts, text = inspect(CORPUS / name), STL[name]
+    assert facts.format == ("text STL" if text.startswith("ascii") else "binary STL")
+    assert facts.triangles == number(text, "facets")
+    assert facts.size_mm == pytest.approx(sides(text), rel=1e-4)
+    if "edges_all_shared_twice=yes" in text:
+        assert facts.watertight
+        if not facts.turned_edges:
+            assert facts.volume_cm3 * 1000 == pytest.approx(number(text, "volume"), rel=1e-4)
+
+
+@needs_corpus
+@pytest.mark.parametrize("name", OBJ.keys() - REFUSED.keys())
+def test_an_obj_is_as_the_manifest_states(name: str) -> None:
+    facts, text = inspect(CORPUS / name), OBJ[name]
+    polygons = re.findall(r"(\d+): (\d+)", text)
+    assert facts.format == "OBJ" and facts.unit is None
+    fans = sum((int(corners) - 2) * int(count) for corners, count in polygons)
+    assert facts.triangles == UNLIKE_THE_MANIFEST.get(name, fans)
+    assert facts.size_mm == pytest.approx(sides(text), rel=1e-4)
+
+
+@needs_corpus
+@pytest.mark.parametrize("name", PACKAGES.keys() - REFUSED.keys())
+def test_a_3mf_is_as_the_manifest_states(name: str) -> None:
+    package, text = read_package(CORPUS / name), PACKAGES[name]
+    facts = inspect(CORPUS / name)
+    held = sum(len(solid.faces) for solid in package.objects.values())
+    assert held == UNLIKE_THE_MANIFEST.get(name, number(text, "triangles"))
+    unit = re.search(r"units=(\w+)", text)
+    assert facts.unit == (unit.group(1) if unit else "millimeter")
+    if facts.triangles:
+        assert all(side < 500 for side in facts.size_mm) and facts.bodies >= facts.pieces >= 1
+
+
+@needs_corpus
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_read_is_refused_with_a_sentence(name: str) -> None:
+    error, words = REFUSED[name]
+    with pytest.raises(error, match=words):
+        inspect(CORPUS / name)
+
+
+EXPECTED = {
+    "3mf-model/3mfsamples_core_multiple_cylinders.3mf": ((62.0, 40.5928, 20.0), 6, 6, True),
+    "3mf-model/lib3mf_BuildItems_WagonWithWheels.3mf": ((279.978, 182.915, 65.418), 6, 2, True),
+    "3mf-model/lib3mf_Production_detachedmodel.3mf": ((350.0, 220.0, 220.0), 27, 27, True),
+    "3mf-model/project_bambu-02.04_2plates_unsliced.3mf": ((332.8, 25.6, 25.6), 2, 2, True),
+    "3mf-model/trimesh_featuretype.3MF": ((127.0, 63.5, 34.925), 1, 1, False),
+    "3mf-model/MUSTPASS_Chapter4.1_ExplicitSupport.3mf": ((80.0, 10.0, 40.0), 1, 1, True),
+}
+"""Repeated items, components of components, parts elsewhere, inches, and a support that is not printed."""
+
+
+@needs_corpus
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_3mf_is_placed_as_it_is_to_be_built(name: str) -> None:
+    facts = inspect(CORPUS / name)
+    assert (facts.size_mm, facts.bodies, facts.pieces, facts.watertight) == EXPECTED[name]
+
+
+# -- meshes made to be wrong ----------------------------------------------------------------------------------------
+
+
+def facts_of(folder: Path, mesh: trimesh.Trimesh) -> ModelFacts:
+    path = folder / "model.stl"
+    mesh.export(path)
+    return inspect(path)
+
+
+def test_a_box_is_closed_one_body_and_its_volume(tmp_path: Path) -> None:
+    facts = facts_of(tmp_path, trimesh.creation.box((10, 20, 30)))
+    assert (facts.watertight, facts.inverted, facts.bodies, facts.open_edges) == (True, False, 1, 0)
+    assert (facts.size_mm, facts.volume_cm3, facts.area_cm2) == ((10, 20, 30), 6, 22)
+
+
+def test_a_missing_triangle_leaves_three_open_edges(tmp_path: Path) -> None:
+    box = trimesh.creation.box()
+    box.update_faces(np.arange(12) != 5)
+    facts = facts_of(tmp_path, box)
+    assert (facts.watertight, facts.open_edges) == (False, 3)
+
+
+def test_a_surface_inside_out_is_known_and_its_volume_stays(tmp_path: Path) -> None:
+    box = trimesh.creation.box((10, 10, 10))
+    box.invert()
+    facts = facts_of(tmp_path, box)
+    assert facts.inverted and facts.volume_cm3 == 1
+
+
+def test_one_triangle_turned_round_is_no_hole(tmp_path: Path) -> None:
+    box = trimesh.creation.box()
+    faces = box.faces.copy()
+    faces[3] = faces[3][::-1]
+    facts = facts_of(tmp_path, trimesh.Trimesh(box.vertices, faces, process=False))
+    assert facts.watertight and facts.turned_edges == 3 and not facts.inverted
+
+
+def test_triangles_without_area_are_counted_and_harm_nothing(tmp_path: Path) -> None:
+    box = trimesh.creation.box()
+    faces = np.vstack([box.faces, [[0, 0, 1], [2, 2, 2]]])
+    facts = facts_of(tmp_path, trimesh.Trimesh(box.vertices, faces, process=False))
+    assert (facts.degenerate, facts.watertight, facts.bodies) == (2, True, 1)
+
+
+def test_bodies_that_lie_apart_are_counted(tmp_path: Path) -> None:
+    boxes = [
+        trimesh.creation.box(transform=trimesh.transformations.translation_matrix((3 * n, 0, 0))) for n in range(7)
+    ]
+    assert facts_of(tmp_path, trimesh.util.concatenate(boxes)).bodies == 7
+
+
+def test_corners_that_miss_each_other_by_a_rounding_still_close(tmp_path: Path) -> None:
+    ball = trimesh.creation.icosphere(radius=50)
+    corners = ball.triangles + np.random.default_rng(1).normal(0, 1e-6, ball.triangles.shape)
+    soup = trimesh.Trimesh(corners.reshape(-1, 3), np.arange(len(ball.faces) * 3).reshape(-1, 3), process=False)
+    assert facts_of(tmp_path, soup).watertight
+
+
+def test_a_coordinate_that_is_no_number_is_a_fact(tmp_path: Path) -> None:
+    box = trimesh.creation.box()
+    path = tmp_path / "nan.stl"
+    content = bytearray(box.export(file_type="stl"))
+    content[84 + 12 : 84 + 16] = np.float32("nan").tobytes()
+    path.write_bytes(content)
+    facts = inspect(path)
+    assert not facts.finite and facts.triangles == 12
+
+
+@pytest.mark.parametrize("place", ["nan", "1e300", "-inf"])
+def test_a_corner_that_nothing_uses_says_nothing(place: str, tmp_path: Path) -> None:
+    box = trimesh.creation.box((10, 10, 10))
+    path = tmp_path / "loose.obj"
+    path.write_text(f"{box.export(file_type='obj')}\nv {place} 0 0\n")
+    assert (inspect(path).size_mm, inspect(path).volume_cm3) == ((10, 10, 10), 1)
+
+
+def test_a_corner_beyond_the_moon_is_no_place(tmp_path: Path) -> None:
+    path = tmp_path / "far.obj"
+    path.write_text("v 0 0 0\nv 1e300 0 0\nv 0 1 0\nf 1 2 3\n")
+    assert not inspect(path).finite
+
+
+def test_facts_survive_the_record(tmp_path: Path) -> None:
+    facts = facts_of(tmp_path, trimesh.creation.box((10, 20, 30)))
+    assert ModelFacts.model_validate_json(facts.model_dump_json()) == facts

@@ -1,0 +1,137 @@
+"""Pictures and the page to turn a model on: for every mesh in the collection, near and far, large and tiny."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import trimesh
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from printsys.models3d.mesh import load
+from printsys.models3d.raster import nearest
+from printsys.models3d.samples import SAMPLES, sample
+from printsys.models3d.thumbnail import MARGIN, draw, placeholder, render
+from printsys.models3d.viewer import page, simplified
+from tests.models3d.corpus import CORPUS, stated
+from tests.models3d.test_inspect import OBJ, PACKAGES, REFUSED, STL, needs_corpus
+
+SOFTWARE_GL = ["--no-sandbox", "--use-gl=swiftshader", "--enable-unsafe-swiftshader"]
+NO_SURFACE = {"3mf-model/3mfsamples_beam lattice_pyramid.3mf", "3mf-model/3mfsamples_beam lattice_variable voronoi.3mf"}
+DRAWN = (STL.keys() | OBJ.keys() | PACKAGES.keys()) - REFUSED.keys() - NO_SURFACE
+
+
+def pixels(png: bytes) -> npt.NDArray[np.uint8]:
+    return np.asarray(Image.open(io.BytesIO(png)))
+
+
+@needs_corpus
+@pytest.mark.parametrize("name", sorted(DRAWN))
+def test_every_mesh_is_drawn_framed_and_shaded(name: str) -> None:
+    picture = pixels(draw(CORPUS / name, 256))
+    opaque = picture[..., 3] > 200
+    rows, columns = np.nonzero(picture[..., 3] > 20)
+    assert picture.shape == (256, 256, 4)
+    assert max(np.ptp(rows), np.ptp(columns)) == pytest.approx(256 * (1 - 2 * MARGIN), abs=3)
+    assert not picture[:8].any() and not picture[-8:].any()
+    if opaque.any():
+        brightness = picture[opaque][:, :3].mean(axis=1)
+        assert brightness.min() > 20 and brightness.max() < 235  # seen on white and on black
+
+
+def test_the_collection_is_not_forgotten() -> None:
+    assert not CORPUS.is_dir() or len(DRAWN) > 70
+    assert stated("no such kind") == {}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_sides_that_face_elsewhere_have_another_shade(name: str) -> None:
+    picture = pixels(render(SAMPLES[name]().triangles, 128))
+    assert np.ptp(picture[picture[..., 3] == 255][:, :3].mean(axis=1)) > 40
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1.0, 1e9])
+@pytest.mark.parametrize("place", [0.0, 3e3])
+def test_neither_size_nor_place_changes_the_picture(factor: float, place: float) -> None:
+    box = trimesh.creation.box((3, 2, 1)).triangles
+    moved = pixels(render((box + place) * factor, 64)).astype(int)
+    assert np.abs(moved - pixels(render(box, 64))).mean() < 0.5
+
+
+def test_what_is_in_front_hides_what_is_behind() -> None:
+    square = np.array([[2, 2], [14, 2], [14, 14], [2, 14]], np.float32)
+    faces = [square[[0, 1, 2]], square[[0, 2, 3]]]
+    far, near = (np.dstack([faces, np.full((2, 3), depth)]) for depth in (0.9, 0.1))
+    corners = np.concatenate([far, near, far]).transpose(2, 1, 0).astype(np.float32)
+    front, depth = nearest(corners, 16)
+    assert set(np.unique(front)) == {-1, 2, 3}
+    assert (front >= 0).sum() == 12 * 12 and depth[8, 8] == pytest.approx(0.1)
+
+
+def test_neighbours_leave_no_gap() -> None:
+    fan = trimesh.creation.cylinder(radius=1, height=1, sections=700).triangles
+    picture = pixels(render(fan, 256))[..., 3]
+    for row in picture[(picture > 0).any(axis=1)][2:-2]:
+        inside = np.nonzero(row == 255)[0]
+        assert len(inside) == np.ptp(inside) + 1
+
+
+def test_a_mesh_that_hides_most_of_itself_is_drawn_coarser_but_drawn() -> None:
+    squares = np.repeat(trimesh.creation.box((1, 1, 1)).triangles, 40, axis=0)
+    picture = pixels(render(squares, 512))
+    assert picture.shape == (512, 512, 4) and picture[256, 256, 3] == 255
+
+
+def test_the_placeholder_is_a_picture_too() -> None:
+    assert pixels(placeholder(128)).shape == (128, 128, 4)
+
+
+# -- the page -------------------------------------------------------------------------------------------------------
+
+
+def test_a_large_mesh_is_simplified_and_keeps_its_shape(tmp_path: Path) -> None:
+    path = tmp_path / "ball.stl"
+    ball = trimesh.creation.icosphere(subdivisions=7, radius=20)
+    ball.export(path)
+    points, faces = simplified(load(path), most=20_000)
+    fewer = trimesh.Trimesh(points, faces)
+    assert 5_000 < len(faces) <= 20_000
+    assert fewer.volume == pytest.approx(ball.volume, rel=0.01)
+    assert fewer.extents == pytest.approx(ball.extents, rel=0.01)
+
+
+@pytest.mark.needs("chromium")
+@pytest.mark.parametrize("kind", ["stl", "3mf"])
+def test_the_page_shows_the_model_in_a_sandbox_without_a_network(kind: str, tmp_path: Path) -> None:
+    model = tmp_path / f"gear <1>.{kind}" if kind == "3mf" else tmp_path / "gear.stl"
+    model.write_bytes(sample("gear", kind))
+    asked: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium",
+            args=["--no-sandbox", "--use-gl=swiftshader", "--enable-unsafe-swiftshader"],
+        )
+        view = browser.new_page(viewport={"width": 300, "height": 300}, offline=True)
+        view.on("request", lambda request: asked.append(request.url))
+        view.set_content('<iframe sandbox="allow-scripts" width="280" height="280" style="border:0"></iframe>')
+        view.eval_on_selector("iframe", "(frame, html) => { frame.srcdoc = html }", page(model))
+        view.frame_locator("iframe").locator("canvas").wait_for()
+        colours = _colours_until_drawn(view)
+        browser.close()
+    assert colours > 5
+    assert all(url.startswith(("data:", "blob:", "about:")) for url in asked)
+
+
+def _colours_until_drawn(view) -> int:  # type: ignore[no-untyped-def]
+    """The loader draws some frames after the canvas is there; a page that stays blank has one colour."""
+    for _ in range(100):
+        shot = Image.open(io.BytesIO(view.screenshot())).convert("RGB")
+        colours = len(shot.getcolors(1 << 20) or ())
+        if colours > 5:
+            return colours
+        view.evaluate("() => new Promise(requestAnimationFrame)")
+    return colours

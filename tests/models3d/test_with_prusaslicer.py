@@ -1,0 +1,56 @@
+"""What is guessed and compared, beside the real PrusaSlicer."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from printsys.models3d.compare import compare
+from printsys.models3d.estimate import weight_range_g
+from printsys.models3d.inspect import inspect
+from printsys.models3d.samples import SAMPLES, sample
+
+pytestmark = pytest.mark.needs("prusa-slicer")
+PLA = 1.24
+
+
+def prusaslicer(*arguments: str) -> None:
+    done = subprocess.run(["prusa-slicer", *arguments], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def saved(folder: Path, name: str) -> Path:
+    path = folder / f"{name}.stl"
+    path.write_bytes(sample(name, "stl"))
+    return path
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_what_it_slices_to_lies_in_the_range_that_was_guessed(name: str, tmp_path: Path) -> None:
+    model, gcode = saved(tmp_path, name), tmp_path / "out.gcode"
+    prusaslicer("-g", "--filament-density", str(PLA), str(model), "-o", str(gcode))
+    stated = re.search(r"filament used \[g\] = ([\d.]+)", gcode.read_text("utf-8"))
+    facts = inspect(model)
+    low, high = weight_range_g(facts.volume_cm3, facts.area_cm2, PLA)
+    assert stated and low <= float(stated.group(1)) <= high
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ((), []),
+        (("--scale", "50%"), ["scaled to 50 % of the student's model (34 × 34 × 6 mm instead of 67.9 × 67.9 × 12 mm)"]),
+        (("--duplicate", "3"), ["It holds 3 copies of the model."]),
+        (("--rotate-x", "90"), ["turned on another side"]),
+        (("--rotate-y", "30"), ["turned at an angle"]),
+    ],
+)
+def test_a_project_it_writes_is_compared(asked: tuple[str, ...], said: list[str], tmp_path: Path) -> None:
+    model, project = saved(tmp_path, "bracelet"), tmp_path / "out.3mf"
+    prusaslicer("--export-3mf", *asked, str(model), "-o", str(project))
+    told = compare(inspect(model), inspect(project))
+    assert len(told) == len(said), told
+    assert all(words in sentence for words, sentence in zip(said, told, strict=True)), told
