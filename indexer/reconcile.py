@@ -19,6 +19,7 @@ from printsys.domain.workflow import Terms
 from printsys.jobstore import Change, JobStore, Stored
 from printsys.jobstore.files import SETTLE_S, Seen, is_settled, list_files, looks_as_recorded, sha256_of
 
+
 @dataclass(frozen=True)
 class Outcome:
     """The job afterwards, the first event that was added (None: nothing to do), and whether more is to come soon."""
