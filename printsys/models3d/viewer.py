@@ -68,5 +68,5 @@ def _scene(points: Floats, faces: Ints) -> trimesh.Scene:
     )
     mesh.visual = trimesh.visual.TextureVisuals(material=material)
     scene = trimesh.Scene(mesh)
-    scene.set_camera(angles=(math.radians(-28), math.radians(35), 0), distance=1.9, fov=(45, 45))
+    scene.set_camera(angles=(math.radians(-28), math.radians(35), 0), distance=2.6, fov=(45, 45))
     return scene

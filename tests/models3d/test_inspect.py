@@ -45,7 +45,7 @@ def test_an_stl_is_as_the_manifest_states(name: str) -> None:
 
 
 @needs_corpus
-@pytest.mark.parametrize("name", OBJ.keys() - REFUSED.keys())
+@pytest.mark.parametrize("name", sorted(OBJ.keys() - REFUSED.keys()))
 def test_an_obj_is_as_the_manifest_states(name: str) -> None:
     facts, text = inspect(CORPUS / name), OBJ[name]
     polygons = re.findall(r"(\d+): (\d+)", text)
@@ -56,7 +56,7 @@ def test_an_obj_is_as_the_manifest_states(name: str) -> None:
 
 
 @needs_corpus
-@pytest.mark.parametrize("name", PACKAGES.keys() - REFUSED.keys())
+@pytest.mark.parametrize("name", sorted(PACKAGES.keys() - REFUSED.keys()))
 def test_a_3mf_is_as_the_manifest_states(name: str) -> None:
     package, text = read_package(CORPUS / name), PACKAGES[name]
     facts = inspect(CORPUS / name)
