@@ -20,6 +20,7 @@ from printsys.web import (
     limits,
     live,
     mails,
+    opening,
     pictures,
     resubmit,
     security,
@@ -56,7 +57,7 @@ def create_app(house: House) -> Flask:
     limits.init(app)
     for part in (security, errors, words):
         part.init(app)
-    for room in (student, check, resubmit, auth, staff, pictures, attention, mails, api, live, health):
+    for room in (student, check, resubmit, auth, staff, pictures, opening, attention, mails, api, live, health):
         app.register_blueprint(room.pages)
     return app
 

@@ -57,6 +57,8 @@ class Card:
     link_expired: datetime | None
     picture: str | None
     """Of its print file or model, under previews/."""
+    opens: str | None
+    """What staff open in a slicer: the print file or, before there is one, the working copy."""
     findings: tuple[Finding, ...]
     """What speaks against printing the student's models."""
     held_back: datetime | None
@@ -108,7 +110,9 @@ def _seen(job: Job, lab: Lab) -> dict[str, Any]:
     print_files = [record for name in job.print_files if (record := job.file(name))]
     made = (name for record in (*print_files, *job.sent_files) if (name := preview_of(record)))
     found = (one for record in job.sent_files for one in findings_of(record, job, lab) if one.grade != MINOR)
-    return {"picture": next(made, None), "findings": tuple(found)}
+    working = (record.name for record in job.current_files if record.role == "working")
+    opens = next((record.name for record in print_files), None) or next(working, None)
+    return {"picture": next(made, None), "findings": tuple(found), "opens": opens if job.status in LIVE else None}
 
 
 def waits_for_student(status: Status) -> bool:

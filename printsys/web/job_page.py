@@ -15,7 +15,7 @@ from printsys.domain.estimates import open_difference
 from printsys.domain.events import STAFF
 from printsys.domain.job import FileRecord, Job
 from printsys.domain.mails import Mail, owed
-from printsys.domain.owed_work import MODELS, kind_of, preview_of
+from printsys.domain.owed_work import MODELS, SLICED, kind_of, preview_of
 from printsys.domain.workflow import Step
 from printsys.jobstore import Stored
 from printsys.jobstore.files import Seen, list_files, printable
@@ -72,6 +72,7 @@ class FileLine:
     """Why nothing is known of a model."""
     sliced: tuple[str, ...] = ()
     can_view: bool = False
+    can_open: bool = False
 
 
 def job_page(house: House, stored: Stored) -> dict[str, Any]:
@@ -93,6 +94,7 @@ def job_page(house: House, stored: Stored) -> dict[str, Any]:
         "held_up": beat.holding_up(stored.id) if (beat := pulse.read(house.settings)) else None,
         "reasons": reasons(stored.job, house.lab),
         "printer": house.lab.printer(stored.job.request.printer),
+        "storage_root": str(house.settings.storage),
         "files": [_with_what_is_known(line, stored, house) for line in files_of(stored)],
     }
 
@@ -150,6 +152,7 @@ def files_of(stored: Stored) -> list[FileLine]:
 
 def _with_what_is_known(line: FileLine, stored: Stored, house: House) -> FileLine:
     """What was found out about the file's bytes: by the record of another file with the same, where that has it."""
+    line = replace(line, can_open=line.is_there and kind_of(line.name) in MODELS | SLICED)
     record = stored.job.file(line.name)
     if record is None or not line.is_there or line.sha256 is None:
         return line
