@@ -12,6 +12,9 @@ from printsys.domain.job import FileRecord
 from printsys.domain.pricing import round_up_to_half_hour
 from printsys.jobstore import Stored
 from printsys.lab import Lab
+from printsys.model_findings import facts_of as model_facts
+from printsys.models3d.compare import compare
+from printsys.models3d.inspect import ModelFacts
 from printsys.readings import facts_of, reading, remarks
 from printsys.slicers import SlicerFacts
 
@@ -44,6 +47,7 @@ def prefill(stored: Stored, names: Sequence[str], lab: Lab) -> Prefill:
         read.append(reading(name, facts, method) if facts is not None else None)
         if facts is not None:
             said += remarks(job, name, facts, lab)
+            said += [f"{name}: {told}" for told in _compared_with_the_model(stored, name, facts)]
         said += _older_than_its_model(stored, name)
     known = [one for one in read if one is not None]
     if not known:
@@ -71,6 +75,30 @@ def _facts(stored: Stored, name: str) -> SlicerFacts | None:
         return slicers.read(stored.folder / name, measure=False)
     except OSError:
         return None
+
+
+def _compared_with_the_model(stored: Stored, name: str, facts: SlicerFacts) -> list[str]:
+    """Whether what stands on the plate is what the student sent: other bodies, another size."""
+    placed = facts.placed
+    sent = [record for record in stored.job.sent_files if model_facts(record) is not None]
+    if placed is None or len(sent) != 1:  # of several models nobody can tell which is meant
+        return []
+    pieces = tuple(_floats(item.box.size_mm) for item in placed.items)
+    plate = ModelFacts(
+        format="plate",
+        triangles=placed.triangles,
+        size_mm=_floats(placed.box.size_mm),
+        pieces=len(pieces),
+        pieces_mm=pieces,
+        volume_cm3=float(placed.volume_cm3),
+        bodies=placed.bodies,
+    )
+    original = model_facts(sent[0])
+    return compare(original, plate) if original is not None else []
+
+
+def _floats(sizes: tuple[Decimal, Decimal, Decimal]) -> tuple[float, float, float]:
+    return float(sizes[0]), float(sizes[1]), float(sizes[2])
 
 
 def _older_than_its_model(stored: Stored, name: str) -> Iterator[str]:

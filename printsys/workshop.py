@@ -22,6 +22,7 @@ from printsys.models3d import bounded
 from printsys.readings import reading, readings_of
 from printsys.wiring import House
 
+MOST_PLACED = 20
 logger = logging.getLogger(__name__)
 
 
@@ -90,7 +91,10 @@ class Workshop:
     def _read(self, stored: Stored, record: FileRecord, path: Path) -> None:
         """What a slicer wrote."""
         facts = slicers.read(path) or slicers.SlicerFacts()
-        said = facts.model_dump(mode="json", exclude_defaults=True, exclude={"placed": {"items"}})
+        if facts.placed is not None:  # a plate of a thousand small things is told by its sums
+            few = facts.placed.model_copy(update={"items": facts.placed.items[:MOST_PLACED]})
+            facts = facts.model_copy(update={"placed": few})
+        said = facts.model_dump(mode="json", exclude_defaults=True)
         made = self._keep_picture(stored, record, slicers.picture(path))
         said |= {"preview": made} if made else {}
 
