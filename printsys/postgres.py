@@ -60,6 +60,23 @@ def embedded_postgres(instance: Path) -> Iterator[str]:
         _leave(server)
 
 
+def runs(instance: Path) -> bool:
+    """Whether the instance's server is there, ready or still recovering."""
+    return _postmaster(instance.resolve() / "postgres") is not None
+
+
+def start_again(instance: Path) -> str:
+    """The URL of the instance's server, which had died and is started again. PostgresFailed.
+
+    For the process that holds it (`embedded_postgres`): its share stays as it was. On Windows the server may listen on
+    another port than before.
+    """
+    data = instance.resolve() / "postgres"
+    server = _started(data, _make_socket_folder(data))
+    _ensure_database(server.get_uri())
+    return _sqlalchemy_url(server.get_uri(database=DATABASE))
+
+
 # -- starting -------------------------------------------------------------------------------------------------------
 
 

@@ -71,6 +71,13 @@ class Supervisor:
                 elif part.process is None and time.monotonic() >= part.again_at:
                     part.start(self.environment)
 
+    def start_anew(self, environment: Mapping[str, str]) -> None:
+        """All parts with another environment: `watch` starts each again as soon as it has ended."""
+        self.environment = environment
+        for part in self.parts:
+            if part.process is not None:
+                _close_input(part.process)
+
     def stop(self) -> None:
         """All parts are told at once; what does not end in `STOP_PATIENCE_S` is killed."""
         running = [part.process for part in self.parts if part.process is not None]

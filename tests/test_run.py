@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -77,6 +80,13 @@ class System:
         except OSError:
             return False
 
+    def health(self) -> dict[str, Any]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=10) as answer:
+                return dict(json.loads(answer.read()))
+        except urllib.error.HTTPError as refused:
+            return dict(json.loads(refused.read()))
+
     def end(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
@@ -138,6 +148,20 @@ def test_a_part_that_dies_is_started_again(system: System, part: str) -> None:
     until(lambda: system.parts().get(part, first) != first, 30)
     until(system.serves, 60)
     assert f"{part} ended with code" in system.said
+
+
+def test_a_killed_postgresql_is_started_again_and_the_mirror_is_back(system: System) -> None:
+    system.run()
+    until(lambda: system.health()["components"]["database"] == "ok", 60)
+    first, parts = system.server(), system.parts()
+    first.kill()
+    until(lambda: "has died; it is started again" in system.said, 30)
+    until(lambda: not gone(system.server()) and system.server().pid != first.pid, 60)
+    until(lambda: system.health()["components"]["database"] == "ok", 60)
+    assert system.parts() == parts, "the others went on"
+    system.end()
+    assert "Traceback" not in system.said
+    assert gone(system.server()) if (system.folder / "instance/postgres/postmaster.pid").exists() else True
 
 
 def test_a_second_copy_is_refused(system: System) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 from filelock import FileLock, Timeout
 
-from printsys import password
+from printsys import dbkeeper, password
 from printsys.commands.common import add_storage_argument, port_number, settings_from
 from printsys.config import DEFAULT_BASE_URL, ROOT, Settings, load_lab
 from printsys.errors import PrintSysError
@@ -56,16 +56,19 @@ def run(args: argparse.Namespace) -> int:
                 _fill_demo(environment)
             supervisor = Supervisor(_parts(args), environment)
             watching = threading.Thread(target=supervisor.watch, args=(stop,), daemon=True)
+            keeping = _database_keeper(settings, environment, supervisor, stop)
             try:
                 supervisor.start()
                 watching.start()
+                keeping.start()
                 if _wait_until_served(args, supervisor.part("web"), stop):
                     print(f"Ready: {here}/", flush=True)
                 _wait(stop)
             finally:
                 stop.set()
-                if watching.is_alive():
-                    watching.join()
+                for thread in (watching, keeping):
+                    if thread.is_alive():
+                        thread.join()
                 supervisor.stop()
     with contextlib.suppress(BrokenPipeError):
         print("Stopped.", flush=True)
@@ -142,6 +145,20 @@ def _database(settings: Settings) -> Iterator[dict[str, str]]:
         except PostgresFailed as error:
             print(f"The database did not start; going on from the folders alone. ({error})", file=sys.stderr)
         yield environment
+
+
+def _database_keeper(
+    settings: Settings, environment: dict[str, str], supervisor: Supervisor, stop: threading.Event
+) -> threading.Thread:
+    """The lab's own server is the lab's to keep."""
+
+    def moved(url: str) -> None:
+        supervisor.start_anew(environment | {"DATABASE_URL": url})
+
+    url = environment.get("DATABASE_URL")
+    if settings.database_url or url is None:
+        return threading.Thread(target=stop.wait, daemon=True)
+    return threading.Thread(target=dbkeeper.keep, args=(settings.instance, stop, moved, url), daemon=True)
 
 
 def _fill_demo(environment: dict[str, str]) -> None:
