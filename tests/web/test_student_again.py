@@ -19,9 +19,11 @@ from tests.web.conftest import FORM, form_token, hidden_value, token_in, tree
 
 
 def stl(size_mm: float) -> bytes:
-    """A triangle as a binary STL: of the same length in bytes whatever its size."""
-    facet = struct.pack("<12fH", 0, 0, 1, 0, 0, 0, size_mm, 0, 0, 0, size_mm, 0, 0)
-    return bytes(80) + struct.pack("<I", 1) + facet
+    """A tetrahedron as a binary STL: of the same length in bytes whatever its size."""
+    corners = ((0, 0, 0), (size_mm, 0, 0), (0, size_mm, 0), (0, 0, size_mm))
+    faces = ((0, 2, 1), (0, 1, 3), (0, 3, 2), (1, 2, 3))
+    facets = (struct.pack("<12fH", 0, 0, 0, *(x for n in face for x in corners[n]), 0) for face in faces)
+    return bytes(80) + struct.pack("<I", len(faces)) + b"".join(facets)
 
 
 def opened(client: FlaskClient) -> dict[str, str]:
