@@ -5,7 +5,6 @@ from __future__ import annotations
 import email
 import os
 import queue
-import signal
 import socket
 import subprocess
 import sys
@@ -93,7 +92,7 @@ class System:
 
     def stop(self) -> int:
         assert self.process is not None
-        self.process.send_signal(signal.SIGINT)
+        self.process.terminate()
         rest, _ = self.process.communicate(timeout=PATIENCE_S)
         self.said.append(rest)
         return self.process.returncode
