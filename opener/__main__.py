@@ -1,6 +1,6 @@
 """python -m opener install|uninstall|status|doctor|open URL
 
-Exit codes: 0 done; 1 refused, or doctor found something; 2 called wrongly.
+Exit codes: 0 done; 1 refused, or doctor found something; 2 called wrongly; 3 a mistake of the opener's own.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ if not __package__:  # called by its path: `python -I …/opener/__main__.py`
 from opener import config, log, opening, registry, report
 from opener.dialogs import OnDemand
 from opener.finding import Computer
+from opener.messagebox import SystemBox
 from opener.opening import Desktop
 from opener.places import places
 from opener.refusals import Refused, Why
 from opener.registration import own_command, registration
 from opener.storage import Storage
 
-DONE, REFUSED = 0, 1
+DONE, REFUSED, BROKEN = 0, 1, 3
 
 
 def this_desktop() -> Desktop:
@@ -80,14 +81,29 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 def open_link(options: argparse.Namespace) -> int:
-    return DONE if opening.follow(options.url, this_desktop()) else REFUSED
+    """The outermost loop of a click: nobody sees the traceback of a program that a browser started."""
+    try:
+        return DONE if opening.follow(options.url, this_desktop()) else REFUSED
+    except Exception:  # noqa: BLE001  the outermost loop
+        where = places().log
+        log.opener_log(where).exception("a mistake of the opener")
+        _say_mistake(f"The opener made a mistake, and nothing was opened. What happened is written in {where}", where)
+        return BROKEN
+
+
+def _say_mistake(text: str, where: Path) -> None:
+    try:
+        OnDemand().tell(text)
+    except Exception:  # noqa: BLE001  the windows themselves may be what is broken
+        log.opener_log(where).exception("a mistake of the opener's windows")
+        SystemBox().tell(text)
 
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="python -m opener",
         description="Opens the files that links of the print lab's dashboard name, in this computer's slicer.",
-        epilog="Exit codes: 0 done; 1 refused, or doctor found something; 2 called wrongly.",
+        epilog=(__doc__ or "").partition("\n\n")[2],
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     add = commands.add_parser("install", help="register for this account; no administrator is needed")

@@ -1,6 +1,7 @@
 """What was asked for and what came of it: one line each, in a log that rotates.
 
-It holds job ids, kinds of files and verdicts, but no file names: those have students' names in them.
+It holds job ids, kinds of files and verdicts, but no file names: those have students' names in them. Only the traceback
+of a mistake of the opener's own may say one.
 """
 
 from __future__ import annotations

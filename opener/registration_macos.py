@@ -47,7 +47,10 @@ class MacRegistration:
 
     def install(self, command: Sequence[str]) -> None:
         self.uninstall()
-        self.bundle.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.bundle.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Refused(Why.REGISTRATION, f"{self.bundle.parent} cannot be made ({error.strerror})") from error
         with tempfile.TemporaryDirectory() as folder:
             script = Path(folder) / "opener.applescript"
             script.write_text(applescript(command), "utf-8")
@@ -73,7 +76,10 @@ class MacRegistration:
     def uninstall(self) -> bool:
         if not self.bundle.exists():
             return False
-        self.run([_LSREGISTER, "-u", str(self.bundle)])
+        try:
+            self.run([_LSREGISTER, "-u", str(self.bundle)])
+        except Refused:
+            pass  # macOS did not know the app, and forgets it by itself once it is gone
         try:
             shutil.rmtree(self.bundle)
         except OSError as error:

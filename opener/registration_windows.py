@@ -14,6 +14,8 @@ from opener.registry import Registry
 from opener.url import SCHEMES
 
 _CLASSES = r"Software\Classes"
+_OURS = "URL:Print lab job"
+"""The key's description; by it we know our own keys from those of another program for the same links."""
 
 
 class WindowsRegistration:
@@ -23,7 +25,7 @@ class WindowsRegistration:
 
     def install(self, command: Sequence[str]) -> None:
         for scheme in SCHEMES:
-            self._set(f"{_CLASSES}\\{scheme}", None, "URL:Print lab job")
+            self._set(f"{_CLASSES}\\{scheme}", None, _OURS)
             # An empty value of this name is what makes the key a scheme.
             self._set(f"{_CLASSES}\\{scheme}", "URL Protocol", "")
             self._set(_command_key(scheme), None, self.expected(command))
@@ -36,11 +38,14 @@ class WindowsRegistration:
             raise Refused(Why.REGISTRATION, f"the registry key {path} cannot be written ({error.strerror})") from error
 
     def uninstall(self) -> bool:
+        ours = [f"{_CLASSES}\\{scheme}" for scheme in SCHEMES]
+        ours = [path for path in ours if reg.value(self.registry, self.hive, path) == _OURS]
         try:
-            gone = [reg.delete_tree(self.registry, self.hive, f"{_CLASSES}\\{scheme}") for scheme in SCHEMES]
+            for path in ours:
+                reg.delete_tree(self.registry, self.hive, path)
         except OSError as error:
             raise Refused(Why.REGISTRATION, f"a registry key cannot be deleted ({error.strerror})") from error
-        return any(gone)
+        return bool(ours)
 
     def registered(self) -> dict[str, str | None]:
         return {scheme: reg.value(self.registry, self.hive, _command_key(scheme)) for scheme in SCHEMES}

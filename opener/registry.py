@@ -52,12 +52,8 @@ def subkeys(registry: Registry, hive: Any, path: str) -> Iterator[str]:
     yield from found
 
 
-def delete_tree(registry: Registry, hive: Any, path: str) -> bool:
-    """Windows deletes only keys without keys beneath them. False where there was none."""
+def delete_tree(registry: Registry, hive: Any, path: str) -> None:
+    """Windows deletes only keys without keys beneath them. May raise OSError, and leaves the upper keys then."""
     for name in subkeys(registry, hive, path):
         delete_tree(registry, hive, f"{path}\\{name}")
-    try:
-        registry.DeleteKey(hive, path)
-    except FileNotFoundError:
-        return False
-    return True
+    registry.DeleteKey(hive, path)

@@ -1,0 +1,48 @@
+"""Calls the opener as people and systems do: as a process of its own, in a home of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Home:
+    """A new account on this computer: its folders, and an environment without a screen."""
+
+    path: Path
+    environ: dict[str, str]
+
+    @property
+    def config(self) -> Path:
+        return self.path / ".config" / "printsys-opener"
+
+    @property
+    def applications(self) -> Path:
+        return self.path / ".local" / "share" / "applications"
+
+    def opener(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """`python -m opener …` to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "opener", *arguments],
+            cwd=PROJECT,
+            env=self.environ | environ,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def everything(self) -> list[str]:
+        return sorted(str(path.relative_to(self.path)) for path in self.path.rglob("*") if path.is_file())
+
+
+def new_home(path: Path) -> Home:
+    path.mkdir()
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
+    return Home(path, kept | {"HOME": str(path), "XDG_RUNTIME_DIR": str(path)})
