@@ -27,6 +27,7 @@ from urllib.parse import quote
 DATABASE = "printsys"
 RECOVERY_PATIENCE_S = 60.0
 """After a power cut PostgreSQL first replays its own log."""
+ORPHANS_PATIENCE_S = 5.0
 SOCKET_PATH_LIMIT = 100
 """Bytes that a Unix socket's path may have, with room to spare (sockaddr_un: 108 on Linux, 104 on macOS)."""
 _held: Counter[Path] = Counter()
@@ -118,8 +119,8 @@ def _start(data: Path, sockets: Path) -> Any:
 def _settle(data: Path) -> bool:
     """Whether a server runs on `data` and is ready, waiting for one that still recovers.
 
-    The postmaster.pid of a server that is gone is removed: after a power cut its number may be any program's by now,
-    which both the wheel and PostgreSQL itself would take for the server.
+    The postmaster.pid and the socket's lock of a server that is gone are removed: after a power cut the number in them
+    may be any program's by now, which both the wheel and PostgreSQL itself would take for the server.
     """
     deadline = time.monotonic() + RECOVERY_PATIENCE_S
     pid_file = data / "postmaster.pid"
@@ -130,9 +131,32 @@ def _settle(data: Path) -> bool:
             logger.warning("PostgreSQL (process %s) is not ready after %s s", process.pid, RECOVERY_PATIENCE_S)
             return False
         time.sleep(0.1)
-    if pid_file.exists():
-        pid_file.unlink()
+    _wait_for_orphans(data)
+    for lock in (pid_file, *_socket_folder(data).glob(".s.PGSQL.*.lock")):
+        lock.unlink(missing_ok=True)
     return False
+
+
+def _wait_for_orphans(data: Path) -> None:
+    """A killed server's children end by themselves, but not at once, and until then no other may work on the files."""
+    import psutil
+
+    _, lingering = psutil.wait_procs(list(_crew(data)), timeout=ORPHANS_PATIENCE_S)
+    for process in lingering:
+        process.kill()
+    psutil.wait_procs(lingering, timeout=ORPHANS_PATIENCE_S)
+
+
+def _crew(data: Path) -> Iterator[Any]:
+    """PostgreSQL's processes that work in `data`."""
+    import psutil
+
+    for process in psutil.process_iter(["name"]):
+        try:
+            if (process.info["name"] or "").startswith("postgres") and Path(process.cwd()) == data:
+                yield process
+        except (psutil.NoSuchProcess, psutil.AccessDenied):  # gone meanwhile; or somebody else's
+            continue
 
 
 def _lines(path: Path) -> list[str]:

@@ -12,6 +12,8 @@ from printsys.domain.job import SUPERSEDED, Document, FileRecord, Job, dump
 
 OURS = frozenset({"revision", "updated_at"})
 """Keys that only the system counts: what a person has there is ignored."""
+LEARNED = frozenset({EventType.MODEL_INSPECTED, EventType.ESTIMATE_READ, EventType.THUMBNAIL_MADE})
+"""What the system found out by itself about files that were there already: nobody's decision, and no new bytes."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,12 @@ def _clashes(one: Any, other: Any, path: str = "") -> list[str]:
 def news_since(events: Iterable[Event], revision: int) -> list[Event]:
     """What happened after `revision` that somebody who saw the job then should know before deciding.
 
-    Bookkeeping that changes nothing of the job (an e-mail went out) is no news: it must not turn a click away.
+    Bookkeeping that changes nothing of the job (an e-mail went out) is no news, nor is what the system learned of the
+    files that were on the page already (a model was inspected): neither must turn a click away. A file that was added
+    or changed is news, and comes before anything that is learned of it.
     """
-    return [event for event in events if event.seq > revision and event.patch.keys() - OURS]
+    later = (event for event in events if event.seq > revision and event.type not in LEARNED)
+    return [event for event in later if event.patch.keys() - OURS]
 
 
 # -- files and folders ----------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from aiosmtpd.controller import Controller
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from printsys.config import ROOT
+from tests.waiting import until
 
 CHROMIUM = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
@@ -67,8 +68,7 @@ class System:
     place: Path
     environment: dict[str, str]
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen[str] | None = None
-    said: list[str] = field(default_factory=list)
+    process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -78,24 +78,28 @@ class System:
     def storage(self) -> Path:
         return self.place / "storage"
 
+    @property
+    def said(self) -> str:
+        """What it printed so far. In a file: nobody would empty a pipe, and a full one stops whoever writes."""
+        return self.log.read_text("utf-8", "replace") if self.log.exists() else ""
+
+    @property
+    def log(self) -> Path:
+        return self.place / "run.log"
+
     def start(self, *options: str) -> None:
         command = [sys.executable, "manage.py", "run", "--port", str(self.port), *options]
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.said.append(line)
-            if line.startswith("Ready: "):
-                return
-        raise AssertionError("".join(self.said))
+        before = self.said.count("\nReady: ")
+        with self.log.open("a") as log:
+            process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
+        self.process = process
+        until(lambda: self.said.count("\nReady: ") > before or process.poll() is not None, PATIENCE_S)
+        assert process.poll() is None, self.said
 
     def stop(self) -> int:
         assert self.process is not None
         self.process.terminate()
-        rest, _ = self.process.communicate(timeout=PATIENCE_S)
-        self.said.append(rest)
-        return self.process.returncode
+        return self.process.wait(PATIENCE_S)
 
     def folder(self, job_id: str) -> Path:
         """Where the job's folder is now; there must be one."""

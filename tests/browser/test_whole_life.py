@@ -8,17 +8,25 @@ import re
 import time
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from printsys.domain.job import Status, metadata_bytes
+from printsys.domain.changes import LEARNED
+from printsys.domain.events import EventType
+from printsys.domain.job import Status, metadata_bytes, parse
+from printsys.domain.owed_work import owes_a_look
 from printsys.jobstore.log import read_log
 from tests.browser.conftest import PASSWORD, PATIENCE_S, Postbox, System, log_in
 
 pytestmark = pytest.mark.needs("chromium")
+WORKSHOP_PATIENCE_S = 120
+"""A dozen models to inspect and to picture, each in a process of its own."""
+BY_THE_WORKER = LEARNED | {EventType.EMAIL_SENT}
+"""Recorded at a time of its own, between anybody's clicks."""
 
 
 def box_stl(side: float = 20.0) -> bytes:
@@ -47,7 +55,7 @@ def must_be_whole(system: System, job_id: str, status: str, *types: str) -> dict
             break
         assert time.monotonic() < deadline, "metadata.json is not what the log leads to"
     assert metadata_bytes(log.document()) == metadata
-    kept = [event.type for event in log.events if event.type != "EmailSent"]
+    kept = [event.type for event in log.events if event.type not in BY_THE_WORKER]
     assert kept[-len(types) :] == list(types)
     document: dict[str, object] = json.loads(metadata)
     assert (document["id"], document["status"], document["revision"]) == (job_id, status, log.seq)
@@ -198,14 +206,21 @@ def test_dropping_the_database_and_starting_again_gives_the_same_dashboard(syste
         return seen
 
     def settled() -> None:
-        """The first sweep is through, and what the jobs owe is dealt with: each e-mail is an event of its own."""
-        deadline = time.monotonic() + PATIENCE_S
+        """The first sweep is through, and what the jobs owe is dealt with and mirrored: each bit is an event."""
+        deadline = time.monotonic() + WORKSHOP_PATIENCE_S
         while True:
             found = page.request.get(f"{system.url}/api/v1/jobs?limit=500").json().get("jobs", [])
-            if len(found) >= 12 and not any(job["mail_owed"] for job in found):
+            waiting = list(filter(None, map(unsettled, found)))
+            if len(found) >= 12 and not waiting:
                 return
-            assert time.monotonic() < deadline, found
+            assert time.monotonic() < deadline, (len(found), waiting, system.said)
             page.wait_for_timeout(100)
+
+    def unsettled(row: dict[str, Any]) -> str:
+        """What the job waits for, if for anything."""
+        job = parse(page.request.get(f"{system.url}/api/v1/jobs/{row['id']}").json()["job"])
+        waits = {"mail": row["mail_owed"], "mirror": row["revision"] != job.revision, "workshop": owes_a_look(job)}
+        return " ".join([job.id, *(what for what, owed in waits.items() if owed)]) if any(waits.values()) else ""
 
     settled()
     before = dashboard()

@@ -12,6 +12,7 @@ from printsys.jobstore import Stored
 from printsys.wiring import House
 from printsys.workshop import Workshop
 from tests.web.conftest import STL
+from tests.worlds import act
 
 HOLES = STL.replace(STL.split(b"facet normal")[1], b"", 1).replace(b"facet normalfacet", b"facet", 1)
 
@@ -35,6 +36,13 @@ def test_a_model_is_inspected_and_pictured_once(staff: FlaskClient, house: House
     assert src in staff.get("/dashboard").get_data(as_text=True)
     answer = staff.get(src)
     assert answer.data == picture.read_bytes() and answer.mimetype == "image/png"
+
+
+def test_a_click_on_a_page_of_before_the_inspection_is_not_turned_away(staff: FlaskClient, house: House, make) -> None:
+    job = make(files=[("a.stl", STL)])
+    after = attended(house, job)
+    assert after.job.revision > job.job.revision
+    assert act(house.store, job.id, "notes", expected_revision=job.job.revision, notes="typed").job.notes == "typed"
 
 
 def test_what_was_found_is_on_the_card_and_the_jobs_page(staff: FlaskClient, house: House, make) -> None:
