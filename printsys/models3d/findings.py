@@ -195,7 +195,7 @@ def _surface(facts: ModelFacts) -> Iterator[Finding]:
             grade="probably wrong",
             code="holes",
             sentence=f"The surface has holes ({facts.open_edges:,} open edges), so inside and outside are unclear.",
-            advice="Close them (in Blender: the 3D Print Toolbox), or send it as it is: we try to repair it.",
+            advice="Close them (in Blender: the 3D Print Toolbox), or send it as it is: slicers close small holes.",
         )
     elif facts.turned_edges:
         yield Finding(

@@ -172,10 +172,12 @@ function showAnswer(form, html) {
     tell(form, sentences.join(". ") || "The lab's server did not answer as it should. Please try again in a moment.");
     return;
   }
-  // The browser's file choice lives in its input: it moves into the new form, so nothing is chosen twice.
+  // The browser's file choice lives in its input: it moves into the new form with what was said of it, so nothing is
+  // chosen or looked into twice.
   const chosen = form.querySelector("#file");
   const input = fresh.querySelector("#file");
   input.replaceWith(chosen);
+  fresh.querySelector("#model-check").replaceWith(form.querySelector("#model-check"));
   markFile(chosen, input.classList.contains("is-invalid"));
   area.replaceChildren(...fresh.childNodes);
   begin(area.querySelector("form"));

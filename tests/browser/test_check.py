@@ -1,0 +1,135 @@
+"""What a student sees of a chosen model before sending it, and what staff need not type once it is sliced."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import System, log_in
+from tests.browser.test_whole_life import box_stl, fill_form
+from tests.waiting import until
+
+pytestmark = pytest.mark.needs("chromium")
+
+
+def chosen(page: Page, folder: Path, name: str, content: bytes) -> Locator:
+    """What the form says about the file, once it is chosen."""
+    model = folder / name
+    model.write_bytes(content)
+    page.get_by_label("Model files").set_input_files(model)
+    return page.get_by_role("article", name=name)
+
+
+def with_a_hole() -> bytes:
+    """The box without one of its triangles."""
+    head, first, *rest = box_stl(30.0).split(b"facet normal")
+    assert first
+    return b"facet normal".join([head, *rest])
+
+
+def test_a_chosen_model_shows_its_picture_size_and_price_before_it_is_sent(
+    system: System, page: Page, tmp_path: Path
+) -> None:
+    system.start()
+    page.goto(f"{system.url}/submit")
+    fill_form(page, written(tmp_path / "box.stl", box_stl(60.0)))
+    said = page.get_by_role("article", name="box.stl")
+    picture = said.get_by_role("img", name="Picture of box.stl")
+    expect(picture).to_be_visible()
+    expect(said).to_contain_text("60 × 60 × 60 mm")
+    expect(said).to_contain_text("Prusa MK4S250 × 210 × 220 mm")
+    expect(said).to_contain_text("a guess until we have sliced it")
+    expect(said).to_contain_text("Looks printable.")
+    assert picture.evaluate("image => image.naturalWidth") > 100
+    assert [p for p in system.storage.glob("*/*") if p.parent.name != ".printsys"] == [], "nothing was submitted"
+    assert Axe().run(page).response["violations"] == []
+
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    box = said.bounding_box()
+    assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 390
+
+
+def test_the_findings_follow_the_chosen_printer_without_a_second_upload(
+    system: System, page: Page, tmp_path: Path
+) -> None:
+    system.start()
+    page.goto(f"{system.url}/submit")
+    fill_form(page, written(tmp_path / "tall.stl", box_stl(255.0)))
+    said = page.get_by_role("article", name="tall.stl")
+    expect(said).to_contain_text("too large for the Prusa MK4S")
+    with page.expect_request("**/submit/check") as asked:
+        page.get_by_label("Printer").select_option("prusa-xl")
+    expect(said).to_contain_text("Looks printable.")
+    assert len(asked.value.post_data_buffer or b"") < 2_000, "the file was not sent again"
+
+
+def test_only_what_cannot_be_printed_stands_in_the_way(system: System, page: Page, tmp_path: Path) -> None:
+    system.start()
+    page.goto(f"{system.url}/submit")
+    fill_form(page, written(tmp_path / "flat.stl", box_stl(20.0).replace(b" 20.0\n", b" 0\n")))
+    said = page.get_by_role("article", name="flat.stl")
+    expect(said).to_contain_text("Cannot print. This model is flat")
+    page.get_by_role("button", name="Send to the lab").click()
+    expect(page.locator("#file-error")).to_contain_text("This model is flat")
+    expect(said).to_contain_text("Cannot print. This model is flat")
+    expect(page.get_by_label("E-mail")).to_have_value("jose@example.edu")
+
+    said = chosen(page, tmp_path, "holes.stl", with_a_hole())
+    expect(said).to_contain_text("The surface has holes")
+    expect(said).to_contain_text("Probably wrong.")
+    page.get_by_role("button", name="Send to the lab").click()
+    page.wait_for_url("**/submit/success?job=*")
+
+
+def test_without_javascript_the_same_is_shown_after_sending(system: System, page: Page, tmp_path: Path) -> None:
+    system.start()
+    context = page.context.browser.new_context(java_script_enabled=False)  # type: ignore[union-attr]
+    plain = context.new_page()
+    plain.goto(f"{system.url}/submit")
+    fill_form(plain, written(tmp_path / "holes.stl", with_a_hole()))
+    plain.get_by_role("button", name="Send to the lab").click()
+    plain.wait_for_url("**/submit/success?job=*")
+    said = plain.get_by_role("article", name="holes.stl")
+    expect(said.get_by_role("img")).to_be_visible()
+    expect(said).to_contain_text("The surface has holes")
+    expect(said).to_contain_text("a guess until we have sliced it")
+    context.close()
+
+
+@pytest.mark.needs("prusa-slicer")
+def test_what_prusaslicer_saved_fills_the_approval_in(system: System, page: Page, tmp_path: Path) -> None:
+    system.start()
+    page.goto(f"{system.url}/submit")
+    fill_form(page, written(tmp_path / "box.stl", box_stl(30.0)))
+    page.get_by_role("button", name="Send to the lab").click()
+    page.wait_for_url("**/submit/success?job=*")
+    job_id = page.locator(".job-number").inner_text()
+    folder = system.folder(job_id)
+    model, gcode = folder / f"{folder.name}.stl", folder / "box 30.gcode"
+    density = ["--filament-type", "PLA", "--filament-density", "1.24"]
+    command = ["prusa-slicer", "--export-gcode", *density, "--output", str(gcode), str(model)]
+    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
+
+    log_in(page, system)
+    until(lambda: "PrusaSlicer" in page.request.get(f"{system.url}/dashboard/jobs/{job_id}/approve").text(), 60)
+    page.goto(f"{system.url}/dashboard/jobs/{job_id}")
+    page.get_by_role("button", name="Approve", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("from box 30.gcode, PrusaSlicer 2.")).to_be_visible()
+    grams = float(dialog.get_by_label("Weight in grams").input_value())
+    assert 5 < grams < 30
+    hours = float(dialog.get_by_label("Printing time in hours").input_value())
+    assert hours * 2 == int(hours * 2) > 0, "up to the half hour"
+    expect(dialog.get_by_role("status")).to_have_text("$3.00, the minimum charge")
+    dialog.get_by_role("button", name="Approve").click()
+    expect(page.get_by_text("Approved at $3.00. José")).to_be_visible()
+
+
+def written(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
