@@ -96,10 +96,18 @@ def loose_files(layout: Layout) -> Iterator[Finding]:
     for status in Status:
         for entry in _entries(layout.status(status)):
             if not entry.is_dir(follow_symlinks=False) and not is_ignored(entry.name):
-                place = layout.relative(Path(entry.path))
-                yield Finding(
-                    "loose-file", None, place, f"The file {place} belongs to no job.", ("make-a-job", "discard")
-                )
+                yield _loose(layout, Path(entry.path))
+
+
+def loose_file(layout: Layout, path: Path) -> Finding | None:
+    """The same for one place that somebody pointed at."""
+    lies_there = path.is_symlink() or (path.exists() and not path.is_dir())
+    return _loose(layout, path) if lies_there and not is_ignored(path.name) else None
+
+
+def _loose(layout: Layout, path: Path) -> Finding:
+    place = layout.relative(path)
+    return Finding("loose-file", None, place, f"The file {place} belongs to no job.", ("make-a-job", "discard"))
 
 
 def _duplicates(layout: Layout, folders: dict[str, list[Path]]) -> list[Finding]:

@@ -162,12 +162,12 @@ class Queries:
             closed.c.data["queued_seq"].astext == sa.cast(owed.c.seq, sa.Text),
         )
         asked = (
-            sa.select(owed.c.at)
+            sa.select(sa.func.count().label("owed"), sa.func.min(owed.c.at).label("oldest"))
             .join_from(owed, jobs, jobs.c.id == owed.c.job_id)
             .where(jobs.c.mail_owed > 0, owed.c.type == EventType.EMAIL_QUEUED.value, ~closing)
         )
-        waiting = [row.at for row in self._all(asked)]
-        return len(waiting), min(waiting, default=None)
+        (row,) = self._all(asked)
+        return row.owed, row.oldest
 
     def expired(self, now: datetime) -> list[str]:
         """Ids of the jobs whose student let the time to confirm run out."""
@@ -206,7 +206,7 @@ class Queries:
         started: datetime = self._all(sa.select(sa.func.pg_postmaster_start_time()))[0][0]
         return started
 
-    def _all(self, statement: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+    def _all(self, statement: sa.Select[*tuple[Any, ...]]) -> Sequence[sa.Row[Any]]:
         with reading(self.engine) as connection:
             return connection.execute(statement).all()
 

@@ -100,13 +100,13 @@ class Service:
             return
         if isinstance(self._watcher, PollingWatcher):
             self._watcher.poll()
-        heard = dict.fromkeys(self._heard(self._watcher))
+        heard = dict.fromkeys(sorted(self._heard(self._watcher), key=_is_gone))
         now = time.monotonic()
         due = [folder for folder, at in self._again.items() if at <= now and folder not in heard]
         for folder in due:
             del self._again[folder]
         try:
-            for folder in [*heard, *due]:
+            for folder in [*heard, *due]:  # where something went comes before where it was
                 if folder in heard:
                     first_sound = folder not in self._again
                     self._again[folder] = now + QUIET_S
@@ -199,3 +199,7 @@ class Service:
         if trouble != self._trouble:
             logger.warning("%s", trouble or "PostgreSQL and storage are back.")
         self._trouble = trouble
+
+
+def _is_gone(folder: Path) -> bool:
+    return not folder.exists()

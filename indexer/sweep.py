@@ -120,9 +120,9 @@ class Sweeper:
             looked.add(self.store.layout.relative(at))
             self._look(at, {}, seen, signatures, report)
         else:
-            report.attention += [
-                one for one in [*self._beside_the_jobs(), *self._noted_missing()] if one.folder == place
-            ]
+            report.attention += [one for one in self._noted_missing() if one.folder == place]
+            if (loose := check.loose_file(self.store.layout, folder)) is not None:
+                report.attention.append(loose)
         self._settle(report, looked, signatures, whole=False)
         return any(job_id in self.soon for job_id in seen)
 

@@ -245,6 +245,14 @@ def test_a_damaged_log_is_served_from_metadata_with_its_problem(
     assert sync(store, mirror, queries).changed == 0
 
 
+def test_a_fresh_mirror_is_used_by_its_indexes_at_once(store: JobStore, mirror: Mirror) -> None:
+    make_job(store)
+    reindex(store, mirror.engine)
+    with mirror.engine.connect() as connection:
+        known = connection.execute(sa.text("SELECT reltuples FROM pg_class WHERE oid = 'jobs'::regclass")).scalar()
+    assert known == 1, "-1: nobody counted them yet"
+
+
 def test_one_record_that_postgres_refuses_keeps_no_other_out(
     jobs: list[Stored], store: JobStore, queries: Queries, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
