@@ -23,7 +23,9 @@ from indexer.reach import reading, writing
 from indexer.rebuild import Progress, Report, duplicate, reindex
 from indexer.reconcile import Outcome, Reconciler
 from indexer.schema import attention, jobs, mirror_state
+from printsys.domain import mails
 from printsys.domain.job import LIVE, format_time
+from printsys.domain.owed_work import owes_a_look
 from printsys.errors import JobBusy, JobNotFound, PrintSysError, StorageFailure, StorageOffline
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.files import signature
@@ -50,7 +52,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Sweeper:
-    """`changed(job_id)` is told of each job that the sweep changed: it may owe work now."""
+    """`changed(job_id)` is told of each job that the sweep changed or newly mirrored, if it may owe work now."""
 
     store: JobStore
     mirror: Mirror
@@ -227,7 +229,10 @@ class Sweeper:
         found = rows.found(layout, stored)
         row = known.get(found.folder)
         if row is None or any(getattr(row, name) != getattr(found, name) for name in AS_MIRRORED):
-            report.changed += self.mirror.put_found(found, layout.root)
+            news = self.mirror.put_found(found, layout.root)
+            report.changed += news
+            if news and (mails.owed(stored.events, stored.id) or owes_a_look(stored.job)):
+                self.changed(stored.id)  # who asked the mirror for owed work before did not hear of this job
         wrong = [one for one in check.of_folder(layout, stored.folder) if one.kind != "move-pending"]
         report.attention += for_people([*wrong, *move_waits(layout, stored)])
         self.store.forget_missing(stored.id)

@@ -245,6 +245,16 @@ def test_a_damaged_log_is_served_from_metadata_with_its_problem(
     assert sync(store, mirror, queries).changed == 0
 
 
+def test_a_sweep_that_mirrors_a_job_has_what_it_owes_seen_to_at_once(store: JobStore, mirror: Mirror) -> None:
+    owing = make_job(store)
+    told: list[str] = []
+    sweeper = sweep.Sweeper(store, mirror, Reconciler(store, lambda: terms(store)), told.append)
+    sweeper.sweep()
+    assert told == [owing.id]
+    sweeper.sweep()
+    assert told == [owing.id], "what the mirror has, the worker finds there"
+
+
 def test_a_fresh_mirror_is_used_by_its_indexes_at_once(store: JobStore, mirror: Mirror) -> None:
     make_job(store)
     reindex(store, mirror.engine)

@@ -1,4 +1,4 @@
-"""What slicers do when they save, call by call, as their sources and strace show it."""
+"""What slicers do when they save, call by call: PrusaSlicer's as seen on a disk, the others' as their sources tell."""
 
 from __future__ import annotations
 
