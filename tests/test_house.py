@@ -23,8 +23,9 @@ MAY_IMPORT = {
     "printsys.config": {"printsys.domain", "printsys.errors", "printsys.lab"},
     "printsys.tokens": {"printsys.errors"},
     "printsys.safezip": {"printsys.errors"},
-    "printsys.models3d": {"printsys.errors", "printsys.safezip"},
-    "printsys.slicers": {"printsys.errors", "printsys.safezip"},
+    "printsys.threemf": {"printsys.errors", "printsys.safezip"},
+    "printsys.models3d": {"printsys.errors", "printsys.safezip", "printsys.threemf"},
+    "printsys.slicers": {"printsys.errors", "printsys.models3d.topology", "printsys.safezip", "printsys.threemf"},
     "printsys.student_texts": {"printsys.config", "printsys.domain", "printsys.errors"},
     "printsys.actions": {
         "printsys.config", "printsys.domain", "printsys.errors", "printsys.jobstore", "indexer.index",

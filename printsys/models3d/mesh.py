@@ -11,28 +11,21 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from printsys import threemf
 from printsys.errors import ModelTooHard, ModelUnreadable
 from printsys.models3d.sniff import check_model
+from printsys.safezip import ZipRefused, open_package
+from printsys.threemf import MAX_TRIANGLES
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
 
 EXTENSIONS = (".stl", ".obj", ".3mf")
 MAX_BYTES = 2 << 30
-MAX_TRIANGLES = 20_000_000
 FAR = 1e12
 """In mm, beyond the moon: no place for a corner."""
 STL_HEADER = 84
 STL_FACET = np.dtype([("normal", "<f4", 3), ("points", "<f4", (3, 3)), ("attribute", "<u2")])
-MM_PER_UNIT = {
-    "micron": 0.001,
-    "millimeter": 1.0,
-    "centimeter": 10.0,
-    "inch": 25.4,
-    "foot": 304.8,
-    "meter": 1000.0,
-}
-"""3MF core specification 1.3, chapter 3.4, ST_Unit."""
 
 
 @dataclass(frozen=True)
@@ -136,20 +129,29 @@ def _corner(path: Path, text: bytes, known: int) -> int:
 
 
 def _3mf(path: Path) -> Mesh:
-    from printsys.models3d.package import read_package  # only then: text parsing is not needed for the others
+    again = "Please export it again"
+    try:
+        return _built(path)
+    except threemf.ThreeMfTooMuch as error:
+        raise ModelTooHard(f"{path.name} {error}. {again}, simplified.") from error
+    except threemf.ThreeMfRefused as error:
+        raise ModelUnreadable(f"{path.name} {error}. {again}.") from error
+    except ZipRefused as error:
+        raise ModelUnreadable(f"{path.name} is damaged or cut short. {again}.") from error
 
-    package = read_package(path)
-    points, faces, pieces = [], [], []
+
+def _built(path: Path) -> Mesh:
+    """All that is to be built, each item a piece of its own."""
+    with path.open("rb") as stream, open_package(stream) as package:
+        model = threemf.read(package)
+    points, faces, pieces = [np.zeros((0, 3))], [np.zeros((0, 3), np.int64)], [np.zeros(0, np.int32)]
     base = 0
-    for item, placed, corners in package.placed(path.name):
+    for item, placed, corners in model.placed():
         points.append(placed)
         faces.append(corners + base)
         pieces.append(np.full(len(corners), item, np.int32))
         base += len(placed)
-    if not points:
-        return Mesh("3MF", np.zeros((0, 3)), np.zeros((0, 3), np.int64), np.zeros(0, np.int32), package.unit)
-    scale = MM_PER_UNIT[package.unit]
-    return Mesh("3MF", np.vstack(points) * scale, np.vstack(faces), np.concatenate(pieces), package.unit)
+    return Mesh("3MF", np.vstack(points) * model.mm_per_unit, np.vstack(faces), np.concatenate(pieces), model.unit)
 
 
 def refuse_too_many(path: Path, triangles: int) -> None:

@@ -74,7 +74,8 @@ def _numbered(places: npt.NDArray[np.float64], owner: npt.NDArray[np.uint64]) ->
 
 def _have_three_corners(faces: Ints) -> npt.NDArray[np.bool_]:
     a, b, c = faces.T
-    return (a != b) & (b != c) & (c != a)
+    three: npt.NDArray[np.bool_] = (a != b) & (b != c) & (c != a)
+    return three
 
 
 def _mixed(bits: npt.NDArray[np.uint64], salt: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

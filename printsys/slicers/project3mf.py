@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
+from printsys import threemf
+from printsys.models3d.topology import study
 from printsys.safezip import Package, ZipRefused
-from printsys.slicers import mesh3mf, usage, xmltext
+from printsys.slicers import usage
 from printsys.slicers.ends import Ends
 from printsys.slicers.facts import Box, Placed, PlacedItem, SlicerFacts
 from printsys.slicers.numerals import number, settings, words
@@ -28,6 +30,8 @@ APPLICATION = re.compile(rb"""name=["']Application["'][^>]*>\s*([\w .:+-]{1,80})
 NAMED = re.compile(r"(.+?)[ -](\d[\w.+-]*)$")
 MOST_CONFIG = 8 << 20
 MOST_ITEMS = 200
+MOST_TRIANGLES = 3_000_000
+NOWHERE = "has corners that are at no place"
 TENTH = Decimal("0.001")
 
 
@@ -38,8 +42,9 @@ def read(package: Package) -> SlicerFacts | None:
         return None
     try:
         return said.model_copy(update={"placed": place(package)})
-    except ZipRefused as refusal:
-        return said.model_copy(update={"warnings": (f"The models in this project could not be read. {refusal}",)})
+    except (ZipRefused, threemf.ThreeMfRefused) as refusal:
+        why = f"It {refusal}." if isinstance(refusal, threemf.ThreeMfRefused) else str(refusal)
+        return said.model_copy(update={"warnings": (f"The models in this project could not be read. {why}",)})
 
 
 def said_by(package: Package) -> SlicerFacts | None:
@@ -97,11 +102,13 @@ def place(package: Package) -> Placed | None:
     """None for a plate with nothing on it."""
     if MODEL not in package:
         return None
-    model = mesh3mf.load(package, MODEL, dict(_left_out_by_prusa(package)))
-    model.unprintable |= {key for key in model.meshes if key[1] in _left_out_by_bambu(package)}
-    counted: dict[mesh3mf.Key, int] = {}
-    found = [_item(model, item, counted) for item in model.items() if item.meshes]
-    items = [item for item in found if item is not None]
+    model = threemf.read(package, MOST_TRIANGLES)
+    meshes: dict[int, list[tuple[threemf.Points, threemf.Faces]]] = {}
+    for item, points, faces in model.placed(MOST_TRIANGLES):
+        if not np.isfinite(points).all():
+            raise threemf.ThreeMfRefused(NOWHERE)
+        meshes.setdefault(item, []).append((points * model.mm_per_unit, faces))
+    items = [_item(model.objects[model.items[item].key].name, parts) for item, parts in meshes.items()]
     if not items:
         return None
     return Placed(
@@ -113,34 +120,23 @@ def place(package: Package) -> Placed | None:
     )
 
 
-def _item(model: mesh3mf.Model, item: mesh3mf.Item, counted: dict[mesh3mf.Key, int]) -> PlacedItem | None:
-    lows, highs, volume, bodies, triangles = [], [], 0.0, 0, 0
-    for key, matrix in item.meshes:
-        mesh = model.meshes[key]
-        if not len(mesh.faces):
-            continue
-        corners = mesh3mf.placed(mesh, matrix, model.scale)
-        lows.append(corners.min(axis=(0, 1)))
-        highs.append(corners.max(axis=(0, 1)))
-        volume += mesh3mf.volume_mm3(corners)
-        counted.setdefault(key, mesh3mf.bodies(mesh))
-        bodies += counted[key]
-        triangles += len(mesh.faces)
-    if not lows:
-        return None
-    low, high = np.min(lows, axis=0), np.max(highs, axis=0)
+def _item(name: str, parts: Sequence[tuple[threemf.Points, threemf.Faces]]) -> PlacedItem:
+    """One thing on the plate, in mm; each of its meshes is at least one body."""
+    known = [study(points, faces, np.zeros(len(faces), np.int32)) for points, faces in parts]
+    corners = np.vstack([points[faces].reshape(-1, 3) for points, faces in parts])
+    low, high = corners.min(axis=0), corners.max(axis=0)
     return PlacedItem(
-        name=model.names.get(item.key, ""),
+        name=name,
         box=Box.model_validate({"low": [*map(_decimal, low)], "high": [*map(_decimal, high)]}),
-        volume_cm3=_decimal(volume / 1000),
-        bodies=bodies,
-        triangles=triangles,
+        volume_cm3=_decimal(sum(abs(one.volume) for one in known) / 1000),
+        bodies=sum(one.bodies for one in known),
+        triangles=sum(len(faces) for _, faces in parts),
     )
 
 
 def _decimal(value: float) -> Decimal:
     if not np.isfinite(value) or abs(value) > 1e12:
-        raise ZipRefused(mesh3mf.DAMAGED)
+        raise threemf.ThreeMfRefused(NOWHERE)
     return Decimal(float(value)).quantize(TENTH)
 
 
@@ -149,30 +145,3 @@ def _around(boxes: Iterator[Box]) -> Box:
     low = [min(box.low[axis] for box in known) for axis in range(3)]
     high = [max(box.high[axis] for box in known) for axis in range(3)]
     return Box.model_validate({"low": low, "high": high})
-
-
-def _left_out_by_prusa(package: Package) -> Iterator[tuple[str, list[tuple[int, int]]]]:
-    """By object id, the triangles of volumes that are not `ModelPart`."""
-    name = "Metadata/Slic3r_PE_model.config"
-    if name not in package:
-        return
-    for thing in xmltext.parse(package.read(name, MOST_CONFIG)).iter("object"):
-        yield (
-            thing.get("id", ""),
-            [
-                (int(volume.get("firstid", 0)), int(volume.get("lastid", -1)))
-                for volume in thing.iter("volume")
-                if any(m.get("key") == "volume_type" and m.get("value") != "ModelPart" for m in volume.iter("metadata"))
-                and volume.get("firstid", "").isdecimal()
-                and volume.get("lastid", "").isdecimal()
-            ],
-        )
-
-
-def _left_out_by_bambu(package: Package) -> set[str]:
-    """Object ids of parts that are not `normal_part`."""
-    name = "Metadata/model_settings.config"
-    if name not in package:
-        return set()
-    parts = xmltext.parse(package.read(name, MOST_CONFIG)).iter("part")
-    return {part.get("id", "") for part in parts if part.get("subtype", "normal_part") != "normal_part"}

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import trimesh
 
+from printsys import threemf
 from printsys.errors import FileRefused, ModelUnreadable
 from printsys.models3d.inspect import ModelFacts, inspect
-from printsys.models3d.package import read_package
+from printsys.safezip import open_package
 from tests.models3d.corpus import CORPUS, number, sides, stated
 
 STL = stated("stl")
@@ -58,9 +59,9 @@ def test_an_obj_is_as_the_manifest_states(name: str) -> None:
 @needs_corpus
 @pytest.mark.parametrize("name", sorted(PACKAGES.keys() - REFUSED.keys()))
 def test_a_3mf_is_as_the_manifest_states(name: str) -> None:
-    package, text = read_package(CORPUS / name), PACKAGES[name]
-    facts = inspect(CORPUS / name)
-    held = sum(len(solid.faces) for solid in package.objects.values())
+    facts, text = inspect(CORPUS / name), PACKAGES[name]
+    with (CORPUS / name).open("rb") as stream, open_package(stream) as package:
+        held = sum(len(solid.faces) for solid in threemf.read(package).objects.values())
     assert held == UNLIKE_THE_MANIFEST.get(name, number(text, "triangles"))
     unit = re.search(r"units=(\w+)", text)
     assert facts.unit == (unit.group(1) if unit else "millimeter")

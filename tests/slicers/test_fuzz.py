@@ -147,9 +147,16 @@ def components(depth: int, width: int) -> Iterator[str]:
         yield f'<object id="{n}"><components>{f"""<component objectid="{n - 1}"/>""" * width}</components></object>'
 
 
-@pytest.mark.parametrize(("depth", "width"), [(10, 10), (100, 1)])
-def test_components_that_multiply_are_refused(tmp_path: Path, depth: int, width: int) -> None:
-    objects = "".join(components(depth, width))
+@pytest.mark.parametrize(
+    ("depth", "width", "kind", "why"),
+    [
+        (10, 10, "model", "repeats its parts absurdly often"),
+        (10, 10, "other", "repeats its parts absurdly often"),
+        (100, 1, "model", "nests its parts more than 32 deep"),
+    ],
+)
+def test_components_that_multiply_are_refused(tmp_path: Path, depth: int, width: int, kind: str, why: str) -> None:
+    objects = "".join(components(depth, width)).replace('id="0"', f'id="0" type="{kind}"', 1)
     space = 'xmlns="http://schemas.microsoft.com/3dmanufacturing/core/2015/02"'
     model = (
         f'<model {space}><metadata name="Application">PrusaSlicer-2.9.1</metadata><resources>{objects}</resources>'
@@ -157,7 +164,7 @@ def test_components_that_multiply_are_refused(tmp_path: Path, depth: int, width:
     )
     facts = slicers.read(zipped(tmp_path / "x.3mf", **{"3D__3dmodel_dot_model": model.encode()}))
     assert facts is not None and facts.is_project
-    assert facts.warnings == ("The models in this project could not be read. It holds far more than a plate can.",)
+    assert facts.warnings == (f"The models in this project could not be read. It {why}.",)
 
 
 def test_a_picture_of_a_billion_dots_is_not_unpacked(tmp_path: Path) -> None:

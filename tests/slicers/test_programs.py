@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from printsys import slicers
+from printsys.models3d.inspect import inspect
 from printsys.models3d.samples import phone_stand
 from printsys.slicers import SlicerFacts, bgcode, ends, heatshrink
 from tests.corpus import CORPUS
@@ -316,6 +317,7 @@ def test_pictures_longer_than_the_head_are_followed_to_the_lines_behind_them(tmp
 def test_a_project_counts_bodies_and_leaves_modifiers_out(tmp_path: Path) -> None:
     path = tmp_path / "project.3mf"
     with zipfile.ZipFile(path, "w") as package:
+        package.writestr("[Content_Types].xml", "<Types/>")
         package.writestr("3D/3dmodel.model", two_boxes_and_a_modifier())
         package.writestr("Metadata/Slic3r_PE.config", "; printer_model = MK4S\n; filament_type = PLA;PETG\n")
         package.writestr(
@@ -329,6 +331,8 @@ def test_a_project_counts_bodies_and_leaves_modifiers_out(tmp_path: Path) -> Non
     assert facts.placed.bodies == 2
     assert facts.placed.volume_cm3 == Decimal("2.000")
     assert facts.placed.box.size_mm == (Decimal("30.000"), Decimal("10.000"), Decimal("10.000"))
+    model = inspect(path)  # a student may send a project, too
+    assert (model.bodies, model.size_mm) == (2, pytest.approx((30, 10, 10)))
 
 
 def two_boxes_and_a_modifier() -> str:
