@@ -32,6 +32,8 @@ COMMANDS = {
     "test": "run the tests (everything after it goes to pytest)",
     "check": "prove that storage and mirror are whole",
     "reindex": "build the mirror anew from the folders",
+    "archive": "move jobs that ended long ago to Archived/",
+    "prune": "empty the trash of what is older than 30 days, and what interrupted work left",
     "demo": "fill an empty storage with a dozen lively jobs",
     "db": "migrate the database: upgrade, revision",
     "set-password": "choose the staff password",

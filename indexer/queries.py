@@ -174,6 +174,16 @@ class Queries:
         late = sa.select(jobs.c.id).where(jobs.c.status == Status.PENDING.value, jobs.c.expires_at <= now)
         return [row.id for row in self._all(late.order_by(jobs.c.expires_at, jobs.c.id))]
 
+    def ended(self, statuses: Sequence[Status], before: datetime, limit: int) -> list[JobRow]:
+        """Jobs that have been in one of `statuses` since a moment before `before`, the longest first."""
+        since = sa.select(*_COLUMNS).where(*_ended(statuses, before))
+        return [_job(row) for row in self._all(since.order_by(*_OLDEST_FIRST).limit(limit))]
+
+    def count_ended(self, statuses: Sequence[Status], before: datetime, most: int) -> int:
+        """How many these are; `most` where there are more, so that no page counts 100,000."""
+        some = sa.select(jobs.c.id).where(*_ended(statuses, before)).limit(most).subquery()
+        return int(self._all(sa.select(sa.func.count()).select_from(some))[0][0])
+
     def live(self) -> list[tuple[str, Document]]:
         """(folder, metadata.json) of every job in a live status."""
         live = sa.select(jobs.c.folder, jobs.c.document)
@@ -223,6 +233,10 @@ def _matching(status: Status | None, q: str) -> list[sa.ColumnElement[bool]]:
             else sa.false()
         )
     return conditions
+
+
+def _ended(statuses: Sequence[Status], before: datetime) -> list[sa.ColumnElement[bool]]:
+    return [jobs.c.status.in_([status.value for status in statuses]), jobs.c.status_since < before]
 
 
 def _job(row: sa.Row[Any]) -> JobRow:

@@ -17,8 +17,9 @@ from indexer.sweep import Sweeper
 from printsys.commands.common import add_storage_argument, database, settings_from
 from printsys.commands.progress import add_progress_argument, progress_bar
 from printsys.config import Settings
-from printsys.errors import PrintSysError, StorageOffline
+from printsys.errors import PrintSysError
 from printsys.jobstore import JobStore
+from printsys.jobstore.identity import require_storage
 from printsys.tasks import make_look
 from printsys.wiring import build, open_store, remembered_at
 
@@ -54,8 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _store(settings: Settings) -> JobStore:
     """Opening a storage for the first time sets it up; a check must not."""
-    if not remembered_at(settings).exists() and not (settings.storage / ".printsys" / "storage-id").exists():
-        raise StorageOffline(f"There is no storage in {settings.storage} to check.")
+    require_storage(settings.storage, remembered_at(settings))
     return open_store(settings)
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Progress = Callable[[int, int], None]
 
 
 def add_progress_argument(parser: argparse.ArgumentParser) -> None:
@@ -13,7 +17,7 @@ def add_progress_argument(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def progress_bar(wanted: bool, what: str) -> Iterator[Callable[[int, int], None] | None]:
+def progress_bar(wanted: bool, what: str) -> Iterator[Progress | None]:
     """A function to call with (done, total); None where nobody looks."""
     if not wanted and not sys.stderr.isatty():
         yield None
@@ -27,3 +31,11 @@ def progress_bar(wanted: bool, what: str) -> Iterator[Callable[[int, int], None]
             bar.update(done - bar.n)
 
         yield show
+
+
+def counted(items: Sequence[Item], progress: Progress | None) -> Iterator[Item]:
+    """`items`, each told when it has been dealt with."""
+    for done, item in enumerate(items, 1):
+        yield item
+        if progress:
+            progress(done, len(items))

@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 
 from printsys.domain.job import Status
-from printsys.errors import ConfigError, StorageFailure
+from printsys.errors import ConfigError, StorageFailure, StorageOffline
 from printsys.jobstore import fs
 from printsys.jobstore.layout import SYSTEM, Layout
 
@@ -25,6 +25,12 @@ def recognise(root: Path, remembered_at: Path) -> str:
     found = _found_or_made(layout)
     fs.replace(remembered_at, found.encode() + b"\n")
     return found
+
+
+def require_storage(root: Path, remembered_at: Path) -> None:
+    """StorageOffline where there is no storage yet: a command that looks or tidies must not set one up."""
+    if not remembered_at.exists() and not Layout(root).storage_id.exists():
+        raise StorageOffline(f"There is no storage in {root} yet.")
 
 
 def _found_or_made(layout: Layout) -> str:

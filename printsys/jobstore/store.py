@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -389,6 +390,23 @@ class JobStore:
             raise JobNotFound(place)
         return self._put_away(source, self.layout.quarantine)
 
+    def empty_from_trash(self, path: Path, emptying: str) -> bool:
+        """Remove a thing from the trash for good, renamed first to begin with `emptying`, so that half of it is never
+        taken for the whole. False where it is not in the trash any more."""
+        self.require_online()
+        job_id = naming.id_in_folder_name(path.name)
+        with self._locked(job_id or "trash"), self._disk_errors():
+            if path.parent != self.layout.trash or not (path.is_symlink() or path.exists()):
+                return False
+            doomed = path if path.name.startswith(emptying) else path.with_name(emptying + path.name)
+            if doomed != path:
+                fs.move_folder(path, doomed)
+            if doomed.is_dir() and not doomed.is_symlink():
+                fs.remove_tree(doomed)
+            else:
+                doomed.unlink()
+        return True
+
     def _is_damaged(self, job_id: str) -> bool:
         try:
             return self.load(job_id).problem is not None
@@ -408,6 +426,7 @@ class JobStore:
             into.mkdir(exist_ok=True)
             taken = {naming.comparable(entry.name) for entry in into.iterdir()}
             target = into / naming.distinct(source.name, taken)
+            os.utime(source)  # since when it lies there: a rename alone does not tell on every system
             fs.move_folder(source, target)
         return target
 
@@ -430,10 +449,11 @@ class JobStore:
             with self._locked(torn.name[1:].partition(".")[0]):  # whoever is writing it holds this lock
                 torn.unlink(missing_ok=True)
         for staging in sorted(self.layout.staging.iterdir()):
-            touched += self._drop_abandoned(staging)
+            touched += self.drop_abandoned(staging)
         return touched
 
-    def _drop_abandoned(self, staging: Path) -> list[str]:
+    def drop_abandoned(self, staging: Path) -> list[str]:
+        """Remove a folder of staging/ that nobody fills; its name, or nothing where somebody does."""
         job_id, dot, _ = staging.name.partition(".")
         if dot and moves.announced_parcel(self.layout, job_id) == staging:
             return []  # its files are a job's already; they wait for the disk

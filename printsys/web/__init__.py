@@ -23,6 +23,7 @@ from printsys.web import (
     opening,
     pictures,
     resubmit,
+    retention,
     security,
     staff,
     student,
@@ -57,7 +58,21 @@ def create_app(house: House) -> Flask:
     limits.init(app)
     for part in (security, errors, words):
         part.init(app)
-    for room in (student, check, resubmit, auth, staff, pictures, opening, attention, mails, api, live, health):
+    for room in (
+        student,
+        check,
+        resubmit,
+        auth,
+        staff,
+        pictures,
+        opening,
+        attention,
+        retention,
+        mails,
+        api,
+        live,
+        health,
+    ):
         app.register_blueprint(room.pages)
     return app
 

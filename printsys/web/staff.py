@@ -18,6 +18,7 @@ from printsys.jobstore import Stored
 from printsys.jobstore.files import printable
 from printsys.jobstore.store import require_current
 from printsys.prefill import prefill
+from printsys.web import retention
 from printsys.web.auth import current_actor, login_required
 from printsys.web.cards import Card, shelf
 from printsys.web.errors import face_of
@@ -46,7 +47,7 @@ def dashboard() -> ResponseReturnValue:
     status = Status(wanted) if wanted in set(Status) else None
     found = shelf(house(), status, q, max(1, request.args.get("page", 1, type=int)))
     missed = bool(house().store.away().lines)
-    more = {"LIVE": LIVE, "missed": missed, "mail": mail_state()}
+    more = {"LIVE": LIVE, "missed": missed, "mail": mail_state(), "kept_long_enough": retention.count()}
     return render_template("staff/dashboard.html", shelf=found, q=q, banners=found.banners, **more)
 
 

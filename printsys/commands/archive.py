@@ -1,0 +1,87 @@
+"""Move jobs that ended long ago (picked up or rejected) to Archived/, files and all. Exit code 0: done, 1: some could
+not be moved, 2: could not run. The system never does this by itself; to have it done every night, schedule this."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from contextlib import ExitStack
+from datetime import UTC, datetime
+
+from printsys.commands.common import add_storage_argument, database, settings_from
+from printsys.commands.progress import add_progress_argument, counted, progress_bar
+from printsys.config import Settings, load_lab
+from printsys.domain.events import SYSTEM
+from printsys.errors import PrintSysError
+from printsys.jobstore.identity import require_storage
+from printsys.retention import Archived, archive, ended_before, kept_long_enough
+from printsys.tasks import make_look
+from printsys.wiring import build, open_store, remembered_at
+
+DONE, SOME_STAY = 0, 1
+
+
+def days(text: str) -> int:
+    if not text.isdecimal() or int(text) > 36_500:
+        raise argparse.ArgumentTypeError(f"{text} is no number of days")
+    return int(text)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--older-than", type=days, metavar="DAYS", help="days since the job ended (default: lab.toml's retention)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only say which jobs these are")
+    parser.add_argument("--json", action="store_true", help="say what was done as JSON")
+    add_progress_argument(parser)
+    add_storage_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    settings = settings_from(args)
+    require_storage(settings.storage, remembered_at(settings))
+    told = _look(settings, args) if args.dry_run else _archive(settings, args)
+    print(_as_json(told, args.dry_run) if args.json else _in_words(told, args.dry_run))
+    return SOME_STAY if told.stay else DONE
+
+
+def _before(args: argparse.Namespace, retention_days: int) -> datetime:
+    return ended_before(datetime.now(UTC), retention_days if args.older_than is None else args.older_than)
+
+
+def _look(settings: Settings, args: argparse.Namespace) -> Archived:
+    told = Archived()
+    before = _before(args, load_lab(settings.lab_config).retention_days)
+    told.done = [job.id for job in kept_long_enough(open_store(settings), before, told.stay)]
+    return told
+
+
+def _archive(settings: Settings, args: argparse.Namespace) -> Archived:
+    with ExitStack() as stack:
+        try:
+            settings = stack.enter_context(database(settings))
+        except PrintSysError as error:  # the folders are the record; the mirror follows by itself
+            print(error, file=sys.stderr)
+        house = build(settings, make_look(settings))
+        before = _before(args, house.lab.retention_days)
+        unread: list[tuple[str, str]] = []
+        found = [(job.id, job.revision) for job in kept_long_enough(house.store, before, unread)]
+        with progress_bar(args.progress, "Archiving") as progress:
+            told = archive(house.actions, counted(found, progress), before, SYSTEM)
+        house.mirror.engine.dispose()
+    told.stay[:0] = unread
+    return told
+
+
+def _as_json(told: Archived, dry_run: bool) -> str:
+    stay = [{"job": job_id, "why": why} for job_id, why in told.stay]
+    return json.dumps({"dry_run": dry_run, "archived": told.done, "stay": stay}, indent=2)
+
+
+def _in_words(told: Archived, dry_run: bool) -> str:
+    n = len(told.done)
+    verb = "would be archived" if dry_run else "is archived" if n == 1 else "are archived"
+    lines = [f"{n} {'job' if n == 1 else 'jobs'} {verb}{':' if dry_run and n else '.'}"]
+    lines += [f"  {job_id}" for job_id in told.done] if dry_run else []
+    return "\n".join(lines + [f"{job_id} stays: {why}" for job_id, why in told.stay])

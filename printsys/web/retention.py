@@ -1,0 +1,57 @@
+"""Jobs that ended longer ago than the lab keeps them at hand: counted on the dashboard, archived when staff say so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from printsys.errors import InvalidInput, MirrorDown
+from printsys.retention import FINAL, archive, ended_before
+from printsys.web.auth import current_actor, login_required
+from printsys.web.house import house
+
+pages = Blueprint("retention", __name__)
+PAGE = 100
+COUNTED = 1000
+"""More than so many are not counted for a page that everybody has open."""
+
+
+def _before() -> datetime:
+    return ended_before(datetime.now(UTC), house().lab.retention_days)
+
+
+def count() -> str | None:
+    """`3 jobs`, for a line on the dashboard; None where there are none, or nobody can tell."""
+    try:
+        n = house().queries.count_ended(FINAL, _before(), COUNTED + 1)
+    except MirrorDown:
+        return None
+    told = f"More than {COUNTED:,}" if n > COUNTED else str(n)
+    return f"{told} {'job' if n == 1 else 'jobs'}" if n else None
+
+
+@pages.get("/dashboard/ended")
+@login_required
+def ended() -> ResponseReturnValue:
+    return render_template("staff/ended.html", jobs=house().queries.ended(FINAL, _before(), PAGE), total=count())
+
+
+@pages.post("/dashboard/ended")
+@login_required
+def archive_them() -> ResponseReturnValue:
+    """`job` (repeated): id and revision as the page showed them, `k7m29xq4:7`. What has changed since stays."""
+    told = archive(house().actions, [_chosen(text) for text in request.form.getlist("job")], _before(), current_actor())
+    n = len(told.done)
+    flash(f"{n} {'job is' if n == 1 else 'jobs are'} archived." if n else "No job was archived.")
+    for _job_id, why in told.stay:
+        flash(why)
+    return redirect(url_for("retention.ended" if count() else "staff.dashboard"), 303)
+
+
+def _chosen(text: str) -> tuple[str, int]:
+    job_id, _, revision = text.partition(":")
+    if not revision.isdecimal():
+        raise InvalidInput({"job": ["The page did not say which state of the job it showed. Please reload it."]})
+    return job_id, int(revision)
