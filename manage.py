@@ -34,6 +34,8 @@ COMMANDS = {
     "reindex": "build the mirror anew from the folders",
     "archive": "move jobs that ended long ago to Archived/",
     "prune": "empty the trash of what is older than 30 days, and what interrupted work left",
+    "backup": "copy storage and lab.toml to another folder, while the system runs",
+    "restore": "put a backup into an empty storage",
     "demo": "fill an empty storage with a dozen lively jobs",
     "db": "migrate the database: upgrade, revision",
     "set-password": "choose the staff password",
