@@ -36,6 +36,7 @@ COMMANDS = {
     "prune": "empty the trash of what is older than 30 days, and what interrupted work left",
     "backup": "copy storage and lab.toml to another folder, while the system runs",
     "restore": "put a backup into an empty storage",
+    "export": "one row a job, as CSV or JSON",
     "demo": "fill an empty storage with a dozen lively jobs",
     "db": "migrate the database: upgrade, revision",
     "set-password": "choose the staff password",
