@@ -94,9 +94,12 @@ def _stray_intents(layout: Layout) -> Iterator[Finding]:
 def loose_files(layout: Layout) -> Iterator[Finding]:
     """Files that lie in a status folder by themselves."""
     for status in Status:
-        for entry in _entries(layout.status(status)):
-            if not entry.is_dir(follow_symlinks=False) and not is_ignored(entry.name):
-                yield _loose(layout, Path(entry.path))
+        try:
+            with os.scandir(layout.status(status)) as entries:
+                loose = [entry.name for entry in entries if not entry.is_dir(follow_symlinks=False)]
+        except FileNotFoundError:
+            continue
+        yield from (_loose(layout, layout.status(status) / name) for name in sorted(loose) if not is_ignored(name))
 
 
 def loose_file(layout: Layout, path: Path) -> Finding | None:

@@ -73,6 +73,11 @@ class Service:
         finally:
             self._stop_watching()
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing was heard of that is still to be looked at."""
+        return not self._again and (self._watcher is None or self._watcher.folders.empty())
+
     # -- what the watcher hears -----------------------------------------------------------------------------------
 
     def _keep_watching(self) -> None:

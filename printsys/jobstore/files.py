@@ -122,8 +122,10 @@ def signature(folder: Path | str, now_ns: int) -> str | None:
                 for entry in entries:
                     if not entry.is_dir(follow_symlinks=False):
                         status = entry.stat(follow_symlinks=False)
-                        seen.append(f"{entry.name}\0{status.st_size}\0{status.st_mtime_ns}\0")
-                        newest = max(newest, status.st_mtime_ns)
+                        changed = status.st_mtime_ns
+                        seen.append(f"{entry.name}\0{status.st_size}\0{changed}\0")
+                        if changed > newest:
+                            newest = changed
         except (FileNotFoundError, NotADirectoryError):
             seen = []
         seen.sort()

@@ -61,13 +61,20 @@ class Card:
     """What staff open in a slicer: the print file or, before there is one, the working copy."""
     findings: tuple[Finding, ...]
     """What speaks against printing the student's models."""
+    has_address: bool
+    """Whether the student can be written to."""
     held_back: datetime | None
     """Until when the e-mail of a folder that was dragged waits: so long dragging back, or *Undo*, undoes all."""
 
     @property
     def next_step(self) -> Step | None:
-        """A link that has run out is staff's to send again; otherwise a job may wait for its student."""
-        wanted = ("resend-email",) if self.link_expired else NEXT
+        """A link that has run out is staff's to send again, and who has no e-mail is asked in person; otherwise a job
+        may wait for its student."""
+        wanted = NEXT
+        if self.waits_for_student and not self.has_address:
+            wanted = ("confirm",)
+        elif self.link_expired:
+            wanted = ("resend-email",)
         return next((step for step in steps_from(self.status) if step.action in wanted), None)
 
     @property
@@ -112,7 +119,12 @@ def _seen(job: Job, lab: Lab) -> dict[str, Any]:
     found = (one for record in job.sent_files for one in findings_of(record, job, lab) if one.grade != MINOR)
     working = (record.name for record in job.current_files if record.role == "working")
     opens = next((record.name for record in print_files), None) or next(working, None)
-    return {"picture": next(made, None), "findings": tuple(found), "opens": opens if job.status in LIVE else None}
+    return {
+        "picture": next(made, None),
+        "findings": tuple(found),
+        "opens": opens if job.status in LIVE else None,
+        "has_address": bool(job.student.email),
+    }
 
 
 def waits_for_student(status: Status) -> bool:

@@ -106,6 +106,7 @@ def _offered(stored: Stored) -> list[Step]:
         "supply": bool(still_missing(stored.job, stored.events)),
         "accept-move": bool(still_missing(stored.job, stored.events)),
         "keep": is_deleted(stored.log),
+        "resend-email": bool(stored.job.student.email),
         "keep-price": open_difference(stored.job, stored.events) is not None,
     }
     return [step for step in steps if due.get(step.action, True)]

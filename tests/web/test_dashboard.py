@@ -18,6 +18,7 @@ from werkzeug.test import TestResponse
 from indexer.index import Mirror
 from indexer.queries import Queries
 from indexer.schema import create_engine
+from printsys.domain.events import Draft, EventType
 from printsys.domain.job import LIVE, Status
 from printsys.web import create_app
 from printsys.web.words import STATUS_NAMES
@@ -353,3 +354,20 @@ def test_when_the_storage_is_back_everything_goes_on(staff: FlaskClient, house: 
     assert staff.get(f"/dashboard/jobs/{offline}").status_code == 200
     assert post(offline, "confirm", reason="At the desk.").status_code == 303
     assert staff.get("/healthz").json["components"]["storage"] == "ok"
+
+
+def test_a_student_without_an_e_mail_is_confirmed_for_by_staff(staff: FlaskClient, house: House, make, post) -> None:
+    job = make(Status.UPLOADED)
+    with house.store.edit(job.id) as change:
+        change.record(Draft(EventType.DETAILS_EDITED, "staff", {}, {"student": {"email": None}}))
+    act(house.store, job.id, "approve")
+    house.mirror.put(house.store.load(job.id))
+    shelf = staff.get("/dashboard?status=Pending").get_data(as_text=True)
+    assert "The student gave no e-mail: ask in person, then confirm for them." in shelf
+    assert f'href="/dashboard/jobs/{job.id}#confirm"' in shelf
+    page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
+    assert "Confirm for the student" in page and "Send the e-mail again" not in page
+    assert post(job.id, "confirm", reason="said yes at the counter").status_code == 303
+    after = house.store.load(job.id)
+    assert after.job.status is Status.READY_TO_PRINT
+    assert after.events[-1].data["reason"] == "said yes at the counter"
