@@ -14,7 +14,7 @@ PREFIX = "printsys_"
 """So that a token that leaked somewhere is recognised."""
 
 
-def _kept(settings: Settings) -> Path:
+def tokens_path(settings: Settings) -> Path:
     return settings.instance / "api-tokens.json"
 
 
@@ -52,14 +52,14 @@ def _hash(token: str) -> str:
 
 def _read(settings: Settings) -> dict[str, str]:
     try:
-        tokens: dict[str, str] = json.loads(_kept(settings).read_text("utf-8"))
+        tokens: dict[str, str] = json.loads(tokens_path(settings).read_text("utf-8"))
     except FileNotFoundError:
         return {}
     return tokens
 
 
 def _write(settings: Settings, tokens: dict[str, str]) -> None:
-    path = _kept(settings)
+    path = tokens_path(settings)
     new = path.with_suffix(".new")
     new.touch(mode=0o600)
     new.write_text(json.dumps(tokens, indent=2) + "\n", "utf-8")

@@ -17,14 +17,14 @@ def add_progress_argument(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def progress_bar(wanted: bool, what: str) -> Iterator[Progress | None]:
+def progress_bar(wanted: bool, what: str, unit: str = "folders") -> Iterator[Progress | None]:
     """A function to call with (done, total); None where nobody looks."""
     if not wanted and not sys.stderr.isatty():
         yield None
         return
     from tqdm import tqdm
 
-    with tqdm(desc=what, unit=" folders", file=sys.stderr, dynamic_ncols=True) as bar:
+    with tqdm(desc=what, unit=f" {unit}", file=sys.stderr, dynamic_ncols=True) as bar:
 
         def show(done: int, total: int) -> None:
             bar.total = total

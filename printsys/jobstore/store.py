@@ -313,6 +313,13 @@ class JobStore:
         self._last_seen[job_id] = stored.folder
         return stored
 
+    @contextmanager
+    def held(self, job_id: str) -> Iterator[Path]:
+        """The job's folder, in which the system changes nothing while the body reads it. JobNotFound, JobBusy."""
+        self.require_online()
+        with self._locked(job_id):
+            yield self.find(job_id)
+
     def put_preview(self, job_id: str, name: str, data: bytes) -> Path:
         """Keep a derived picture (`previews/…`) in the job's folder. It is no part of the record, so no event tells it.
 

@@ -1,0 +1,69 @@
+"""Copy the whole storage, lab.toml and your own e-mail templates to a folder on another disk, while the system runs.
+Only what changed is copied; earlier backups in that folder stay. Killed, the next call goes on. Exit code 0: done,
+1: done but for some files that could not be read, 2: could not run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from printsys.backup import beside
+from printsys.backup.take import Report, back_up, refuse_places
+from printsys.backup.vault import Vault
+from printsys.commands.common import add_storage_argument, settings_from
+from printsys.commands.progress import add_progress_argument, progress_bar
+from printsys.jobstore.identity import require_storage
+from printsys.wiring import open_store, remembered_at
+
+DONE, SOME_LEFT_OUT = 0, 1
+
+
+def at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of backups to keep")
+    return int(text)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dir", type=Path, metavar="DIR", help="an empty folder, or that of earlier backups")
+    parser.add_argument("--with-secrets", action="store_true", help="copy .env, keys and password hashes too")
+    parser.add_argument("--verify", action="store_true", help="first read all that is in DIR; replace what is damaged")
+    parser.add_argument("--keep", type=at_least_one, metavar="N", help="afterwards drop all but the N newest backups")
+    parser.add_argument("--json", action="store_true", help="say what was done as JSON")
+    add_progress_argument(parser)
+    add_storage_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    settings = settings_from(args)
+    require_storage(settings.storage, remembered_at(settings))
+    store = open_store(settings)
+    refuse_places(settings.storage, args.dir)
+    vault = Vault(args.dir)
+    with vault.open():
+        damaged = vault.forget_damaged() if args.verify else []
+        with progress_bar(args.progress, "Copying", "jobs") as progress:
+            report = back_up(store, vault, beside.files(settings, args.with_secrets), progress)
+        dropped = vault.forget_all_but(args.keep) if args.keep else []
+    if args.json:
+        print(json.dumps(asdict(report) | {"were_damaged": damaged, "dropped": dropped}, indent=2))
+    else:
+        print(_in_words(report, len(damaged), len(dropped)))
+    for name, why in report.left_out.items():
+        print(f"{name} is not in the backup: {why}", file=sys.stderr)
+    return SOME_LEFT_OUT if report.left_out else DONE
+
+
+def _in_words(report: Report, damaged: int, dropped: int) -> str:
+    told = [
+        f"Backup {report.name}: {report.jobs} jobs, {report.files} files, {report.bytes / 1e6:.1f} MB; "
+        f"{report.copied / 1e6:.1f} MB of it copied now."
+    ]
+    if damaged:
+        told.append(f"{damaged} files in earlier backups were damaged; what storage still has of them is copied anew.")
+    if dropped:
+        told.append(f"{dropped} older backups are dropped.")
+    return "\n".join(told)

@@ -1,0 +1,120 @@
+"""Put a backup into an empty storage folder: verified first, then written, then the database is built from it. lab.toml
+and e-mail templates come back too. Killed, the same call goes on. Exit code 0: done, 1: done but for damaged files,
+2: could not run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from indexer import migrate
+from indexer.rebuild import reindex
+from indexer.schema import create_engine
+from printsys.backup import beside
+from printsys.backup.put_back import Restored, put_back, put_beside, verify
+from printsys.backup.take import refuse_places
+from printsys.backup.vault import BackupDamaged, Snapshot, Vault
+from printsys.commands.common import add_storage_argument, database, settings_from
+from printsys.commands.progress import add_progress_argument, progress_bar
+from printsys.config import Settings
+from printsys.errors import PrintSysError
+from printsys.wiring import open_store, remembered_at
+
+DONE, SOME_DAMAGED = 0, 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dir", type=Path, metavar="DIR", help="the folder of the backups")
+    parser.add_argument("--backup", metavar="NAME", help="which one (default: the newest)")
+    parser.add_argument("--list", action="store_true", help="only say which backups there are")
+    parser.add_argument("--verify", action="store_true", help="only read the backup, and say whether it is whole")
+    parser.add_argument("--with-secrets", action="store_true", help="put keys and password hashes back too")
+    parser.add_argument("--without-damaged", action="store_true", help="restore all but files that are damaged")
+    parser.add_argument("--json", action="store_true", help="say what was done as JSON")
+    add_progress_argument(parser)
+    add_storage_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    vault = Vault(args.dir)
+    snapshot = vault.snapshot(args.backup)
+    if args.list:
+        print(json.dumps(vault.names()) if args.json else "\n".join(vault.names()))
+        return DONE
+    with progress_bar(args.progress, "Verifying", "files") as progress:
+        damaged = verify(vault, snapshot, progress)
+    if args.verify:
+        return _say_verified(snapshot, damaged, args.json)
+    if damaged and not args.without_damaged:
+        raise BackupDamaged(
+            f"{len(damaged)} files of backup {snapshot.name} are damaged, {damaged[0]} the first. Nothing was written. "
+            "An older backup may be whole (--list, --backup NAME); --without-damaged restores all the others."
+        )
+    settings = settings_from(args)
+    refuse_places(settings.storage, args.dir)
+    with _only_one(settings):
+        return _restore(settings, args, vault, snapshot, damaged)
+
+
+def _restore(settings: Settings, args: argparse.Namespace, vault: Vault, snapshot: Snapshot, damaged: list[str]) -> int:
+    remembered = remembered_at(settings)
+    with progress_bar(args.progress, "Restoring", "files") as progress:
+        told = put_back(vault, snapshot, settings.storage, remembered, damaged, progress)
+    written = []
+    for kind in ("lab", "secrets") if args.with_secrets else ("lab",):
+        written += put_beside(vault, snapshot, kind, beside.targets(settings)[kind], damaged)
+    _reindex(settings)
+    print(_as_json(told, written) if args.json else _in_words(told, written))
+    for name in told.damaged:
+        print(f"{name} is damaged in the backup and was left out.", file=sys.stderr)
+    return SOME_DAMAGED if told.damaged else DONE
+
+
+@contextmanager
+def _only_one(settings: Settings) -> Iterator[None]:
+    """Not under a system that is running: it would still go by the storage that it knew."""
+    settings.instance.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(settings.instance / "run.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise PrintSysError(f"The system is running on {settings.instance}. Please stop it first.") from error
+
+
+def _reindex(settings: Settings) -> None:
+    try:
+        with database(settings) as settings:
+            assert settings.database_url is not None
+            migrate.upgrade(settings.database_url)
+            engine = create_engine(settings.database_url)
+            reindex(open_store(settings), engine)
+            engine.dispose()
+    except PrintSysError as error:  # the folders are the record, and they are back
+        print(f"The database is built when the system starts: {error}", file=sys.stderr)
+
+
+def _say_verified(snapshot: Snapshot, damaged: list[str], as_json: bool) -> int:
+    if as_json:
+        print(json.dumps({"name": snapshot.name, "made_at": snapshot.made_at, "damaged": damaged}, indent=2))
+    elif not damaged:
+        print(f"Backup {snapshot.name} is whole.")
+    else:
+        print("\n".join([f"{len(damaged)} files of backup {snapshot.name} are damaged:", *damaged]))
+    return SOME_DAMAGED if damaged else DONE
+
+
+def _as_json(told: Restored, written: list[Path]) -> str:
+    return json.dumps(asdict(told) | {"written": [str(path) for path in written]}, indent=2)
+
+
+def _in_words(told: Restored, written: list[Path]) -> str:
+    lines = [f"Backup {told.name} is restored: {told.jobs} jobs, {told.files} files."]
+    lines += [f"{path} was written; what was there before, if anything, is kept beside it." for path in written]
+    return "\n".join(lines)

@@ -1,0 +1,150 @@
+"""One row a job, for a spreadsheet or another program: straight from the records, documented in docs/export.md."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, TextIO
+from zoneinfo import ZoneInfo
+
+from printsys.domain.events import EventType
+from printsys.domain.job import format_time, plain
+from printsys.errors import PrintSysError
+from printsys.jobstore import JobStore, Stored
+
+Value = str | int | None
+Row = dict[str, Value]
+
+SUMS = ("weight_g", "volume_ml", "time_h", "cost")
+MOMENTS = {
+    "approved_at": {EventType.STAFF_APPROVED},
+    "started_at": {EventType.PRINTING_STARTED},
+    "completed_at": {EventType.JOB_COMPLETED},
+    "picked_up_at": {EventType.JOB_PICKED_UP},
+    "rejected_at": {EventType.JOB_REJECTED, EventType.STUDENT_DECLINED},
+    "archived_at": {EventType.JOB_ARCHIVED},
+}
+"""Column → the events of which it is the last time."""
+NUMBER = re.compile(r"-?\d+(\.\d+)?")
+RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""How a cell begins that a spreadsheet might take for a formula (OWASP, CSV Injection), with or without blanks."""
+
+
+@dataclass(frozen=True)
+class Period:
+    """Days where the lab is, both included; None: without end. `by`: the column that counts."""
+
+    zone: ZoneInfo
+    first: date | None = None
+    last: date | None = None
+    by: str = "created_at"
+
+    def has(self, row: Row) -> bool:
+        if self.first is None and self.last is None:
+            return True
+        moment = row[self.by]
+        if not isinstance(moment, str):
+            return False
+        day = datetime.fromisoformat(moment).astimezone(self.zone).date()
+        return (self.first or day) <= day <= (self.last or day)
+
+
+def rows(
+    store: JobStore,
+    period: Period,
+    with_students: bool,
+    left_out: dict[str, str],
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Row]:
+    """By the time at which they were submitted. Jobs that cannot be read are added to `left_out`, each with why."""
+    found: list[Row] = []
+    every = list(store.ids())
+    for done, job_id in enumerate(dict.fromkeys(job_id for job_id, _folder in every), 1):
+        try:
+            row = _row(store.load(job_id), with_students)
+        except PrintSysError as error:
+            left_out[job_id] = str(error)
+            continue
+        if period.has(row):
+            found.append(row)
+        if progress:
+            progress(done, len(every))
+    return sorted(found, key=lambda row: (str(row["created_at"]), str(row["id"])))
+
+
+def _row(stored: Stored, with_students: bool) -> Row:
+    row = dict(_facts(stored))
+    if with_students:
+        row |= _of_the_student(stored)
+    return row
+
+
+def _facts(stored: Stored) -> Iterator[tuple[str, Value]]:
+    job, estimate, payment = stored.job, stored.job.estimate, stored.job.payment
+    yield from (("id", job.id), ("status", job.status.value), ("status_since", format_time(job.status_since)))
+    yield "created_at", format_time(job.created_at)
+    for column, kinds in MOMENTS.items():
+        yield column, next((format_time(e.at) for e in reversed(stored.events) if e.type in kinds), None)
+    confirmed_at = job.confirmation.confirmed_at if job.confirmation else None
+    yield "confirmed_at", format_time(confirmed_at) if confirmed_at else None
+    yield "discipline", job.student.discipline
+    for column in ("method", "color", "printer", "copies", "due_date"):
+        yield column, getattr(job.request, column)
+    yield "files", len(job.sent_files)
+    yield "material", estimate.material if estimate else None
+    for column in SUMS:
+        amount = getattr(estimate, column) if estimate else None
+        yield column, plain(amount) if amount is not None else None
+    yield "paid", plain(payment.amount) if payment else None
+    yield "payment_method", payment.method if payment else None
+    yield "paid_at", format_time(payment.at) if payment and payment.at else None
+    yield "prints_failed", sum(event.type == EventType.PRINT_FAILED for event in stored.events)
+    yield "rejection_reasons", "; ".join(job.rejection.reasons) if job.rejection else None
+
+
+def _of_the_student(stored: Stored) -> Row:
+    """What says who it was, or may say it because people wrote it freely."""
+    job, payment = stored.job, stored.job.payment
+    return {
+        "student_name": job.student.name,
+        "student_email": job.student.email,
+        "class_number": job.student.class_number,
+        "picked_up_by": payment.picked_up_by if payment else None,
+        "transaction": payment.transaction if payment else None,
+        "message": job.request.message,
+        "rejection_comment": job.rejection.comment if job.rejection else None,
+        "notes": job.notes,
+        "folder": stored.folder.name,
+    }
+
+
+def write_csv(found: Iterable[Row], columns: list[str], file: TextIO, line_end: str) -> None:
+    """A header, then the rows. No cell begins as a formula does: an apostrophe stands before such a text."""
+    writer = csv.DictWriter(file, columns, lineterminator=line_end)
+    writer.writeheader()
+    writer.writerows({name: _harmless(value) for name, value in row.items()} for row in found)
+
+
+def _harmless(value: Any) -> Any:
+    if not isinstance(value, str) or NUMBER.fullmatch(value):
+        return value
+    is_risky = value.startswith(RISKY) or value.lstrip().startswith(RISKY)
+    return f"'{value}" if is_risky else value
+
+
+def columns(with_students: bool) -> list[str]:
+    return [*COLUMNS, *(STUDENT_COLUMNS if with_students else ())]
+
+
+COLUMNS = (
+    "id", "status", "status_since", "created_at", *MOMENTS, "confirmed_at", "discipline", "method", "color", "printer",
+    "copies", "due_date", "files", "material", *SUMS, "paid", "payment_method", "paid_at", "prints_failed",
+    "rejection_reasons",
+)  # fmt: skip
+STUDENT_COLUMNS = (
+    "student_name", "student_email", "class_number", "picked_up_by", "transaction", "message", "rejection_comment",
+    "notes", "folder",
+)  # fmt: skip
