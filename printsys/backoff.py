@@ -28,6 +28,10 @@ class BackOff:
         self._failures[what] = count + 1
         self._again_at[what] = self.monotonic() + pause * random.uniform(1 - JITTER, 1 + JITTER)
 
+    def failures(self, what: Hashable) -> int:
+        """In a row."""
+        return self._failures.get(what, 0)
+
     def settled(self, what: Hashable) -> None:
         self._failures.pop(what, None)
         self._again_at.pop(what, None)

@@ -44,12 +44,17 @@ class Pulse:
     error: Trouble | None = None
     sent_at: datetime | None = None
     trying: tuple[Trouble, ...] = ()
+    sidelined: tuple[Trouble, ...] = ()
+    """Jobs whose files are no longer looked into by themselves."""
 
     def is_alive(self, now: datetime) -> bool:
         return now - self.at < LIFE
 
     def holding_up(self, job_id: str) -> Trouble | None:
         return next((one for one in self.trying if one.job_id == job_id), None)
+
+    def given_up(self, job_id: str) -> Trouble | None:
+        return next((one for one in self.sidelined if one.job_id == job_id), None)
 
 
 _SHAPE = TypeAdapter(Pulse)

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from huey import Huey, crontab
-from huey.api import TaskWrapper
+from huey.api import Task, TaskWrapper
 from huey.consumer import Consumer
+from huey.signals import SIGNAL_ERROR
 
 from printsys.config import Settings
 from printsys.errors import PrintSysError
@@ -22,6 +23,7 @@ from printsys.lifeline import on_end
 from printsys.postman import Postman
 from printsys.pulse import Pulse, beat
 from printsys.rounds import make_rounds
+from printsys.sideline import Sideline
 from printsys.taskqueue import QUEUE_DOWN, make_huey, queue_length
 from printsys.transport import IDLE_S
 from printsys.wiring import build
@@ -40,39 +42,52 @@ def make_look(settings: Settings) -> Look:
     return _patient(_look_task(make_huey(settings), _happens_in_the_worker))
 
 
-def _happens_in_the_worker(job_id: str) -> float | None:
+def _happens_in_the_worker(job_id: str, swept: bool) -> float | None:
     raise AssertionError("only the worker runs tasks")
 
 
-def _patient(task: TaskWrapper) -> Look:
+def _patient(task: TaskWrapper, **more: bool) -> Look:
     def look(job_id: str) -> None:
-        _enqueue(task, job_id)
+        _enqueue(task, job_id, **more)
 
     return look
 
 
-def _enqueue(task: TaskWrapper, job_id: str, delay_s: int = 0) -> None:
+def _enqueue(task: TaskWrapper, job_id: str, delay_s: int = 0, **more: bool) -> None:
     try:
-        task.schedule((job_id,), delay=delay_s) if delay_s else task(job_id)
+        task.schedule((job_id,), more, delay=delay_s) if delay_s else task(job_id, **more)
     except QUEUE_DOWN as error:
         logger.warning("job %s: the queue is down (%s); a sweep finds what the job owes", job_id, error)
 
 
-def _look_task(huey: Huey, attend: Callable[[str], float | None]) -> TaskWrapper:
-    """`attend(job_id)` does what the job owes and says after how many seconds to look again, if at all."""
+def _look_task(huey: Huey, attend: Callable[[str, bool], float | None]) -> TaskWrapper:
+    """`attend(job_id, swept)` does what the job owes and says after how many seconds to look again, if at all. `swept`:
+    nobody asked for it, and nothing is new."""
 
-    def look_at(job_id: str) -> None:
+    def look_at(job_id: str, swept: bool = False) -> None:
         try:
-            again_s = attend(job_id)
+            again_s = attend(job_id, swept)
         except PrintSysError as error:
             logger.warning("job %s: what it owes waits for the next sweep: %s", job_id, error)
             return
         if again_s is not None:
             # huey's schedule knows whole seconds; looking too early would be looking in vain
-            _enqueue(task, job_id, math.ceil(again_s) + 1)
+            _enqueue(task, job_id, math.ceil(again_s) + 1, swept=True)
 
     task = huey.task(name="look_at")(look_at)
     return task
+
+
+def _looking_task(huey: Huey, attend: Callable[[str], None]) -> TaskWrapper:
+    """Looks into a job's files: apart from its e-mails, which must not wait behind other jobs' models."""
+
+    def look_into(job_id: str) -> None:
+        try:
+            attend(job_id)
+        except PrintSysError as error:
+            logger.warning("job %s: its files wait for the next sweep: %s", job_id, error)
+
+    return huey.task(name="look_into")(look_into)
 
 
 def _sweep_task(huey: Huey, sweep: Callable[[], None]) -> TaskWrapper:
@@ -108,28 +123,46 @@ class QuietConsumer(Consumer):  # type: ignore[misc]
 
 class Worker:
     """A worker process's parts. Each sweep puts a look at every owing job into the queue, so that one job whose task
-    breaks keeps no other waiting."""
+    breaks keeps no other waiting; what breaks again and again is put aside (`sideline`)."""
 
     def __init__(self, settings: Settings) -> None:
         self.huey = make_huey(settings)
         task = _look_task(self.huey, self.attend)
         self.look = _patient(task)
-        self.house = build(settings, self.look)
+        self.look_by_itself = _patient(task, swept=True)
+        self.look_into = _patient(_looking_task(self.huey, self.look_into_files))
+        self.huey.signal(SIGNAL_ERROR)(self._broke)
+        self.house = build(settings, self.look_by_itself)  # what the worker records is no news of files
         self.consumer = QuietConsumer(self.huey, workers=THREADS, max_delay=POLL_S, shutdown_timeout=STOP_PATIENCE_S)
         self.postman = Postman(self.house, self.consumer.stop_flag)
         self.workshop = Workshop(self.house)
+        self.sideline = Sideline(settings.instance / "looking")
         _sweep_task(self.huey, self.sweep)
         _rounds_task(self.huey, lambda: make_rounds(self.house, self.consumer.stop_flag))
 
-    def attend(self, job_id: str) -> float | None:
-        """All that a job owes, the quick and awaited first."""
+    def attend(self, job_id: str, swept: bool = False) -> float | None:
+        """The e-mails that a job owes: they are quick and awaited. Its files are a task of their own, behind others."""
         again_s = self.postman.attend(job_id)
-        self.workshop.attend(job_id)
+        if not swept and self.workshop.owes(job_id):
+            self.look_into(job_id)
         return again_s
 
+    def look_into_files(self, job_id: str) -> None:
+        with self.sideline.at_work(job_id):
+            self.workshop.attend(job_id)
+        self.sideline.settled(job_id)
+
     def sweep(self) -> None:
-        for job_id in {*self.postman.owing(), *self.workshop.owing()}:
-            self.look(job_id)
+        for job_id in self.postman.owing():
+            self.look_by_itself(job_id)
+        for job_id in self.workshop.owing():
+            if not self.sideline.waits(job_id):
+                self.look_into(job_id)
+
+    def _broke(self, _signal: str, task: Task, error: BaseException) -> None:
+        """huey has logged the error with its traceback."""
+        if task.name == "look_into":
+            self.sideline.failed(str(task.args[0]), error)
 
     def run(self) -> None:
         """Until `stop` is called, then at most `STOP_PATIENCE_S` for what is under way."""
@@ -146,7 +179,9 @@ class Worker:
         self.postman.carrier.close(IDLE_S)
         postman, now = self.postman, datetime.now(UTC)
         waiting = queue_length(self.huey)
-        return Pulse(now, os.getpid(), waiting, postman.error, postman.sent_at, postman.trying)
+        return Pulse(
+            now, os.getpid(), waiting, postman.error, postman.sent_at, postman.trying, self.sideline.sidelined()
+        )
 
     def stop(self) -> None:
         self.consumer.stop_flag.set()

@@ -34,9 +34,15 @@ class Workshop:
 
     def owing(self) -> Iterator[str]:
         """Ids of the live jobs about whose files something is still to be found out, or a picture is gone."""
-        for folder, job in self._live():
-            if owes_a_look(job) or any(not (folder / name).exists() for _, name in previews(job)):
-                yield job.id
+        return (job.id for folder, job in self._live() if _owes(folder, job))
+
+    def owes(self, job_id: str) -> bool:
+        """The same of one job."""
+        try:
+            stored = self.house.store.load(job_id)
+        except (JobNotFound, DamagedJob):
+            return False
+        return stored.problem is None and stored.job.status in LIVE and _owes(stored.folder, stored.job)
 
     def _live(self) -> Iterator[tuple[Path, Job]]:
         """By the mirror, or by the folders where it cannot say."""
@@ -137,3 +143,7 @@ def _is_unchanged(stored: Stored, record: FileRecord) -> bool:
 
 def _pictured(record: FileRecord, made: str | None) -> list[Draft]:
     return [Draft(EventType.THUMBNAIL_MADE, SYSTEM, {"of": record.name, "name": made})] if made else []
+
+
+def _owes(folder: Path, job: Job) -> bool:
+    return owes_a_look(job) or any(not (folder / name).exists() for _, name in previews(job))

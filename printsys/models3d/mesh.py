@@ -125,6 +125,8 @@ def _corner(path: Path, text: bytes, known: int) -> int:
         number = int(text.partition(b"/")[0])
     except ValueError:
         raise ModelUnreadable(f"{path.name} has faces that cannot be read. Please export it again.") from None
+    if abs(number) > MAX_BYTES:  # more corners than bytes
+        raise ModelUnreadable(f"{path.name} has faces whose corners do not exist. Please export it again.")
     return number - 1 if number > 0 else known + number
 
 

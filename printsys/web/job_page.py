@@ -77,6 +77,7 @@ class FileLine:
 
 def job_page(house: House, stored: Stored) -> dict[str, Any]:
     card = Card.of(stored, house.lab)
+    beat = pulse.read(house.settings)
     buttons = [_button(step, stored, house, card) for step in _offered(stored)]
     main = [button for button in buttons if button.action not in (*BELOW, *ELSEWHERE) or button.kind == "primary"]
     return {
@@ -91,7 +92,8 @@ def job_page(house: House, stored: Stored) -> dict[str, Any]:
         "moved_by_hand": last_move(stored.events),
         "held_back": card.held_back,
         "waiting_mails": [(MAIL_NAMES.get(mail.mail, mail.mail), mail) for mail in owed(stored.events, stored.id)],
-        "held_up": beat.holding_up(stored.id) if (beat := pulse.read(house.settings)) else None,
+        "held_up": beat.holding_up(stored.id) if beat else None,
+        "given_up": beat.given_up(stored.id) if beat else None,
         "reasons": reasons(stored.job, house.lab),
         "printer": house.lab.printer(stored.job.request.printer),
         "storage_root": str(house.settings.storage),

@@ -9,7 +9,7 @@ from typing import Any
 from printsys import pulse
 from printsys.domain.job import format_time
 from printsys.errors import MirrorDown
-from printsys.pulse import Pulse
+from printsys.pulse import Pulse, Trouble
 from printsys.web.house import house
 from printsys.web.words import ago, when
 
@@ -49,6 +49,11 @@ class MailState:
         return found
 
     @property
+    def given_up(self) -> tuple[Trouble, ...]:
+        """Jobs whose files are looked into only if somebody asks, each with what went wrong."""
+        return self.pulse.sidelined if self.pulse else ()
+
+    @property
     def summary(self) -> str:
         """One quiet line: what waits, and where e-mails go if not to students."""
         if self.owed is None:
@@ -71,6 +76,7 @@ class MailState:
             "queue": beat.queue if beat else None,
             "worker_seen_at": _time(beat.at if beat else None),
             "last_sent_at": _time(beat.sent_at if beat else None),
+            "sidelined": len(self.given_up),
             "last_error": {"at": _time(error.at), "words": error.words} if error else None,
         }
 

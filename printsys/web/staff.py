@@ -95,6 +95,15 @@ def reprint(job_id: str) -> ResponseReturnValue:
     return redirect(url_for("staff.job", job_id=made.id), 303)
 
 
+@pages.post("/jobs/<job_id>/look-again")
+@login_required
+def look_again(job_id: str) -> ResponseReturnValue:
+    """Have the worker look into the job's files, whatever went wrong before."""
+    house().actions.look(house().store.load(job_id).id)
+    flash("The files are looked into once more. What comes of it shows here in a moment.")
+    return redirect(url_for("staff.job", job_id=job_id), 303)
+
+
 @pages.post("/jobs/<job_id>/<action>")
 @login_required
 def act(job_id: str, action: str) -> ResponseReturnValue:

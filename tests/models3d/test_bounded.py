@@ -71,6 +71,7 @@ HOSTILE: dict[str, tuple[str, bytes, type[Exception], str]] = {
     "no such unit": ("a.3mf", package(OBJECT, item(1), unit="parsec"), ModelUnreadable, "parsec"),
     "damaged XML": ("a.3mf", package(OBJECT + "<object", item(1)), ModelUnreadable, "damaged"),
     "words for numbers": ("a.obj", b"v 0 0 0\nv 1 0 zero\nv 0 1 0\nf 1 2 3\n", ModelUnreadable, "not numbers"),
+    "a face far beyond": ("a.obj", b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9" + b"9" * 30, ModelUnreadable, "do not exist"),
     "a face without its corner": ("a.obj", b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n", ModelUnreadable, "do not exist"),
     "half a triangle": ("a.stl", HALF, ModelUnreadable, "cut short"),
 }  # fmt: skip

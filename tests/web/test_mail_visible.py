@@ -195,3 +195,19 @@ def test_a_student_without_mail_is_confirmed_at_the_desk(
     after = house.store.load(stored.id)
     assert after.job.status is Status.READY_TO_PRINT and after.job.confirmation.confirmed_by == "staff"
     assert any(e.data.get("reason") == "Said yes at the desk." for e in after.events)
+
+
+def test_a_job_whose_files_were_given_up_is_said_and_can_be_tried_again(
+    staff: FlaskClient, house: House, make: Callable[..., Stored]
+) -> None:
+    job, asked = make(), list[str]()
+    object.__setattr__(house.actions, "look", asked.append)
+    why = Trouble(NOW, "RecursionError: too deep", job.id)
+    beat(house, sidelined=(why,))
+    assert f'href="/dashboard/jobs/{job.id}">job {job.id}</a> are not looked into any more' in text(staff, "/dashboard")
+    page = text(staff, f"/dashboard/jobs/{job.id}")
+    assert "RecursionError: too deep" in page and "Try again" in page
+    assert staff.get("/healthz").get_json()["mail"]["sidelined"] == 1
+    token = form_token(staff, "/logout")
+    answer = staff.post(f"/dashboard/jobs/{job.id}/look-again", data={"csrf_token": token})
+    assert answer.status_code == 303 and asked == [job.id]
