@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from werkzeug.security import generate_password_hash
 
 from printsys.errors import ConfigError
@@ -55,6 +55,19 @@ class Settings(Strict):
     watch_mode: Literal["auto", "native", "polling"] = "auto"
     drag_grace_s: Annotated[int, Field(ge=0, le=86_400)] = 60
     mail: MailServer | None = None
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, url: str | None) -> str | None:
+        """Asked of the library itself, here, so that no process starts with what it would refuse."""
+        if url is not None:
+            from redis import ConnectionPool  # imported only where somebody has one
+
+            try:
+                ConnectionPool.from_url(url)
+            except ValueError as error:  # its words may repeat a password
+                raise ValueError("is no address of a Redis; write redis://host:6379/0 or unix:///path") from error
+        return url
 
 
 VARIABLES = {

@@ -39,13 +39,22 @@ def make_huey(settings: Settings) -> Huey:
     return Huey(NAME, storage_class=DisposableQueue, filename=str(settings.instance / "queue.db"), **common)
 
 
+class WithoutOutages(logging.Filter):
+    """huey tells of a queue that is down with a traceback at each try; the worker says it once."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], QUEUE_DOWN))
+
+
+def tell_outages_once() -> None:
+    for name in ("huey.consumer.Worker", "huey.consumer.Scheduler"):
+        if not any(isinstance(one, WithoutOutages) for one in logging.getLogger(name).filters):
+            logging.getLogger(name).addFilter(WithoutOutages())
+
+
 def queue_length(huey: Huey) -> int | None:
-    """How many tasks wait, those for later included; None where the queue is down."""
-    try:
-        return int(huey.pending_count()) + int(huey.scheduled_count())
-    except QUEUE_DOWN as error:
-        logger.warning("the queue is down (%s)", error)
-        return None
+    """How many tasks wait, those for later included. QUEUE_DOWN."""
+    return int(huey.pending_count()) + int(huey.scheduled_count())
 
 
 class DisposableQueue(SqliteStorage):  # type: ignore[misc]

@@ -24,7 +24,7 @@ from printsys.postman import Postman
 from printsys.pulse import Pulse, beat
 from printsys.rounds import make_rounds
 from printsys.sideline import Sideline
-from printsys.taskqueue import QUEUE_DOWN, make_huey, queue_length
+from printsys.taskqueue import QUEUE_DOWN, make_huey, queue_length, tell_outages_once
 from printsys.transport import IDLE_S
 from printsys.wiring import build
 from printsys.workshop import Workshop
@@ -91,7 +91,7 @@ def _looking_task(huey: Huey, attend: Callable[[str], None]) -> TaskWrapper:
 
 
 def _sweep_task(huey: Huey, sweep: Callable[[], None]) -> TaskWrapper:
-    """Every minute, and first when the consumer starts."""
+    """Every minute, first when the consumer starts, and when the queue is back after it was down."""
 
     def sweep_owed() -> None:
         try:
@@ -137,7 +137,8 @@ class Worker:
         self.postman = Postman(self.house, self.consumer.stop_flag)
         self.workshop = Workshop(self.house)
         self.sideline = Sideline(settings.instance / "looking")
-        _sweep_task(self.huey, self.sweep)
+        self._sweep_soon = _sweep_task(self.huey, self.sweep)
+        self._queue_is_down = False
         _rounds_task(self.huey, lambda: make_rounds(self.house, self.consumer.stop_flag))
 
     def attend(self, job_id: str, swept: bool = False) -> float | None:
@@ -167,6 +168,7 @@ class Worker:
     def run(self) -> None:
         """Until `stop` is called, then at most `STOP_PATIENCE_S` for what is under way."""
         stop = self.consumer.stop_flag
+        tell_outages_once()
         heart = threading.Thread(target=beat, args=(self.house.settings, stop, self.pulse), name="heart", daemon=True)
         heart.start()
         self.consumer.run()
@@ -178,10 +180,26 @@ class Worker:
         """The sign of life; and while at it, connections that nobody used for long are closed."""
         self.postman.carrier.close(IDLE_S)
         postman, now = self.postman, datetime.now(UTC)
-        waiting = queue_length(self.huey)
+        waiting = self._queue_length()
         return Pulse(
             now, os.getpid(), waiting, postman.error, postman.sent_at, postman.trying, self.sideline.sidelined()
         )
+
+    def _queue_length(self) -> int | None:
+        """None while the queue is down. One that is back may be empty, so that all that is owed goes into it anew."""
+        try:
+            waiting = queue_length(self.huey)
+            if self._queue_is_down:
+                self._sweep_soon()
+        except QUEUE_DOWN as error:
+            if not self._queue_is_down:
+                logger.error("the task queue is down: %s. What is owed waits until it is back; none is lost.", error)
+            self._queue_is_down = True
+            return None
+        if self._queue_is_down:
+            logger.info("the task queue is back")
+        self._queue_is_down = False
+        return waiting
 
     def stop(self) -> None:
         self.consumer.stop_flag.set()

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from printsys.errors import MirrorDown, StorageOffline
 from printsys.web.house import house
-from printsys.web.mail_state import mail_state
+from printsys.web.mail_state import MailState, mail_state
 
 pages = Blueprint("health", __name__)
 
@@ -16,10 +16,16 @@ pages = Blueprint("health", __name__)
 def healthz() -> ResponseReturnValue:
     """200 while the lab can work (without its database or its worker it is only `degraded`), 503 without storage."""
     mail = mail_state()
-    components = {"storage": _storage(), "database": _database(), "worker": "ok" if mail.is_working else "down"}
+    components = {"storage": _storage(), "database": _database(), "worker": _worker(mail)}
     down = components["storage"] != "ok"
     status = "down" if down else "ok" if all(state == "ok" for state in components.values()) else "degraded"
     return jsonify(status=status, components=components, mail=mail.as_json()), 503 if down else 200
+
+
+def _worker(mail: MailState) -> str:
+    if not mail.is_working:
+        return "down"
+    return "queue down" if mail.is_without_queue else "ok"
 
 
 def _storage() -> str:

@@ -32,6 +32,10 @@ class MailState:
         return self.pulse is not None and self.pulse.is_alive(self.now)
 
     @property
+    def is_without_queue(self) -> bool:
+        return self.is_working and self.pulse is not None and self.pulse.queue is None
+
+    @property
     def is_late(self) -> bool:
         return self.oldest is not None and self.now - self.oldest > LATE
 
@@ -42,6 +46,11 @@ class MailState:
         if not self.is_working:
             since = f" since {when(self.pulse.at)}" if self.pulse else ""
             found.append(f"The worker has not been seen{since}: e-mails wait until it runs. None is lost.")
+        elif self.is_without_queue:
+            found.append(
+                "The task queue (the Redis of REDIS_URL, or queue.db in the instance) is down: "
+                "e-mails wait until it is back. None is lost."
+            )
         elif self.pulse and self.pulse.trying:
             found.append(f"E-mail is held up and tried again. The last answer was: {self.pulse.trying[-1].words}")
         elif self.is_late:

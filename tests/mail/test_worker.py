@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -13,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -167,33 +165,6 @@ def test_a_locked_queue_stops_no_student(
     assert "the queue is down (database is locked)" in caplog.text
 
 
-def test_a_redis_that_is_down_stops_no_student(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
-    redis = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
-    submit(build(redis, make_look(redis)))
-    assert "the queue is down" in caplog.text
-
-
-@pytest.mark.needs("redis-server")
-def test_a_redis_carries_looks_between_machines(settings: Settings, office: PostOffice, tmp_path: Path) -> None:
-    socket = tmp_path / "redis.sock"
-    program = shutil.which("redis-server")
-    assert program is not None
-    redis = subprocess.Popen(
-        [program, "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(tmp_path)]
-    )
-    try:
-        wait_until(socket.exists)
-        shared = settings.model_copy(update={"redis_url": f"unix://{socket}"})
-        with working(shared):
-            page = build(shared, make_look(shared))
-            job_id = submit(page).id
-            office.wait_for_letters(1)
-            wait_until(lambda: is_settled(page, job_id))
-    finally:
-        redis.terminate()
-        redis.wait()
-
-
 def start_work(settings: Settings) -> subprocess.Popen[bytes]:
     assert settings.mail is not None
     given = {
@@ -206,6 +177,8 @@ def start_work(settings: Settings) -> subprocess.Popen[bytes]:
         "MAIL_USE_TLS": "false",
     }
     code = "import sys; from printsys.commands import work; import argparse; sys.exit(work.run(argparse.Namespace()))"
+    if settings.redis_url:
+        given["REDIS_URL"] = settings.redis_url
     return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=os.environ | given)
 
 

@@ -110,6 +110,13 @@ def beat(house: House, **said: object) -> None:
     pulse.write(house.settings, Pulse(**({"at": datetime.now(UTC), "pid": 1, "queue": 0} | said)))
 
 
+def test_a_queue_that_is_down_is_said(staff: FlaskClient, house: House) -> None:
+    beat(house, queue=None)
+    health = staff.get("/healthz").get_json()
+    assert (health["status"], health["components"]["worker"]) == ("degraded", "queue down")
+    assert "The task queue (the Redis of REDIS_URL, or queue.db in the instance) is down" in text(staff, "/dashboard")
+
+
 def test_the_health_tells_of_worker_queue_and_the_oldest_owed_mail(client: FlaskClient, house: House, make) -> None:
     assert client.get("/healthz").json["components"]["worker"] == "down"
     stored = make(ago=timedelta(hours=3))
