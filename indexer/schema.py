@@ -125,6 +125,7 @@ def create_engine(url: str) -> sa.Engine:
     return sa.create_engine(
         sa.make_url(url).set(drivername="postgresql+psycopg2"),
         pool_pre_ping=True,
+        hide_parameters=True,  # in what an error says: rows are students' data
         pool_timeout=3,
         pool_size=8,
         isolation_level="READ COMMITTED",

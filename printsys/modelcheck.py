@@ -25,6 +25,8 @@ from printsys.models3d.inspect import ModelFacts
 REMEMBERED = 100
 """Looks at models that were sent a moment ago: the form asks again when another printer is chosen, and is sent."""
 CHUNK = 1 << 20
+SCRATCH = "checking"
+"""In instance/."""
 AT_ONCE = 2
 """Looks in one process: a class that submits in the same minute must not take the computer's memory."""
 PATIENCE = bounded.Limits(seconds=20)

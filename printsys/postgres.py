@@ -31,6 +31,9 @@ RECOVERY_PATIENCE_S = 60.0
 ORPHANS_PATIENCE_S = 5.0
 SOCKET_PATH_LIMIT = 100
 """Bytes that a Unix socket's path may have, with room to spare (sockaddr_un: 108 on Linux, 104 on macOS)."""
+DISCREET = ("log_min_error_statement = 'panic'", "log_error_verbosity = 'terse'")
+"""Its own log has no statements and no rows: they are students' data."""
+MOST_LOG_BYTES = 5_000_000
 _held: Counter[Path] = Counter()
 """How often this process uses each server right now."""
 SHELL_SIGNS = set('"$`\\\n')
@@ -110,11 +113,18 @@ def _start(data: Path, sockets: Path) -> Any:
     server._lock = fasteners.InterProcessLock(data.parent / "postgres.lock")
     postgres_server.find_suitable_socket_dir = lambda *_: sockets
     with server._lock:
-        _settle(data)
+        if not _settle(data):
+            _turn_log(data / "log")
     server.start()
     if sockets != data:
         _shut_out_others(sockets)
     return server
+
+
+def _turn_log(log: Path) -> None:
+    """The server's own log is kept small: it is turned once, when the server starts."""
+    if log.exists() and log.stat().st_size > MOST_LOG_BYTES:
+        log.replace(log.with_name("log.1"))
 
 
 def _settle(data: Path) -> bool:
@@ -205,6 +215,9 @@ def _ensure_database(uri: str) -> None:
                 cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
                 if cursor.fetchone() is None:
                     cursor.execute(f"CREATE DATABASE {DATABASE}")
+                for setting in DISCREET:
+                    cursor.execute(f"ALTER SYSTEM SET {setting}")
+                cursor.execute("SELECT pg_reload_conf()")
         finally:
             connection.close()
     except psycopg2.errors.DuplicateDatabase:  # another process was a moment faster

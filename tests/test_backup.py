@@ -9,12 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from indexer.check import check_storage
 from indexer.check_mirror import check_mirror
@@ -208,6 +208,78 @@ def test_a_backup_of_a_lab_at_work_is_whole(
         assert len(ids) == len(set(ids))
         assert before <= set(ids) | in_trash(new)
         assert not set(ids) & in_trash(new)
+
+
+class Watched(Vault):
+    """Tells, of each content that is copied and each unit that is noted, whether the job's lock is held; `meanwhile`
+    is called once, after the first content."""
+
+    def __init__(self, root: Path, lock: Path, meanwhile: Callable[[], object] = lambda: None) -> None:
+        super().__init__(root)
+        self.lock, self.meanwhile = lock, iter([meanwhile])
+        self.copied: list[bool] = []
+        self.noted: list[bool] = []
+
+    def is_locked(self) -> bool:
+        try:
+            with FileLock(self.lock, timeout=0):
+                return False
+        except Timeout:
+            return True
+
+    def put(self, chunks: Iterable[bytes]) -> tuple[str, int]:
+        self.copied.append(self.is_locked())
+        kept = super().put(chunks)
+        next(self.meanwhile, lambda: None)()
+        return kept
+
+    def note(self, line: bytes) -> None:
+        if b'"job"' in line:
+            self.noted.append(self.is_locked())
+        super().note(line)
+
+
+def test_a_job_is_read_under_its_lock_and_nobody_waits_for_its_files(store: JobStore, vault: Vault) -> None:
+    stored = make_job(store)
+    age(store.layout.root)
+    watched = Watched(vault.root, store.layout.lock(stored.id))
+    with watched.open():
+        take.back_up(store, watched, {})
+    assert watched.noted == [True]
+    assert len(watched.copied) >= 3 and not any(watched.copied)
+
+
+def test_a_job_that_moves_while_its_files_are_copied_is_in_the_backup_as_it_became(
+    store: JobStore, vault: Vault, elsewhere
+) -> None:
+    stored = make_job(store)
+    age(store.layout.root)
+    watched = Watched(vault.root, store.layout.lock(stored.id), lambda: act(store, stored.id, "approve"))
+    with watched.open():
+        assert take.back_up(store, watched, {}).jobs == 1
+    assert watched.noted == [True]
+    assert [job_id for job_id, _ in elsewhere().ids()] == [stored.id]
+    new = make_store(vault.root.parent / "new")
+    assert check_storage(new, deep=True) == []
+    assert new.load(stored.id).folder.parent.name == "Pending"
+
+
+def test_a_move_that_waits_for_a_program_is_not_taken_for_a_drag_after_a_restore(
+    store: JobStore, vault: Vault, elsewhere
+) -> None:
+    """On Windows a folder cannot move while a slicer has a file of it open; here something has its name."""
+    stored = make_job(store)
+    in_the_way = store.layout.status(Status.PENDING) / stored.folder.name
+    in_the_way.mkdir()
+    (in_the_way / "something").touch()
+    assert act(store, stored.id, "approve").move_pending
+    with vault.open():
+        take.back_up(store, vault, {})
+    new = elsewhere()
+    again = new.load(stored.id)
+    assert again.move_pending and again.asked_by_hand is None
+    shutil.rmtree(new.layout.status(Status.PENDING) / stored.folder.name)
+    assert new.load(stored.id).folder.parent.name == "Pending"
 
 
 def start(command: str, place: Path, *arguments: str) -> subprocess.Popen[bytes]:

@@ -17,7 +17,8 @@ from indexer.queries import Queries
 from printsys.domain.job import Status
 from printsys.errors import StorageOffline
 from printsys.jobstore import JobStore, Stored, prune
-from printsys.jobstore.prune import TRASH_KEEPS, find_waste, remove
+from printsys.jobstore.prune import TRASH_KEEPS, find_scratch, find_waste, remove
+from printsys.modelcheck import SCRATCH
 from printsys.retention import FINAL
 from tests.commands import Manage
 from tests.test_check import everything
@@ -213,3 +214,14 @@ def test_a_script_is_told_what_was_removed(manage: Manage, a_month_later: JobSto
     told = manage("prune", "--json").json
     assert sorted(one["kind"] for one in told["found"] if one["removed"]) == ["staging", "trash", "trash", "trash"]
     assert in_the_trash(a_month_later) == set()
+
+
+def test_what_a_killed_look_into_a_model_left_is_removed_after_a_day(manage: Manage, tmp_path: Path) -> None:
+    make_store(tmp_path)
+    left = tmp_path / "instance" / SCRATCH / "tmp123"
+    left.mkdir(parents=True)
+    (left / "model.stl").write_bytes(b"solid")
+    assert manage("prune", "--json").json["found"] == []
+    found = list(find_scratch(left.parent, datetime.now(UTC) + timedelta(days=1, minutes=1)))
+    assert [waste.path for waste in found] == [left] and remove(make_store(tmp_path), found[0])
+    assert not left.exists()

@@ -95,6 +95,7 @@ class Vault:
         self.root = root
         self.content, self.snapshots = root / "content", root / "snapshots"
         self.journal = root / "journal.jsonl"
+        self._unsynced: set[Path] = set()
 
     def is_one(self) -> bool:
         return (self.root / MARKER).is_file()
@@ -127,8 +128,11 @@ class Vault:
         return self.content / sha256[:2] / sha256
 
     def has(self, kept: Kept) -> bool:
+        return self._has(kept.sha256, kept.size)
+
+    def _has(self, sha256: str, size: int) -> bool:
         try:
-            return self.path(kept.sha256).stat().st_size == kept.size
+            return self.path(sha256).stat().st_size == size
         except FileNotFoundError:
             return False
 
@@ -147,6 +151,8 @@ class Vault:
                         file.write(chunk)
                 with _writing():
                     file.flush()
+                    if self._has(digest.hexdigest(), size):
+                        return digest.hexdigest(), size
                     os.fsync(file.fileno())
             with _writing():
                 self._adopt(temporary, digest.hexdigest())
@@ -158,8 +164,7 @@ class Vault:
         target = self.path(sha256)
         target.parent.mkdir(mode=0o700, exist_ok=True)
         os.replace(temporary, target)
-        fs.sync_folder(target.parent)
-        fs.sync_folder(self.content)
+        self._unsynced |= {target.parent, self.content}
 
     def is_whole(self, sha256: str, size: int) -> bool:
         """Reads it."""
@@ -207,6 +212,9 @@ class Vault:
         body = b"".join([_line({"format": FORMAT, "made_at": format_time(now)}), *lines])
         seal = _line({"end": hashlib.sha256(body).hexdigest()})
         with _writing():
+            for folder in self._unsynced:  # once, and not for each content: until here nothing relies on them
+                fs.sync_folder(folder)
+            self._unsynced.clear()
             fs.replace(self.snapshots / f"{name}.jsonl", body + seal)
             self.journal.unlink(missing_ok=True)
         return name

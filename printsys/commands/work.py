@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from printsys.commands.common import add_storage_argument, log_to_stderr, settings_from
+from printsys import logs
+from printsys.commands.common import add_storage_argument, settings_from
 from printsys.tasks import run_worker
 
 
@@ -13,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    log_to_stderr()
-    run_worker(settings_from(args))
+    settings = settings_from(args)
+    logs.keep(settings.instance, "work")
+    run_worker(settings)
     return 0

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from printsys.domain.events import EventType
+from printsys.errors import StorageFailure
 from printsys.jobstore import fs
 from printsys.jobstore.layout import EVENTS
 from printsys.jobstore.log import trusted
@@ -28,7 +29,7 @@ EMPTYING = ".emptying-"
 class Waste:
     """`since`: when it was thrown away or abandoned. `size` in bytes."""
 
-    kind: Literal["trash", "staging"]
+    kind: Literal["trash", "staging", "scratch"]
     path: Path
     since: datetime
     size: int
@@ -41,17 +42,36 @@ def find_waste(store: JobStore, now: datetime) -> Iterator[Waste]:
         since = _thrown_away(path)
         if since < now - TRASH_KEEPS or path.name.startswith(EMPTYING):
             yield Waste("trash", path, since, size_of(path))
-    for path in _entries(store.layout.staging):
+    yield from _stale("staging", store.layout.staging, now)
+
+
+def find_scratch(folder: Path, now: datetime) -> Iterator[Waste]:
+    """Of a folder of this machine that holds only what is being looked at: what a process that was killed left."""
+    yield from _stale("scratch", folder, now)
+
+
+def _stale(kind: Literal["staging", "scratch"], folder: Path, now: datetime) -> Iterator[Waste]:
+    for path in _entries(folder):
         since = _touched(path)
         if since < now - STALE:
-            yield Waste("staging", path, since, size_of(path))
+            yield Waste(kind, path, since, size_of(path))
 
 
 def remove(store: JobStore, waste: Waste) -> bool:
     """Whether it is gone now; False where somebody has it back, or is writing it after all. StorageFailure."""
     if waste.kind == "staging":
         return bool(store.drop_abandoned(waste.path)) and not waste.path.exists()
+    if waste.kind == "scratch":
+        return _removed(waste.path)
     return store.empty_from_trash(waste.path, EMPTYING)
+
+
+def _removed(path: Path) -> bool:
+    try:
+        fs.remove_tree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    except OSError as error:
+        raise StorageFailure(f"{path} cannot be removed ({error.strerror}).") from error
+    return True
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from printsys.domain import naming
 from printsys.domain.changes import news_since
-from printsys.domain.events import FILESYSTEM, Draft, EventType, seal, sha256
+from printsys.domain.events import FILESYSTEM, Draft, Event, EventType, seal, sha256
 from printsys.domain.job import Job, Status, parse
 from printsys.errors import DamagedJob, JobBusy, JobNotFound, StaleJob, StorageFailure, StorageOffline
 from printsys.jobstore import away as away_notes
@@ -224,6 +224,7 @@ class JobStore:
                 logger.warning("job %s is created, but %s could not be synced: %s", job_id, folder.name, error)
         self._last_seen[job_id] = target
         log = repair.with_batch(Log((), None, 0), batch)
+        _tell(job_id, log.events)
         return Stored(target, status, job, batch.document, log, digest=sha256(batch.metadata))
 
     @contextmanager
@@ -295,6 +296,7 @@ class JobStore:
         if (moves_folder and parent != before.folder.parent) or parcel is not None:
             moves.write_intent(self.layout, before.folder, parent, after.log.seq, before.id, parcel)
         fs.append(before.folder / EVENTS, batch.lines, log.length)
+        _tell(before.id, after.events[len(log.events) :])
         if change.parcel is not None:
             change.parcel.is_taken = True
         # From here on the change has happened: what the disk refuses now is finished when the job is next touched.
@@ -541,3 +543,9 @@ class JobStore:
             raise StorageFailure(
                 f"The storage refused the change ({error.strerror}). Nothing was changed; please try again."
             ) from error
+
+
+def _tell(job_id: str, events: Iterable[Event]) -> None:
+    """For whoever minds the system: a line for each event that was recorded."""
+    for event in events:
+        logger.info("job %s: %s by %s", job_id, event.type, event.actor)

@@ -13,14 +13,12 @@ from werkzeug.datastructures import FileStorage
 from printsys import modelcheck
 from printsys.errors import JobNotFound
 from printsys.jobstore import Stored
-from printsys.modelcheck import Checked, Looked, judge, look_into
+from printsys.modelcheck import SCRATCH, Checked, Looked, judge, look_into
 from printsys.web.house import house
 from printsys.web.limits import limiter, no_submit_limit, submit_limit
 from printsys.web.uploads import incoming_files
 
 pages = Blueprint("check", __name__)
-SCRATCH = "checking"
-"""In instance/."""
 
 
 @pages.post("/submit/check")
