@@ -214,7 +214,7 @@ class Sweeper:
         except StorageOffline:
             raise
         except (JobBusy, JobNotFound, StorageFailure, FileNotFoundError) as error:
-            logger.info("%s is looked at again later: %s", place, error)
+            logger.info("job %s is looked at again later: %s", job_id or "(not known yet)", type(error).__name__)
             return None
         except PrintSysError as error:
             return Finding("unreadable", job_id, place, str(error), BEGIN_ANEW)

@@ -8,10 +8,20 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from itertools import count
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from filelock import FileLock, Timeout
 
 from printsys.domain.naming import ID_ALPHABET, ID_LENGTH
+from printsys.errors import PrintSysError
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 MOST_BYTES = 2_000_000
@@ -32,19 +42,20 @@ _HIDDEN: tuple[tuple[re.Pattern[str], str], ...] = (
 """E-mail addresses; links with tokens; job folders' names but for the id, and what lies in them; PostgreSQL's quotes of
 rows; names of students' files; passwords in addresses of servers."""
 
+logger = logging.getLogger(__name__)
+
 
 def keep(instance: Path, process: str) -> None:
     """From now on this process's log goes to its file and to the terminal. A folder that cannot be written is said on
     the terminal, and nothing else stops for it."""
     to_terminal()
+    sys.excepthook, threading.excepthook = _died, _thread_died
     folder = instance / "logs"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        to_file = RotatingFileHandler(
-            folder / f"{process}.log", maxBytes=MOST_BYTES, backupCount=KEPT, encoding="utf-8", errors="replace"
-        )
+        to_file = OwnFile(folder, process)
     except OSError as error:
-        logging.getLogger(__name__).warning("no log is kept in %s: %s", folder, error.strerror)
+        logger.warning("no log is kept in %s: %s", folder, error.strerror)
         return
     to_file.setFormatter(Discreet(FORMAT))
     logging.getLogger().addHandler(to_file)
@@ -58,11 +69,74 @@ def to_terminal() -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
+class OwnFile(RotatingFileHandler):
+    """A file that no other process turns: a second process of a kind, started by hand, writes `web-2.log`."""
+
+    def __init__(self, folder: Path, process: str) -> None:
+        for number in count(1):
+            name = process if number == 1 else f"{process}-{number}"
+            self.claim = FileLock(folder.parent / f"log-{name}.lock", timeout=0)
+            try:
+                self.claim.acquire()
+                break
+            except Timeout:
+                continue
+        path = folder / f"{name}.log"
+        super().__init__(path, maxBytes=MOST_BYTES, backupCount=KEPT, encoding="utf-8", errors="replace")
+
+    def doRollover(self) -> None:
+        """Windows moves no file that somebody has open: it grows until they close it."""
+        try:
+            super().doRollover()
+        except OSError:  # the next line opens the same file again
+            return
+
+    def close(self) -> None:
+        super().close()
+        self.claim.release()
+
+
 class Discreet(logging.Formatter):
-    """Takes out what is nobody's business, from tracebacks, too."""
+    """Takes out what is nobody's business, and keeps an event in its line whatever line ends were typed into it."""
 
     def format(self, record: logging.LogRecord) -> str:
         return discreet(super().format(record))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = " ".join(record.message.splitlines())
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:
+        """With the words only of errors that are ours or the system's: any other may quote what a student typed, as
+        psycopg2 quotes the whole statement with its values."""
+        return "\n".join(_told(one) for one in reversed(list(_chain(ei[1]))))
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, what it came from, and so on."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _told(error: BaseException) -> str:
+    kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
+    words = " ".join(str(error).split()) if isinstance(error, PrintSysError | OSError) else ""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    return f"Traceback (most recent call last):\n{frames}{kind}{f': {words}' if words else ''}"
+
+
+def _died(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        logger.critical("this process ends by a mistake of its own", exc_info=(kind, error, trace))
+
+
+def _thread_died(what: threading.ExceptHookArgs) -> None:
+    if what.exc_value is not None and not issubclass(what.exc_type, SystemExit):
+        found = (what.exc_type, what.exc_value, what.exc_traceback)
+        logger.critical("thread %s ended by a mistake", what.thread.name if what.thread else "?", exc_info=found)
 
 
 def discreet(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from pathlib import Path
@@ -32,6 +33,11 @@ def current_hash(settings: Settings) -> str | None:
 
 def is_right(password: str, hashed: str | None) -> bool:
     return hashed is not None and check_password_hash(hashed, password)
+
+
+def fingerprint(hashed: str) -> str:
+    """What a session remembers of the password it was opened with. Nothing can be tried against it but a whole hash."""
+    return hashlib.sha256(hashed.encode()).hexdigest()[:32]
 
 
 def choose(settings: Settings, password: str) -> None:

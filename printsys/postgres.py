@@ -70,6 +70,20 @@ def runs(instance: Path) -> bool:
     return _postmaster(instance.resolve() / "postgres") is not None
 
 
+def url_if_running(instance: Path) -> str | None:
+    """The SQLAlchemy URL of the instance's server, if one is running, for whoever only wants to ask it something.
+
+    By postmaster.pid, whose lines are told in PostgreSQL's src/include/utils/pidfile.h: port, socket's folder, address.
+    """
+    data = instance.resolve() / "postgres"
+    lines = _lines(data / "postmaster.pid")
+    if _postmaster(data) is None or len(lines) < 6:
+        return None
+    port, sockets, address = lines[3:6]
+    where = f"/{DATABASE}?host={quote(sockets)}&port={port}" if sockets else f"{address}:{port}/{DATABASE}"
+    return f"postgresql+psycopg2://postgres@{where}"
+
+
 def start_again(instance: Path) -> str:
     """The URL of the instance's server, which had died and is started again. PostgresFailed.
 

@@ -65,6 +65,15 @@ def deliver(message: EmailMessage, settings: Settings) -> Outcome:
         carrier.close()
 
 
+def knock(server: MailServer) -> Outcome:
+    """Connect and log in as for an e-mail, send none, and say how that went; raises as little as `deliver`."""
+    try:
+        _say_goodbye(_ready(server))
+    except (smtplib.SMTPException, OSError) as error:
+        return _in_vain(error, server)
+    return Sent(f"a greeting, accepted by {server.host}")
+
+
 class Carrier:
     """Hands messages over, one recipient each, and keeps connections for those that follow within `IDLE_S`.
 
@@ -91,12 +100,9 @@ class Carrier:
         except smtplib.SMTPResponseException as error:
             if error.smtp_code == TOO_LARGE:
                 return _answer(error.smtp_code, error.smtp_error)
-            said = _words(error.smtp_error, error.smtp_code)
-            return TemporaryFailure(_advised(said, error), for_all=True)
+            return _in_vain(error, settings.mail)
         except (smtplib.SMTPException, OSError) as error:
-            what = _words(str(error)) or type(error).__name__
-            said = f"{settings.mail.host} port {settings.mail.port}: {what}"
-            return TemporaryFailure(_advised(said, error), for_all=True)
+            return _in_vain(error, settings.mail)
 
     def close(self, idle_s: float = 0.0) -> None:
         """Say goodbye on every connection that nobody has used for `idle_s` seconds."""
@@ -216,6 +222,15 @@ ADVICE: tuple[tuple[type[Exception], str], ...] = (
     (TimeoutError, "It does not answer: a firewall may be in the way, or the port is another one."),
 )
 """What each failure of the conversation itself usually means."""
+
+
+def _in_vain(error: smtplib.SMTPException | OSError, server: MailServer) -> TemporaryFailure:
+    """The conversation itself failed: any other e-mail would have met the same."""
+    if isinstance(error, smtplib.SMTPResponseException):
+        said = _words(error.smtp_error, error.smtp_code)
+    else:
+        said = f"{server.host} port {server.port}: {_words(str(error)) or type(error).__name__}"
+    return TemporaryFailure(_advised(said, error), for_all=True)
 
 
 def _advised(said: str, error: Exception) -> str:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from indexer.schema import create_engine
 from printsys import logs
+from printsys.config import ROOT
+from printsys.errors import StorageFailure
+
+NAME = "Zenobia"
+GIFT = f"Uploaded/{NAME}Quux_Resin_Black_a48y3vyk/original/her gift.stl"
+"""Named here, since a traceback shows the lines of code that it went through."""
 
 
 @pytest.fixture
@@ -16,7 +27,9 @@ def root() -> Iterator[logging.Logger]:
     """The root logger, put back as it was."""
     root = logging.getLogger()
     before, level = list(root.handlers), root.level
+    hooks = sys.excepthook, threading.excepthook
     yield root
+    sys.excepthook, threading.excepthook = hooks
     for handler in root.handlers:
         if handler not in before:
             handler.close()
@@ -73,3 +86,78 @@ def test_a_folder_that_cannot_be_written_stops_nothing(
     (tmp_path / "logs").write_text("a file in its place")
     logs.keep(tmp_path, "web")
     assert "no log is kept in" in caplog.text
+
+
+def test_an_event_keeps_to_its_line() -> None:
+    record = logging.LogRecord("a", logging.INFO, "a", 1, "%s", ("said\r\n2026 ERROR forged",), None)
+    assert logs.Discreet(logs.FORMAT).format(record).endswith("INFO a: said 2026 ERROR forged")
+
+
+def test_a_traceback_says_where_and_not_what_was_typed() -> None:
+    try:
+        try:
+            raise ValueError(NAME)
+        except ValueError as error:
+            raise StorageFailure(f"full: {GIFT}") from error
+    except StorageFailure:
+        text = formatted_error()
+    assert "ValueError" in text and "test_logs.py" in text
+    assert text.endswith("printsys.errors.StorageFailure: full: Uploaded/…_a48y3vyk/…")
+    assert NAME not in text
+
+
+def test_errors_of_the_database_quote_no_rows(database_url: str) -> None:
+    """psycopg2 quotes the statement with its values, whatever SQLAlchemy hides."""
+    engine = create_engine(database_url)
+    try:
+        with engine.connect() as connection:
+            connection.execute(sa.text("SELECT * FROM no_such_table WHERE name = :name"), {"name": NAME})
+    except sa.exc.ProgrammingError:
+        text = formatted_error()
+    engine.dispose()
+    assert "sqlalchemy.exc.ProgrammingError" in text and "psycopg2.errors.UndefinedTable" in text
+    assert NAME not in text
+
+
+def formatted_error() -> str:
+    return logs.Discreet(logs.FORMAT).format(logging.LogRecord("a", 40, "a", 1, "broke", (), sys.exc_info()))
+
+
+FILL = """
+import logging, sys
+from pathlib import Path
+from printsys import logs
+logs.MOST_BYTES = 20_000
+logs.keep(Path(sys.argv[1]), "web")
+for number in range(1000):
+    logging.getLogger("a").info("line %d", number)
+print("done", flush=True)
+sys.stdin.read()
+raise ValueError("Zenobia")
+"""
+
+
+def filled(instance: Path) -> subprocess.Popen[str]:
+    """A process that has filled its log and holds it still."""
+    command = [sys.executable, "-c", FILL, str(instance)]
+    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+    process = subprocess.Popen(command, cwd=ROOT, text=True, stdin=pipe, stdout=pipe, stderr=nothing)
+    assert process.stdout is not None and process.stdout.readline() == "done\n"
+    return process
+
+
+def test_two_processes_never_turn_one_file(tmp_path: Path) -> None:
+    both = filled(tmp_path), filled(tmp_path)
+    for name in ("web.log", "web-2.log"):
+        assert (tmp_path / "logs" / name).read_text("utf-8").endswith("line 999\n")
+    for process in both:
+        process.communicate(timeout=30)
+    filled(tmp_path).communicate(timeout=30)
+    assert not (tmp_path / "logs" / "web-3.log").exists()
+
+
+def test_what_ends_a_process_is_in_its_log(tmp_path: Path) -> None:
+    filled(tmp_path).communicate(timeout=30)
+    text = (tmp_path / "logs" / "web.log").read_text("utf-8")
+    assert "CRITICAL printsys.logs: this process ends by a mistake of its own" in text
+    assert text.endswith("ValueError\n")

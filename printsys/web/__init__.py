@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
-from flask import Flask
+from flask import Flask, request
 from flask_bootstrap import Bootstrap5
 from flask_wtf import CSRFProtect
 
@@ -35,8 +36,14 @@ from printsys.wiring import House, build
 WORKING_DAY = timedelta(hours=12)
 
 
+class App(Flask):
+    def log_exception(self, exc_info: Any) -> None:
+        """Without the request's path, which may hold a student's link."""
+        self.logger.error("a mistake of ours on %s %s", request.method, request.url_rule, exc_info=exc_info)
+
+
 def create_app(house: House) -> Flask:
-    app = Flask("printsys", root_path=str(ROOT), template_folder="templates", static_folder="static")
+    app = App("printsys", root_path=str(ROOT), template_folder="templates", static_folder="static")
     is_https = house.settings.base_url.startswith("https://")
     app.config.update(
         SECRET_KEY=house.settings.secret_key,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hmac
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,10 @@ pages = Blueprint("auth", __name__)
 
 
 def is_staff() -> bool:
-    return bool(session.get("staff"))
+    """Logged in with the password that is in force now: a new one ends every session of the old."""
+    said = session.get("staff")
+    hashed = password.current_hash(house().settings) if isinstance(said, str) else None
+    return hashed is not None and hmac.compare_digest(str(said), password.fingerprint(hashed))
 
 
 def current_actor() -> str:
@@ -64,12 +68,13 @@ def login() -> ResponseReturnValue:
 @limiter.limit(LOGIN)
 def log_in() -> ResponseReturnValue:
     who = request.form.get("who", "")
-    if not password.is_right(request.form.get("password", ""), password.current_hash(house().settings)):
+    hashed = password.current_hash(house().settings)
+    if hashed is None or not password.is_right(request.form.get("password", ""), hashed):
         said = "That is not the password."
         return render_template("auth/login.html", next=request.form.get("next", ""), wrong=said, who=who), 401
     session.clear()  # nothing that was planted in a session before the login outlives it
     session.permanent = True
-    session["staff"] = True
+    session["staff"] = password.fingerprint(hashed)
     session["who"] = who if who in house().lab.staff else ""
     return redirect(_safe_next(), 303)
 

@@ -17,7 +17,7 @@ from printsys.domain.job import LIVE, Job, Status, parse
 from printsys.domain.mails import held_back
 from printsys.domain.owed_work import preview_of
 from printsys.domain.workflow import Step, steps_from
-from printsys.errors import MirrorDown, PrintSysError, StorageOffline
+from printsys.errors import MirrorDown, PrintSysError
 from printsys.jobstore import Stored
 from printsys.model_findings import MINOR, findings_of
 from printsys.models3d.findings import Finding
@@ -167,7 +167,6 @@ class Shelf:
 
 def shelf(house: House, status: Status | None, q: str, page: int) -> Shelf:
     """`status` None: all that match `q` or, without `q`, the first live status in which something waits."""
-    banners = _storage_banner(house)
     try:
         counts = house.queries.counts()
         if status is None and not q:
@@ -175,17 +174,9 @@ def shelf(house: House, status: Status | None, q: str, page: int) -> Shelf:
         total = house.queries.count(status, q)
         page = max(1, min(page, math.ceil(total / PAGE)))
         rows = house.queries.jobs(status, q, PAGE, (page - 1) * PAGE, oldest_first=status in LIVE)
-        return Shelf([Card.of_row(row, house.lab) for row in rows], status, counts, total, page, banners)
+        return Shelf([Card.of_row(row, house.lab) for row in rows], status, counts, total, page)
     except MirrorDown:
-        return _from_folders(house, status, q, [*banners, DATABASE_DOWN])
-
-
-def _storage_banner(house: House) -> list[str]:
-    try:
-        house.store.require_online()
-    except StorageOffline as offline:
-        return [str(offline)]
-    return []
+        return _from_folders(house, status, q, [DATABASE_DOWN])
 
 
 def _from_folders(house: House, status: Status | None, q: str, banners: list[str]) -> Shelf:

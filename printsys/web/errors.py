@@ -10,6 +10,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from printsys import errors as e
+from printsys.room import shortages
 from printsys.web.auth import is_staff
 from printsys.web.house import house
 
@@ -59,12 +60,13 @@ def init(app: Flask) -> None:
 
 
 def _banners() -> dict[str, list[str]]:
-    """Every page says so while storage is offline, the form before it is filled in."""
+    """Every page says so while storage is offline, the form before it is filled in; staff's that a disk fills up."""
     try:
         house().store.require_online()
     except e.StorageOffline:
         return {"banners": [OFFLINE]}
-    return {}
+    short = shortages(house().settings, house().lab) if is_staff() else []
+    return {"banners": [room.sentence for room in short]}
 
 
 def face_of(error: e.PrintSysError) -> Face:

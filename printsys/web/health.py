@@ -6,6 +6,7 @@ from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
 from printsys.errors import MirrorDown, StorageOffline
+from printsys.room import shortages
 from printsys.web.house import house
 from printsys.web.mail_state import MailState, mail_state
 
@@ -14,9 +15,10 @@ pages = Blueprint("health", __name__)
 
 @pages.get("/healthz")
 def healthz() -> ResponseReturnValue:
-    """200 while the lab can work (without its database or its worker it is only `degraded`), 503 without storage."""
+    """200 while the lab can work, 503 without storage. Without its database, its worker or room on its disks it is
+    `degraded`."""
     mail = mail_state()
-    components = {"storage": _storage(), "database": _database(), "worker": _worker(mail)}
+    components = {"storage": _storage(), "disk": _disk(), "database": _database(), "worker": _worker(mail)}
     down = components["storage"] != "ok"
     status = "down" if down else "ok" if all(state == "ok" for state in components.values()) else "degraded"
     return jsonify(status=status, components=components, mail=mail.as_json()), 503 if down else 200
@@ -26,6 +28,10 @@ def _worker(mail: MailState) -> str:
     if not mail.is_working:
         return "down"
     return "queue down" if mail.is_without_queue else "ok"
+
+
+def _disk() -> str:
+    return "low" if shortages(house().settings, house().lab) else "ok"
 
 
 def _storage() -> str:

@@ -48,7 +48,7 @@ def dashboard() -> ResponseReturnValue:
     found = shelf(house(), status, q, max(1, request.args.get("page", 1, type=int)))
     missed = bool(house().store.away().lines)
     more = {"LIVE": LIVE, "missed": missed, "mail": mail_state(), "kept_long_enough": retention.count()}
-    return render_template("staff/dashboard.html", shelf=found, q=q, banners=found.banners, **more)
+    return render_template("staff/dashboard.html", shelf=found, q=q, **more)
 
 
 @pages.get("/jobs/<job_id>")

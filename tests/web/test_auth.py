@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.security import generate_password_hash
 from werkzeug.test import TestResponse
 
+from printsys import password
 from printsys.web import create_app
 from printsys.web.limits import limiter
 from printsys.wiring import House
@@ -35,6 +36,22 @@ def test_the_right_password_opens_the_dashboard(client: FlaskClient) -> None:
     answer = log_in(client)
     assert answer.status_code == 303 and answer.location == "/dashboard"
     assert client.get("/dashboard").status_code == 200
+
+
+def test_a_new_password_ends_the_sessions_of_the_old(client: FlaskClient, house: House) -> None:
+    log_in(client)
+    assert client.get("/dashboard").status_code == 200
+    password.choose(house.settings, "another horse")
+    assert client.get("/dashboard").location == "/login?next=/dashboard"
+    assert client.get("/api/v1/jobs").status_code == 401
+    assert log_in(client, "another horse").status_code == 303
+    assert client.get("/dashboard").status_code == 200
+
+
+def test_a_session_of_an_older_version_logs_in_again(client: FlaskClient) -> None:
+    with client.session_transaction() as session:
+        session["staff"] = True
+    assert client.get("/dashboard").status_code == 302
 
 
 def test_a_login_without_its_csrf_token_is_refused(client: FlaskClient) -> None:
@@ -77,7 +94,7 @@ def test_a_login_clears_the_session_that_was_there_before(client: FlaskClient) -
     before = client.get_cookie("printsys").value
     log_in(client)
     with client.session_transaction() as session:
-        assert "planted" not in session and session["staff"] is True and session.permanent
+        assert "planted" not in session and session["staff"] and session.permanent
     assert client.get_cookie("printsys").value != before
 
 

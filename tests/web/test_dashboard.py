@@ -18,6 +18,7 @@ from werkzeug.test import TestResponse
 from indexer.index import Mirror
 from indexer.queries import Queries
 from indexer.schema import create_engine
+from printsys import room
 from printsys.domain.events import Draft, EventType
 from printsys.domain.job import LIVE, Status
 from printsys.web import create_app
@@ -276,7 +277,7 @@ def test_without_the_database_the_api_and_the_health_say_so(dark_staff: FlaskCli
     assert "is not known while the database rests" in dark_staff.get("/dashboard").get_data(as_text=True)
     health = dark_staff.get("/healthz")
     assert health.status_code == 200 and health.json["status"] == "degraded"
-    assert health.json["components"] == {"storage": "ok", "database": "down", "worker": "down"}
+    assert health.json["components"] == {"storage": "ok", "disk": "ok", "database": "down", "worker": "down"}
 
 
 # -- without the storage ----------------------------------------------------------------------------------------------
@@ -371,3 +372,15 @@ def test_a_student_without_an_e_mail_is_confirmed_for_by_staff(staff: FlaskClien
     after = house.store.load(job.id)
     assert after.job.status is Status.READY_TO_PRINT
     assert after.events[-1].data["reason"] == "said yes at the counter"
+
+
+def test_a_disk_that_fills_up_is_said_to_staff_before_uploads_fail(
+    staff: FlaskClient, app: Flask, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "is nearly full" not in staff.get("/dashboard").get_data(as_text=True)
+    monkeypatch.setattr(room, "LOW_BYTES", 10**18)
+    page = staff.get("/dashboard").get_data(as_text=True)
+    assert page.count("is nearly full") == 1, "storage and instance/ are on one disk here"
+    assert "is nearly full" not in app.test_client().get("/submit").get_data(as_text=True)
+    health = staff.get("/healthz")
+    assert (health.status_code, health.json["status"], health.json["components"]["disk"]) == (200, "degraded", "low")

@@ -353,3 +353,13 @@ def test_another_host_in_the_request_leads_nobody_away(client: FlaskClient, subm
     answer = client.get("/dashboard", headers={"Host": "evil.example"})
     assert answer.location.startswith("/login")
     assert submit().location.startswith("/submit/success")
+
+
+def test_a_mistake_on_a_page_logs_the_page_and_no_link(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    def breaks(token: str) -> str:
+        raise ValueError(token)
+
+    app.view_functions["student.status"] = breaks
+    assert app.test_client().get("/status/WyJrN20iXQ.secret").status_code == 500
+    assert "a mistake of ours on GET /status/<token>" in caplog.text.replace("<string:token>", "<token>")
+    assert [r for r in caplog.records if "WyJr" in r.getMessage()] == []

@@ -1,0 +1,140 @@
+"""What `manage.py doctor` finds, each thing really so."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from printsys import doctor, password, pulse, room
+from printsys.config import ROOT, MailServer, Settings, load_lab
+from printsys.doctor import Check, examine
+from printsys.pulse import Pulse, Trouble
+from printsys.wiring import build
+from tests.commands import Manage
+from tests.mail.post import PostOffice, Server
+
+LAB = load_lab(ROOT / "lab.toml")
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A lab that was set up, of which nothing runs."""
+    found = Settings(
+        storage=tmp_path / "storage", instance=tmp_path / "instance", lab_config=ROOT / "lab.toml", secret_key="x" * 32
+    )
+    build(found, look=lambda job_id: None).store.layout.make()
+    password.choose(found, "correct horse")
+    return found
+
+
+def check(settings: Settings, name: str) -> Check:
+    (found,) = [check for check in examine(settings, LAB) if check.name == name]
+    assert found.is_fine or found.advice, "whoever reads it must know what to do"
+    return found
+
+
+def test_a_lab_in_order_has_no_findings(settings: Settings) -> None:
+    assert [one for one in examine(settings, LAB) if not one.is_fine] == []
+
+
+def test_a_share_that_is_not_mounted(settings: Settings) -> None:
+    settings.storage.rename(settings.storage.with_name("away"))
+    assert not check(settings, "storage").is_fine
+    settings.storage.mkdir()
+    assert "no storage of ours" in check(settings, "storage").said
+    assert list(settings.storage.iterdir()) == [], "a look sets nothing up"
+
+
+def test_a_disk_that_is_nearly_full(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "LOW_BYTES", 10**18)
+    assert "nearly full" in check(settings, "disk").said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="file modes are POSIX's")
+def test_a_secret_key_that_others_can_read(settings: Settings) -> None:
+    key = settings.instance / "secret-key"
+    key.write_text("x")
+    key.chmod(0o644)
+    assert check(settings, "secrets").advice == f"chmod 600 {key}"
+
+
+def test_no_staff_password(settings: Settings) -> None:
+    password.hash_path(settings).unlink()
+    assert not check(settings, "password").is_fine
+
+
+def test_too_few_watches(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = tmp_path / "max_user_watches"
+    few.write_text("8192\n")
+    monkeypatch.setattr(doctor, "WATCHES", few)
+    assert "8,192 folders only" in check(settings, "watching").said
+
+
+def nobody_listens() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def test_a_database_that_does_not_answer(settings: Settings) -> None:
+    url = f"postgresql+psycopg2://lab:secret@127.0.0.1:{nobody_listens()}/printsys"
+    found = check(settings.model_copy(update={"database_url": url}), "database")
+    assert not found.is_fine and "secret" not in found.said
+
+
+def test_a_database_that_answers(settings: Settings, database_url: str) -> None:
+    assert "at version" in check(settings.model_copy(update={"database_url": database_url}), "database").said
+
+
+def test_a_redis_that_does_not_answer(settings: Settings) -> None:
+    url = f"redis://127.0.0.1:{nobody_listens()}/0"
+    assert "Redis does not answer" in check(settings.model_copy(update={"redis_url": url}), "queue").said
+
+
+@pytest.mark.parametrize(
+    ("beat", "said"),
+    [
+        (Pulse(NOW - timedelta(hours=2), 1), "last seen"),
+        (Pulse(NOW, 1, sidelined=(Trouble(NOW, "too deep", "a48y3vyk"),)), "a48y3vyk"),
+        (Pulse(NOW, 1, trying=(Trouble(NOW, "454 try later"),)), "454 try later"),
+    ],
+)
+def test_a_worker_that_is_gone_or_stuck(settings: Settings, beat: Pulse, said: str) -> None:
+    pulse.write(settings, beat)
+    assert said in check(settings, "worker").said
+
+
+@pytest.fixture
+def office() -> Iterator[tuple[PostOffice, Server]]:
+    office = PostOffice()
+    server = Server(office, hostname="127.0.0.1", port=0)
+    server.start()
+    yield office, server
+    office.gate.set()
+    server.stop()
+
+
+def test_a_mail_server_is_greeted_and_sent_nothing(settings: Settings, office: tuple[PostOffice, Server]) -> None:
+    box, server = office
+    mail = MailServer(host="127.0.0.1", port=server.port, use_tls=False)
+    assert check(settings.model_copy(update={"mail": mail}), "mail").is_fine
+    assert box.opened > 0 and box.tried == 0
+    wants = mail.model_copy(update={"use_tls": True})
+    assert "STARTTLS" in check(settings.model_copy(update={"mail": wants}), "mail").said
+    away = mail.model_copy(update={"port": nobody_listens()})
+    assert "Nobody listens there" in check(settings.model_copy(update={"mail": away}), "mail").said
+
+
+def test_the_command_says_it_in_words_and_for_programs(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manage = Manage(tmp_path, database_url, monkeypatch, capsys)
+    said = manage("doctor")
+    assert said.code == 1 and "WRONG storage:" in said.out
+    told = {one["name"]: one for one in manage("doctor", "--json").json}
+    assert not told["storage"]["is_fine"] and told["storage"]["advice"]
