@@ -29,6 +29,7 @@ COMMANDS = {
     "web": "serve the pages only",
     "index": "run the indexer only: folders to PostgreSQL",
     "work": "run the task worker only: e-mail, pictures",
+    "postgres": "keep the embedded PostgreSQL running",
     "test": "run the tests (everything after it goes to pytest)",
     "check": "prove that storage and mirror are whole",
     "reindex": "build the mirror anew from the folders",

@@ -13,6 +13,9 @@ import threading
 from collections.abc import Callable
 
 SUPERVISED = "PRINTSYS_SUPERVISED"
+FAREWELL = b"stop\n"
+"""Written before the pipe is closed; a supervisor that dies says nothing."""
+_told = threading.Event()
 
 
 def stop_event() -> threading.Event:
@@ -39,6 +42,12 @@ def on_end(wind_up: Callable[[], object]) -> None:
 
 
 def _wait_for_end_of_input(end: Callable[[], None]) -> None:
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
+    while said := os.read(sys.stdin.fileno(), 4096):
+        if FAREWELL in said:
+            _told.set()
     end()
+
+
+def is_orphan() -> bool:
+    """Whether this process ends because its supervisor died, not because it was told to."""
+    return bool(os.environ.get(SUPERVISED)) and not _told.is_set()

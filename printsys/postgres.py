@@ -1,6 +1,7 @@
 """The embedded PostgreSQL under instance/, for labs without a server of their own. It holds only the mirror.
 
-Started by whoever is first, shared by the rest, stopped by the last. A server that outlived a killed parent is adopted.
+Started by whoever is first, shared by the rest, stopped by the last. Under `run` a second process holds a share, which
+stops it when `run` was killed; a server that outlived both is adopted by the next start.
 Data that no longer start are set aside and made anew, since everything in them comes back from the folders.
 """
 
@@ -291,19 +292,28 @@ def _leave(server: Any) -> None:
         return
     with server._lock:
         pids = server.global_process_id_list.get_and_remove(os.getpid())
-        if not any(pid != os.getpid() and _is_python(pid) for pid in pids):
-            server._stop()
+        if not any(pid != os.getpid() and is_living(pid) for pid in pids):
+            _stop(server)
             if (sockets := _socket_folder(server.pgdata)) != server.pgdata:
                 shutil.rmtree(sockets, ignore_errors=True)
         server._instances.pop(server.pgdata, None)
     atexit.unregister(server._cleanup)
 
 
-def _is_python(pid: int) -> bool:
-    """Whether a process may be one of ours. A killed one's number may be any other program's by now."""
+def _stop(server: Any) -> None:
+    """Whichever server runs there by now: the one that this process knew may have died and been replaced."""
+    if (process := _postmaster(server.pgdata)) is not None:
+        server.get_postmaster_info().process = process
+        server._stop()
+
+
+def is_living(pid: int) -> bool:
+    """Whether a process may be one of ours. A killed one's number may be any other program's by now; or it is dead and
+    nobody has asked for its exit code yet."""
     import psutil
 
     try:
-        return "py" in psutil.Process(pid).name().lower()
+        process = psutil.Process(pid)
+        return "py" in process.name().lower() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False

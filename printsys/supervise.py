@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from printsys.config import ROOT
-from printsys.lifeline import SUPERVISED
+from printsys.lifeline import FAREWELL, SUPERVISED
 
 STOP_PATIENCE_S = 4.0
 BACK_OFF_S = (0.5, 1, 2, 5, 10, 30)
@@ -94,7 +95,7 @@ class Supervisor:
 
 def _close_input(process: subprocess.Popen[bytes]) -> None:
     if process.stdin is not None:
-        try:
+        with contextlib.suppress(OSError):  # it is gone already
+            process.stdin.write(FAREWELL)
+        with contextlib.suppress(OSError):
             process.stdin.close()
-        except OSError:  # it is gone already
-            return

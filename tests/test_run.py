@@ -23,7 +23,7 @@ from printsys.lifeline import SUPERVISED
 from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = {"web", "index", "work"}
+PARTS = {"web", "index", "work", "postgres"}
 
 
 class System:
@@ -127,7 +127,7 @@ def test_it_comes_up_and_one_signal_stops_all_of_it(system: System, number: sign
     assert system.serves()
     assert "The staff password is: " in system.said
     everything = [*system.parts().values(), system.server()]
-    assert len(everything) == 4
+    assert len(everything) == 5
     assert system.process is not None
     system.process.send_signal(number)
     assert system.process.wait(30) == 0
@@ -135,18 +135,47 @@ def test_it_comes_up_and_one_signal_stops_all_of_it(system: System, number: sign
     assert "Traceback" not in system.said
 
 
-@pytest.mark.skipif(os.name == "nt", reason="kills as only POSIX can")
-def test_after_a_kill_nothing_lingers_and_the_next_start_adopts_the_server(system: System) -> None:
+def test_a_killed_supervisor_leaves_no_orphan(system: System) -> None:
     system.run()
-    parts, server = system.parts(), system.server()
+    server = system.server()
+    everything = [*system.parts().values(), server, *server.children()]
+    assert system.process is not None
+    system.process.kill()  # and its exit code is not asked for: who is dead need not be gone
+    until(lambda: all(gone(process) for process in everything), 30)
+    system.process.wait()
+    system.run()
+    assert system.serves()
+    assert "set aside" not in system.said
+    assert "The staff password is: " not in system.said
+
+
+def test_a_server_started_again_is_stopped_too_when_the_supervisor_is_killed(system: System) -> None:
+    system.run()
+    first = system.server()
+    first.kill()
+    until(lambda: system.server_if_any() not in (None, first), 60)
+    until(lambda: system.health()["components"]["database"] == "ok", 60)
+    everything = [*system.parts().values(), system.server()]
     assert system.process is not None
     system.process.kill()
+    system.process.wait()
+    until(lambda: all(gone(process) for process in everything), 30)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kills as only POSIX can")
+def test_a_server_that_nobody_is_left_to_stop_is_adopted_by_the_next_start(system: System) -> None:
+    system.run()
+    server, parts = system.server(), system.parts()
+    assert system.process is not None
+    for process in (psutil.Process(system.process.pid), parts["postgres"]):
+        process.suspend()  # neither sees the other end
+    for process in (parts["postgres"], psutil.Process(system.process.pid)):
+        process.kill()
     system.process.wait()
     until(lambda: all(gone(part) for part in parts.values()), 30)
     assert not gone(server)
     system.run()
     assert system.server().pid == server.pid
-    assert "The staff password is: " not in system.said
     system.end()
     assert gone(server)
 
@@ -216,5 +245,5 @@ def test_without_its_database_the_lab_goes_on(system: System) -> None:
 def test_words_of_the_password_do_not_reach_the_parts(system: System) -> None:
     system.run(STAFF_PASSWORD="correct horse")
     handed_down = [part.environ() for part in system.parts().values()]
-    assert [one.get("STAFF_PASSWORD", "") for one in handed_down] == ["", "", ""]
+    assert [one.get("STAFF_PASSWORD", "") for one in handed_down] == [""] * len(PARTS)
     assert all(one["STAFF_PASSWORD_HASH"].startswith("scrypt:") for one in handed_down)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from filelock import FileLock, Timeout
 
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         with _database(settings) as environment:
             if args.demo:
                 _fill_demo(environment)
-            supervisor = Supervisor(_parts(args), environment)
+            supervisor = Supervisor([*_parts(args), *_guard(settings, environment)], environment)
             watching = threading.Thread(target=supervisor.watch, args=(stop,), daemon=True)
             keeping = _database_keeper(settings, environment, supervisor, stop)
             try:
@@ -67,10 +67,11 @@ def run(args: argparse.Namespace) -> int:
                 _wait(stop)
             finally:
                 stop.set()
-                for thread in (watching, keeping):
-                    if thread.is_alive():
-                        thread.join()
+                if watching.is_alive():
+                    watching.join()
                 supervisor.stop()
+                if keeping.is_alive():  # it may be waiting for a server that recovers
+                    keeping.join()
     with contextlib.suppress(BrokenPipeError):
         print("Stopped.", flush=True)
     return 0
@@ -91,6 +92,12 @@ def _parts(args: argparse.Namespace) -> list[Part]:
         Part("index", ["index"]),
         Part("work", ["work"]),
     ]
+
+
+def _guard(settings: Settings, environment: Mapping[str, str]) -> list[Part]:
+    """Shares the embedded server, so that it is stopped even when this process was killed."""
+    is_embedded = not settings.database_url and bool(environment.get("DATABASE_URL"))
+    return [Part("postgres", ["postgres"])] if is_embedded else []
 
 
 @contextlib.contextmanager

@@ -75,6 +75,18 @@ class MailState:
             waits = "No e-mail waits"
         return f"{waits}."
 
+    @property
+    def at_work(self) -> str:
+        """How much lies before the worker, and what its last e-mail met with; empty where `troubles` says more."""
+        beat = self.pulse
+        if beat is None or beat.queue is None or not self.is_working:
+            return ""
+        tasks = {0: "no task waits", 1: "1 task waits"}.get(beat.queue, f"{beat.queue} tasks wait")
+        said = f"The worker is running, {tasks} for it."
+        if beat.error is None or beat.trying:
+            return said
+        return f"{said} The last e-mail did not go out ({when(beat.error.at)}): {beat.error.words}"
+
     def as_json(self) -> dict[str, Any]:
         """For /healthz: public, so no names and no addresses."""
         beat = self.pulse

@@ -156,7 +156,10 @@ def test_the_dashboard_says_when_nobody_works_and_when_mail_is_held_up(staff: Fl
     assert "The worker has not been seen" in text(staff, "/dashboard")
     beat(house)
     page = text(staff, "/dashboard")
-    assert "The worker" not in page and "1 e-mail waits to be sent, the oldest for 3 h." in page
+    assert (
+        "The worker is running, no task waits for it." in page
+        and "1 e-mail waits to be sent, the oldest for 3 h." in page
+    )
     assert "The oldest e-mail has been waiting for 3 h." in page
     beat(house, trying=(Trouble(NOW, "451 not now", stored.id),))
     assert "E-mail is held up and tried again. The last answer was: 451 not now" in text(staff, "/dashboard")
@@ -165,6 +168,16 @@ def test_the_dashboard_says_when_nobody_works_and_when_mail_is_held_up(staff: Fl
     beat(house)
     page = text(staff, "/dashboard")
     assert "No e-mail waits." in page and "held up" not in page and 'class="alert' not in page
+
+
+@pytest.mark.parametrize(("queue", "said"), [(1, "1 task waits"), (7, "7 tasks wait")])
+def test_the_dashboard_says_what_the_worker_has_before_it_and_met_last(
+    staff: FlaskClient, house: House, queue: int, said: str
+) -> None:
+    beat(house, queue=queue, error=Trouble(NOW, "550 no (an address)", "abc"))
+    page = text(staff, "/dashboard")
+    assert f"The worker is running, {said} for it. The last e-mail did not go out (" in page
+    assert "): 550 no (an address)" in page and "not been seen" not in page
 
 
 def test_without_a_mail_server_the_dashboard_says_where_e_mails_go(staff: FlaskClient, house: House) -> None:
