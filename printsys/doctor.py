@@ -11,13 +11,18 @@ from pathlib import Path
 
 from indexer.migrate import current
 from indexer.watcher import mode_for
-from printsys import password, postgres, pulse, room
-from printsys.config import Settings
+from opener.refusals import Refused
+from opener.registration import registration
+from printsys import api_tokens, password, postgres, pulse, room
+from printsys.config import ROOT, Settings
+from printsys.domain.job import Status
 from printsys.errors import PrintSysError
+from printsys.jobstore import fs
 from printsys.jobstore.layout import Layout
 from printsys.lab import Lab
 from printsys.taskqueue import QUEUE_DOWN, make_huey, queue_length
 from printsys.transport import Sent, knock
+from printsys.wiring import remembered_at
 
 WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
 FEWEST_WATCHES = 65_536
@@ -40,7 +45,7 @@ class Check:
 def examine(settings: Settings, lab: Lab) -> Iterator[Check]:
     """Each check as it is done; mail and database may take a few seconds. Raises nothing for what it finds."""
     looks: tuple[Callable[[Settings, Lab], Check], ...] = (
-        _python, _storage, _disk, _watching, _secrets, _staff_password, _database, _worker, _queue, _mail,
+        _python, _storage, _disk, _watching, _secrets, _staff_password, _database, _worker, _queue, _mail, _opener,
     )  # fmt: skip
     for look in looks:
         yield look(settings, lab)
@@ -67,7 +72,28 @@ def _storage(settings: Settings, _lab: Lab) -> Check:
             "storage", False, f"{settings.storage} cannot be written by this user.",
             "Give the user that runs the system the right to write there.",
         )  # fmt: skip
+    if _is_another(settings, layout):
+        return Check(
+            "storage", False, f"{settings.storage} is a storage, but not the one that this computer knows.",
+            f"Mount the lab's own there. If it is meant to be this one: delete {remembered_at(settings)}.",
+        )  # fmt: skip
+    elsewhere = [s.value for s in Status if not _are_together(layout.status(s), layout.staging)]
+    if elsewhere:
+        return Check(
+            "storage", False, f"{', '.join(elsewhere)} and {layout.system.name} lie on different disks.",
+            "A folder moves in one step only within one disk: put them all on the same.",
+        )  # fmt: skip
     return Check("storage", True, f"{settings.storage} is there and can be written.")
+
+
+def _is_another(settings: Settings, layout: Layout) -> bool:
+    """As jobstore/identity.py proves it at the start."""
+    remembered = fs.read_if_there(remembered_at(settings))
+    return bool(remembered) and remembered.strip() != fs.read(layout.storage_id).strip()
+
+
+def _are_together(one: Path, other: Path) -> bool:
+    return not one.exists() or not other.exists() or one.stat().st_dev == other.stat().st_dev
 
 
 def _disk(settings: Settings, lab: Lab) -> Check:
@@ -95,10 +121,28 @@ def _watching(settings: Settings, _lab: Lab) -> Check:
 
 
 def _secrets(settings: Settings, _lab: Lab) -> Check:
-    key = settings.instance / "secret-key"
-    if os.name == "posix" and key.exists() and key.stat().st_mode & 0o077:
-        return Check("secrets", False, f"{key} can be read by other users of this computer.", f"chmod 600 {key}")
-    return Check("secrets", True, "The secret key is this user's alone.")
+    kept = [
+        settings.instance / "secret-key",
+        password.hash_path(settings),
+        api_tokens.tokens_path(settings),
+        ROOT / ".env",
+    ]
+    readable = [path for path in kept if os.name == "posix" and path.exists() and path.stat().st_mode & 0o077]
+    if readable:
+        names = " ".join(str(path) for path in readable)
+        return Check("secrets", False, f"Other users of this computer can read {names}.", f"chmod 600 {names}")
+    return Check("secrets", True, "The secrets are this user's alone.")
+
+
+def _opener(_settings: Settings, _lab: Lab) -> Check:
+    """Never a finding: the computer that serves the pages is seldom one that slices."""
+    try:
+        called = registration().registered()
+    except Refused as refused:
+        return Check("opener", True, f"Whether “Open in slicer” works on this computer is not known: {refused}")
+    if not any(called.values()):
+        return Check("opener", True, "“Open in slicer” is not set up on this computer: `python -m opener install`.")
+    return Check("opener", True, "“Open in slicer” is set up on this computer; `python -m opener doctor` looks closer.")
 
 
 def _staff_password(settings: Settings, _lab: Lab) -> Check:

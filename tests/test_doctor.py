@@ -23,8 +23,9 @@ NOW = datetime.now(UTC)
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A lab that was set up, of which nothing runs."""
+    monkeypatch.setattr(doctor, "ROOT", tmp_path)  # where its .env would be
     found = Settings(
         storage=tmp_path / "storage", instance=tmp_path / "instance", lab_config=ROOT / "lab.toml", secret_key="x" * 32
     )
@@ -56,12 +57,37 @@ def test_a_disk_that_is_nearly_full(settings: Settings, monkeypatch: pytest.Monk
     assert "nearly full" in check(settings, "disk").said
 
 
+def test_a_storage_that_is_another_labs(settings: Settings) -> None:
+    (settings.storage / ".printsys" / "storage-id").write_text("f" * 32)
+    assert "not the one that this computer knows" in check(settings, "storage").said
+
+
+def test_a_storage_on_two_disks(settings: Settings) -> None:
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == settings.storage.stat().st_dev:
+        pytest.skip("there is no second file system here")
+    folder = settings.storage / "Printing"
+    folder.rmdir()
+    folder.symlink_to(memory)
+    assert check(settings, "storage").said == "Printing and .printsys lie on different disks."
+
+
 @pytest.mark.skipif(os.name == "nt", reason="file modes are POSIX's")
-def test_a_secret_key_that_others_can_read(settings: Settings) -> None:
-    key = settings.instance / "secret-key"
-    key.write_text("x")
-    key.chmod(0o644)
-    assert check(settings, "secrets").advice == f"chmod 600 {key}"
+@pytest.mark.parametrize(
+    "name", ["instance/secret-key", "instance/staff-password-hash", "instance/api-tokens.json", ".env"]
+)
+def test_a_secret_that_others_can_read(settings: Settings, tmp_path: Path, name: str) -> None:
+    secret = tmp_path / name
+    secret.write_text("x")
+    secret.chmod(0o600)
+    assert check(settings, "secrets").is_fine
+    secret.chmod(0o644)
+    assert check(settings, "secrets").advice == f"chmod 600 {secret}"
+
+
+def test_an_opener_that_is_not_set_up_is_no_finding(settings: Settings) -> None:
+    found = check(settings, "opener")
+    assert found.is_fine and "Open in slicer" in found.said
 
 
 def test_no_staff_password(settings: Settings) -> None:

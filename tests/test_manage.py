@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -200,3 +201,20 @@ def test_help_lists_every_command_there_is_a_module_for(tree: Tree) -> None:
     for module in (ROOT / "printsys" / "commands").glob("*.py"):
         if module.stem not in helpers:
             assert f"  {module.stem.replace('_', '-')} " in said
+
+
+def test_every_command_is_in_the_readme() -> None:
+    tree = ast.parse((ROOT / "manage.py").read_text("utf-8"))
+    named = next(
+        node.value for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "COMMANDS"
+    )
+    readme = (ROOT / "README.md").read_text("utf-8")
+    rows = "".join(line.split("|")[1] for line in readme.splitlines() if line.startswith("| `"))
+    assert [command for command in ast.literal_eval(named) if not re.search(rf"`{command}\b", rows)] == []
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_links_between_the_docs_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+    assert f"docs/{page.name}" in (ROOT / "README.md").read_text("utf-8")
