@@ -52,7 +52,7 @@ def tell_outages_once() -> None:
             logging.getLogger(name).addFilter(WithoutOutages())
 
 
-def queue_length(huey: Huey) -> int | None:
+def queue_length(huey: Huey) -> int:
     """How many tasks wait, those for later included. QUEUE_DOWN."""
     return int(huey.pending_count()) + int(huey.scheduled_count())
 
