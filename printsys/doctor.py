@@ -192,7 +192,7 @@ def _queue(settings: Settings, _lab: Lab) -> Check:
     except QUEUE_DOWN as error:
         return Check(
             "queue", False, f"Redis does not answer: {error}",
-            "Look at REDIS_URL and at the server. Until it is back a sweep finds what is owed, each minute.",
+            "Look at REDIS_URL and at the server. Until it is back, e-mails wait; none is lost.",
         )  # fmt: skip
     return Check("queue", True, f"Redis answers; {waiting} tasks wait.")
 
