@@ -16,13 +16,13 @@ if not __package__:  # called by its path: `python -I …/opener/__main__.py`
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from opener import config, log, opening, registry, report
-from opener.dialogs import OnDemand
 from opener.finding import Computer
 from opener.messagebox import SystemBox
 from opener.opening import Desktop
 from opener.places import places
 from opener.refusals import Refused, Why
 from opener.registration import own_command, registration
+from opener.showing import OnDemand
 from opener.storage import Storage
 
 DONE, REFUSED, BROKEN = 0, 1, 3

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from opener import config, dialogs, names, remembered, slicers
+from opener import config, names, remembered, showing, slicers
 from opener.opening import Desktop
 from opener.record import Record
 from opener.refusals import Refused
@@ -109,7 +109,7 @@ def as_text(found: dict[str, Any]) -> str:
 
 def findings(desktop: Desktop, registration: Registration, command: Sequence[str]) -> Iterator[Finding]:
     yield Finding(sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "install Python 3.11 or newer")
-    missing = dialogs.no_windows()
+    missing = showing.no_windows()
     yield Finding(not missing, f"windows can be shown{': ' + missing if missing else ''}", "refusals may go unseen")
     try:
         settings = config.read(desktop.places.config)

@@ -9,9 +9,9 @@ import pytest
 
 from opener import __main__ as opener_main
 from opener import opening
-from opener.dialogs import OnDemand
 from opener.messagebox import SystemBox
 from opener.opening import Desktop
+from opener.showing import OnDemand
 from opener.url import SCHEMES
 from tests.opener.commands import Home, new_home
 from tests.opener.conftest import JOB, STORAGE_ID, url
