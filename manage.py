@@ -124,14 +124,14 @@ def _set_up(requirements: str) -> Path:
     with _only_one() as lock:
         if _is_current(python, requirements):
             return python
-        print("Setting up (once; this takes a minute or two).", flush=True)
+        print("Setting up (once; this takes a minute or two).", file=sys.stderr, flush=True)
         if not _is_whole(python):
             _make_venv()
         for name in (RUN, DEV):  # from here until the end nothing vouches for what is in there
             _stamp(name).unlink(missing_ok=True)
         _install(python, requirements, lock)
         _stamp(requirements).write_text(_wanted(requirements), "ascii")
-    print("Set-up is done.", flush=True)
+    print("Set-up is done.", file=sys.stderr, flush=True)
     return python
 
 
@@ -161,7 +161,7 @@ def _is_whole(python: Path) -> bool:
 
 
 def _make_venv() -> None:
-    print(f"  making {VENV.name} with Python {sys.version.split()[0]} …", flush=True)
+    print(f"  making {VENV.name} with Python {sys.version.split()[0]} …", file=sys.stderr, flush=True)
     if VENV.exists():
         _remove_venv()
     made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False)
@@ -187,7 +187,7 @@ def _install(python: Path, requirements: str, lock: int) -> None:
     command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-r", requirements]
     pins = "".join((ROOT / name).read_text("utf-8") for name in {RUN, requirements})
     count = len({line.partition("==")[0] for line in pins.splitlines() if "==" in line})
-    print(f"  installing about {count} packages …", flush=True)
+    print(f"  installing about {count} packages …", file=sys.stderr, flush=True)
     inherited = () if os.name == "nt" else (lock,)
     pip = subprocess.Popen(
         command,
@@ -206,9 +206,9 @@ def _install(python: Path, requirements: str, lock: int) -> None:
         if line.startswith(("Collecting", "Requirement already")):
             found += 1
             if found % 10 == 0:
-                print(f"  {min(found, count)} of {count} …", flush=True)
+                print(f"  {min(found, count)} of {count} …", file=sys.stderr, flush=True)
         elif line.startswith("Installing collected"):
-            print("  unpacking …", flush=True)
+            print("  unpacking …", file=sys.stderr, flush=True)
     if pip.wait() != 0:
         why = [line for line in said if line.startswith("ERROR")] or said[-8:]
         raise SetupFailed("pip could not install the packages (is this computer online?)\n" + "".join(why).strip())
@@ -229,7 +229,7 @@ def _only_one() -> Iterator[int]:
     try:
         while not _lock(descriptor):
             if not told:
-                print("Another call is setting up; waiting for it …", flush=True)
+                print("Another call is setting up; waiting for it …", file=sys.stderr, flush=True)
                 told = True
             if time.monotonic() > deadline:
                 raise SetupFailed(

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator
-from werkzeug.security import generate_password_hash
+from werkzeug.security import check_password_hash, generate_password_hash
 
 from printsys.errors import ConfigError
 from printsys.lab import Lab, Material, Method, Printer, Reason, Strict, load_lab, said
@@ -118,14 +118,17 @@ def load_settings(environment: Mapping[str, str] | None = None, root: Path = ROO
         return f"{name} ({f'.env line {lines[name]}' if name in written and name in lines else 'environment'}): {what}"
 
     mistakes = []
+    given_password = None
     if "staff_password_hash" not in values and (password := given.get("STAFF_PASSWORD")):
         if len(password) < MIN_PASSWORD_LENGTH:
             mistakes.append(mistake("STAFF_PASSWORD", f"use at least {MIN_PASSWORD_LENGTH} characters"))
         else:
-            values["staff_password_hash"] = generate_password_hash(password)
+            given_password = password
     try:
         if "secret_key" not in values:
             values["secret_key"] = kept_secret(values["instance"] / "secret-key", lambda: secrets.token_urlsafe(48))
+        if given_password is not None:
+            values["staff_password_hash"] = _hash_of(given_password, values["instance"] / "staff-password-given")
         settings = Settings.model_validate(values)
     except OSError as error:
         mistakes.append(mistake("PRINTSYS_INSTANCE", f"{values['instance']} cannot be used: {error.strerror}"))
@@ -134,6 +137,15 @@ def load_settings(environment: Mapping[str, str] | None = None, root: Path = ROO
     if mistakes:
         raise ConfigError(mistakes)
     return settings
+
+
+def _hash_of(password: str, path: Path) -> str:
+    """The same at each start, as long as the password is: a session remembers with which it was opened."""
+    known = kept_secret(path, lambda: generate_password_hash(password))
+    if not check_password_hash(known, password):
+        path.unlink(missing_ok=True)
+        known = kept_secret(path, lambda: generate_password_hash(password))
+    return known
 
 
 def _read_env(path: Path) -> dict[str, str]:

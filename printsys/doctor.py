@@ -123,6 +123,7 @@ def _watching(settings: Settings, _lab: Lab) -> Check:
 def _secrets(settings: Settings, _lab: Lab) -> Check:
     kept = [
         settings.instance / "secret-key",
+        settings.instance / "staff-password-given",
         password.hash_path(settings),
         api_tokens.tokens_path(settings),
         ROOT / ".env",

@@ -114,6 +114,17 @@ def test_a_given_password_is_hashed_at_start_and_not_kept(tmp_path: Path) -> Non
     assert "correct horse" not in str(settings.model_dump())
 
 
+def test_a_given_password_has_the_same_hash_at_each_start_until_it_is_another(tmp_path: Path) -> None:
+    first, again = (load_settings({"STAFF_PASSWORD": "correct horse"}, tmp_path) for _ in range(2))
+    assert first.staff_password_hash == again.staff_password_hash, "sessions go on"
+    other = load_settings({"STAFF_PASSWORD": "battery staple"}, tmp_path).staff_password_hash
+    assert password.is_right("battery staple", other) and not password.is_right("correct horse", other)
+    (kept,) = (tmp_path / "instance").glob("staff-password*")
+    assert "battery" not in kept.read_text()
+    if os.name == "posix":
+        assert kept.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_given_hash_wins_over_a_given_password(tmp_path: Path) -> None:
     hashed = load_settings({"STAFF_PASSWORD": "by its hash"}, tmp_path).staff_password_hash
     assert hashed is not None
