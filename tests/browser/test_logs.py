@@ -39,7 +39,7 @@ def test_the_logs_tell_what_happened_and_nothing_of_the_student(
 
     kept = system.place / "instance" / "logs"
     texts = {path.name: path.read_text("utf-8") for path in kept.iterdir()}
-    assert texts.keys() == {"run.log", "web.log", "index.log", "work.log"}
+    assert texts.keys() == {f"{part}.log" for part in ("run", "postgres", "web", "index", "work")}
     assert f"job {job_id}: StaffApproved by staff" in texts["web.log"]
     assert f"job {job_id}: EmailSent by system" in texts["work.log"]
     assert f"job {job_id}: FolderMoved by filesystem" in texts["index.log"]
