@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import System, log_in
-from tests.browser.test_parts_down import submitted
+from tests.browser.test_parts_down import recorded, submitted
 from tests.opener.desks import MAIN_WINDOW, PROGRAMS, desk, running
 from tests.opener.test_loop import slice_and_save
 from tests.waiting import until
@@ -49,4 +49,4 @@ def test_from_a_click_to_the_slicer_and_back_into_the_approval(system: System, p
     assert float(dialog.get_by_label("Weight in grams").input_value()) > 1
     assert float(dialog.get_by_label("Printing time in hours").input_value()) >= 0.5
     dialog.get_by_role("button", name="Approve").click()
-    expect(page.get_by_text("gets an e-mail.")).to_be_visible()
+    until(lambda: recorded(system, job_id)["status"] == "Pending", 60)
