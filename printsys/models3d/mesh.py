@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from printsys import threemf
 from printsys.errors import ModelTooHard, ModelUnreadable
+from printsys.formats import threemf
+from printsys.formats.safezip import ZipRefused, open_package
+from printsys.formats.threemf import MAX_TRIANGLES
 from printsys.models3d.sniff import check_model
-from printsys.safezip import ZipRefused, open_package
-from printsys.threemf import MAX_TRIANGLES
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]

@@ -17,7 +17,7 @@ from typing import BinaryIO
 from urllib.parse import unquote
 
 from printsys.errors import FileRefused
-from printsys.safezip import MOST_PARTS, directory_entries
+from printsys.formats.safezip import MOST_PARTS, directory_entries
 
 CHUNK = 1 << 16
 MAX_RATIO = 100

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 
-from printsys.safezip import Package, ZipRefused, open_package
+from printsys.formats.safezip import Package, ZipRefused, open_package
 from printsys.slicers import bambu_package, bgcode, chitubox, closed, ends, gcode, project3mf, sl1, ufp, zip_pictures
 from printsys.slicers.facts import Box, Placed, PlacedItem, Plate, SlicerFacts, Thumbnail, Tool, Weight
 from printsys.slicers.pictures import largest

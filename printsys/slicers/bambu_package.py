@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from printsys.safezip import Package
+from printsys.formats.safezip import Package
 from printsys.slicers import ends, gcode, project3mf, usage, xmltext
 from printsys.slicers.facts import UNKNOWN, Plate, SlicerFacts, Tool
 from printsys.slicers.numerals import number, seconds

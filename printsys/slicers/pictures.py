@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
-from printsys.safezip import ZipRefused, open_package
+from printsys.formats.safezip import ZipRefused, open_package
 from printsys.slicers import bgcode, chitubox, closed, ends, gcode, ufp, zip_pictures
 
 KINDS = ("PNG", "JPEG", "QOI", "BMP")

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from printsys import threemf
+from printsys.formats import threemf
+from printsys.formats.safezip import Package, ZipRefused
 from printsys.models3d.topology import study
-from printsys.safezip import Package, ZipRefused
 from printsys.slicers import usage
 from printsys.slicers.ends import Ends
 from printsys.slicers.facts import Box, Placed, PlacedItem, SlicerFacts

@@ -5,7 +5,7 @@ https://github.com/prusa3d/PrusaSlicer/blob/master/src/libslic3r/Format/SL1.cpp
 
 from __future__ import annotations
 
-from printsys.safezip import Package
+from printsys.formats.safezip import Package
 from printsys.slicers import usage
 from printsys.slicers.facts import SlicerFacts
 from printsys.slicers.numerals import number, seconds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from printsys.safezip import Package
+from printsys.formats.safezip import Package
 from printsys.slicers import ends, gcode
 from printsys.slicers.facts import SlicerFacts
 

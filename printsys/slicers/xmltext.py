@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lxml import etree
 
-from printsys.safezip import ZipRefused
+from printsys.formats.safezip import ZipRefused
 
 NOT_OURS = "It holds XML that we do not open."
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from printsys.safezip import Package, ZipRefused
+from printsys.formats.safezip import Package, ZipRefused
 from printsys.slicers.facts import Thumbnail
 
 NAME = re.compile(

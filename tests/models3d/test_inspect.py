@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import trimesh
 
-from printsys import threemf
 from printsys.errors import FileRefused, ModelUnreadable
+from printsys.formats import threemf
+from printsys.formats.safezip import open_package
 from printsys.models3d.inspect import ModelFacts, inspect
-from printsys.safezip import open_package
 from tests.models3d.corpus import CORPUS, number, sides, stated
 
 STL = stated("stl")

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from printsys.errors import PrintSysError
-from printsys.safezip import Package
+from printsys.formats.safezip import Package
 
 MAX_TRIANGLES = 20_000_000
 MAX_DEPTH = 32
