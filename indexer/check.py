@@ -18,10 +18,11 @@ from indexer.check_mirror import check_mirror
 from indexer.findings import BEGIN_ANEW, Finding
 from indexer.folders import not_a_job
 from indexer.rebuild import Progress, duplicate
+from printsys import fs
 from printsys.domain.events import sha256
 from printsys.domain.job import Document, FileRecord, Job, Status, canonical, metadata_bytes, parse
 from printsys.errors import DamagedJob, JobNotFound
-from printsys.jobstore import JobStore, Layout, fs
+from printsys.jobstore import JobStore, Layout
 from printsys.jobstore.files import is_ignored, sha256_of
 from printsys.jobstore.jsontext import JsonProblem, decode_object
 from printsys.jobstore.layout import METADATA, file_inside

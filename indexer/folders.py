@@ -18,10 +18,11 @@ from pydantic import ValidationError
 from indexer import rows
 from indexer.findings import BEGIN_ANEW, Finding
 from indexer.rows import Found, storable
+from printsys import fs
 from printsys.domain import naming
 from printsys.domain.events import sha256
 from printsys.errors import JobBusy, PrintSysError, StorageOffline
-from printsys.jobstore import JobStore, Layout, fs
+from printsys.jobstore import JobStore, Layout
 from printsys.jobstore.files import Seen, is_ignored, list_files, looks_as_recorded, signature
 from printsys.jobstore.jsontext import JsonProblem
 from printsys.jobstore.layout import EVENTS, METADATA, ORIGINAL

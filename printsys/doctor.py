@@ -13,11 +13,10 @@ from indexer.migrate import current
 from indexer.watcher import mode_for
 from opener.refusals import Refused
 from opener.registration import registration
-from printsys import api_tokens, password, postgres, pulse, room
+from printsys import api_tokens, fs, password, postgres, pulse, room
 from printsys.config import ROOT, Settings
 from printsys.domain.job import Status
 from printsys.errors import PrintSysError
-from printsys.jobstore import fs
 from printsys.jobstore.layout import Layout
 from printsys.lab import Lab
 from printsys.taskqueue import QUEUE_DOWN, make_huey, queue_length

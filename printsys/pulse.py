@@ -15,8 +15,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from printsys import fs
 from printsys.config import Settings
-from printsys.jobstore import fs
 
 BEAT_S = 5.0
 LIFE = timedelta(seconds=60)

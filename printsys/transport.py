@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 
+from printsys import fs
 from printsys.config import MailServer, Settings
-from printsys.jobstore import fs
 
 TIMEOUT_S = 20.0
 IMPLICIT_TLS_PORT = 465

@@ -109,7 +109,8 @@ def test_a_sweep_with_nothing_changed_reads_no_file(
 ) -> None:
     import os
 
-    from printsys.jobstore import files, fs
+    from printsys import fs
+    from printsys.jobstore import files
 
     jobs = [make_job(store) for _ in range(5)]
     past = time.time() - 60

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from printsys import fs
 from printsys.backup.vault import BackupDamaged, BackupRefused, Kept, Snapshot, Unit, Vault
 from printsys.domain import naming
 from printsys.errors import StorageFailure
-from printsys.jobstore import Layout, fs
+from printsys.jobstore import Layout
 from printsys.jobstore.layout import SYSTEM
 
 OF_STORAGE = ("job", "storage")

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from printsys import fs
 from printsys.backup.vault import CHUNK, BackupRefused, Kept, Unit, Vault
 from printsys.domain.job import Status
 from printsys.errors import JobBusy, JobNotFound, StorageFailure
-from printsys.jobstore import JobStore, fs, moves
+from printsys.jobstore import JobStore, moves
 from printsys.jobstore.files import RACY_S, sha256_of
 from printsys.jobstore.repair import id_inside
 

@@ -24,9 +24,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from printsys import fs
 from printsys.domain.job import format_time
 from printsys.errors import PrintSysError
-from printsys.jobstore import fs
 
 FORMAT = 1
 MARKER = "printsys-backup"

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from printsys import fs
 from printsys.domain.job import format_time
-from printsys.jobstore import fs
 from printsys.jobstore.jsontext import JsonProblem, decode_object
 
 MOST = 500

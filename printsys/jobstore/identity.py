@@ -6,9 +6,9 @@ import os
 import uuid
 from pathlib import Path
 
+from printsys import fs
 from printsys.domain.job import Status
 from printsys.errors import ConfigError, StorageFailure, StorageOffline
-from printsys.jobstore import fs
 from printsys.jobstore.layout import SYSTEM, Layout
 
 

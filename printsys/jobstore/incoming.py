@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from printsys import fs
 from printsys.domain.job import Document, FileRecord, dump
 from printsys.domain.naming import comparable, distinct, id_in_folder_name, safe_file_name
-from printsys.jobstore import fs
 from printsys.jobstore.layout import ORIGINAL
 
 CHUNK = 1 << 20

@@ -6,8 +6,8 @@ import json
 import os
 from pathlib import Path
 
+from printsys import fs
 from printsys.domain.job import Job
-from printsys.jobstore import fs
 from printsys.jobstore.jsontext import JsonProblem, decode_object
 from printsys.jobstore.layout import ASIDE, Layout
 from printsys.jobstore.log import Log

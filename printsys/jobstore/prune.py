@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+from printsys import fs
 from printsys.domain.events import EventType
 from printsys.errors import StorageFailure
-from printsys.jobstore import fs
 from printsys.jobstore.layout import EVENTS
 from printsys.jobstore.log import trusted
 from printsys.jobstore.store import JobStore

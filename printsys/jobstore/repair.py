@@ -13,11 +13,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from printsys import fs
 from printsys.domain.changes import Conflict, hand_edit
 from printsys.domain.events import FILESYSTEM, SYSTEM, Batch, Draft, EventType, seal, sha256
 from printsys.domain.job import Document, Job, Status, canonical, metadata_bytes, parse
 from printsys.errors import DamagedJob, JobNotFound
-from printsys.jobstore import fs
 from printsys.jobstore.jsontext import JsonProblem, decode_object, line_of_field
 from printsys.jobstore.layout import ASIDE, EVENTS, METADATA, Layout
 from printsys.jobstore.log import Log, read_log

@@ -14,19 +14,20 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from printsys import fs
 from printsys.domain import naming
 from printsys.domain.changes import news_since
 from printsys.domain.events import FILESYSTEM, Draft, Event, EventType, seal, sha256
 from printsys.domain.job import Job, Status, parse
 from printsys.errors import DamagedJob, JobBusy, JobNotFound, StaleJob, StorageFailure, StorageOffline
 from printsys.jobstore import away as away_notes
-from printsys.jobstore import fs, moves, repair
+from printsys.jobstore import moves, repair
 from printsys.jobstore.files import sha256_of
 from printsys.jobstore.incoming import Incoming, Parcel, Staged, next_version, stage_files
 from printsys.jobstore.jsontext import decode_object
 from printsys.jobstore.layout import EVENTS, METADATA, ORIGINAL, Layout, file_inside
 from printsys.jobstore.log import Log
-from printsys.jobstore.restore import restore_record
+from printsys.jobstore.rebuild_log import restore_record
 from printsys.jobstore.stored import Stored
 
 LOCK_PATIENCE_S = 10.0

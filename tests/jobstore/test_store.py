@@ -17,10 +17,11 @@ from pathlib import Path
 
 import pytest
 
+from printsys import fs
 from printsys.domain.events import Draft, EventType
 from printsys.domain.job import Status, metadata_bytes
 from printsys.errors import DamagedJob, JobBusy, JobNotFound, StaleJob, StorageFailure, StorageOffline
-from printsys.jobstore import JobStore, Stored, fs
+from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.identity import recognise
 from printsys.jobstore.layout import file_inside
 from tests.jobstore.conftest import STL, act, approve, submit, tree

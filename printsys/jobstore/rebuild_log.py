@@ -7,12 +7,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from printsys import fs
 from printsys.domain import mails
 from printsys.domain.changes import OURS
 from printsys.domain.events import SYSTEM, Batch, Draft, EventType, diff, seal, sha256
 from printsys.domain.job import Document, canonical, metadata_bytes, parse
 from printsys.errors import DamagedJob
-from printsys.jobstore import fs
 from printsys.jobstore.jsontext import JsonProblem, decode_object
 from printsys.jobstore.layout import EVENTS, METADATA
 from printsys.jobstore.log import Log, trusted
