@@ -15,10 +15,10 @@ from opener.refusals import Refused
 from opener.registration import registration
 from printsys import api_tokens, fs, password, postgres, pulse, room
 from printsys.config import ROOT, Settings
+from printsys.config.lab import Lab
 from printsys.domain.job import Status
 from printsys.errors import PrintSysError
 from printsys.jobstore.layout import Layout
-from printsys.lab import Lab
 from printsys.taskqueue import QUEUE_DOWN, make_huey, queue_length
 from printsys.transport import Sent, knock
 from printsys.wiring import remembered_at

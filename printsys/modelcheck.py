@@ -14,9 +14,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import BinaryIO
 
+from printsys.config.lab import Lab, Method
 from printsys.domain.pricing import PriceList, quote
 from printsys.errors import FileRefused, InvalidInput, ModelTooHard, ModelUnreadable
-from printsys.lab import Lab, Method
 from printsys.models3d import bounded
 from printsys.models3d.estimate import weight_range_g
 from printsys.models3d.findings import Finding, blocks, findings, unreadable

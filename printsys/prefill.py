@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from printsys import slicers
+from printsys.config.lab import Lab
 from printsys.domain.estimates import Reading, total
 from printsys.domain.job import FileRecord
 from printsys.domain.pricing import round_up_to_half_hour
 from printsys.jobstore import Stored
-from printsys.lab import Lab
 from printsys.model_findings import facts_of as model_facts
 from printsys.models3d.compare import compare
 from printsys.models3d.inspect import ModelFacts

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 from pydantic import ValidationError
 
+from printsys.config.lab import Lab, Method, Printer
 from printsys.domain.estimates import Reading
 from printsys.domain.job import FileRecord, Job
-from printsys.lab import Lab, Method, Printer
 from printsys.slicers import SlicerFacts
 
 HOUR_S = 3600

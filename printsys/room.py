@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from printsys.config import Settings
-from printsys.lab import Lab
+from printsys.config.lab import Lab
 
 UPLOADS_LEFT = 20
 """Low: fewer than so many of the largest requests fit (each file is kept twice) ..."""

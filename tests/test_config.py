@@ -12,8 +12,8 @@ import pytest
 
 from printsys import password
 from printsys.config import ROOT, load_lab, load_settings
+from printsys.config.toml_lines import line_of
 from printsys.errors import ConfigError
-from printsys.toml_lines import line_of
 
 LAB = (ROOT / "lab.toml").read_text("utf-8")
 

@@ -21,6 +21,7 @@ ALLOWED_IMPORTS = {
     "opener": "",
     "domain": "errors",
     "formats": "errors",
+    "config": "domain errors",
     "jobstore": "domain errors fs",
     "models3d": "domain.filetypes errors formats",
     "slicers": "domain.filetypes errors formats models3d.topology",

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from printsys import pulse
-from printsys.config import ConfigError, Settings, load_settings
+from printsys.config import Settings, load_settings
+from printsys.errors import ConfigError
 from printsys.tasks import THREADS, Worker, make_look
 from printsys.wiring import House, build
 from tests.mail.conftest import submit

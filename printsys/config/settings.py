@@ -16,15 +16,10 @@ from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator
 from werkzeug.security import check_password_hash, generate_password_hash
 
+from printsys.config.lab import Strict, said
 from printsys.errors import ConfigError
-from printsys.lab import Lab, Material, Method, Printer, Reason, Strict, load_lab, said
 
-__all__ = [
-    "DEFAULT_BASE_URL", "MIN_PASSWORD_LENGTH", "ROOT", "Lab", "MailServer", "Material", "Method", "Printer", "Reason",
-    "Settings", "load_lab", "load_settings",
-]  # fmt: skip
-
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_BASE_URL = "http://127.0.0.1:5000"
 PASSWORD_HASH = r"^(scrypt|pbkdf2):[^$]+\$[^$]+\$[0-9a-f]+$"
 """As `werkzeug.security` writes it."""

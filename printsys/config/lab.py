@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from printsys.config.toml_lines import Where, line_of
 from printsys.domain import pricing
 from printsys.domain.due import Patience
 from printsys.domain.pricing import PriceList
 from printsys.errors import ConfigError
-from printsys.toml_lines import Where, line_of
 
 
 class Strict(BaseModel):

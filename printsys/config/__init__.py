@@ -1,0 +1,26 @@
+"""What the system is told from outside: settings (.env, environment) and lab.toml."""
+
+from printsys.config.lab import Lab, Material, Method, Printer, Reason, load_lab
+from printsys.config.settings import (
+    DEFAULT_BASE_URL,
+    MIN_PASSWORD_LENGTH,
+    ROOT,
+    MailServer,
+    Settings,
+    load_settings,
+)
+
+__all__ = [
+    "DEFAULT_BASE_URL",
+    "MIN_PASSWORD_LENGTH",
+    "ROOT",
+    "Lab",
+    "MailServer",
+    "Material",
+    "Method",
+    "Printer",
+    "Reason",
+    "Settings",
+    "load_lab",
+    "load_settings",
+]
