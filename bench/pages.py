@@ -29,8 +29,8 @@ from werkzeug.test import EnvironBuilder  # noqa: E402
 
 from indexer import migrate  # noqa: E402
 from indexer.rebuild import reindex  # noqa: E402
-from printsys import password  # noqa: E402
 from printsys.config import load_settings  # noqa: E402
+from printsys.credentials import staff_password  # noqa: E402
 from printsys.domain.job import Status  # noqa: E402
 from printsys.postgres import embedded_postgres  # noqa: E402
 from printsys.web import create_app  # noqa: E402
@@ -54,7 +54,7 @@ def open_house(place: Path, url: str) -> House:
         },
         place,
     )
-    password.choose(settings, STAFF_PASSWORD)
+    staff_password.choose(settings, STAFF_PASSWORD)
     house = build(settings, look=lambda job_id: None)
     house.store.layout.make()
     return house

@@ -13,9 +13,10 @@ from indexer.migrate import current
 from indexer.watcher import mode_for
 from opener.refusals import Refused
 from opener.registration import registration
-from printsys import api_tokens, fs, password, postgres, pulse, room
+from printsys import fs, postgres, pulse, room
 from printsys.config import ROOT, Settings
 from printsys.config.lab import Lab
+from printsys.credentials import api_tokens, staff_password
 from printsys.domain.job import Status
 from printsys.errors import PrintSysError
 from printsys.jobstore.layout import Layout
@@ -123,7 +124,7 @@ def _secrets(settings: Settings, _lab: Lab) -> Check:
     kept = [
         settings.instance / "secret-key",
         settings.instance / "staff-password-given",
-        password.hash_path(settings),
+        staff_password.hash_path(settings),
         api_tokens.tokens_path(settings),
         ROOT / ".env",
     ]
@@ -146,7 +147,7 @@ def _opener(_settings: Settings, _lab: Lab) -> Check:
 
 
 def _staff_password(settings: Settings, _lab: Lab) -> Check:
-    if password.current_hash(settings):
+    if staff_password.current_hash(settings):
         return Check("password", True, "There is a staff password.")
     return Check("password", False, "There is no staff password yet.", "`python manage.py set-password` chooses one.")
 

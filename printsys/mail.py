@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from email_validator import EmailNotValidError, validate_email
 
 from printsys.config import Lab, Settings
+from printsys.credentials.signed_links import Tokens
 from printsys.domain.job import FileRecord, Job
 from printsys.domain.mails import Mail, OwedMail
 from printsys.domain.pricing import round_up_to_half_hour
@@ -28,7 +29,6 @@ from printsys.errors import ConfigError, PrintSysError
 from printsys.model_findings import found_in
 from printsys.stationery import Stationery, one_line
 from printsys.student_texts import reasons
-from printsys.tokens import Tokens
 from printsys.wording import amount, clock
 
 

@@ -12,9 +12,9 @@ from indexer.queries import Queries
 from indexer.schema import create_engine
 from printsys.actions import Actions
 from printsys.config import Lab, Settings, load_lab
+from printsys.credentials.signed_links import Tokens
 from printsys.jobstore import JobStore
 from printsys.jobstore.identity import recognise
-from printsys.tokens import Tokens
 
 NO_DATABASE = "postgresql+psycopg2://127.0.0.1:1/none"
 """Answers nobody: without a server the mirror is simply down, and the lab goes on."""

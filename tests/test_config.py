@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from printsys import password
 from printsys.config import ROOT, load_lab, load_settings
 from printsys.config.toml_lines import line_of
+from printsys.credentials import staff_password
 from printsys.errors import ConfigError
 
 LAB = (ROOT / "lab.toml").read_text("utf-8")
@@ -97,20 +97,20 @@ def test_an_instance_that_cannot_be_made_is_a_plain_mistake(tmp_path: Path) -> N
 
 def test_the_first_start_makes_a_password_and_keeps_only_its_hash(tmp_path: Path) -> None:
     settings = load_settings({}, tmp_path)
-    made = password.make_if_missing(settings)
+    made = staff_password.make_if_missing(settings)
     assert made is not None
     assert len(made.replace("-", "")) * 5 >= 60  # bits
-    assert password.is_right(made, password.current_hash(settings))
-    assert not password.is_right(made + "x", password.current_hash(settings))
-    assert made not in password.hash_path(settings).read_text("ascii")
-    assert password.make_if_missing(settings) is None
+    assert staff_password.is_right(made, staff_password.current_hash(settings))
+    assert not staff_password.is_right(made + "x", staff_password.current_hash(settings))
+    assert made not in staff_password.hash_path(settings).read_text("ascii")
+    assert staff_password.make_if_missing(settings) is None
     if os.name == "posix":
-        assert stat.S_IMODE(password.hash_path(settings).stat().st_mode) == 0o600
+        assert stat.S_IMODE(staff_password.hash_path(settings).stat().st_mode) == 0o600
 
 
 def test_a_given_password_is_hashed_at_start_and_not_kept(tmp_path: Path) -> None:
     settings = load_settings({"STAFF_PASSWORD": "correct horse"}, tmp_path)
-    assert password.is_right("correct horse", password.current_hash(settings))
+    assert staff_password.is_right("correct horse", staff_password.current_hash(settings))
     assert "correct horse" not in str(settings.model_dump())
 
 
@@ -118,7 +118,7 @@ def test_a_given_password_has_the_same_hash_at_each_start_until_it_is_another(tm
     first, again = (load_settings({"STAFF_PASSWORD": "correct horse"}, tmp_path) for _ in range(2))
     assert first.staff_password_hash == again.staff_password_hash, "sessions go on"
     other = load_settings({"STAFF_PASSWORD": "battery staple"}, tmp_path).staff_password_hash
-    assert password.is_right("battery staple", other) and not password.is_right("correct horse", other)
+    assert staff_password.is_right("battery staple", other) and not staff_password.is_right("correct horse", other)
     (kept,) = (tmp_path / "instance").glob("staff-password*")
     assert "battery" not in kept.read_text()
     if os.name == "posix":
@@ -129,7 +129,7 @@ def test_a_given_hash_wins_over_a_given_password(tmp_path: Path) -> None:
     hashed = load_settings({"STAFF_PASSWORD": "by its hash"}, tmp_path).staff_password_hash
     assert hashed is not None
     both = load_settings({"STAFF_PASSWORD": "by itself", "STAFF_PASSWORD_HASH": hashed}, tmp_path)
-    assert password.is_right("by its hash", password.current_hash(both))
+    assert staff_password.is_right("by its hash", staff_password.current_hash(both))
 
 
 def test_a_password_that_is_too_short_is_refused(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from printsys import doctor, password, pulse, room
+from printsys import doctor, pulse, room
 from printsys.config import ROOT, MailServer, Settings, load_lab
+from printsys.credentials import staff_password
 from printsys.doctor import Check, examine
 from printsys.pulse import Pulse, Trouble
 from printsys.wiring import build
@@ -31,7 +32,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         storage=tmp_path / "storage", instance=tmp_path / "instance", lab_config=ROOT / "lab.toml", secret_key="x" * 32
     )
     build(found, look=lambda job_id: None).store.layout.make()
-    password.choose(found, "correct horse")
+    staff_password.choose(found, "correct horse")
     return found
 
 
@@ -92,7 +93,7 @@ def test_an_opener_that_is_not_set_up_is_no_finding(settings: Settings) -> None:
 
 
 def test_no_staff_password(settings: Settings) -> None:
-    password.hash_path(settings).unlink()
+    staff_password.hash_path(settings).unlink()
     assert not check(settings, "password").is_fine
 
 

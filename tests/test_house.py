@@ -25,6 +25,7 @@ ALLOWED_IMPORTS = {
     "jobstore": "domain errors fs",
     "models3d": "domain.filetypes errors formats",
     "slicers": "domain.filetypes errors formats models3d.topology",
+    "credentials": "config domain.naming errors fs",
     "indexer": "domain errors fs jobstore",
 }
 """What each package may import besides itself. Packages without a row stand at the edge and may import any of these;

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from printsys.api_tokens import tokens_path
 from printsys.config import ROOT, Settings, load_lab
-from printsys.password import hash_path
+from printsys.credentials.api_tokens import tokens_path
+from printsys.credentials.staff_password import hash_path
 
 TEMPLATES = "mail-templates/"
 

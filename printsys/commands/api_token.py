@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 
-from printsys import api_tokens
 from printsys.commands.common import settings_from
+from printsys.credentials import api_tokens
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,9 +17,10 @@ from collections.abc import Iterator, Mapping
 
 from filelock import FileLock, Timeout
 
-from printsys import dbkeeper, logs, password
+from printsys import dbkeeper, logs
 from printsys.commands.common import add_storage_argument, port_number, settings_from
 from printsys.config import DEFAULT_BASE_URL, ROOT, Settings, load_lab
+from printsys.credentials import staff_password
 from printsys.errors import PrintSysError
 from printsys.jobstore.layout import Layout
 from printsys.lifeline import SUPERVISED
@@ -132,7 +133,7 @@ def _plainly(error: OSError) -> str:
 
 
 def _show_first_password(settings: Settings) -> None:
-    made = password.make_if_missing(settings)
+    made = staff_password.make_if_missing(settings)
     if made is not None:
         print(f"\nThe staff password is: {made}\n", flush=True)
         print("It is shown only this once. `python manage.py set-password` chooses another.\n", flush=True)

@@ -6,8 +6,8 @@ import argparse
 import sys
 
 from printsys.config import load_lab, load_settings
+from printsys.credentials.signed_links import Tokens
 from printsys.mail import make_desk
-from printsys.tokens import Tokens
 from printsys.transport import Sent, deliver
 
 

@@ -6,8 +6,8 @@ import argparse
 import getpass
 import sys
 
-from printsys import password
 from printsys.config import load_settings
+from printsys.credentials import staff_password
 from printsys.errors import PrintSysError
 
 
@@ -23,9 +23,9 @@ def run(args: argparse.Namespace) -> int:
         chosen, again = getpass.getpass("New staff password: "), getpass.getpass("Once more: ")
     if chosen != again:
         raise PrintSysError("The two were not the same; nothing was changed.")
-    if len(chosen) < password.MIN_LENGTH:
-        raise PrintSysError(f"Please use at least {password.MIN_LENGTH} characters; nothing was changed.")
-    password.choose(settings, chosen)
+    if len(chosen) < staff_password.MIN_LENGTH:
+        raise PrintSysError(f"Please use at least {staff_password.MIN_LENGTH} characters; nothing was changed.")
+    staff_password.choose(settings, chosen)
     if settings.staff_password_hash:
         print("Kept, but STAFF_PASSWORD_HASH or STAFF_PASSWORD is set and wins.")
     else:

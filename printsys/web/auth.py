@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, abort, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from printsys import api_tokens, password
+from printsys.credentials import api_tokens, staff_password
 from printsys.domain.events import STAFF
 from printsys.web.house import house
 from printsys.web.limits import LOGIN, limiter
@@ -21,8 +21,8 @@ pages = Blueprint("auth", __name__)
 def is_staff() -> bool:
     """Logged in with the password that is in force now: a new one ends every session of the old."""
     said = session.get("staff")
-    hashed = password.current_hash(house().settings) if isinstance(said, str) else None
-    return hashed is not None and hmac.compare_digest(str(said), password.fingerprint(hashed))
+    hashed = staff_password.current_hash(house().settings) if isinstance(said, str) else None
+    return hashed is not None and hmac.compare_digest(str(said), staff_password.fingerprint(hashed))
 
 
 def current_actor() -> str:
@@ -68,13 +68,13 @@ def login() -> ResponseReturnValue:
 @limiter.limit(LOGIN)
 def log_in() -> ResponseReturnValue:
     who = request.form.get("who", "")
-    hashed = password.current_hash(house().settings)
-    if hashed is None or not password.is_right(request.form.get("password", ""), hashed):
+    hashed = staff_password.current_hash(house().settings)
+    if hashed is None or not staff_password.is_right(request.form.get("password", ""), hashed):
         said = "That is not the password."
         return render_template("auth/login.html", next=request.form.get("next", ""), wrong=said, who=who), 401
     session.clear()  # nothing that was planted in a session before the login outlives it
     session.permanent = True
-    session["staff"] = password.fingerprint(hashed)
+    session["staff"] = staff_password.fingerprint(hashed)
     session["who"] = who if who in house().lab.staff else ""
     return redirect(_safe_next(), 303)
 

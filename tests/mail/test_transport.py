@@ -19,9 +19,9 @@ from aiosmtpd.smtp import AuthResult
 from printsys import transport
 from printsys.commands import send_test_email
 from printsys.config import MailServer, Settings, load_lab
+from printsys.credentials.signed_links import Tokens
 from printsys.errors import ConfigError
 from printsys.mail import Desk, make_desk
-from printsys.tokens import Tokens
 from printsys.transport import Carrier, PermanentFailure, Sent, TemporaryFailure, deliver
 from tests.mail.post import PostOffice, Server
 

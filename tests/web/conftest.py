@@ -19,8 +19,8 @@ from werkzeug.security import generate_password_hash
 from werkzeug.test import TestResponse
 
 from indexer import schema
-from printsys import password
 from printsys.config import ROOT, load_settings
+from printsys.credentials import staff_password
 from printsys.domain.job import Status
 from printsys.jobstore import JobStore, Stored
 from printsys.web import create_app
@@ -94,7 +94,7 @@ def house(tmp_path: Path, database_url: str) -> House:
         },
         tmp_path,
     )
-    password.choose(settings, STAFF_PASSWORD)
+    staff_password.choose(settings, STAFF_PASSWORD)
     built = build(settings, look=lambda job_id: None)
     built.store.layout.make()
     return built
@@ -146,7 +146,9 @@ def staff(app: Flask) -> FlaskClient:
 @pytest.fixture(autouse=True)
 def _cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A password's hash is slow on purpose; here it would be half of the tests' time."""
-    monkeypatch.setattr(password, "generate_password_hash", partial(generate_password_hash, method="pbkdf2:sha256:1"))
+    monkeypatch.setattr(
+        staff_password, "generate_password_hash", partial(generate_password_hash, method="pbkdf2:sha256:1")
+    )
 
 
 def form_token(client: FlaskClient, path: str = "/submit") -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-from printsys import api_tokens
+from printsys.credentials import api_tokens
 from printsys.errors import InvalidInput
 from printsys.wiring import House
 

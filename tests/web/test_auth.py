@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.security import generate_password_hash
 from werkzeug.test import TestResponse
 
-from printsys import password
+from printsys.credentials import staff_password
 from printsys.web import create_app
 from printsys.web.limits import limiter
 from printsys.wiring import House
@@ -41,7 +41,7 @@ def test_the_right_password_opens_the_dashboard(client: FlaskClient) -> None:
 def test_a_new_password_ends_the_sessions_of_the_old(client: FlaskClient, house: House) -> None:
     log_in(client)
     assert client.get("/dashboard").status_code == 200
-    password.choose(house.settings, "another horse")
+    staff_password.choose(house.settings, "another horse")
     assert client.get("/dashboard").location == "/login?next=/dashboard"
     assert client.get("/api/v1/jobs").status_code == 401
     assert log_in(client, "another horse").status_code == 303

@@ -1,0 +1,1 @@
+"""The staff password, tokens for scripts, and signed links for students."""
