@@ -32,7 +32,7 @@ from indexer.rebuild import reindex  # noqa: E402
 from printsys.config import load_settings  # noqa: E402
 from printsys.credentials import staff_password  # noqa: E402
 from printsys.domain.job import Status  # noqa: E402
-from printsys.postgres import embedded_postgres  # noqa: E402
+from printsys.ops.postgres import embedded_postgres  # noqa: E402
 from printsys.web import create_app  # noqa: E402
 from printsys.wiring import House, build  # noqa: E402
 from tests.crowds import make_crowd  # noqa: E402

@@ -13,13 +13,14 @@ from indexer.migrate import current
 from indexer.watcher import mode_for
 from opener.refusals import Refused
 from opener.registration import registration
-from printsys import fs, postgres, pulse, room
+from printsys import fs
 from printsys.config import ROOT, Settings
 from printsys.config.lab import Lab
 from printsys.credentials import api_tokens, staff_password
 from printsys.domain.job import Status
 from printsys.errors import PrintSysError
 from printsys.jobstore.layout import Layout
+from printsys.ops import disk_space, heartbeat, postgres
 from printsys.taskqueue import QUEUE_DOWN, make_huey, queue_length
 from printsys.transport import Sent, knock
 from printsys.wiring import remembered_at
@@ -97,10 +98,10 @@ def _are_together(one: Path, other: Path) -> bool:
 
 
 def _disk(settings: Settings, lab: Lab) -> Check:
-    short = room.shortages(settings, lab)
+    short = disk_space.shortages(settings, lab)
     if short:
         return Check("disk", False, short[0].sentence, "Below that, uploads are soon refused.")
-    free = min((one.free for one in room.rooms(settings, lab)), default=0)
+    free = min((one.free for one in disk_space.rooms(settings, lab)), default=0)
     return Check("disk", True, f"{free / 1e9:.0f} GB are free.")
 
 
@@ -169,7 +170,7 @@ def _database(settings: Settings, _lab: Lab) -> Check:
 
 
 def _worker(settings: Settings, _lab: Lab) -> Check:
-    beat = pulse.read(settings)
+    beat = heartbeat.read(settings)
     if beat is None:
         return Check("worker", True, "The worker has not run on this computer yet.")
     if not beat.is_alive(datetime.now(UTC)):

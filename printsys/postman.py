@@ -26,7 +26,7 @@ from printsys.domain.mails import OwedMail
 from printsys.errors import DamagedJob, JobBusy, JobNotFound, MirrorDown, StorageFailure
 from printsys.jobstore import Stored
 from printsys.mail import Desk, Unsendable, letter, make_desk
-from printsys.pulse import Trouble
+from printsys.ops.heartbeat import Trouble
 from printsys.transport import Carrier, Outcome, PermanentFailure, Sent, TemporaryFailure
 from printsys.wiring import House
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from printsys.backoff import BackOff
-from printsys.pulse import Trouble
+from printsys.ops.heartbeat import Trouble
 
 PAUSES_S = (60, 300, 1800, 7200, 86_400)
 MOST_FAILURES = 3

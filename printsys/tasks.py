@@ -19,9 +19,9 @@ from huey.signals import SIGNAL_ERROR
 
 from printsys.config import Settings
 from printsys.errors import PrintSysError
-from printsys.lifeline import on_end
+from printsys.ops.heartbeat import Pulse, beat
+from printsys.ops.shutdown import on_end
 from printsys.postman import Postman
-from printsys.pulse import Pulse, beat
 from printsys.rounds import make_rounds
 from printsys.sideline import Sideline
 from printsys.taskqueue import QUEUE_DOWN, make_huey, queue_length, tell_outages_once

@@ -28,7 +28,7 @@ TEMPLATE = "printsys_template"
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of a server of this process's own (under pytest-xdist: of each worker's)."""
-    from printsys.postgres import embedded_postgres
+    from printsys.ops.postgres import embedded_postgres
 
     # Not under pytest's own folder: run as root the server is another user's, and each pytest that starts shuts that
     # folder to others again.

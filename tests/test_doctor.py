@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from printsys import doctor, pulse, room
+from printsys import doctor
 from printsys.config import ROOT, MailServer, Settings, load_lab
 from printsys.credentials import staff_password
 from printsys.doctor import Check, examine
-from printsys.pulse import Pulse, Trouble
+from printsys.ops import disk_space, heartbeat
+from printsys.ops.heartbeat import Pulse, Trouble
 from printsys.wiring import build
 from tests.commands import Manage
 from tests.mail.post import PostOffice, Server
@@ -55,7 +56,7 @@ def test_a_share_that_is_not_mounted(settings: Settings) -> None:
 
 
 def test_a_disk_that_is_nearly_full(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "LOW_BYTES", 10**18)
+    monkeypatch.setattr(disk_space, "LOW_BYTES", 10**18)
     assert "nearly full" in check(settings, "disk").said
 
 
@@ -133,7 +134,7 @@ def test_a_redis_that_does_not_answer(settings: Settings) -> None:
     ],
 )
 def test_a_worker_that_is_gone_or_stuck(settings: Settings, ago: timedelta, more: dict[str, Any], said: str) -> None:
-    pulse.write(settings, Pulse(datetime.now(UTC) - ago, 1, **more))
+    heartbeat.write(settings, Pulse(datetime.now(UTC) - ago, 1, **more))
     assert said in check(settings, "worker").said
 
 

@@ -13,9 +13,9 @@ import pytest
 import sqlalchemy as sa
 
 from indexer.schema import create_engine
-from printsys import logs
 from printsys.config import ROOT
 from printsys.errors import StorageFailure
+from printsys.ops import logging_setup
 
 NAME = "Zenobia"
 GIFT = f"Uploaded/{NAME}Quux_Resin_Black_a48y3vyk/original/her gift.stl"
@@ -57,11 +57,11 @@ def root() -> Iterator[logging.Logger]:
     ],
 )
 def test_what_is_nobodys_business_is_taken_out(said: str, kept: str) -> None:
-    assert logs.discreet(said) == kept
+    assert logging_setup.discreet(said) == kept
 
 
 def test_a_traceback_is_made_discreet_too(tmp_path: Path, root: logging.Logger) -> None:
-    logs.keep(tmp_path, "web")
+    logging_setup.keep(tmp_path, "web")
     try:
         raise OSError("mail to jane@example.edu")
     except OSError:
@@ -71,26 +71,26 @@ def test_a_traceback_is_made_discreet_too(tmp_path: Path, root: logging.Logger) 
 
 
 def test_logs_rotate_and_old_ones_go(tmp_path: Path, root: logging.Logger) -> None:
-    logs.keep(tmp_path, "index")
+    logging_setup.keep(tmp_path, "index")
     line = "x" * 10_000
-    for number in range(logs.MOST_BYTES // len(line) * (logs.KEPT + 2)):
+    for number in range(logging_setup.MOST_BYTES // len(line) * (logging_setup.KEPT + 2)):
         logging.getLogger("a").warning("%d %s", number, line)
     kept = sorted(path.name for path in (tmp_path / "logs").iterdir())
-    assert kept == ["index.log", *(f"index.log.{n}" for n in range(1, logs.KEPT + 1))]
-    assert all(path.stat().st_size <= logs.MOST_BYTES for path in (tmp_path / "logs").iterdir())
+    assert kept == ["index.log", *(f"index.log.{n}" for n in range(1, logging_setup.KEPT + 1))]
+    assert all(path.stat().st_size <= logging_setup.MOST_BYTES for path in (tmp_path / "logs").iterdir())
 
 
 def test_a_folder_that_cannot_be_written_stops_nothing(
     tmp_path: Path, root: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "logs").write_text("a file in its place")
-    logs.keep(tmp_path, "web")
+    logging_setup.keep(tmp_path, "web")
     assert "no log is kept in" in caplog.text
 
 
 def test_an_event_keeps_to_its_line() -> None:
     record = logging.LogRecord("a", logging.INFO, "a", 1, "%s", ("said\r\n2026 ERROR forged",), None)
-    assert logs.Discreet(logs.FORMAT).format(record).endswith("INFO a: said 2026 ERROR forged")
+    assert logging_setup.Discreet(logging_setup.FORMAT).format(record).endswith("INFO a: said 2026 ERROR forged")
 
 
 def test_a_traceback_says_where_and_not_what_was_typed() -> None:
@@ -120,7 +120,9 @@ def test_errors_of_the_database_quote_no_rows(database_url: str) -> None:
 
 
 def formatted_error() -> str:
-    return logs.Discreet(logs.FORMAT).format(logging.LogRecord("a", 40, "a", 1, "broke", (), sys.exc_info()))
+    return logging_setup.Discreet(logging_setup.FORMAT).format(
+        logging.LogRecord("a", 40, "a", 1, "broke", (), sys.exc_info())
+    )
 
 
 FILL = """

@@ -14,7 +14,7 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from printsys.postgres import PostgresFailed, embedded_postgres
+from printsys.ops.postgres import PostgresFailed, embedded_postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 HOLD = """

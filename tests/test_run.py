@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 import pytest
 
-from printsys.lifeline import SUPERVISED
+from printsys.ops.shutdown import SUPERVISED
 from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from printsys.config import Settings, load_settings
 from printsys.errors import PrintSysError
-from printsys.postgres import PostgresFailed, embedded_postgres
+from printsys.ops.postgres import PostgresFailed, embedded_postgres
 
 
 def add_storage_argument(parser: argparse.ArgumentParser) -> None:

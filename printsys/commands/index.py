@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 from indexer.service import SWEEP_EVERY_S, Service
-from printsys import logs
 from printsys.commands.common import add_storage_argument, database, settings_from
-from printsys.lifeline import stop_event
+from printsys.ops import logging_setup
+from printsys.ops.shutdown import stop_event
 from printsys.tasks import make_look
 from printsys.wiring import build
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     stop = stop_event()
     settings = settings_from(args)
-    logs.keep(settings.instance, "index")
+    logging_setup.keep(settings.instance, "index")
     with database(settings) as settings:
         house = build(settings, make_look(settings))
         engine = house.mirror.engine

@@ -10,11 +10,11 @@ import logging
 import os
 import time
 
-from printsys import logs
 from printsys.commands.common import add_storage_argument, settings_from
 from printsys.errors import PrintSysError
-from printsys.lifeline import is_orphan, stop_event
-from printsys.postgres import PostgresFailed, embedded_postgres, is_living
+from printsys.ops import logging_setup
+from printsys.ops.postgres import PostgresFailed, embedded_postgres, is_living
+from printsys.ops.shutdown import is_orphan, stop_event
 
 LOOK_EVERY_S = 0.5
 DYING_PATIENCE_S = 10.0
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     stop, supervisor = stop_event(), os.getppid()
     instance = settings_from(args).instance
-    logs.keep(instance, "postgres")
+    logging_setup.keep(instance, "postgres")
     try:
         with embedded_postgres(instance):
             logger.info("the embedded PostgreSQL is running")

@@ -17,15 +17,15 @@ from collections.abc import Iterator, Mapping
 
 from filelock import FileLock, Timeout
 
-from printsys import dbkeeper, logs
 from printsys.commands.common import add_storage_argument, port_number, settings_from
 from printsys.config import DEFAULT_BASE_URL, ROOT, Settings, load_lab
 from printsys.credentials import staff_password
 from printsys.errors import PrintSysError
 from printsys.jobstore.layout import Layout
-from printsys.lifeline import SUPERVISED
-from printsys.postgres import PostgresFailed, embedded_postgres
-from printsys.supervise import Part, Supervisor
+from printsys.ops import logging_setup, postgres_keeper
+from printsys.ops.postgres import PostgresFailed, embedded_postgres
+from printsys.ops.shutdown import SUPERVISED
+from printsys.ops.supervisor import Part, Supervisor
 
 START_PATIENCE_S = 120
 CANNOT_START = 2
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     if settings.base_url == DEFAULT_BASE_URL:  # links in e-mails lead to where this serves
         os.environ["BASE_URL"] = here
     with _only_copy(settings):
-        logs.keep(settings.instance, "run")
+        logging_setup.keep(settings.instance, "run")
         _require_free_port(args.host, args.port)
         _show_first_password(settings)
         stop = _stop_on_signals()
@@ -167,7 +167,7 @@ def _database_keeper(
     url = environment.get("DATABASE_URL")
     if settings.database_url or url is None:
         return threading.Thread(target=stop.wait, daemon=True)
-    return threading.Thread(target=dbkeeper.keep, args=(settings.instance, stop, moved, url), daemon=True)
+    return threading.Thread(target=postgres_keeper.keep, args=(settings.instance, stop, moved, url), daemon=True)
 
 
 def _fill_demo(environment: dict[str, str]) -> None:

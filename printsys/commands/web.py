@@ -6,9 +6,9 @@ import argparse
 import logging
 import threading
 
-from printsys import logs
 from printsys.commands.common import add_storage_argument, port_number, settings_from
-from printsys.lifeline import stop_event
+from printsys.ops import logging_setup
+from printsys.ops.shutdown import stop_event
 
 THREADS = 24
 """Of which live pages may keep half (see printsys/web/live.py)."""
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
 
     stop = stop_event()
     settings = settings_from(args)
-    logs.keep(settings.instance, "web")
+    logging_setup.keep(settings.instance, "web")
     app = create_app_from_environment(settings)
     # waitress reads a whole body before the app sees it: beyond twice our own limit it refuses by itself.
     limit = 2 * app.config["MAX_CONTENT_LENGTH"]

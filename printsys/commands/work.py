@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from printsys import logs
 from printsys.commands.common import add_storage_argument, settings_from
+from printsys.ops import logging_setup
 from printsys.tasks import run_worker
 
 
@@ -15,6 +15,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     settings = settings_from(args)
-    logs.keep(settings.instance, "work")
+    logging_setup.keep(settings.instance, "work")
     run_worker(settings)
     return 0

@@ -10,7 +10,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from printsys import errors as e
-from printsys.room import shortages
+from printsys.ops.disk_space import shortages
 from printsys.web.auth import is_staff
 from printsys.web.house import house
 

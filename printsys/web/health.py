@@ -6,7 +6,7 @@ from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
 from printsys.errors import MirrorDown, StorageOffline
-from printsys.room import shortages
+from printsys.ops.disk_space import shortages
 from printsys.web.house import house
 from printsys.web.mail_state import MailState, mail_state
 

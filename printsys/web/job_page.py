@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from printsys import pulse
 from printsys.config import Lab
 from printsys.domain import workflow
 from printsys.domain.drags import last_move, still_missing
@@ -23,6 +22,7 @@ from printsys.jobstore.stored import is_deleted
 from printsys.model_findings import facts_of, findings_of
 from printsys.models3d.findings import Finding
 from printsys.models3d.inspect import ModelFacts
+from printsys.ops import heartbeat
 from printsys.readings import facts_of as slicer_facts
 from printsys.readings import reading
 from printsys.student_texts import reasons
@@ -77,7 +77,7 @@ class FileLine:
 
 def job_page(house: House, stored: Stored) -> dict[str, Any]:
     card = Card.of(stored, house.lab)
-    beat = pulse.read(house.settings)
+    beat = heartbeat.read(house.settings)
     buttons = [_button(step, stored, house, card) for step in _offered(stored)]
     main = [button for button in buttons if button.action not in (*BELOW, *ELSEWHERE) or button.kind == "primary"]
     return {

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from printsys import pulse
 from printsys.domain.job import format_time
 from printsys.errors import MirrorDown
-from printsys.pulse import Pulse, Trouble
+from printsys.ops import heartbeat
+from printsys.ops.heartbeat import Pulse, Trouble
 from printsys.web.house import house
 from printsys.web.words import ago, when
 
@@ -24,7 +24,7 @@ class MailState:
     now: datetime
     owed: int | None
     oldest: datetime | None
-    pulse: Pulse | None
+    heartbeat: Pulse | None
     outbox: str | None
 
     @property
@@ -113,4 +113,4 @@ def mail_state() -> MailState:
     except MirrorDown:
         owed, oldest = None, None
     outbox = None if settings.mail else str(settings.instance / "outbox")
-    return MailState(datetime.now(UTC), owed, oldest, pulse.read(settings), outbox)
+    return MailState(datetime.now(UTC), owed, oldest, heartbeat.read(settings), outbox)

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from printsys.config import ROOT
-from printsys.postgres import embedded_postgres, start_again
+from printsys.ops.postgres import embedded_postgres, start_again
 from tests.browser.conftest import Postbox, System, log_in
 from tests.browser.test_whole_life import box_stl, fill_form, link_in
 from tests.waiting import until

@@ -228,7 +228,7 @@ def test_dropping_the_database_and_starting_again_gives_the_same_dashboard(syste
     assert any("NEW" in text for text in before)
     assert system.stop() == 0
 
-    from printsys.postgres import embedded_postgres
+    from printsys.ops.postgres import embedded_postgres
 
     with embedded_postgres(system.place / "instance") as url:
         host = re.search(r"host=(.*)", url).group(1)  # type: ignore[union-attr]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from printsys import pulse
 from printsys.config import Settings, load_settings
 from printsys.errors import ConfigError
+from printsys.ops import heartbeat
 from printsys.tasks import THREADS, Worker, make_look
 from printsys.wiring import House, build
 from tests.mail.conftest import submit
@@ -109,12 +109,12 @@ def test_a_redis_that_is_killed_and_starts_empty_costs_no_mail_and_doubles_none(
         redis.kill()
         office.gate.set()
         during = [submit(page_house).id for _ in range(2)]
-        until(lambda: (beat := pulse.read(shared)) is not None and beat.queue is None)
+        until(lambda: (beat := heartbeat.read(shared)) is not None and beat.queue is None)
         redis.start()
         after = [submit(page_house).id for _ in range(2)]
         jobs = before + during + after
         until(lambda: all(is_settled(page_house, job_id) for job_id in jobs), 60)
-        until(lambda: (beat := pulse.read(shared)) is not None and beat.queue is not None)
+        until(lambda: (beat := heartbeat.read(shared)) is not None and beat.queue is not None)
     assert arrived(office) == once_each(jobs)
     said = [record.getMessage() for record in caplog.records if record.name == "printsys.tasks"]
     assert sum(line.startswith("the task queue is down") for line in said) == 1

@@ -7,9 +7,9 @@ import os
 import signal
 from pathlib import Path
 
-from printsys import pulse
 from printsys.backoff import BackOff
 from printsys.config import Settings
+from printsys.ops import heartbeat
 from printsys.sideline import MOST_DEATHS, Sideline
 from printsys.tasks import Worker
 from printsys.wiring import House
@@ -50,7 +50,7 @@ def test_a_job_that_kills_the_worker_again_and_again_is_put_aside(
     try:
         until(lambda: "ModelInspected" in [event.type for event in house.store.load(other).events], 60)
         assert "EmailSent received" in mail_events(house, other) and "EmailSent received" in mail_events(house, poison)
-        until(lambda: (beat := pulse.read(settings)) is not None and beat.given_up(poison) is not None, 60)
+        until(lambda: (beat := heartbeat.read(settings)) is not None and beat.given_up(poison) is not None, 60)
         assert process.is_alive()
     finally:
         process.kill()

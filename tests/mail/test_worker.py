@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from printsys import pulse
 from printsys.config import ROOT, Settings
 from printsys.jobstore import Stored
-from printsys.pulse import Pulse
+from printsys.ops import heartbeat
+from printsys.ops.heartbeat import Pulse
 from printsys.tasks import THREADS, Worker, make_look
 from printsys.wiring import House, build
 from tests.mail.conftest import act, mail_events, submit
@@ -86,7 +86,7 @@ def test_a_busy_server_is_tried_again_soon(settings: Settings, house: House, off
 
 
 def test_a_worker_says_that_it_lives_and_what_holds_it_up(settings: Settings, house: House, office: PostOffice) -> None:
-    assert pulse.read(settings) is None
+    assert heartbeat.read(settings) is None
     office.answers = ["451 jane@example.edu must wait"] * 1000
     job_id = submit(house).id
     with working(settings) as worker:
@@ -101,7 +101,7 @@ def test_a_worker_says_that_it_lives_and_what_holds_it_up(settings: Settings, ho
         wait_until(lambda: is_settled(house, job_id))
         wait_until(lambda: worker.pulse().error is None and worker.pulse().trying == ())
         assert worker.pulse().sent_at is not None
-        wait_until(lambda: pulse.read(settings) is not None)
+        wait_until(lambda: heartbeat.read(settings) is not None)
 
 
 def test_the_sign_of_life_is_written_until_the_worker_ends(settings: Settings) -> None:
@@ -113,8 +113,8 @@ def test_the_sign_of_life_is_written_until_the_worker_ends(settings: Settings) -
             stop.set()
         return taken[-1]
 
-    pulse.beat(settings, stop, take, every_s=0)
-    assert len(taken) == 3 and pulse.read(settings) == taken[-1]
+    heartbeat.beat(settings, stop, take, every_s=0)
+    assert len(taken) == 3 and heartbeat.read(settings) == taken[-1]
 
 
 @pytest.mark.parametrize("harm", ["deleted", "ruined", "emptied"])

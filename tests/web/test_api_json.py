@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from indexer.schema import jobs
-from printsys import pulse
 from printsys.domain.job import Status
-from printsys.pulse import Pulse
+from printsys.ops import heartbeat
+from printsys.ops.heartbeat import Pulse
 from printsys.wiring import House
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -97,7 +97,7 @@ def test_an_offline_storage_is_said_as_json(staff: FlaskClient, house: House) ->
 
 
 def test_the_health_is_public_and_names_no_secrets(client: FlaskClient, house: House) -> None:
-    pulse.write(house.settings, Pulse(datetime.now(UTC), 1, queue=0))
+    heartbeat.write(house.settings, Pulse(datetime.now(UTC), 1, queue=0))
     answer = client.get("/healthz")
     assert answer.status_code == 200 and answer.json["status"] == "ok"
     said = answer.get_data(as_text=True)

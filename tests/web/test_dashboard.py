@@ -18,9 +18,9 @@ from werkzeug.test import TestResponse
 from indexer.index import Mirror
 from indexer.queries import Queries
 from indexer.schema import create_engine
-from printsys import room
 from printsys.domain.events import Draft, EventType
 from printsys.domain.job import LIVE, Status
+from printsys.ops import disk_space
 from printsys.web import create_app
 from printsys.web.words import STATUS_NAMES
 from printsys.wiring import NO_DATABASE, House
@@ -378,7 +378,7 @@ def test_a_disk_that_fills_up_is_said_to_staff_before_uploads_fail(
     staff: FlaskClient, app: Flask, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "is nearly full" not in staff.get("/dashboard").get_data(as_text=True)
-    monkeypatch.setattr(room, "LOW_BYTES", 10**18)
+    monkeypatch.setattr(disk_space, "LOW_BYTES", 10**18)
     page = staff.get("/dashboard").get_data(as_text=True)
     assert page.count("is nearly full") == 1, "storage and instance/ are on one disk here"
     assert "is nearly full" not in app.test_client().get("/submit").get_data(as_text=True)

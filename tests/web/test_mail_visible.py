@@ -9,11 +9,11 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from printsys import pulse
 from printsys.domain import mails
 from printsys.domain.job import Status, format_time
 from printsys.jobstore import JobStore, Stored
-from printsys.pulse import Pulse, Trouble
+from printsys.ops import heartbeat
+from printsys.ops.heartbeat import Pulse, Trouble
 from printsys.wiring import House
 from tests.web.conftest import form_token
 from tests.worlds import act, sync
@@ -107,7 +107,7 @@ def test_the_whole_list_of_e_mails_stands_in_the_history(staff: FlaskClient, hou
 
 
 def beat(house: House, **said: object) -> None:
-    pulse.write(house.settings, Pulse(**({"at": datetime.now(UTC), "pid": 1, "queue": 0} | said)))
+    heartbeat.write(house.settings, Pulse(**({"at": datetime.now(UTC), "pid": 1, "queue": 0} | said)))
 
 
 def test_a_queue_that_is_down_is_said(staff: FlaskClient, house: House) -> None:
@@ -147,7 +147,7 @@ def test_a_worker_is_alive_as_long_as_it_says_so(client: FlaskClient, house: Hou
 
 @pytest.mark.parametrize("written", [b"", b"{", b'{"at": 5}', b"\xff\xfe"])
 def test_a_sign_of_life_that_is_none_is_no_worker(client: FlaskClient, house: House, written: bytes) -> None:
-    pulse.place(house.settings).write_bytes(written)
+    heartbeat.place(house.settings).write_bytes(written)
     assert client.get("/healthz").json["components"]["worker"] == "down"
 
 

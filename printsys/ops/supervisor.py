@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from printsys.config import ROOT
-from printsys.lifeline import FAREWELL, SUPERVISED
+from printsys.ops.shutdown import FAREWELL, SUPERVISED
 
 STOP_PATIENCE_S = 4.0
 BACK_OFF_S = (0.5, 1, 2, 5, 10, 30)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from printsys.backoff import BackOff
-from printsys.postgres import PostgresFailed, runs, start_again
+from printsys.ops.postgres import PostgresFailed, runs, start_again
 
 LOOK_EVERY_S = 1.0
 PAUSES_S = (1, 2, 5, 10, 30, 60)

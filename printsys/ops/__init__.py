@@ -1,0 +1,1 @@
+"""The processes of one machine: supervision, logs, PostgreSQL, disk space."""
