@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from indexer.findings import Finding
-from printsys.domain.drags import last_move, still_missing
+from printsys.domain.emails import given_up
 from printsys.domain.estimates import open_difference
 from printsys.domain.events import Event
+from printsys.domain.folder_moves import last_move, still_missing
 from printsys.domain.job import Job
-from printsys.domain.mails import given_up
 from printsys.jobstore import Layout, Stored
 
 MISSING_WORDS = {

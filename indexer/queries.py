@@ -14,9 +14,9 @@ from indexer.findings import Finding
 from indexer.reach import reading
 from indexer.schema import attention, events, files, job_counts, jobs, mirror_state
 from indexer.words import search_query
+from printsys.domain.emails import CLOSING
 from printsys.domain.events import EventType
 from printsys.domain.job import LIVE, SUPERSEDED, Document, Status
-from printsys.domain.mails import CLOSING
 
 
 @dataclass(frozen=True)

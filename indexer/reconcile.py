@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from printsys.domain.changes import Found, FoundFile, compare, drafts_of, recorded_folder
-from printsys.domain.drags import drag
+from printsys.domain.emails import owed
+from printsys.domain.folder_moves import drag
 from printsys.domain.job import FileRecord
-from printsys.domain.mails import owed
 from printsys.domain.workflow import Terms
 from printsys.jobstore import Change, JobStore, Stored
 from printsys.jobstore.files import SETTLE_S, Seen, is_settled, list_files, looks_as_recorded, sha256_of

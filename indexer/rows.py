@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from indexer.words import search_vector
-from printsys.domain import mails
+from printsys.domain import emails
 from printsys.domain.events import Event, sha256
 from printsys.domain.job import Document, format_time, metadata_bytes
 from printsys.jobstore import Layout, Stored
@@ -21,7 +21,7 @@ Row = dict[str, Any]
 LARGEST_INTEGER = 2**31 - 1
 LARGEST_BIGINT = 2**63 - 1
 _USUAL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-_MAIL_EVENTS = frozenset({"EmailQueued", *mails.CLOSING})
+_MAIL_EVENTS = frozenset({"EmailQueued", *emails.CLOSING})
 
 
 @dataclass(frozen=True)
@@ -161,12 +161,12 @@ def _without_nul(value: Any) -> Any:
     return [_without_nul(item) for item in value] if isinstance(value, list) else value
 
 
-def _owed(it: Found) -> list[mails.OwedMail]:
+def _owed(it: Found) -> list[emails.OwedMail]:
     letters = [Event.model_validate(event) for event in it.events if event["type"] in _MAIL_EVENTS]
-    return mails.owed(letters, it.id) if letters else []
+    return emails.owed(letters, it.id) if letters else []
 
 
-def _when(mail: mails.OwedMail, document: Mapping[str, Any]) -> str:
+def _when(mail: emails.OwedMail, document: Mapping[str, Any]) -> str:
     return format_time(mail.not_before) if mail.not_before else _time(document["created_at"]) or ""
 
 

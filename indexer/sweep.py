@@ -23,9 +23,9 @@ from indexer.reach import reading, writing
 from indexer.rebuild import Progress, Report, duplicate, reindex
 from indexer.reconcile import Outcome, Reconciler
 from indexer.schema import attention, jobs, mirror_state
-from printsys.domain import mails
+from printsys.domain import emails
 from printsys.domain.job import LIVE, format_time
-from printsys.domain.owed_work import owes_a_look
+from printsys.domain.pending_work import owes_a_look
 from printsys.errors import JobBusy, JobNotFound, PrintSysError, StorageFailure, StorageOffline
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.files import signature
@@ -235,7 +235,7 @@ class Sweeper:
         if row is None or any(getattr(row, name) != getattr(found, name) for name in AS_MIRRORED):
             news = self.mirror.put_found(found, layout.root)
             report.changed += news
-            if news and (mails.owed(stored.events, stored.id) or owes_a_look(stored.job)):
+            if news and (emails.owed(stored.events, stored.id) or owes_a_look(stored.job)):
                 self.changed(stored.id)  # who asked the mirror for owed work before did not hear of this job
         wrong = [one for one in check.of_folder(layout, stored.folder) if one.kind != "move-pending"]
         report.attention += for_people([*wrong, *move_waits(layout, stored)])

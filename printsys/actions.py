@@ -16,11 +16,11 @@ from zoneinfo import ZoneInfo
 
 from indexer.index import Mirror
 from printsys.config import Lab
-from printsys.domain import mails, naming, workflow
-from printsys.domain.drags import drag, last_move, undo
-from printsys.domain.due import due
+from printsys.domain import emails, naming, workflow
+from printsys.domain.creation import files_added, job_created
 from printsys.domain.events import STUDENT, SYSTEM, Draft, EventType
-from printsys.domain.facts import (
+from printsys.domain.folder_moves import drag, last_move, undo
+from printsys.domain.inputs import (
     ApproveFacts,
     ChooseFileFacts,
     Facts,
@@ -30,9 +30,9 @@ from printsys.domain.facts import (
     ResubmitFacts,
     SubmitFacts,
 )
-from printsys.domain.files import files_added, job_created
 from printsys.domain.job import FileRecord, Job, Status
 from printsys.domain.pricing import Quote, quote
+from printsys.domain.reminders import due
 from printsys.errors import (
     InvalidInput,
     JobBusy,
@@ -82,7 +82,7 @@ class Actions:
         with self.store.edit(job_id, expected_revision) as change:
             asked = change.before.asked_by_hand
             if asked is not None:  # somebody was faster in the folders than the indexer in noticing it
-                change.record(*drag(change.job, asked, self.drag_terms(), mails.owed(change.before.events, job_id)))
+                change.record(*drag(change.job, asked, self.drag_terms(), emails.owed(change.before.events, job_id)))
             else:
                 if action == "resend-email":
                     sent = f"{change.job.student.name} was sent an e-mail a moment ago."
@@ -106,7 +106,7 @@ class Actions:
             move = last_move(change.before.events)
             if move is None or "from" not in move.data:
                 raise TransitionNotAllowed("undo-move", "The job's last step was not made by moving its folder.")
-            waiting = mails.owed(change.before.events, job_id)
+            waiting = emails.owed(change.before.events, job_id)
             change.record(*undo(change.job, Status(move.data["from"]), actor, self.terms(), waiting))
         return self.follow_up(change.result)
 
@@ -184,7 +184,7 @@ class Actions:
             address = now.job.student.email
             if not address:
                 raise TransitionNotAllowed("resend-email", "This job has no e-mail address to write to.")
-            return [mails.queued(one.mail, address, actor) for one in mails.given_up(now.events, now.job.status)]
+            return [emails.queued(one.mail, address, actor) for one in emails.given_up(now.events, now.job.status)]
 
         return self.record(job_id, decide)
 
@@ -213,7 +213,7 @@ class Actions:
         return replace(terms, mail_not_before=terms.now + self.drag_grace)
 
     def _plan(self, change: Change, action: str, actor: str, said: Facts) -> list[Draft]:
-        waiting = mails.owed(change.before.events, change.job.id)
+        waiting = emails.owed(change.before.events, change.job.id)
         return workflow.plan(change.job, action, actor, said, self.terms(), waiting)
 
     def _prepare_files(self, job_id: str, said: Facts) -> list[tuple[FileRecord, Seen]]:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from printsys.actions import Actions, not_offered
 from printsys.domain import naming
-from printsys.domain.drags import drag
-from printsys.domain.facts import WalkInFacts
-from printsys.domain.files import reprint_created, walk_in_created
+from printsys.domain.creation import reprint_created, walk_in_created
+from printsys.domain.folder_moves import drag
+from printsys.domain.inputs import WalkInFacts
 from printsys.domain.job import Job, Status
 from printsys.errors import InvalidInput, JobNotFound
 from printsys.jobstore import Incoming, Stored

@@ -17,9 +17,9 @@ from typing import Any
 
 from printsys.actions import Actions
 from printsys.config import Lab
-from printsys.domain import mails
+from printsys.domain import emails
 from printsys.domain.events import STAFF
-from printsys.domain.facts import SubmitFacts, read_facts
+from printsys.domain.inputs import SubmitFacts, read_facts
 from printsys.domain.job import Job
 from printsys.domain.workflow import find_step
 from printsys.errors import PrintSysError
@@ -254,8 +254,8 @@ class _Teller:
         """Where a real server is set up, nothing made up is handed to it; the outbox may have all of it."""
         if self.house.settings.mail is None:
             return stored
-        waiting = mails.owed(stored.events, stored.id)
-        return self.actions.record(stored.id, lambda now: [mails.dropped(m, "a job of the demo") for m in waiting])
+        waiting = emails.owed(stored.events, stored.id)
+        return self.actions.record(stored.id, lambda now: [emails.dropped(m, "a job of the demo") for m in waiting])
 
 
 def _offered(wish: str, among: Sequence[str]) -> str:

@@ -21,8 +21,8 @@ from email_validator import EmailNotValidError, validate_email
 
 from printsys.config import Lab, Settings
 from printsys.credentials.signed_links import Tokens
+from printsys.domain.emails import Mail, OwedMail
 from printsys.domain.job import FileRecord, Job
-from printsys.domain.mails import Mail, OwedMail
 from printsys.domain.pricing import round_up_to_half_hour
 from printsys.domain.workflow import resubmission_key
 from printsys.errors import ConfigError, PrintSysError

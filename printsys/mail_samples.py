@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from printsys.config import Lab
-from printsys.domain import facts as f
+from printsys.domain import inputs as f
+from printsys.domain.creation import job_created
+from printsys.domain.emails import Mail, OwedMail
 from printsys.domain.events import STAFF, STUDENT, seal
-from printsys.domain.files import job_created
 from printsys.domain.job import Document, FileRecord, Job, dump, parse
-from printsys.domain.mails import Mail, OwedMail
 from printsys.domain.workflow import Terms, find_step, plan
 
 SAMPLE_ID = "examp7e0"

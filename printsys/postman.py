@@ -19,10 +19,10 @@ from filelock import FileLock, Timeout
 
 from printsys.backoff import BackOff
 from printsys.config import Settings
-from printsys.domain import mails
+from printsys.domain import emails
+from printsys.domain.emails import OwedMail
 from printsys.domain.events import Draft, EventType
 from printsys.domain.job import LIVE, Status
-from printsys.domain.mails import OwedMail
 from printsys.errors import DamagedJob, JobBusy, JobNotFound, MirrorDown, StorageFailure
 from printsys.jobstore import Stored
 from printsys.mail import Desk, Unsendable, letter, make_desk
@@ -85,7 +85,7 @@ class Postman:
                 stored = self.house.store.load(job_id)
             except (JobNotFound, DamagedJob):  # gone meanwhile; or for a person to see to
                 continue
-            if any(self._seconds_to(mail) == 0 for mail in mails.owed(stored.events, job_id)):
+            if any(self._seconds_to(mail) == 0 for mail in emails.owed(stored.events, job_id)):
                 yield job_id
 
     # -- one job ------------------------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ class Postman:
 
     def _open(self, job_id: str) -> list[OwedMail]:
         stored = self._load(job_id)
-        return mails.owed(stored.events, job_id) if stored else []
+        return emails.owed(stored.events, job_id) if stored else []
 
     def _load(self, job_id: str) -> Stored | None:
         try:
@@ -142,7 +142,7 @@ class Postman:
         stored = self._load(job_id)
         if stored is None:
             return None
-        for mail in mails.owed(stored.events, job_id):
+        for mail in emails.owed(stored.events, job_id):
             may_go = self._seconds_to(mail) == 0 and self._pause_s(mail) == 0 and not _is_undecided(stored, mail)
             if may_go and mail.queued_seq not in tried:
                 return stored, mail
@@ -161,7 +161,7 @@ class Postman:
         if _key(mail) in self._unrecorded:
             self._record_sent(mail)
         elif (why := reason_to_drop(stored, mail, self.clock())) is not None:
-            self._close(mail, mails.dropped(mail, why))
+            self._close(mail, emails.dropped(mail, why))
         else:
             return self._deliver(stored, mail)
         return True
@@ -182,7 +182,7 @@ class Postman:
             self._unrecorded[_key(mail)] = message_id
             self._record_sent(mail)
         else:
-            self._close(mail, mails.failed(mail, outcome.words))
+            self._close(mail, emails.failed(mail, outcome.words))
         return True
 
     def _remember(self, mail: OwedMail, outcome: Outcome) -> None:
@@ -213,13 +213,13 @@ class Postman:
 
         Recorded even where the job dropped the mail while it was on its way: it went out, and the history says so.
         """
-        draft = mails.sent(mail, self._unrecorded[_key(mail)])
+        draft = emails.sent(mail, self._unrecorded[_key(mail)])
         self.house.actions.record(mail.job_id, lambda now: [] if _is_recorded_as_sent(now, mail) else [draft])
         del self._unrecorded[_key(mail)]
 
     def _close(self, mail: OwedMail, draft: Draft) -> None:
         self._trying.pop(_key(mail), None)
-        self.house.actions.record(mail.job_id, lambda now: [draft] if mail in mails.owed(now.events, now.id) else [])
+        self.house.actions.record(mail.job_id, lambda now: [draft] if mail in emails.owed(now.events, now.id) else [])
 
 
 def without_addresses(words: str) -> str:
@@ -229,17 +229,17 @@ def without_addresses(words: str) -> str:
 
 def reason_to_drop(stored: Stored, mail: OwedMail, now: datetime) -> str | None:
     """Why `mail` should not be sent any more, in words."""
-    outrun = mails.outrun(mail, stored.job, now)
+    outrun = emails.outrun(mail, stored.job, now)
     if outrun is not None:
         return outrun
-    if any(m.mail == mail.mail and m.queued_seq > mail.queued_seq for m in mails.owed(stored.events, stored.id)):
+    if any(m.mail == mail.mail and m.queued_seq > mail.queued_seq for m in emails.owed(stored.events, stored.id)):
         return "a newer one says the same"
     return None
 
 
 def _is_undecided(stored: Stored, mail: OwedMail) -> bool:
     """Somebody is moving the job by hand to where this mail would be wrong: it waits until that is settled."""
-    return stored.asked_by_hand is not None and not mails.fits(mail.mail, stored.asked_by_hand)
+    return stored.asked_by_hand is not None and not emails.fits(mail.mail, stored.asked_by_hand)
 
 
 def _is_recorded_as_sent(stored: Stored, mail: OwedMail) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from printsys.actions import Actions
-from printsys.domain.facts import NoFacts
+from printsys.domain.inputs import NoFacts
 from printsys.domain.job import Job, Status
 from printsys.domain.workflow import steps_from
 from printsys.errors import PrintSysError

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from printsys.domain.due import WAITING
+from printsys.domain.reminders import WAITING
 from printsys.errors import PrintSysError
 from printsys.wiring import House
 

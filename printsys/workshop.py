@@ -14,7 +14,7 @@ from printsys import slicers
 from printsys.domain.estimates import file_read
 from printsys.domain.events import SYSTEM, Draft, EventType
 from printsys.domain.job import LIVE, FileRecord, Job, dump, parse
-from printsys.domain.owed_work import owes_a_look, preview_name, previews, to_inspect, to_read
+from printsys.domain.pending_work import owes_a_look, preview_name, previews, to_inspect, to_read
 from printsys.errors import DamagedJob, FileRefused, JobNotFound, MirrorDown, ModelTooHard, ModelUnreadable
 from printsys.jobstore import Stored
 from printsys.modelcheck import look_at

@@ -16,7 +16,7 @@ from indexer.queries import Queries
 from printsys import demo
 from printsys.commands import demo as command
 from printsys.config import ROOT, MailServer, Settings
-from printsys.domain import mails
+from printsys.domain import emails
 from printsys.domain.events import EventType
 from printsys.domain.job import Status
 from printsys.errors import PrintSysError
@@ -122,14 +122,14 @@ def test_the_mirror_has_it_at_once(settings: Settings, database_url: str, querie
 
 
 def test_its_mail_is_owed_to_the_outbox(jobs: list[Stored]) -> None:
-    assert any(mails.owed(stored.events, stored.id) for stored in jobs)
+    assert any(emails.owed(stored.events, stored.id) for stored in jobs)
 
 
 def test_a_real_mail_server_gets_nothing_of_it(settings: Settings) -> None:
     server = MailServer(host="mail.example.edu")
     house = build(settings.model_copy(update={"mail": server}), look=lambda job_id: None)
     for stored in demo.fill(house):
-        assert mails.owed(stored.events, stored.id) == []
+        assert emails.owed(stored.events, stored.id) == []
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from indexer.queries import Queries
 from indexer.reach import forget_failure, reading, writing
 from indexer.schema import create_engine, jobs, metadata
 from indexer.service import Service
-from printsys.domain import mails
+from printsys.domain import emails
 from printsys.domain.job import Status
 from printsys.errors import MirrorDown
 from printsys.jobstore import JobStore, Stored
@@ -253,14 +253,14 @@ def test_owed_mail_is_found_until_it_is_sent_and_not_before_its_time(
     mirror.put(job)
     now = store.clock()
     assert queries.owed(now) == [job.id]
-    (letter,) = mails.owed(job.events, job.id)
+    (letter,) = emails.owed(job.events, job.id)
     with store.edit(job.id) as change:
-        change.record(mails.sent(letter, "<id>"))
+        change.record(emails.sent(letter, "<id>"))
     mirror.put(change.result)
     assert queries.owed(now) == []
     later = now + timedelta(minutes=1)
     with store.edit(job.id) as change:
-        change.record(mails.queued(mails.Mail.COMPLETED, "jane@example.edu", "staff", not_before=later))
+        change.record(emails.queued(emails.Mail.COMPLETED, "jane@example.edu", "staff", not_before=later))
     mirror.put(change.result)
     assert queries.owed(now) == []
     assert queries.owed(later) == [job.id]

@@ -14,10 +14,10 @@ from indexer.rebuild import Progress, Report
 from indexer.reconcile import Reconciler
 from indexer.sweep import Sweeper
 from printsys.domain import naming, workflow
-from printsys.domain.facts import ResubmitFacts, SubmitFacts, read_facts
-from printsys.domain.files import job_created
+from printsys.domain.creation import job_created
+from printsys.domain.emails import owed
+from printsys.domain.inputs import ResubmitFacts, SubmitFacts, read_facts
 from printsys.domain.job import Status
-from printsys.domain.mails import owed
 from printsys.domain.pricing import PriceList, Rate
 from printsys.jobstore import Incoming, JobStore, Stored
 from printsys.jobstore.identity import recognise

@@ -16,8 +16,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from printsys.config.toml_lines import Where, line_of
 from printsys.domain import pricing
-from printsys.domain.due import Patience
 from printsys.domain.pricing import PriceList
+from printsys.domain.reminders import Patience
 from printsys.errors import ConfigError
 
 

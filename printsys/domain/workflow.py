@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from printsys.domain import facts as f
-from printsys.domain import mails
+from printsys.domain import emails
+from printsys.domain import inputs as f
+from printsys.domain.creation import requested
+from printsys.domain.emails import Mail, OwedMail
 from printsys.domain.events import FILESYSTEM, STAFF, STUDENT, SYSTEM, Draft, EventType, actor_kind
-from printsys.domain.files import requested
 from printsys.domain.job import SUPERSEDED, Document, Estimate, Job, Part, Status, dump, format_time, plain
-from printsys.domain.mails import Mail, OwedMail
 from printsys.domain.pricing import PriceList, quote, round_up_to_half_hour
 from printsys.errors import InvalidInput, TransitionNotAllowed
 
@@ -382,12 +382,12 @@ def plan(job: Job, action: str, actor: str, said: f.Facts, terms: Terms, owed: I
         patch |= {"status": to.value, "status_since": format_time(terms.now)}
         data |= {"from": job.status.value, "to": to.value}
     drafts = [Draft(kind, actor, told, changed) for kind, told, changed in effect.first]
-    drafts += [mails.dropped(m, f"the job is {to} now") for m in owed if to and not mails.fits(m.mail, to)]
+    drafts += [emails.dropped(m, f"the job is {to} now") for m in owed if to and not emails.fits(m.mail, to)]
     if step.event is not EventType.EMAIL_QUEUED:
         drafts.append(Draft(step.event, actor, data, patch))
     mail = step.mail or effect.mail
     if mail is not None and job.student.email:
-        letter = mails.queued(mail, job.student.email, actor, terms.mail_not_before)
+        letter = emails.queued(mail, job.student.email, actor, terms.mail_not_before)
         resent = patch if step.event is EventType.EMAIL_QUEUED else {}
         drafts.append(Draft(letter.type, actor, letter.data, resent))
     if not drafts:

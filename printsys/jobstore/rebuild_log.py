@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from printsys import fs
-from printsys.domain import mails
+from printsys.domain import emails
 from printsys.domain.changes import OURS
 from printsys.domain.events import SYSTEM, Batch, Draft, EventType, diff, seal, sha256
 from printsys.domain.job import Document, canonical, metadata_bytes, parse
@@ -44,8 +44,8 @@ def _batch(log: Log, lost: int, document: Document, aside: list[str], actor: str
     patch = {name: value for name, value in diff(before, document).items() if name not in OURS}
     drafts = [Draft(EventType.EVENT_LOST, SYSTEM) for _ in range(lost)]
     # Whether an e-mail had gone out is in the lines that were lost: a second one would be worse than asking staff.
-    owed = mails.owed(log.events, document["id"])
-    drafts += [mails.dropped(mail, "the record had to be restored") for mail in owed]
+    owed = emails.owed(log.events, document["id"])
+    drafts += [emails.dropped(mail, "the record had to be restored") for mail in owed]
     told = {"trusted": log.seq, "lost": lost, "aside": aside}
     drafts.append(Draft(EventType.RECORD_RESTORED, actor, told, patch))
     batch = seal(drafts, before, log.seq, log.last_line, now)

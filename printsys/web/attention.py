@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from indexer.findings import Finding
 from printsys import adopt
-from printsys.domain.facts import WalkInFacts, read_facts
+from printsys.domain.inputs import WalkInFacts, read_facts
 from printsys.errors import InvalidInput, MirrorDown, PrintSysError
 from printsys.web.auth import current_actor, login_or_token_required, login_required
 from printsys.web.away import while_away

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from printsys.domain.drags import last_move
 from printsys.domain.events import STAFF, Event, EventType
+from printsys.domain.folder_moves import last_move
 from printsys.domain.workflow import steps_from
 from printsys.errors import PrintSysError
 from printsys.jobstore import Stored

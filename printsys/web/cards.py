@@ -12,10 +12,10 @@ from typing import Any
 
 from indexer.queries import JobRow
 from printsys.config import Lab
+from printsys.domain.emails import held_back
 from printsys.domain.events import STUDENT
 from printsys.domain.job import LIVE, Job, Status, parse
-from printsys.domain.mails import held_back
-from printsys.domain.owed_work import preview_of
+from printsys.domain.pending_work import preview_of
 from printsys.domain.workflow import Step, steps_from
 from printsys.errors import MirrorDown, PrintSysError
 from printsys.jobstore import Stored

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from indexer.findings import Finding
 from printsys import adopt
-from printsys.domain.facts import DeleteFacts, NoFacts
+from printsys.domain.inputs import DeleteFacts, NoFacts
 from printsys.errors import InvalidInput, JobNotFound
 from printsys.jobstore import Stored
 from printsys.web.auth import current_actor

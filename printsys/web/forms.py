@@ -1,4 +1,4 @@
-"""What the student's form asks. Whether the answers will do is decided by `printsys.domain.facts` alone."""
+"""What the student's form asks. Whether the answers will do is decided by `printsys.domain.inputs` alone."""
 
 from __future__ import annotations
 

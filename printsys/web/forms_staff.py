@@ -20,8 +20,8 @@ from wtforms import (
 )
 
 from printsys.config import Lab
-from printsys.domain.drags import still_missing
 from printsys.domain.events import STAFF
+from printsys.domain.folder_moves import still_missing
 from printsys.domain.job import Job, Status, plain
 from printsys.errors import InvalidInput
 from printsys.jobstore import Stored

@@ -9,12 +9,12 @@ from typing import Any
 
 from printsys.config import Lab
 from printsys.domain import workflow
-from printsys.domain.drags import last_move, still_missing
+from printsys.domain.emails import Mail, owed
 from printsys.domain.estimates import open_difference
 from printsys.domain.events import STAFF
+from printsys.domain.folder_moves import last_move, still_missing
 from printsys.domain.job import FileRecord, Job
-from printsys.domain.mails import Mail, owed
-from printsys.domain.owed_work import MODELS, SLICED, kind_of, preview_of
+from printsys.domain.pending_work import MODELS, SLICED, kind_of, preview_of
 from printsys.domain.workflow import Step
 from printsys.jobstore import Stored
 from printsys.jobstore.files import Seen, list_files, printable

@@ -8,7 +8,7 @@ from email.message import EmailMessage
 from flask import Blueprint, Response, abort, make_response, render_template
 from flask.typing import ResponseReturnValue
 
-from printsys.domain.mails import Mail
+from printsys.domain.emails import Mail
 from printsys.mail import Desk, letter, make_desk
 from printsys.mail_samples import sample
 from printsys.stationery import TEMPLATES

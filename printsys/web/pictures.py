@@ -7,7 +7,7 @@ import re
 from flask import Blueprint, Response, render_template, send_file, url_for
 from flask.typing import ResponseReturnValue
 
-from printsys.domain.owed_work import MODELS, kind_of
+from printsys.domain.pending_work import MODELS, kind_of
 from printsys.errors import FileRefused, JobNotFound, ModelTooHard, ModelUnreadable
 from printsys.models3d import bounded
 from printsys.web.auth import login_required

@@ -8,9 +8,9 @@ from flask import Blueprint, flash, jsonify, redirect, render_template, request,
 from flask.typing import ResponseReturnValue
 
 from printsys import adopt
-from printsys.domain import facts, workflow
+from printsys.domain import inputs, workflow
 from printsys.domain.events import STAFF, EventType
-from printsys.domain.facts import read_facts
+from printsys.domain.inputs import read_facts
 from printsys.domain.job import LIVE, Status, plain
 from printsys.domain.workflow import Step
 from printsys.errors import InvalidInput, JobNotFound, PrintSysError, StaleJob, TransitionNotAllowed
@@ -193,7 +193,7 @@ def quote(job_id: str) -> ResponseReturnValue:
     """The price of what is being typed, by the one rule that the approval itself uses."""
     job = house().store.load(job_id).job
     try:
-        said = read_facts(facts.QuoteFacts, request.args)
+        said = read_facts(inputs.QuoteFacts, request.args)
         price = house().actions.price(job, said.weight_g, said.volume_ml)
     except PrintSysError:
         return jsonify(text="")

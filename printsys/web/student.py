@@ -13,7 +13,7 @@ from flask import Blueprint, redirect, render_template, request, session, url_fo
 from flask.typing import ResponseReturnValue
 
 from printsys.actions import check_offered, not_offered, require_open_confirmation
-from printsys.domain.facts import OptionalReasonFacts, SubmitFacts, read_facts
+from printsys.domain.inputs import OptionalReasonFacts, SubmitFacts, read_facts
 from printsys.domain.job import Status
 from printsys.domain.workflow import resubmission_key
 from printsys.errors import (

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from printsys.domain.mails import Mail
+from printsys.domain.emails import Mail
 from tests.browser.conftest import Postbox, System, log_in
 from tests.browser.test_whole_life import box_stl
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from printsys.domain.facts import WalkInFacts
-from printsys.domain.files import walk_in_created
+from printsys.domain.creation import walk_in_created
+from printsys.domain.inputs import WalkInFacts
 from printsys.domain.job import Status
 from printsys.jobstore import Incoming
 from tests.crash.ptracer import require_ptrace

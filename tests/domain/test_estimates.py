@@ -12,7 +12,7 @@ import pytest
 from printsys.domain.estimates import Reading, chosen_files, file_read, model_of, open_difference
 from printsys.domain.events import Draft, Event, EventType
 from printsys.domain.job import FileRecord, Job, Status, parse
-from printsys.domain.owed_work import to_inspect, to_read
+from printsys.domain.pending_work import to_inspect, to_read
 
 NOW = datetime(2026, 3, 2, 16, 20, 11, tzinfo=UTC)
 SAID = {"program": "PrusaSlicer"}

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from printsys.domain import facts as f
-from printsys.domain.facts import read_facts
+from printsys.domain import inputs as f
+from printsys.domain.inputs import read_facts
 from printsys.domain.workflow import STEPS
 from printsys.errors import InvalidInput
 

@@ -12,12 +12,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from printsys.domain import mails
+from printsys.domain import emails
+from printsys.domain.creation import job_created
+from printsys.domain.emails import Mail
 from printsys.domain.events import Draft, Event, EventType, fold, seal, sha256
-from printsys.domain.facts import Facts, NoFacts, SubmitFacts, read_facts
-from printsys.domain.files import job_created
+from printsys.domain.inputs import Facts, NoFacts, SubmitFacts, read_facts
 from printsys.domain.job import Document, Job, Status, metadata_bytes, parse
-from printsys.domain.mails import Mail
 from printsys.domain.pricing import PriceList, Rate
 from printsys.domain.workflow import STEPS, Terms, drag_step, find_step, plan, steps_from
 from printsys.errors import InvalidInput, TransitionNotAllowed
@@ -251,8 +251,8 @@ def test_nothing_is_confirmed_without_a_deadline() -> None:
 
 def test_taking_an_approval_back_drops_its_mail_in_the_same_batch() -> None:
     waiting = [
-        mails.OwedMail(ID, 2, Mail.RECEIVED, "j@example.edu"),
-        mails.OwedMail(ID, 4, Mail.APPROVED, "j@example.edu"),
+        emails.OwedMail(ID, 2, Mail.RECEIVED, "j@example.edu"),
+        emails.OwedMail(ID, 4, Mail.APPROVED, "j@example.edu"),
     ]
     drafts = plan(job_in(P, **WAITING), "revert", "staff", usual("revert"), terms(), waiting)
     dropped = [draft.data["queued_seq"] for draft in drafts if draft.type == EventType.EMAIL_DROPPED]
@@ -365,7 +365,7 @@ class LifeOfAJob(RuleBasedStateMachine):
         self.try_it(step.action, actor, usual(step.action, self.job.status).model_dump(exclude_none=True))
 
     def try_it(self, action: str, actor: str, said: dict[str, Any]) -> None:
-        before, was, owed = self.job, copy.deepcopy(self.document), mails.owed(self.events, ID)
+        before, was, owed = self.job, copy.deepcopy(self.document), emails.owed(self.events, ID)
         try:
             step = find_step(action, before.status, actor)
             facts = read_facts(step.needs, said)
@@ -400,7 +400,7 @@ class LifeOfAJob(RuleBasedStateMachine):
     @invariant()
     def every_owed_mail_says_something_true(self) -> None:
         if self.events:
-            assert all(mails.fits(mail.mail, self.job.status) for mail in mails.owed(self.events, ID))
+            assert all(emails.fits(mail.mail, self.job.status) for mail in emails.owed(self.events, ID))
 
 
 TestLifeOfAJob = LifeOfAJob.TestCase

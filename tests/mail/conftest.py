@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from printsys.config import ROOT, MailServer, Settings
-from printsys.domain.facts import SubmitFacts, read_facts
+from printsys.domain.inputs import SubmitFacts, read_facts
 from printsys.domain.workflow import find_step
 from printsys.jobstore import Incoming, Stored
 from printsys.postman import Postman

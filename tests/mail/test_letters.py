@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from markupsafe import escape
 
 from printsys.config import load_lab
+from printsys.domain.emails import Mail, OwedMail
 from printsys.domain.job import Confirmation, Status
-from printsys.domain.mails import Mail, OwedMail
 from printsys.jobstore import Stored
 from printsys.mail import Desk, Unsendable, letter, make_desk
 from printsys.model_findings import found_in

@@ -13,7 +13,7 @@ import pytest
 
 from printsys.backoff import BackOff
 from printsys.config import Settings
-from printsys.domain import mails
+from printsys.domain import emails
 from printsys.domain.events import EventType
 from printsys.domain.job import Status
 from printsys.errors import StorageFailure
@@ -122,7 +122,7 @@ def test_a_mail_that_the_job_has_outrun_is_dropped(
 ) -> None:
     """As where a folder was moved while nobody sent mail: nothing but the status says that it is too late."""
     job_id = quiet_job().id
-    late = mails.queued(mails.Mail.COMPLETED, "jane@example.edu", "staff")
+    late = emails.queued(emails.Mail.COMPLETED, "jane@example.edu", "staff")
     house.actions.record(job_id, lambda now: [late])
     postman.attend(job_id)
     assert office.letters == []
@@ -173,7 +173,9 @@ def test_a_mail_with_a_grace_period_waits_for_its_time(house: House, office: Pos
     now = datetime.now(UTC)
     postman = impatient(house, clock=lambda: now)
     postman.attend(job_id)
-    later = mails.queued(mails.Mail.RECEIVED, "jane@example.edu", "filesystem", not_before=now + timedelta(seconds=60))
+    later = emails.queued(
+        emails.Mail.RECEIVED, "jane@example.edu", "filesystem", not_before=now + timedelta(seconds=60)
+    )
     house.actions.record(job_id, lambda stored: [later])
     again = postman.attend(job_id)
     assert again is not None and 58 < again <= 60

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from printsys.config import load_lab
-from printsys.domain.due import Patience
+from printsys.domain.reminders import Patience
 from printsys.errors import ConfigError
 from printsys.jobstore import Stored
 from printsys.postman import Postman

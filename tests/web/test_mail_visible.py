@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from printsys.domain import mails
+from printsys.domain import emails
 from printsys.domain.job import Status, format_time
 from printsys.jobstore import JobStore, Stored
 from printsys.ops import heartbeat
@@ -25,13 +25,13 @@ ANSWER = "550 5.1.1 no such user here"
 def fail(house: House, stored: Stored, answer: str = ANSWER) -> Stored:
     """The worker gives up every mail that the job owes."""
     return house.actions.record(
-        stored.id, lambda now: [mails.failed(mail, answer) for mail in mails.owed(now.events, now.id)]
+        stored.id, lambda now: [emails.failed(mail, answer) for mail in emails.owed(now.events, now.id)]
     )
 
 
 def settle(house: House, stored: Stored) -> Stored:
     return house.actions.record(
-        stored.id, lambda now: [mails.sent(mail, "<x@y>") for mail in mails.owed(now.events, now.id)]
+        stored.id, lambda now: [emails.sent(mail, "<x@y>") for mail in emails.owed(now.events, now.id)]
     )
 
 

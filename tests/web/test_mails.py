@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from printsys.domain.mails import Mail
+from printsys.domain.emails import Mail
 from printsys.wiring import House
 
 

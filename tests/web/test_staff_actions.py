@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from printsys.domain import workflow
-from printsys.domain.drags import drag
+from printsys.domain.folder_moves import drag
 from printsys.domain.job import Status
 from printsys.jobstore import Stored
 from printsys.wiring import House

@@ -13,8 +13,8 @@ from flask.testing import FlaskClient
 
 from indexer.queries import Queries
 from indexer.schema import create_engine
-from printsys.domain.drags import drag
 from printsys.domain.events import Draft, Event, EventType
+from printsys.domain.folder_moves import drag
 from printsys.domain.job import Status
 from printsys.web import create_app
 from printsys.web.history import SENTENCES, sentence

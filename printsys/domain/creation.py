@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from printsys.domain import mails
+from printsys.domain import emails
+from printsys.domain.emails import Mail
 from printsys.domain.events import Draft, EventType
-from printsys.domain.facts import SubmitFacts, WalkInFacts
+from printsys.domain.inputs import SubmitFacts, WalkInFacts
 from printsys.domain.job import SCHEMA_VERSION, Document, FileRecord, Job, Status, dump, format_time
-from printsys.domain.mails import Mail
 
 
 def job_created(
@@ -18,7 +18,7 @@ def job_created(
     """The first batch of a submitted job: everything that the student said and sent, and the e-mail that says so."""
     said_so = requested(said)
     created = _created(job_id, folder, said_so["student"], said_so["request"], files, actor, now)
-    return [created, mails.queued(Mail.RECEIVED, said.student_email, actor)]
+    return [created, emails.queued(Mail.RECEIVED, said.student_email, actor)]
 
 
 def walk_in_created(

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from printsys.domain.emails import Mail
 from printsys.domain.events import Event, EventType
 from printsys.domain.job import Job, Status
-from printsys.domain.mails import Mail
 
 WAITING = (Status.PENDING, Status.COMPLETED)
 """Where a job may wait for its student."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from printsys.domain import facts as f
-from printsys.domain import mails
+from printsys.domain import emails
+from printsys.domain import inputs as f
+from printsys.domain.emails import OwedMail
 from printsys.domain.events import FILESYSTEM, Draft, Event, EventType
 from printsys.domain.job import Job, Status, format_time
-from printsys.domain.mails import OwedMail
 from printsys.domain.workflow import STEPS, Terms, drag_step, plan
 
 BY_HAND = "The folder was moved by hand."
@@ -30,7 +30,7 @@ def drag(job: Job, to: Status, terms: Terms, owed: Iterable[OwedMail] = ()) -> l
         return plan(job, step.action, FILESYSTEM, said, terms, owed)
     patch = {"status": to.value, "status_since": format_time(terms.now)}
     told = {"from": job.status.value, "to": to.value, "missing": missing_facts(job, to)}
-    dropped = [mails.dropped(mail, f"the job is {to} now") for mail in owed if not mails.fits(mail.mail, to)]
+    dropped = [emails.dropped(mail, f"the job is {to} now") for mail in owed if not emails.fits(mail.mail, to)]
     return [*dropped, Draft(EventType.FOLDER_MOVED, FILESYSTEM, told, patch)]
 
 
@@ -42,7 +42,7 @@ def undo(job: Job, to: Status, actor: str, terms: Terms, owed: Iterable[OwedMail
     if step is not None:
         return plan(job, "revert", actor, f.ReasonFacts(reason="The move of the folder was undone."), terms, owed)
     patch = {"status": to.value, "status_since": format_time(terms.now)}
-    dropped = [mails.dropped(mail, f"the job is {to} again") for mail in owed if not mails.fits(mail.mail, to)]
+    dropped = [emails.dropped(mail, f"the job is {to} again") for mail in owed if not emails.fits(mail.mail, to)]
     return [*dropped, Draft(EventType.MOVE_UNDONE, actor, {"from": job.status.value, "to": to.value}, patch)]
 
 
