@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 from email_validator import EmailNotValidError, validate_email
 
+from printsys.assessment.model_findings import found_in
 from printsys.config import Lab, Settings
 from printsys.credentials.signed_links import Tokens
 from printsys.domain.emails import Mail, OwedMail
@@ -26,7 +27,6 @@ from printsys.domain.job import FileRecord, Job
 from printsys.domain.pricing import round_up_to_half_hour
 from printsys.domain.workflow import resubmission_key
 from printsys.errors import ConfigError, PrintSysError
-from printsys.model_findings import found_in
 from printsys.stationery import Stationery, one_line
 from printsys.student_texts import reasons
 from printsys.wording import amount, clock

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from printsys import slicers
+from printsys.assessment.slicer_readings import reading, readings_of
+from printsys.assessment.upload_check import look_at
 from printsys.domain.estimates import file_read
 from printsys.domain.events import SYSTEM, Draft, EventType
 from printsys.domain.job import LIVE, FileRecord, Job, dump, parse
 from printsys.domain.pending_work import owes_a_look, preview_name, previews, to_inspect, to_read
 from printsys.errors import DamagedJob, FileRefused, JobNotFound, MirrorDown, ModelTooHard, ModelUnreadable
 from printsys.jobstore import Stored
-from printsys.modelcheck import look_at
 from printsys.models3d import bounded
-from printsys.readings import reading, readings_of
 from printsys.wiring import House
 
 MOST_PLACED = 20

@@ -14,11 +14,11 @@ from filelock import FileLock
 
 from indexer.check import check_storage
 from indexer.queries import Queries
+from printsys.assessment.upload_check import SCRATCH
 from printsys.domain.job import Status
 from printsys.errors import StorageOffline
 from printsys.jobstore import JobStore, Stored, prune
 from printsys.jobstore.prune import TRASH_KEEPS, find_scratch, find_waste, remove
-from printsys.modelcheck import SCRATCH
 from printsys.retention import FINAL
 from tests.commands import Manage
 from tests.test_check import everything

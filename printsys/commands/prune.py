@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from printsys.assessment.upload_check import SCRATCH
 from printsys.commands.common import add_storage_argument, settings_from
 from printsys.commands.progress import Progress, add_progress_argument, counted, progress_bar
 from printsys.config import Settings
@@ -17,7 +18,6 @@ from printsys.errors import PrintSysError
 from printsys.jobstore import JobStore
 from printsys.jobstore.identity import require_storage
 from printsys.jobstore.prune import Waste, find_scratch, find_waste, remove
-from printsys.modelcheck import SCRATCH
 from printsys.wiring import open_store, remembered_at
 
 DONE, SOME_STAY = 0, 1

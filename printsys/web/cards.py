@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 from indexer.queries import JobRow
+from printsys.assessment.model_findings import MINOR, findings_of
 from printsys.config import Lab
 from printsys.domain.emails import held_back
 from printsys.domain.events import STUDENT
@@ -19,7 +20,6 @@ from printsys.domain.pending_work import preview_of
 from printsys.domain.workflow import Step, steps_from
 from printsys.errors import MirrorDown, PrintSysError
 from printsys.jobstore import Stored
-from printsys.model_findings import MINOR, findings_of
 from printsys.models3d.findings import Finding
 from printsys.wiring import House
 

@@ -10,10 +10,10 @@ from flask import Blueprint, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import FileStorage
 
-from printsys import modelcheck
+from printsys.assessment import upload_check
+from printsys.assessment.upload_check import SCRATCH, Checked, Looked, judge, look_into
 from printsys.errors import JobNotFound
 from printsys.jobstore import Stored
-from printsys.modelcheck import SCRATCH, Checked, Looked, judge, look_into
 from printsys.web.house import house
 from printsys.web.limits import limiter, no_submit_limit, submit_limit
 from printsys.web.uploads import incoming_files
@@ -30,7 +30,7 @@ def check() -> ResponseReturnValue:
     sent = [file for file in request.files.getlist("file") if file.filename]
     if known and not sent:
         names = request.form.getlist("name")
-        seen = [modelcheck.memory.get(digest) for digest in known]
+        seen = [upload_check.memory.get(digest) for digest in known]
         if None in seen or len(names) != len(known):
             return jsonify(error="Please send the files again."), 409
         found = [_judge(n, d, looked) for n, d, looked in zip(names, known, seen, strict=True) if looked is not None]

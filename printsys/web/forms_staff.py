@@ -19,6 +19,7 @@ from wtforms import (
     TextAreaField,
 )
 
+from printsys.assessment.approval_defaults import Prefill, prefill
 from printsys.config import Lab
 from printsys.domain.events import STAFF
 from printsys.domain.folder_moves import still_missing
@@ -26,7 +27,6 @@ from printsys.domain.job import Job, Status, plain
 from printsys.errors import InvalidInput
 from printsys.jobstore import Stored
 from printsys.jobstore.files import Seen, printable
-from printsys.prefill import Prefill, prefill
 from printsys.web.forms import Choice, each
 from printsys.web.words import ago, local, size, status_name
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from printsys.assessment.model_findings import facts_of, findings_of
+from printsys.assessment.slicer_readings import facts_of as slicer_facts
+from printsys.assessment.slicer_readings import reading
 from printsys.config import Lab
 from printsys.domain import workflow
 from printsys.domain.emails import Mail, owed
@@ -19,12 +22,9 @@ from printsys.domain.workflow import Step
 from printsys.jobstore import Stored
 from printsys.jobstore.files import Seen, list_files, printable
 from printsys.jobstore.stored import is_deleted
-from printsys.model_findings import facts_of, findings_of
 from printsys.models3d.findings import Finding
 from printsys.models3d.inspect import ModelFacts
 from printsys.ops import heartbeat
-from printsys.readings import facts_of as slicer_facts
-from printsys.readings import reading
 from printsys.student_texts import reasons
 from printsys.web.cards import Card
 from printsys.web.forms_staff import ACTION_FORMS, ActionForm, form_for

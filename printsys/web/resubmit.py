@@ -9,9 +9,9 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from printsys.actions import require_open_resubmission
+from printsys.assessment.model_findings import found_in
 from printsys.domain.job import Job
 from printsys.errors import InvalidInput, StorageFailure, StorageOffline, TokenInvalid, TokenUsed
-from printsys.model_findings import found_in
 from printsys.student_texts import reasons
 from printsys.web.forms import SubmitForm, with_errors
 from printsys.web.house import house

@@ -8,6 +8,7 @@ from flask import Blueprint, flash, jsonify, redirect, render_template, request,
 from flask.typing import ResponseReturnValue
 
 from printsys import adopt
+from printsys.assessment.approval_defaults import prefill
 from printsys.domain import inputs, workflow
 from printsys.domain.events import STAFF, EventType
 from printsys.domain.inputs import read_facts
@@ -17,7 +18,6 @@ from printsys.errors import InvalidInput, JobNotFound, PrintSysError, StaleJob, 
 from printsys.jobstore import Stored
 from printsys.jobstore.files import printable
 from printsys.jobstore.store import require_current
-from printsys.prefill import prefill
 from printsys.web import retention
 from printsys.web.auth import current_actor, login_required
 from printsys.web.cards import Card, shelf

@@ -13,6 +13,7 @@ from flask import Blueprint, redirect, render_template, request, session, url_fo
 from flask.typing import ResponseReturnValue
 
 from printsys.actions import check_offered, not_offered, require_open_confirmation
+from printsys.assessment.upload_check import refusals
 from printsys.domain.inputs import OptionalReasonFacts, SubmitFacts, read_facts
 from printsys.domain.job import Status
 from printsys.domain.workflow import resubmission_key
@@ -25,7 +26,6 @@ from printsys.errors import (
     TransitionNotAllowed,
 )
 from printsys.jobstore import Incoming, Stored
-from printsys.modelcheck import refusals
 from printsys.student_texts import WAY, reasons
 from printsys.web.check import checked_files, checked_job
 from printsys.web.forms import SubmitForm, with_errors

@@ -14,12 +14,12 @@ from hypothesis import settings as trying
 from hypothesis import strategies as st
 from markupsafe import escape
 
+from printsys.assessment.model_findings import found_in
 from printsys.config import load_lab
 from printsys.domain.emails import Mail, OwedMail
 from printsys.domain.job import Confirmation, Status
 from printsys.jobstore import Stored
 from printsys.mail import Desk, Unsendable, letter, make_desk
-from printsys.model_findings import found_in
 from printsys.postman import Postman
 from printsys.wiring import House
 from tests.mail.conftest import act, mail_events, submit

@@ -9,7 +9,7 @@ from html import unescape
 import pytest
 from flask.testing import FlaskClient
 
-from printsys import modelcheck
+from printsys.assessment import upload_check
 from printsys.errors import ModelTooHard
 from printsys.models3d import bounded
 from printsys.wiring import House
@@ -24,7 +24,7 @@ HUGE = STL.replace(b"30", b"900")
 
 @pytest.fixture(autouse=True)
 def _forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(modelcheck, "memory", modelcheck.Memory())
+    monkeypatch.setattr(upload_check, "memory", upload_check.Memory())
 
 
 def ask(client: FlaskClient, *files: tuple[str, bytes], **chosen: object):
@@ -87,7 +87,7 @@ def test_without_a_script_the_same_is_shown_after_submitting(client: FlaskClient
 def test_a_model_that_takes_too_long_to_look_at_can_be_sent_all_the_same(
     client: FlaskClient, submit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(modelcheck, "PATIENCE", bounded.Limits(seconds=0.0))
+    monkeypatch.setattr(upload_check, "PATIENCE", bounded.Limits(seconds=0.0))
     answer = ask(client, ("slow.stl", STL)).get_json()
     assert answer["files"][0]["model"] is None and not answer["files"][0]["will_not_print"]
     assert "slow.stl took longer" in unescape(answer["html"]) and "You can send it all the same" in answer["html"]
@@ -129,4 +129,4 @@ def test_errors_of_the_look_are_sentences_about_the_students_own_name(tmp_path, 
         raise ModelTooHard(f"{at.name} needs too much memory. Please simplify it.")
 
     monkeypatch.setattr(bounded, "look", too_hard)
-    assert modelcheck.look_at(path, "Brücke.stl").trouble == "Brücke.stl needs too much memory. Please simplify it."
+    assert upload_check.look_at(path, "Brücke.stl").trouble == "Brücke.stl needs too much memory. Please simplify it."

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from printsys import slicers
+from printsys.assessment.model_findings import facts_of as model_facts
+from printsys.assessment.slicer_readings import facts_of, reading, remarks
 from printsys.config.lab import Lab
 from printsys.domain.estimates import Reading, total
 from printsys.domain.job import FileRecord
 from printsys.domain.pricing import round_up_to_half_hour
 from printsys.jobstore import Stored
-from printsys.model_findings import facts_of as model_facts
 from printsys.models3d.compare import compare
 from printsys.models3d.inspect import ModelFacts
-from printsys.readings import facts_of, reading, remarks
 from printsys.slicers import SlicerFacts
 
 STALE_S = 2

@@ -1,0 +1,1 @@
+"""What files tell: to the student at once, to staff before they approve."""
