@@ -20,9 +20,9 @@ from printsys.credentials import api_tokens, staff_password
 from printsys.domain.job import Status
 from printsys.errors import PrintSysError
 from printsys.jobstore.layout import Layout
+from printsys.mail.smtp import Sent, knock
 from printsys.ops import disk_space, heartbeat, postgres
 from printsys.taskqueue import QUEUE_DOWN, make_huey, queue_length
-from printsys.transport import Sent, knock
 from printsys.wiring import remembered_at
 
 WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")

@@ -19,13 +19,13 @@ from huey.signals import SIGNAL_ERROR
 
 from printsys.config import Settings
 from printsys.errors import PrintSysError
+from printsys.mail.sender import Postman
+from printsys.mail.smtp import IDLE_S
 from printsys.ops.heartbeat import Pulse, beat
 from printsys.ops.shutdown import on_end
-from printsys.postman import Postman
 from printsys.rounds import make_rounds
 from printsys.sideline import Sideline
 from printsys.taskqueue import QUEUE_DOWN, make_huey, queue_length, tell_outages_once
-from printsys.transport import IDLE_S
 from printsys.wiring import build
 from printsys.workshop import Workshop
 

@@ -7,8 +7,8 @@ import sys
 
 from printsys.config import load_lab, load_settings
 from printsys.credentials.signed_links import Tokens
-from printsys.mail import make_desk
-from printsys.transport import Sent, deliver
+from printsys.mail.messages import make_desk
+from printsys.mail.smtp import Sent, deliver
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

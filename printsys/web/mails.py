@@ -9,9 +9,9 @@ from flask import Blueprint, Response, abort, make_response, render_template
 from flask.typing import ResponseReturnValue
 
 from printsys.domain.emails import Mail
-from printsys.mail import Desk, letter, make_desk
-from printsys.mail_samples import sample
-from printsys.stationery import TEMPLATES
+from printsys.mail.messages import Desk, letter, make_desk
+from printsys.mail.samples import sample
+from printsys.mail.templates import TEMPLATES
 from printsys.web.auth import login_required
 from printsys.web.house import house
 from printsys.web.security import POLICY

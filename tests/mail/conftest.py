@@ -15,7 +15,7 @@ from printsys.config import ROOT, MailServer, Settings
 from printsys.domain.inputs import SubmitFacts, read_facts
 from printsys.domain.workflow import find_step
 from printsys.jobstore import Incoming, Stored
-from printsys.postman import Postman
+from printsys.mail.sender import Postman
 from printsys.wiring import House, build
 from tests.mail.post import PostOffice, Server
 from tests.worlds import STAFF, STL, USUAL_FACTS

@@ -19,8 +19,8 @@ from printsys.config import load_lab
 from printsys.domain.emails import Mail, OwedMail
 from printsys.domain.job import Confirmation, Status
 from printsys.jobstore import Stored
-from printsys.mail import Desk, Unsendable, letter, make_desk
-from printsys.postman import Postman
+from printsys.mail.messages import Desk, Unsendable, letter, make_desk
+from printsys.mail.sender import Postman
 from printsys.wiring import House
 from tests.mail.conftest import act, mail_events, submit
 from tests.mail.post import PostOffice, html_of, link_in, text_of

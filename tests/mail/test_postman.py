@@ -18,8 +18,8 @@ from printsys.domain.events import EventType
 from printsys.domain.job import Status
 from printsys.errors import StorageFailure
 from printsys.jobstore import JobStore, Stored
-from printsys.postman import MAIL_PAUSES_S, Postman
-from printsys.transport import Outcome, Sent, deliver
+from printsys.mail.sender import MAIL_PAUSES_S, Postman
+from printsys.mail.smtp import Outcome, Sent, deliver
 from printsys.wiring import House, build
 from tests.mail.conftest import act, impatient, later, mail_events, submit
 from tests.mail.post import PostOffice, Server

@@ -13,7 +13,7 @@ from printsys.config import load_lab
 from printsys.domain.reminders import Patience
 from printsys.errors import ConfigError
 from printsys.jobstore import Stored
-from printsys.postman import Postman
+from printsys.mail.sender import Postman
 from printsys.rounds import make_rounds
 from printsys.wiring import House
 from tests.mail.conftest import act, impatient, later, mail_events, submit

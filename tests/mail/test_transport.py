@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import AuthResult
 
-from printsys import transport
 from printsys.commands import send_test_email
 from printsys.config import MailServer, Settings, load_lab
 from printsys.credentials.signed_links import Tokens
 from printsys.errors import ConfigError
-from printsys.mail import Desk, make_desk
-from printsys.transport import Carrier, PermanentFailure, Sent, TemporaryFailure, deliver
+from printsys.mail import smtp
+from printsys.mail.messages import Desk, make_desk
+from printsys.mail.smtp import Carrier, PermanentFailure, Sent, TemporaryFailure, deliver
 from tests.mail.post import PostOffice, Server
 
 
@@ -89,7 +89,7 @@ def test_a_port_that_speaks_tls_at_once_is_spoken_to_so(
 ) -> None:  # fmt: skip
     server = TlsServer(office, hostname="127.0.0.1", port=0, ssl_context=certificate)
     server.start()
-    monkeypatch.setattr(transport, "IMPLICIT_TLS_PORT", server.port)
+    monkeypatch.setattr(smtp, "IMPLICIT_TLS_PORT", server.port)
     try:
         assert isinstance(deliver(message, using(settings, port=server.port, use_tls=True)), Sent)
     finally:
@@ -202,7 +202,7 @@ def test_after_a_refusal_the_next_letter_starts_afresh(
 def test_a_connection_is_not_used_for_ever(
     settings: Settings, desk: Desk, office: PostOffice, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "MOST_PER_CONNECTION", 2)
+    monkeypatch.setattr(smtp, "MOST_PER_CONNECTION", 2)
     now = 0.0
     carrier = Carrier(monotonic=lambda: now)
     opened = office.opened
@@ -210,8 +210,8 @@ def test_a_connection_is_not_used_for_ever(
         carrier.deliver(desk.write_test(f"jane{n}@example.edu"), settings)
     assert office.opened == opened + 2
     carrier.deliver(desk.write_test("jane@example.edu"), settings)
-    now += transport.IDLE_S
-    carrier.close(idle_s=transport.IDLE_S)
+    now += smtp.IDLE_S
+    carrier.close(idle_s=smtp.IDLE_S)
     office.wait_for(lambda: office.closed == office.opened)
 
 
@@ -230,7 +230,7 @@ def test_a_letter_that_is_too_large_for_the_server_is_given_up(
 def test_a_server_that_never_speaks_is_not_waited_for_for_ever(
     settings: Settings, message: EmailMessage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "TIMEOUT_S", 0.1)
+    monkeypatch.setattr(smtp, "TIMEOUT_S", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         outcome = deliver(message, using(settings, host="127.0.0.1", port=silent.getsockname()[1]))
     assert isinstance(outcome, TemporaryFailure) and outcome.for_all
@@ -256,7 +256,7 @@ def test_a_server_that_is_not_there_is_told_in_plain_words(
 def test_a_port_that_speaks_no_tls_is_told_in_plain_words(
     settings: Settings, message: EmailMessage, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "IMPLICIT_TLS_PORT", server.port)
+    monkeypatch.setattr(smtp, "IMPLICIT_TLS_PORT", server.port)
     outcome = deliver(message, using(settings, port=server.port, use_tls=True))
     assert isinstance(outcome, TemporaryFailure) and "port 465" in outcome.words
 

@@ -25,9 +25,9 @@ from printsys.domain.events import Draft, EventType
 from printsys.domain.job import LIVE, Status
 from printsys.errors import DamagedJob, JobBusy, JobNotFound, MirrorDown, StorageFailure
 from printsys.jobstore import Stored
-from printsys.mail import Desk, Unsendable, letter, make_desk
+from printsys.mail.messages import Desk, Unsendable, letter, make_desk
+from printsys.mail.smtp import Carrier, Outcome, PermanentFailure, Sent, TemporaryFailure
 from printsys.ops.heartbeat import Trouble
-from printsys.transport import Carrier, Outcome, PermanentFailure, Sent, TemporaryFailure
 from printsys.wiring import House
 
 LOCK_PATIENCE_S = 30.0

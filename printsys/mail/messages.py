@@ -27,7 +27,7 @@ from printsys.domain.job import FileRecord, Job
 from printsys.domain.pricing import round_up_to_half_hour
 from printsys.domain.workflow import resubmission_key
 from printsys.errors import ConfigError, PrintSysError
-from printsys.stationery import Stationery, one_line
+from printsys.mail.templates import Stationery, one_line
 from printsys.student_texts import reasons
 from printsys.wording import amount, clock
 

@@ -1,0 +1,1 @@
+"""From an owed e-mail to a sent one."""
