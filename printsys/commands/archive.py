@@ -17,8 +17,8 @@ from printsys.domain.events import SYSTEM
 from printsys.errors import PrintSysError
 from printsys.jobstore.identity import require_storage
 from printsys.retention import Archived, archive, ended_before, kept_long_enough
-from printsys.tasks import make_look
 from printsys.wiring import build, open_store, remembered_at
+from printsys.worker.tasks import make_look
 
 DONE, SOME_STAY = 0, 1
 

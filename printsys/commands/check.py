@@ -20,8 +20,8 @@ from printsys.config import Settings
 from printsys.errors import PrintSysError
 from printsys.jobstore import JobStore
 from printsys.jobstore.identity import require_storage
-from printsys.tasks import make_look
 from printsys.wiring import build, open_store, remembered_at
+from printsys.worker.tasks import make_look
 
 CLEAN, FINDINGS, COULD_NOT_RUN = 0, 1, 2
 

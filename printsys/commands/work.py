@@ -6,7 +6,7 @@ import argparse
 
 from printsys.commands.common import add_storage_argument, settings_from
 from printsys.ops import logging_setup
-from printsys.tasks import run_worker
+from printsys.worker.tasks import run_worker
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -86,6 +86,6 @@ def create_app(house: House) -> Flask:
 
 def create_app_from_environment(settings: Settings) -> Flask:
     """The app as `manage.py web` serves it."""
-    from printsys.tasks import make_look
+    from printsys.worker.tasks import make_look
 
     return create_app(build(settings, make_look(settings)))

@@ -14,8 +14,8 @@ import pytest
 from printsys.config import Settings, load_settings
 from printsys.errors import ConfigError
 from printsys.ops import heartbeat
-from printsys.tasks import THREADS, Worker, make_look
 from printsys.wiring import House, build
+from printsys.worker.tasks import THREADS, Worker, make_look
 from tests.mail.conftest import submit
 from tests.mail.post import PostOffice
 from tests.mail.test_worker import is_settled, start_work, working
@@ -116,7 +116,7 @@ def test_a_redis_that_is_killed_and_starts_empty_costs_no_mail_and_doubles_none(
         until(lambda: all(is_settled(page_house, job_id) for job_id in jobs), 60)
         until(lambda: (beat := heartbeat.read(shared)) is not None and beat.queue is not None)
     assert arrived(office) == once_each(jobs)
-    said = [record.getMessage() for record in caplog.records if record.name == "printsys.tasks"]
+    said = [record.getMessage() for record in caplog.records if record.name == "printsys.worker.tasks"]
     assert sum(line.startswith("the task queue is down") for line in said) == 1
     assert [record.name for record in caplog.records if record.exc_info] == [], "no traceback of what is no mistake"
 

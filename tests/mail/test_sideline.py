@@ -10,9 +10,9 @@ from pathlib import Path
 from printsys.backoff import BackOff
 from printsys.config import Settings
 from printsys.ops import heartbeat
-from printsys.sideline import MOST_DEATHS, Sideline
-from printsys.tasks import Worker
 from printsys.wiring import House
+from printsys.worker.failures import MOST_DEATHS, Sideline
+from printsys.worker.tasks import Worker
 from tests.mail.conftest import mail_events, submit
 from tests.mail.post import PostOffice
 from tests.mail.test_worker import wait_until, working

@@ -19,8 +19,8 @@ from printsys.config import ROOT, Settings
 from printsys.jobstore import Stored
 from printsys.ops import heartbeat
 from printsys.ops.heartbeat import Pulse
-from printsys.tasks import THREADS, Worker, make_look
 from printsys.wiring import House, build
+from printsys.worker.tasks import THREADS, Worker, make_look
 from tests.mail.conftest import act, mail_events, submit
 from tests.mail.post import PATIENCE_S, PostOffice
 
@@ -155,7 +155,7 @@ def test_a_queue_that_cannot_be_had_stops_no_student(
 def test_a_locked_queue_stops_no_student(
     settings: Settings, page_house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("printsys.taskqueue.LOCKED_PATIENCE_S", 0.05)
+    monkeypatch.setattr("printsys.worker.queue.LOCKED_PATIENCE_S", 0.05)
     house = build(settings, make_look(settings))
     submit(house)
     with sqlite3.connect(settings.instance / "queue.db", isolation_level=None) as other:

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from printsys.domain.events import EventType
 from printsys.jobstore import Stored
 from printsys.wiring import House
-from printsys.workshop import Workshop
+from printsys.worker.file_inspector import Workshop
 from tests.web.conftest import STL
 from tests.worlds import act
 

@@ -24,10 +24,10 @@ from printsys.mail.smtp import IDLE_S
 from printsys.ops.heartbeat import Pulse, beat
 from printsys.ops.shutdown import on_end
 from printsys.rounds import make_rounds
-from printsys.sideline import Sideline
-from printsys.taskqueue import QUEUE_DOWN, make_huey, queue_length, tell_outages_once
 from printsys.wiring import build
-from printsys.workshop import Workshop
+from printsys.worker.failures import Sideline
+from printsys.worker.file_inspector import Workshop
+from printsys.worker.queue import QUEUE_DOWN, make_huey, queue_length, tell_outages_once
 
 THREADS = 2
 POLL_S = 0.5

@@ -1,0 +1,1 @@
+"""The background process: the task queue and what it does."""
