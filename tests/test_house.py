@@ -26,7 +26,10 @@ ALLOWED_IMPORTS = {
     "models3d": "domain.filetypes errors formats",
     "slicers": "domain.filetypes errors formats models3d.topology",
     "credentials": "config domain.naming errors fs",
+    "ops": "config domain.naming errors fs backoff",
     "indexer": "domain errors fs jobstore",
+    "assessment": "config domain errors jobstore models3d slicers",
+    "actions": "config domain errors jobstore indexer.index",
 }
 """What each package may import besides itself. Packages without a row stand at the edge and may import any of these;
 nothing with a row may import them."""

@@ -14,12 +14,12 @@ from filelock import FileLock
 
 from indexer.check import check_storage
 from indexer.queries import Queries
+from printsys.actions.archiving import FINAL
 from printsys.assessment.upload_check import SCRATCH
 from printsys.domain.job import Status
 from printsys.errors import StorageOffline
 from printsys.jobstore import JobStore, Stored, prune
 from printsys.jobstore.prune import TRASH_KEEPS, find_scratch, find_waste, remove
-from printsys.retention import FINAL
 from tests.commands import Manage
 from tests.test_check import everything
 from tests.worlds import Clock, act, make_job, make_store

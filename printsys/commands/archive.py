@@ -10,13 +10,13 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 
 from indexer import migrate
+from printsys.actions.archiving import Archived, archive, ended_before, kept_long_enough
 from printsys.commands.common import add_storage_argument, database, settings_from
 from printsys.commands.progress import add_progress_argument, counted, progress_bar
 from printsys.config import Settings, load_lab
 from printsys.domain.events import SYSTEM
 from printsys.errors import PrintSysError
 from printsys.jobstore.identity import require_storage
-from printsys.retention import Archived, archive, ended_before, kept_long_enough
 from printsys.wiring import build, open_store, remembered_at
 from printsys.worker.tasks import make_look
 

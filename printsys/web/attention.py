@@ -6,7 +6,7 @@ from flask import Blueprint, flash, jsonify, redirect, render_template, request,
 from flask.typing import ResponseReturnValue
 
 from indexer.findings import Finding
-from printsys import adopt
+from printsys.actions import intake
 from printsys.domain.inputs import WalkInFacts, read_facts
 from printsys.errors import InvalidInput, MirrorDown, PrintSysError
 from printsys.web.auth import current_actor, login_or_token_required, login_required
@@ -58,7 +58,7 @@ def make_a_job() -> ResponseReturnValue:
         return render_template("staff/adopt.html", form=form, place=place, general=[])
     try:
         said = read_facts(WalkInFacts, request.form)
-        made = adopt.walk_in(house().actions, place, said, current_actor())
+        made = intake.walk_in(house().actions, place, said, current_actor())
     except PrintSysError as wrong:
         fields = wrong.fields if isinstance(wrong, InvalidInput) else {"": [str(wrong)]}
         general = with_errors(form, fields)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from indexer.findings import Finding
-from printsys import adopt
+from printsys.actions import intake
 from printsys.domain.inputs import DeleteFacts, NoFacts
 from printsys.errors import InvalidInput, JobNotFound
 from printsys.jobstore import Stored
@@ -84,7 +84,7 @@ def _forget_job(one: Finding) -> None:
 
 
 def _reprint(one: Finding) -> Stored:
-    return adopt.reprint_of_copy(house().actions, one.folder or "", current_actor())
+    return intake.reprint_of_copy(house().actions, one.folder or "", current_actor())
 
 
 def _discard(one: Finding) -> None:

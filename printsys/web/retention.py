@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from printsys.actions.archiving import FINAL, archive, ended_before
 from printsys.errors import InvalidInput, MirrorDown
-from printsys.retention import FINAL, archive, ended_before
 from printsys.web.auth import current_actor, login_required
 from printsys.web.house import house
 

@@ -7,7 +7,7 @@ import re
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
-from printsys import adopt
+from printsys.actions import intake
 from printsys.assessment.approval_defaults import prefill
 from printsys.domain import inputs, workflow
 from printsys.domain.events import STAFF, EventType
@@ -90,7 +90,7 @@ def undo_move(job_id: str) -> ResponseReturnValue:
 @login_required
 def reprint(job_id: str) -> ResponseReturnValue:
     """The same once more: a new job that goes its own way, with a price of its own."""
-    made = adopt.reprint(house().actions, job_id, current_actor())
+    made = intake.reprint(house().actions, job_id, current_actor())
     flash(f"This is the new job; it prints {job_id} again.")
     return redirect(url_for("staff.job", job_id=made.id), 303)
 

@@ -17,13 +17,13 @@ from huey.api import Task, TaskWrapper
 from huey.consumer import Consumer
 from huey.signals import SIGNAL_ERROR
 
+from printsys.actions.reminders import send_reminders
 from printsys.config import Settings
 from printsys.errors import PrintSysError
 from printsys.mail.sender import Postman
 from printsys.mail.smtp import IDLE_S
 from printsys.ops.heartbeat import Pulse, beat
 from printsys.ops.shutdown import on_end
-from printsys.rounds import make_rounds
 from printsys.wiring import build
 from printsys.worker.failures import Sideline
 from printsys.worker.file_inspector import Workshop
@@ -139,7 +139,7 @@ class Worker:
         self.sideline = Sideline(settings.instance / "looking")
         self._sweep_soon = _sweep_task(self.huey, self.sweep)
         self._queue_is_down = False
-        _rounds_task(self.huey, lambda: make_rounds(self.house, self.consumer.stop_flag))
+        _rounds_task(self.huey, lambda: send_reminders(self.house.actions, self.consumer.stop_flag))
 
     def attend(self, job_id: str, swept: bool = False) -> float | None:
         """The e-mails that a job owes: they are quick and awaited. Its files are a task of their own, behind others."""

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from printsys.actions.reminders import send_reminders
 from printsys.config import load_lab
 from printsys.domain.reminders import Patience
 from printsys.errors import ConfigError
 from printsys.jobstore import Stored
 from printsys.mail.sender import Postman
-from printsys.rounds import make_rounds
 from printsys.wiring import House
 from tests.mail.conftest import act, impatient, later, mail_events, submit
 from tests.mail.post import PostOffice, html_of, link_in, text_of
@@ -23,7 +23,7 @@ MakeJob = Callable[..., Stored]
 
 
 def rounds(house: House, **passed: float) -> None:
-    make_rounds(later(house, **passed), threading.Event())
+    send_reminders(later(house, **passed).actions, threading.Event())
 
 
 def mails_after(house: House, job_id: str, seq: int) -> list[str]:
@@ -84,7 +84,7 @@ def test_a_print_that_nobody_collects_is_reminded_of_once(house: House, finished
 
 def test_two_computers_do_what_is_due_once(house: House, waiting: Stored, finished: Stored) -> None:
     ahead = later(house, days=20)
-    computers = [threading.Thread(target=make_rounds, args=(ahead, threading.Event())) for _ in range(4)]
+    computers = [threading.Thread(target=send_reminders, args=(ahead.actions, threading.Event())) for _ in range(4)]
     for computer in computers:
         computer.start()
     for computer in computers:

@@ -148,12 +148,12 @@ def test_a_copy_of_a_job_becomes_a_reprint_with_what_was_sliced_for_it(
 
 
 def test_the_job_itself_cannot_be_made_a_reprint_of_itself(staff: FlaskClient, house: House) -> None:
-    from printsys import adopt
+    from printsys.actions import intake
     from printsys.errors import JobNotFound
 
     job = make_job(house.store)
     with pytest.raises(JobNotFound):
-        adopt.reprint_of_copy(house.actions, house.store.layout.relative(job.folder), "staff")
+        intake.reprint_of_copy(house.actions, house.store.layout.relative(job.folder), "staff")
     assert job.folder.exists()
 
 

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from indexer.check import check_storage
-from printsys.adopt import reprint
+from printsys.actions.intake import reprint
 from printsys.domain.job import Status
 from printsys.domain.workflow import resubmission_key
 from printsys.wiring import House

@@ -161,7 +161,7 @@ class Actions:
         return self.follow_up(change.result)
 
     def do_what_is_due(self, job_id: str) -> Stored | None:
-        """What the calendar asks for this job: see domain/due.py. None where that is nothing.
+        """What the calendar asks for this job: see domain/reminders.py. None where that is nothing.
 
         Looking costs no lock; what is due is decided under it, so that two computers do it once.
         """
