@@ -33,8 +33,8 @@ from printsys.config import load_settings  # noqa: E402
 from printsys.credentials import staff_password  # noqa: E402
 from printsys.domain.job import Status  # noqa: E402
 from printsys.ops.postgres import embedded_postgres  # noqa: E402
+from printsys.services import House, build  # noqa: E402
 from printsys.web import create_app  # noqa: E402
-from printsys.wiring import House, build  # noqa: E402
 from tests.crowds import make_crowd  # noqa: E402
 from tests.web.conftest import FORM, STAFF_PASSWORD, hidden_value, token_in  # noqa: E402
 

@@ -25,7 +25,7 @@ from printsys.domain.workflow import find_step
 from printsys.errors import PrintSysError
 from printsys.jobstore import Incoming, JobStore, Stored
 from printsys.models3d.samples import sample
-from printsys.wiring import House
+from printsys.services import House
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from printsys.errors import PrintSysError
 from printsys.jobstore.layout import Layout
 from printsys.mail.smtp import Sent, knock
 from printsys.ops import disk_space, heartbeat, postgres
-from printsys.wiring import remembered_at
+from printsys.services import remembered_at
 from printsys.worker.queue import QUEUE_DOWN, make_huey, queue_length
 
 WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")

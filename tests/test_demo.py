@@ -23,7 +23,7 @@ from printsys.errors import PrintSysError
 from printsys.jobstore import Stored
 from printsys.models3d.samples import SAMPLES, sample
 from printsys.models3d.sniff import check_model
-from printsys.wiring import House, build
+from printsys.services import House, build
 
 
 def settings_in(place: Path) -> Settings:

@@ -17,7 +17,7 @@ from printsys.credentials import staff_password
 from printsys.doctor import Check, examine
 from printsys.ops import disk_space, heartbeat
 from printsys.ops.heartbeat import Pulse, Trouble
-from printsys.wiring import build
+from printsys.services import build
 from tests.commands import Manage
 from tests.mail.post import PostOffice, Server
 

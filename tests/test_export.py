@@ -13,8 +13,8 @@ import pytest
 from printsys.commands import export as command
 from printsys.domain.job import Status
 from printsys.errors import PrintSysError, StorageOffline
-from printsys.export import COLUMNS, STUDENT_COLUMNS
 from printsys.jobstore import JobStore
+from printsys.reports import COLUMNS, STUDENT_COLUMNS
 from tests.commands import Manage
 from tests.worlds import Clock, act, make_job, make_store
 

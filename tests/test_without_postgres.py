@@ -15,7 +15,7 @@ from indexer.schema import create_engine
 from indexer.service import Service
 from printsys.domain.job import Status
 from printsys.jobstore import JobStore
-from printsys.wiring import NO_DATABASE
+from printsys.services import NO_DATABASE
 from tests.waiting import until
 from tests.worlds import make_job, sync, terms
 

@@ -17,7 +17,7 @@ from printsys.config import Settings, load_lab
 from printsys.domain.events import SYSTEM
 from printsys.errors import PrintSysError
 from printsys.jobstore.identity import require_storage
-from printsys.wiring import build, open_store, remembered_at
+from printsys.services import build, open_store, remembered_at
 from printsys.worker.tasks import make_look
 
 DONE, SOME_STAY = 0, 1

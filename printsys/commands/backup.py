@@ -16,7 +16,7 @@ from printsys.backup.vault import Vault
 from printsys.commands.common import add_storage_argument, settings_from
 from printsys.commands.progress import add_progress_argument, progress_bar
 from printsys.jobstore.identity import require_storage
-from printsys.wiring import open_store, remembered_at
+from printsys.services import open_store, remembered_at
 
 DONE, SOME_LEFT_OUT = 0, 1
 

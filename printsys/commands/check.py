@@ -20,7 +20,7 @@ from printsys.config import Settings
 from printsys.errors import PrintSysError
 from printsys.jobstore import JobStore
 from printsys.jobstore.identity import require_storage
-from printsys.wiring import build, open_store, remembered_at
+from printsys.services import build, open_store, remembered_at
 from printsys.worker.tasks import make_look
 
 CLEAN, FINDINGS, COULD_NOT_RUN = 0, 1, 2

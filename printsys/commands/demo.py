@@ -7,7 +7,7 @@ import logging
 
 from printsys import demo
 from printsys.commands.common import add_storage_argument, settings_from
-from printsys.wiring import build
+from printsys.services import build
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,9 +16,9 @@ from printsys.commands.common import add_storage_argument, settings_from
 from printsys.commands.progress import add_progress_argument, progress_bar
 from printsys.config import load_lab
 from printsys.errors import PrintSysError
-from printsys.export import Period, Row, columns, rows, write_csv
 from printsys.jobstore.identity import require_storage
-from printsys.wiring import open_store, remembered_at
+from printsys.reports import Period, Row, columns, rows, write_csv
+from printsys.services import open_store, remembered_at
 
 DONE, SOME_LEFT_OUT = 0, 1
 

@@ -8,7 +8,7 @@ from indexer.service import SWEEP_EVERY_S, Service
 from printsys.commands.common import add_storage_argument, database, settings_from
 from printsys.ops import logging_setup
 from printsys.ops.shutdown import stop_event
-from printsys.wiring import build
+from printsys.services import build
 from printsys.worker.tasks import make_look
 
 

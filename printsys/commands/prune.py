@@ -18,7 +18,7 @@ from printsys.errors import PrintSysError
 from printsys.jobstore import JobStore
 from printsys.jobstore.identity import require_storage
 from printsys.jobstore.prune import Waste, find_scratch, find_waste, remove
-from printsys.wiring import open_store, remembered_at
+from printsys.services import open_store, remembered_at
 
 DONE, SOME_STAY = 0, 1
 NAMES = {

@@ -10,7 +10,7 @@ from indexer.rebuild import Report, reindex
 from indexer.schema import create_engine
 from printsys.commands.common import add_storage_argument, database, settings_from
 from printsys.commands.progress import add_progress_argument, progress_bar
-from printsys.wiring import open_store
+from printsys.services import open_store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

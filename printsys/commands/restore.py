@@ -25,7 +25,7 @@ from printsys.commands.common import add_storage_argument, database, settings_fr
 from printsys.commands.progress import add_progress_argument, progress_bar
 from printsys.config import Settings
 from printsys.errors import PrintSysError
-from printsys.wiring import open_store, remembered_at
+from printsys.services import open_store, remembered_at
 
 DONE, SOME_DAMAGED = 0, 1
 

@@ -28,7 +28,7 @@ from printsys.jobstore import Stored
 from printsys.mail.messages import Desk, Unsendable, letter, make_desk
 from printsys.mail.smtp import Carrier, Outcome, PermanentFailure, Sent, TemporaryFailure
 from printsys.ops.heartbeat import Trouble
-from printsys.wiring import House
+from printsys.services import House
 
 LOCK_PATIENCE_S = 30.0
 """Longer than a mail to a slow server takes."""

@@ -11,6 +11,7 @@ from flask_wtf import CSRFProtect
 
 from indexer.notices import Notices
 from printsys.config import ROOT, Settings
+from printsys.services import House, build
 from printsys.web import (
     api,
     attention,
@@ -31,7 +32,6 @@ from printsys.web import (
     words,
 )
 from printsys.web.house import EXTENSION
-from printsys.wiring import House, build
 
 WORKING_DAY = timedelta(hours=12)
 

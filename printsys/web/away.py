@@ -10,8 +10,8 @@ from printsys.domain.folder_moves import last_move
 from printsys.domain.workflow import steps_from
 from printsys.errors import PrintSysError
 from printsys.jobstore import Stored
+from printsys.services import House
 from printsys.web.history import sentence
-from printsys.wiring import House
 
 FILES = frozenset({EventType.FILE_ADDED, EventType.FILE_CHANGED, EventType.FILE_REMOVED})
 WAYS_ON = ("approve", "choose-file")

@@ -21,7 +21,7 @@ from printsys.domain.workflow import Step, steps_from
 from printsys.errors import MirrorDown, PrintSysError
 from printsys.jobstore import Stored
 from printsys.models3d.findings import Finding
-from printsys.wiring import House
+from printsys.services import House
 
 PAGE = 50
 MOST_FROM_FOLDERS = 500

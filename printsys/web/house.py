@@ -6,7 +6,7 @@ from typing import cast
 
 from flask import current_app
 
-from printsys.wiring import House
+from printsys.services import House
 
 EXTENSION = "house"
 

@@ -25,12 +25,12 @@ from printsys.jobstore.stored import is_deleted
 from printsys.models3d.findings import Finding
 from printsys.models3d.inspect import ModelFacts
 from printsys.ops import heartbeat
+from printsys.services import House
 from printsys.student_texts import reasons
 from printsys.web.cards import Card
 from printsys.web.forms_staff import ACTION_FORMS, ActionForm, form_for
 from printsys.web.history import MAIL_NAMES, history
 from printsys.web.words import amount, when
-from printsys.wiring import House
 
 HARMFUL = ("reject", "delete", "fail")
 BELOW = ("details", "resend-email", "choose-file", "override", "delete")

@@ -20,7 +20,7 @@ from printsys.domain.pending_work import owes_a_look, preview_name, previews, to
 from printsys.errors import DamagedJob, FileRefused, JobNotFound, MirrorDown, ModelTooHard, ModelUnreadable
 from printsys.jobstore import Stored
 from printsys.models3d import bounded
-from printsys.wiring import House
+from printsys.services import House
 
 MOST_PLACED = 20
 logger = logging.getLogger(__name__)

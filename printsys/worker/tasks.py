@@ -24,7 +24,7 @@ from printsys.mail.sender import Postman
 from printsys.mail.smtp import IDLE_S
 from printsys.ops.heartbeat import Pulse, beat
 from printsys.ops.shutdown import on_end
-from printsys.wiring import build
+from printsys.services import build
 from printsys.worker.failures import Sideline
 from printsys.worker.file_inspector import Workshop
 from printsys.worker.queue import QUEUE_DOWN, make_huey, queue_length, tell_outages_once

@@ -16,7 +16,7 @@ from printsys.domain.inputs import SubmitFacts, read_facts
 from printsys.domain.workflow import find_step
 from printsys.jobstore import Incoming, Stored
 from printsys.mail.sender import Postman
-from printsys.wiring import House, build
+from printsys.services import House, build
 from tests.mail.post import PostOffice, Server
 from tests.worlds import STAFF, STL, USUAL_FACTS
 

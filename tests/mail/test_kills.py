@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from printsys.config import Settings
-from printsys.wiring import House, build
+from printsys.services import House, build
 from tests.mail.conftest import mail_events, submit
 from tests.mail.post import PostOffice
 from tests.mail.test_worker import start_work, wait_until, working

@@ -21,7 +21,7 @@ from printsys.domain.job import Confirmation, Status
 from printsys.jobstore import Stored
 from printsys.mail.messages import Desk, Unsendable, letter, make_desk
 from printsys.mail.sender import Postman
-from printsys.wiring import House
+from printsys.services import House
 from tests.mail.conftest import act, mail_events, submit
 from tests.mail.post import PostOffice, html_of, link_in, text_of
 

@@ -20,7 +20,7 @@ from printsys.errors import StorageFailure
 from printsys.jobstore import JobStore, Stored
 from printsys.mail.sender import MAIL_PAUSES_S, Postman
 from printsys.mail.smtp import Outcome, Sent, deliver
-from printsys.wiring import House, build
+from printsys.services import House, build
 from tests.mail.conftest import act, impatient, later, mail_events, submit
 from tests.mail.post import PostOffice, Server
 

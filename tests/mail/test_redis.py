@@ -14,7 +14,7 @@ import pytest
 from printsys.config import Settings, load_settings
 from printsys.errors import ConfigError
 from printsys.ops import heartbeat
-from printsys.wiring import House, build
+from printsys.services import House, build
 from printsys.worker.tasks import THREADS, Worker, make_look
 from tests.mail.conftest import submit
 from tests.mail.post import PostOffice

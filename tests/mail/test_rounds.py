@@ -15,7 +15,7 @@ from printsys.domain.reminders import Patience
 from printsys.errors import ConfigError
 from printsys.jobstore import Stored
 from printsys.mail.sender import Postman
-from printsys.wiring import House
+from printsys.services import House
 from tests.mail.conftest import act, impatient, later, mail_events, submit
 from tests.mail.post import PostOffice, html_of, link_in, text_of
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from printsys.backoff import BackOff
 from printsys.config import Settings
 from printsys.ops import heartbeat
-from printsys.wiring import House
+from printsys.services import House
 from printsys.worker.failures import MOST_DEATHS, Sideline
 from printsys.worker.tasks import Worker
 from tests.mail.conftest import mail_events, submit

@@ -19,7 +19,7 @@ from printsys.config import ROOT, Settings
 from printsys.jobstore import Stored
 from printsys.ops import heartbeat
 from printsys.ops.heartbeat import Pulse
-from printsys.wiring import House, build
+from printsys.services import House, build
 from printsys.worker.tasks import THREADS, Worker, make_look
 from tests.mail.conftest import act, mail_events, submit
 from tests.mail.post import PATIENCE_S, PostOffice

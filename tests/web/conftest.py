@@ -23,9 +23,9 @@ from printsys.config import ROOT, load_settings
 from printsys.credentials import staff_password
 from printsys.domain.job import Status
 from printsys.jobstore import JobStore, Stored
+from printsys.services import House, build
 from printsys.web import create_app
 from printsys.web.limits import limiter
-from printsys.wiring import House, build
 from tests.fixtures_db import TEMPLATE, drop_database
 from tests.worlds import Clock, make_job, make_store
 

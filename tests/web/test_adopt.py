@@ -14,7 +14,7 @@ from indexer.reconcile import Reconciler
 from indexer.sweep import Sweeper
 from printsys.domain.job import Status
 from printsys.jobstore import Stored
-from printsys.wiring import House
+from printsys.services import House
 from tests.web.conftest import STL, token_in
 from tests.worlds import make_job
 

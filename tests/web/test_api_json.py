@@ -14,7 +14,7 @@ from indexer.schema import jobs
 from printsys.domain.job import Status
 from printsys.ops import heartbeat
 from printsys.ops.heartbeat import Pulse
-from printsys.wiring import House
+from printsys.services import House
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 

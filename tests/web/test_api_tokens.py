@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from printsys.credentials import api_tokens
 from printsys.errors import InvalidInput
-from printsys.wiring import House
+from printsys.services import House
 
 PLACES = ("/api/v1/jobs", "/api/v1/attention")
 

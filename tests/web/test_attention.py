@@ -14,7 +14,7 @@ from printsys.domain.emails import owed
 from printsys.domain.job import Status
 from printsys.errors import JobNotFound
 from printsys.jobstore import Stored
-from printsys.wiring import House
+from printsys.services import House
 from tests.web.conftest import token_in, tree
 from tests.worlds import act, make_job
 

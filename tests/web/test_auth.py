@@ -11,9 +11,9 @@ from werkzeug.security import generate_password_hash
 from werkzeug.test import TestResponse
 
 from printsys.credentials import staff_password
+from printsys.services import House
 from printsys.web import create_app
 from printsys.web.limits import limiter
-from printsys.wiring import House
 from tests.web.conftest import STAFF_PASSWORD, form_token, tree
 
 

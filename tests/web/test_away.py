@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from indexer.service import Service
 from printsys.domain.job import Status
-from printsys.wiring import House
+from printsys.services import House
 from tests.waiting import until
 from tests.web.conftest import token_in
 from tests.worlds import make_job

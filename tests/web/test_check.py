@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from printsys.assessment import upload_check
 from printsys.errors import ModelTooHard
 from printsys.models3d import bounded
-from printsys.wiring import House
+from printsys.services import House
 from tests.web.conftest import STL, form_token
 
 FLAT = (

@@ -21,9 +21,9 @@ from indexer.schema import create_engine
 from printsys.domain.events import Draft, EventType
 from printsys.domain.job import LIVE, Status
 from printsys.ops import disk_space
+from printsys.services import NO_DATABASE, House
 from printsys.web import create_app
 from printsys.web.words import STATUS_NAMES
-from printsys.wiring import NO_DATABASE, House
 from tests.web.conftest import FORM, STAFF_PASSWORD, STL, form_token, hidden_value, token_in
 from tests.worlds import act
 

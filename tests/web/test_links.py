@@ -15,8 +15,8 @@ from werkzeug.test import TestResponse
 
 from printsys.domain.job import Status
 from printsys.jobstore import Stored
+from printsys.services import House
 from printsys.student_texts import TEXTS
-from printsys.wiring import House
 from tests.web.conftest import form_token, tree
 from tests.worlds import act, make_job
 

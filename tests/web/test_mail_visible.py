@@ -14,7 +14,7 @@ from printsys.domain.job import Status, format_time
 from printsys.jobstore import JobStore, Stored
 from printsys.ops import heartbeat
 from printsys.ops.heartbeat import Pulse, Trouble
-from printsys.wiring import House
+from printsys.services import House
 from tests.web.conftest import form_token
 from tests.worlds import act, sync
 

@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from printsys.domain.emails import Mail
-from printsys.wiring import House
+from printsys.services import House
 
 
 def text(client: FlaskClient, path: str) -> str:

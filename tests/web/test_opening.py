@@ -7,8 +7,8 @@ from flask.testing import FlaskClient
 
 from opener.url import parse
 from printsys.domain.job import Status
+from printsys.services import House
 from printsys.web.opening import address
-from printsys.wiring import House
 from tests.web.conftest import token_in
 
 

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from printsys.domain.events import EventType
 from printsys.jobstore import Stored
-from printsys.wiring import House
+from printsys.services import House
 from printsys.worker.file_inspector import Workshop
 from tests.web.conftest import STL
 from tests.worlds import act

@@ -15,7 +15,7 @@ from indexer.sweep import Sweeper
 from printsys.domain.events import EventType
 from printsys.domain.job import Status
 from printsys.jobstore import Stored
-from printsys.wiring import House
+from printsys.services import House
 from printsys.worker.file_inspector import Workshop
 from tests.web.conftest import STL, hidden_value
 

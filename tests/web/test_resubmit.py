@@ -15,7 +15,7 @@ from indexer.check import check_storage
 from printsys.actions.intake import reprint
 from printsys.domain.job import Status
 from printsys.domain.workflow import resubmission_key
-from printsys.wiring import House
+from printsys.services import House
 from tests.web.conftest import FORM, STL, form_token, token_in
 from tests.worlds import act, sync
 

@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 
 from printsys.domain.job import Status
 from printsys.jobstore import Stored
-from printsys.wiring import House
+from printsys.services import House
 from tests.web.conftest import form_token
 from tests.worlds import act
 

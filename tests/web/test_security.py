@@ -16,8 +16,8 @@ from werkzeug.test import TestResponse
 
 from printsys.domain import workflow
 from printsys.domain.job import Status
+from printsys.services import House
 from printsys.web import create_app
-from printsys.wiring import House
 from tests.web.conftest import STL, form_token, tree
 
 # -- headers ----------------------------------------------------------------------------------------------------------

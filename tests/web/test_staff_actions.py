@@ -17,7 +17,7 @@ from printsys.domain import workflow
 from printsys.domain.folder_moves import drag
 from printsys.domain.job import Status
 from printsys.jobstore import Stored
-from printsys.wiring import House
+from printsys.services import House
 from tests.web.conftest import form_token, hidden_value, token_in, tree
 from tests.worlds import act
 

@@ -16,9 +16,9 @@ from indexer.schema import create_engine
 from printsys.domain.events import Draft, Event, EventType
 from printsys.domain.folder_moves import drag
 from printsys.domain.job import Status
+from printsys.services import NO_DATABASE, House
 from printsys.web import create_app
 from printsys.web.history import SENTENCES, sentence
-from printsys.wiring import NO_DATABASE, House
 from tests.web.conftest import STAFF_PASSWORD, form_token
 from tests.worlds import act, terms
 

@@ -13,8 +13,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from printsys.domain.job import Status
+from printsys.services import House
 from printsys.web.student import REMEMBERED, Submissions
-from printsys.wiring import House
 from tests.web.conftest import FORM, form_token, hidden_value, token_in, tree
 
 

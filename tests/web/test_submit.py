@@ -14,9 +14,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from printsys.domain.job import Status
+from printsys.services import House
 from printsys.web import create_app
 from printsys.web.limits import limiter
-from printsys.wiring import House
 from tests.web.conftest import FORM, STL, hidden_value, token_in
 from tests.worlds import act
 
