@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from indexer.check import check_storage
 from indexer.check_mirror import check_mirror
-from printsys.backup import take
+from printsys.backup import create
 from printsys.backup.vault import BackupDamaged, BackupFailed, BackupRefused, Vault
 from printsys.domain.job import Status
 from printsys.errors import PrintSysError, StorageOffline
@@ -131,10 +131,10 @@ def test_a_change_that_kept_size_and_time_within_a_tick_is_not_missed(
     path.write_bytes(b"G28 one")
     status = path.stat()
     with vault.open():
-        take.back_up(store, vault, {})
+        create.back_up(store, vault, {})
         path.write_bytes(b"G28 two")
         os.utime(path, ns=(status.st_mtime_ns, status.st_mtime_ns))
-        take.back_up(store, vault, {})
+        create.back_up(store, vault, {})
     files = next(unit.files for unit in vault.snapshot().units if unit.kind == "job")
     digest = next(kept.sha256 for name, kept in files.items() if name.endswith("part.gcode"))
     assert vault.path(digest).read_bytes() == b"G28 two"
@@ -244,7 +244,7 @@ def test_a_job_is_read_under_its_lock_and_nobody_waits_for_its_files(store: JobS
     age(store.layout.root)
     watched = Watched(vault.root, store.layout.lock(stored.id))
     with watched.open():
-        take.back_up(store, watched, {})
+        create.back_up(store, watched, {})
     assert watched.noted == [True]
     assert len(watched.copied) >= 3 and not any(watched.copied)
 
@@ -256,7 +256,7 @@ def test_a_job_that_moves_while_its_files_are_copied_is_in_the_backup_as_it_beca
     age(store.layout.root)
     watched = Watched(vault.root, store.layout.lock(stored.id), lambda: act(store, stored.id, "approve"))
     with watched.open():
-        assert take.back_up(store, watched, {}).jobs == 1
+        assert create.back_up(store, watched, {}).jobs == 1
     assert watched.noted == [True]
     assert [job_id for job_id, _ in elsewhere().ids()] == [stored.id]
     new = make_store(vault.root.parent / "new")
@@ -274,7 +274,7 @@ def test_a_move_that_waits_for_a_program_is_not_taken_for_a_drag_after_a_restore
     (in_the_way / "something").touch()
     assert act(store, stored.id, "approve").move_pending
     with vault.open():
-        take.back_up(store, vault, {})
+        create.back_up(store, vault, {})
     new = elsewhere()
     again = new.load(stored.id)
     assert again.move_pending and again.asked_by_hand is None
@@ -400,7 +400,7 @@ def test_a_forged_backup_writes_nothing_outside_of_storage(
 ) -> None:
     manage("backup", str(vault.root))
     unit = next(unit for unit in vault.snapshot().units if unit.kind == "job")
-    forged = take.Unit("job", unit.id, unit.place, {place: next(iter(unit.files.values()))})
+    forged = create.Unit("job", unit.id, unit.place, {place: next(iter(unit.files.values()))})
     vault.publish([forged.line()], store.clock())
     forged_name = next(name for name in vault.names() if len(vault.snapshot(name).units) == 1)
     manage.use(manage.place / "new")

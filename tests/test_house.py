@@ -30,6 +30,9 @@ ALLOWED_IMPORTS = {
     "indexer": "domain errors fs jobstore",
     "assessment": "config domain errors jobstore models3d slicers",
     "actions": "config domain errors jobstore indexer.index",
+    "reports": "domain errors jobstore indexer.queries",
+    "services": "actions config credentials errors indexer jobstore",
+    "backup": "config credentials domain errors fs jobstore",
 }
 """What each package may import besides itself. Packages without a row stand at the edge and may import any of these;
 nothing with a row may import them."""

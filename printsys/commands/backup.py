@@ -10,8 +10,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from printsys.backup import beside
-from printsys.backup.take import Report, back_up, refuse_places
+from printsys.backup import lab_files
+from printsys.backup.create import Report, back_up, refuse_places
 from printsys.backup.vault import Vault
 from printsys.commands.common import add_storage_argument, settings_from
 from printsys.commands.progress import add_progress_argument, progress_bar
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     with vault.open():
         damaged = vault.forget_damaged() if args.verify else []
         with progress_bar(args.progress, "Copying", "jobs") as progress:
-            report = back_up(store, vault, beside.files(settings, args.with_secrets), progress)
+            report = back_up(store, vault, lab_files.files(settings, args.with_secrets), progress)
         dropped = vault.forget_all_but(args.keep) if args.keep else []
     if args.json:
         print(json.dumps(asdict(report) | {"were_damaged": damaged, "dropped": dropped}, indent=2))

@@ -17,9 +17,9 @@ from filelock import FileLock, Timeout
 from indexer import migrate
 from indexer.rebuild import reindex
 from indexer.schema import create_engine
-from printsys.backup import beside
-from printsys.backup.put_back import Restored, put_back, put_beside, verify
-from printsys.backup.take import refuse_places
+from printsys.backup import lab_files
+from printsys.backup.create import refuse_places
+from printsys.backup.restore import Restored, put_back, put_beside, verify
 from printsys.backup.vault import BackupDamaged, Snapshot, Vault
 from printsys.commands.common import add_storage_argument, database, settings_from
 from printsys.commands.progress import add_progress_argument, progress_bar
@@ -69,7 +69,7 @@ def _restore(settings: Settings, args: argparse.Namespace, vault: Vault, snapsho
         told = put_back(vault, snapshot, settings.storage, remembered, damaged, progress)
     written = []
     for kind in ("lab", "secrets") if args.with_secrets else ("lab",):
-        written += put_beside(vault, snapshot, kind, beside.targets(settings)[kind], damaged)
+        written += put_beside(vault, snapshot, kind, lab_files.targets(settings)[kind], damaged)
     _reindex(settings)
     print(_as_json(told, written) if args.json else _in_words(told, written))
     for name in told.damaged:
