@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from indexer.attention import facts_missing, mail_failed, missing_job, price_differs
 from indexer.check_mirror import check_mirror
 from indexer.findings import BEGIN_ANEW, Finding
-from indexer.folders import not_a_job
+from indexer.read_folder import not_a_job
 from indexer.rebuild import Progress, duplicate
 from printsys import fs
 from printsys.domain.events import sha256

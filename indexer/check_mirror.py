@@ -9,10 +9,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from indexer import folders, rows
+from indexer import read_folder, rows
+from indexer.connection import reading
 from indexer.findings import Finding
 from indexer.index import SAME
-from indexer.reach import reading
 from indexer.schema import events, files, job_counts, jobs
 from printsys.errors import JobNotFound
 from printsys.jobstore import JobStore
@@ -91,7 +91,7 @@ def _wrong(store: JobStore, places: list[Path], it: _Mirrored) -> list[str]:
     place = next((place for place in places if layout.relative(place) == it.values["folder"]), None)
     if place is None:
         return ["folder"]
-    found = folders.read_proven(layout, place)
+    found = read_folder.read_proven(layout, place)
     if found is None:
         return []
     expected = rows.job_row(found, change_no=0)

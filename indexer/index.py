@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from indexer import rows
+from indexer.connection import writing
 from indexer.findings import Finding
-from indexer.reach import writing
 from indexer.rows import Found, Row
 from indexer.schema import attention, events, files, job_counts, jobs
 from printsys.jobstore import Layout, Stored

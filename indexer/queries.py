@@ -10,10 +10,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from indexer.connection import reading
 from indexer.findings import Finding
-from indexer.reach import reading
 from indexer.schema import attention, events, files, job_counts, jobs, mirror_state
-from indexer.words import search_query
+from indexer.search_text import search_query
 from printsys.domain.emails import CLOSING
 from printsys.domain.events import EventType
 from printsys.domain.job import LIVE, SUPERSEDED, Document, Status

@@ -16,11 +16,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from indexer import bulk, folders, index
+from indexer import bulk, index, read_folder
 from indexer.attention import missing_job
+from indexer.connection import next_change, reading
 from indexer.findings import Finding
 from indexer.index import EVERYTHING
-from indexer.reach import next_change, reading
 from indexer.rows import Found
 from indexer.schema import jobs, mirror_state
 from printsys.domain.events import Event
@@ -171,17 +171,17 @@ def _ahead(pool: Executor, root: Path, chunks: Iterable[Sequence[Path]]) -> Iter
 
 def _read_proven(root: Path, chunk: Sequence[Path]) -> list[bulk.Lines | None]:
     layout, now_ns = Layout(root), time.time_ns()
-    ones = (folders.read_proven(layout, folder) for folder in chunk)
+    ones = (read_folder.read_proven(layout, folder) for folder in chunk)
     return [_quiet(layout, one, now_ns) if one is not None else None for one in ones]
 
 
 def _quiet(layout: Layout, one: Found, now_ns: int) -> bulk.Lines:
     """Most folders are as their record says: the sweep that follows need not look into them once more."""
-    return bulk.lines(replace(one, signature=folders.quiet_listing(layout, one, now_ns)))
+    return bulk.lines(replace(one, signature=read_folder.quiet_listing(layout, one, now_ns)))
 
 
 def _read_with_care(store: JobStore, folder: Path) -> bulk.Lines | Finding | None:
-    one = folders.read(store, folder)
+    one = read_folder.read(store, folder)
     return bulk.lines(one) if isinstance(one, Found) else one
 
 
@@ -197,7 +197,7 @@ def _look_again(store: JobStore, connection: sa.Connection, ids: Iterable[str], 
 
 def _as_the_store_finds_it(store: JobStore, job_id: str) -> Found | Finding | None:
     try:
-        return folders.read(store, store.find(job_id))
+        return read_folder.read(store, store.find(job_id))
     except JobNotFound:
         return None
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from indexer.words import search_vector
+from indexer.search_text import search_vector
 from printsys.domain import emails
 from printsys.domain.events import Event, sha256
 from printsys.domain.job import Document, format_time, metadata_bytes

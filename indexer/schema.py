@@ -49,7 +49,7 @@ jobs = sa.Table(
     sa.Column("log_size", sa.BigInteger, nullable=False, comment="bytes of events.jsonl"),
     sa.Column("signature", sa.Text, comment="the folder's listing when it was last reconciled; unknown: look again"),
     sa.Column("document", JSONB, nullable=False),
-    sa.Column("words", TSVECTOR, nullable=False, comment="what a search finds, see indexer/words.py"),
+    sa.Column("words", TSVECTOR, nullable=False, comment="what a search finds, see indexer/search_text.py"),
     sa.Column("change_no", sa.BigInteger, nullable=False, comment="mirror_state.changes when the row was written"),
 )
 sa.Index("jobs_by_status", jobs.c.status, jobs.c.status_since.desc(), jobs.c.id)

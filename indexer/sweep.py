@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from indexer import check, folders, index, rows
+from indexer import check, index, read_folder, rows
 from indexer.attention import for_people, missing_job, move_waits
+from indexer.connection import reading, writing
 from indexer.findings import BEGIN_ANEW, Finding
 from indexer.index import Mirror
-from indexer.reach import reading, writing
 from indexer.rebuild import Progress, Report, duplicate, reindex
 from indexer.reconcile import Outcome, Reconciler
 from indexer.schema import attention, jobs, mirror_state
@@ -206,7 +206,7 @@ class Sweeper:
         try:
             job_id = id_inside(folder)
             if job_id is None:
-                return folders.not_a_job(place, folder) if folder.exists() else None
+                return read_folder.not_a_job(place, folder) if folder.exists() else None
             first = self.store.find(job_id, near=folder)
             if first != folder:  # or the job has just moved on
                 return duplicate(job_id, place, self.store.layout.relative(first)) if folder.exists() else None

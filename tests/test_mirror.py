@@ -20,9 +20,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from indexer import index, migrate, rows
+from indexer.connection import forget_failure, reading, writing
 from indexer.index import CHANNEL, Mirror
 from indexer.queries import Queries
-from indexer.reach import forget_failure, reading, writing
 from indexer.schema import create_engine, jobs, metadata
 from indexer.service import Service
 from printsys.domain import emails

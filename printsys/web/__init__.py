@@ -9,7 +9,7 @@ from flask import Flask, request
 from flask_bootstrap import Bootstrap5
 from flask_wtf import CSRFProtect
 
-from indexer.notices import Notices
+from indexer.notifications import Notices
 from printsys.config import ROOT, Settings
 from printsys.services import House, build
 from printsys.web import (

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from flask import Blueprint, Response, current_app
 from flask.typing import ResponseReturnValue
 
-from indexer.notices import Notices
+from indexer.notifications import Notices
 from printsys.web.auth import login_required
 
 pages = Blueprint("live", __name__)

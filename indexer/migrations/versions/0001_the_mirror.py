@@ -96,7 +96,9 @@ def upgrade() -> None:
             "signature", sa.Text(), comment="the folder's listing when it was last reconciled; unknown: look again"
         ),
         sa.Column("document", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("words", postgresql.TSVECTOR(), nullable=False, comment="what a search finds, see indexer/words.py"),
+        sa.Column(
+            "words", postgresql.TSVECTOR(), nullable=False, comment="what a search finds, see indexer/search_text.py"
+        ),
         sa.Column(
             "change_no", sa.BigInteger(), nullable=False, comment="mirror_state.changes when the row was written"
         ),
