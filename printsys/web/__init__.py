@@ -12,26 +12,10 @@ from flask_wtf import CSRFProtect
 from indexer.notifications import Notices
 from printsys.config import ROOT, Settings
 from printsys.services import House, build
-from printsys.web import (
-    api,
-    attention,
-    auth,
-    check,
-    errors,
-    health,
-    limits,
-    live,
-    mails,
-    opening,
-    pictures,
-    resubmit,
-    retention,
-    security,
-    staff,
-    student,
-    words,
-)
-from printsys.web.house import EXTENSION
+from printsys.web import api, auth, errors, filters, health, limits, live, security
+from printsys.web.services import EXTENSION
+from printsys.web.staff import archive, attention, files, job, mails, opening
+from printsys.web.student import resubmit, submit, upload_check
 
 WORKING_DAY = timedelta(hours=12)
 
@@ -63,18 +47,18 @@ def create_app(house: House) -> Flask:
     Bootstrap5(app)
     CSRFProtect(app)
     limits.init(app)
-    for part in (security, errors, words):
+    for part in (security, errors, filters):
         part.init(app)
     for room in (
-        student,
-        check,
+        submit,
+        upload_check,
         resubmit,
         auth,
-        staff,
-        pictures,
+        job,
+        files,
         opening,
         attention,
-        retention,
+        archive,
         mails,
         api,
         live,

@@ -15,8 +15,8 @@ from printsys.domain.job import Status, format_time, plain
 from printsys.errors import InvalidInput
 from printsys.jobstore.jsontext import decode
 from printsys.web.auth import login_or_token_required
-from printsys.web.cards import PAGE
-from printsys.web.house import house
+from printsys.web.services import house
+from printsys.web.staff.job_list import PAGE
 
 pages = Blueprint("api", __name__, url_prefix="/api/v1")
 MOST = 500

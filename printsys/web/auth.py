@@ -12,8 +12,8 @@ from flask.typing import ResponseReturnValue
 
 from printsys.credentials import api_tokens, staff_password
 from printsys.domain.events import STAFF
-from printsys.web.house import house
 from printsys.web.limits import LOGIN, limiter
+from printsys.web.services import house
 
 pages = Blueprint("auth", __name__)
 

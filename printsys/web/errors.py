@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 from printsys import errors as e
 from printsys.ops.disk_space import shortages
 from printsys.web.auth import is_staff
-from printsys.web.house import house
+from printsys.web.services import house
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,10 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 
 def _csrf(error: CSRFError) -> ResponseReturnValue:
     """A form that lay open for too long. The student's form comes back as it was typed."""
-    from printsys.web import resubmit, student
+    from printsys.web.student import resubmit, submit
 
     if request.endpoint == "student.submit_post":
-        return student.again_after_pause()
+        return submit.again_after_pause()
     if request.endpoint == "resubmit.send" and (page := resubmit.again_after_pause()) is not None:
         return page
     face = Face(400, "This page was open for too long", "Please go back, reload the page, and send it again.")

@@ -7,8 +7,8 @@ from flask.typing import ResponseReturnValue
 
 from printsys.errors import MirrorDown, StorageOffline
 from printsys.ops.disk_space import shortages
-from printsys.web.house import house
-from printsys.web.mail_state import MailState, mail_state
+from printsys.web.services import house
+from printsys.web.staff.mail_state import MailState, mail_state
 
 pages = Blueprint("health", __name__)
 

@@ -6,7 +6,7 @@ from flask import Flask
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 
-from printsys.web.house import house
+from printsys.web.services import house
 
 LOGIN = "10 per minute"
 limiter = Limiter(get_remote_address, storage_uri="memory://")

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask, Request, Response, request
 
-from printsys.web.house import house
+from printsys.web.services import house
 
 POLICY = "; ".join([
     "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "font-src 'self'",

@@ -23,7 +23,7 @@ from printsys.domain.job import LIVE, Status
 from printsys.ops import disk_space
 from printsys.services import NO_DATABASE, House
 from printsys.web import create_app
-from printsys.web.words import STATUS_NAMES
+from printsys.web.filters import STATUS_NAMES
 from tests.web.conftest import FORM, STAFF_PASSWORD, STL, form_token, hidden_value, token_in
 from tests.worlds import act
 

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from opener.url import parse
 from printsys.domain.job import Status
 from printsys.services import House
-from printsys.web.opening import address
+from printsys.web.staff.opening import address
 from tests.web.conftest import token_in
 
 

@@ -80,7 +80,7 @@ def test_what_is_no_job_of_the_page_is_refused_in_words(staff: FlaskClient) -> N
 def test_more_than_can_be_counted_for_a_page_are_said_to_be_more(
     staff: FlaskClient, make: MakeJob, house: House, monkeypatch
 ) -> None:
-    monkeypatch.setattr("printsys.web.retention.COUNTED", 1)
+    monkeypatch.setattr("printsys.web.staff.archive.COUNTED", 1)
     make(Status.REJECTED, ago=LONG_AGO)
     assert "1 job ended" in page(staff, "/dashboard")
     make(Status.REJECTED, ago=LONG_AGO)

@@ -18,7 +18,7 @@ from printsys.domain.folder_moves import drag
 from printsys.domain.job import Status
 from printsys.services import NO_DATABASE, House
 from printsys.web import create_app
-from printsys.web.history import SENTENCES, sentence
+from printsys.web.staff.history import SENTENCES, sentence
 from tests.web.conftest import STAFF_PASSWORD, form_token
 from tests.worlds import act, terms
 

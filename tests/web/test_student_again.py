@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from printsys.domain.job import Status
 from printsys.services import House
-from printsys.web.student import REMEMBERED, Submissions
+from printsys.web.student.submit import REMEMBERED, Submissions
 from tests.web.conftest import FORM, form_token, hidden_value, token_in, tree
 
 

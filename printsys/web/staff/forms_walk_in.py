@@ -10,7 +10,7 @@ from wtforms import EmailField, HiddenField, IntegerField, RadioField, SelectFie
 
 from printsys.config import Lab
 from printsys.domain.naming import COLOR_LENGTH, camel
-from printsys.web.forms import Choice, each
+from printsys.web.student.forms import Choice, each
 
 UNKNOWN = Choice("", "Not known")
 

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from printsys.actions.archiving import FINAL, archive, ended_before
 from printsys.errors import InvalidInput, MirrorDown
 from printsys.web.auth import current_actor, login_required
-from printsys.web.house import house
+from printsys.web.services import house
 
 pages = Blueprint("retention", __name__)
 PAGE = 100

@@ -11,7 +11,7 @@ from printsys.domain.inputs import DeleteFacts, NoFacts
 from printsys.errors import InvalidInput, JobNotFound
 from printsys.jobstore import Stored
 from printsys.web.auth import current_actor
-from printsys.web.house import house
+from printsys.web.services import house
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from printsys.mail.messages import Desk, letter, make_desk
 from printsys.mail.samples import sample
 from printsys.mail.templates import TEMPLATES
 from printsys.web.auth import login_required
-from printsys.web.house import house
 from printsys.web.security import POLICY
+from printsys.web.services import house
 
 pages = Blueprint("mails", __name__, url_prefix="/dashboard/mails")
 NAMES = {

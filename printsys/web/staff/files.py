@@ -11,8 +11,8 @@ from printsys.domain.pending_work import MODELS, kind_of
 from printsys.errors import FileRefused, JobNotFound, ModelTooHard, ModelUnreadable
 from printsys.models3d import bounded
 from printsys.web.auth import login_required
-from printsys.web.house import house
 from printsys.web.security import POLICY
+from printsys.web.services import house
 
 pages = Blueprint("pictures", __name__, url_prefix="/dashboard/jobs")
 PREVIEW = re.compile(r"[0-9a-f]{16}\.png")

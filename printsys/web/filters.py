@@ -14,7 +14,7 @@ from printsys.domain.job import Status
 from printsys.models3d.findings import size_text
 from printsys.student_texts import TEXTS
 from printsys.web.auth import is_staff
-from printsys.web.house import house
+from printsys.web.services import house
 from printsys.wording import amount, money
 
 STATUS_NAMES = {

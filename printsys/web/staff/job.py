@@ -18,17 +18,17 @@ from printsys.errors import InvalidInput, JobNotFound, PrintSysError, StaleJob, 
 from printsys.jobstore import Stored
 from printsys.jobstore.files import printable
 from printsys.jobstore.store import require_current
-from printsys.web import retention
 from printsys.web.auth import current_actor, login_required
-from printsys.web.cards import Card, shelf
 from printsys.web.errors import face_of
-from printsys.web.forms import with_errors
-from printsys.web.forms_staff import form_for
-from printsys.web.history import history
-from printsys.web.house import house
-from printsys.web.job_page import HARMFUL, job_page, label, sends
-from printsys.web.mail_state import mail_state
-from printsys.web.words import amount, money, status_name
+from printsys.web.filters import amount, money, status_name
+from printsys.web.services import house
+from printsys.web.staff import archive
+from printsys.web.staff.forms import form_for
+from printsys.web.staff.history import history
+from printsys.web.staff.job_list import Card, shelf
+from printsys.web.staff.job_page import HARMFUL, job_page, label, sends
+from printsys.web.staff.mail_state import mail_state
+from printsys.web.student.forms import with_errors
 
 pages = Blueprint("staff", __name__, url_prefix="/dashboard")
 
@@ -47,7 +47,7 @@ def dashboard() -> ResponseReturnValue:
     status = Status(wanted) if wanted in set(Status) else None
     found = shelf(house(), status, q, max(1, request.args.get("page", 1, type=int)))
     missed = bool(house().store.away().lines)
-    more = {"LIVE": LIVE, "missed": missed, "mail": mail_state(), "kept_long_enough": retention.count()}
+    more = {"LIVE": LIVE, "missed": missed, "mail": mail_state(), "kept_long_enough": archive.count()}
     return render_template("staff/dashboard.html", shelf=found, q=q, **more)
 
 

@@ -10,8 +10,8 @@ from printsys.domain.job import format_time
 from printsys.errors import MirrorDown
 from printsys.ops import heartbeat
 from printsys.ops.heartbeat import Pulse, Trouble
-from printsys.web.house import house
-from printsys.web.words import ago, when
+from printsys.web.filters import ago, when
+from printsys.web.services import house
 
 LATE = timedelta(minutes=30)
 """A mail that waits longer is worth a word: the server's first few refusals are tried again sooner."""
@@ -29,11 +29,11 @@ class MailState:
 
     @property
     def is_working(self) -> bool:
-        return self.pulse is not None and self.pulse.is_alive(self.now)
+        return self.heartbeat is not None and self.heartbeat.is_alive(self.now)
 
     @property
     def is_without_queue(self) -> bool:
-        return self.is_working and self.pulse is not None and self.pulse.queue is None
+        return self.is_working and self.heartbeat is not None and self.heartbeat.queue is None
 
     @property
     def is_late(self) -> bool:
@@ -44,15 +44,15 @@ class MailState:
         """Sentences for staff, the gravest first."""
         found = []
         if not self.is_working:
-            since = f" since {when(self.pulse.at)}" if self.pulse else ""
+            since = f" since {when(self.heartbeat.at)}" if self.heartbeat else ""
             found.append(f"The worker has not been seen{since}: e-mails wait until it runs. None is lost.")
         elif self.is_without_queue:
             found.append(
                 "The task queue (the Redis of REDIS_URL, or queue.db in the instance) is down: "
                 "e-mails wait until it is back. None is lost."
             )
-        elif self.pulse and self.pulse.trying:
-            found.append(f"E-mail is held up and tried again. The last answer was: {self.pulse.trying[-1].words}")
+        elif self.heartbeat and self.heartbeat.trying:
+            found.append(f"E-mail is held up and tried again. The last answer was: {self.heartbeat.trying[-1].words}")
         elif self.is_late:
             found.append(f"The oldest e-mail has been waiting for {ago(self.oldest)}.")
         return found
@@ -60,7 +60,7 @@ class MailState:
     @property
     def given_up(self) -> tuple[Trouble, ...]:
         """Jobs whose files are looked into only if somebody asks, each with what went wrong."""
-        return self.pulse.sidelined if self.pulse else ()
+        return self.heartbeat.sidelined if self.heartbeat else ()
 
     @property
     def summary(self) -> str:
@@ -78,7 +78,7 @@ class MailState:
     @property
     def at_work(self) -> str:
         """How much lies before the worker, and what its last e-mail met with; empty where `troubles` says more."""
-        beat = self.pulse
+        beat = self.heartbeat
         if beat is None or beat.queue is None or not self.is_working:
             return ""
         tasks = {0: "no task waits", 1: "1 task waits"}.get(beat.queue, f"{beat.queue} tasks wait")
@@ -89,7 +89,7 @@ class MailState:
 
     def as_json(self) -> dict[str, Any]:
         """For /healthz: public, so no names and no addresses."""
-        beat = self.pulse
+        beat = self.heartbeat
         error = beat.error if beat else None
         return {
             "owed": self.owed,

@@ -27,10 +27,10 @@ from printsys.models3d.inspect import ModelFacts
 from printsys.ops import heartbeat
 from printsys.services import House
 from printsys.student_texts import reasons
-from printsys.web.cards import Card
-from printsys.web.forms_staff import ACTION_FORMS, ActionForm, form_for
-from printsys.web.history import MAIL_NAMES, history
-from printsys.web.words import amount, when
+from printsys.web.filters import amount, when
+from printsys.web.staff.forms import ACTION_FORMS, ActionForm, form_for
+from printsys.web.staff.history import MAIL_NAMES, history
+from printsys.web.staff.job_list import Card
 
 HARMFUL = ("reject", "delete", "fail")
 BELOW = ("details", "resend-email", "choose-file", "override", "delete")

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from printsys.domain.events import Event, EventType
-from printsys.web.house import house
-from printsys.web.words import actor as actor_name
-from printsys.web.words import money, status_name
+from printsys.web.filters import actor as actor_name
+from printsys.web.filters import money, status_name
+from printsys.web.services import house
 
 Data = dict[str, Any]
 MAIL_NAMES = {

@@ -10,12 +10,12 @@ from printsys.actions import intake
 from printsys.domain.inputs import WalkInFacts, read_facts
 from printsys.errors import InvalidInput, MirrorDown, PrintSysError
 from printsys.web.auth import current_actor, login_or_token_required, login_required
-from printsys.web.away import while_away
 from printsys.web.errors import face_of
-from printsys.web.fixes import FIXES
-from printsys.web.forms import with_errors
-from printsys.web.forms_walk_in import WalkInForm
-from printsys.web.house import house
+from printsys.web.services import house
+from printsys.web.staff.fixes import FIXES
+from printsys.web.staff.forms_walk_in import WalkInForm
+from printsys.web.staff.missed import while_away
+from printsys.web.student.forms import with_errors
 
 pages = Blueprint("attention", __name__)
 

@@ -11,7 +11,7 @@ from printsys.domain.workflow import steps_from
 from printsys.errors import PrintSysError
 from printsys.jobstore import Stored
 from printsys.services import House
-from printsys.web.history import sentence
+from printsys.web.staff.history import sentence
 
 FILES = frozenset({EventType.FILE_ADDED, EventType.FILE_CHANGED, EventType.FILE_REMOVED})
 WAYS_ON = ("approve", "choose-file")

@@ -27,11 +27,11 @@ from printsys.errors import (
 )
 from printsys.jobstore import Incoming, Stored
 from printsys.student_texts import WAY, reasons
-from printsys.web.check import checked_files, checked_job
-from printsys.web.forms import SubmitForm, with_errors
-from printsys.web.house import house
 from printsys.web.limits import limiter, no_submit_limit, submit_limit
-from printsys.web.uploads import digests, incoming_files
+from printsys.web.services import house
+from printsys.web.student.forms import SubmitForm, with_errors
+from printsys.web.student.upload_check import checked_files, checked_job
+from printsys.web.student.uploads import digests, incoming_files
 
 pages = Blueprint("student", __name__)
 logger = logging.getLogger(__name__)

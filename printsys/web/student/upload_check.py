@@ -14,9 +14,9 @@ from printsys.assessment import upload_check
 from printsys.assessment.upload_check import SCRATCH, Checked, Looked, judge, look_into
 from printsys.errors import JobNotFound
 from printsys.jobstore import Stored
-from printsys.web.house import house
 from printsys.web.limits import limiter, no_submit_limit, submit_limit
-from printsys.web.uploads import incoming_files
+from printsys.web.services import house
+from printsys.web.student.uploads import incoming_files
 
 pages = Blueprint("check", __name__)
 

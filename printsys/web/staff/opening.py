@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from printsys.domain.events import Draft, EventType
 from printsys.web.auth import current_actor, login_required
-from printsys.web.house import house
+from printsys.web.services import house
 
 pages = Blueprint("opening", __name__, url_prefix="/dashboard")
 SCHEME = "printsys"

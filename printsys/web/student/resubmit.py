@@ -13,10 +13,10 @@ from printsys.assessment.model_findings import found_in
 from printsys.domain.job import Job
 from printsys.errors import InvalidInput, StorageFailure, StorageOffline, TokenInvalid, TokenUsed
 from printsys.student_texts import reasons
-from printsys.web.forms import SubmitForm, with_errors
-from printsys.web.house import house
 from printsys.web.limits import limiter, no_submit_limit, submit_limit
-from printsys.web.student import NOT_STORED, PAUSED, read_request
+from printsys.web.services import house
+from printsys.web.student.forms import SubmitForm, with_errors
+from printsys.web.student.submit import NOT_STORED, PAUSED, read_request
 
 pages = Blueprint("resubmit", __name__)
 logger = logging.getLogger(__name__)

@@ -27,8 +27,8 @@ from printsys.domain.job import Job, Status, plain
 from printsys.errors import InvalidInput
 from printsys.jobstore import Stored
 from printsys.jobstore.files import Seen, printable
-from printsys.web.forms import Choice, each
-from printsys.web.words import ago, local, size, status_name
+from printsys.web.filters import ago, local, size, status_name
+from printsys.web.student.forms import Choice, each
 
 DECIMAL = {"inputmode": "decimal", "autocomplete": "off"}
 
