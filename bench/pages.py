@@ -33,7 +33,7 @@ from printsys.config import load_settings  # noqa: E402
 from printsys.credentials import staff_password  # noqa: E402
 from printsys.domain.job import Status  # noqa: E402
 from printsys.ops.postgres import embedded_postgres  # noqa: E402
-from printsys.services import House, build  # noqa: E402
+from printsys.services import Services, build_services  # noqa: E402
 from printsys.web import create_app  # noqa: E402
 from tests.crowds import make_crowd  # noqa: E402
 from tests.web.conftest import FORM, STAFF_PASSWORD, hidden_value, token_in  # noqa: E402
@@ -43,7 +43,7 @@ UPLOAD_BYTES = 50_000_000
 LIVE_SHARE = 20  # one job in so many is in Uploaded, the rest is in Archived
 
 
-def open_house(place: Path, url: str) -> House:
+def open_house(place: Path, url: str) -> Services:
     settings = load_settings(
         {
             "PRINTSYS_STORAGE": str(place / "storage"),
@@ -55,9 +55,9 @@ def open_house(place: Path, url: str) -> House:
         place,
     )
     staff_password.choose(settings, STAFF_PASSWORD)
-    house = build(settings, look=lambda job_id: None)
-    house.store.layout.make()
-    return house
+    services = build_services(settings, enqueue=lambda job_id: None)
+    services.store.layout.make()
+    return services
 
 
 def staff_of(app: Flask) -> FlaskClient:
@@ -67,10 +67,10 @@ def staff_of(app: Flask) -> FlaskClient:
     return client
 
 
-def add_jobs(house: House, count: int) -> None:
-    make_crowd(house.store, count // LIVE_SHARE, Status.UPLOADED)
-    make_crowd(house.store, count - count // LIVE_SHARE, Status.ARCHIVED)
-    reindex(house.store, house.mirror.engine)
+def add_jobs(services: Services, count: int) -> None:
+    make_crowd(services.store, count // LIVE_SHARE, Status.UPLOADED)
+    make_crowd(services.store, count - count // LIVE_SHARE, Status.ARCHIVED)
+    reindex(services.store, services.mirror.engine)
 
 
 def page_time(client: FlaskClient, path: str) -> float:
@@ -141,17 +141,17 @@ def main(count: int) -> None:
     try:
         with embedded_postgres(place / "instance") as url:
             migrate.upgrade(url)
-            house = open_house(place, url)
-            app = create_app(house)
+            services = open_house(place, url)
+            app = create_app(services)
             compare_uploads(app, place)
             client = staff_of(app)
-            add_jobs(house, FEW)
+            add_jobs(services, FEW)
             few = page_time(client, "/dashboard")
-            add_jobs(house, count - FEW)
+            add_jobs(services, count - FEW)
             many = page_time(client, "/dashboard")
             times = f"{many / few:.2f} times"
             print(f"dashboard at {count} jobs: {many * 1000:.1f} ms, at {FEW}: {few * 1000:.1f} ms: {times}")
-            house.mirror.engine.dispose()
+            services.mirror.engine.dispose()
     finally:
         shutil.rmtree(place, ignore_errors=True)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from indexer.findings import Finding
+from indexer.findings import AttentionItem
 from printsys.domain.emails import given_up
 from printsys.domain.estimates import open_difference
 from printsys.domain.events import Event
@@ -25,50 +25,52 @@ BY_THEMSELVES = frozenset({"finish", "accept-edit", "record-move"})
 """Fixes that the system carries out by itself: what has no others needs nobody."""
 
 
-def needs_a_person(finding: Finding) -> bool:
+def needs_a_person(finding: AttentionItem) -> bool:
     return not finding.fixes or bool(set(finding.fixes) - BY_THEMSELVES)
 
 
-def facts_missing(job: Job, events: Sequence[Event], place: str) -> Iterator[Finding]:
+def facts_missing(job: Job, events: Sequence[Event], place: str) -> Iterator[AttentionItem]:
     """What a move by hand skipped, and nobody has filled in since."""
     missing = still_missing(job, events)
     if missing:
         words = " and ".join(MISSING_WORDS[fact] for fact in missing)
         undo = ("undo-move",) if last_move(events) else ()
         sentence = f"{job.student.name}'s job was moved to {job.status} by hand, without {words}."
-        yield Finding("facts-missing", job.id, place, sentence, ("supply", *undo, "accept-move"))
+        yield AttentionItem("facts-missing", job.id, place, sentence, ("supply", *undo, "accept-move"))
 
 
-def price_differs(job: Job, events: Sequence[Event], place: str) -> Iterator[Finding]:
+def price_differs(job: Job, events: Sequence[Event], place: str) -> Iterator[AttentionItem]:
     """A file that was sliced after the student agreed says something else than was agreed."""
     read = open_difference(job, events)
     if read is not None:
         name, told = str(read.data.get("name")), " and ".join(str(one) for one in read.data["differences"])
         sentence = f"{name} of {job.student.name}'s job differs from what was agreed: {told}. The agreed price stays."
-        yield Finding("price-differs", job.id, place, sentence, ("keep-price",), name)
+        yield AttentionItem("price-differs", job.id, place, sentence, ("keep-price",), name)
 
 
-def mail_failed(job: Job, events: Sequence[Event], place: str) -> Iterator[Finding]:
+def mail_failed(job: Job, events: Sequence[Event], place: str) -> Iterator[AttentionItem]:
     """E-mails that were given up and that the student still waits for, with the mail server's own words."""
     failed = given_up(events, job.status)
     if failed:
         told = "; ".join(f"“{one.mail}” to {one.to}: {one.answer}" for one in failed)
         sentence = f"{job.student.name} did not get our e-mail {told}"
-        yield Finding("mail-failed", job.id, place, sentence, ("resend-mail", "change-address"))
+        yield AttentionItem("mail-failed", job.id, place, sentence, ("resend-mail", "change-address"))
 
 
-def move_waits(layout: Layout, stored: Stored) -> Iterator[Finding]:
+def move_waits(layout: Layout, stored: Stored) -> Iterator[AttentionItem]:
     """A folder that cannot be moved yet, with what holds it."""
     if stored.move_pending is not None:
         place = layout.relative(stored.folder)
-        yield Finding("move-pending", stored.id, place, f"Job {stored.id}: {stored.move_pending}.", ("retry-move",))
+        yield AttentionItem(
+            "move-pending", stored.id, place, f"Job {stored.id}: {stored.move_pending}.", ("retry-move",)
+        )
 
 
-def missing_job(job_id: str, told: Mapping[str, object]) -> Finding:
+def missing_job(job_id: str, told: Mapping[str, object]) -> AttentionItem:
     name, folder = told.get("student_name") or "Somebody", told.get("folder")
     sentence = f"The folder of {name}'s job ({folder}) is gone. It comes back here when the folder does."
-    return Finding("job-missing", job_id, str(folder), sentence, ("forget-job",))
+    return AttentionItem("job-missing", job_id, str(folder), sentence, ("forget-job",))
 
 
-def for_people(findings: Iterable[Finding]) -> list[Finding]:
+def for_people(findings: Iterable[AttentionItem]) -> list[AttentionItem]:
     return [one for one in findings if needs_a_person(one)]

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from indexer import rows
-from indexer.findings import BEGIN_ANEW, Finding
-from indexer.rows import Found
+from indexer.findings import BEGIN_ANEW, AttentionItem
+from indexer.rows import JobRecord
 from indexer.schema import REBUILT, events, files, jobs
 
 SCHEMA = "printsys_fresh"
@@ -33,7 +33,7 @@ class Lines:
     files: str
 
 
-def lines(it: Found) -> Lines:
+def lines(it: JobRecord) -> Lines:
     return Lines(
         it.id,
         it.folder,
@@ -77,7 +77,7 @@ def fresh(connection: sa.Connection) -> Iterator[None]:
     connection.execute(sa.text(f'SET LOCAL search_path TO "{old}"'))
 
 
-def copy(connection: sa.Connection, ready: Sequence[Lines]) -> list[Finding]:
+def copy(connection: sa.Connection, ready: Sequence[Lines]) -> list[AttentionItem]:
     """COPY these jobs. One that PostgreSQL refuses is told, and keeps no other from coming in."""
     if not ready:
         return []
@@ -91,7 +91,7 @@ def copy(connection: sa.Connection, ready: Sequence[Lines]) -> list[Finding]:
             return copy(connection, ready[:half]) + copy(connection, ready[half:])
         reason = str(error).splitlines()[0]
         sentence = f"The record in {ready[0].folder} cannot be mirrored: {reason}."
-        return [Finding("unreadable", ready[0].job_id, ready[0].folder, sentence, BEGIN_ANEW)]
+        return [AttentionItem("unreadable", ready[0].job_id, ready[0].folder, sentence, BEGIN_ANEW)]
     return []
 
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from indexer.attention import facts_missing, mail_failed, missing_job, price_differs
 from indexer.check_mirror import check_mirror
-from indexer.findings import BEGIN_ANEW, Finding
+from indexer.findings import BEGIN_ANEW, AttentionItem
 from indexer.read_folder import not_a_job
 from indexer.rebuild import Progress, duplicate
 from printsys import fs
@@ -35,12 +35,14 @@ FINISH = ("finish",)
 """The fix of everything that a crash left: it is finished when the job is next touched, or at the next start."""
 
 
-def check(store: JobStore, engine: sa.Engine, deep: bool = False, progress: Progress | None = None) -> list[Finding]:
+def check(
+    store: JobStore, engine: sa.Engine, deep: bool = False, progress: Progress | None = None
+) -> list[AttentionItem]:
     """All of it. `deep` reads every file and compares its hash. StorageOffline, MirrorDown."""
     return check_storage(store, deep, progress) + check_mirror(store, engine, deep)
 
 
-def check_storage(store: JobStore, deep: bool = False, progress: Progress | None = None) -> list[Finding]:
+def check_storage(store: JobStore, deep: bool = False, progress: Progress | None = None) -> list[AttentionItem]:
     """What is wrong in the folders; needs no database. StorageOffline."""
     store.require_online()
     layout = store.layout
@@ -63,7 +65,7 @@ def check_storage(store: JobStore, deep: bool = False, progress: Progress | None
     return findings
 
 
-def of_folder(layout: Layout, folder: Path) -> list[Finding]:
+def of_folder(layout: Layout, folder: Path) -> list[AttentionItem]:
     """What is wrong with one job's folder, told without reading its files."""
     return list(_job(layout, folder, deep=False))
 
@@ -71,15 +73,15 @@ def of_folder(layout: Layout, folder: Path) -> list[Finding]:
 # -- beside the jobs ----------------------------------------------------------------------------------------------
 
 
-def _staging(layout: Layout) -> Iterator[Finding]:
+def _staging(layout: Layout) -> Iterator[AttentionItem]:
     for folder in _entries(layout.staging):
         place = layout.relative(Path(folder.path))
-        yield Finding(
+        yield AttentionItem(
             "staging-left", None, place, f"{place}: a submission is being written, or was interrupted.", FINISH
         )
 
 
-def _stray_intents(layout: Layout) -> Iterator[Finding]:
+def _stray_intents(layout: Layout) -> Iterator[AttentionItem]:
     """Announced moves of jobs that are in no status folder; those of other jobs are told with the job."""
     for entry in _entries(layout.moves):
         job_id = entry.name.removesuffix(".json")
@@ -89,10 +91,12 @@ def _stray_intents(layout: Layout) -> Iterator[Finding]:
             if any(id_inside(folder) == job_id for folder in layout.job_folders()):
                 continue
             place = layout.relative(Path(entry.path))
-            yield Finding("intent-stale", job_id, place, f"A move of job {job_id} was not put to its end.", FINISH)
+            yield AttentionItem(
+                "intent-stale", job_id, place, f"A move of job {job_id} was not put to its end.", FINISH
+            )
 
 
-def loose_files(layout: Layout) -> Iterator[Finding]:
+def loose_files(layout: Layout) -> Iterator[AttentionItem]:
     """Files that lie in a status folder by themselves."""
     for status in Status:
         try:
@@ -103,18 +107,18 @@ def loose_files(layout: Layout) -> Iterator[Finding]:
         yield from (_loose(layout, layout.status(status) / name) for name in sorted(loose) if not is_ignored(name))
 
 
-def loose_file(layout: Layout, path: Path) -> Finding | None:
+def loose_file(layout: Layout, path: Path) -> AttentionItem | None:
     """The same for one place that somebody pointed at."""
     lies_there = path.is_symlink() or (path.exists() and not path.is_dir())
     return _loose(layout, path) if lies_there and not is_ignored(path.name) else None
 
 
-def _loose(layout: Layout, path: Path) -> Finding:
+def _loose(layout: Layout, path: Path) -> AttentionItem:
     place = layout.relative(path)
-    return Finding("loose-file", None, place, f"The file {place} belongs to no job.", ("make-a-job", "discard"))
+    return AttentionItem("loose-file", None, place, f"The file {place} belongs to no job.", ("make-a-job", "discard"))
 
 
-def _duplicates(layout: Layout, folders: dict[str, list[Path]]) -> list[Finding]:
+def _duplicates(layout: Layout, folders: dict[str, list[Path]]) -> list[AttentionItem]:
     found = []
     for job_id, places in folders.items():
         there = [place for place in places if place.exists()]
@@ -136,7 +140,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 # -- one job ------------------------------------------------------------------------------------------------------
 
 
-def _job(layout: Layout, folder: Path, deep: bool) -> Iterator[Finding]:
+def _job(layout: Layout, folder: Path, deep: bool) -> Iterator[AttentionItem]:
     """What is wrong with one folder, the record first: what cannot be read cannot be judged further."""
     place = layout.relative(folder)
     try:
@@ -152,7 +156,7 @@ def _job(layout: Layout, folder: Path, deep: bool) -> Iterator[Finding]:
         yield tell("log-damaged", str(damage), *BEGIN_ANEW)
         return
     except (ValidationError, OSError) as error:
-        yield Finding("unreadable", job_id, place, f"The record in {place} cannot be read: {error}", BEGIN_ANEW)
+        yield AttentionItem("unreadable", job_id, place, f"The record in {place} cannot be read: {error}", BEGIN_ANEW)
         return
     if log.tail:
         yield tell("log-torn", f"Job {job_id}: the last change was interrupted while it was written.", *FINISH)
@@ -169,17 +173,17 @@ def _job(layout: Layout, folder: Path, deep: bool) -> Iterator[Finding]:
     yield from mail_failed(job, log.events, place)
 
 
-Teller = Callable[..., Finding]
+Teller = Callable[..., AttentionItem]
 
 
 def _teller(job_id: str, place: str) -> Teller:
-    def tell(kind: str, sentence: str, *fixes: str, file: str | None = None) -> Finding:
-        return Finding(kind, job_id, place, sentence, fixes, file)
+    def tell(kind: str, sentence: str, *fixes: str, file: str | None = None) -> AttentionItem:
+        return AttentionItem(kind, job_id, place, sentence, fixes, file)
 
     return tell
 
 
-def _metadata(folder: Path, document: Document, log: Log, tell: Teller) -> Iterator[Finding]:
+def _metadata(folder: Path, document: Document, log: Log, tell: Teller) -> Iterator[AttentionItem]:
     """Whether metadata.json is what the log leads to; what a person did only to its white space does not count."""
     found = fs.read_if_there(folder / METADATA)
     name = f"metadata.json of job {document['id']}"
@@ -212,7 +216,7 @@ def _brief(error: JsonProblem | ValidationError) -> str:
     return f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
 
 
-def _place(layout: Layout, folder: Path, job: Job, log: Log, tell: Teller) -> Iterator[Finding]:
+def _place(layout: Layout, folder: Path, job: Job, log: Log, tell: Teller) -> Iterator[AttentionItem]:
     """Whether the folder lies where the record says, and no move of it is under way."""
     status = layout.status_of(folder)
     announced = read_intent(layout, job.id)
@@ -227,7 +231,7 @@ def _place(layout: Layout, folder: Path, job: Job, log: Log, tell: Teller) -> It
         yield tell("moved-by-hand", sentence, "record-move")
 
 
-def _files(folder: Path, job: Job, deep: bool, tell: Teller) -> Iterator[Finding]:
+def _files(folder: Path, job: Job, deep: bool, tell: Teller) -> Iterator[AttentionItem]:
     for record in job.files:
         try:
             path = file_inside(folder, record.name, job.id)
@@ -249,7 +253,7 @@ def _not_recorded(names: Iterable[str], job: Job) -> list[str]:
     return [name for name in names if job.file(name) is None]
 
 
-def _missing(record: FileRecord, job: Job, tell: Teller) -> Finding:
+def _missing(record: FileRecord, job: Job, tell: Teller) -> AttentionItem:
     name = record.name
     if record.role == "original":
         sentence = f"{name}, which the student sent for job {job.id}, is gone."
@@ -259,7 +263,7 @@ def _missing(record: FileRecord, job: Job, tell: Teller) -> Finding:
     return tell("file-missing", f"The file {name} of job {job.id} is gone.", "forget-file", file=name)
 
 
-def _print_file_gone(name: str, job: Job, tell: Teller) -> Finding:
+def _print_file_gone(name: str, job: Job, tell: Teller) -> AttentionItem:
     return tell("print-file-missing", f"The print file {name} of job {job.id} is gone.", "choose-print-file", file=name)
 
 

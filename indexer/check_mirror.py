@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from indexer import read_folder, rows
 from indexer.connection import reading
-from indexer.findings import Finding
+from indexer.findings import AttentionItem
 from indexer.index import SAME
 from indexer.schema import events, files, job_counts, jobs
 from printsys.errors import JobNotFound
@@ -30,7 +30,7 @@ class _Mirrored:
     files: int
 
 
-def check_mirror(store: JobStore, engine: sa.Engine, deep: bool = False) -> list[Finding]:
+def check_mirror(store: JobStore, engine: sa.Engine, deep: bool = False) -> list[AttentionItem]:
     """Jobs that the mirror lacks, has too many of, or tells wrongly. MirrorDown, StorageOffline."""
     store.require_online()
     there: dict[str, list[Path]] = {}
@@ -67,21 +67,25 @@ def _counted(connection: sa.Connection, table: sa.Table) -> dict[str, int]:
     return {row.job_id: row.n for row in connection.execute(query)}
 
 
-def _differences(store: JobStore, there: Mapping[str, list[Path]], mirrored: Mapping[str, _Mirrored]) -> list[Finding]:
+def _differences(
+    store: JobStore, there: Mapping[str, list[Path]], mirrored: Mapping[str, _Mirrored]
+) -> list[AttentionItem]:
     found = []
     for job_id, places in there.items():
         it = mirrored.get(job_id)
         if it is None:
             place = store.layout.relative(places[0])
-            found.append(Finding("mirror-missing", job_id, place, f"The mirror does not have job {job_id}.", FIXES))
+            found.append(
+                AttentionItem("mirror-missing", job_id, place, f"The mirror does not have job {job_id}.", FIXES)
+            )
         elif wrong := _wrong(store, places, it):
             told = f"The mirror has job {job_id} with another {', '.join(wrong)}."
-            found.append(Finding("mirror-differs", job_id, it.values["folder"], told, FIXES))
+            found.append(AttentionItem("mirror-differs", job_id, it.values["folder"], told, FIXES))
     for job_id in mirrored.keys() - there.keys():
         if mirrored[job_id].values["problem"] is None:
             place = mirrored[job_id].values["folder"]
             told = f"The mirror has job {job_id}, which is nowhere in the folders."
-            found.append(Finding("mirror-extra", job_id, place, told, FIXES))
+            found.append(AttentionItem("mirror-extra", job_id, place, told, FIXES))
     return found
 
 
@@ -103,7 +107,7 @@ def _wrong(store: JobStore, places: list[Path], it: _Mirrored) -> list[str]:
     return wrong
 
 
-def _miscounted(engine: sa.Engine) -> list[Finding]:
+def _miscounted(engine: sa.Engine) -> list[AttentionItem]:
     counted = sa.select(jobs.c.status, sa.func.count().label("n")).group_by(jobs.c.status).subquery()
     both = sa.select(sa.func.coalesce(counted.c.status, job_counts.c.status).label("status")).select_from(
         counted.join(job_counts, counted.c.status == job_counts.c.status, full=True)
@@ -112,4 +116,4 @@ def _miscounted(engine: sa.Engine) -> list[Finding]:
     with reading(engine, patient=True) as connection:
         statuses = connection.execute(both.where(wrong)).scalars().all()
     told = "The number of jobs in {} is counted wrongly."
-    return [Finding("mirror-counts", None, status, told.format(status), FIXES) for status in statuses]
+    return [AttentionItem("mirror-counts", None, status, told.format(status), FIXES) for status in statuses]

@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Finding:
+class AttentionItem:
     """`kind` is a stable slug, `folder` is relative to storage/, `fixes` are slugs of what puts it right, `file` is
     the one that it is about, relative to the job's folder."""
 

@@ -11,8 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from indexer import rows
 from indexer.connection import writing
-from indexer.findings import Finding
-from indexer.rows import Found, Row
+from indexer.findings import AttentionItem
+from indexer.rows import JobRecord, Row
 from indexer.schema import attention, events, files, job_counts, jobs
 from printsys.jobstore import Layout, Stored
 
@@ -44,7 +44,7 @@ class Mirror:
         root = stored.folder.parent.parent
         return self.put_found(rows.found(Layout(root), stored), root)
 
-    def put_found(self, it: Found, root: Path) -> bool:
+    def put_found(self, it: JobRecord, root: Path) -> bool:
         """`put` for what was read without the store; `root` is storage/."""
         with writing(self.engine) as (connection, change_no):
             known = _known(connection, it.id)
@@ -69,7 +69,7 @@ class Mirror:
                 notify(connection, row.id)
             return len(gone)
 
-    def settled(self, one: Finding) -> None:
+    def settled(self, one: AttentionItem) -> None:
         """Something that needed a person was put right."""
         with writing(self.engine) as (connection, _):
             connection.execute(sa.delete(attention).where(_is(_key(one))))
@@ -88,7 +88,7 @@ class Mirror:
             return bool(marked.rowcount)
 
 
-def write(connection: sa.Connection, it: Found, change_no: int) -> bool:
+def write(connection: sa.Connection, it: JobRecord, change_no: int) -> bool:
     """Upsert inside a writer's transaction; False where nothing had to change."""
     return _write(connection, it, change_no, _known(connection, it.id))
 
@@ -100,7 +100,7 @@ def _known(connection: sa.Connection, job_id: str) -> Row | None:
     return dict(row) if row is not None else None
 
 
-def _write(connection: sa.Connection, it: Found, change_no: int, known: Row | None) -> bool:
+def _write(connection: sa.Connection, it: JobRecord, change_no: int, known: Row | None) -> bool:
     row = rows.job_row(it, change_no)
     if known is not None and all(known[name] == row[name] for name in SAME):
         return False
@@ -133,7 +133,7 @@ def _last_seq(connection: sa.Connection, job_id: str) -> int | None:
     return last
 
 
-def _write_events(connection: sa.Connection, it: Found, last: int | None) -> None:
+def _write_events(connection: sa.Connection, it: JobRecord, last: int | None) -> None:
     """Append what is new. A log that was rewritten by hand is mirrored anew by a rebuild only."""
     _insert(connection, events, list(rows.event_rows(it, after=last or 0)))
 
@@ -157,7 +157,7 @@ def recount(connection: sa.Connection) -> None:
     connection.execute(sa.insert(job_counts).from_select(["status", "n"], counted))
 
 
-def set_attention(connection: sa.Connection, findings: Sequence[Finding], stale: sa.ColumnElement[bool]) -> None:
+def set_attention(connection: sa.Connection, findings: Sequence[AttentionItem], stale: sa.ColumnElement[bool]) -> None:
     """Replace what needs a person where it is `stale`; what was known before keeps its date."""
     told = {_key(one): one.as_json() | {"file": one.file or ""} for one in findings}
     known = {tuple(row) for row in connection.execute(sa.select(*KEY))}
@@ -179,7 +179,7 @@ _UPSERT_ATTENTION = _UPSERT_ATTENTION.on_conflict_do_update(
 )
 
 
-def _key(one: Finding) -> Key:
+def _key(one: AttentionItem) -> Key:
     return one.kind, one.folder or "", one.file or ""
 
 

@@ -19,7 +19,7 @@ WAIT_S = 1.0
 logger = logging.getLogger(__name__)
 
 
-class Notices:
+class ChangeListener:
     """One connection for all that wait in this process, opened when the first one does."""
 
     def __init__(self, engine: sa.Engine) -> None:

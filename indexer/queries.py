@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from indexer.connection import reading
-from indexer.findings import Finding
+from indexer.findings import AttentionItem
 from indexer.schema import attention, events, files, job_counts, jobs, mirror_state
 from indexer.search_text import search_query
 from printsys.domain.emails import CLOSING
@@ -195,12 +195,12 @@ class Queries:
         same = sa.select(files.c.job_id, files.c.name).where(files.c.sha256 == sha256)
         return [(row.job_id, row.name) for row in self._all(same.order_by(files.c.job_id, files.c.position))]
 
-    def attention(self) -> list[Finding]:
+    def attention(self) -> list[AttentionItem]:
         """What the last sync found that needs a person, the oldest first."""
         rows = self._all(
             sa.select(*attention.c).order_by(attention.c.since, attention.c.kind, attention.c.folder, attention.c.file)
         )
-        return [Finding(r.kind, r.job_id, r.folder, r.sentence, tuple(r.fixes), r.file or None) for r in rows]
+        return [AttentionItem(r.kind, r.job_id, r.folder, r.sentence, tuple(r.fixes), r.file or None) for r in rows]
 
     def changes(self) -> int:
         """A number that grows with every change of the mirror: for those who missed a notification."""

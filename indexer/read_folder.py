@@ -16,8 +16,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from indexer import rows
-from indexer.findings import BEGIN_ANEW, Finding
-from indexer.rows import Found, storable
+from indexer.findings import BEGIN_ANEW, AttentionItem
+from indexer.rows import JobRecord, storable
 from printsys import fs
 from printsys.domain import naming
 from printsys.domain.events import sha256
@@ -29,12 +29,12 @@ from printsys.jobstore.layout import EVENTS, METADATA, ORIGINAL
 from printsys.jobstore.repair import id_inside
 
 
-def read(store: JobStore, folder: Path) -> Found | Finding | None:
+def read(store: JobStore, folder: Path) -> JobRecord | AttentionItem | None:
     """The job in `folder`, or why there is none. None where it is being changed or moved just now. StorageOffline."""
     return read_proven(store.layout, folder) or _read_by_store(store, folder)
 
 
-def read_proven(layout: Layout, folder: Path) -> Found | None:
+def read_proven(layout: Layout, folder: Path) -> JobRecord | None:
     """The job, if its log is an unbroken chain that leads to exactly the metadata.json that is there."""
     try:
         metadata, log = fs.read(folder / METADATA), fs.read(folder / EVENTS)
@@ -49,7 +49,7 @@ def read_proven(layout: Layout, folder: Path) -> Found | None:
     if b"\\u0000" in metadata or b"\\u0000" in log:
         document, events = storable(document), storable(events)
     status = layout.status_of(folder)
-    return Found(layout.relative(folder), status.value if status else None, document, events, digest, len(log))
+    return JobRecord(layout.relative(folder), status.value if status else None, document, events, digest, len(log))
 
 
 def _chained(log: bytes) -> list[dict[str, Any]]:
@@ -71,7 +71,7 @@ def _chained(log: bytes) -> list[dict[str, Any]]:
     return events
 
 
-def _read_by_store(store: JobStore, folder: Path) -> Found | Finding | None:
+def _read_by_store(store: JobStore, folder: Path) -> JobRecord | AttentionItem | None:
     """The careful way, under the job's lock where something is to be put right."""
     place = store.layout.relative(folder)
     job_id = None
@@ -88,26 +88,26 @@ def _read_by_store(store: JobStore, folder: Path) -> Found | Finding | None:
         if not folder.exists():
             return None
         sentence = str(error) if isinstance(error, PrintSysError) else f"The record in {place} cannot be read: {error}"
-        return Finding("unreadable", job_id, place, sentence, BEGIN_ANEW)
+        return AttentionItem("unreadable", job_id, place, sentence, BEGIN_ANEW)
     return rows.found(store.layout, stored) if stored.folder_status is not None else None
 
 
-def not_a_job(place: str, folder: Path) -> Finding:
+def not_a_job(place: str, folder: Path) -> AttentionItem:
     """A folder that tells no id. Where it has a record, or the name of a job, that record is ruined."""
     named = naming.id_in_folder_name(folder.name)
     if named is None and not (folder / METADATA).exists() and not (folder / EVENTS).exists():
-        return Finding(
+        return AttentionItem(
             "not-a-job", None, place, f"The folder {place} is not a job: it has no record.", ("make-a-job", "discard")
         )
     sentence = f"The record in {place} is lost or cannot be read."
-    return Finding("unreadable", named, place, sentence, ("make-a-job", "quarantine"))
+    return AttentionItem("unreadable", named, place, sentence, ("make-a-job", "quarantine"))
 
 
 NEEDS_A_LOOK = frozenset({"FolderMoved", "JobDeleted", "EmailFailed"})
 """After these something may be open that a person must see to."""
 
 
-def quiet_listing(layout: Layout, it: Found, now_ns: int) -> str | None:
+def quiet_listing(layout: Layout, it: JobRecord, now_ns: int) -> str | None:
     """The signature of the folder's listing, if nothing in it differs from the record and nothing is left open: then no
     sweep need look into it. None where anything is in doubt."""
     if it.folder_status != it.document.get("status") or any(_is_open(event) for event in it.events):

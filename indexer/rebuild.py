@@ -19,9 +19,9 @@ import sqlalchemy as sa
 from indexer import bulk, index, read_folder
 from indexer.attention import missing_job
 from indexer.connection import next_change, reading
-from indexer.findings import Finding
+from indexer.findings import AttentionItem
 from indexer.index import EVERYTHING
-from indexer.rows import Found
+from indexer.rows import JobRecord
 from indexer.schema import jobs, mirror_state
 from printsys.domain.events import Event
 from printsys.errors import JobNotFound
@@ -40,7 +40,7 @@ REBUILD_LOCK = 0x7265696E64657800
 
 
 @dataclass
-class Report:
+class SweepReport:
     """What a rebuild or a sweep did: folders looked at, jobs found, rows written and removed, what needs a person, and
     the events that it recorded, each with its job's id."""
 
@@ -48,7 +48,7 @@ class Report:
     jobs: int = 0
     changed: int = 0
     removed: int = 0
-    attention: list[Finding] = field(default_factory=list)
+    attention: list[AttentionItem] = field(default_factory=list)
     news: list[tuple[str, Event]] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -59,13 +59,13 @@ class Report:
 # -- made anew ----------------------------------------------------------------------------------------------------
 
 
-def reindex(store: JobStore, engine: sa.Engine, progress: Progress | None = None) -> Report:
+def reindex(store: JobStore, engine: sa.Engine, progress: Progress | None = None) -> SweepReport:
     """Build every table anew beside the old ones, then put it in their place at once: readers never see it half done.
 
     What other processes change meanwhile is looked at again before the exchange. StorageOffline, MirrorDown.
     """
     store.require_online()
-    report = Report()
+    report = SweepReport()
     with reading(engine, patient=True) as connection:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(REBUILD_LOCK)))
         before = _change_numbers(connection)
@@ -100,7 +100,7 @@ def _change_numbers(connection: sa.Connection) -> dict[str, int]:
 
 
 def _fill(
-    store: JobStore, connection: sa.Connection, report: Report, progress: Progress | None
+    store: JobStore, connection: sa.Connection, report: SweepReport, progress: Progress | None
 ) -> tuple[set[str], set[str]]:
     """COPY every folder into the new tables. Returns the ids, and those that lie in more than one folder."""
 
@@ -109,7 +109,7 @@ def _fill(
     seen: dict[str, str] = {}
     doubled: set[str] = set()
     for number, chunk in enumerate(_read_all(store, every), 1):
-        report.attention += [one for one in chunk if isinstance(one, Finding)]
+        report.attention += [one for one in chunk if isinstance(one, AttentionItem)]
         ready = {}
         for one in chunk:
             if not isinstance(one, bulk.Lines):
@@ -129,7 +129,7 @@ def _fill(
     return set(seen), doubled
 
 
-def _read_all(store: JobStore, every: Sequence[Path]) -> Iterator[list[bulk.Lines | Finding]]:
+def _read_all(store: JobStore, every: Sequence[Path]) -> Iterator[list[bulk.Lines | AttentionItem]]:
     """Every folder as lines for COPY, in chunks. What cannot simply be proven is read here, the careful way."""
     chunks = [every[start : start + CHUNK] for start in range(0, len(every), CHUNK)]
     with _pool(len(every)) as pool:
@@ -175,14 +175,14 @@ def _read_proven(root: Path, chunk: Sequence[Path]) -> list[bulk.Lines | None]:
     return [_quiet(layout, one, now_ns) if one is not None else None for one in ones]
 
 
-def _quiet(layout: Layout, one: Found, now_ns: int) -> bulk.Lines:
+def _quiet(layout: Layout, one: JobRecord, now_ns: int) -> bulk.Lines:
     """Most folders are as their record says: the sweep that follows need not look into them once more."""
     return bulk.lines(replace(one, signature=read_folder.quiet_listing(layout, one, now_ns)))
 
 
-def _read_with_care(store: JobStore, folder: Path) -> bulk.Lines | Finding | None:
+def _read_with_care(store: JobStore, folder: Path) -> bulk.Lines | AttentionItem | None:
     one = read_folder.read(store, folder)
-    return bulk.lines(one) if isinstance(one, Found) else one
+    return bulk.lines(one) if isinstance(one, JobRecord) else one
 
 
 def _look_again(store: JobStore, connection: sa.Connection, ids: Iterable[str], change_no: int) -> None:
@@ -191,23 +191,23 @@ def _look_again(store: JobStore, connection: sa.Connection, ids: Iterable[str], 
         for job_id in ids:
             bulk.forget(connection, job_id)
             one = _as_the_store_finds_it(store, job_id)
-            if isinstance(one, Found):
+            if isinstance(one, JobRecord):
                 index.write(connection, one, change_no)
 
 
-def _as_the_store_finds_it(store: JobStore, job_id: str) -> Found | Finding | None:
+def _as_the_store_finds_it(store: JobStore, job_id: str) -> JobRecord | AttentionItem | None:
     try:
         return read_folder.read(store, store.find(job_id))
     except JobNotFound:
         return None
 
 
-def duplicate(job_id: str, place: str, first: str) -> Finding:
+def duplicate(job_id: str, place: str, first: str) -> AttentionItem:
     sentence = f"{place} is a copy of job {job_id}, which lies in {first}."
-    return Finding("duplicate", job_id, place, sentence, ("make-a-reprint", "remove-copy"))
+    return AttentionItem("duplicate", job_id, place, sentence, ("make-a-reprint", "remove-copy"))
 
 
-def _settle(connection: sa.Connection, report: Report) -> None:
+def _settle(connection: sa.Connection, report: SweepReport) -> None:
     """Put the counters right, and remember when storage was walked and what there needs a person."""
     index.recount(connection)
     index.set_attention(connection, report.attention, sa.true())

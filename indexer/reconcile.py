@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from printsys.domain.changes import Found, FoundFile, compare, drafts_of, recorded_folder
+from printsys.domain.changes import FolderSnapshot, FoundFile, compare, drafts_of, recorded_folder
 from printsys.domain.emails import owed
 from printsys.domain.folder_moves import drag
 from printsys.domain.job import FileRecord
-from printsys.domain.workflow import Terms
-from printsys.jobstore import Change, JobStore, Stored
+from printsys.domain.workflow import Context
+from printsys.jobstore import JobEdit, JobStore, Stored
 from printsys.jobstore.files import SETTLE_S, Seen, is_settled, list_files, looks_as_recorded, sha256_of
 
 
@@ -37,7 +37,7 @@ class Reconciler:
     """
 
     store: JobStore
-    terms: Callable[[], Terms]
+    terms: Callable[[], Context]
     _hashes: dict[tuple[str, str], tuple[int, int, str]] = field(default_factory=dict)
     _missed: dict[tuple[str, str], float] = field(default_factory=dict)
 
@@ -52,7 +52,7 @@ class Reconciler:
         added = before.job.revision + 1 if change.result.job.revision > before.job.revision else None
         return Outcome(change.result, before.noticed or added, found.unsettled)
 
-    def _record(self, change: Change, found: Found) -> None:
+    def _record(self, change: JobEdit, found: FolderSnapshot) -> None:
         now = self.store.clock()
         job, events = change.job, change.before.events
         if change.before.folder.name == found.folder:  # else it was renamed again since: the next run looks anew
@@ -61,7 +61,7 @@ class Reconciler:
         if asked is not None and asked != job.status:
             change.record(*drag(job, asked, self.terms(), owed(events, job.id)))
 
-    def _differs(self, stored: Stored, found: Found) -> bool:
+    def _differs(self, stored: Stored, found: FolderSnapshot) -> bool:
         if stored.asked_by_hand is not None:
             return True
         name = recorded_folder(stored.events) or found.folder
@@ -69,7 +69,7 @@ class Reconciler:
 
     # -- looking ------------------------------------------------------------------------------------------------
 
-    def _look(self, stored: Stored) -> Found:
+    def _look(self, stored: Stored) -> FolderSnapshot:
         """What is in the folder, each file with its hash; what is still being written or has just vanished is apart."""
         files, being_written = [], set()
         now_ns = time.time_ns()
@@ -81,7 +81,7 @@ class Reconciler:
             else:
                 files.append(FoundFile(seen.name, seen.size, digest))
         vanished = self._vanished_just_now(stored, {seen.name for seen in there})
-        return Found(stored.folder.name, tuple(files), frozenset(being_written), frozenset(vanished))
+        return FolderSnapshot(stored.folder.name, tuple(files), frozenset(being_written), frozenset(vanished))
 
     def _digest(self, stored: Stored, seen: Seen, now_ns: int) -> str | None:
         """The file's sha256: as hashed before, as recorded if nothing speaks against it, or read now; None: not yet."""

@@ -25,7 +25,7 @@ _MAIL_EVENTS = frozenset({"EmailQueued", *emails.CLOSING})
 
 
 @dataclass(frozen=True)
-class Found:
+class JobRecord:
     """A job's record as it lies in `folder` (relative to storage/). `events` are values as in events.jsonl.
 
     Document and events hold no NUL characters (see `storable`).
@@ -52,9 +52,9 @@ class Found:
         return int(self.document["revision"])
 
 
-def found(layout: Layout, stored: Stored) -> Found:
+def found(layout: Layout, stored: Stored) -> JobRecord:
     """What the store has loaded."""
-    return Found(
+    return JobRecord(
         folder=layout.relative(stored.folder),
         folder_status=stored.folder_status.value if stored.folder_status else None,
         document=storable(stored.document),
@@ -75,7 +75,7 @@ def _digest(stored: Stored) -> str:
     return stored.log.state or sha256(metadata_bytes(stored.document))
 
 
-def job_row(it: Found, change_no: int) -> Row:
+def job_row(it: JobRecord, change_no: int) -> Row:
     document = it.document
     student, request = document["student"], document["request"]
     estimate, payment = document.get("estimate") or {}, document.get("payment") or {}
@@ -119,7 +119,7 @@ def job_row(it: Found, change_no: int) -> Row:
     }
 
 
-def event_rows(it: Found, after: int = 0) -> Iterable[Row]:
+def event_rows(it: JobRecord, after: int = 0) -> Iterable[Row]:
     """Rows of the events whose `seq` is greater than `after`."""
     for event in it.events:
         if event["seq"] > after:
@@ -134,7 +134,7 @@ def event_rows(it: Found, after: int = 0) -> Iterable[Row]:
             }
 
 
-def file_rows(it: Found) -> Iterable[Row]:
+def file_rows(it: JobRecord) -> Iterable[Row]:
     for position, file in enumerate(it.document.get("files") or []):
         yield {
             "job_id": it.id,
@@ -161,7 +161,7 @@ def _without_nul(value: Any) -> Any:
     return [_without_nul(item) for item in value] if isinstance(value, list) else value
 
 
-def _owed(it: Found) -> list[emails.OwedMail]:
+def _owed(it: JobRecord) -> list[emails.OwedMail]:
     letters = [Event.model_validate(event) for event in it.events if event["type"] in _MAIL_EVENTS]
     return emails.owed(letters, it.id) if letters else []
 

@@ -16,12 +16,12 @@ import sqlalchemy as sa
 from indexer import migrate
 from indexer.index import Mirror
 from indexer.queries import Queries
-from indexer.rebuild import Report
+from indexer.rebuild import SweepReport
 from indexer.reconcile import Reconciler
 from indexer.sweep import Sweeper
 from indexer.watcher import PollingWatcher, Watcher, WatchMode, make_watcher
 from printsys.domain.events import FILESYSTEM, EventType
-from printsys.domain.workflow import Terms
+from printsys.domain.workflow import Context
 from printsys.errors import MirrorDown, PrintSysError, StorageOffline
 from printsys.jobstore import JobStore
 
@@ -42,9 +42,9 @@ class Service:
 
     store: JobStore
     engine: sa.Engine
-    terms: Callable[[], Terms]
+    terms: Callable[[], Context]
     changed: Callable[[str], None] = lambda job_id: None
-    synced: Callable[[Report], None] = lambda report: None
+    synced: Callable[[SweepReport], None] = lambda report: None
     sweep_every_s: float = SWEEP_EVERY_S
     tick_s: float = TICK_S
     watch_mode: WatchMode = "auto"
@@ -165,7 +165,7 @@ class Service:
         logger.info("swept: %d jobs, %d changed, %d removed", report.jobs, report.changed, report.removed)
         self.synced(report)
 
-    def _note_what_was_missed(self, report: Report, since: datetime | None) -> None:
+    def _note_what_was_missed(self, report: SweepReport, since: datetime | None) -> None:
         """The first sweep after a start finds what people did in the folders meanwhile: staff are told at once."""
         news = [(job_id, event) for job_id, event in report.news if event.type != EventType.EMAIL_QUEUED]
         lines = [(job_id, event.seq) for job_id, event in news if event.actor == FILESYSTEM]

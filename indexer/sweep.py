@@ -18,9 +18,9 @@ import sqlalchemy as sa
 from indexer import check, index, read_folder, rows
 from indexer.attention import for_people, missing_job, move_waits
 from indexer.connection import reading, writing
-from indexer.findings import BEGIN_ANEW, Finding
+from indexer.findings import BEGIN_ANEW, AttentionItem
 from indexer.index import Mirror
-from indexer.rebuild import Progress, Report, duplicate, reindex
+from indexer.rebuild import Progress, SweepReport, duplicate, reindex
 from indexer.reconcile import Outcome, Reconciler
 from indexer.schema import attention, jobs, mirror_state
 from printsys.domain import emails
@@ -63,7 +63,7 @@ class Sweeper:
     _recorded: dict[Path, str] = field(default_factory=dict)
     """Listings of live folders in which nothing is left to record: known without PostgreSQL."""
 
-    def sweep(self, progress: Progress | None = None) -> Report:
+    def sweep(self, progress: Progress | None = None) -> SweepReport:
         """Every folder. StorageOffline, MirrorDown."""
         self.store.require_online()
         listings = self._listings()
@@ -71,7 +71,7 @@ class Sweeper:
         if not listings and len(every) >= WORTH_A_REBUILD:
             reindex(self.store, self.mirror.engine)
             listings = self._listings()
-        report = Report(folders=len(every))
+        report = SweepReport(folders=len(every))
         seen: dict[str, str] = {}
         other = self._that_differ(every, listings, seen)
         known = self._known(other, {row.id for row in listings.values()} - seen.keys())
@@ -114,7 +114,7 @@ class Sweeper:
         A folder that is not there any more was moved, renamed or deleted: the job is looked for by its id. What was
         raised of a place is true no longer when nothing is there.
         """
-        report, signatures, seen = Report(), dict[str, str](), dict[str, str]()
+        report, signatures, seen = SweepReport(), dict[str, str](), dict[str, str]()
         place = self.store.layout.relative(folder)
         looked = {place}
         at = folder if folder.is_dir() else self._moved_to(folder)
@@ -175,11 +175,11 @@ class Sweeper:
     # -- one folder ---------------------------------------------------------------------------------------------
 
     def _look(
-        self, folder: Path, known: Known, seen: dict[str, str], signatures: dict[str, str], report: Report
+        self, folder: Path, known: Known, seen: dict[str, str], signatures: dict[str, str], report: SweepReport
     ) -> None:
         listing = signature(folder, time.time_ns())
         outcome = self._reconciled(folder)
-        if isinstance(outcome, Finding):
+        if isinstance(outcome, AttentionItem):
             if outcome.kind == "duplicate":
                 report.attention.append(outcome)
             else:
@@ -199,7 +199,7 @@ class Sweeper:
         if listing is not None and outcome.first_new_seq is None and not outcome.unsettled:
             signatures[job_id] = listing
 
-    def _reconciled(self, folder: Path) -> Outcome | Finding | None:
+    def _reconciled(self, folder: Path) -> Outcome | AttentionItem | None:
         """The job in `folder` with what happened there recorded, or why it is none; None: look again later."""
         place = self.store.layout.relative(folder)
         job_id = None
@@ -217,9 +217,9 @@ class Sweeper:
             logger.info("job %s is looked at again later: %s", job_id or "(not known yet)", type(error).__name__)
             return None
         except PrintSysError as error:
-            return Finding("unreadable", job_id, place, str(error), BEGIN_ANEW)
+            return AttentionItem("unreadable", job_id, place, str(error), BEGIN_ANEW)
 
-    def _unreadable(self, finding: Finding, known: Known, seen: dict[str, str], report: Report) -> None:
+    def _unreadable(self, finding: AttentionItem, known: Known, seen: dict[str, str], report: SweepReport) -> None:
         """The job, if it is known to be one, keeps its last row and says so."""
         report.attention.append(finding)
         row = known.get(finding.folder or "")
@@ -228,7 +228,7 @@ class Sweeper:
             seen[job_id] = finding.folder or ""
             report.changed += self.mirror.mark_problem(job_id, finding.sentence)
 
-    def _mirror(self, stored: Stored, known: Known, report: Report) -> None:
+    def _mirror(self, stored: Stored, known: Known, report: SweepReport) -> None:
         layout = self.store.layout
         found = rows.found(layout, stored)
         row = known.get(found.folder)
@@ -243,7 +243,7 @@ class Sweeper:
 
     # -- the rest -----------------------------------------------------------------------------------------------
 
-    def _missing(self, known: Known, seen: dict[str, str], report: Report) -> None:
+    def _missing(self, known: Known, seen: dict[str, str], report: SweepReport) -> None:
         """Rows whose folder is nowhere: deleted by the system, or gone by somebody's hand."""
         for row in known.values():
             if row.id in seen or not self._is_nowhere(row.id):
@@ -257,7 +257,7 @@ class Sweeper:
             self.mirror.mark_problem(row.id, missing_job(row.id, told).sentence)
         report.attention += self._noted_missing()
 
-    def _noted_missing(self) -> list[Finding]:
+    def _noted_missing(self) -> list[AttentionItem]:
         return [missing_job(job_id, told) for job_id, told in self.store.missing().items()]
 
     def _is_nowhere(self, job_id: str) -> bool:
@@ -267,10 +267,10 @@ class Sweeper:
             return True
         return False
 
-    def _beside_the_jobs(self) -> list[Finding]:
+    def _beside_the_jobs(self) -> list[AttentionItem]:
         return for_people(check.loose_files(self.store.layout))
 
-    def _settle(self, report: Report, looked: set[str], signatures: dict[str, str], whole: bool = True) -> None:
+    def _settle(self, report: SweepReport, looked: set[str], signatures: dict[str, str], whole: bool = True) -> None:
         """Keep the signatures, and what needs a person, of the folders that were looked at."""
         if not (whole or signatures or report.attention or self._is_raised(looked)):
             return

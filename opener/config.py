@@ -54,7 +54,7 @@ class Config:
 
 
 @dataclass
-class _Reader:
+class _ConfigReader:
     """Reads one document and collects all that is wrong with it."""
 
     mistakes: list[str] = field(default_factory=list)
@@ -115,7 +115,7 @@ class _Reader:
 def read(path: Path) -> Config:
     """The settings at `path`, empty ones where there is no such file. Raises Refused with all mistakes at once."""
     document = _document(path)
-    reader = _Reader()
+    reader = _ConfigReader()
     config = reader.config(document)
     if reader.mistakes:
         raise Refused(Why.CONFIG, f"{path}: " + "; ".join(reader.mistakes))

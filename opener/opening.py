@@ -14,11 +14,11 @@ from opener.dialogs import Dialogs
 from opener.finding import Computer
 from opener.log import opener_log
 from opener.places import Places
-from opener.record import Record
+from opener.record import RequestLog
 from opener.refusals import Refused, Why
 from opener.slicers import Slicer
 from opener.storage import Storage
-from opener.url import Request
+from opener.url import OpenRequest
 
 
 class NotOpened(Refused):
@@ -58,7 +58,7 @@ def follow(arguments: Sequence[str], desktop: Desktop) -> bool:
     return True
 
 
-def requested(arguments: Sequence[str]) -> Request:
+def requested(arguments: Sequence[str]) -> OpenRequest:
     # A quote in a link may end its argument early (Windows puts the link between quotes as it is): more than one
     # argument means that somebody tried.
     if len(arguments) != 1:
@@ -66,7 +66,7 @@ def requested(arguments: Sequence[str]) -> Request:
     return url.parse(arguments[0])
 
 
-def open_request(request: Request, desktop: Desktop) -> Slicer:
+def open_request(request: OpenRequest, desktop: Desktop) -> Slicer:
     """Raises Refused."""
     settings = config.read(desktop.places.config)
     if not settings.storage:
@@ -80,7 +80,7 @@ def open_request(request: Request, desktop: Desktop) -> Slicer:
 
 
 def _slicer_for(
-    file: Path, extension: str, record: Record, settings: config.Config, desktop: Desktop
+    file: Path, extension: str, record: RequestLog, settings: config.Config, desktop: Desktop
 ) -> Slicer:  # fmt: skip
     fit = slicers.fitting(slicers.on_this_computer(settings, desktop.computer), extension, record)
     kind = slicers.kind(extension, record)
@@ -113,5 +113,5 @@ def _say(refused: Refused, desktop: Desktop) -> None:
         desktop.start(launch.showing(refused.file, desktop.computer.platform, desktop.environ))
 
 
-def _about(request: Request | None) -> str:
+def _about(request: OpenRequest | None) -> str:
     return f" job={request.job} kind={request.extension}" if request else ""

@@ -14,7 +14,7 @@ SIZE_LIMIT = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Record:
+class RequestLog:
     """Empty where metadata.json does not say, or cannot be read."""
 
     id: str = ""
@@ -22,13 +22,13 @@ class Record:
     printer: str = ""
 
 
-def read(folder: Path) -> Record:
+def read(folder: Path) -> RequestLog:
     """Never raises for what the file holds, nor for a file that is not there."""
     try:
         with open(folder / METADATA, "rb") as file:
             found = parse(file.read(SIZE_LIMIT))
     except OSError:
-        found = Record()
+        found = RequestLog()
     return found if found.method else replace(found, method=_method_in_name(folder.name))
 
 
@@ -38,20 +38,20 @@ def _method_in_name(folder_name: str) -> str:
     return words[-3] if len(words) >= 4 and names.job_id(words[-1]) else ""
 
 
-def parse(raw: bytes) -> Record:
+def parse(raw: bytes) -> RequestLog:
     try:
         document = json.loads(raw)  # takes a byte-order mark of UTF-16 by itself
     except (ValueError, RecursionError):
         try:
             document = json.loads(raw.decode("utf-8-sig"))
         except (ValueError, RecursionError):
-            return Record()
+            return RequestLog()
     if not isinstance(document, dict):
-        return Record()
+        return RequestLog()
     request = document.get("request")
     request = request if isinstance(request, dict) else {}
     id_ = names.job_id(_text(document.get("id")))
-    return Record(id_ or "", _text(request.get("method")).strip(), _text(request.get("printer")).strip())
+    return RequestLog(id_ or "", _text(request.get("method")).strip(), _text(request.get("printer")).strip())
 
 
 def _text(value: object) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from opener import config, names, remembered, showing, slicers
 from opener.opening import Desktop
-from opener.record import Record
+from opener.record import RequestLog
 from opener.refusals import Refused
 from opener.registration import Registration
 from opener.slicers import Slicer
@@ -19,7 +19,7 @@ from opener.storage import Storage
 
 
 @dataclass(frozen=True)
-class Finding:
+class DoctorFinding:
     """One line of doctor's: what was looked at, and what is to be done where it is not well."""
 
     ok: bool
@@ -42,16 +42,16 @@ def kinds(desktop: Desktop, settings: config.Config) -> list[Kind]:
     return [_kind(extension, record, here, chosen) for extension, record in _cases(here)]
 
 
-def _cases(here: Sequence[Slicer]) -> Iterator[tuple[str, Record]]:
+def _cases(here: Sequence[Slicer]) -> Iterator[tuple[str, RequestLog]]:
     """Models by method and by every printer that the settings name; slicers' own files by themselves."""
     printers = sorted({printer for slicer in here for printer in slicer.printers})
     for extension in sorted(names.MODELS):
-        yield from ((extension, Record(method=method)) for method in ("Filament", "Resin"))
-        yield from ((extension, Record(printer=printer)) for printer in printers)
-    yield from ((extension, Record()) for extension in sorted(names.SLICED))
+        yield from ((extension, RequestLog(method=method)) for method in ("Filament", "Resin"))
+        yield from ((extension, RequestLog(printer=printer)) for printer in printers)
+    yield from ((extension, RequestLog()) for extension in sorted(names.SLICED))
 
 
-def _kind(extension: str, record: Record, here: Sequence[Slicer], chosen: dict[str, str]) -> Kind:
+def _kind(extension: str, record: RequestLog, here: Sequence[Slicer], chosen: dict[str, str]) -> Kind:
     kind = slicers.kind(extension, record)
     fits = [slicer.name for slicer in slicers.fitting(here, extension, record)]
     if len(fits) == 1 or chosen.get(kind) in fits:
@@ -107,44 +107,48 @@ def as_text(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def findings(desktop: Desktop, registration: Registration, command: Sequence[str]) -> Iterator[Finding]:
-    yield Finding(sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "install Python 3.11 or newer")
+def findings(desktop: Desktop, registration: Registration, command: Sequence[str]) -> Iterator[DoctorFinding]:
+    yield DoctorFinding(sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "install Python 3.11 or newer")
     missing = showing.no_windows()
-    yield Finding(not missing, f"windows can be shown{': ' + missing if missing else ''}", "refusals may go unseen")
+    yield DoctorFinding(
+        not missing, f"windows can be shown{': ' + missing if missing else ''}", "refusals may go unseen"
+    )
     try:
         settings = config.read(desktop.places.config)
     except Refused as refused:
-        yield Finding(False, str(refused), "correct that file")
+        yield DoctorFinding(False, str(refused), "correct that file")
         return
-    yield Finding(True, f"settings in {desktop.places.config}")
+    yield DoctorFinding(True, f"settings in {desktop.places.config}")
     says = _storage_says(settings)
-    yield Finding(says == "ready", f"storage: {says}", "python -m opener install --storage PATH")
+    yield DoctorFinding(says == "ready", f"storage: {says}", "python -m opener install --storage PATH")
     yield from _registered(registration, command)
     yield from _programs(desktop, settings)
     yield _log(desktop.places.log)
 
 
-def _registered(registration: Registration, command: Sequence[str]) -> Iterator[Finding]:
+def _registered(registration: Registration, command: Sequence[str]) -> Iterator[DoctorFinding]:
     try:
         called = registration.registered()
     except Refused as refused:
-        yield Finding(False, str(refused), "correct that and run doctor again")
+        yield DoctorFinding(False, str(refused), "correct that and run doctor again")
         return
     for scheme, calls in called.items():
         ours = calls == registration.expected(command)
         said = "this opener" if ours else calls or "nothing"
-        yield Finding(ours, f"{scheme}:// links call {said}", "python -m opener install")
+        yield DoctorFinding(ours, f"{scheme}:// links call {said}", "python -m opener install")
 
 
-def _programs(desktop: Desktop, settings: config.Config) -> Iterator[Finding]:
+def _programs(desktop: Desktop, settings: config.Config) -> Iterator[DoctorFinding]:
     here = slicers.on_this_computer(settings, desktop.computer)
-    yield Finding(bool(here), f"{len(here)} slicers found", f"install one, or name one in {desktop.places.config}")
+    yield DoctorFinding(
+        bool(here), f"{len(here)} slicers found", f"install one, or name one in {desktop.places.config}"
+    )
     for slicer in here:
         there = os.path.exists(slicer.path)
-        yield Finding(there, f"{slicer.name}: {slicer.path}", f"correct its path in {desktop.places.config}")
+        yield DoctorFinding(there, f"{slicer.name}: {slicer.path}", f"correct its path in {desktop.places.config}")
 
 
-def _log(path: Path) -> Finding:
+def _log(path: Path) -> DoctorFinding:
     folder = next(parent for parent in path.parents if parent.exists())
     writable = os.access(path if path.exists() else folder, os.W_OK)
-    return Finding(writable, f"log {path}", "its folder cannot be written")
+    return DoctorFinding(writable, f"log {path}", "its folder cannot be written")

@@ -10,7 +10,7 @@ from opener import names
 from opener.catalogue import KNOWN
 from opener.config import Config, Override
 from opener.finding import Computer, find
-from opener.record import Record
+from opener.record import RequestLog
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Slicer:
     methods: frozenset[str]
     printers: frozenset[str] = frozenset()
 
-    def fits(self, extension: str, record: Record) -> bool:
+    def fits(self, extension: str, record: RequestLog) -> bool:
         if extension not in self.extensions:
             return False
         if self.printers:
@@ -59,13 +59,13 @@ def _overridden(slicer: Slicer, override: Override) -> Slicer:
     )
 
 
-def fitting(slicers: Iterable[Slicer], extension: str, record: Record) -> list[Slicer]:
+def fitting(slicers: Iterable[Slicer], extension: str, record: RequestLog) -> list[Slicer]:
     """Those that fit. One that the settings tie to the job's printer goes before all that fit any printer."""
     fit = [slicer for slicer in slicers if slicer.fits(extension, record)]
     return [slicer for slicer in fit if slicer.printers] or fit
 
 
-def kind(extension: str, record: Record) -> str:
+def kind(extension: str, record: RequestLog) -> str:
     """What a choice is remembered for: `.stl filament`, `.stl resin prusa-sl1`, or just `.gcode`."""
     if extension not in names.MODELS:
         return extension

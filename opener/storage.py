@@ -15,7 +15,7 @@ from pathlib import Path
 
 from opener import names, record
 from opener.refusals import Refused, Why
-from opener.url import Request
+from opener.url import OpenRequest
 
 STATUS_FOLDERS = (
     "Uploaded", "Pending", "ReadyToPrint", "Printing", "Completed", "Rejected", "PaidPickedUp", "Archived",
@@ -55,7 +55,7 @@ class Storage:
         if self.expected_id and found != self.expected_id:
             raise Refused(Why.OTHER_STORAGE, str(self.root))
 
-    def resolve(self, request: Request) -> tuple[Path, record.Record]:
+    def resolve(self, request: OpenRequest) -> tuple[Path, record.RequestLog]:
         """The absolute path of the file that is asked for, and what its job's record says. Raises Refused."""
         self.prove()
         for pause in (*LOOK_AGAIN_S, None):

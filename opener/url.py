@@ -20,7 +20,7 @@ _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True)
-class Request:
+class OpenRequest:
     """A file of a job: the job's id in its one spelling, and the parts of the path in the job's folder."""
 
     job: str
@@ -35,13 +35,13 @@ class Request:
         return names.extension(self.parts[-1])
 
 
-def parse(url: str) -> Request:
+def parse(url: str) -> OpenRequest:
     """`3dprint://open?job=<id>&file=<name>`; raises Refused with the rule that `url` breaks."""
     parameters = _parameters(_query(url))
     job = names.job_id(parameters["job"])
     if job is None:
         raise Refused(Why.JOB_ID)
-    return Request(job, names.parts_of(parameters["file"]))
+    return OpenRequest(job, names.parts_of(parameters["file"]))
 
 
 def _query(url: str) -> str:

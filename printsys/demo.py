@@ -19,17 +19,17 @@ from printsys.actions import Actions
 from printsys.config import Lab
 from printsys.domain import emails
 from printsys.domain.events import STAFF
-from printsys.domain.inputs import SubmitFacts, read_facts
+from printsys.domain.inputs import SubmitInput, validate
 from printsys.domain.job import Job
 from printsys.domain.workflow import find_step
 from printsys.errors import PrintSysError
-from printsys.jobstore import Incoming, JobStore, Stored
+from printsys.jobstore import IncomingFile, JobStore, Stored
 from printsys.models3d.samples import sample
-from printsys.services import House
+from printsys.services import Services
 
 
 @dataclass(frozen=True)
-class Step:
+class DemoStep:
     """`ago`: how long before now. `action`: of the workflow, or `slice` and `student agrees`."""
 
     ago: timedelta
@@ -50,7 +50,7 @@ class Story:
     printer: str
     files: Sequence[tuple[str, str]]
     sent: timedelta
-    steps: Sequence[Step] = ()
+    steps: Sequence[DemoStep] = ()
     copies: int = 1
     message: str = ""
     due_in_days: int | None = None
@@ -60,18 +60,18 @@ def after(days: float = 0, hours: float = 0) -> timedelta:
     return timedelta(days=days, hours=hours)
 
 
-def sliced(ago: timedelta, weight_g: str, hours: str) -> tuple[Step, Step]:
+def sliced(ago: timedelta, weight_g: str, hours: str) -> tuple[DemoStep, DemoStep]:
     """Sliced by staff, and approved with what the slicer said."""
     figures = {"weight_g": weight_g, "time_h": hours}
-    return Step(ago, "slice", figures), Step(ago - timedelta(minutes=4), "approve", figures)
+    return DemoStep(ago, "slice", figures), DemoStep(ago - timedelta(minutes=4), "approve", figures)
 
 
-def approved(ago: timedelta, weight_g: str, hours: str) -> Step:
-    return Step(ago, "approve", {"weight_g": weight_g, "time_h": hours})
+def approved(ago: timedelta, weight_g: str, hours: str) -> DemoStep:
+    return DemoStep(ago, "approve", {"weight_g": weight_g, "time_h": hours})
 
 
-def agreed(ago: timedelta) -> Step:
-    return Step(ago, "student agrees")
+def agreed(ago: timedelta) -> DemoStep:
+    return DemoStep(ago, "student agrees")
 
 
 STORIES = (
@@ -88,9 +88,9 @@ STORIES = (
         "José Ñandú", "jose@example.edu", "Landscape Architecture", "LARC 5010", "Filament", "Forest Green",
         "raise3d-pro2-plus", [("terreno v7.3mf", "terrain.3mf")], after(days=1, hours=2),
         [
-            Step(after(days=1), "review"),
-            Step(after(days=1), "notes", {"notes": "Wants it for the review on Friday. Asked about wood filament."}),
-            Step(after(hours=20), "slice", {"weight_g": "38.41", "time_h": "2.7"}),
+            DemoStep(after(days=1), "review"),
+            DemoStep(after(days=1), "notes", {"notes": "Wants it for the review on Friday. Asked for wood filament."}),
+            DemoStep(after(hours=20), "slice", {"weight_g": "38.41", "time_h": "2.7"}),
         ],
         due_in_days=4, message="The contour lines should stay visible, please.",
     ),
@@ -103,7 +103,7 @@ STORIES = (
         [("site model.3mf", "terrain.3mf")], after(days=11),
         [
             approved(after(days=10), "61.2", "4.1"),
-            Step(after(days=2), "notes", {"notes": "Has not answered. E-mail him once more?"}),
+            DemoStep(after(days=2), "notes", {"notes": "Has not answered. E-mail him once more?"}),
         ],
     ),
     Story(
@@ -116,36 +116,36 @@ STORIES = (
         "Jane Doe", "jane@example.edu", "Architecture", "ARCH 4000", "Filament", "Copper", "prusa-mk4s",
         [("bracelet v2.stl", "bracelet.stl")], after(days=6),
         [
-            approved(after(days=5, hours=4), "9.4", "0.8"), agreed(after(days=5)), Step(after(days=4), "start"),
-            Step(after(days=3, hours=20), "fail", {
+            approved(after(days=5, hours=4), "9.4", "0.8"), agreed(after(days=5)), DemoStep(after(days=4), "start"),
+            DemoStep(after(days=3, hours=20), "fail", {
                 "reason": "It came off the bed at layer 12.", "fault": "machine", "wasted_g": "4"}),
         ],
     ),
     Story(
         "Mateo Álvarez", "mateo@example.edu", "Interior Design", "INTD 3010", "Filament", "Light Orange", "prusa-xl",
         [("lamp base.stl", "vase.stl")], after(days=4),
-        [*sliced(after(days=3), "71.3", "5.9"), agreed(after(days=2, hours=6)), Step(after(hours=2), "start")],
+        [*sliced(after(days=3), "71.3", "5.9"), agreed(after(days=2, hours=6)), DemoStep(after(hours=2), "start")],
     ),
     Story(
         "田中 ゆき", "yuki@example.edu", "Art", "ART 3310", "Resin", "Gray", "formlabs-form3",
         [("die rounded.stl", "die.stl")], after(days=5), [
             approved(after(days=3, hours=20), "6.1", "2.4"), agreed(after(days=3)),
-            Step(after(days=1, hours=5), "start"), Step(after(hours=22), "complete"),
+            DemoStep(after(days=1, hours=5), "start"), DemoStep(after(hours=22), "complete"),
         ], copies=2,
     ),
     Story(
         "محمد الأحمد", "mohammed@example.edu", "Engineering", "MECH 1101", "Filament", "True Yellow", "prusa-mk4s",
         [("gear18.stl", "gear.stl")], after(days=9), [
-            *sliced(after(days=8, hours=3), "11.8", "0.9"), agreed(after(days=8)), Step(after(days=7), "start"),
-            Step(after(days=6, hours=22), "complete"),
-            Step(after(days=3, hours=1), "pickup", {
+            *sliced(after(days=8, hours=3), "11.8", "0.9"), agreed(after(days=8)), DemoStep(after(days=7), "start"),
+            DemoStep(after(days=6, hours=22), "complete"),
+            DemoStep(after(days=3, hours=1), "pickup", {
                 "weight_g": "11.8", "picked_up_by": "Mohammed", "transaction": "0417"}),
         ],
     ),
     Story(
         "Chloé Dubois", "chloe@example.edu", "Art", "ART 2204", "Filament", "Midnight Purple", "prusa-mk4s",
         [("sculpture_scan.obj", "terrain.obj")], after(days=4), [
-            Step(after(days=3, hours=21), "reject", {
+            DemoStep(after(days=3, hours=21), "reject", {
                 "reasons": ["not-watertight", "too-thin"],
                 "comment": "The scan is lovely! Close it in Meshmixer and give the arms 2 mm, and it will print."}),
         ],
@@ -154,9 +154,9 @@ STORIES = (
         "Ngọc Trần", "ngoc@example.edu", "Hobby/Personal", "N/A", "Filament", "Lime Green", "raise3d-pro2-plus",
         [("name plate.3mf", "name_plate.3mf")], after(days=14), [
             approved(after(days=13, hours=20), "4.2", "0.5"), agreed(after(days=13, hours=18)),
-            Step(after(days=13), "start"), Step(after(days=12, hours=23), "complete"),
-            Step(after(days=12), "pickup", {"picked_up_by": "Ngọc"}),
-            Step(after(days=1, hours=1), "archive"),
+            DemoStep(after(days=13), "start"), DemoStep(after(days=12, hours=23), "complete"),
+            DemoStep(after(days=12), "pickup", {"picked_up_by": "Ngọc"}),
+            DemoStep(after(days=1, hours=1), "archive"),
         ],
     ),
 )  # fmt: skip
@@ -166,25 +166,25 @@ def is_empty(store: JobStore) -> bool:
     return next(store.layout.job_folders(), None) is None
 
 
-def fill(house: House) -> list[Stored]:
+def fill(services: Services) -> list[Stored]:
     """The jobs, as they are in the end. PrintSysError where the storage has jobs already."""
-    if not is_empty(house.store):
+    if not is_empty(services.store):
         raise PrintSysError(
-            f"There are jobs in {house.settings.storage} already. The demo fills only an empty storage; "
+            f"There are jobs in {services.settings.storage} already. The demo fills only an empty storage; "
             "give it one of its own with --storage."
         )
-    teller = _Teller(house, datetime.now(UTC))
+    teller = _Teller(services, datetime.now(UTC))
     return [teller.tell(story) for story in STORIES]
 
 
 class _Teller:
     """Lives each story through the real actions, under a clock that shows the story's time."""
 
-    def __init__(self, house: House, now: datetime) -> None:
-        self.house, self.now, self.shown = house, now, now
-        store = JobStore(house.settings.storage, house.store.expected_id, clock=self._clock)
-        self.actions: Actions = replace(house.actions, store=store, look=lambda job_id: None, clock=self._clock)
-        self.lab: Lab = house.lab
+    def __init__(self, services: Services, now: datetime) -> None:
+        self.services, self.now, self.shown = services, now, now
+        store = JobStore(services.settings.storage, services.store.expected_id, clock=self._clock)
+        self.actions: Actions = replace(services.actions, store=store, enqueue=lambda job_id: None, clock=self._clock)
+        self.lab: Lab = services.lab
         self.staff = f"{STAFF}:{self.lab.staff[0]}" if self.lab.staff else STAFF
 
     def _clock(self) -> datetime:
@@ -215,14 +215,14 @@ class _Teller:
             "message": story.message,
         }
         files = [self._file(name, which) for name, which in story.files[: self.lab.max_files]]
-        return self.actions.submit(read_facts(SubmitFacts, said), files)
+        return self.actions.submit(validate(SubmitInput, said), files)
 
-    def _file(self, name: str, which: str) -> Incoming:
+    def _file(self, name: str, which: str) -> IncomingFile:
         shape, _, kind = which.partition(".")
         kind = _offered(f".{kind}", self.lab.extensions).removeprefix(".")
-        return Incoming(f"{name.rpartition('.')[0]}.{kind}", io.BytesIO(sample(shape, kind)))
+        return IncomingFile(f"{name.rpartition('.')[0]}.{kind}", io.BytesIO(sample(shape, kind)))
 
-    def _take(self, stored: Stored, step: Step) -> Stored:
+    def _take(self, stored: Stored, step: DemoStep) -> Stored:
         if step.action == "slice":
             drop_gcode(stored, step.said["weight_g"], step.said["time_h"], self.shown)
             return stored
@@ -231,10 +231,10 @@ class _Teller:
             assert confirmation is not None and confirmation.nonce is not None
             return self.actions.student_decides(stored.id, confirmation.nonce, confirm=True)
         needs = find_step(step.action, stored.job.status, STAFF).needs
-        said = read_facts(needs, dict(step.said) | self._as_in_this_lab(stored, step))
+        said = validate(needs, dict(step.said) | self._as_in_this_lab(stored, step))
         return self.actions.perform(stored.id, step.action, said, self.staff, stored.job.revision)
 
-    def _as_in_this_lab(self, stored: Stored, step: Step) -> dict[str, Any]:
+    def _as_in_this_lab(self, stored: Stored, step: DemoStep) -> dict[str, Any]:
         """What staff say besides, with the materials, prices and reasons that the lab has."""
         job = stored.job
         method = self.lab.method(job.request.method)
@@ -252,7 +252,7 @@ class _Teller:
 
     def _keep_from_real_mail(self, stored: Stored) -> Stored:
         """Where a real server is set up, nothing made up is handed to it; the outbox may have all of it."""
-        if self.house.settings.mail is None:
+        if self.services.settings.mail is None:
             return stored
         waiting = emails.owed(stored.events, stored.id)
         return self.actions.record(stored.id, lambda now: [emails.dropped(m, "a job of the demo") for m in waiting])

@@ -21,7 +21,7 @@ NO_DATABASE = "postgresql+psycopg2://127.0.0.1:1/none"
 
 
 @dataclass(frozen=True)
-class House:
+class Services:
     """Everything a process of the system works with."""
 
     settings: Settings
@@ -33,19 +33,19 @@ class House:
     tokens: Tokens
 
 
-def build(settings: Settings, look: Callable[[str], None]) -> House:
-    """`look(job_id)` tells the task queue that a job may owe work. ConfigError, StorageFailure."""
+def build_services(settings: Settings, enqueue: Callable[[str], None]) -> Services:
+    """`enqueue(job_id)` tells the task queue that a job may owe work. ConfigError, StorageFailure."""
     lab = load_lab(settings.lab_config)
     store = open_store(settings)
     engine = create_engine(settings.database_url or NO_DATABASE)
     mirror = Mirror(engine)
-    return House(
+    return Services(
         settings=settings,
         lab=lab,
         store=store,
         mirror=mirror,
         queries=Queries(engine),
-        actions=Actions(store, mirror, lab, look, drag_grace=timedelta(seconds=settings.drag_grace_s)),
+        actions=Actions(store, mirror, lab, enqueue, drag_grace=timedelta(seconds=settings.drag_grace_s)),
         tokens=Tokens(settings.secret_key),
     )
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from printsys.domain import emails
-from printsys.domain.events import SYSTEM, Draft, EventType, sha256
+from printsys.domain.events import SYSTEM, EventDraft, EventType, sha256
 from printsys.domain.job import Status
 from printsys.domain.naming import ID_BITS, job_id
 from printsys.jobstore import JobStore, Stored
@@ -38,7 +38,7 @@ def _mailed(store: JobStore, job: Stored) -> Stored:
     """The job, with its e-mails sent: a lab with thousands of jobs owes but a few."""
     with store.edit(job.id) as change:
         for mail in emails.owed(change.before.events, job.id):
-            change.record(Draft(EventType.EMAIL_SENT, SYSTEM, {"mail": mail.mail, "queued_seq": mail.queued_seq}))
+            change.record(EventDraft(EventType.EMAIL_SENT, SYSTEM, {"mail": mail.mail, "queued_seq": mail.queued_seq}))
     return store.load(job.id)
 
 

@@ -23,7 +23,7 @@ from printsys.errors import PrintSysError
 from printsys.jobstore import Stored
 from printsys.models3d.samples import SAMPLES, sample
 from printsys.models3d.sniff import check_model
-from printsys.services import House, build
+from printsys.services import Services, build_services
 
 
 def settings_in(place: Path) -> Settings:
@@ -42,16 +42,16 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+def services(tmp_path_factory: pytest.TempPathFactory) -> Services:
     """With the demo in it, to be looked at."""
-    house = build(settings_in(tmp_path_factory.mktemp("demo")), look=lambda job_id: None)
-    demo.fill(house)
-    return house
+    services = build_services(settings_in(tmp_path_factory.mktemp("demo")), enqueue=lambda job_id: None)
+    demo.fill(services)
+    return services
 
 
 @pytest.fixture(scope="module")
-def jobs(house: House) -> list[Stored]:
-    return [house.store.load(job_id) for job_id, _ in house.store.ids()]
+def jobs(services: Services) -> list[Stored]:
+    return [services.store.load(job_id) for job_id, _ in services.store.ids()]
 
 
 def types(stored: Stored) -> list[str]:
@@ -65,11 +65,11 @@ def test_a_dozen_jobs_fill_every_status(jobs: list[Stored]) -> None:
     assert all(stored.folder_status == stored.job.status for stored in jobs)
 
 
-def test_the_jobs_are_lively(jobs: list[Stored], house: House) -> None:
+def test_the_jobs_are_lively(jobs: list[Stored], services: Services) -> None:
     now = datetime.now(UTC)
     assert any(not stored.job.student.name.isascii() for stored in jobs)
     assert len({stored.job.request.color for stored in jobs}) >= 8
-    assert len({stored.job.request.printer for stored in jobs}) == len(house.lab.printers)
+    assert len({stored.job.request.printer for stored in jobs}) == len(services.lab.printers)
     assert [s.job.status for s in jobs if s.job.request.method == "Resin"] == [Status.COMPLETED]
     assert any(sum(file.role == "original" for file in stored.job.files) == 2 for stored in jobs)
     assert any(stored.job.notes for stored in jobs)
@@ -111,13 +111,13 @@ def test_slicers_have_left_their_files(jobs: list[Stored]) -> None:
     assert [path for stored in jobs for path in stored.folder.glob("*.tmp")] == []
 
 
-def test_every_check_finds_it_whole(house: House, jobs: list[Stored]) -> None:
-    assert check_storage(house.store, deep=True) == []
+def test_every_check_finds_it_whole(services: Services, jobs: list[Stored]) -> None:
+    assert check_storage(services.store, deep=True) == []
 
 
 def test_the_mirror_has_it_at_once(settings: Settings, database_url: str, queries: Queries) -> None:
-    house = build(settings.model_copy(update={"database_url": database_url}), look=lambda job_id: None)
-    demo.fill(house)
+    services = build_services(settings.model_copy(update={"database_url": database_url}), enqueue=lambda job_id: None)
+    demo.fill(services)
     assert sum(queries.counts().values()) == 12
 
 
@@ -127,8 +127,8 @@ def test_its_mail_is_owed_to_the_outbox(jobs: list[Stored]) -> None:
 
 def test_a_real_mail_server_gets_nothing_of_it(settings: Settings) -> None:
     server = MailServer(host="mail.example.edu")
-    house = build(settings.model_copy(update={"mail": server}), look=lambda job_id: None)
-    for stored in demo.fill(house):
+    services = build_services(settings.model_copy(update={"mail": server}), enqueue=lambda job_id: None)
+    for stored in demo.fill(services):
         assert emails.owed(stored.events, stored.id) == []
 
 
@@ -153,12 +153,14 @@ def test_a_lab_with_other_facts_can_be_filled_too(changes: dict[str, str], setti
         assert ours in text
         text = text.replace(ours, theirs)
     (tmp_path / "lab.toml").write_text(text, "utf-8")
-    house = build(settings.model_copy(update={"lab_config": tmp_path / "lab.toml"}), look=lambda job_id: None)
-    jobs = demo.fill(house)
+    services = build_services(
+        settings.model_copy(update={"lab_config": tmp_path / "lab.toml"}), enqueue=lambda job_id: None
+    )
+    jobs = demo.fill(services)
     assert len(jobs) == 12
     assert {stored.job.status for stored in jobs} == set(Status)
     sent = [file.name for stored in jobs for file in stored.job.files]
-    assert all(name.endswith((*house.lab.extensions, ".gcode")) for name in sent)
+    assert all(name.endswith((*services.lab.extensions, ".gcode")) for name in sent)
 
 
 def test_what_was_paid_is_what_was_agreed(jobs: list[Stored]) -> None:

@@ -16,8 +16,8 @@ from printsys.config import ROOT, MailServer, Settings, load_lab
 from printsys.credentials import staff_password
 from printsys.doctor import Check, examine
 from printsys.ops import disk_space, heartbeat
-from printsys.ops.heartbeat import Pulse, Trouble
-from printsys.services import build
+from printsys.ops.heartbeat import Heartbeat, Problem
+from printsys.services import build_services
 from tests.commands import Manage
 from tests.mail.post import PostOffice, Server
 
@@ -32,7 +32,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     found = Settings(
         storage=tmp_path / "storage", instance=tmp_path / "instance", lab_config=ROOT / "lab.toml", secret_key="x" * 32
     )
-    build(found, look=lambda job_id: None).store.layout.make()
+    build_services(found, enqueue=lambda job_id: None).store.layout.make()
     staff_password.choose(found, "correct horse")
     return found
 
@@ -129,12 +129,12 @@ def test_a_redis_that_does_not_answer(settings: Settings) -> None:
     ("ago", "more", "said"),
     [
         (timedelta(hours=2), {}, "last seen"),
-        (timedelta(0), {"sidelined": (Trouble(NOW, "too deep", "a48y3vyk"),)}, "a48y3vyk"),
-        (timedelta(0), {"trying": (Trouble(NOW, "454 try later"),)}, "454 try later"),
+        (timedelta(0), {"sidelined": (Problem(NOW, "too deep", "a48y3vyk"),)}, "a48y3vyk"),
+        (timedelta(0), {"trying": (Problem(NOW, "454 try later"),)}, "454 try later"),
     ],
 )
 def test_a_worker_that_is_gone_or_stuck(settings: Settings, ago: timedelta, more: dict[str, Any], said: str) -> None:
-    heartbeat.write(settings, Pulse(datetime.now(UTC) - ago, 1, **more))
+    heartbeat.write(settings, Heartbeat(datetime.now(UTC) - ago, 1, **more))
     assert said in check(settings, "worker").said
 
 

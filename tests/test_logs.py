@@ -90,7 +90,9 @@ def test_a_folder_that_cannot_be_written_stops_nothing(
 
 def test_an_event_keeps_to_its_line() -> None:
     record = logging.LogRecord("a", logging.INFO, "a", 1, "%s", ("said\r\n2026 ERROR forged",), None)
-    assert logging_setup.Discreet(logging_setup.FORMAT).format(record).endswith("INFO a: said 2026 ERROR forged")
+    assert (
+        logging_setup.PrivateFormatter(logging_setup.FORMAT).format(record).endswith("INFO a: said 2026 ERROR forged")
+    )
 
 
 def test_a_traceback_says_where_and_not_what_was_typed() -> None:
@@ -120,7 +122,7 @@ def test_errors_of_the_database_quote_no_rows(database_url: str) -> None:
 
 
 def formatted_error() -> str:
-    return logging_setup.Discreet(logging_setup.FORMAT).format(
+    return logging_setup.PrivateFormatter(logging_setup.FORMAT).format(
         logging.LogRecord("a", 40, "a", 1, "broke", (), sys.exc_info())
     )
 

@@ -16,7 +16,7 @@ import pytest
 
 from indexer.reconcile import Reconciler
 from printsys.domain.job import Status, metadata_bytes
-from printsys.domain.workflow import Terms
+from printsys.domain.workflow import Context
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.files import SETTLE_S, signature
 from printsys.jobstore.log import read_log
@@ -35,8 +35,8 @@ def store(place: Path) -> JobStore:
     return make_store(place, clock=lambda: datetime.now(UTC))  # type: ignore[arg-type]
 
 
-def terms() -> Terms:
-    return Terms(now=datetime.now(UTC), prices=PRICES, confirmation_days=7, nonce="by-hand")
+def terms() -> Context:
+    return Context(now=datetime.now(UTC), prices=PRICES, confirmation_days=7, nonce="by-hand")
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from indexer.index import Mirror
 from indexer.queries import Queries
 from indexer.rebuild import reindex
 from indexer.reconcile import Reconciler
-from indexer.rows import Found
+from indexer.rows import JobRecord
 from indexer.service import Service
 from printsys.commands import reindex as command
 from printsys.domain.job import Status
@@ -268,7 +268,7 @@ def test_one_record_that_postgres_refuses_keeps_no_other_out(
 ) -> None:
     honest = bulk.lines
 
-    def with_one_bad(it: Found) -> bulk.Lines:
+    def with_one_bad(it: JobRecord) -> bulk.Lines:
         made = honest(it)
         if it.id != jobs[5].id:
             return made

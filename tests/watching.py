@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from indexer.rebuild import Report
+from indexer.rebuild import SweepReport
 from indexer.service import Service
 from indexer.watcher import WatchMode
 from printsys.jobstore import JobStore
@@ -21,12 +21,12 @@ def running_indexer(
     store: JobStore,
     engine: sa.Engine,
     mode: WatchMode = "native",
-    swept: Callable[[Report], None] = lambda report: None,
+    swept: Callable[[SweepReport], None] = lambda report: None,
 ) -> Iterator[Service]:
     """The indexer, running and watching; the sweep after its start is the last for an hour. `swept` is told of each."""
     first, stop = threading.Event(), threading.Event()
 
-    def synced(report: Report) -> None:
+    def synced(report: SweepReport) -> None:
         swept(report)
         first.set()
 

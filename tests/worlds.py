@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from indexer.index import Mirror
-from indexer.rebuild import Progress, Report
+from indexer.rebuild import Progress, SweepReport
 from indexer.reconcile import Reconciler
 from indexer.sweep import Sweeper
 from printsys.domain import naming, workflow
 from printsys.domain.creation import job_created
 from printsys.domain.emails import owed
-from printsys.domain.inputs import ResubmitFacts, SubmitFacts, read_facts
+from printsys.domain.inputs import ResubmitInput, SubmitInput, validate
 from printsys.domain.job import Status
 from printsys.domain.pricing import PriceList, Rate
-from printsys.jobstore import Incoming, JobStore, Stored
+from printsys.jobstore import IncomingFile, JobStore, Stored
 from printsys.jobstore.identity import recognise
 
 STAFF = "staff:Sam"
@@ -86,8 +86,8 @@ def make_job(
     files: Sequence[tuple[str, bytes]] = (("bracket v2.stl", STL),),
 ) -> Stored:
     """Submit a job as a student does, then take it to `status` by the steps that staff would take."""
-    said = read_facts(
-        SubmitFacts,
+    said = validate(
+        SubmitInput,
         {
             "student_name": name,
             "student_email": email,
@@ -103,7 +103,7 @@ def make_job(
     )
     stored = store.create(
         lambda job_id: naming.folder_name(name, method, color, job_id),
-        [Incoming(file_name, io.BytesIO(data)) for file_name, data in files],
+        [IncomingFile(file_name, io.BytesIO(data)) for file_name, data in files],
         lambda job_id, staged: job_created(job_id, staged.folder, said, staged.files, "student", store.clock()),
     )
     for action in WAY_TO[status]:
@@ -123,7 +123,7 @@ def act(
             facts = {"confirm_id": job_id} | facts
         step = workflow.find_step(action, change.job.status, actor)
         waiting = owed(change.before.events, job_id)
-        change.record(*workflow.plan(change.job, action, actor, read_facts(step.needs, facts), terms(store), waiting))
+        change.record(*workflow.plan(change.job, action, actor, validate(step.needs, facts), terms(store), waiting))
         change.to_trash = action == "delete"
     return change.result
 
@@ -141,18 +141,18 @@ def resubmit(store: JobStore, job_id: str, files: Sequence[tuple[str, bytes]]) -
         "printer": job.request.printer,
         "minimum_charge_consent": "yes",
     }
-    with store.staged(job_id, [Incoming(name, io.BytesIO(data)) for name, data in files]) as parcel:
+    with store.staged(job_id, [IncomingFile(name, io.BytesIO(data)) for name, data in files]) as parcel:
         with store.edit(job_id) as change:
-            facts = read_facts(ResubmitFacts, said | {"files": list(parcel.files)})
+            facts = validate(ResubmitInput, said | {"files": list(parcel.files)})
             change.parcel = parcel
             change.record(*workflow.plan(change.job, "resubmit", "student", facts, terms(store)))
     return change.result
 
 
-def terms(store: JobStore) -> workflow.Terms:
-    return workflow.Terms(now=store.clock(), prices=PRICES, confirmation_days=7, nonce="nonce-of-this-test")
+def terms(store: JobStore) -> workflow.Context:
+    return workflow.Context(now=store.clock(), prices=PRICES, confirmation_days=7, nonce="nonce-of-this-test")
 
 
-def sync(store: JobStore, mirror: Mirror, queries: object = None, progress: Progress | None = None) -> Report:
+def sync(store: JobStore, mirror: Mirror, queries: object = None, progress: Progress | None = None) -> SweepReport:
     """A sweep, as the indexer does at its start."""
     return Sweeper(store, mirror, Reconciler(store, lambda: terms(store))).sweep(progress)

@@ -18,17 +18,17 @@ from indexer.index import Mirror
 from printsys.config import Lab
 from printsys.domain import emails, naming, workflow
 from printsys.domain.creation import files_added, job_created
-from printsys.domain.events import STUDENT, SYSTEM, Draft, EventType
+from printsys.domain.events import STUDENT, SYSTEM, EventDraft, EventType
 from printsys.domain.folder_moves import drag, last_move, undo
 from printsys.domain.inputs import (
-    ApproveFacts,
-    ChooseFileFacts,
-    Facts,
-    NoFacts,
-    OptionalReasonFacts,
-    ResendFacts,
-    ResubmitFacts,
-    SubmitFacts,
+    ActionInput,
+    ApproveInput,
+    ChooseFileInput,
+    NoInput,
+    OptionalReasonInput,
+    ResendInput,
+    ResubmitInput,
+    SubmitInput,
 )
 from printsys.domain.job import FileRecord, Job, Status
 from printsys.domain.pricing import Quote, quote
@@ -43,9 +43,9 @@ from printsys.errors import (
     TokenUsed,
     TransitionNotAllowed,
 )
-from printsys.jobstore import Change, Incoming, JobStore, Stored
+from printsys.jobstore import IncomingFile, JobEdit, JobStore, Stored
 from printsys.jobstore.files import Seen, describe, unchanged
-from printsys.jobstore.incoming import Parcel
+from printsys.jobstore.incoming import StagedFiles
 
 RESEND_COOL_DOWN = timedelta(minutes=2)
 EMAIL_FAILED = EventType.EMAIL_FAILED
@@ -54,17 +54,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Actions:
-    """`look(job_id)` tells the task queue that a job may owe work; it must not raise for a queue that is down.
+    """`enqueue(job_id)` tells the task queue that a job may owe work; it must not raise for a queue that is down.
     `drag_grace` is how long the e-mail of a dragged folder waits."""
 
     store: JobStore
     mirror: Mirror
     lab: Lab
-    look: Callable[[str], None]
+    enqueue: Callable[[str], None]
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     drag_grace: timedelta = timedelta(0)
 
-    def submit(self, said: SubmitFacts, files: Sequence[Incoming], actor: str = STUDENT) -> Stored:
+    def submit(self, said: SubmitInput, files: Sequence[IncomingFile], actor: str = STUDENT) -> Stored:
         """A new job in Uploaded. InvalidInput where the lab does not offer what is asked; see JobStore.create."""
         check_offered(said, self.lab)
         stored = self.store.create(
@@ -75,7 +75,7 @@ class Actions:
         return self.follow_up(stored)
 
     def perform(
-        self, job_id: str, action: str, said: Facts, actor: str, expected_revision: int | None = None
+        self, job_id: str, action: str, said: ActionInput, actor: str, expected_revision: int | None = None
     ) -> Stored:
         """Any action of the workflow table. TransitionNotAllowed, InvalidInput, and what JobStore.edit raises."""
         prepared = self._prepare_files(job_id, said)
@@ -116,7 +116,7 @@ class Actions:
             _refuse_if_moved_by_hand(change.before)
             require_open_confirmation(change.job, nonce, self.clock())
             action, said = (
-                ("student_confirm", NoFacts()) if confirm else ("student_decline", OptionalReasonFacts(reason=reason))
+                ("student_confirm", NoInput()) if confirm else ("student_decline", OptionalReasonInput(reason=reason))
             )
             change.record(*self._plan(change, action, STUDENT, said))
         return self.follow_up(change.result)
@@ -126,7 +126,7 @@ class Actions:
         with self.store.edit(job_id) as change:
             _require_current(change.job, nonce)
             self._require_cool(change.before, "We sent you an e-mail a moment ago. Please give it two minutes.")
-            change.record(*self._plan(change, "resend-email", STUDENT, ResendFacts()))
+            change.record(*self._plan(change, "resend-email", STUDENT, ResendInput()))
         return self.follow_up(change.result)
 
     def _require_cool(self, stored: Stored, otherwise: str) -> None:
@@ -137,7 +137,7 @@ class Actions:
         if self.clock() - last.at < RESEND_COOL_DOWN:
             raise TransitionNotAllowed("resend-email", otherwise)
 
-    def resubmit(self, job_id: str, key: str, said: SubmitFacts, files: Sequence[Incoming]) -> Stored:
+    def resubmit(self, job_id: str, key: str, said: SubmitInput, files: Sequence[IncomingFile]) -> Stored:
         """The same request once more, after a rejection; without `files` the model is the one that the lab has.
 
         InvalidInput, TokenUsed, and what JobStore.staged and JobStore.edit raise.
@@ -145,12 +145,12 @@ class Actions:
         check_offered(said, self.lab)
         require_open_resubmission(self.store.load(job_id).job, key)
         if not files:
-            return self._resubmit(job_id, key, ResubmitFacts(**said.model_dump()), None)
+            return self._resubmit(job_id, key, ResubmitInput(**said.model_dump()), None)
         with self.store.staged(job_id, files) as parcel:
-            facts = ResubmitFacts(**said.model_dump(), files=list(parcel.files))
+            facts = ResubmitInput(**said.model_dump(), files=list(parcel.files))
             return self._resubmit(job_id, key, facts, parcel)
 
-    def _resubmit(self, job_id: str, key: str, said: ResubmitFacts, parcel: Parcel | None) -> Stored:
+    def _resubmit(self, job_id: str, key: str, said: ResubmitInput, parcel: StagedFiles | None) -> Stored:
         with self.store.edit(job_id) as change:
             _refuse_if_moved_by_hand(change.before)
             require_open_resubmission(change.job, key)
@@ -169,7 +169,7 @@ class Actions:
             return None
         with self.store.edit(job_id) as change:
             for action in self._due(change.before):
-                change.record(*self._plan(change, action, SYSTEM, NoFacts()))
+                change.record(*self._plan(change, action, SYSTEM, NoInput()))
         return self.follow_up(change.result) if change.drafts else None
 
     def _due(self, stored: Stored) -> list[str]:
@@ -180,7 +180,7 @@ class Actions:
     def send_failed_again(self, job_id: str, actor: str) -> Stored:
         """Put every e-mail that was given up, and that the student still needs, in line again: to today's address."""
 
-        def decide(now: Stored) -> list[Draft]:
+        def decide(now: Stored) -> list[EventDraft]:
             address = now.job.student.email
             if not address:
                 raise TransitionNotAllowed("resend-email", "This job has no e-mail address to write to.")
@@ -188,7 +188,7 @@ class Actions:
 
         return self.record(job_id, decide)
 
-    def record(self, job_id: str, decide: Callable[[Stored], Sequence[Draft]]) -> Stored:
+    def record(self, job_id: str, decide: Callable[[Stored], Sequence[EventDraft]]) -> Stored:
         """Record what a task found out. `decide` sees the job under its lock, so it re-checks what it was told."""
         with self.store.edit(job_id) as change:
             change.record(*decide(change.before))
@@ -198,27 +198,27 @@ class Actions:
         """What an approval of today with these figures would cost."""
         return quote(job.request.method, weight_g, volume_ml, self.terms().prices)
 
-    def terms(self) -> workflow.Terms:
+    def terms(self) -> workflow.Context:
         now = self.clock()
-        return workflow.Terms(
+        return workflow.Context(
             now=now,
             prices=self.lab.price_list_on(now.astimezone(ZoneInfo(self.lab.timezone)).date()),
             confirmation_days=self.lab.confirmation_days,
             nonce=secrets.token_urlsafe(18),
         )
 
-    def drag_terms(self) -> workflow.Terms:
+    def drag_terms(self) -> workflow.Context:
         """As for a button, but e-mails wait for the grace in which dragging back undoes all."""
         terms = self.terms()
         return replace(terms, mail_not_before=terms.now + self.drag_grace)
 
-    def _plan(self, change: Change, action: str, actor: str, said: Facts) -> list[Draft]:
+    def _plan(self, change: JobEdit, action: str, actor: str, said: ActionInput) -> list[EventDraft]:
         waiting = emails.owed(change.before.events, change.job.id)
         return workflow.plan(change.job, action, actor, said, self.terms(), waiting)
 
-    def _prepare_files(self, job_id: str, said: Facts) -> list[tuple[FileRecord, Seen]]:
+    def _prepare_files(self, job_id: str, said: ActionInput) -> list[tuple[FileRecord, Seen]]:
         """Hash, outside the lock, print files that the record does not know yet (a slicer has just saved them)."""
-        if not isinstance(said, ApproveFacts | ChooseFileFacts):
+        if not isinstance(said, ApproveInput | ChooseFileInput):
             return []
         stored = self.store.load(job_id)
         unknown = [name for name in said.print_file if stored.job.file(name) is None]
@@ -235,11 +235,11 @@ class Actions:
             self.mirror.put(stored)
         except MirrorDown as error:
             logger.warning("job %s is recorded, the mirror follows later: %s", stored.id, error)
-        self.look(stored.id)
+        self.enqueue(stored.id)
         return stored
 
 
-def check_offered(said: SubmitFacts, lab: Lab) -> None:
+def check_offered(said: SubmitInput, lab: Lab) -> None:
     """InvalidInput where the request names something that the lab does not have."""
     wrong = not_offered(lab, said.print_method, said.color, said.printer, said.discipline, said.copies)
     if not said.minimum_charge_consent:
@@ -298,7 +298,7 @@ def _refuse_if_moved_by_hand(stored: Stored) -> None:
         raise JobBusy(stored.id, 0)
 
 
-def _new_files(change: Change, prepared: Sequence[tuple[FileRecord, Seen]], actor: str) -> list[Draft]:
+def _new_files(change: JobEdit, prepared: Sequence[tuple[FileRecord, Seen]], actor: str) -> list[EventDraft]:
     """What was hashed outside the lock, re-checked inside it."""
     for record, seen in prepared:
         if not unchanged(change.before.folder, seen):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from printsys.actions import Actions
-from printsys.domain.inputs import NoFacts
+from printsys.domain.inputs import NoInput
 from printsys.domain.job import Job, Status
 from printsys.domain.workflow import steps_from
 from printsys.errors import PrintSysError
@@ -52,7 +52,7 @@ def archive(actions: Actions, jobs: Iterable[tuple[str, int]], before: datetime,
     for job_id, revision in jobs:
         try:
             if is_kept_long_enough(actions.store.load(job_id).job, before):
-                actions.perform(job_id, "archive", NoFacts(), actor, revision)
+                actions.perform(job_id, "archive", NoInput(), actor, revision)
                 told.done.append(job_id)
         except PrintSysError as error:
             told.stay.append((job_id, str(error)))

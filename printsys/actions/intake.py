@@ -15,10 +15,10 @@ from printsys.actions import Actions, not_offered
 from printsys.domain import naming
 from printsys.domain.creation import reprint_created, walk_in_created
 from printsys.domain.folder_moves import drag
-from printsys.domain.inputs import WalkInFacts
+from printsys.domain.inputs import WalkInInput
 from printsys.domain.job import Job, Status
 from printsys.errors import InvalidInput, JobNotFound
-from printsys.jobstore import Incoming, Stored
+from printsys.jobstore import IncomingFile, Stored
 from printsys.jobstore.files import is_ignored, is_settled, sha256_of
 from printsys.jobstore.layout import ORIGINAL
 
@@ -47,7 +47,7 @@ def reprint_of_copy(actions: Actions, place: str, actor: str) -> Stored:
     return made
 
 
-def walk_in(actions: Actions, place: str, said: WalkInFacts, actor: str) -> Stored:
+def walk_in(actions: Actions, place: str, said: WalkInInput, actor: str) -> Stored:
     """A job made of a loose file, or of a folder without a record, in the status folder that it lay in.
 
     What that status needs and nobody has said is raised, as when a folder is dragged there. InvalidInput for what the
@@ -86,7 +86,7 @@ def _reprint(actions: Actions, job: Job, folder: Path, actor: str, found_in: str
     return actions.follow_up(made)
 
 
-def _check(actions: Actions, said: WalkInFacts) -> None:
+def _check(actions: Actions, said: WalkInInput) -> None:
     """What is said must be something that the lab has; what is not said may stay unknown."""
     wrong = not_offered(
         actions.lab, said.print_method, said.color or "", said.printer or "", said.discipline or "", said.copies
@@ -96,7 +96,7 @@ def _check(actions: Actions, said: WalkInFacts) -> None:
         raise InvalidInput(wrong)
 
 
-def _incoming(source: Path, opened: ExitStack, superseded: Container[str] = ()) -> Iterator[Incoming]:
+def _incoming(source: Path, opened: ExitStack, superseded: Container[str] = ()) -> Iterator[IncomingFile]:
     """The files of a job's folder, of any folder, or the one file: models first, then what slicers made of them.
 
     Where there are originals, the working copies are made of them anew. `superseded` are names in the folder that
@@ -111,11 +111,11 @@ def _incoming(source: Path, opened: ExitStack, superseded: Container[str] = ()) 
     originals = [path for path in paths if path.parent.name == ORIGINAL] or _models(paths)
     sizes = {path.stat().st_size for path in originals}
     same = {sha256_of(path) for path in originals}
-    yield from (Incoming(path.name, opened.enter_context(path.open("rb")), "filesystem") for path in originals)
+    yield from (IncomingFile(path.name, opened.enter_context(path.open("rb")), "filesystem") for path in originals)
     for path in paths:
         is_copy = path.stat().st_size in sizes and sha256_of(path) in same
         if path not in originals and not is_copy:
-            yield Incoming(path.name, opened.enter_context(path.open("rb")), "filesystem", "slicer")
+            yield IncomingFile(path.name, opened.enter_context(path.open("rb")), "filesystem", "slicer")
 
 
 def _files_in(folder: Path) -> list[Path]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from printsys import slicers
-from printsys.assessment.model_findings import facts_of as model_facts
-from printsys.assessment.slicer_readings import facts_of, reading, remarks
+from printsys.assessment.model_findings import read_model_facts
+from printsys.assessment.slicer_readings import read_slicer_facts, reading, remarks
 from printsys.config.lab import Lab
-from printsys.domain.estimates import Reading, total
+from printsys.domain.estimates import SlicerReading, total
 from printsys.domain.job import FileRecord
 from printsys.domain.pricing import round_up_to_half_hour
 from printsys.jobstore import Stored
@@ -41,7 +41,7 @@ def prefill(stored: Stored, names: Sequence[str], lab: Lab) -> Prefill:
     """For the files with these `names`. One that the worker has not read yet is read here: it takes milliseconds."""
     job, method = stored.job, lab.method(stored.job.request.method)
     said: list[str] = []
-    read: list[Reading | None] = []
+    read: list[SlicerReading | None] = []
     for name in names:
         facts = _facts(stored, name)
         read.append(reading(name, facts, method) if facts is not None else None)
@@ -68,7 +68,7 @@ def prefill(stored: Stored, names: Sequence[str], lab: Lab) -> Prefill:
 
 def _facts(stored: Stored, name: str) -> SlicerFacts | None:
     record = stored.job.file(name)
-    known = facts_of(record) if record is not None else None
+    known = read_slicer_facts(record) if record is not None else None
     if known is not None:
         return known
     try:
@@ -80,7 +80,7 @@ def _facts(stored: Stored, name: str) -> SlicerFacts | None:
 def _compared_with_the_model(stored: Stored, name: str, facts: SlicerFacts) -> list[str]:
     """Whether what stands on the plate is what the student sent: other bodies, another size."""
     placed = facts.placed
-    sent = [record for record in stored.job.sent_files if model_facts(record) is not None]
+    sent = [record for record in stored.job.sent_files if read_model_facts(record) is not None]
     if placed is None or len(sent) != 1:  # of several models nobody can tell which is meant
         return []
     pieces = tuple(_floats(item.box.size_mm) for item in placed.items)
@@ -93,7 +93,7 @@ def _compared_with_the_model(stored: Stored, name: str, facts: SlicerFacts) -> l
         volume_cm3=float(placed.volume_cm3),
         bodies=placed.bodies,
     )
-    original = model_facts(sent[0])
+    original = read_model_facts(sent[0])
     return compare(original, plate) if original is not None else []
 
 

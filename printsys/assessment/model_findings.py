@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from printsys.config import Lab
 from printsys.domain.job import FileRecord, Job
-from printsys.models3d.findings import Finding, findings
+from printsys.models3d.findings import ModelFinding, findings
 from printsys.models3d.inspect import ModelFacts
 
 MINOR = "worth knowing"
@@ -23,13 +23,13 @@ def found_in(job: Job, lab: Lab) -> list[str]:
     ]
 
 
-def findings_of(record: FileRecord, job: Job, lab: Lab) -> list[Finding]:
+def findings_of(record: FileRecord, job: Job, lab: Lab) -> list[ModelFinding]:
     """Worst first; none for a model that nobody has inspected yet."""
-    facts = facts_of(record)
+    facts = read_model_facts(record)
     return findings(facts, lab.printers, job.request.printer) if facts is not None else []
 
 
-def facts_of(record: FileRecord) -> ModelFacts | None:
+def read_model_facts(record: FileRecord) -> ModelFacts | None:
     """None for a model that nobody has inspected, could inspect, or that a version with other facts has."""
     try:
         return ModelFacts.model_validate(record.model) if record.model is not None else None

@@ -8,14 +8,14 @@ from decimal import Decimal
 from pydantic import ValidationError
 
 from printsys.config.lab import Lab, Method, Printer
-from printsys.domain.estimates import Reading
+from printsys.domain.estimates import SlicerReading
 from printsys.domain.job import FileRecord, Job
 from printsys.slicers import SlicerFacts
 
 HOUR_S = 3600
 
 
-def facts_of(record: FileRecord) -> SlicerFacts | None:
+def read_slicer_facts(record: FileRecord) -> SlicerFacts | None:
     """What was read from the file and kept; None where it was not, or by a version that kept something else."""
     try:
         return SlicerFacts.model_validate(record.slicer) if record.slicer is not None else None
@@ -23,25 +23,25 @@ def facts_of(record: FileRecord) -> SlicerFacts | None:
         return None
 
 
-def readings_of(job: Job, lab: Lab) -> dict[str, Reading]:
+def readings_of(job: Job, lab: Lab) -> dict[str, SlicerReading]:
     """By the name of each file that was sliced of the request as it is."""
     found = {}
     for record in job.current_files:
-        facts = facts_of(record)
+        facts = read_slicer_facts(record)
         read = reading(record.name, facts, lab.method(job.request.method)) if facts is not None else None
         if read is not None:
             found[record.name] = read
     return found
 
 
-def reading(name: str, facts: SlicerFacts, method: Method | None) -> Reading | None:
+def reading(name: str, facts: SlicerFacts, method: Method | None) -> SlicerReading | None:
     """Grams are the file's own or, where it states none, volume × the lab's density. None for what is not sliced."""
     weight_g = facts.weight_g(densities(method)).grams
     volume_ml = facts.resin_ml
     hours = Decimal(facts.time_s) / HOUR_S if facts.time_s else None
     if weight_g is None and volume_ml is None and hours is None:
         return None
-    return Reading(
+    return SlicerReading(
         file=name,
         program=facts.maker,
         weight_g=weight_g,

@@ -19,7 +19,7 @@ from printsys.domain.pricing import PriceList, quote
 from printsys.errors import FileRefused, InvalidInput, ModelTooHard, ModelUnreadable
 from printsys.models3d import bounded
 from printsys.models3d.estimate import weight_range_g
-from printsys.models3d.findings import Finding, blocks, findings, unreadable
+from printsys.models3d.findings import ModelFinding, blocks, findings, unreadable
 from printsys.models3d.inspect import ModelFacts
 
 REMEMBERED = 100
@@ -36,7 +36,7 @@ SUPPORT = 0.25
 
 
 @dataclass(frozen=True)
-class Looked:
+class UploadCheck:
     """What was found out about some bytes, or why nothing could be (`trouble`). `hopeless`: because nobody could print
     them, not because it took too long."""
 
@@ -52,8 +52,8 @@ class Checked:
 
     name: str
     sha256: str
-    looked: Looked
-    findings: list[Finding] = field(default_factory=list)
+    looked: UploadCheck
+    findings: list[ModelFinding] = field(default_factory=list)
     price: tuple[Decimal, Decimal] | None = None
 
     @property
@@ -65,14 +65,14 @@ class Memory:
     """What was found out about bytes that were looked at lately, by their sha256. It is true of them for ever."""
 
     def __init__(self) -> None:
-        self._seen: OrderedDict[str, Looked] = OrderedDict()
+        self._seen: OrderedDict[str, UploadCheck] = OrderedDict()
         self._guard = threading.Lock()
 
-    def get(self, sha256: str) -> Looked | None:
+    def get(self, sha256: str) -> UploadCheck | None:
         with self._guard:
             return self._seen.get(sha256)
 
-    def keep(self, sha256: str, looked: Looked) -> None:
+    def keep(self, sha256: str, looked: UploadCheck) -> None:
         with self._guard:
             self._seen[sha256] = looked
             self._seen.move_to_end(sha256)
@@ -84,7 +84,7 @@ memory = Memory()
 turns = threading.BoundedSemaphore(AT_ONCE)
 
 
-def look_into(name: str, stream: BinaryIO, scratch: Path) -> tuple[str, Looked]:
+def look_into(name: str, stream: BinaryIO, scratch: Path) -> tuple[str, UploadCheck]:
     """sha256 and what was found out about the bytes from where `stream` stands; it is left there.
 
     `scratch` is a folder for the time of the look.
@@ -101,7 +101,7 @@ def look_into(name: str, stream: BinaryIO, scratch: Path) -> tuple[str, Looked]:
     return digest, looked
 
 
-def _look_through_a_file(name: str, stream: BinaryIO, scratch: Path) -> Looked:
+def _look_through_a_file(name: str, stream: BinaryIO, scratch: Path) -> UploadCheck:
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         path = Path(folder) / f"model{os.path.splitext(name)[1].lower()}"
@@ -110,18 +110,20 @@ def _look_through_a_file(name: str, stream: BinaryIO, scratch: Path) -> Looked:
         return look_at(path, name, PATIENCE)
 
 
-def look_at(path: Path, name: str, limits: bounded.Limits = bounded.USUAL) -> Looked:
+def look_at(path: Path, name: str, limits: bounded.Limits = bounded.USUAL) -> UploadCheck:
     """Facts and picture of the file at `path`, whose owner calls it `name`. OSError is the disk's."""
     try:
         seen = bounded.look(path, limits)
     except (FileRefused, ModelUnreadable) as error:
-        return Looked(trouble=str(error).replace(path.name, name), hopeless=True)
+        return UploadCheck(trouble=str(error).replace(path.name, name), hopeless=True)
     except ModelTooHard as error:
-        return Looked(trouble=str(error).replace(path.name, name))
-    return Looked(seen.facts, seen.png)
+        return UploadCheck(trouble=str(error).replace(path.name, name))
+    return UploadCheck(seen.facts, seen.png)
 
 
-def judge(name: str, sha256: str, looked: Looked, lab: Lab, method: str, printer: str, prices: PriceList) -> Checked:
+def judge(
+    name: str, sha256: str, looked: UploadCheck, lab: Lab, method: str, printer: str, prices: PriceList
+) -> Checked:
     """What it means for somebody who wants it printed by `method` on `printer` (an id; empty: not chosen yet)."""
     if looked.facts is None:
         said = [unreadable(ModelUnreadable(looked.trouble or ""))] if looked.hopeless else []

@@ -34,7 +34,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass
-class Report:
+class BackupReport:
     """`bytes` of all files; `copied` of those that the backup did not have. `left_out`: what could not be read."""
 
     name: str = ""
@@ -51,7 +51,7 @@ def back_up(
     beside: Mapping[str, Mapping[str, Path]],
     progress: Progress | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> Report:
+) -> BackupReport:
     """`beside`: kind → name → path of files outside of storage/. The vault is open. StorageOffline, BackupFailed.
 
     Every job that is there from beginning to end is in it once, whole, as it was at one moment between the two.
@@ -83,7 +83,7 @@ class _Taking:
         self.lines: dict[tuple[str, str], bytes] = {}
         self.copies: set[Path] = set()
         """Folders that somebody copied: they carry the id of a job that lies elsewhere."""
-        self.report = Report()
+        self.report = BackupReport()
 
     # -- jobs -----------------------------------------------------------------------------------------------------
 

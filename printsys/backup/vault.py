@@ -210,12 +210,12 @@ class Vault:
         while (self.snapshots / f"{name}.jsonl").exists():
             name += "+"
         body = b"".join([_line({"format": FORMAT, "made_at": format_time(now)}), *lines])
-        seal = _line({"end": hashlib.sha256(body).hexdigest()})
+        build_batch = _line({"end": hashlib.sha256(body).hexdigest()})
         with _writing():
             for folder in self._unsynced:  # once, and not for each content: until here nothing relies on them
                 fs.sync_folder(folder)
             self._unsynced.clear()
-            fs.replace(self.snapshots / f"{name}.jsonl", body + seal)
+            fs.replace(self.snapshots / f"{name}.jsonl", body + build_batch)
             self.journal.unlink(missing_ok=True)
         return name
 

@@ -17,8 +17,8 @@ from printsys.config import Settings, load_lab
 from printsys.domain.events import SYSTEM
 from printsys.errors import PrintSysError
 from printsys.jobstore.identity import require_storage
-from printsys.services import build, open_store, remembered_at
-from printsys.worker.tasks import make_look
+from printsys.services import build_services, open_store, remembered_at
+from printsys.worker.tasks import make_enqueue
 
 DONE, SOME_STAY = 0, 1
 
@@ -65,13 +65,13 @@ def _archive(settings: Settings, args: argparse.Namespace) -> Archived:
             migrate.upgrade(settings.database_url or "")
         except PrintSysError as error:  # the folders are the record; the mirror follows by itself
             print(error, file=sys.stderr)
-        house = build(settings, make_look(settings))
-        before = _before(args, house.lab.retention_days)
+        services = build_services(settings, make_enqueue(settings))
+        before = _before(args, services.lab.retention_days)
         unread: list[tuple[str, str]] = []
-        found = [(job.id, job.revision) for job in kept_long_enough(house.store, before, unread)]
+        found = [(job.id, job.revision) for job in kept_long_enough(services.store, before, unread)]
         with progress_bar(args.progress, "Archiving") as progress:
-            told = archive(house.actions, counted(found, progress), before, SYSTEM)
-        house.mirror.engine.dispose()
+            told = archive(services.actions, counted(found, progress), before, SYSTEM)
+        services.mirror.engine.dispose()
     told.stay[:0] = unread
     return told
 

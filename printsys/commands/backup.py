@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from printsys.backup import lab_files
-from printsys.backup.create import Report, back_up, refuse_places
+from printsys.backup.create import BackupReport, back_up, refuse_places
 from printsys.backup.vault import Vault
 from printsys.commands.common import add_storage_argument, settings_from
 from printsys.commands.progress import add_progress_argument, progress_bar
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     return SOME_LEFT_OUT if report.left_out else DONE
 
 
-def _in_words(report: Report, damaged: int, dropped: int) -> str:
+def _in_words(report: BackupReport, damaged: int, dropped: int) -> str:
     told = [
         f"Backup {report.name}: {report.jobs} jobs, {report.files} files, {report.bytes / 1e6:.1f} MB; "
         f"{report.copied / 1e6:.1f} MB of it copied now."

@@ -9,7 +9,7 @@ import sys
 
 from indexer.check import check_storage
 from indexer.check_mirror import check_mirror
-from indexer.findings import Finding
+from indexer.findings import AttentionItem
 from indexer.migrate import upgrade
 from indexer.reconcile import Reconciler
 from indexer.schema import create_engine
@@ -20,8 +20,8 @@ from printsys.config import Settings
 from printsys.errors import PrintSysError
 from printsys.jobstore import JobStore
 from printsys.jobstore.identity import require_storage
-from printsys.services import build, open_store, remembered_at
-from printsys.worker.tasks import make_look
+from printsys.services import build_services, open_store, remembered_at
+from printsys.worker.tasks import make_enqueue
 
 CLEAN, FINDINGS, COULD_NOT_RUN = 0, 1, 2
 
@@ -63,15 +63,15 @@ def _repair(settings: Settings) -> None:
     """What a start of the system does: interrupted changes are finished, lost metadata.json are rebuilt, edits and
     moves by hand recorded, the mirror brought up to date. What needs a decision is left and told."""
     with database(settings) as settings:
-        house = build(settings, make_look(settings))
+        services = build_services(settings, make_enqueue(settings))
         assert settings.database_url is not None
         upgrade(settings.database_url)
-        house.store.recover_all()
-        Sweeper(house.store, house.mirror, Reconciler(house.store, house.actions.drag_terms)).sweep()
-        house.mirror.engine.dispose()
+        services.store.recover_all()
+        Sweeper(services.store, services.mirror, Reconciler(services.store, services.actions.drag_terms)).sweep()
+        services.mirror.engine.dispose()
 
 
-def _of_the_mirror(settings: Settings, store: JobStore, deep: bool) -> list[Finding]:
+def _of_the_mirror(settings: Settings, store: JobStore, deep: bool) -> list[AttentionItem]:
     with database(settings) as settings:
         assert settings.database_url is not None
         engine = create_engine(settings.database_url)
@@ -81,11 +81,11 @@ def _of_the_mirror(settings: Settings, store: JobStore, deep: bool) -> list[Find
             engine.dispose()
 
 
-def _as_json(findings: list[Finding], problem: str | None) -> str:
+def _as_json(findings: list[AttentionItem], problem: str | None) -> str:
     return json.dumps({"findings": [one.as_json() for one in findings], "problem": problem}, indent=2)
 
 
-def _in_words(findings: list[Finding], problem: str | None) -> str:
+def _in_words(findings: list[AttentionItem], problem: str | None) -> str:
     if not findings:
         return "The folders are whole." if problem else "Storage and mirror are whole."
     return "\n".join(f"{one.kind}: {one.sentence}" for one in findings)

@@ -7,7 +7,7 @@ import logging
 
 from printsys import demo
 from printsys.commands.common import add_storage_argument, settings_from
-from printsys.services import build
+from printsys.services import build_services
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,9 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     logging.getLogger("printsys.actions").setLevel(logging.ERROR)  # without a database `run` reads it all at its start
-    house = build(settings_from(args), look=lambda job_id: None)
-    if args.only_if_empty and not demo.is_empty(house.store):
+    services = build_services(settings_from(args), enqueue=lambda job_id: None)
+    if args.only_if_empty and not demo.is_empty(services.store):
         return 0
-    jobs = demo.fill(house)
-    print(f"{len(jobs)} jobs are in {house.settings.storage}.")
+    jobs = demo.fill(services)
+    print(f"{len(jobs)} jobs are in {services.settings.storage}.")
     return 0

@@ -8,8 +8,8 @@ from indexer.service import SWEEP_EVERY_S, Service
 from printsys.commands.common import add_storage_argument, database, settings_from
 from printsys.ops import logging_setup
 from printsys.ops.shutdown import stop_event
-from printsys.services import build
-from printsys.worker.tasks import make_look
+from printsys.services import build_services
+from printsys.worker.tasks import make_enqueue
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,13 +22,13 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_from(args)
     logging_setup.keep(settings.instance, "index")
     with database(settings) as settings:
-        house = build(settings, make_look(settings))
-        engine = house.mirror.engine
+        services = build_services(settings, make_enqueue(settings))
+        engine = services.mirror.engine
         Service(
-            house.store,
+            services.store,
             engine,
-            terms=house.actions.drag_terms,
-            changed=house.actions.look,
+            terms=services.actions.drag_terms,
+            changed=services.actions.enqueue,
             sweep_every_s=args.sweep_every,
             watch_mode=settings.watch_mode,
         ).run(stop)

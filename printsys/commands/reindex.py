@@ -6,7 +6,7 @@ import argparse
 import json
 
 from indexer import migrate
-from indexer.rebuild import Report, reindex
+from indexer.rebuild import SweepReport, reindex
 from indexer.schema import create_engine
 from printsys.commands.common import add_storage_argument, database, settings_from
 from printsys.commands.progress import add_progress_argument, progress_bar
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def in_words(report: Report) -> str:
+def in_words(report: SweepReport) -> str:
     told = [f"{report.jobs} jobs from {report.folders} folders."]
     if report.attention:
         told.append(f"{len(report.attention)} of the folders need a person:")

@@ -25,7 +25,7 @@ from printsys.jobstore.layout import Layout
 from printsys.ops import logging_setup, postgres_keeper
 from printsys.ops.postgres import PostgresFailed, embedded_postgres
 from printsys.ops.shutdown import SUPERVISED
-from printsys.ops.supervisor import Part, Supervisor
+from printsys.ops.supervisor import SupervisedProcess, Supervisor
 
 START_PATIENCE_S = 120
 CANNOT_START = 2
@@ -87,18 +87,18 @@ def _stop_on_signals() -> threading.Event:
     return stop
 
 
-def _parts(args: argparse.Namespace) -> list[Part]:
+def _parts(args: argparse.Namespace) -> list[SupervisedProcess]:
     return [
-        Part("web", ["web", "--host", args.host, "--port", str(args.port)]),
-        Part("index", ["index"]),
-        Part("work", ["work"]),
+        SupervisedProcess("web", ["web", "--host", args.host, "--port", str(args.port)]),
+        SupervisedProcess("index", ["index"]),
+        SupervisedProcess("work", ["work"]),
     ]
 
 
-def _guard(settings: Settings, environment: Mapping[str, str]) -> list[Part]:
+def _guard(settings: Settings, environment: Mapping[str, str]) -> list[SupervisedProcess]:
     """Shares the embedded server, so that it is stopped even when this process was killed."""
     is_embedded = not settings.database_url and bool(environment.get("DATABASE_URL"))
-    return [Part("postgres", ["postgres"])] if is_embedded else []
+    return [SupervisedProcess("postgres", ["postgres"])] if is_embedded else []
 
 
 @contextlib.contextmanager
@@ -178,7 +178,7 @@ def _fill_demo(environment: dict[str, str]) -> None:
         raise PrintSysError("The demo could not be filled in.")
 
 
-def _wait_until_served(args: argparse.Namespace, web: Part, stop: threading.Event) -> bool:
+def _wait_until_served(args: argparse.Namespace, web: SupervisedProcess, stop: threading.Event) -> bool:
     """Whether pages are served, at the latest after `START_PATIENCE_S`; False where it was stopped before."""
     deadline = time.monotonic() + START_PATIENCE_S
     while time.monotonic() < deadline:

@@ -71,7 +71,7 @@ def _zone(name: str) -> str:
     return name
 
 
-class LabFacts(Strict):
+class LabTable(Strict):
     name: str
     contact_email: str
     phone: str = ""
@@ -82,7 +82,7 @@ class LabFacts(Strict):
     staff: list[str] = []
 
 
-class SubmissionFacts(Strict):
+class SubmissionTable(Strict):
     introduction: str
     disciplines: Annotated[list[str], Field(min_length=1)]
     extensions: list[Literal[".stl", ".obj", ".3mf"]] = [".stl", ".obj", ".3mf"]
@@ -101,33 +101,33 @@ class ValidDays(Strict):
     valid_days: Annotated[int, Field(ge=1, le=365)]
 
 
-class ReminderFacts(Strict):
+class ReminderTable(Strict):
     """Days after which a student is reminded: of the price to confirm, of the print to collect. 0: never."""
 
     confirm_after_days: Annotated[int, Field(ge=0, le=365)] = 3
     collect_after_days: Annotated[int, Field(ge=0, le=365)] = 14
 
 
-class MailFacts(Strict):
+class MailTable(Strict):
     """`templates`: the folder of the lab's own e-mail templates, from where lab.toml is. It need not be there."""
 
     templates: Annotated[str, Field(min_length=1)] = "mail-templates"
 
 
-class PaymentFacts(Strict):
+class PaymentTable(Strict):
     methods: Annotated[list[str], Field(min_length=1)]
 
 
 class LabFile(Strict):
     """lab.toml as it is written."""
 
-    lab: LabFacts
-    submission: SubmissionFacts
+    lab: LabTable
+    submission: SubmissionTable
     confirmation: ValidDays
     retention: Days
-    payment: PaymentFacts
-    reminders: ReminderFacts = ReminderFacts()
-    mail: MailFacts = MailFacts()
+    payment: PaymentTable
+    reminders: ReminderTable = ReminderTable()
+    mail: MailTable = MailTable()
     methods: Annotated[list[Method], Field(min_length=1)]
     printers: Annotated[list[Printer], Field(min_length=1)]
     prices: Annotated[list[PriceList], Field(min_length=1)]

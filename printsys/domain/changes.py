@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from printsys.domain.events import FILESYSTEM, Draft, Event, EventType, diff, merge_patch, same_json
+from printsys.domain.events import FILESYSTEM, Event, EventDraft, EventType, diff, merge_patch, same_json
 from printsys.domain.job import SUPERSEDED, Document, FileRecord, Job, dump
 
 OURS = frozenset({"revision", "updated_at"})
@@ -76,7 +76,7 @@ class FoundFile:
 
 
 @dataclass(frozen=True)
-class Found:
+class FolderSnapshot:
     """What is in a job's folder. Nothing is said yet of names that are `being_written`; those that
     `vanished` a moment ago are not believed gone yet, but may turn out to have been renamed."""
 
@@ -119,10 +119,10 @@ class FolderRenamed:
     now: str
 
 
-Change = FileAppeared | FileSavedOver | FileRenamed | FileGone | FolderRenamed
+FolderChange = FileAppeared | FileSavedOver | FileRenamed | FileGone | FolderRenamed
 
 
-def compare(job: Job, folder: str, found: Found) -> Iterator[Change]:
+def compare(job: Job, folder: str, found: FolderSnapshot) -> Iterator[FolderChange]:
     """What happened in the folder, recorded × found. `folder` is the name that the record has for it.
 
     Originals are not compared here: they are never recorded anew, only raised.
@@ -154,20 +154,20 @@ def compare(job: Job, folder: str, found: Found) -> Iterator[Change]:
             yield FileGone(record)
 
 
-def drafts_of(job: Job, changes: Iterable[Change], now: datetime) -> list[Draft]:
+def drafts_of(job: Job, changes: Iterable[FolderChange], now: datetime) -> list[EventDraft]:
     """One event for each change, by `filesystem`; lists in the patches are whole, each as it is after its event."""
     files = [dump(record) for record in job.files]
     print_files = list(job.print_files)
     drafts = []
     for change in changes:
         kind, told, patch = _event_of(change, files, print_files, now)
-        drafts.append(Draft(kind, FILESYSTEM, told, patch))
+        drafts.append(EventDraft(kind, FILESYSTEM, told, patch))
         files, print_files = patch.get("files", files), patch.get("print_files", print_files)
     return drafts
 
 
 def _event_of(
-    change: Change, files: list[Document], print_files: list[str], now: datetime
+    change: FolderChange, files: list[Document], print_files: list[str], now: datetime
 ) -> tuple[EventType, Document, Document]:
     match change:
         case FolderRenamed(before, after):

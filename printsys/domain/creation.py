@@ -7,14 +7,14 @@ from datetime import datetime
 
 from printsys.domain import emails
 from printsys.domain.emails import Mail
-from printsys.domain.events import Draft, EventType
-from printsys.domain.inputs import SubmitFacts, WalkInFacts
+from printsys.domain.events import EventDraft, EventType
+from printsys.domain.inputs import SubmitInput, WalkInInput
 from printsys.domain.job import SCHEMA_VERSION, Document, FileRecord, Job, Status, dump, format_time
 
 
 def job_created(
-    job_id: str, folder: str, said: SubmitFacts, files: Sequence[Document], actor: str, now: datetime
-) -> list[Draft]:
+    job_id: str, folder: str, said: SubmitInput, files: Sequence[Document], actor: str, now: datetime
+) -> list[EventDraft]:
     """The first batch of a submitted job: everything that the student said and sent, and the e-mail that says so."""
     said_so = requested(said)
     created = _created(job_id, folder, said_so["student"], said_so["request"], files, actor, now)
@@ -22,8 +22,8 @@ def job_created(
 
 
 def walk_in_created(
-    job_id: str, folder: str, said: WalkInFacts, files: Sequence[Document], actor: str, now: datetime, found_in: str
-) -> list[Draft]:
+    job_id: str, folder: str, said: WalkInInput, files: Sequence[Document], actor: str, now: datetime, found_in: str
+) -> list[EventDraft]:
     """The first event of a job that was found as a file or a folder: what staff know of it, and where it lay."""
     student = {
         "name": said.student_name,
@@ -37,7 +37,7 @@ def walk_in_created(
 
 def reprint_created(
     job_id: str, folder: str, of: Job, files: Sequence[Document], actor: str, now: datetime, found_in: str | None = None
-) -> list[Draft]:
+) -> list[EventDraft]:
     """The first event of a job that prints another one again, for the same student, as it was asked for."""
     told: Document = {"reprint_of": of.id}
     if found_in is not None:
@@ -55,7 +55,7 @@ def _created(
     actor: str,
     now: datetime,
     told: Document | None = None,
-) -> Draft:
+) -> EventDraft:
     at = format_time(now)
     document: Document = {
         "schema_version": SCHEMA_VERSION,
@@ -70,10 +70,10 @@ def _created(
         "notes": "",
     }
     names = [file["name"] for file in files]
-    return Draft(EventType.JOB_CREATED, actor, {"folder": folder, "files": names} | (told or {}), document)
+    return EventDraft(EventType.JOB_CREATED, actor, {"folder": folder, "files": names} | (told or {}), document)
 
 
-def requested(said: SubmitFacts) -> Document:
+def requested(said: SubmitInput) -> Document:
     """What the student said, as the sections of metadata.json have it."""
     return {
         "student": {
@@ -94,12 +94,12 @@ def requested(said: SubmitFacts) -> Document:
     }
 
 
-def files_added(job: Job, records: Sequence[FileRecord], actor: str) -> list[Draft]:
+def files_added(job: Job, records: Sequence[FileRecord], actor: str) -> list[EventDraft]:
     """One FileAdded for each record, in order; each patch holds the whole list as it is after it."""
     drafts = []
     files = [dump(record) for record in job.files]
     for record in records:
         files = [*files, dump(record)]
         told = {"name": record.name, "size": record.size, "sha256": record.sha256}
-        drafts.append(Draft(EventType.FILE_ADDED, actor, told, {"files": files}))
+        drafts.append(EventDraft(EventType.FILE_ADDED, actor, told, {"files": files}))
     return drafts

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from printsys.domain.events import SYSTEM, Draft, Event, EventType
+from printsys.domain.events import SYSTEM, Event, EventDraft, EventType
 from printsys.domain.job import Job, Status, format_time
 
 
@@ -43,11 +43,11 @@ class OwedMail:
         return f"<{self.job_id}.{self.queued_seq}.{self.mail}@{domain}>"
 
 
-def queued(mail: Mail, to: str, actor: str, not_before: datetime | None = None) -> Draft:
+def queued(mail: Mail, to: str, actor: str, not_before: datetime | None = None) -> EventDraft:
     data: dict[str, Any] = {"mail": mail.value, "to": to}
     if not_before is not None:
         data["not_before"] = format_time(not_before)
-    return Draft(EventType.EMAIL_QUEUED, actor, data)
+    return EventDraft(EventType.EMAIL_QUEUED, actor, data)
 
 
 def owed(events: Iterable[Event], job_id: str) -> list[OwedMail]:
@@ -105,16 +105,16 @@ def outrun(mail: OwedMail, job: Job, now: datetime) -> str | None:
     return "the student has a new link" if not over and mail.mail == Mail.EXPIRED else None
 
 
-def sent(mail: OwedMail, message_id: str) -> Draft:
+def sent(mail: OwedMail, message_id: str) -> EventDraft:
     return _closing(EventType.EMAIL_SENT, mail, message_id=message_id)
 
 
-def failed(mail: OwedMail, answer: str) -> Draft:
+def failed(mail: OwedMail, answer: str) -> EventDraft:
     """Given up: `answer` is the mail server's own words."""
     return _closing(EventType.EMAIL_FAILED, mail, answer=answer)
 
 
-def dropped(mail: OwedMail, why: str) -> Draft:
+def dropped(mail: OwedMail, why: str) -> EventDraft:
     return _closing(EventType.EMAIL_DROPPED, mail, why=why)
 
 
@@ -140,5 +140,5 @@ def given_up(events: Iterable[Event], status: Status) -> list[FailedMail]:
     return list(found.values())
 
 
-def _closing(kind: EventType, mail: OwedMail, **more: str) -> Draft:
-    return Draft(kind, SYSTEM, {"mail": mail.mail, "to": mail.to, "queued_seq": mail.queued_seq} | more)
+def _closing(kind: EventType, mail: OwedMail, **more: str) -> EventDraft:
+    return EventDraft(kind, SYSTEM, {"mail": mail.mail, "to": mail.to, "queued_seq": mail.queued_seq} | more)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from printsys.domain.events import SYSTEM, Draft, Event, EventType
+from printsys.domain.events import SYSTEM, Event, EventDraft, EventType
 from printsys.domain.job import Document, Estimate, FileRecord, Job, Part, Status, dump, plain
 from printsys.domain.pricing import round_up_to_half_hour
 
@@ -23,7 +23,7 @@ SLACK_G = Decimal(1)
 
 
 @dataclass(frozen=True)
-class Reading:
+class SlicerReading:
     """What a sliced file says: grams, millilitres and hours in all. `program` is its maker, as people call it."""
 
     file: str
@@ -35,8 +35,8 @@ class Reading:
 
 
 def file_read(
-    job: Job, record: FileRecord, said: Document, readings: Mapping[str, Reading], events: Sequence[Event]
-) -> list[Draft]:
+    job: Job, record: FileRecord, said: Document, readings: Mapping[str, SlicerReading], events: Sequence[Event]
+) -> list[EventDraft]:
     """The event of having read `record`: what it says is kept with it, and what follows for the job's estimate.
 
     `readings` are those of all the job's sliced files, this one's included. Nothing, where the file was read already
@@ -48,17 +48,17 @@ def file_read(
     files = [dump(file) | ({"slicer": said} if file.name == record.name else {}) for file in job.files]
     read = readings.get(record.name)
     if read is None:
-        return [Draft(EventType.FILE_READ, SYSTEM, {"name": record.name}, {"files": files})]
+        return [EventDraft(EventType.FILE_READ, SYSTEM, {"name": record.name}, {"files": files})]
     told: Document = {"name": record.name, "program": read.program}
     patch: Document = {"files": files}
     if job.status is PREFILLED_IN:
         patch |= prefill(job, readings, events)
     elif job.status in AGREED_IN and (different := differences(job, record.name, read)):
         told["differences"] = different
-    return [Draft(EventType.ESTIMATE_READ, SYSTEM, told, patch)]
+    return [EventDraft(EventType.ESTIMATE_READ, SYSTEM, told, patch)]
 
 
-def prefill(job: Job, readings: Mapping[str, Reading], events: Sequence[Event]) -> Document:
+def prefill(job: Job, readings: Mapping[str, SlicerReading], events: Sequence[Event]) -> Document:
     """What the approval begins with: the newest sliced file of each part, and their sums. Staff's own choice stays."""
     chosen = chosen_files(job, readings, events)
     parts = [readings[name] for name in chosen if name in readings]
@@ -86,7 +86,7 @@ class Sums:
     material: str | None
 
 
-def total(parts: Sequence[Reading]) -> Sums:
+def total(parts: Sequence[SlicerReading]) -> Sums:
     materials = {read.material for read in parts}
     return Sums(
         weight_g=_sum(read.weight_g for read in parts),
@@ -96,7 +96,7 @@ def total(parts: Sequence[Reading]) -> Sums:
     )
 
 
-def chosen_files(job: Job, readings: Mapping[str, Reading], events: Iterable[Event]) -> list[str]:
+def chosen_files(job: Job, readings: Mapping[str, SlicerReading], events: Iterable[Event]) -> list[str]:
     """The print files: as staff chose them, or the newest sliced file made of each of the student's models."""
     by_hand = False
     for event in events:  # what was chosen for a request that was sent again since is chosen no more
@@ -119,7 +119,7 @@ def model_of(name: str, job: Job) -> str:
     return max(begun, key=lambda copy: len(stems[copy]), default=copies[0] if copies else "")
 
 
-def differences(job: Job, name: str, read: Reading) -> list[str]:
+def differences(job: Job, name: str, read: SlicerReading) -> list[str]:
     """How a file differs from what the student agreed to, where it is the print file or made of the same model."""
     agreed = job.estimate
     if agreed is None or len(job.print_files) > 1:

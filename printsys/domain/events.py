@@ -93,7 +93,7 @@ class Event(BaseModel):
 
 
 @dataclass(frozen=True)
-class Draft:
+class EventDraft:
     """An event that has not happened yet: what, by whom, and what it changes in metadata.json."""
 
     type: EventType
@@ -103,7 +103,7 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Batch:
+class EventBatch:
     """A change ready for the disk: whole lines for events.jsonl and the metadata.json that they lead to."""
 
     events: tuple[Event, ...]
@@ -169,9 +169,9 @@ def line_of(event: Event) -> bytes:
     return json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-def seal(
-    drafts: Sequence[Draft], before: Mapping[str, Any], last_seq: int, last_line: bytes | None, now: datetime
-) -> Batch:
+def build_batch(
+    drafts: Sequence[EventDraft], before: Mapping[str, Any], last_seq: int, last_line: bytes | None, now: datetime
+) -> EventBatch:
     """Number, date and chain the drafts; every patch gets `revision` and `updated_at` so that folding is complete."""
     at = format_time(now)
     document: Document = dict(before)
@@ -197,4 +197,4 @@ def seal(
         last_line = line_of(event)
         events.append(event)
         lines.append(last_line + b"\n")
-    return Batch(tuple(events), b"".join(lines), document, metadata)
+    return EventBatch(tuple(events), b"".join(lines), document, metadata)

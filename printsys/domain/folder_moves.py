@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from printsys.domain import emails
 from printsys.domain import inputs as f
 from printsys.domain.emails import OwedMail
-from printsys.domain.events import FILESYSTEM, Draft, Event, EventType
+from printsys.domain.events import FILESYSTEM, Event, EventDraft, EventType
 from printsys.domain.job import Job, Status, format_time
-from printsys.domain.workflow import STEPS, Terms, drag_step, plan
+from printsys.domain.workflow import STEPS, Context, drag_step, plan
 
 BY_HAND = "The folder was moved by hand."
 APPROVED_ON = frozenset(
@@ -22,7 +22,7 @@ APPROVED_ON = frozenset(
 CONFIRMED_ON = APPROVED_ON - {Status.PENDING}
 
 
-def drag(job: Job, to: Status, terms: Terms, owed: Iterable[OwedMail] = ()) -> list[Draft]:
+def drag(job: Job, to: Status, terms: Context, owed: Iterable[OwedMail] = ()) -> list[EventDraft]:
     """The events that moving `job` to `to` by hand means: the step's own, or a plain FolderMoved."""
     step = drag_step(job.status, to)
     said = _known_facts(job, step.needs) if step is not None else None
@@ -31,37 +31,37 @@ def drag(job: Job, to: Status, terms: Terms, owed: Iterable[OwedMail] = ()) -> l
     patch = {"status": to.value, "status_since": format_time(terms.now)}
     told = {"from": job.status.value, "to": to.value, "missing": missing_facts(job, to)}
     dropped = [emails.dropped(mail, f"the job is {to} now") for mail in owed if not emails.fits(mail.mail, to)]
-    return [*dropped, Draft(EventType.FOLDER_MOVED, FILESYSTEM, told, patch)]
+    return [*dropped, EventDraft(EventType.FOLDER_MOVED, FILESYSTEM, told, patch)]
 
 
-def undo(job: Job, to: Status, actor: str, terms: Terms, owed: Iterable[OwedMail] = ()) -> list[Draft]:
+def undo(job: Job, to: Status, actor: str, terms: Context, owed: Iterable[OwedMail] = ()) -> list[EventDraft]:
     """Taking a move by hand back: all that it brought with it is undone, and no e-mail of it goes out."""
     step = next(
         (step for step in STEPS if step.action == "revert" and job.status in step.from_ and step.to == to), None
     )
     if step is not None:
-        return plan(job, "revert", actor, f.ReasonFacts(reason="The move of the folder was undone."), terms, owed)
+        return plan(job, "revert", actor, f.ReasonInput(reason="The move of the folder was undone."), terms, owed)
     patch = {"status": to.value, "status_since": format_time(terms.now)}
     dropped = [emails.dropped(mail, f"the job is {to} again") for mail in owed if not emails.fits(mail.mail, to)]
-    return [*dropped, Draft(EventType.MOVE_UNDONE, actor, {"from": job.status.value, "to": to.value}, patch)]
+    return [*dropped, EventDraft(EventType.MOVE_UNDONE, actor, {"from": job.status.value, "to": to.value}, patch)]
 
 
-def _known_facts(job: Job, needs: type[f.Facts]) -> f.Facts | None:
+def _known_facts(job: Job, needs: type[f.ActionInput]) -> f.ActionInput | None:
     """What the step must be told, as far as the job's own record says it; None where it does not."""
-    if needs is f.NoFacts:
-        return f.NoFacts()
-    if needs is f.ReasonFacts:
-        return f.ReasonFacts(reason=BY_HAND)
-    return _known_approval(job) if needs is f.ApproveFacts else None
+    if needs is f.NoInput:
+        return f.NoInput()
+    if needs is f.ReasonInput:
+        return f.ReasonInput(reason=BY_HAND)
+    return _known_approval(job) if needs is f.ApproveInput else None
 
 
-def _known_approval(job: Job) -> f.ApproveFacts | None:
+def _known_approval(job: Job) -> f.ApproveInput | None:
     estimate = job.estimate
     if estimate is None or not job.print_files or estimate.time_h is None or not estimate.material:
         return None
     if estimate.weight_g is None and estimate.volume_ml is None:
         return None
-    return f.ApproveFacts(
+    return f.ApproveInput(
         print_file=job.print_files,
         weight_g=estimate.weight_g,
         volume_ml=estimate.volume_ml,

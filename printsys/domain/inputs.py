@@ -84,11 +84,11 @@ Wasted = Annotated[Annotated[Decimal, Field(ge=0, le=MAX_GRAMS)] | None, BeforeV
 OptionalGrams = Annotated[Annotated[Decimal, Field(gt=0, le=MAX_GRAMS)] | None, BeforeValidator(_measure)]
 
 
-class Facts(BaseModel):
+class ActionInput(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class NoFacts(Facts):
+class NoInput(ActionInput):
     """The action needs nothing but the click."""
 
 
@@ -108,7 +108,7 @@ def _iso_date(value: str | None) -> str | None:
     return value
 
 
-class SubmitFacts(Facts):
+class SubmitInput(ActionInput):
     """A student's request. What the lab offers (methods, colours, printers) is checked against lab.toml besides."""
 
     student_name: Annotated[str, Field(min_length=1, max_length=100), BeforeValidator(_one_line)]
@@ -124,7 +124,7 @@ class SubmitFacts(Facts):
     message: Annotated[str, Field(max_length=2000), BeforeValidator(_tidy)] = ""
 
 
-class WalkInFacts(Facts):
+class WalkInInput(ActionInput):
     """What staff say of a file or folder that is to become a job: who wants it, and how. The rest may be unknown."""
 
     student_name: Line
@@ -137,7 +137,7 @@ class WalkInFacts(Facts):
     copies: Annotated[int, Field(ge=1, le=1000), BeforeValidator(lambda v: 1 if v == "" else v)] = 1
 
 
-class ResubmitFacts(SubmitFacts):
+class ResubmitInput(SubmitInput):
     """The request anew. `files`: records of what was sent with it, originals and working copies; none: the old ones
     hold."""
 
@@ -149,7 +149,7 @@ def without_empty(values: Any) -> Any:
     return {k: v for k, v in values.items() if v not in ("", None)} if isinstance(values, Mapping) else values
 
 
-class ApproveFacts(Facts):
+class ApproveInput(ActionInput):
     """`weight_g` grams in all, `time_h` hours in all, `volume_ml` where the method is priced by volume."""
 
     print_file: list[Line] = Field(min_length=1)
@@ -164,7 +164,7 @@ class ApproveFacts(Facts):
         return without_empty(values)
 
 
-class QuoteFacts(Facts):
+class QuoteInput(ActionInput):
     """Figures whose price somebody wants to see before approving."""
 
     weight_g: Grams | None = None
@@ -176,7 +176,7 @@ class QuoteFacts(Facts):
         return without_empty(values)
 
 
-class RejectFacts(Facts):
+class RejectInput(ActionInput):
     reasons: list[Line] = []
     comment: Text = ""
 
@@ -187,15 +187,15 @@ class RejectFacts(Facts):
         return self
 
 
-class ReasonFacts(Facts):
+class ReasonInput(ActionInput):
     reason: SaidText
 
 
-class OptionalReasonFacts(Facts):
+class OptionalReasonInput(ActionInput):
     reason: Text = ""
 
 
-class FailFacts(Facts):
+class FailInput(ActionInput):
     """`wasted_g`: grams of material lost, None where nobody weighed it."""
 
     reason: SaidText
@@ -203,7 +203,7 @@ class FailFacts(Facts):
     wasted_g: Wasted = None
 
 
-class PickupFacts(Facts):
+class PickupInput(ActionInput):
     weight_g: OptionalGrams = None
     amount: Money
     payment_method: Line
@@ -211,16 +211,16 @@ class PickupFacts(Facts):
     picked_up_by: Line
 
 
-class OverrideFacts(Facts):
+class OverrideInput(ActionInput):
     status: Status
     reason: SaidText
 
 
-class NotesFacts(Facts):
+class NotesInput(ActionInput):
     notes: Text = ""
 
 
-class DetailsFacts(Facts):
+class DetailsInput(ActionInput):
     """Corrections to what the student typed; fields left out stay as they are."""
 
     student_name: Line | None = None
@@ -234,15 +234,15 @@ class DetailsFacts(Facts):
     message: Text | None = None
 
 
-class ChooseFileFacts(Facts):
+class ChooseFileInput(ActionInput):
     print_file: list[Line] = Field(min_length=1)
 
 
-class ResendFacts(Facts):
+class ResendInput(ActionInput):
     mail: OptionalLine = None
 
 
-class SupplyFacts(Facts):
+class SupplyInput(ActionInput):
     """What a move by hand skipped; only what is missing is asked for and used."""
 
     print_file: list[Line] = []
@@ -259,7 +259,7 @@ class SupplyFacts(Facts):
     comment: Text = ""
 
 
-class DeleteFacts(Facts):
+class DeleteInput(ActionInput):
     """`confirm_id` is the job's id, typed, as the proof that this job is meant."""
 
     confirm_id: Line
@@ -296,7 +296,7 @@ SENTENCES = {
 F = TypeVar("F", bound=BaseModel)
 
 
-def read_facts(model: type[F], values: Mapping[str, Any]) -> F:
+def validate(model: type[F], values: Mapping[str, Any]) -> F:
     """`values` as `model`; InvalidInput names each wrong field with a sentence."""
     try:
         return model.model_validate({name: values[name] for name in values})

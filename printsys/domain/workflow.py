@@ -17,7 +17,7 @@ from printsys.domain import emails
 from printsys.domain import inputs as f
 from printsys.domain.creation import requested
 from printsys.domain.emails import Mail, OwedMail
-from printsys.domain.events import FILESYSTEM, STAFF, STUDENT, SYSTEM, Draft, EventType, actor_kind
+from printsys.domain.events import FILESYSTEM, STAFF, STUDENT, SYSTEM, EventDraft, EventType, actor_kind
 from printsys.domain.job import SUPERSEDED, Document, Estimate, Job, Part, Status, dump, format_time, plain
 from printsys.domain.pricing import PriceList, quote, round_up_to_half_hour
 from printsys.errors import InvalidInput, TransitionNotAllowed
@@ -31,7 +31,7 @@ _HANDS = frozenset({STAFF, FILESYSTEM})
 
 
 @dataclass(frozen=True)
-class Terms:
+class Context:
     """What the world brings to a decision: the clock, the lab's prices, a fresh random nonce for a link."""
 
     now: datetime
@@ -51,9 +51,9 @@ class Step:
     who: frozenset[str]
     event: EventType
     label: str
-    needs: type[f.Facts] = f.NoFacts
+    needs: type[f.ActionInput] = f.NoInput
     mail: Mail | None = None
-    do: Callable[[Job, Any, str, Terms], Effect] | None = None
+    do: Callable[[Job, Any, str, Context], Effect] | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Effect:
     mail: Mail | None = None
 
 
-def _approve(job: Job, said: f.ApproveFacts, actor: str, terms: Terms) -> Effect:
+def _approve(job: Job, said: f.ApproveInput, actor: str, terms: Context) -> Effect:
     price = quote(job.request.method, said.weight_g, said.volume_ml, terms.prices)
     estimate = Estimate(
         material=said.material,
@@ -86,7 +86,7 @@ def _approve(job: Job, said: f.ApproveFacts, actor: str, terms: Terms) -> Effect
     )
 
 
-def _parts(job: Job, said: f.ApproveFacts) -> list[Part]:
+def _parts(job: Job, said: f.ApproveInput) -> list[Part]:
     """With one print file its figures are the totals; with several, those that a slicer stated are kept."""
     if len(said.print_file) == 1:
         return [Part(file=said.print_file[0], weight_g=said.weight_g, volume_ml=said.volume_ml, time_h=said.time_h)]
@@ -94,7 +94,7 @@ def _parts(job: Job, said: f.ApproveFacts) -> list[Part]:
     return [known.get(name) or Part(file=name) for name in said.print_file]
 
 
-def _new_confirmation(terms: Terms) -> Document:
+def _new_confirmation(terms: Context) -> Document:
     return {
         "nonce": terms.nonce,
         "sent_at": format_time(terms.now),
@@ -104,15 +104,15 @@ def _new_confirmation(terms: Terms) -> Document:
     }
 
 
-def _reject(job: Job, said: f.RejectFacts, actor: str, terms: Terms) -> Effect:
+def _reject(job: Job, said: f.RejectInput, actor: str, terms: Context) -> Effect:
     return _rejection(said.reasons, said.comment, actor, terms)
 
 
-def _decline(job: Job, said: f.OptionalReasonFacts, actor: str, terms: Terms) -> Effect:
+def _decline(job: Job, said: f.OptionalReasonInput, actor: str, terms: Context) -> Effect:
     return _rejection(["declined"], said.reason, actor, terms)
 
 
-def _rejection(reasons: list[str], comment: str, actor: str, terms: Terms) -> Effect:
+def _rejection(reasons: list[str], comment: str, actor: str, terms: Context) -> Effect:
     what = {"reasons": reasons, "comment": comment}
     return Effect({"rejection": what | {"at": format_time(terms.now), "by": actor}, "confirmation": None}, what)
 
@@ -124,7 +124,7 @@ def resubmission_key(job: Job) -> str | None:
     return format_time(job.rejection.at)
 
 
-def _resubmit(job: Job, said: f.ResubmitFacts, actor: str, terms: Terms) -> Effect:
+def _resubmit(job: Job, said: f.ResubmitInput, actor: str, terms: Context) -> Effect:
     """The job begins anew. Its earlier files are kept; with new ones they are marked as superseded."""
     asked = requested(said)
     names = [file["name"] for file in said.files]
@@ -149,27 +149,27 @@ def _changed(section: str, values: Document, job: Job) -> Document:
     return {key: value for key, value in values.items() if (value or None) != (getattr(now, key) or None)}
 
 
-def _student_confirm(job: Job, said: f.NoFacts, actor: str, terms: Terms) -> Effect:
+def _student_confirm(job: Job, said: f.NoInput, actor: str, terms: Context) -> Effect:
     deadline = job.confirmation.expires_at if job.confirmation else None
     if deadline is None or deadline <= terms.now:
         raise TransitionNotAllowed("student_confirm", "The time to confirm this print is over.")
     return _confirmed(actor, terms, {})
 
 
-def _staff_confirm(job: Job, said: f.ReasonFacts, actor: str, terms: Terms) -> Effect:
+def _staff_confirm(job: Job, said: f.ReasonInput, actor: str, terms: Context) -> Effect:
     return _confirmed(actor, terms, {"reason": said.reason})
 
 
-def _confirmed(actor: str, terms: Terms, data: Document) -> Effect:
+def _confirmed(actor: str, terms: Context, data: Document) -> Effect:
     return Effect({"confirmation": {"confirmed_at": format_time(terms.now), "confirmed_by": actor}}, data)
 
 
-def _fail(job: Job, said: f.FailFacts, actor: str, terms: Terms) -> Effect:
+def _fail(job: Job, said: f.FailInput, actor: str, terms: Context) -> Effect:
     wasted = plain(said.wasted_g) if said.wasted_g is not None else None
     return Effect({}, {"reason": said.reason, "fault": said.fault, "wasted_g": wasted})
 
 
-def _pickup(job: Job, said: f.PickupFacts, actor: str, terms: Terms) -> Effect:
+def _pickup(job: Job, said: f.PickupInput, actor: str, terms: Context) -> Effect:
     paid = {
         "amount": plain(said.amount.quantize(Decimal("0.01"))),
         "method": said.payment_method,
@@ -184,43 +184,43 @@ def _pickup(job: Job, said: f.PickupFacts, actor: str, terms: Terms) -> Effect:
     return Effect({}, {"picked_up_by": said.picked_up_by}, ((EventType.PAYMENT_RECORDED, told, {"payment": paid}),))
 
 
-def _undo_payment(job: Job, said: f.ReasonFacts, actor: str, terms: Terms) -> Effect:
+def _undo_payment(job: Job, said: f.ReasonInput, actor: str, terms: Context) -> Effect:
     return Effect({"payment": None}, {"reason": said.reason})
 
 
-def _undo_rejection(job: Job, said: f.ReasonFacts, actor: str, terms: Terms) -> Effect:
+def _undo_rejection(job: Job, said: f.ReasonInput, actor: str, terms: Context) -> Effect:
     return Effect({"rejection": None}, {"reason": said.reason})
 
 
-def _undo_approval(job: Job, said: f.ReasonFacts, actor: str, terms: Terms) -> Effect:
+def _undo_approval(job: Job, said: f.ReasonInput, actor: str, terms: Context) -> Effect:
     """The figures stay as a prefill for the next approval; the link that was sent stops working."""
     return Effect({"confirmation": None}, {"reason": said.reason})
 
 
-def _undo_confirmation(job: Job, said: f.ReasonFacts, actor: str, terms: Terms) -> Effect:
+def _undo_confirmation(job: Job, said: f.ReasonInput, actor: str, terms: Context) -> Effect:
     patch: Document = {"confirmation": {"confirmed_at": None, "confirmed_by": None}} if job.confirmation else {}
     return Effect(patch, {"reason": said.reason})
 
 
-def _reasoned(job: Job, said: f.ReasonFacts, actor: str, terms: Terms) -> Effect:
+def _reasoned(job: Job, said: f.ReasonInput, actor: str, terms: Context) -> Effect:
     return Effect({}, {"reason": said.reason})
 
 
-def _override(job: Job, said: f.OverrideFacts, actor: str, terms: Terms) -> Effect:
+def _override(job: Job, said: f.OverrideInput, actor: str, terms: Context) -> Effect:
     if said.status == job.status:
         raise TransitionNotAllowed("override", f"The job is {job.status} already.")
     return Effect({}, {"reason": said.reason}, to=said.status)
 
 
-def _review(job: Job, said: f.NoFacts, actor: str, terms: Terms) -> Effect:
+def _review(job: Job, said: f.NoInput, actor: str, terms: Context) -> Effect:
     return Effect({"reviewed_at": format_time(terms.now)})
 
 
-def _unreview(job: Job, said: f.NoFacts, actor: str, terms: Terms) -> Effect:
+def _unreview(job: Job, said: f.NoInput, actor: str, terms: Context) -> Effect:
     return Effect({"reviewed_at": None})
 
 
-def _notes(job: Job, said: f.NotesFacts, actor: str, terms: Terms) -> Effect:
+def _notes(job: Job, said: f.NotesInput, actor: str, terms: Context) -> Effect:
     return Effect({"notes": said.notes})
 
 
@@ -238,7 +238,7 @@ DETAILS = {
 """Form field → where metadata.json has it."""
 
 
-def _details(job: Job, said: f.DetailsFacts, actor: str, terms: Terms) -> Effect:
+def _details(job: Job, said: f.DetailsInput, actor: str, terms: Context) -> Effect:
     patch: dict[str, Document] = {}
     for name in said.model_fields_set & DETAILS.keys():
         section, key = DETAILS[name]
@@ -248,29 +248,29 @@ def _details(job: Job, said: f.DetailsFacts, actor: str, terms: Terms) -> Effect
     return Effect(patch, {"changed": sorted(key for section in patch.values() for key in section)})
 
 
-def _choose_file(job: Job, said: f.ChooseFileFacts, actor: str, terms: Terms) -> Effect:
+def _choose_file(job: Job, said: f.ChooseFileInput, actor: str, terms: Context) -> Effect:
     return Effect({"print_files": said.print_file}, {"print_files": said.print_file})
 
 
-def _resend(job: Job, said: f.ResendFacts, actor: str, terms: Terms) -> Effect:
+def _resend(job: Job, said: f.ResendInput, actor: str, terms: Context) -> Effect:
     """A resent approval gets a new link and a new deadline; the old link stops working."""
     return Effect({"confirmation": _new_confirmation(terms)} if job.status == Status.PENDING else {})
 
 
-def _supply(job: Job, said: f.SupplyFacts, actor: str, terms: Terms) -> Effect:
+def _supply(job: Job, said: f.SupplyInput, actor: str, terms: Context) -> Effect:
     """Each kind of missing fact is judged by the model of the step that would have asked for it."""
     given = {name: value for name, value in said.model_dump().items() if value not in (None, "", [])}
     patch: Document = {}
     if {"weight_g", "volume_ml", "time_h"} & given.keys():
-        approval = _approve(job, f.read_facts(f.ApproveFacts, given), actor, terms).patch
+        approval = _approve(job, f.validate(f.ApproveInput, given), actor, terms).patch
         # Only a job that still waits for its student gets a link.
         patch |= approval if job.status is Status.PENDING else {k: approval[k] for k in ("print_files", "estimate")}
     elif "reason" in given:
         patch |= _confirmed(actor, terms, {}).patch
     if "amount" in given:
-        patch |= _pickup(job, f.read_facts(f.PickupFacts, given), actor, terms).first[0][2]
+        patch |= _pickup(job, f.validate(f.PickupInput, given), actor, terms).first[0][2]
     if {"reasons", "comment"} & given.keys():
-        patch["rejection"] = _reject(job, f.read_facts(f.RejectFacts, given), actor, terms).patch["rejection"]
+        patch["rejection"] = _reject(job, f.validate(f.RejectInput, given), actor, terms).patch["rejection"]
     if not patch:
         raise InvalidInput({"": ["Nothing was filled in."]})
     mail = Mail.APPROVED if "estimate" in patch and job.status is Status.PENDING else None
@@ -278,14 +278,14 @@ def _supply(job: Job, said: f.SupplyFacts, actor: str, terms: Terms) -> Effect:
     return Effect(patch, {"supplied": sorted(patch), "reason": given.get("reason")}, mail=mail)
 
 
-def _expire(job: Job, said: f.NoFacts, actor: str, terms: Terms) -> Effect:
+def _expire(job: Job, said: f.NoInput, actor: str, terms: Context) -> Effect:
     deadline = job.confirmation.expires_at if job.confirmation else None
     if deadline is None or deadline > terms.now:
         raise TransitionNotAllowed("expire", "There is still time to confirm this print.")
     return Effect({}, {"expired_at": format_time(deadline)})
 
 
-def _delete(job: Job, said: f.DeleteFacts, actor: str, terms: Terms) -> Effect:
+def _delete(job: Job, said: f.DeleteInput, actor: str, terms: Context) -> Effect:
     if said.confirm_id.casefold() != job.id:
         raise InvalidInput({"confirm_id": [f"Please type {job.id} to delete this job."]})
     return Effect({}, {"reason": said.reason})
@@ -293,37 +293,37 @@ def _delete(job: Job, said: f.DeleteFacts, actor: str, terms: Terms) -> Effect:
 
 U, P, R, X, C, D, J, A = Status
 TABLE: tuple[Step, ...] = (
-    Step("approve", frozenset({U}), P, _HANDS, EventType.STAFF_APPROVED, "Approve", f.ApproveFacts, Mail.APPROVED, _approve),
-    Step("reject", frozenset({U, P, R}), J, _HANDS, EventType.JOB_REJECTED, "Reject", f.RejectFacts, Mail.REJECTED, _reject),
+    Step("approve", frozenset({U}), P, _HANDS, EventType.STAFF_APPROVED, "Approve", f.ApproveInput, Mail.APPROVED, _approve),
+    Step("reject", frozenset({U, P, R}), J, _HANDS, EventType.JOB_REJECTED, "Reject", f.RejectInput, Mail.REJECTED, _reject),
     Step("student_confirm", frozenset({P}), R, _STUDENT, EventType.STUDENT_CONFIRMED, "Confirm", do=_student_confirm),
-    Step("student_decline", frozenset({P}), J, _STUDENT, EventType.STUDENT_DECLINED, "Decline", f.OptionalReasonFacts, do=_decline),
-    Step("resubmit", frozenset({J}), U, _STUDENT, EventType.RESUBMITTED, "Send again", f.ResubmitFacts, Mail.RECEIVED, _resubmit),
+    Step("student_decline", frozenset({P}), J, _STUDENT, EventType.STUDENT_DECLINED, "Decline", f.OptionalReasonInput, do=_decline),
+    Step("resubmit", frozenset({J}), U, _STUDENT, EventType.RESUBMITTED, "Send again", f.ResubmitInput, Mail.RECEIVED, _resubmit),
     Step("remind", frozenset({P}), None, _SYSTEM, EventType.EMAIL_QUEUED, "Remind the student", mail=Mail.REMINDER),
     Step("expire", frozenset({P}), None, _SYSTEM, EventType.CONFIRMATION_EXPIRED, "The link ran out", mail=Mail.EXPIRED, do=_expire),
     Step("remind-to-collect", frozenset({C}), None, _SYSTEM, EventType.EMAIL_QUEUED, "Remind the student", mail=Mail.UNCOLLECTED),
-    Step("confirm", frozenset({P}), R, _HANDS, EventType.STAFF_CONFIRMED, "Confirm for the student", f.ReasonFacts, do=_staff_confirm),
+    Step("confirm", frozenset({P}), R, _HANDS, EventType.STAFF_CONFIRMED, "Confirm for the student", f.ReasonInput, do=_staff_confirm),
     Step("start", frozenset({R}), X, _HANDS, EventType.PRINTING_STARTED, "Start printing"),
     Step("complete", frozenset({X}), C, _HANDS, EventType.JOB_COMPLETED, "Printing is done", mail=Mail.COMPLETED),
-    Step("fail", frozenset({X}), R, _STAFF, EventType.PRINT_FAILED, "Print failed", f.FailFacts, do=_fail),
-    Step("pickup", frozenset({C}), D, _HANDS, EventType.JOB_PICKED_UP, "Take payment and hand out", f.PickupFacts, Mail.RECEIPT, _pickup),
+    Step("fail", frozenset({X}), R, _STAFF, EventType.PRINT_FAILED, "Print failed", f.FailInput, do=_fail),
+    Step("pickup", frozenset({C}), D, _HANDS, EventType.JOB_PICKED_UP, "Take payment and hand out", f.PickupInput, Mail.RECEIPT, _pickup),
     Step("archive", frozenset({D, J}), A, _HANDS | {SYSTEM}, EventType.JOB_ARCHIVED, "Archive"),
-    Step("revert", frozenset({P}), U, _HANDS, EventType.STATUS_REVERTED, "Undo the approval", f.ReasonFacts, do=_undo_approval),
-    Step("revert", frozenset({R}), P, _HANDS, EventType.STATUS_REVERTED, "Undo the confirmation", f.ReasonFacts, do=_undo_confirmation),
-    Step("revert", frozenset({X}), R, _HANDS, EventType.STATUS_REVERTED, "Undo the start", f.ReasonFacts, do=_reasoned),
-    Step("revert", frozenset({C}), X, _HANDS, EventType.STATUS_REVERTED, "Undo the completion", f.ReasonFacts, do=_reasoned),
-    Step("revert", frozenset({D}), C, _HANDS, EventType.STATUS_REVERTED, "Undo the pick-up", f.ReasonFacts, do=_undo_payment),
-    Step("revert", frozenset({J}), U, _HANDS, EventType.STATUS_REVERTED, "Undo the rejection", f.ReasonFacts, do=_undo_rejection),
-    Step("override", ANY, None, _STAFF, EventType.STATUS_OVERRIDDEN, "Override the status", f.OverrideFacts, do=_override),
+    Step("revert", frozenset({P}), U, _HANDS, EventType.STATUS_REVERTED, "Undo the approval", f.ReasonInput, do=_undo_approval),
+    Step("revert", frozenset({R}), P, _HANDS, EventType.STATUS_REVERTED, "Undo the confirmation", f.ReasonInput, do=_undo_confirmation),
+    Step("revert", frozenset({X}), R, _HANDS, EventType.STATUS_REVERTED, "Undo the start", f.ReasonInput, do=_reasoned),
+    Step("revert", frozenset({C}), X, _HANDS, EventType.STATUS_REVERTED, "Undo the completion", f.ReasonInput, do=_reasoned),
+    Step("revert", frozenset({D}), C, _HANDS, EventType.STATUS_REVERTED, "Undo the pick-up", f.ReasonInput, do=_undo_payment),
+    Step("revert", frozenset({J}), U, _HANDS, EventType.STATUS_REVERTED, "Undo the rejection", f.ReasonInput, do=_undo_rejection),
+    Step("override", ANY, None, _STAFF, EventType.STATUS_OVERRIDDEN, "Override the status", f.OverrideInput, do=_override),
     Step("review", ANY, None, _STAFF, EventType.REVIEWED, "Mark as reviewed", do=_review),
     Step("unreview", ANY, None, _STAFF, EventType.UNREVIEWED, "Mark as not reviewed", do=_unreview),
-    Step("notes", ANY, None, _STAFF, EventType.NOTES_EDITED, "Save notes", f.NotesFacts, do=_notes),
-    Step("details", ANY, None, _STAFF, EventType.DETAILS_EDITED, "Correct the details", f.DetailsFacts, do=_details),
-    Step("choose-file", frozenset({U, P, R, X}), None, _STAFF, EventType.PRINT_FILE_CHOSEN, "Choose the print file", f.ChooseFileFacts, do=_choose_file),
-    Step("supply", ANY, None, _STAFF, EventType.FACTS_SUPPLIED, "Fill in what is missing", f.SupplyFacts, do=_supply),
+    Step("notes", ANY, None, _STAFF, EventType.NOTES_EDITED, "Save notes", f.NotesInput, do=_notes),
+    Step("details", ANY, None, _STAFF, EventType.DETAILS_EDITED, "Correct the details", f.DetailsInput, do=_details),
+    Step("choose-file", frozenset({U, P, R, X}), None, _STAFF, EventType.PRINT_FILE_CHOSEN, "Choose the print file", f.ChooseFileInput, do=_choose_file),
+    Step("supply", ANY, None, _STAFF, EventType.FACTS_SUPPLIED, "Fill in what is missing", f.SupplyInput, do=_supply),
     Step("accept-move", ANY, None, _STAFF, EventType.MOVE_ACCEPTED, "Leave the move as it is"),
     Step("keep-price", frozenset({P, R, X}), None, _STAFF, EventType.PRICE_KEPT, "Keep the agreed price"),
     Step("keep", ANY, None, _STAFF, EventType.JOB_REOPENED, "Keep this job"),
-    Step("delete", ANY, None, _STAFF, EventType.JOB_DELETED, "Delete", f.DeleteFacts, do=_delete),
+    Step("delete", ANY, None, _STAFF, EventType.JOB_DELETED, "Delete", f.DeleteInput, do=_delete),
 )  # fmt: skip
 
 RESENDABLE = {U: Mail.RECEIVED, P: Mail.APPROVED, J: Mail.REJECTED, C: Mail.COMPLETED, D: Mail.RECEIPT}
@@ -331,7 +331,7 @@ RESENDABLE = {U: Mail.RECEIVED, P: Mail.APPROVED, J: Mail.REJECTED, C: Mail.COMP
 RESEND = tuple(
     Step(
         "resend-email", frozenset({status}), None, frozenset({STAFF, STUDENT}), EventType.EMAIL_QUEUED,
-        "Send the e-mail again", f.ResendFacts, mail, _resend,
+        "Send the e-mail again", f.ResendInput, mail, _resend,
     )
     for status, mail in RESENDABLE.items()
 )  # fmt: skip
@@ -367,7 +367,9 @@ def _either(statuses: Iterable[Status]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
-def plan(job: Job, action: str, actor: str, said: f.Facts, terms: Terms, owed: Iterable[OwedMail] = ()) -> list[Draft]:
+def plan(
+    job: Job, action: str, actor: str, said: f.ActionInput, terms: Context, owed: Iterable[OwedMail] = ()
+) -> list[EventDraft]:
     """The events, e-mails owed included, that `action` means for `job`: one batch, or one clear error.
 
     `owed` are the e-mails still waiting: those that the new status outruns are dropped in the same batch. Raises TransitionNotAllowed or InvalidInput; an edit that changes nothing gives an empty list.
@@ -381,15 +383,15 @@ def plan(job: Job, action: str, actor: str, said: f.Facts, terms: Terms, owed: I
     if to is not None:
         patch |= {"status": to.value, "status_since": format_time(terms.now)}
         data |= {"from": job.status.value, "to": to.value}
-    drafts = [Draft(kind, actor, told, changed) for kind, told, changed in effect.first]
+    drafts = [EventDraft(kind, actor, told, changed) for kind, told, changed in effect.first]
     drafts += [emails.dropped(m, f"the job is {to} now") for m in owed if to and not emails.fits(m.mail, to)]
     if step.event is not EventType.EMAIL_QUEUED:
-        drafts.append(Draft(step.event, actor, data, patch))
+        drafts.append(EventDraft(step.event, actor, data, patch))
     mail = step.mail or effect.mail
     if mail is not None and job.student.email:
         letter = emails.queued(mail, job.student.email, actor, terms.mail_not_before)
         resent = patch if step.event is EventType.EMAIL_QUEUED else {}
-        drafts.append(Draft(letter.type, actor, letter.data, resent))
+        drafts.append(EventDraft(letter.type, actor, letter.data, resent))
     if not drafts:
         raise TransitionNotAllowed(action, "This job has no e-mail address to write to.")
     return drafts

@@ -120,7 +120,7 @@ class Model:
 
 def read(package: Package, most_triangles: int = MAX_TRIANGLES) -> Model:
     """ThreeMfRefused; ZipRefused where the package is damaged."""
-    return _Reader(package, most_triangles).read()
+    return _ThreeMfReader(package, most_triangles).read()
 
 
 def _after(inner: Matrix, outer: Matrix) -> Matrix:
@@ -130,7 +130,7 @@ def _after(inner: Matrix, outer: Matrix) -> Matrix:
     return turned
 
 
-class _Reader:
+class _ThreeMfReader:
     def __init__(self, package: Package, most_triangles: int) -> None:
         self.package, self.left = package, most_triangles
         self.model = Model()

@@ -20,7 +20,7 @@ CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
-class Incoming:
+class IncomingFile:
     """A file to be stored: its bytes from where `stream` stands, and the name that its owner gave it.
 
     An `original` is kept untouched and copied to work on; a file of a `slicer` keeps its place beside the copy.
@@ -33,7 +33,7 @@ class Incoming:
 
 
 @dataclass
-class Parcel:
+class StagedFiles:
     """Files for a job that exists, staged beside storage/. `is_taken` once a change has them: then they are the job's,
     whatever happens."""
 
@@ -47,7 +47,7 @@ class Parcel:
 
 
 @dataclass(frozen=True)
-class Staged:
+class NewJobFiles:
     """The folder's name and its files as they are on disk now, as records for metadata.json: originals, then working
     copies."""
 
@@ -58,11 +58,11 @@ class Staged:
 def stage_files(
     staging: Path,
     folder_name: str,
-    files: Sequence[Incoming],
+    files: Sequence[IncomingFile],
     now: datetime,
     name_limit: int,
     originals_there: Iterable[str] = (),
-) -> Staged:
+) -> NewJobFiles:
     """Write each original as original/<safe name> (read-only) and as the working copy <folder name>[_n].<ext>, and
     what a slicer made under its own name; all of it synced.
 
@@ -74,7 +74,7 @@ def stage_files(
     for incoming in files:
         (desk.original if incoming.role == "original" else desk.made_by_slicer)(incoming)
     fs.sync_folder(staging / ORIGINAL)
-    return Staged(folder_name, tuple(dump(record) for record in desk.kept + desk.working + desk.made))
+    return NewJobFiles(folder_name, tuple(dump(record) for record in desk.kept + desk.working + desk.made))
 
 
 @dataclass
@@ -91,7 +91,7 @@ class _Desk:
     working: list[FileRecord] = field(default_factory=list)
     made: list[FileRecord] = field(default_factory=list)
 
-    def original(self, incoming: Incoming) -> None:
+    def original(self, incoming: IncomingFile) -> None:
         name = distinct(safe_file_name(incoming.name, self.name_limit), self.taken)
         self.taken.add(comparable(name))
         path = self.staging / ORIGINAL / name
@@ -103,14 +103,14 @@ class _Desk:
         self.kept.append(record)
         self.working.append(record.model_copy(update={"name": copy_name, "role": "working", "uploaded_as": None}))
 
-    def made_by_slicer(self, incoming: Incoming) -> None:
+    def made_by_slicer(self, incoming: IncomingFile) -> None:
         taken = {comparable(entry.name) for entry in self.staging.iterdir()}
         stem, extension = os.path.splitext(safe_file_name(incoming.name, self.name_limit))
         # A file that bears the name of the job it was made for takes this one's.
         name = distinct((self.folder_name if id_in_folder_name(stem) else stem) + extension, taken)
         self.made.append(self._record(name, "slicer", incoming, self.staging / name))
 
-    def _record(self, name: str, role: Literal["original", "slicer"], incoming: Incoming, path: Path) -> FileRecord:
+    def _record(self, name: str, role: Literal["original", "slicer"], incoming: IncomingFile, path: Path) -> FileRecord:
         size, digest = _store(incoming.stream, path)
         return FileRecord(
             name=name,

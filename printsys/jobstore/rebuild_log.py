@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from printsys import fs
 from printsys.domain import emails
 from printsys.domain.changes import OURS
-from printsys.domain.events import SYSTEM, Batch, Draft, EventType, diff, seal, sha256
+from printsys.domain.events import SYSTEM, EventBatch, EventDraft, EventType, build_batch, diff, sha256
 from printsys.domain.job import Document, canonical, metadata_bytes, parse
 from printsys.errors import DamagedJob
 from printsys.jobstore.jsontext import JsonProblem, decode_object
@@ -39,16 +39,16 @@ def restore_record(folder: Path, job_id: str, actor: str, now: datetime) -> None
     fs.replace(folder / EVENTS, log_bytes[: log.length] + batch.lines)
 
 
-def _batch(log: Log, lost: int, document: Document, aside: list[str], actor: str, now: datetime) -> Batch:
+def _batch(log: Log, lost: int, document: Document, aside: list[str], actor: str, now: datetime) -> EventBatch:
     before = log.document() if log.events else {}
     patch = {name: value for name, value in diff(before, document).items() if name not in OURS}
-    drafts = [Draft(EventType.EVENT_LOST, SYSTEM) for _ in range(lost)]
+    drafts = [EventDraft(EventType.EVENT_LOST, SYSTEM) for _ in range(lost)]
     # Whether an e-mail had gone out is in the lines that were lost: a second one would be worse than asking staff.
     owed = emails.owed(log.events, document["id"])
     drafts += [emails.dropped(mail, "the record had to be restored") for mail in owed]
     told = {"trusted": log.seq, "lost": lost, "aside": aside}
-    drafts.append(Draft(EventType.RECORD_RESTORED, actor, told, patch))
-    batch = seal(drafts, before, log.seq, log.last_line, now)
+    drafts.append(EventDraft(EventType.RECORD_RESTORED, actor, told, patch))
+    batch = build_batch(drafts, before, log.seq, log.last_line, now)
     parse(batch.document)
     return batch
 

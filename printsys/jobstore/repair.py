@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from printsys import fs
 from printsys.domain.changes import Conflict, hand_edit
-from printsys.domain.events import FILESYSTEM, SYSTEM, Batch, Draft, EventType, seal, sha256
+from printsys.domain.events import FILESYSTEM, SYSTEM, EventBatch, EventDraft, EventType, build_batch, sha256
 from printsys.domain.job import Document, Job, Status, canonical, metadata_bytes, parse
 from printsys.errors import DamagedJob, JobNotFound
 from printsys.jobstore.jsontext import JsonProblem, decode_object, line_of_field
@@ -71,7 +71,7 @@ def _id_in_metadata(data: bytes) -> Any:
     return decode_object(data).get("id")
 
 
-def glance(layout: Layout, folder: Path, job_id: str) -> Stored | None:
+def read_if_clean(layout: Layout, folder: Path, job_id: str) -> Stored | None:
     """The job, read without its lock; None unless everything is whole, in place and as the system wrote it."""
     data, metadata = fs.read_if_there(folder / EVENTS), fs.read_if_there(folder / METADATA)
     if data is None or metadata is None or layout.intent(job_id).exists():
@@ -184,7 +184,7 @@ def _metadata_follows(folder: Path, log: Log, job_id: str, now: datetime) -> _Fo
         return _Followed(log, log.state)
     if found is None:
         if log.events[-1].type != EventType.METADATA_RESTORED:
-            log = append_batch(folder, log, [Draft(EventType.METADATA_RESTORED, SYSTEM)], now)
+            log = append_batch(folder, log, [EventDraft(EventType.METADATA_RESTORED, SYSTEM)], now)
     elif sha256(found) != log.state_before:
         theirs = _read_by_hand(found, log, job_id)
         edit = hand_edit(log.document(theirs["revision"]), theirs, log.document())
@@ -195,7 +195,7 @@ def _metadata_follows(folder: Path, log: Log, job_id: str, now: datetime) -> _Fo
             rest = {name: value for name, value in edit.patch.items() if name not in ("status", "status_since")}
             return _Followed(log, sha256(found), Status(theirs["status"]), rest)
         if edit.patch:
-            log = append_batch(folder, log, [Draft(EventType.METADATA_EDITED, FILESYSTEM, {}, edit.patch)], now)
+            log = append_batch(folder, log, [EventDraft(EventType.METADATA_EDITED, FILESYSTEM, {}, edit.patch)], now)
         elif theirs["revision"] == log.seq:
             return _Followed(log, sha256(found))  # only white space, line ends or the order of keys: nothing happened
     written = metadata_bytes(log.document())
@@ -236,15 +236,15 @@ def _check(text: bytes, document: Document, job_id: str) -> Job:
         raise DamagedJob(job_id, METADATA, f"line {line}, {where}: {problem['msg']}.") from error
 
 
-def append_batch(folder: Path, log: Log, drafts: list[Draft], now: datetime) -> Log:
+def append_batch(folder: Path, log: Log, drafts: list[EventDraft], now: datetime) -> Log:
     """Write `drafts` to the log as one batch; metadata.json is the caller's to bring up."""
-    batch = seal(drafts, log.document(), log.seq, log.last_line, now)
+    batch = build_batch(drafts, log.document(), log.seq, log.last_line, now)
     parse(batch.document)
     fs.append(folder / EVENTS, batch.lines, log.length)
     return with_batch(log, batch)
 
 
-def with_batch(log: Log, batch: Batch) -> Log:
+def with_batch(log: Log, batch: EventBatch) -> Log:
     last = batch.lines.rstrip(b"\n").rpartition(b"\n")[2]
     return Log(log.events + batch.events, last, log.length + len(batch.lines))
 

@@ -17,13 +17,13 @@ from filelock import FileLock, Timeout
 from printsys import fs
 from printsys.domain import naming
 from printsys.domain.changes import news_since
-from printsys.domain.events import FILESYSTEM, Draft, Event, EventType, seal, sha256
+from printsys.domain.events import FILESYSTEM, Event, EventDraft, EventType, build_batch, sha256
 from printsys.domain.job import Job, Status, parse
 from printsys.errors import DamagedJob, JobBusy, JobNotFound, StaleJob, StorageFailure, StorageOffline
 from printsys.jobstore import away as away_notes
 from printsys.jobstore import moves, repair
 from printsys.jobstore.files import sha256_of
-from printsys.jobstore.incoming import Incoming, Parcel, Staged, next_version, stage_files
+from printsys.jobstore.incoming import IncomingFile, NewJobFiles, StagedFiles, next_version, stage_files
 from printsys.jobstore.jsontext import decode_object
 from printsys.jobstore.layout import EVENTS, METADATA, ORIGINAL, Layout, file_inside
 from printsys.jobstore.log import Log
@@ -35,13 +35,13 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass
-class Change:
+class JobEdit:
     """A change being made, under the job's lock. `result` is the job afterwards."""
 
     before: Stored
-    drafts: list[Draft] = field(default_factory=list)
+    drafts: list[EventDraft] = field(default_factory=list)
     to_trash: bool = False
-    parcel: Parcel | None = None
+    parcel: StagedFiles | None = None
     result: Stored = field(init=False)
 
     def __post_init__(self) -> None:
@@ -51,7 +51,7 @@ class Change:
     def job(self) -> Job:
         return self.before.job
 
-    def record(self, *drafts: Draft) -> None:
+    def record(self, *drafts: EventDraft) -> None:
         self.drafts.extend(drafts)
 
 
@@ -114,7 +114,7 @@ class JobStore:
         """The job now. What a crash left behind is put right first. JobNotFound, DamagedJob, StorageOffline."""
         self.require_online()
         with self._disk_errors():
-            stored = repair.glance(self.layout, self.find(job_id), job_id)
+            stored = repair.read_if_clean(self.layout, self.find(job_id), job_id)
         if stored is not None:
             return stored
         with self._locked(job_id), self._disk_errors():
@@ -169,7 +169,7 @@ class JobStore:
         if job_id is None:
             return None
         with self._disk_errors():
-            copied = repair.glance(self.layout, folder, job_id)
+            copied = repair.read_if_clean(self.layout, folder, job_id)
         return copied.job if copied is not None else self.load(job_id).job
 
     # -- creating -----------------------------------------------------------------------------------------------
@@ -177,8 +177,8 @@ class JobStore:
     def create(
         self,
         folder_name: Callable[[str], str],
-        files: Sequence[Incoming],
-        drafts: Callable[[str, Staged], Sequence[Draft]],
+        files: Sequence[IncomingFile],
+        drafts: Callable[[str, NewJobFiles], Sequence[EventDraft]],
         status: Status = Status.UPLOADED,
     ) -> Stored:
         """A new job, complete or not at all: staged beside storage/, then one rename into its status folder.
@@ -199,15 +199,15 @@ class JobStore:
         self,
         job_id: str,
         name: str,
-        files: Sequence[Incoming],
-        drafts: Callable[[str, Staged], Sequence[Draft]],
+        files: Sequence[IncomingFile],
+        drafts: Callable[[str, NewJobFiles], Sequence[EventDraft]],
         status: Status,
     ) -> Stored:
         staging = self.layout.staging / job_id
         staging.mkdir()
         try:
             staged = stage_files(staging, name, files, self.clock(), self.layout.file_name_limit)
-            batch = seal(drafts(job_id, staged), {}, 0, None, self.clock())
+            batch = build_batch(drafts(job_id, staged), {}, 0, None, self.clock())
             job = parse(batch.document)
             fs.write_new(staging / EVENTS, batch.lines)
             fs.write_new(staging / METADATA, batch.metadata)
@@ -229,7 +229,7 @@ class JobStore:
         return Stored(target, status, job, batch.document, log, digest=sha256(batch.metadata))
 
     @contextmanager
-    def staged(self, job_id: str, files: Sequence[Incoming]) -> Iterator[Parcel]:
+    def staged(self, job_id: str, files: Sequence[IncomingFile]) -> Iterator[StagedFiles]:
         """`files` on their way into a job that exists, written and synced outside its lock. A change takes them over
         by `change.parcel`; what none has taken is gone afterwards. Raises what `create` does, and JobNotFound."""
         stored = self.load(job_id)
@@ -241,7 +241,7 @@ class JobStore:
                 there = _names_in(stored.folder / ORIGINAL)
                 made = stage_files(place, name, files, self.clock(), self.layout.file_name_limit, there)
                 fs.sync_folder(place)
-                parcel = Parcel(place, made.files)
+                parcel = StagedFiles(place, made.files)
                 yield parcel
             finally:
                 if place.exists() and not (moves.announced_parcel(self.layout, job_id) == place and parcel.is_taken):
@@ -258,7 +258,7 @@ class JobStore:
     # -- changing -----------------------------------------------------------------------------------------------
 
     @contextmanager
-    def edit(self, job_id: str, expected_revision: int | None = None) -> Iterator[Change]:
+    def edit(self, job_id: str, expected_revision: int | None = None) -> Iterator[JobEdit]:
         """Change a job under its lock. What the body records is written, whole, when the body ends without an error.
 
         StaleJob if `expected_revision` is given and the job has moved on; JobBusy, JobNotFound, DamagedJob,
@@ -269,18 +269,18 @@ class JobStore:
             with self._disk_errors():
                 before = self._repaired(job_id, write=True)
             require_current(before, expected_revision)
-            change = Change(before)
+            change = JobEdit(before)
             yield change
             if change.drafts:
                 with self._disk_errors():
                     change.result = self._commit(change)
 
-    def _commit(self, change: Change) -> Stored:
+    def _commit(self, change: JobEdit) -> Stored:
         before, log = change.before, change.before.log
         drafts = list(change.drafts)
         if before.edited is not None:
-            drafts.insert(0, Draft(EventType.METADATA_EDITED, FILESYSTEM, {}, before.edited))
-        batch = seal(drafts, before.document, log.seq, log.last_line, self.clock())
+            drafts.insert(0, EventDraft(EventType.METADATA_EDITED, FILESYSTEM, {}, before.edited))
+        batch = build_batch(drafts, before.document, log.seq, log.last_line, self.clock())
         after = replace(
             before,
             job=parse(batch.document),
@@ -323,7 +323,7 @@ class JobStore:
         with self._locked(job_id):
             yield self.find(job_id)
 
-    def put_preview(self, job_id: str, name: str, data: bytes) -> Path:
+    def save_preview(self, job_id: str, name: str, data: bytes) -> Path:
         """Keep a derived picture (`previews/…`) in the job's folder. It is no part of the record, so no event tells it.
 
         JobNotFound, JobBusy, StorageFailure.
@@ -372,7 +372,7 @@ class JobStore:
             target.parent.mkdir(exist_ok=True)
             fs.replace(target, fs.read(source))
             target.chmod(0o444)
-            change.record(Draft(EventType.ORIGINAL_RESTORED, actor, {"name": name, "from": source.name}))
+            change.record(EventDraft(EventType.ORIGINAL_RESTORED, actor, {"name": name, "from": source.name}))
         return change.result
 
     def _with_content(self, stored: Stored, digest: str) -> Path | None:

@@ -27,23 +27,22 @@ from printsys.domain.job import FileRecord, Job
 from printsys.domain.pricing import round_up_to_half_hour
 from printsys.domain.workflow import resubmission_key
 from printsys.errors import ConfigError, PrintSysError
-from printsys.mail.templates import Stationery, one_line
-from printsys.student_texts import reasons
-from printsys.wording import amount, clock
+from printsys.mail.templates import MailTemplates, one_line
+from printsys.texts import amount, clock, reasons
 
 
-class Unsendable(PrintSysError):
+class MailNotSendable(PrintSysError):
     """No server would take it: the address cannot be one."""
 
 
 @dataclass(frozen=True)
-class Desk:
+class MailComposer:
     """Where letters are written: what they need besides the job."""
 
     settings: Settings
     lab: Lab
     tokens: Tokens
-    stationery: Stationery
+    stationery: MailTemplates
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def write(self, name: str, mail: OwedMail, job: Job, **more: Any) -> EmailMessage:
@@ -122,12 +121,12 @@ class Desk:
         return _ascii_address(self.lab.contact_email).rpartition("@")[2]
 
 
-def make_desk(settings: Settings, lab: Lab, tokens: Tokens) -> Desk:
+def make_desk(settings: Settings, lab: Lab, tokens: Tokens) -> MailComposer:
     """ConfigError where the lab's own address is none."""
     mistakes = list(_wrong_addresses(settings, lab))
     if mistakes:  # found at start, so that no student's mail is ever given up for it
         raise ConfigError(mistakes)
-    return Desk(settings, lab, tokens, Stationery(lab.mail_templates))
+    return MailComposer(settings, lab, tokens, MailTemplates(lab.mail_templates))
 
 
 def _wrong_addresses(settings: Settings, lab: Lab) -> Iterator[str]:
@@ -136,49 +135,49 @@ def _wrong_addresses(settings: Settings, lab: Lab) -> Iterator[str]:
         try:
             if address is not None:
                 _ascii_address(parseaddr(address)[1])
-        except Unsendable:
+        except MailNotSendable:
             yield f"{where}: “{address}” is not an e-mail address"
 
 
 # -- the letters ----------------------------------------------------------------------------------------------------
 
 
-def received(desk: Desk, mail: OwedMail, job: Job) -> EmailMessage:
+def received(desk: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
     return desk.write("received", mail, job)
 
 
-def approved(desk: Desk, mail: OwedMail, job: Job) -> EmailMessage:
+def approved(desk: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
     return desk.write("approved", mail, job, confirm_link=desk.confirm_link(job))
 
 
-def rejected(desk: Desk, mail: OwedMail, job: Job) -> EmailMessage:
+def rejected(desk: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
     more = {"reasons": reasons(job, desk.lab), "findings": found_in(job, desk.lab)}
     more |= {"resubmit_link": desk.resubmit_link(job)}
     return desk.write("rejected", mail, job, estimate=None, hours=None, **more)
 
 
-def reminder(desk: Desk, mail: OwedMail, job: Job) -> EmailMessage:
+def reminder(desk: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
     return desk.write("reminder", mail, job, confirm_link=desk.confirm_link(job))
 
 
-def expired(desk: Desk, mail: OwedMail, job: Job) -> EmailMessage:
+def expired(desk: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
     return desk.write("expired", mail, job, confirm_link=desk.confirm_link(job))
 
 
-def completed(desk: Desk, mail: OwedMail, job: Job) -> EmailMessage:
+def completed(desk: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
     return desk.write("completed", mail, job, price_stated=True)
 
 
-def uncollected(desk: Desk, mail: OwedMail, job: Job) -> EmailMessage:
+def uncollected(desk: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
     return desk.write("uncollected", mail, job, price_stated=True)
 
 
-def receipt(desk: Desk, mail: OwedMail, job: Job) -> EmailMessage:
+def receipt(desk: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
     paid_at = desk.moment(job.payment.at) if job.payment and job.payment.at else None
     return desk.write("receipt", mail, job, payment=job.payment, paid_at=paid_at, price_stated=True)
 
 
-LETTERS: dict[Mail, Callable[[Desk, OwedMail, Job], EmailMessage]] = {
+LETTERS: dict[Mail, Callable[[MailComposer, OwedMail, Job], EmailMessage]] = {
     Mail.RECEIVED: received,
     Mail.APPROVED: approved,
     Mail.REMINDER: reminder,
@@ -190,7 +189,7 @@ LETTERS: dict[Mail, Callable[[Desk, OwedMail, Job], EmailMessage]] = {
 }
 
 
-def letter(desk: Desk, mail: OwedMail, job: Job) -> EmailMessage:
+def letter(desk: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
     """The letter that is owed. Unsendable where its address is none."""
     return LETTERS[Mail(mail.mail)](desk, mail, job)
 
@@ -216,7 +215,7 @@ def _ascii_address(address: str) -> str:
     try:
         checked = validate_email(address, check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
-        raise Unsendable(f"“{one_line(address)}” is not an e-mail address.") from error
+        raise MailNotSendable(f"“{one_line(address)}” is not an e-mail address.") from error
     return checked.ascii_email or f"{checked.local_part}@{checked.ascii_domain}"
 
 

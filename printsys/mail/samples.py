@@ -9,9 +9,9 @@ from printsys.config import Lab
 from printsys.domain import inputs as f
 from printsys.domain.creation import job_created
 from printsys.domain.emails import Mail, OwedMail
-from printsys.domain.events import STAFF, STUDENT, seal
+from printsys.domain.events import STAFF, STUDENT, build_batch
 from printsys.domain.job import Document, FileRecord, Job, dump, parse
-from printsys.domain.workflow import Terms, find_step, plan
+from printsys.domain.workflow import Context, find_step, plan
 
 SAMPLE_ID = "examp7e0"
 APPROVED = ("approve",)
@@ -39,14 +39,16 @@ def sample(mail: Mail, lab: Lab, now: datetime) -> tuple[OwedMail, Job]:
     """The owed `mail` and its job, as they could be at `now` in this lab."""
     began = now - _passed(mail, lab)
     document: Document = {}
-    batch = seal(job_created(SAMPLE_ID, "", _request(lab), _files(began), STUDENT, began), document, 0, None, began)
+    batch = build_batch(
+        job_created(SAMPLE_ID, "", _request(lab), _files(began), STUDENT, began), document, 0, None, began
+    )
     document = batch.document
     for seq, action in enumerate(WAY[mail], 10):
         job = parse(document)
-        terms = Terms(began, lab.price_list_on(now.date()), lab.confirmation_days, "nonce of a sample")
+        terms = Context(began, lab.price_list_on(now.date()), lab.confirmation_days, "nonce of a sample")
         actor = STUDENT if action == "student_confirm" else STAFF
-        said = f.read_facts(find_step(action, job.status, actor).needs, _said(action, lab))
-        document = seal(plan(job, action, actor, said, terms), document, seq, None, began).document
+        said = f.validate(find_step(action, job.status, actor).needs, _said(action, lab))
+        document = build_batch(plan(job, action, actor, said, terms), document, seq, None, began).document
     job = parse(document)
     return OwedMail(SAMPLE_ID, 2, mail.value, job.student.email or ""), job
 
@@ -58,7 +60,7 @@ def _passed(mail: Mail, lab: Lab) -> timedelta:
     return waited or timedelta(0)
 
 
-def _request(lab: Lab) -> f.SubmitFacts:
+def _request(lab: Lab) -> f.SubmitInput:
     method = lab.methods[0]
     said = {
         "student_name": "Jane Doe",
@@ -71,7 +73,7 @@ def _request(lab: Lab) -> f.SubmitFacts:
         "minimum_charge_consent": True,
         "copies": min(2, lab.max_copies),
     }
-    return f.read_facts(f.SubmitFacts, said)
+    return f.validate(f.SubmitInput, said)
 
 
 def _files(at: datetime) -> list[Document]:

@@ -21,14 +21,14 @@ from printsys.backoff import BackOff
 from printsys.config import Settings
 from printsys.domain import emails
 from printsys.domain.emails import OwedMail
-from printsys.domain.events import Draft, EventType
+from printsys.domain.events import EventDraft, EventType
 from printsys.domain.job import LIVE, Status
 from printsys.errors import DamagedJob, JobBusy, JobNotFound, MirrorDown, StorageFailure
 from printsys.jobstore import Stored
-from printsys.mail.messages import Desk, Unsendable, letter, make_desk
-from printsys.mail.smtp import Carrier, Outcome, PermanentFailure, Sent, TemporaryFailure
-from printsys.ops.heartbeat import Trouble
-from printsys.services import House
+from printsys.mail.messages import MailComposer, MailNotSendable, letter, make_desk
+from printsys.mail.smtp import Outcome, PermanentFailure, Sent, SmtpClient, TemporaryFailure
+from printsys.ops.heartbeat import Problem
+from printsys.services import Services
 
 LOCK_PATIENCE_S = 30.0
 """Longer than a mail to a slow server takes."""
@@ -42,28 +42,28 @@ _ADDRESS = re.compile(r"[^\s<>()]+@[^\s<>()]+")
 logger = logging.getLogger(__name__)
 
 
-class Postman:
+class MailSender:
     """`stop` is set when the process winds up: no further mail is begun."""
 
     def __init__(
         self,
-        house: House,
+        services: Services,
         stop: threading.Event | None = None,
         send: Callable[[EmailMessage, Settings], Outcome] | None = None,
         mail_pauses_s: Sequence[float] = MAIL_PAUSES_S,
         server_pauses_s: Sequence[float] = SERVER_PAUSES_S,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.house, self.clock = house, clock
-        self.carrier = Carrier()
+        self.services, self.clock = services, clock
+        self.carrier = SmtpClient()
         self.send = send or self.carrier.deliver
         self.stop = stop or threading.Event()
-        self.desk: Desk = make_desk(house.settings, house.lab, house.tokens)
+        self.desk: MailComposer = make_desk(services.settings, services.lab, services.tokens)
         self.backoff, self.server_backoff = BackOff(mail_pauses_s), BackOff(server_pauses_s)
         self._unrecorded: dict[tuple[str, int], str] = {}
-        self.error: Trouble | None = None
+        self.error: Problem | None = None
         self.sent_at: datetime | None = None
-        self._trying: dict[tuple[str, int], Trouble] = {}
+        self._trying: dict[tuple[str, int], Problem] = {}
         self._read_folders = True  # at start the mirror may still be catching up
 
     # -- who owes -----------------------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ class Postman:
         """Ids of the jobs that owe a mail now: by the mirror, or by the folders where it cannot say."""
         if not self._read_folders:
             try:
-                yield from self.house.queries.owed(self.clock())
+                yield from self.services.queries.owed(self.clock())
                 return
             except MirrorDown as error:
                 logger.info("looking for owed mail in the folders: %s", error)
@@ -80,9 +80,9 @@ class Postman:
         self._read_folders = False
 
     def _owing_by_the_folders(self) -> Iterator[str]:
-        for job_id, _folder in self.house.store.ids(OWING):
+        for job_id, _folder in self.services.store.ids(OWING):
             try:
-                stored = self.house.store.load(job_id)
+                stored = self.services.store.load(job_id)
             except (JobNotFound, DamagedJob):  # gone meanwhile; or for a person to see to
                 continue
             if any(self._seconds_to(mail) == 0 for mail in emails.owed(stored.events, job_id)):
@@ -111,7 +111,7 @@ class Postman:
     @contextmanager
     def _mail_lock(self, job_id: str) -> Iterator[None]:
         """Held while a job's mail is sent; apart from the job's own lock, which nobody holds over a conversation."""
-        lock = FileLock(self.house.store.layout.lock(f"{job_id}.mail"))
+        lock = FileLock(self.services.store.layout.lock(f"{job_id}.mail"))
         try:
             lock.acquire(timeout=LOCK_PATIENCE_S)
         except Timeout as error:
@@ -129,7 +129,7 @@ class Postman:
 
     def _load(self, job_id: str) -> Stored | None:
         try:
-            stored = self.house.store.load(job_id)
+            stored = self.services.store.load(job_id)
         except JobNotFound:  # deleted meanwhile: nobody waits for its mail
             return None
         if stored.problem is not None:  # what is sent could not be recorded, so it would be sent for ever
@@ -192,21 +192,21 @@ class Postman:
         if isinstance(outcome, Sent):
             self.error, self.sent_at = None, now
             return
-        self.error = Trouble(now, without_addresses(outcome.words), mail.job_id)
+        self.error = Problem(now, without_addresses(outcome.words), mail.job_id)
         if isinstance(outcome, TemporaryFailure):
             self._trying[_key(mail)] = self.error
 
     @property
-    def trying(self) -> tuple[Trouble, ...]:
+    def trying(self) -> tuple[Problem, ...]:
         """What holds up which job's e-mail, as last tried."""
         return tuple(self._trying.copy().values())[-MOST_TROUBLES:]
 
     def _try(self, stored: Stored, mail: OwedMail) -> tuple[Outcome, str]:
         try:
             message = letter(self.desk, mail, stored.job)
-        except Unsendable as error:
+        except MailNotSendable as error:
             return PermanentFailure(str(error)), ""
-        return self.send(message, self.house.settings), str(message["Message-ID"])
+        return self.send(message, self.services.settings), str(message["Message-ID"])
 
     def _record_sent(self, mail: OwedMail) -> None:
         """Until the disk has taken it this process remembers, so that a full disk does not mean a second mail.
@@ -214,12 +214,14 @@ class Postman:
         Recorded even where the job dropped the mail while it was on its way: it went out, and the history says so.
         """
         draft = emails.sent(mail, self._unrecorded[_key(mail)])
-        self.house.actions.record(mail.job_id, lambda now: [] if _is_recorded_as_sent(now, mail) else [draft])
+        self.services.actions.record(mail.job_id, lambda now: [] if _is_recorded_as_sent(now, mail) else [draft])
         del self._unrecorded[_key(mail)]
 
-    def _close(self, mail: OwedMail, draft: Draft) -> None:
+    def _close(self, mail: OwedMail, draft: EventDraft) -> None:
         self._trying.pop(_key(mail), None)
-        self.house.actions.record(mail.job_id, lambda now: [draft] if mail in emails.owed(now.events, now.id) else [])
+        self.services.actions.record(
+            mail.job_id, lambda now: [draft] if mail in emails.owed(now.events, now.id) else []
+        )
 
 
 def without_addresses(words: str) -> str:

@@ -58,7 +58,7 @@ Outcome = Sent | TemporaryFailure | PermanentFailure
 
 def deliver(message: EmailMessage, settings: Settings) -> Outcome:
     """Hand one `message` over by a connection of its own; never raises for what servers, networks and disks do."""
-    carrier = Carrier()
+    carrier = SmtpClient()
     try:
         return carrier.deliver(message, settings)
     finally:
@@ -74,7 +74,7 @@ def knock(server: MailServer) -> Outcome:
     return Sent(f"a greeting, accepted by {server.host}")
 
 
-class Carrier:
+class SmtpClient:
     """Hands messages over, one recipient each, and keeps connections for those that follow within `IDLE_S`.
 
     Several threads may deliver at once: each takes a connection that nobody uses, or opens one.

@@ -17,8 +17,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from printsys.config import ROOT
 from printsys.domain.job import Status
-from printsys.student_texts import TEXTS
-from printsys.wording import amount, money
+from printsys.texts import TEXTS, amount, money
 
 TEMPLATES = ROOT / "templates" / "email"
 TEXT_WIDTH = 72
@@ -29,7 +28,7 @@ Words = tuple[str, str, str]
 logger = logging.getLogger(__name__)
 
 
-class Stationery:
+class MailTemplates:
     """`own`: the folder of the lab's templates; it need not be there, and may hold only some."""
 
     def __init__(self, own: Path) -> None:

@@ -29,12 +29,12 @@ def thumbnail(path: Path) -> Answer:
 
 def look(path: Path) -> Answer:
     """Facts and, if there is anything to draw, a picture: the file is read once."""
-    from printsys.models3d.inspect import facts_of
+    from printsys.models3d.inspect import measure
     from printsys.models3d.mesh import load
     from printsys.models3d.thumbnail import render
 
     mesh = load(path)
-    facts = facts_of(mesh)
+    facts = measure(mesh)
     png = base64.b64encode(render(mesh.triangles)).decode() if facts.triangles and facts.finite else None
     return {"facts": facts.model_dump(mode="json"), "png": png}
 

@@ -26,7 +26,7 @@ SENSIBLE_MM = (10.0, 400.0)
 OTHER_UNITS = (("inches", 25.4), ("metres", 1000.0), ("micrometres", 0.001))
 
 
-class Printer(Protocol):
+class PrinterLike(Protocol):
     @property
     def id(self) -> str: ...
     @property
@@ -35,7 +35,7 @@ class Printer(Protocol):
     def build_volume_mm(self) -> tuple[int, int, int]: ...
 
 
-class Finding(BaseModel):
+class ModelFinding(BaseModel):
     """`sentence` says what is so, `advice` what to do about it. Only "cannot print" stands in the way of submitting."""
 
     model_config = ConfigDict(frozen=True)
@@ -46,7 +46,9 @@ class Finding(BaseModel):
     advice: str
 
 
-def findings(facts: ModelFacts, printers: Sequence[Printer], chosen_printer: str | None = None) -> list[Finding]:
+def findings(
+    facts: ModelFacts, printers: Sequence[PrinterLike], chosen_printer: str | None = None
+) -> list[ModelFinding]:
     """Worst first. `printers`: all of the lab's; `chosen_printer`: the id of the one the student asked for."""
     hopeless = _hopeless(facts)
     if hopeless:
@@ -55,19 +57,19 @@ def findings(facts: ModelFacts, printers: Sequence[Printer], chosen_printer: str
     return sorted(found, key=lambda finding: GRADES.index(finding.grade))
 
 
-def blocks(found: Sequence[Finding]) -> bool:
+def blocks(found: Sequence[ModelFinding]) -> bool:
     return any(finding.grade == "cannot print" for finding in found)
 
 
-def unreadable(error: Exception) -> Finding:
+def unreadable(error: Exception) -> ModelFinding:
     """For the errors of models3d, whose text is a sentence for people already."""
-    return Finding(grade="cannot print", code="unreadable", sentence=str(error), advice=EXPORT)
+    return ModelFinding(grade="cannot print", code="unreadable", sentence=str(error), advice=EXPORT)
 
 
 EXPORT = "Export the model again as STL, OBJ or 3MF, and open the new file once to see that it is whole."
 
 
-def _hopeless(facts: ModelFacts) -> Finding | None:
+def _hopeless(facts: ModelFacts) -> ModelFinding | None:
     if not facts.triangles:
         return _cannot("no-surface", "This file holds no surface: there is nothing to print.", EXPORT)
     if not facts.finite:
@@ -81,21 +83,21 @@ def _hopeless(facts: ModelFacts) -> Finding | None:
     return None
 
 
-def _unit(facts: ModelFacts) -> Iterator[Finding]:
+def _unit(facts: ModelFacts) -> Iterator[ModelFinding]:
     suspect = suspected_unit(facts)
     longest = max(facts.size_mm)
     if suspect is not None:
         name, factor = suspect
         size = size_text(tuple(side * factor for side in facts.size_mm))  # type: ignore[arg-type]
         read = f"Read in millimetres, this model is {size_text(facts.size_mm)}."
-        yield Finding(
+        yield ModelFinding(
             grade="worth knowing" if TINY_MM <= longest < SMALL_MM else "probably wrong",
             code=f"unit-{name}",
             sentence=f"{read} Was it drawn in {name}? Then it would be {size}.",
             advice="Export it in millimetres, or tell us the size you want in the notes.",
         )
     elif longest < TINY_MM:
-        yield Finding(
+        yield ModelFinding(
             grade="probably wrong",
             code="tiny",
             sentence=f"This model is only {size_text(facts.size_mm)}.",
@@ -131,7 +133,7 @@ def _all_fit(sides: Sequence[float], room: Sequence[float]) -> bool:
     return all(side <= space for side, space in zip(sides, room, strict=True))
 
 
-def _fits(facts: ModelFacts, printers: Sequence[Printer], chosen_id: str | None) -> Iterator[Finding]:
+def _fits(facts: ModelFacts, printers: Sequence[PrinterLike], chosen_id: str | None) -> Iterator[ModelFinding]:
     pieces = facts.pieces_mm or (facts.size_mm,)
     able = {printer.id: _worst(pieces, printer) for printer in printers}
     chosen = next((printer for printer in printers if printer.id == chosen_id), None)
@@ -141,7 +143,7 @@ def _fits(facts: ModelFacts, printers: Sequence[Printer], chosen_id: str | None)
         others = [printer for printer in printers if able[printer.id] != "no"]
         yield _too_large_for(chosen, pieces, others)
     elif chosen is not None and able[chosen.id] == "turned":
-        yield Finding(
+        yield ModelFinding(
             grade="worth knowing",
             code="turned",
             sentence=f"It fits the {chosen.name} turned on its side.",
@@ -149,16 +151,16 @@ def _fits(facts: ModelFacts, printers: Sequence[Printer], chosen_id: str | None)
         )
 
 
-def _worst(pieces: Sequence[Size], printer: Printer) -> str:
+def _worst(pieces: Sequence[Size], printer: PrinterLike) -> str:
     verdicts = {fits(piece, printer.build_volume_mm) for piece in pieces}
     return next(verdict for verdict in ("no", "turned", "yes") if verdict in verdicts)
 
 
-def _scale(pieces: Sequence[Size], printer: Printer) -> float:
+def _scale(pieces: Sequence[Size], printer: PrinterLike) -> float:
     return min(largest_scale(piece, printer.build_volume_mm) for piece in pieces)
 
 
-def _too_large_for_all(pieces: Sequence[Size], printers: Sequence[Printer]) -> Finding:
+def _too_large_for_all(pieces: Sequence[Size], printers: Sequence[PrinterLike]) -> ModelFinding:
     best = max(printers, key=lambda printer: _scale(pieces, printer))
     biggest = min(pieces, key=lambda piece: largest_scale(piece, best.build_volume_mm))
     return _cannot(
@@ -168,10 +170,10 @@ def _too_large_for_all(pieces: Sequence[Size], printers: Sequence[Printer]) -> F
     )
 
 
-def _too_large_for(chosen: Printer, pieces: Sequence[Size], others: Sequence[Printer]) -> Finding:
+def _too_large_for(chosen: PrinterLike, pieces: Sequence[Size], others: Sequence[PrinterLike]) -> ModelFinding:
     biggest = min(pieces, key=lambda piece: largest_scale(piece, chosen.build_volume_mm))
     names = " and the ".join(printer.name for printer in others[:3])
-    return Finding(
+    return ModelFinding(
         grade="probably wrong",
         code="too-large-for-printer",
         sentence=f"At {size_text(biggest)} this is too large for the {chosen.name}, however it is turned.",
@@ -179,7 +181,7 @@ def _too_large_for(chosen: Printer, pieces: Sequence[Size], others: Sequence[Pri
     )
 
 
-def _would_fit(scale: float, printer: Printer) -> str:
+def _would_fit(scale: float, printer: PrinterLike) -> str:
     """Rounded down, so that what is promised is so."""
     percent = scale * 100
     text = f"{math.floor(percent)}" if percent >= 10 else f"{math.floor(percent * 100) / 100:g}"
@@ -189,23 +191,23 @@ def _would_fit(scale: float, printer: Printer) -> str:
 # -- the surface ----------------------------------------------------------------------------------------------------
 
 
-def _surface(facts: ModelFacts) -> Iterator[Finding]:
+def _surface(facts: ModelFacts) -> Iterator[ModelFinding]:
     if facts.open_edges:
-        yield Finding(
+        yield ModelFinding(
             grade="probably wrong",
             code="holes",
             sentence=f"The surface has holes ({facts.open_edges:,} open edges), so inside and outside are unclear.",
             advice="Close them (in Blender: the 3D Print Toolbox), or send it as it is: slicers close small holes.",
         )
     elif facts.turned_edges:
-        yield Finding(
+        yield ModelFinding(
             grade="probably wrong",
             code="mixed-sides",
             sentence="Some of the surface faces inwards, some outwards: parts may be printed hollow or not at all.",
             advice="Let your program make the normals point outwards, and export it again.",
         )
     elif facts.inverted:
-        yield Finding(
+        yield ModelFinding(
             grade="worth knowing",
             code="inverted",
             sentence="The surface is inside out.",
@@ -213,30 +215,30 @@ def _surface(facts: ModelFacts) -> Iterator[Finding]:
         )
 
 
-def _worth_knowing(facts: ModelFacts) -> Iterator[Finding]:
+def _worth_knowing(facts: ModelFacts) -> Iterator[ModelFinding]:
     if min(facts.size_mm) < THIN_MM and suspected_unit(facts) is None and max(facts.size_mm) >= TINY_MM:
-        yield Finding(
+        yield ModelFinding(
             grade="probably wrong",
             code="thin",
             sentence=f"It is only {min(facts.size_mm):.2g} mm thick, less than one line of a usual nozzle (0.4 mm).",
             advice="Make it thicker, or ask us whether that can be printed.",
         )
     if facts.bodies > MANY_BODIES:
-        yield Finding(
+        yield ModelFinding(
             grade="worth knowing",
             code="many-bodies",
             sentence=f"This file holds {facts.bodies:,} separate bodies.",
             advice="If you meant one object, join its parts (boolean union) before you export.",
         )
     elif facts.bodies > 1:
-        yield Finding(
+        yield ModelFinding(
             grade="worth knowing",
             code="bodies",
             sentence=f"This file holds {facts.bodies} separate bodies.",
             advice="Nothing to do if you meant that; otherwise join them before you export.",
         )
     if facts.triangles > HEAVY:
-        yield Finding(
+        yield ModelFinding(
             grade="worth knowing",
             code="heavy",
             sentence=f"This model has {facts.triangles:,} triangles, more than a printer can show.",
@@ -244,8 +246,8 @@ def _worth_knowing(facts: ModelFacts) -> Iterator[Finding]:
         )
 
 
-def _cannot(code: str, sentence: str, advice: str) -> Finding:
-    return Finding(grade="cannot print", code=code, sentence=sentence, advice=advice)
+def _cannot(code: str, sentence: str, advice: str) -> ModelFinding:
+    return ModelFinding(grade="cannot print", code=code, sentence=sentence, advice=advice)
 
 
 def size_text(size: Size) -> str:

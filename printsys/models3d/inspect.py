@@ -43,10 +43,10 @@ class ModelFacts(BaseModel):
 
 def inspect(path: Path) -> ModelFacts:
     """FileRefused, ModelUnreadable or ModelTooHard, each with one sentence, if there is nothing to know."""
-    return facts_of(load(path))
+    return measure(load(path))
 
 
-def facts_of(mesh: Mesh) -> ModelFacts:
+def measure(mesh: Mesh) -> ModelFacts:
     if not len(mesh.faces) or not finite(mesh):
         return ModelFacts(format=mesh.kind, unit=mesh.unit, triangles=len(mesh.faces), finite=not len(mesh.faces))
     found = study(mesh.points, mesh.faces, mesh.piece)

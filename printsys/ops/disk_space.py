@@ -16,7 +16,7 @@ LOW_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True)
-class Room:
+class DiskSpace:
     """`free` bytes on the disk of `place`; `low` is how many there should be."""
 
     name: str
@@ -36,25 +36,25 @@ class Room:
         )
 
 
-def rooms(settings: Settings, lab: Lab) -> list[Room]:
+def rooms(settings: Settings, lab: Lab) -> list[DiskSpace]:
     """Of storage and of instance/; what cannot be asked is left out, since others say that it is away."""
     low = max(LOW_BYTES, UPLOADS_LEFT * 2 * lab.max_file_bytes)
     found = []
     for name, place in (("the storage", settings.storage), ("this computer (instance/)", settings.instance)):
         try:
-            found.append(Room(name, place, shutil.disk_usage(place).free, low))
+            found.append(DiskSpace(name, place, shutil.disk_usage(place).free, low))
         except OSError:
             continue
     return found
 
 
-def shortages(settings: Settings, lab: Lab) -> list[Room]:
+def shortages(settings: Settings, lab: Lab) -> list[DiskSpace]:
     """Each disk once."""
     short = [room for room in rooms(settings, lab) if room.is_low]
     return [room for number, room in enumerate(short) if not any(_same_disk(room, one) for one in short[:number])]
 
 
-def _same_disk(one: Room, other: Room) -> bool:
+def _same_disk(one: DiskSpace, other: DiskSpace) -> bool:
     try:
         return one.place.stat().st_dev == other.place.stat().st_dev
     except OSError:

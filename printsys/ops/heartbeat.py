@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Problem:
     """What stood in an e-mail's way: `words` are the mail server's. `job_id` None: nobody's in particular."""
 
     at: datetime
@@ -34,37 +34,37 @@ class Trouble:
 
 
 @dataclass(frozen=True)
-class Pulse:
+class Heartbeat:
     """`queue`: how many looks wait in the task queue, None where that is down. `error`: the last thing that stood in
     the way of any e-mail, None after one went out. `trying`: what holds up a job's e-mail, by the job's id."""
 
     at: datetime
     pid: int
     queue: int | None = None
-    error: Trouble | None = None
+    error: Problem | None = None
     sent_at: datetime | None = None
-    trying: tuple[Trouble, ...] = ()
-    sidelined: tuple[Trouble, ...] = ()
+    trying: tuple[Problem, ...] = ()
+    sidelined: tuple[Problem, ...] = ()
     """Jobs whose files are no longer looked into by themselves."""
 
     def is_alive(self, now: datetime) -> bool:
         return now - self.at < LIFE
 
-    def holding_up(self, job_id: str) -> Trouble | None:
+    def holding_up(self, job_id: str) -> Problem | None:
         return next((one for one in self.trying if one.job_id == job_id), None)
 
-    def given_up(self, job_id: str) -> Trouble | None:
+    def given_up(self, job_id: str) -> Problem | None:
         return next((one for one in self.sidelined if one.job_id == job_id), None)
 
 
-_SHAPE = TypeAdapter(Pulse)
+_SHAPE = TypeAdapter(Heartbeat)
 
 
 def place(settings: Settings) -> Path:
     return settings.instance / "worker.json"
 
 
-def read(settings: Settings) -> Pulse | None:
+def read(settings: Settings) -> Heartbeat | None:
     """The last sign of life of this machine's worker; None where there never was one."""
     try:
         return _SHAPE.validate_json(fs.read(place(settings)))
@@ -72,12 +72,12 @@ def read(settings: Settings) -> Pulse | None:
         return None
 
 
-def write(settings: Settings, pulse: Pulse) -> None:
+def write(settings: Settings, pulse: Heartbeat) -> None:
     settings.instance.mkdir(parents=True, exist_ok=True)
     fs.replace(place(settings), _SHAPE.dump_json(pulse) + b"\n")
 
 
-def beat(settings: Settings, stop: threading.Event, take: Callable[[], Pulse], every_s: float = BEAT_S) -> None:
+def beat(settings: Settings, stop: threading.Event, take: Callable[[], Heartbeat], every_s: float = BEAT_S) -> None:
     """Write what `take()` says, now and every `every_s` seconds, until `stop`."""
     while True:
         try:

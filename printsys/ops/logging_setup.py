@@ -57,13 +57,13 @@ def keep(instance: Path, process: str) -> None:
     except OSError as error:
         logger.warning("no log is kept in %s: %s", folder, error.strerror)
         return
-    to_file.setFormatter(Discreet(FORMAT))
+    to_file.setFormatter(PrivateFormatter(FORMAT))
     logging.getLogger().addHandler(to_file)
 
 
 def to_terminal() -> None:
     handler = logging.StreamHandler()
-    handler.setFormatter(Discreet(FORMAT))
+    handler.setFormatter(PrivateFormatter(FORMAT))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     for chatty in CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -96,7 +96,7 @@ class OwnFile(RotatingFileHandler):
         self.claim.release()
 
 
-class Discreet(logging.Formatter):
+class PrivateFormatter(logging.Formatter):
     """Takes out what is nobody's business, and keeps an event in its line whatever line ends were typed into it."""
 
     def format(self, record: logging.LogRecord) -> str:

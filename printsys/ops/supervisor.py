@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass
-class Part:
+class SupervisedProcess:
     """A child process: `arguments` are manage.py's."""
 
     name: str
@@ -52,11 +52,11 @@ class Part:
 
 
 class Supervisor:
-    def __init__(self, parts: Sequence[Part], environment: Mapping[str, str]) -> None:
+    def __init__(self, parts: Sequence[SupervisedProcess], environment: Mapping[str, str]) -> None:
         self.parts = list(parts)
         self.environment = environment
 
-    def part(self, name: str) -> Part:
+    def part(self, name: str) -> SupervisedProcess:
         return next(part for part in self.parts if part.name == name)
 
     def start(self) -> None:

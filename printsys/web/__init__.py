@@ -9,9 +9,9 @@ from flask import Flask, request
 from flask_bootstrap import Bootstrap5
 from flask_wtf import CSRFProtect
 
-from indexer.notifications import Notices
+from indexer.notifications import ChangeListener
 from printsys.config import ROOT, Settings
-from printsys.services import House, build
+from printsys.services import Services, build_services
 from printsys.web import api, auth, errors, filters, health, limits, live, security
 from printsys.web.services import EXTENSION
 from printsys.web.staff import archive, attention, files, job, mails, opening
@@ -26,12 +26,12 @@ class App(Flask):
         self.logger.error("a mistake of ours on %s %s", request.method, request.url_rule, exc_info=exc_info)
 
 
-def create_app(house: House) -> Flask:
+def create_app(services: Services) -> Flask:
     app = App("printsys", root_path=str(ROOT), template_folder="templates", static_folder="static")
-    is_https = house.settings.base_url.startswith("https://")
+    is_https = services.settings.base_url.startswith("https://")
     app.config.update(
-        SECRET_KEY=house.settings.secret_key,
-        MAX_CONTENT_LENGTH=house.lab.max_files * house.lab.max_file_bytes + 1024 * 1024,
+        SECRET_KEY=services.settings.secret_key,
+        MAX_CONTENT_LENGTH=services.lab.max_files * services.lab.max_file_bytes + 1024 * 1024,
         SESSION_COOKIE_NAME="printsys",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
@@ -41,8 +41,8 @@ def create_app(house: House) -> Flask:
         WTF_CSRF_SSL_STRICT=is_https,
         BOOTSTRAP_SERVE_LOCAL=True,
     )
-    app.extensions[EXTENSION] = house
-    app.extensions[live.EXTENSION] = Notices(house.mirror.engine)
+    app.extensions[EXTENSION] = services
+    app.extensions[live.EXTENSION] = ChangeListener(services.mirror.engine)
     app.jinja_env.globals["attention_count"] = attention.count
     Bootstrap5(app)
     CSRFProtect(app)
@@ -70,6 +70,6 @@ def create_app(house: House) -> Flask:
 
 def create_app_from_environment(settings: Settings) -> Flask:
     """The app as `manage.py web` serves it."""
-    from printsys.worker.tasks import make_look
+    from printsys.worker.tasks import make_enqueue
 
-    return create_app(build(settings, make_look(settings)))
+    return create_app(build_services(settings, make_enqueue(settings)))

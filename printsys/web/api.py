@@ -15,7 +15,7 @@ from printsys.domain.job import Status, format_time, plain
 from printsys.errors import InvalidInput
 from printsys.jobstore.jsontext import decode
 from printsys.web.auth import login_or_token_required
-from printsys.web.services import house
+from printsys.web.services import services
 from printsys.web.staff.job_list import PAGE
 
 pages = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -34,16 +34,16 @@ def jobs() -> ResponseReturnValue:
     status, q = Status(wanted) if wanted else None, request.args.get("q", "")
     limit = min(MOST, max(1, request.args.get("limit", PAGE, type=int)))
     offset = min(FURTHEST, max(0, request.args.get("offset", 0, type=int)))
-    rows = house().queries.jobs(status, q, limit, offset)
-    return jsonify(jobs=[_plain(asdict(row)) for row in rows], total=house().queries.count(status, q))
+    rows = services().queries.jobs(status, q, limit, offset)
+    return jsonify(jobs=[_plain(asdict(row)) for row in rows], total=services().queries.count(status, q))
 
 
 @pages.get("/jobs/<job_id>")
 @login_or_token_required
 def job(job_id: str) -> ResponseReturnValue:
     """metadata.json as it is now, and where its folder is."""
-    stored = house().store.load(job_id)
-    folder = house().store.layout.relative(stored.folder)
+    stored = services().store.load(job_id)
+    folder = services().store.layout.relative(stored.folder)
     return jsonify(
         job=stored.document,
         folder=folder,
@@ -55,7 +55,7 @@ def job(job_id: str) -> ResponseReturnValue:
 @pages.get("/jobs/<job_id>/events")
 @login_or_token_required
 def events(job_id: str) -> ResponseReturnValue:
-    return jsonify(events=[decode(line_of(event)) for event in house().store.load(job_id).events])
+    return jsonify(events=[decode(line_of(event)) for event in services().store.load(job_id).events])
 
 
 def _plain(value: Any) -> Any:

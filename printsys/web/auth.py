@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from printsys.credentials import api_tokens, staff_password
 from printsys.domain.events import STAFF
 from printsys.web.limits import LOGIN, limiter
-from printsys.web.services import house
+from printsys.web.services import services
 
 pages = Blueprint("auth", __name__)
 
@@ -21,7 +21,7 @@ pages = Blueprint("auth", __name__)
 def is_staff() -> bool:
     """Logged in with the password that is in force now: a new one ends every session of the old."""
     said = session.get("staff")
-    hashed = staff_password.current_hash(house().settings) if isinstance(said, str) else None
+    hashed = staff_password.current_hash(services().settings) if isinstance(said, str) else None
     return hashed is not None and hmac.compare_digest(str(said), staff_password.fingerprint(hashed))
 
 
@@ -50,7 +50,7 @@ def login_or_token_required(view: Callable[..., Any]) -> Callable[..., Any]:
     def guarded(*args: Any, **kwargs: Any) -> Any:
         sent = request.authorization
         has_token = (
-            sent is not None and sent.type == "bearer" and api_tokens.is_good(house().settings, sent.token or "")
+            sent is not None and sent.type == "bearer" and api_tokens.is_good(services().settings, sent.token or "")
         )
         return view(*args, **kwargs) if is_staff() or has_token else abort(401)
 
@@ -68,14 +68,14 @@ def login() -> ResponseReturnValue:
 @limiter.limit(LOGIN)
 def log_in() -> ResponseReturnValue:
     who = request.form.get("who", "")
-    hashed = staff_password.current_hash(house().settings)
+    hashed = staff_password.current_hash(services().settings)
     if hashed is None or not staff_password.is_right(request.form.get("password", ""), hashed):
         said = "That is not the password."
         return render_template("auth/login.html", next=request.form.get("next", ""), wrong=said, who=who), 401
     session.clear()  # nothing that was planted in a session before the login outlives it
     session.permanent = True
     session["staff"] = staff_password.fingerprint(hashed)
-    session["who"] = who if who in house().lab.staff else ""
+    session["who"] = who if who in services().lab.staff else ""
     return redirect(_safe_next(), 303)
 
 

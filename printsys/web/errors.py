@@ -12,11 +12,11 @@ from werkzeug.exceptions import HTTPException
 from printsys import errors as e
 from printsys.ops.disk_space import shortages
 from printsys.web.auth import is_staff
-from printsys.web.services import house
+from printsys.web.services import services
 
 
 @dataclass(frozen=True)
-class Face:
+class ErrorPage:
     """How a kind of error looks: HTTP status, headline, what to do next."""
 
     code: int
@@ -26,29 +26,33 @@ class Face:
     """Whether its sentence (paths, files) is for staff alone; others get the advice."""
 
 
-FACES: dict[type[e.PrintSysError], Face] = {
-    e.TokenInvalid: Face(404, "This link does not work"),
-    e.TokenExpired: Face(410, "This link has expired"),
-    e.TokenUsed: Face(410, "This link is no longer needed"),
-    e.JobNotFound: Face(404, "There is no such job"),
-    e.StaleJob: Face(409, "Somebody else changed this job"),
-    e.TransitionNotAllowed: Face(409, "That is not possible now"),
-    e.InvalidInput: Face(422, "Something is missing"),
-    e.FileRefused: Face(422, "We cannot take this file"),
-    e.DamagedJob: Face(409, "This job's record needs a person", "Nothing is lost. Please write to the lab.", True),
-    e.JobBusy: Face(503, "This job is busy", "Please go back and try again in a moment."),
-    e.StorageOffline: Face(503, "The storage is offline", "Nothing is lost. Please try again in a few minutes.", True),
-    e.StorageFailure: Face(503, "The storage refused", "Please try again; if it stays so, tell the lab."),
-    e.MirrorDown: Face(503, "The database is resting", "Please try again in a moment."),
+FACES: dict[type[e.PrintSysError], ErrorPage] = {
+    e.TokenInvalid: ErrorPage(404, "This link does not work"),
+    e.TokenExpired: ErrorPage(410, "This link has expired"),
+    e.TokenUsed: ErrorPage(410, "This link is no longer needed"),
+    e.JobNotFound: ErrorPage(404, "There is no such job"),
+    e.StaleJob: ErrorPage(409, "Somebody else changed this job"),
+    e.TransitionNotAllowed: ErrorPage(409, "That is not possible now"),
+    e.InvalidInput: ErrorPage(422, "Something is missing"),
+    e.FileRefused: ErrorPage(422, "We cannot take this file"),
+    e.DamagedJob: ErrorPage(409, "This job's record needs a person", "Nothing is lost. Please write to the lab.", True),
+    e.JobBusy: ErrorPage(503, "This job is busy", "Please go back and try again in a moment."),
+    e.StorageOffline: ErrorPage(
+        503, "The storage is offline", "Nothing is lost. Please try again in a few minutes.", True
+    ),
+    e.StorageFailure: ErrorPage(503, "The storage refused", "Please try again; if it stays so, tell the lab."),
+    e.MirrorDown: ErrorPage(503, "The database is resting", "Please try again in a moment."),
 }
 OFFLINE = "Our storage is offline at the moment. Nothing is lost; everything goes on when it is back."
 HTTP_FACES = {
-    400: Face(400, "We did not understand that", "Please go back, reload the page, and try again."),
-    404: Face(404, "There is nothing here", "Please check the address, or start from the beginning."),
-    405: Face(405, "That is not how this page works"),
-    413: Face(413, "That is too much at once", "Please send smaller files, or fewer. Nothing was stored."),
-    429: Face(429, "Too many tries", "Please wait a minute and try again."),
-    500: Face(500, "Something went wrong on our side", "It has been noted. Nothing of yours was changed half-way."),
+    400: ErrorPage(400, "We did not understand that", "Please go back, reload the page, and try again."),
+    404: ErrorPage(404, "There is nothing here", "Please check the address, or start from the beginning."),
+    405: ErrorPage(405, "That is not how this page works"),
+    413: ErrorPage(413, "That is too much at once", "Please send smaller files, or fewer. Nothing was stored."),
+    429: ErrorPage(429, "Too many tries", "Please wait a minute and try again."),
+    500: ErrorPage(
+        500, "Something went wrong on our side", "It has been noted. Nothing of yours was changed half-way."
+    ),
 }
 
 
@@ -62,14 +66,14 @@ def init(app: Flask) -> None:
 def _banners() -> dict[str, list[str]]:
     """Every page says so while storage is offline, the form before it is filled in; staff's that a disk fills up."""
     try:
-        house().store.require_online()
+        services().store.require_online()
     except e.StorageOffline:
         return {"banners": [OFFLINE]}
-    short = shortages(house().settings, house().lab) if is_staff() else []
+    short = shortages(services().settings, services().lab) if is_staff() else []
     return {"banners": [room.sentence for room in short]}
 
 
-def face_of(error: e.PrintSysError) -> Face:
+def face_of(error: e.PrintSysError) -> ErrorPage:
     return next((FACES[kind] for kind in type(error).__mro__ if kind in FACES), HTTP_FACES[500])
 
 
@@ -81,7 +85,7 @@ def _expected(error: e.PrintSysError) -> ResponseReturnValue:
 def _http(error: HTTPException) -> ResponseReturnValue:
     if error.code is not None and error.code < 400:
         return error.get_response()
-    face = HTTP_FACES.get(error.code or 500, Face(error.code or 500, error.name))
+    face = HTTP_FACES.get(error.code or 500, ErrorPage(error.code or 500, error.name))
     body, code = _answer(face, face.advice or error.description or "")
     response = error.get_response() if error.code in (401, 405, 429) else None
     headers = {k: v for k, v in response.headers if k in ("Allow", "Retry-After")} if response else {}
@@ -96,11 +100,11 @@ def _csrf(error: CSRFError) -> ResponseReturnValue:
         return submit.again_after_pause()
     if request.endpoint == "resubmit.send" and (page := resubmit.again_after_pause()) is not None:
         return page
-    face = Face(400, "This page was open for too long", "Please go back, reload the page, and send it again.")
+    face = ErrorPage(400, "This page was open for too long", "Please go back, reload the page, and send it again.")
     return _answer(face, face.advice)
 
 
-def _answer(face: Face, said: str) -> tuple[object, int]:
+def _answer(face: ErrorPage, said: str) -> tuple[object, int]:
     if request.path.startswith("/api/") or request.accept_mimetypes.best == "application/json":
         return jsonify(error=face.title, message=said), face.code
     return render_template("errors/error.html", face=face, said=said), face.code

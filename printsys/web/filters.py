@@ -9,13 +9,12 @@ from zoneinfo import ZoneInfo
 
 from flask import Flask
 
-from printsys import wording
+from printsys import texts
 from printsys.domain.job import Status
 from printsys.models3d.findings import size_text
-from printsys.student_texts import TEXTS
+from printsys.texts import TEXTS, amount, money
 from printsys.web.auth import is_staff
-from printsys.web.services import house
-from printsys.wording import amount, money
+from printsys.web.services import services
 
 STATUS_NAMES = {
     Status.READY_TO_PRINT: "Ready to print",
@@ -45,7 +44,7 @@ def init(app: Flask) -> None:
 
 def _common() -> dict[str, Any]:
     return {
-        "lab": house().lab,
+        "lab": services().lab,
         "is_staff": is_staff(),
         "student_texts": TEXTS,
         "Status": Status,
@@ -54,7 +53,7 @@ def _common() -> dict[str, Any]:
 
 
 def local(moment: datetime) -> datetime:
-    return moment.astimezone(ZoneInfo(house().lab.timezone))
+    return moment.astimezone(ZoneInfo(services().lab.timezone))
 
 
 def when(moment: datetime | None) -> str:
@@ -62,12 +61,12 @@ def when(moment: datetime | None) -> str:
     if moment is None:
         return ""
     here = local(moment)
-    return f"{here:%b} {here.day}, {here.year}, {wording.clock(here)}"
+    return f"{here:%b} {here.day}, {here.year}, {texts.clock(here)}"
 
 
 def clock(moment: datetime) -> str:
     """`7:25:40 pm`, for what is about to happen."""
-    return wording.clock(local(moment), seconds=True)
+    return texts.clock(local(moment), seconds=True)
 
 
 def day(moment: datetime | None) -> str:

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from printsys.errors import MirrorDown, StorageOffline
 from printsys.ops.disk_space import shortages
-from printsys.web.services import house
+from printsys.web.services import services
 from printsys.web.staff.mail_state import MailState, mail_state
 
 pages = Blueprint("health", __name__)
@@ -31,12 +31,12 @@ def _worker(mail: MailState) -> str:
 
 
 def _disk() -> str:
-    return "low" if shortages(house().settings, house().lab) else "ok"
+    return "low" if shortages(services().settings, services().lab) else "ok"
 
 
 def _storage() -> str:
     try:
-        house().store.require_online()
+        services().store.require_online()
     except StorageOffline:
         return "offline"
     return "ok"
@@ -44,7 +44,7 @@ def _storage() -> str:
 
 def _database() -> str:
     try:
-        house().queries.counts()
+        services().queries.counts()
     except MirrorDown:
         return "down"
     return "ok"

@@ -6,7 +6,7 @@ from flask import Flask
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 
-from printsys.web.services import house
+from printsys.web.services import services
 
 LOGIN = "10 per minute"
 limiter = Limiter(get_remote_address, storage_uri="memory://")
@@ -17,8 +17,8 @@ def init(app: Flask) -> None:
 
 
 def submit_limit() -> str:
-    return f"{house().settings.submit_limit} per hour"
+    return f"{services().settings.submit_limit} per hour"
 
 
 def no_submit_limit() -> bool:
-    return house().settings.submit_limit == 0
+    return services().settings.submit_limit == 0

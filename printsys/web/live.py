@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from flask import Blueprint, Response, current_app
 from flask.typing import ResponseReturnValue
 
-from indexer.notifications import Notices
+from indexer.notifications import ChangeListener
 from printsys.web.auth import login_required
 
 pages = Blueprint("live", __name__)
@@ -30,14 +30,14 @@ def live() -> ResponseReturnValue:
     """`changed` events; 204 (the browser then does not come back) where too many are open."""
     if not _streams.acquire(blocking=False):
         return Response(status=204)
-    notices: Notices = current_app.extensions[EXTENSION]
+    notices: ChangeListener = current_app.extensions[EXTENSION]
     stream = Response(_events(notices), mimetype="text/event-stream")
     stream.headers["X-Accel-Buffering"] = "no"
     stream.call_on_close(_streams.release)
     return stream
 
 
-def _events(notices: Notices) -> Iterator[bytes]:
+def _events(notices: ChangeListener) -> Iterator[bytes]:
     until = time.monotonic() + STREAM_S
     seen = notices.number()
     yield b"retry: 2000\n\n"

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask, Request, Response, request
 
-from printsys.web.services import house
+from printsys.web.services import services
 
 POLICY = "; ".join([
     "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "font-src 'self'",
@@ -34,7 +34,7 @@ class CappedFile(tempfile.SpooledTemporaryFile):  # type: ignore[type-arg]
 
 
 def init(app: Flask) -> None:
-    cap = app.extensions["house"].lab.max_file_bytes
+    cap = app.extensions["services"].lab.max_file_bytes
 
     class LimitedRequest(Request):
         def _get_file_stream(self, *_: Any, **__: Any) -> CappedFile:  # type: ignore[override]
@@ -54,7 +54,7 @@ def _add_headers(response: Response) -> Response:
     headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=(), payment=()"
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
     # By the address that the world uses: a proxy in front of us may speak https to it and http to us.
-    if house().settings.base_url.startswith("https://"):
+    if services().settings.base_url.startswith("https://"):
         headers["Strict-Transport-Security"] = "max-age=31536000"
     if request.endpoint not in PUBLIC_CACHE:
         headers.setdefault("Cache-Control", "no-store")

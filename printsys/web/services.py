@@ -6,10 +6,10 @@ from typing import cast
 
 from flask import current_app
 
-from printsys.services import House
+from printsys.services import Services
 
-EXTENSION = "house"
+EXTENSION = "services"
 
 
-def house() -> House:
-    return cast(House, current_app.extensions[EXTENSION])
+def services() -> Services:
+    return cast(Services, current_app.extensions[EXTENSION])

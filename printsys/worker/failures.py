@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from printsys.backoff import BackOff
-from printsys.ops.heartbeat import Trouble
+from printsys.ops.heartbeat import Problem
 
 PAUSES_S = (60, 300, 1800, 7200, 86_400)
 MOST_FAILURES = 3
@@ -22,12 +22,12 @@ DEATHS = "The worker was ended %d times while it looked into this job's files."
 
 
 @dataclass
-class Sideline:
+class FailureTracker:
     """Which jobs' files are not looked into for now, and why. What somebody asks for is tried all the same."""
 
     folder: Path
     backoff: BackOff = field(default_factory=lambda: BackOff(PAUSES_S))
-    _reasons: dict[str, Trouble] = field(default_factory=dict)
+    _reasons: dict[str, Problem] = field(default_factory=dict)
 
     @contextmanager
     def at_work(self, job_id: str) -> Iterator[None]:
@@ -42,7 +42,7 @@ class Sideline:
 
     def failed(self, job_id: str, error: BaseException) -> None:
         self.backoff.failed(job_id)
-        self._reasons[job_id] = Trouble(datetime.now(UTC), f"{type(error).__name__}: {error}", job_id)
+        self._reasons[job_id] = Problem(datetime.now(UTC), f"{type(error).__name__}: {error}", job_id)
 
     def settled(self, job_id: str) -> None:
         self.backoff.settled(job_id)
@@ -52,18 +52,18 @@ class Sideline:
         """Whether a sweep should leave the job alone."""
         return self._deaths(job_id) >= MOST_DEATHS or self.backoff.wait_s(job_id) > 0
 
-    def sidelined(self) -> tuple[Trouble, ...]:
+    def sidelined(self) -> tuple[Problem, ...]:
         """What a person should know of."""
         broke = [one for job_id, one in self._reasons.items() if self.backoff.failures(job_id) >= MOST_FAILURES]
         return (*broke, *self._killers())
 
-    def _killers(self) -> Iterator[Trouble]:
+    def _killers(self) -> Iterator[Problem]:
         marks = sorted(self.folder.iterdir()) if self.folder.is_dir() else []
         for mark in marks:
             deaths = self._deaths(mark.name)
             if deaths >= MOST_DEATHS:
                 at = datetime.fromtimestamp(mark.stat().st_mtime, UTC)
-                yield Trouble(at, DEATHS % deaths, mark.name)
+                yield Problem(at, DEATHS % deaths, mark.name)
 
     def _mark(self, job_id: str) -> Path:
         return self.folder / job_id

@@ -14,21 +14,21 @@ from printsys import slicers
 from printsys.assessment.slicer_readings import reading, readings_of
 from printsys.assessment.upload_check import look_at
 from printsys.domain.estimates import file_read
-from printsys.domain.events import SYSTEM, Draft, EventType
+from printsys.domain.events import SYSTEM, EventDraft, EventType
 from printsys.domain.job import LIVE, FileRecord, Job, dump, parse
 from printsys.domain.pending_work import owes_a_look, preview_name, previews, to_inspect, to_read
 from printsys.errors import DamagedJob, FileRefused, JobNotFound, MirrorDown, ModelTooHard, ModelUnreadable
 from printsys.jobstore import Stored
 from printsys.models3d import bounded
-from printsys.services import House
+from printsys.services import Services
 
 MOST_PLACED = 20
 logger = logging.getLogger(__name__)
 
 
-class Workshop:
-    def __init__(self, house: House) -> None:
-        self.house = house
+class FileInspector:
+    def __init__(self, services: Services) -> None:
+        self.services = services
 
     # -- who owes -----------------------------------------------------------------------------------------------
 
@@ -39,21 +39,21 @@ class Workshop:
     def owes(self, job_id: str) -> bool:
         """The same of one job."""
         try:
-            stored = self.house.store.load(job_id)
+            stored = self.services.store.load(job_id)
         except (JobNotFound, DamagedJob):
             return False
         return stored.problem is None and stored.job.status in LIVE and _owes(stored.folder, stored.job)
 
     def _live(self) -> Iterator[tuple[Path, Job]]:
         """By the mirror, or by the folders where it cannot say."""
-        root = self.house.store.layout.root
+        root = self.services.store.layout.root
         try:
-            known = [(root / place, parse(document)) for place, document in self.house.queries.live()]
+            known = [(root / place, parse(document)) for place, document in self.services.queries.live()]
         except MirrorDown as error:
             logger.info("looking for files to read in the folders: %s", error)
-            for job_id, folder in self.house.store.ids(LIVE):
+            for job_id, folder in self.services.store.ids(LIVE):
                 try:
-                    yield folder, self.house.store.load(job_id).job
+                    yield folder, self.services.store.load(job_id).job
                 except (JobNotFound, DamagedJob):  # gone meanwhile; or for a person to see to
                     continue
             return
@@ -65,7 +65,7 @@ class Workshop:
         """Look into each file of the job that nobody has looked into yet. What vanished, or was saved over meanwhile,
         is looked into once that is recorded."""
         try:
-            stored = self.house.store.load(job_id)
+            stored = self.services.store.load(job_id)
         except JobNotFound:
             return
         if stored.problem is not None:  # what is found out could not be recorded
@@ -73,7 +73,7 @@ class Workshop:
         for work, owed in ((self._inspect, to_inspect), (self._read, to_read)):
             for record in list(owed(stored.job)):
                 try:
-                    work(stored, record, self.house.store.file(stored, record.name))
+                    work(stored, record, self.services.store.file(stored, record.name))
                 except (JobNotFound, OSError) as error:
                     logger.info("job %s: a file is looked into later: %s", job_id, type(error).__name__)
         self._pictures_again(stored)
@@ -85,14 +85,14 @@ class Workshop:
         made = self._keep_picture(stored, record, looked.png)
         found |= {"preview": made} if made else {}
 
-        def decide(now: Stored) -> Sequence[Draft]:
+        def decide(now: Stored) -> Sequence[EventDraft]:
             if not _is_unchanged(now, record) or _now(now, record).model is not None:
                 return []
             files = [dump(f) | ({"model": found} if f.name == record.name else {}) for f in now.job.files]
-            inspected = Draft(EventType.MODEL_INSPECTED, SYSTEM, {"name": record.name}, {"files": files})
+            inspected = EventDraft(EventType.MODEL_INSPECTED, SYSTEM, {"name": record.name}, {"files": files})
             return [inspected, *_pictured(record, made)]
 
-        self.house.actions.record(stored.id, decide)
+        self.services.actions.record(stored.id, decide)
 
     def _read(self, stored: Stored, record: FileRecord, path: Path) -> None:
         """What a slicer wrote."""
@@ -104,13 +104,13 @@ class Workshop:
         made = self._keep_picture(stored, record, slicers.picture(path))
         said |= {"preview": made} if made else {}
 
-        def decide(now: Stored) -> Sequence[Draft]:
-            found = reading(record.name, facts, self.house.lab.method(now.job.request.method))
-            readings = readings_of(now.job, self.house.lab) | ({record.name: found} if found is not None else {})
+        def decide(now: Stored) -> Sequence[EventDraft]:
+            found = reading(record.name, facts, self.services.lab.method(now.job.request.method))
+            readings = readings_of(now.job, self.services.lab) | ({record.name: found} if found is not None else {})
             drafts = file_read(now.job, record, said, readings, now.events)
             return [*drafts, *(_pictured(record, made) if drafts else [])]
 
-        self.house.actions.record(stored.id, decide)
+        self.services.actions.record(stored.id, decide)
 
     # -- pictures -----------------------------------------------------------------------------------------------
 
@@ -118,7 +118,7 @@ class Workshop:
         if png is None:
             return None
         name = preview_name(record.sha256)
-        self.house.store.put_preview(stored.id, name, png)
+        self.services.store.save_preview(stored.id, name, png)
         return name
 
     def _pictures_again(self, stored: Stored) -> None:
@@ -126,7 +126,7 @@ class Workshop:
         for record, name in previews(stored.job):
             if not (stored.folder / name).exists():
                 try:
-                    path = self.house.store.file(stored, record.name)
+                    path = self.services.store.file(stored, record.name)
                     self._keep_picture(stored, record, slicers.picture(path) if record.slicer else bounded.draw(path))
                 except (JobNotFound, OSError, FileRefused, ModelUnreadable, ModelTooHard) as error:
                     logger.info("job %s: a picture is not made again: %s", stored.id, type(error).__name__)
@@ -141,8 +141,8 @@ def _is_unchanged(stored: Stored, record: FileRecord) -> bool:
     return now is not None and now.sha256 == record.sha256
 
 
-def _pictured(record: FileRecord, made: str | None) -> list[Draft]:
-    return [Draft(EventType.THUMBNAIL_MADE, SYSTEM, {"of": record.name, "name": made})] if made else []
+def _pictured(record: FileRecord, made: str | None) -> list[EventDraft]:
+    return [EventDraft(EventType.THUMBNAIL_MADE, SYSTEM, {"of": record.name, "name": made})] if made else []
 
 
 def _owes(folder: Path, job: Job) -> bool:

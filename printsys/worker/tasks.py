@@ -20,13 +20,13 @@ from huey.signals import SIGNAL_ERROR
 from printsys.actions.reminders import send_reminders
 from printsys.config import Settings
 from printsys.errors import PrintSysError
-from printsys.mail.sender import Postman
+from printsys.mail.sender import MailSender
 from printsys.mail.smtp import IDLE_S
-from printsys.ops.heartbeat import Pulse, beat
+from printsys.ops.heartbeat import Heartbeat, beat
 from printsys.ops.shutdown import on_end
-from printsys.services import build
-from printsys.worker.failures import Sideline
-from printsys.worker.file_inspector import Workshop
+from printsys.services import build_services
+from printsys.worker.failures import FailureTracker
+from printsys.worker.file_inspector import FileInspector
 from printsys.worker.queue import QUEUE_DOWN, make_huey, queue_length, tell_outages_once
 
 THREADS = 2
@@ -37,7 +37,7 @@ Look = Callable[[str], None]
 logger = logging.getLogger(__name__)
 
 
-def make_look(settings: Settings) -> Look:
+def make_enqueue(settings: Settings) -> Look:
     """`look(job_id)` for processes that only hand work over. Never raises for a queue that is down."""
     return _patient(_look_task(make_huey(settings), _happens_in_the_worker))
 
@@ -132,14 +132,14 @@ class Worker:
         self.look_by_itself = _patient(task, swept=True)
         self.look_into = _patient(_looking_task(self.huey, self.look_into_files))
         self.huey.signal(SIGNAL_ERROR)(self._broke)
-        self.house = build(settings, self.look_by_itself)  # what the worker records is no news of files
+        self.services = build_services(settings, self.look_by_itself)  # what the worker records is no news of files
         self.consumer = QuietConsumer(self.huey, workers=THREADS, max_delay=POLL_S, shutdown_timeout=STOP_PATIENCE_S)
-        self.postman = Postman(self.house, self.consumer.stop_flag)
-        self.workshop = Workshop(self.house)
-        self.sideline = Sideline(settings.instance / "looking")
+        self.postman = MailSender(self.services, self.consumer.stop_flag)
+        self.workshop = FileInspector(self.services)
+        self.sideline = FailureTracker(settings.instance / "looking")
         self._sweep_soon = _sweep_task(self.huey, self.sweep)
         self._queue_is_down = False
-        _rounds_task(self.huey, lambda: send_reminders(self.house.actions, self.consumer.stop_flag))
+        _rounds_task(self.huey, lambda: send_reminders(self.services.actions, self.consumer.stop_flag))
 
     def attend(self, job_id: str, swept: bool = False) -> float | None:
         """The e-mails that a job owes: they are quick and awaited. Its files are a task of their own, behind others."""
@@ -169,19 +169,21 @@ class Worker:
         """Until `stop` is called, then at most `STOP_PATIENCE_S` for what is under way."""
         stop = self.consumer.stop_flag
         tell_outages_once()
-        heart = threading.Thread(target=beat, args=(self.house.settings, stop, self.pulse), name="heart", daemon=True)
+        heart = threading.Thread(
+            target=beat, args=(self.services.settings, stop, self.pulse), name="heart", daemon=True
+        )
         heart.start()
         self.consumer.run()
         self.consumer.stop(graceful=True)
         self.postman.carrier.close()
         heart.join(STOP_PATIENCE_S)
 
-    def pulse(self) -> Pulse:
+    def pulse(self) -> Heartbeat:
         """The sign of life; and while at it, connections that nobody used for long are closed."""
         self.postman.carrier.close(IDLE_S)
         postman, now = self.postman, datetime.now(UTC)
         waiting = self._queue_length()
-        return Pulse(
+        return Heartbeat(
             now, os.getpid(), waiting, postman.error, postman.sent_at, postman.trying, self.sideline.sidelined()
         )
 

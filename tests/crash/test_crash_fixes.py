@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from printsys.domain.creation import walk_in_created
-from printsys.domain.inputs import WalkInFacts
+from printsys.domain.inputs import WalkInInput
 from printsys.domain.job import Status
-from printsys.jobstore import Incoming
+from printsys.jobstore import IncomingFile
 from tests.crash.ptracer import require_ptrace
 from tests.crash.test_crash_points import Scene, Stage, points
 
@@ -74,13 +74,13 @@ def test_a_walk_in_that_is_stopped_leaves_what_it_was_made_of(stage: Stage) -> N
     loose = stage.root / "Uploaded" / "part.stl"
     loose.write_bytes(STL)
     stage.keep()
-    said = WalkInFacts(student_name="Sam Roe", print_method="Filament")
+    said = WalkInInput(student_name="Sam Roe", print_method="Filament")
 
     def fix() -> None:
         store = stage.open()
         store.create(
             lambda job_id: f"SamRoe_Filament_Color_{job_id}",
-            [Incoming("part.stl", io.BytesIO(STL), "filesystem")],
+            [IncomingFile("part.stl", io.BytesIO(STL), "filesystem")],
             lambda job_id, staged: walk_in_created(
                 job_id, staged.folder, said, staged.files, "staff", store.clock(), "Uploaded/part.stl"
             ),

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from printsys.domain.estimates import Reading, chosen_files, file_read, model_of, open_difference
-from printsys.domain.events import Draft, Event, EventType
+from printsys.domain.estimates import SlicerReading, chosen_files, file_read, model_of, open_difference
+from printsys.domain.events import Event, EventDraft, EventType
 from printsys.domain.job import FileRecord, Job, Status, parse
 from printsys.domain.pending_work import to_inspect, to_read
 
 NOW = datetime(2026, 3, 2, 16, 20, 11, tzinfo=UTC)
 SAID = {"program": "PrusaSlicer"}
-GCODE = Reading("a.gcode", "PrusaSlicer 2.9", Decimal("42.7"), None, Decimal("3.1"), "PLA")
+GCODE = SlicerReading("a.gcode", "PrusaSlicer 2.9", Decimal("42.7"), None, Decimal("3.1"), "PLA")
 
 
 def record(name: str, role: str = "slicer", minutes: int = 0, slicer: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def job(status: Status = Status.UPLOADED, *files: dict[str, Any], **more: Any) -
     )  # fmt: skip
 
 
-def read(of: Job, name: str, *readings: Reading, events: tuple[Event, ...] = ()) -> list[Draft]:
+def read(of: Job, name: str, *readings: SlicerReading, events: tuple[Event, ...] = ()) -> list[EventDraft]:
     found = of.file(name)
     assert found is not None
     return file_read(of, found, SAID, {one.file: one for one in readings}, events)
@@ -127,7 +127,7 @@ def test_an_unknown_weight_of_one_part_leaves_the_sum_unknown() -> None:
         Status.UPLOADED, record("a.stl", "working"), record("b.stl", "working"), record("a.gcode", slicer=SAID),
         record("b.gcode"),
     )  # fmt: skip
-    (draft,) = read(of, "b.gcode", GCODE, Reading("b.gcode", "Cura 5", time_h=Decimal(1)))
+    (draft,) = read(of, "b.gcode", GCODE, SlicerReading("b.gcode", "Cura 5", time_h=Decimal(1)))
     assert draft.patch["estimate"].get("weight_g") is None
     assert draft.patch["estimate"]["time_h"] == "4.5"
 

@@ -11,7 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from printsys.domain.changes import Conflict, HandEdit, hand_edit
-from printsys.domain.events import Draft, EventType, actor_kind, diff, fold, line_of, merge_patch, seal, sha256
+from printsys.domain.events import (
+    EventDraft,
+    EventType,
+    actor_kind,
+    build_batch,
+    diff,
+    fold,
+    line_of,
+    merge_patch,
+    sha256,
+)
 from printsys.domain.job import canonical, metadata_bytes
 from printsys.errors import DamagedJob
 from printsys.jobstore.log import read_log
@@ -86,7 +96,7 @@ def test_an_unchanged_document_has_an_empty_patch(document: dict[str, Any], othe
 
 drafts = st.lists(
     st.builds(
-        Draft,
+        EventDraft,
         type=st.sampled_from(EventType),
         actor=st.sampled_from(["student", "staff:Sam", "system", "filesystem"]),
         data=st.dictionaries(st.text(), scalars, max_size=3),
@@ -99,10 +109,10 @@ drafts = st.lists(
 
 @settings(max_examples=40, deadline=None)
 @given(batches=st.lists(drafts, min_size=1, max_size=4))
-def test_folding_any_patches_gives_the_sealed_document_back_byte_for_byte(batches: list[list[Draft]]) -> None:
+def test_folding_any_patches_gives_the_sealed_document_back_byte_for_byte(batches: list[list[EventDraft]]) -> None:
     log, document, last, seq = b"", {}, None, 0
     for batch_drafts in batches:
-        batch = seal(batch_drafts, document, seq, last, NOW)
+        batch = build_batch(batch_drafts, document, seq, last, NOW)
         log += batch.lines
         document, seq, last = batch.document, batch.events[-1].seq, batch.lines.rstrip(b"\n").rpartition(b"\n")[2]
         read = read_log(log, "k7m29xq4")
@@ -115,9 +125,9 @@ def test_folding_any_patches_gives_the_sealed_document_back_byte_for_byte(batche
 
 
 def sealed() -> bytes:
-    one = seal([Draft(EventType.JOB_CREATED, "student", {}, {"id": "k7m29xq4"})], {}, 0, None, NOW)
-    notes = [Draft(EventType.NOTES_EDITED, "staff", {}, {"notes": n}) for n in ("a", "b")]
-    return one.lines + seal(notes, one.document, 1, one.lines.rstrip(b"\n"), NOW).lines
+    one = build_batch([EventDraft(EventType.JOB_CREATED, "student", {}, {"id": "k7m29xq4"})], {}, 0, None, NOW)
+    notes = [EventDraft(EventType.NOTES_EDITED, "staff", {}, {"notes": n}) for n in ("a", "b")]
+    return one.lines + build_batch(notes, one.document, 1, one.lines.rstrip(b"\n"), NOW).lines
 
 
 def test_lines_are_numbered_dated_and_chained_and_only_the_last_of_a_batch_has_its_state() -> None:

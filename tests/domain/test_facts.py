@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from printsys.domain import inputs as f
-from printsys.domain.inputs import read_facts
+from printsys.domain.inputs import validate
 from printsys.domain.workflow import STEPS
 from printsys.errors import InvalidInput
 
@@ -26,28 +26,28 @@ SUBMITTED = {
 }
 APPROVED = {"print_file": ["part.gcode"], "weight_g": "42.7", "time_h": "3.4", "material": "PLA"}
 PICKED_UP = {"amount": "4.27", "payment_method": "Card", "picked_up_by": "Jane"}
-USUAL: dict[type[f.Facts], dict[str, Any]] = {
-    f.SubmitFacts: SUBMITTED,
-    f.ResubmitFacts: SUBMITTED,
-    f.ApproveFacts: APPROVED,
-    f.PickupFacts: PICKED_UP,
-    f.ReasonFacts: {"reason": "At the desk."},
-    f.FailFacts: {"reason": "Came off.", "fault": "machine"},
-    f.OverrideFacts: {"status": "Pending", "reason": "By hand."},
-    f.ChooseFileFacts: {"print_file": ["part.gcode"]},
-    f.DeleteFacts: {"confirm_id": "k7m29xq4"},
+USUAL: dict[type[f.ActionInput], dict[str, Any]] = {
+    f.SubmitInput: SUBMITTED,
+    f.ResubmitInput: SUBMITTED,
+    f.ApproveInput: APPROVED,
+    f.PickupInput: PICKED_UP,
+    f.ReasonInput: {"reason": "At the desk."},
+    f.FailInput: {"reason": "Came off.", "fault": "machine"},
+    f.OverrideInput: {"status": "Pending", "reason": "By hand."},
+    f.ChooseFileInput: {"print_file": ["part.gcode"]},
+    f.DeleteInput: {"confirm_id": "k7m29xq4"},
 }
-MODELS = sorted({step.needs for step in STEPS} | {f.SubmitFacts}, key=lambda model: model.__name__)
+MODELS = sorted({step.needs for step in STEPS} | {f.SubmitInput}, key=lambda model: model.__name__)
 
 
-def refused(model: type[f.Facts], said: dict[str, Any]) -> dict[str, list[str]]:
+def refused(model: type[f.ActionInput], said: dict[str, Any]) -> dict[str, list[str]]:
     with pytest.raises(InvalidInput) as error:
-        read_facts(model, said)
+        validate(model, said)
     return error.value.fields
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_each_needed_field_that_is_missing_is_named_with_a_sentence(model: type[f.Facts]) -> None:
+def test_each_needed_field_that_is_missing_is_named_with_a_sentence(model: type[f.ActionInput]) -> None:
     needed = [name for name, field in model.model_fields.items() if field.is_required()]
     for left_out in needed:
         said = {name: value for name, value in USUAL[model].items() if name != left_out}
@@ -57,9 +57,9 @@ def test_each_needed_field_that_is_missing_is_named_with_a_sentence(model: type[
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_what_is_not_asked_for_is_not_taken(model: type[f.Facts]) -> None:
+def test_what_is_not_asked_for_is_not_taken(model: type[f.ActionInput]) -> None:
     said = USUAL.get(model, {"comment": "too thin"}) | {"csrf_token": "x", "revision": "7", "__class__": "y"}
-    assert set(read_facts(model, said).model_dump()) == set(model.model_fields)
+    assert set(validate(model, said).model_dump()) == set(model.model_fields)
 
 
 LISTS = {"print_file", "reasons"}
@@ -72,9 +72,9 @@ ANYTHING = st.fixed_dictionaries(
 @settings(max_examples=50, deadline=None)
 @given(said=ANYTHING)
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_anything_typed_is_understood_or_refused_in_sentences(model: type[f.Facts], said: dict[str, Any]) -> None:
+def test_anything_typed_is_understood_or_refused_in_sentences(model: type[f.ActionInput], said: dict[str, Any]) -> None:
     try:
-        read_facts(model, said)
+        validate(model, said)
     except InvalidInput as error:
         for name, sentences in error.fields.items():
             assert name in model.model_fields
@@ -100,7 +100,7 @@ def test_anything_typed_is_understood_or_refused_in_sentences(model: type[f.Fact
     ],
 )
 def test_grams_are_taken_as_people_type_them(typed: str, meant: str) -> None:
-    assert read_facts(f.ApproveFacts, APPROVED | {"weight_g": typed}).weight_g == Decimal(meant)
+    assert validate(f.ApproveInput, APPROVED | {"weight_g": typed}).weight_g == Decimal(meant)
 
 
 @pytest.mark.parametrize(
@@ -119,28 +119,28 @@ def test_grams_are_taken_as_people_type_them(typed: str, meant: str) -> None:
     ],
 )
 def test_grams_that_cannot_be_are_refused(typed: str, words: str) -> None:
-    said = refused(f.ApproveFacts, APPROVED | {"weight_g": typed})
+    said = refused(f.ApproveInput, APPROVED | {"weight_g": typed})
     assert words in said["weight_g"][0]
 
 
 def test_an_empty_number_is_a_missing_one() -> None:
-    assert read_facts(f.ApproveFacts, APPROVED | {"weight_g": "", "volume_ml": "20"}).weight_g is None
-    assert read_facts(f.PickupFacts, PICKED_UP | {"weight_g": " "}).weight_g is None
+    assert validate(f.ApproveInput, APPROVED | {"weight_g": "", "volume_ml": "20"}).weight_g is None
+    assert validate(f.PickupInput, PICKED_UP | {"weight_g": " "}).weight_g is None
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("$4.27", "4.27"), ("4,27", "4.27"), ("0", "0"), ("12", "12")])
 def test_money_is_taken_as_people_type_it(typed: str, meant: str) -> None:
-    assert read_facts(f.PickupFacts, PICKED_UP | {"amount": typed}).amount == Decimal(meant)
+    assert validate(f.PickupInput, PICKED_UP | {"amount": typed}).amount == Decimal(meant)
 
 
 @pytest.mark.parametrize("typed", ["-1", "4.275", "100001", "free", ""])
 def test_money_that_cannot_be_is_refused(typed: str) -> None:
-    assert list(refused(f.PickupFacts, PICKED_UP | {"amount": typed})) == ["amount"]
+    assert list(refused(f.PickupInput, PICKED_UP | {"amount": typed})) == ["amount"]
 
 
 @pytest.mark.parametrize("typed", ["1e-3000", "0.123456789"])
 def test_no_number_is_kept_with_more_digits_than_a_scale_has(typed: str) -> None:
-    lost = read_facts(f.FailFacts, {"reason": "x", "fault": "lab", "wasted_g": typed})
+    lost = validate(f.FailInput, {"reason": "x", "fault": "lab", "wasted_g": typed})
     assert lost.wasted_g == round(Decimal(typed), 3)
 
 
@@ -148,55 +148,55 @@ def test_no_number_is_kept_with_more_digits_than_a_scale_has(typed: str) -> None
 
 
 def test_line_ends_are_of_one_kind_and_what_is_invisible_is_dropped() -> None:
-    assert read_facts(f.NotesFacts, {"notes": " one\r\ntwo\rthree\x00\x1b[31m\u202e \n"}).notes == "one\ntwo\nthree[31m"
-    assert read_facts(f.SubmitFacts, SUBMITTED | {"student_name": " Jane\r\nBcc: x\t Doe "}).student_name == (
+    assert validate(f.NotesInput, {"notes": " one\r\ntwo\rthree\x00\x1b[31m\u202e \n"}).notes == "one\ntwo\nthree[31m"
+    assert validate(f.SubmitInput, SUBMITTED | {"student_name": " Jane\r\nBcc: x\t Doe "}).student_name == (
         "Jane Bcc: x Doe"
     )
 
 
 @pytest.mark.parametrize("name", ["José Ñandú", "李明", "محمد الأحمد", "Οδυσσέας", "O’Brien", "<script>", "🦆"])
 def test_names_of_any_script_are_kept_as_they_are(name: str) -> None:
-    assert read_facts(f.SubmitFacts, SUBMITTED | {"student_name": name}).student_name == name
+    assert validate(f.SubmitInput, SUBMITTED | {"student_name": name}).student_name == name
 
 
 @pytest.mark.parametrize("name", ["", "   ", "\x00", "\u200b"])
 def test_a_name_of_nothing_is_no_name(name: str) -> None:
-    assert refused(f.SubmitFacts, SUBMITTED | {"student_name": name}) == {"student_name": ["Please fill this in."]}
+    assert refused(f.SubmitInput, SUBMITTED | {"student_name": name}) == {"student_name": ["Please fill this in."]}
 
 
 @pytest.mark.parametrize(
     "address", ["jane", "jane@", "@example.edu", "jane@example", "a b@example.edu", "jane@example.edu, bob@example.edu"]
 )
 def test_what_is_no_address_is_refused(address: str) -> None:
-    assert "like jane@example.edu" in refused(f.SubmitFacts, SUBMITTED | {"student_email": address})["student_email"][0]
+    assert "like jane@example.edu" in refused(f.SubmitInput, SUBMITTED | {"student_email": address})["student_email"][0]
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("yes", True), ("Yes ", True), ("no", False), ("on", True)])
 def test_consent_is_a_yes_or_a_no(typed: str, meant: bool) -> None:
-    assert read_facts(f.SubmitFacts, SUBMITTED | {"minimum_charge_consent": typed}).minimum_charge_consent is meant
+    assert validate(f.SubmitInput, SUBMITTED | {"minimum_charge_consent": typed}).minimum_charge_consent is meant
 
 
 def test_an_unclear_consent_is_asked_again() -> None:
-    said = refused(f.SubmitFacts, SUBMITTED | {"minimum_charge_consent": "perhaps"})
+    said = refused(f.SubmitInput, SUBMITTED | {"minimum_charge_consent": "perhaps"})
     assert said == {"minimum_charge_consent": ["Please answer yes or no."]}
 
 
 @pytest.mark.parametrize(
-    ("model", "said"), [(f.SubmitFacts, SUBMITTED), (f.DetailsFacts, {})], ids=["submit", "details"]
+    ("model", "said"), [(f.SubmitInput, SUBMITTED), (f.DetailsInput, {})], ids=["submit", "details"]
 )
-def test_a_due_date_is_a_date(model: type[f.Facts], said: dict[str, Any]) -> None:
-    assert read_facts(model, said | {"due_date": ""}).model_dump()["due_date"] is None
-    assert read_facts(model, said | {"due_date": "2026-03-31"}).model_dump()["due_date"] == "2026-03-31"
+def test_a_due_date_is_a_date(model: type[f.ActionInput], said: dict[str, Any]) -> None:
+    assert validate(model, said | {"due_date": ""}).model_dump()["due_date"] is None
+    assert validate(model, said | {"due_date": "2026-03-31"}).model_dump()["due_date"] == "2026-03-31"
     for typed in ("tomorrow", "2026-02-30", "31.3.2026", "20260331", "2026-W14-2"):
         assert refused(model, said | {"due_date": typed}) == {"due_date": ["Please give a date like 2026-03-31."]}
 
 
 def test_a_rejection_needs_a_reason_or_words() -> None:
-    assert refused(f.RejectFacts, {}) == {"reasons": ["Please tick a reason, or write one in your own words."]}
-    assert read_facts(f.RejectFacts, {"comment": "Too thin."}).reasons == []
+    assert refused(f.RejectInput, {}) == {"reasons": ["Please tick a reason, or write one in your own words."]}
+    assert validate(f.RejectInput, {"comment": "Too thin."}).reasons == []
 
 
 @pytest.mark.parametrize("field", ["student_name", "student_email", "discipline", "class_number"])
 def test_a_correction_leaves_no_detail_empty(field: str) -> None:
-    assert list(refused(f.DetailsFacts, {field: ""})) == [field]
-    assert field not in read_facts(f.DetailsFacts, {field: None}).model_dump(exclude_none=True)
+    assert list(refused(f.DetailsInput, {field: ""})) == [field]
+    assert field not in validate(f.DetailsInput, {field: None}).model_dump(exclude_none=True)

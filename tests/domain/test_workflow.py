@@ -15,11 +15,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from printsys.domain import emails
 from printsys.domain.creation import job_created
 from printsys.domain.emails import Mail
-from printsys.domain.events import Draft, Event, EventType, fold, seal, sha256
-from printsys.domain.inputs import Facts, NoFacts, SubmitFacts, read_facts
+from printsys.domain.events import Event, EventDraft, EventType, build_batch, fold, sha256
+from printsys.domain.inputs import ActionInput, NoInput, SubmitInput, validate
 from printsys.domain.job import Document, Job, Status, metadata_bytes, parse
 from printsys.domain.pricing import PriceList, Rate
-from printsys.domain.workflow import STEPS, Terms, drag_step, find_step, plan, steps_from
+from printsys.domain.workflow import STEPS, Context, drag_step, find_step, plan, steps_from
 from printsys.errors import InvalidInput, TransitionNotAllowed
 from printsys.jobstore.log import read_log
 from tests.worlds import USUAL_FACTS
@@ -84,24 +84,24 @@ SUBMITTED = {
 }
 
 
-def terms(now: datetime = NOW, nonce: str = "a nonce") -> Terms:
-    return Terms(now=now, prices=PRICES, confirmation_days=7, nonce=nonce)
+def terms(now: datetime = NOW, nonce: str = "a nonce") -> Context:
+    return Context(now=now, prices=PRICES, confirmation_days=7, nonce=nonce)
 
 
-def first_drafts(now: datetime = NOW, email: str = "jane@example.edu") -> list[Draft]:
-    said = read_facts(SubmitFacts, SUBMITTED | {"student_email": email})
+def first_drafts(now: datetime = NOW, email: str = "jane@example.edu") -> list[EventDraft]:
+    said = validate(SubmitInput, SUBMITTED | {"student_email": email})
     return job_created(ID, f"JaneDoe_Filament_TrueRed_{ID}", said, [], "student", now)
 
 
 def job_in(status: Status, **changed: Any) -> Job:
-    document = seal(first_drafts(), {}, 0, None, NOW).document
+    document = build_batch(first_drafts(), {}, 0, None, NOW).document
     return parse(document | {"status": status.value} | changed)
 
 
 WAITING = {"confirmation": {"nonce": "n", "expires_at": "2026-03-09T16:20:11Z"}}
 
 
-def usual(action: str, status: Status = U) -> Facts:
+def usual(action: str, status: Status = U) -> ActionInput:
     said = dict(USUAL_FACTS.get(action, {}))
     said |= {"approve": {"print_file": ["part.gcode"]}, "choose-file": {"print_file": ["part.gcode"]}}.get(action, {})
     said |= {"delete": {"confirm_id": ID}, "details": {"color": "Blue"}, "supply": {"reason": "Said yes."}}.get(
@@ -112,7 +112,7 @@ def usual(action: str, status: Status = U) -> Facts:
     if action == "resubmit":
         said |= SUBMITTED | {"color": "Blue"}
     needs = next(step.needs for step in STEPS if step.action == action)
-    return read_facts(needs, said)
+    return validate(needs, said)
 
 
 # -- the table ------------------------------------------------------------------------------------------------------
@@ -216,9 +216,9 @@ def test_a_drag_stands_for_the_one_step_between_the_two_folders(from_: Status, t
 # -- what single steps do -------------------------------------------------------------------------------------------
 
 
-def merged(job: Job, drafts: list[Draft]) -> Job:
-    document = seal(first_drafts(), {}, 0, None, NOW).document | {"status": job.status.value}
-    return parse(seal(drafts, job.model_dump(mode="json") | document, 2, b"line", NOW).document)
+def merged(job: Job, drafts: list[EventDraft]) -> Job:
+    document = build_batch(first_drafts(), {}, 0, None, NOW).document | {"status": job.status.value}
+    return parse(build_batch(drafts, job.model_dump(mode="json") | document, 2, b"line", NOW).document)
 
 
 def test_an_approval_prices_and_gives_a_week_to_confirm() -> None:
@@ -238,15 +238,15 @@ def test_a_student_confirms_before_the_deadline(after_s: int, legal: bool) -> No
     assert job.confirmation.expires_at is not None
     at = terms(job.confirmation.expires_at + timedelta(seconds=after_s))
     if legal:
-        assert plan(job, "student_confirm", "student", NoFacts(), at)
+        assert plan(job, "student_confirm", "student", NoInput(), at)
     else:
         with pytest.raises(TransitionNotAllowed, match="is over"):
-            plan(job, "student_confirm", "student", NoFacts(), at)
+            plan(job, "student_confirm", "student", NoInput(), at)
 
 
 def test_nothing_is_confirmed_without_a_deadline() -> None:
     with pytest.raises(TransitionNotAllowed):
-        plan(job_in(P), "student_confirm", "student", NoFacts(), terms())
+        plan(job_in(P), "student_confirm", "student", NoInput(), terms())
 
 
 def test_taking_an_approval_back_drops_its_mail_in_the_same_batch() -> None:
@@ -270,14 +270,14 @@ def test_resending_an_approval_makes_a_new_link() -> None:
 )
 def test_an_edit_that_changes_nothing_is_no_event(action: str, said: dict[str, str]) -> None:
     needs = find_step(action, U, "staff").needs
-    assert plan(job_in(U), action, "staff", read_facts(needs, said), terms()) == []
+    assert plan(job_in(U), action, "staff", validate(needs, said), terms()) == []
 
 
 def test_a_job_is_deleted_only_by_its_own_id() -> None:
     needs = find_step("delete", U, "staff").needs
     with pytest.raises(InvalidInput, match=f"type {ID}"):
-        plan(job_in(U), "delete", "staff", read_facts(needs, {"confirm_id": "k7m29xq5"}), terms())
-    assert plan(job_in(U), "delete", "staff", read_facts(needs, {"confirm_id": f" {ID.upper()} "}), terms())
+        plan(job_in(U), "delete", "staff", validate(needs, {"confirm_id": "k7m29xq5"}), terms())
+    assert plan(job_in(U), "delete", "staff", validate(needs, {"confirm_id": f" {ID.upper()} "}), terms())
 
 
 def test_without_an_address_no_mail_is_owed_and_none_can_be_resent() -> None:
@@ -336,9 +336,9 @@ class LifeOfAJob(RuleBasedStateMachine):
     def job(self) -> Job:
         return parse(self.document)
 
-    def record(self, drafts: list[Draft]) -> None:
+    def record(self, drafts: list[EventDraft]) -> None:
         last_line = self.log.splitlines()[-1] if self.log else None
-        batch = seal(drafts, self.document, len(self.events), last_line, self.now)
+        batch = build_batch(drafts, self.document, len(self.events), last_line, self.now)
         self.document, self.metadata = batch.document, batch.metadata
         self.log += batch.lines
         self.events += batch.events
@@ -368,7 +368,7 @@ class LifeOfAJob(RuleBasedStateMachine):
         before, was, owed = self.job, copy.deepcopy(self.document), emails.owed(self.events, ID)
         try:
             step = find_step(action, before.status, actor)
-            facts = read_facts(step.needs, said)
+            facts = validate(step.needs, said)
             drafts = plan(before, action, actor, facts, terms(self.now, f"nonce {len(self.events)}"), owed)
         except (TransitionNotAllowed, InvalidInput) as refused:
             sentence = str(refused)
@@ -378,7 +378,7 @@ class LifeOfAJob(RuleBasedStateMachine):
         assert sentence.strip()
         assert self.document == was
 
-    def done(self, action: str, before: Job, to: Status | None, drafts: list[Draft]) -> None:
+    def done(self, action: str, before: Job, to: Status | None, drafts: list[EventDraft]) -> None:
         if drafts:
             self.record(drafts)
         else:

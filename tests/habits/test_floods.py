@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from indexer.queries import Queries
-from indexer.rebuild import Report, reindex
+from indexer.rebuild import SweepReport, reindex
 from indexer.schema import create_engine, files
 from printsys.domain.job import Status
 from printsys.jobstore import JobStore
@@ -98,7 +98,7 @@ def test_sixty_thousand_files_that_arrive_at_once_are_all_mirrored_within_one_sw
     make_crowd(store, JOBS - LIVE_JOBS, Status.ARCHIVED)
     live = make_crowd(store, LIVE_JOBS, Status.UPLOADED)
     reindex(store, engine)
-    sweeps: list[Report] = []
+    sweeps: list[SweepReport] = []
     with running_indexer(store, engine, swept=sweeps.append):
         assert queries.count() == JOBS
         before = len(sweeps)

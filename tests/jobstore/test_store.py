@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from printsys import fs
-from printsys.domain.events import Draft, EventType
+from printsys.domain.events import EventDraft, EventType
 from printsys.domain.job import Status, metadata_bytes
 from printsys.errors import DamagedJob, JobBusy, JobNotFound, StaleJob, StorageFailure, StorageOffline
 from printsys.jobstore import JobStore, Stored
@@ -202,7 +202,7 @@ def test_an_edit_saved_while_a_change_is_under_way_is_not_overwritten(store: Job
     path = job.folder / "metadata.json"
     with store.edit(job.id) as change:
         path.write_text(path.read_text("utf-8").replace('"ARCH 4000"', '"ARCH 1"'), "utf-8")
-        change.record(Draft(EventType.NOTES_EDITED, "staff", {}, {"notes": "from the dashboard"}))
+        change.record(EventDraft(EventType.NOTES_EDITED, "staff", {}, {"notes": "from the dashboard"}))
     assert '"ARCH 1"' in path.read_text("utf-8")
     merged = store.load(job.id)
     assert (merged.problem, merged.job.notes, merged.job.student.class_number) == (None, "from the dashboard", "ARCH 1")
@@ -459,9 +459,9 @@ def test_a_short_upload_leaves_nothing_behind(store: JobStore) -> None:
 
 
 def submit_stream(store: JobStore, stream: object) -> Stored:
-    from printsys.jobstore import Incoming
+    from printsys.jobstore import IncomingFile
 
-    return store.create(lambda i: f"Jane_Filament_Red_{i}", [Incoming("a.stl", stream)], lambda _i, _s: [])  # type: ignore[arg-type]
+    return store.create(lambda i: f"Jane_Filament_Red_{i}", [IncomingFile("a.stl", stream)], lambda _i, _s: [])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -499,7 +499,7 @@ def test_a_rename_never_replaces_an_empty_folder(tmp_path: Path) -> None:
 def test_bookkeeping_that_changes_nothing_of_the_job_turns_no_click_away(store: JobStore, job: Stored) -> None:
     seen = job.job.revision
     with store.edit(job.id) as change:
-        change.record(Draft(EventType.EMAIL_SENT, "system", {"mail": "received", "queued_seq": 2}))
+        change.record(EventDraft(EventType.EMAIL_SENT, "system", {"mail": "received", "queued_seq": 2}))
     assert act(store, job, "notes", expected_revision=seen, notes="typed before the e-mail went out").job.notes
     with pytest.raises(StaleJob):
         act(store, job, "notes", expected_revision=seen, notes="typed before the notes changed")

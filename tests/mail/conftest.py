@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from printsys.config import ROOT, MailServer, Settings
-from printsys.domain.inputs import SubmitFacts, read_facts
+from printsys.domain.inputs import SubmitInput, validate
 from printsys.domain.workflow import find_step
-from printsys.jobstore import Incoming, Stored
-from printsys.mail.sender import Postman
-from printsys.services import House, build
+from printsys.jobstore import IncomingFile, Stored
+from printsys.mail.sender import MailSender
+from printsys.services import Services, build_services
 from tests.mail.post import PostOffice, Server
 from tests.worlds import STAFF, STL, USUAL_FACTS
 
@@ -48,21 +48,21 @@ def settings(tmp_path: Path, server: Server) -> Settings:
 
 
 @pytest.fixture
-def house(settings: Settings) -> House:
-    return build(settings, look=lambda job_id: None)
+def services(settings: Settings) -> Services:
+    return build_services(settings, enqueue=lambda job_id: None)
 
 
 @pytest.fixture
-def postman(house: House) -> Postman:
+def postman(services: Services) -> MailSender:
     """One who tries again at once."""
-    return impatient(house)
+    return impatient(services)
 
 
-def impatient(house: House, **more: Any) -> Postman:
-    return Postman(house, **{"mail_pauses_s": (0,), "server_pauses_s": (0,)} | more)
+def impatient(services: Services, **more: Any) -> MailSender:
+    return MailSender(services, **{"mail_pauses_s": (0,), "server_pauses_s": (0,)} | more)
 
 
-def submit(house: House, name: str = "Jane Doe", email: str = "jane@example.edu", **more: Any) -> Stored:
+def submit(services: Services, name: str = "Jane Doe", email: str = "jane@example.edu", **more: Any) -> Stored:
     said = {
         "student_name": name,
         "student_email": email,
@@ -73,39 +73,41 @@ def submit(house: House, name: str = "Jane Doe", email: str = "jane@example.edu"
         "printer": "prusa-mk4s",
         "minimum_charge_consent": "yes",
     }
-    return house.actions.submit(read_facts(SubmitFacts, said | more), [Incoming("bracket v2.stl", io.BytesIO(STL))])
+    return services.actions.submit(
+        validate(SubmitInput, said | more), [IncomingFile("bracket v2.stl", io.BytesIO(STL))]
+    )
 
 
-def act(house: House, job_id: str, action: str, **said: Any) -> Stored:
+def act(services: Services, job_id: str, action: str, **said: Any) -> Stored:
     """What staff do by a button; what is not said is as usual."""
-    job = house.store.load(job_id).job
+    job = services.store.load(job_id).job
     facts = USUAL_FACTS.get(action, {}) | said
     if action == "approve":
         facts = {"print_file": [file.name for file in job.files if file.role == "working"]} | facts
     needs = find_step(action, job.status, STAFF).needs
-    return house.actions.perform(job_id, action, read_facts(needs, facts), STAFF)
+    return services.actions.perform(job_id, action, validate(needs, facts), STAFF)
 
 
-def later(house: House, **passed: float) -> House:
+def later(services: Services, **passed: float) -> Services:
     """The same house after `timedelta(**passed)`, for whoever decides by the clock."""
     ahead = timedelta(**passed)
-    return replace(house, actions=replace(house.actions, clock=lambda: datetime.now(UTC) + ahead))
+    return replace(services, actions=replace(services.actions, clock=lambda: datetime.now(UTC) + ahead))
 
 
 @pytest.fixture
-def quiet_job(house: House, postman: Postman, office: PostOffice) -> Callable[..., Stored]:
+def quiet_job(services: Services, postman: MailSender, office: PostOffice) -> Callable[..., Stored]:
     """Submits a job whose first mail has gone out already."""
 
     def make(*args: Any, **more: Any) -> Stored:
-        stored = submit(house, *args, **more)
+        stored = submit(services, *args, **more)
         postman.attend(stored.id)
         office.letters.clear()
-        return house.store.load(stored.id)
+        return services.store.load(stored.id)
 
     return make
 
 
-def mail_events(house: House, job_id: str) -> list[str]:
+def mail_events(services: Services, job_id: str) -> list[str]:
     """`EmailSent approved`, … in their order."""
-    events = house.store.load(job_id).events
+    events = services.store.load(job_id).events
     return [f"{event.type} {event.data['mail']}" for event in events if event.type.startswith("Email")]

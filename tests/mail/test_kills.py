@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from printsys.config import Settings
-from printsys.services import House, build
+from printsys.services import Services, build_services
 from tests.mail.conftest import mail_events, submit
 from tests.mail.post import PostOffice
 from tests.mail.test_worker import start_work, wait_until, working
@@ -25,13 +25,13 @@ class Killing:
 
     def __init__(self, settings: Settings, office: PostOffice) -> None:
         self.settings, self.office = settings, office
-        self.house: House = build(settings, look=lambda job_id: None)
+        self.services: Services = build_services(settings, enqueue=lambda job_id: None)
         self.jobs: list[str] = []
         self.doubled: Counter[str] = Counter()
 
     def run(self, number: int, chance: random.Random) -> None:
         """Owe two more mails, start a worker, kill it, delete the queue."""
-        self.jobs += [submit(self.house).id for _ in range(2)]
+        self.jobs += [submit(self.services).id for _ in range(2)]
         instant: Callable[[random.Random], None] = [self._under_way, self._accepted, self._any_time][number % 3]
         worker = start_work(self.settings)
         try:
@@ -72,7 +72,7 @@ class Killing:
         }
 
     def _is_recorded(self, job_id: str) -> bool:
-        return "EmailSent received" in mail_events(self.house, job_id)
+        return "EmailSent received" in mail_events(self.services, job_id)
 
     def finish(self) -> None:
         with working(self.settings):
@@ -94,11 +94,11 @@ def test_a_worker_killed_fifty_times_loses_no_mail(settings: Settings, office: P
 
 
 def test_a_mail_sent_twice_is_recognised_by_its_message_id(
-    settings: Settings, house: House, office: PostOffice, tmp_path: Path
+    settings: Settings, services: Services, office: PostOffice, tmp_path: Path
 ) -> None:
     """The window itself, made certain: the disk refuses the event after the server's yes, and the process dies."""
-    job_id = submit(house).id
-    folder = house.store.load(job_id).folder
+    job_id = submit(services).id
+    folder = services.store.load(job_id).folder
     office.gate.clear()
     worker = start_work(settings)
     try:
@@ -111,5 +111,5 @@ def test_a_mail_sent_twice_is_recognised_by_its_message_id(
         worker.wait()
     (tmp_path / "events.jsonl").replace(folder / "events.jsonl")
     with working(settings):
-        wait_until(lambda: "EmailSent received" in mail_events(house, job_id))
+        wait_until(lambda: "EmailSent received" in mail_events(services, job_id))
     assert [letter["Message-ID"] for letter in office.letters] == [message_id(job_id)] * 2

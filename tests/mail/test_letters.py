@@ -19,9 +19,9 @@ from printsys.config import load_lab
 from printsys.domain.emails import Mail, OwedMail
 from printsys.domain.job import Confirmation, Status
 from printsys.jobstore import Stored
-from printsys.mail.messages import Desk, Unsendable, letter, make_desk
-from printsys.mail.sender import Postman
-from printsys.services import House
+from printsys.mail.messages import MailComposer, MailNotSendable, letter, make_desk
+from printsys.mail.sender import MailSender
+from printsys.services import Services
 from tests.mail.conftest import act, mail_events, submit
 from tests.mail.post import PostOffice, html_of, link_in, text_of
 
@@ -39,8 +39,8 @@ def require_letter_form(letter: EmailMessage) -> None:
     assert "<img" not in html_of(letter) and "http://" not in html_of(letter)
 
 
-def test_a_submission_is_acknowledged(house: House, postman: Postman, office: PostOffice) -> None:
-    job_id = submit(house, copies="3").id
+def test_a_submission_is_acknowledged(services: Services, postman: MailSender, office: PostOffice) -> None:
+    job_id = submit(services, copies="3").id
     assert postman.attend(job_id) is None
     letter = office.only_letter()
     require_letter_form(letter)
@@ -48,18 +48,18 @@ def test_a_submission_is_acknowledged(house: House, postman: Postman, office: Po
     assert letter["To"].addresses[0].display_name == "Jane Doe"
     assert office.recipients == [["jane@example.edu"]]
     for body in (text_of(letter), html_of(letter)):
-        assert house.tokens.read_status(link_in(body, "status")) == job_id
+        assert services.tokens.read_status(link_in(body, "status")) == job_id
         assert "bracket v2.stl" in body
         assert "Filament, True Red, Prusa MK4S, 3 copies" in body
-    assert mail_events(house, job_id) == ["EmailQueued received", "EmailSent received"]
-    assert house.store.load(job_id).events[-1].data["message_id"] == letter["Message-ID"]
+    assert mail_events(services, job_id) == ["EmailQueued received", "EmailSent received"]
+    assert services.store.load(job_id).events[-1].data["message_id"] == letter["Message-ID"]
 
 
 def test_an_approval_brings_the_link_that_confirms(
-    house: House, postman: Postman, office: PostOffice, quiet_job: MakeJob
+    services: Services, postman: MailSender, office: PostOffice, quiet_job: MakeJob
 ) -> None:
     job_id = quiet_job().id
-    stored = act(house, job_id, "approve", time_h="3.4")
+    stored = act(services, job_id, "approve", time_h="3.4")
     postman.attend(job_id)
     letter = office.only_letter()
     require_letter_form(letter)
@@ -69,77 +69,81 @@ def test_an_approval_brings_the_link_that_confirms(
     for body in (text_of(letter), html_of(letter)):
         assert "3.5 hours" in body and "42.7 g" in body and "$4.27" in body
         assert f"{here:%A}, {here:%B} {here.day}, {here.year}" in body
-        found, nonce = house.tokens.read_confirm(link_in(body, "confirm"))
+        found, nonce = services.tokens.read_confirm(link_in(body, "confirm"))
         assert found == job_id
-    assert house.actions.student_decides(job_id, nonce, confirm=True).job.status == Status.READY_TO_PRINT
-    assert mail_events(house, job_id)[2:] == ["EmailQueued approved", "EmailSent approved"]
+    assert services.actions.student_decides(job_id, nonce, confirm=True).job.status == Status.READY_TO_PRINT
+    assert mail_events(services, job_id)[2:] == ["EmailQueued approved", "EmailSent approved"]
 
 
-def test_a_rejection_says_why(house: House, postman: Postman, office: PostOffice, quiet_job: MakeJob) -> None:
+def test_a_rejection_says_why(services: Services, postman: MailSender, office: PostOffice, quiet_job: MakeJob) -> None:
     job_id = quiet_job().id
-    act(house, job_id, "reject", reasons=["too-large", "messy"], comment="See the handle.\n<b>Ask us</b> & come by.")
+    act(services, job_id, "reject", reasons=["too-large", "messy"], comment="See the handle.\n<b>Ask us</b> & come by.")
     postman.attend(job_id)
     letter = office.only_letter()
     require_letter_form(letter)
     text, html = " ".join(text_of(letter).split()), html_of(letter)
     for reason in ("too-large", "messy"):
-        known = house.lab.reason(reason)
+        known = services.lab.reason(reason)
         assert known is not None and known.text in text
     assert "See the handle. <b>Ask us</b> & come by." in text
     assert "See the handle.\n&lt;b&gt;Ask us&lt;/b&gt; &amp; come by." in html
-    assert mail_events(house, job_id)[2:] == ["EmailQueued rejected", "EmailSent rejected"]
+    assert mail_events(services, job_id)[2:] == ["EmailQueued rejected", "EmailSent rejected"]
 
 
-def test_a_rejection_says_what_the_inspection_found(house: House, desk: Desk) -> None:
-    job = submit(house).job
+def test_a_rejection_says_what_the_inspection_found(services: Services, desk: MailComposer) -> None:
+    job = submit(services).job
     torn = {"format": "binary STL", "triangles": 12, "size_mm": [300, 20, 20], "volume_cm3": 9, "open_edges": 3}
     inspected = [file.model_copy(update={"model": torn}) if file.role == "original" else file for file in job.files]
     written = letter(
         desk, OwedMail(job.id, 2, "rejected", "jane@example.edu"), job.model_copy(update={"files": inspected})
     )
     text, html = " ".join(text_of(written).split()), html_of(written)
-    sentences = found_in(job.model_copy(update={"files": inspected}), house.lab)
+    sentences = found_in(job.model_copy(update={"files": inspected}), services.lab)
     assert len(sentences) >= 2
     for sentence in sentences:
         assert sentence in text and str(escape(sentence)) in html
     plain = text_of(letter(desk, OwedMail(job.id, 2, "rejected", "jane@example.edu"), job))
-    assert "inspection" not in plain and found_in(job, house.lab) == []
+    assert "inspection" not in plain and found_in(job, services.lab) == []
 
 
 def test_a_finished_print_says_where_and_when_to_come(
-    house: House, postman: Postman, office: PostOffice, quiet_job: MakeJob
+    services: Services, postman: MailSender, office: PostOffice, quiet_job: MakeJob
 ) -> None:
     job_id = quiet_job().id
     for action in ("approve", "confirm", "start", "complete"):
-        act(house, job_id, action)
+        act(services, job_id, action)
     postman.attend(job_id)
     letter = office.only_letter()  # the approval, overtaken by the confirmation, is not sent any more
     require_letter_form(letter)
     assert letter["Subject"] == f"Your 3D print is ready to collect ({job_id})"
     for body in (" ".join(text_of(letter).split()), html_of(letter)):
-        assert house.lab.place in body and house.lab.hours in body and house.lab.bring in body
+        assert services.lab.place in body and services.lab.hours in body and services.lab.bring in body
         assert body.count("$4.27") == 1
-    assert mail_events(house, job_id)[-1] == "EmailSent completed"
+    assert mail_events(services, job_id)[-1] == "EmailSent completed"
 
 
 @pytest.mark.parametrize(
     "name", ["José Ñandú", "李明", "محمد علي", "Анна-Мария О’Нил", "Doe, Jane (“J”) <x>", "🦄 Ünïcørn", "a" * 100]
 )
-def test_names_of_any_script_arrive_as_they_are(house: House, postman: Postman, office: PostOffice, name: str) -> None:
-    postman.attend(submit(house, name=name).id)
+def test_names_of_any_script_arrive_as_they_are(
+    services: Services, postman: MailSender, office: PostOffice, name: str
+) -> None:
+    postman.attend(submit(services, name=name).id)
     assert office.only_letter()["To"].addresses[0].display_name == name
     assert office.only_letter()["To"].addresses[0].addr_spec == "jane@example.edu"
     assert f"Hello {name}," in text_of(office.only_letter())
 
 
-def test_an_address_with_a_name_in_another_script_arrives(house: House, postman: Postman, office: PostOffice) -> None:
-    postman.attend(submit(house, email="jane@bücher.example.org").id)
+def test_an_address_with_a_name_in_another_script_arrives(
+    services: Services, postman: MailSender, office: PostOffice
+) -> None:
+    postman.attend(submit(services, email="jane@bücher.example.org").id)
     assert office.recipients == [["jane@xn--bcher-kva.example.org"]]
 
 
 @pytest.fixture
-def desk(house: House) -> Desk:
-    return make_desk(house.settings, house.lab, house.tokens)
+def desk(services: Services) -> MailComposer:
+    return make_desk(services.settings, services.lab, services.tokens)
 
 
 def edited(stored: Stored, **student: str) -> Any:
@@ -148,8 +152,8 @@ def edited(stored: Stored, **student: str) -> Any:
 
 
 @pytest.mark.parametrize("nasty", ["Jane\r\nBcc: all@example.edu", "Jane\n\nBody", "Jane\x00\x0b\u2028Subject: x"])
-def test_a_name_cannot_add_headers(house: House, desk: Desk, nasty: str) -> None:
-    stored = submit(house)
+def test_a_name_cannot_add_headers(services: Services, desk: MailComposer, nasty: str) -> None:
+    stored = submit(services)
     mail = OwedMail(stored.id, 2, "received", "jane@example.edu")
     written = letter(desk, mail, edited(stored, name=nasty))
     assert written["Bcc"] is None
@@ -170,15 +174,15 @@ def test_a_name_cannot_add_headers(house: House, desk: Desk, nasty: str) -> None
         "x@[::1]",
     ],
 )
-def test_what_is_no_address_is_never_written_to(house: House, desk: Desk, nasty: str) -> None:
-    stored = submit(house)
-    with pytest.raises(Unsendable):
+def test_what_is_no_address_is_never_written_to(services: Services, desk: MailComposer, nasty: str) -> None:
+    stored = submit(services)
+    with pytest.raises(MailNotSendable):
         letter(desk, OwedMail(stored.id, 2, "received", nasty), stored.job)
 
 
 @trying(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.text(max_size=200))
-def test_no_name_breaks_the_header_it_stands_in(desk: Desk, name: str) -> None:
+def test_no_name_breaks_the_header_it_stands_in(desk: MailComposer, name: str) -> None:
     written = desk.envelope("jane@example.edu", f"Your print, {name}", name)
     read = email.message_from_bytes(written.as_bytes(), policy=default)
     assert [address.addr_spec for address in read["To"].addresses] == ["jane@example.edu"]
@@ -186,18 +190,20 @@ def test_no_name_breaks_the_header_it_stands_in(desk: Desk, name: str) -> None:
     assert all(len(line) <= 998 for line in written.as_bytes().splitlines())
 
 
-def test_the_same_mail_has_the_same_message_id_whenever_it_is_written(house: House, desk: Desk) -> None:
-    stored = submit(house)
+def test_the_same_mail_has_the_same_message_id_whenever_it_is_written(services: Services, desk: MailComposer) -> None:
+    stored = submit(services)
     mail = OwedMail(stored.id, 2, "received", "jane@example.edu")
     assert letter(desk, mail, stored.job)["Message-ID"] == f"<{stored.id}.2.received@example.edu>"
-    again = make_desk(house.settings, load_lab(house.settings.lab_config), house.tokens)
+    again = make_desk(services.settings, load_lab(services.settings.lab_config), services.tokens)
     assert letter(again, mail, stored.job)["Message-ID"] == letter(desk, mail, stored.job)["Message-ID"]
 
 
 @pytest.mark.parametrize("kind", list(Mail))
-def test_every_letter_can_be_written_for_a_job_that_knows_little(house: House, desk: Desk, kind: Mail) -> None:
+def test_every_letter_can_be_written_for_a_job_that_knows_little(
+    services: Services, desk: MailComposer, kind: Mail
+) -> None:
     """As an override or a hand edit may leave it: no estimate, no reasons, no printer that the lab still has."""
-    job = submit(house).job
+    job = submit(services).job
     bare = job.model_copy(
         update={
             "request": job.request.model_copy(update={"printer": "sold", "color": None}),
@@ -209,8 +215,8 @@ def test_every_letter_can_be_written_for_a_job_that_knows_little(house: House, d
     assert "Filament" in text_of(written) and "None" not in text_of(written) + html_of(written)
 
 
-def test_an_approval_written_after_its_deadline_offers_a_new_link(house: House, desk: Desk) -> None:
-    job = submit(house).job
+def test_an_approval_written_after_its_deadline_offers_a_new_link(services: Services, desk: MailComposer) -> None:
+    job = submit(services).job
     over = job.model_copy(update={"confirmation": Confirmation(nonce="n", expires_at=job.created_at)})
     written = letter(desk, OwedMail(job.id, 2, "approved", "jane@example.edu"), over)
     for body in (text_of(written), html_of(written)):

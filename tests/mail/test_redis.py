@@ -14,8 +14,8 @@ import pytest
 from printsys.config import Settings, load_settings
 from printsys.errors import ConfigError
 from printsys.ops import heartbeat
-from printsys.services import House, build
-from printsys.worker.tasks import THREADS, Worker, make_look
+from printsys.services import Services, build_services
+from printsys.worker.tasks import THREADS, Worker, make_enqueue
 from tests.mail.conftest import submit
 from tests.mail.post import PostOffice
 from tests.mail.test_worker import is_settled, start_work, working
@@ -59,9 +59,9 @@ def shared(settings: Settings, redis: Redis) -> Settings:
 
 
 @pytest.fixture
-def page_house(shared: Settings) -> House:
+def page_services(shared: Settings) -> Services:
     """The house of a web process: it only hands work over."""
-    return build(shared, make_look(shared))
+    return build_services(shared, make_enqueue(shared))
 
 
 def arrived(office: PostOffice) -> Counter[str]:
@@ -73,22 +73,24 @@ def once_each(jobs: list[str]) -> Counter[str]:
 
 
 @pytest.mark.needs("redis-server")
-def test_a_redis_carries_looks_between_machines(shared: Settings, page_house: House, office: PostOffice) -> None:
+def test_a_redis_carries_looks_between_machines(shared: Settings, page_services: Services, office: PostOffice) -> None:
     with working(shared):
-        jobs = [submit(page_house).id for _ in range(3)]
-        until(lambda: all(is_settled(page_house, job_id) for job_id in jobs))
+        jobs = [submit(page_services).id for _ in range(3)]
+        until(lambda: all(is_settled(page_services, job_id) for job_id in jobs))
     assert arrived(office) == once_each(jobs)
 
 
 @pytest.mark.needs("redis-server")
-def test_two_workers_at_one_redis_send_each_mail_once(shared: Settings, page_house: House, office: PostOffice) -> None:
+def test_two_workers_at_one_redis_send_each_mail_once(
+    shared: Settings, page_services: Services, office: PostOffice
+) -> None:
     office.gate.clear()
-    jobs = [submit(page_house).id for _ in range(8)]
+    jobs = [submit(page_services).id for _ in range(8)]
     workers = [start_work(shared) for _ in range(2)]
     try:
         office.wait_for(lambda: office.tried > THREADS)  # more at once than one worker can: both are at it
         office.gate.set()
-        until(lambda: all(is_settled(page_house, job_id) for job_id in jobs))
+        until(lambda: all(is_settled(page_services, job_id) for job_id in jobs))
     finally:
         for worker in workers:
             worker.terminate()
@@ -99,21 +101,21 @@ def test_two_workers_at_one_redis_send_each_mail_once(shared: Settings, page_hou
 
 @pytest.mark.needs("redis-server")
 def test_a_redis_that_is_killed_and_starts_empty_costs_no_mail_and_doubles_none(
-    shared: Settings, page_house: House, office: PostOffice, redis: Redis, caplog: pytest.LogCaptureFixture
+    shared: Settings, page_services: Services, office: PostOffice, redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    before = [submit(page_house).id for _ in range(4)]
+    before = [submit(page_services).id for _ in range(4)]
     office.gate.clear()  # while it dies, mails are on their way and others wait in it
     with working(shared):
         office.wait_for(lambda: office.tried > 0)
         redis.kill()
         office.gate.set()
-        during = [submit(page_house).id for _ in range(2)]
+        during = [submit(page_services).id for _ in range(2)]
         until(lambda: (beat := heartbeat.read(shared)) is not None and beat.queue is None)
         redis.start()
-        after = [submit(page_house).id for _ in range(2)]
+        after = [submit(page_services).id for _ in range(2)]
         jobs = before + during + after
-        until(lambda: all(is_settled(page_house, job_id) for job_id in jobs), 60)
+        until(lambda: all(is_settled(page_services, job_id) for job_id in jobs), 60)
         until(lambda: (beat := heartbeat.read(shared)) is not None and beat.queue is not None)
     assert arrived(office) == once_each(jobs)
     said = [record.getMessage() for record in caplog.records if record.name == "printsys.worker.tasks"]
@@ -123,7 +125,7 @@ def test_a_redis_that_is_killed_and_starts_empty_costs_no_mail_and_doubles_none(
 
 def test_a_redis_that_is_down_stops_no_student(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
     shared = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
-    submit(build(shared, make_look(shared)))
+    submit(build_services(shared, make_enqueue(shared)))
     assert "the queue is down" in caplog.text
     assert Worker(shared).pulse().queue is None
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from printsys.backoff import BackOff
 from printsys.config import Settings
 from printsys.ops import heartbeat
-from printsys.services import House
-from printsys.worker.failures import MOST_DEATHS, Sideline
+from printsys.services import Services
+from printsys.worker.failures import MOST_DEATHS, FailureTracker
 from printsys.worker.tasks import Worker
 from tests.mail.conftest import mail_events, submit
 from tests.mail.post import PostOffice
@@ -34,9 +34,9 @@ def work_and_die_over(settings: Settings, poison: str) -> None:
 
 
 def test_a_job_that_kills_the_worker_again_and_again_is_put_aside(
-    settings: Settings, house: House, office: PostOffice
+    settings: Settings, services: Services, office: PostOffice
 ) -> None:
-    poison = submit(house).id
+    poison = submit(services).id
     spawn = multiprocessing.get_context("spawn")
     for _ in range(MOST_DEATHS):
         process = spawn.Process(target=work_and_die_over, args=(settings, poison))
@@ -44,12 +44,14 @@ def test_a_job_that_kills_the_worker_again_and_again_is_put_aside(
         process.join(60)
         assert process.exitcode == -signal.SIGKILL
         (settings.instance / "queue.db").unlink(missing_ok=True)
-    other = submit(house).id
+    other = submit(services).id
     process = spawn.Process(target=work_and_die_over, args=(settings, poison))
     process.start()
     try:
-        until(lambda: "ModelInspected" in [event.type for event in house.store.load(other).events], 60)
-        assert "EmailSent received" in mail_events(house, other) and "EmailSent received" in mail_events(house, poison)
+        until(lambda: "ModelInspected" in [event.type for event in services.store.load(other).events], 60)
+        assert "EmailSent received" in mail_events(services, other) and "EmailSent received" in mail_events(
+            services, poison
+        )
         until(lambda: (beat := heartbeat.read(settings)) is not None and beat.given_up(poison) is not None, 60)
         assert process.is_alive()
     finally:
@@ -58,16 +60,16 @@ def test_a_job_that_kills_the_worker_again_and_again_is_put_aside(
     # Somebody who mended what was wrong asks for it: it is looked into, and all is well.
     with working(settings) as worker:
         worker.look(poison)
-        wait_until(lambda: "ModelInspected" in [event.type for event in house.store.load(poison).events])
+        wait_until(lambda: "ModelInspected" in [event.type for event in services.store.load(poison).events])
         wait_until(lambda: worker.sideline.sidelined() == ())
 
 
 def test_an_error_nobody_foresaw_is_tried_later_each_time_and_then_told(
-    settings: Settings, house: House, office: PostOffice
+    settings: Settings, services: Services, office: PostOffice
 ) -> None:
-    poison, other = submit(house).id, submit(house).id
+    poison, other = submit(services).id, submit(services).id
     worker = Worker(settings)
-    worker.sideline = Sideline(settings.instance / "looking", BackOff((0, 0, 3600)))
+    worker.sideline = FailureTracker(settings.instance / "looking", BackOff((0, 0, 3600)))
     look, tries = worker.workshop.attend, []
 
     def attend(job_id: str) -> None:
@@ -95,4 +97,4 @@ def run_all(worker: Worker) -> None:
 
 def test_a_mark_that_is_no_number_counts_for_nothing(tmp_path: Path) -> None:
     (tmp_path / "abc").write_text("ruined")
-    assert not Sideline(tmp_path).waits("abc")
+    assert not FailureTracker(tmp_path).waits("abc")

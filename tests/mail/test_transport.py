@@ -21,18 +21,18 @@ from printsys.config import MailServer, Settings, load_lab
 from printsys.credentials.signed_links import Tokens
 from printsys.errors import ConfigError
 from printsys.mail import smtp
-from printsys.mail.messages import Desk, make_desk
-from printsys.mail.smtp import Carrier, PermanentFailure, Sent, TemporaryFailure, deliver
+from printsys.mail.messages import MailComposer, make_desk
+from printsys.mail.smtp import PermanentFailure, Sent, SmtpClient, TemporaryFailure, deliver
 from tests.mail.post import PostOffice, Server
 
 
 @pytest.fixture
-def desk(settings: Settings) -> Desk:
+def desk(settings: Settings) -> MailComposer:
     return make_desk(settings, load_lab(settings.lab_config), Tokens(settings.secret_key))
 
 
 @pytest.fixture
-def message(desk: Desk) -> EmailMessage:
+def message(desk: MailComposer) -> EmailMessage:
     return desk.write_test("jane@example.edu")
 
 
@@ -131,14 +131,14 @@ def test_a_server_without_encryption_is_named_as_such(
 
 
 @pytest.fixture
-def carrier() -> Iterator[Carrier]:
-    carrier = Carrier()
+def carrier() -> Iterator[SmtpClient]:
+    carrier = SmtpClient()
     yield carrier
     carrier.close()
 
 
 def test_letters_that_follow_each_other_share_a_connection(
-    settings: Settings, desk: Desk, office: PostOffice, server: Server, carrier: Carrier
+    settings: Settings, desk: MailComposer, office: PostOffice, server: Server, carrier: SmtpClient
 ) -> None:
     opened = office.opened
     for n in range(3):
@@ -151,7 +151,7 @@ def test_letters_that_follow_each_other_share_a_connection(
 
 @pytest.mark.needs("openssl")
 def test_an_encrypted_connection_is_shared_and_logs_in_once(
-    settings: Settings, desk: Desk, office: PostOffice, certificate: ssl.SSLContext, carrier: Carrier
+    settings: Settings, desk: MailComposer, office: PostOffice, certificate: ssl.SSLContext, carrier: SmtpClient
 ) -> None:
     logins = []
 
@@ -175,7 +175,7 @@ def test_an_encrypted_connection_is_shared_and_logs_in_once(
 
 
 def test_a_connection_that_the_server_closed_meanwhile_costs_nothing(
-    settings: Settings, desk: Desk, office: PostOffice, carrier: Carrier
+    settings: Settings, desk: MailComposer, office: PostOffice, carrier: SmtpClient
 ) -> None:
     hasty = Server(office, hostname="127.0.0.1", port=0, timeout=0.2)
     hasty.start()
@@ -191,7 +191,7 @@ def test_a_connection_that_the_server_closed_meanwhile_costs_nothing(
 
 @pytest.mark.parametrize("answer", ["451 not now", "550 no"])
 def test_after_a_refusal_the_next_letter_starts_afresh(
-    settings: Settings, desk: Desk, office: PostOffice, server: Server, carrier: Carrier, answer: str
+    settings: Settings, desk: MailComposer, office: PostOffice, server: Server, carrier: SmtpClient, answer: str
 ) -> None:
     office.answers = [answer]
     assert not isinstance(carrier.deliver(desk.write_test("jane@example.edu"), settings), Sent)
@@ -200,11 +200,11 @@ def test_after_a_refusal_the_next_letter_starts_afresh(
 
 
 def test_a_connection_is_not_used_for_ever(
-    settings: Settings, desk: Desk, office: PostOffice, server: Server, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, desk: MailComposer, office: PostOffice, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(smtp, "MOST_PER_CONNECTION", 2)
     now = 0.0
-    carrier = Carrier(monotonic=lambda: now)
+    carrier = SmtpClient(monotonic=lambda: now)
     opened = office.opened
     for n in range(4):
         carrier.deliver(desk.write_test(f"jane{n}@example.edu"), settings)
@@ -216,7 +216,7 @@ def test_a_connection_is_not_used_for_ever(
 
 
 def test_a_letter_that_is_too_large_for_the_server_is_given_up(
-    settings: Settings, desk: Desk, office: PostOffice
+    settings: Settings, desk: MailComposer, office: PostOffice
 ) -> None:
     small = Server(office, hostname="127.0.0.1", port=0, data_size_limit=100)
     small.start()
@@ -261,7 +261,7 @@ def test_a_port_that_speaks_no_tls_is_told_in_plain_words(
     assert isinstance(outcome, TemporaryFailure) and "port 465" in outcome.words
 
 
-def test_an_address_that_the_server_cannot_carry_is_given_up(settings: Settings, desk: Desk) -> None:
+def test_an_address_that_the_server_cannot_carry_is_given_up(settings: Settings, desk: MailComposer) -> None:
     server = Server(PostOffice(), hostname="127.0.0.1", port=0, enable_SMTPUTF8=False)
     server.start()
     try:
@@ -271,7 +271,7 @@ def test_an_address_that_the_server_cannot_carry_is_given_up(settings: Settings,
     assert isinstance(outcome, PermanentFailure)
 
 
-def test_the_outbox_holds_each_letter_once_and_readable(settings: Settings, desk: Desk) -> None:
+def test_the_outbox_holds_each_letter_once_and_readable(settings: Settings, desk: MailComposer) -> None:
     outbox = settings.model_copy(update={"mail": None})
     for address in ("jane@example.edu", "józef@example.edu"):
         message = desk.write_test(address)

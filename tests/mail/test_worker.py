@@ -18,17 +18,17 @@ import pytest
 from printsys.config import ROOT, Settings
 from printsys.jobstore import Stored
 from printsys.ops import heartbeat
-from printsys.ops.heartbeat import Pulse
-from printsys.services import House, build
-from printsys.worker.tasks import THREADS, Worker, make_look
+from printsys.ops.heartbeat import Heartbeat
+from printsys.services import Services, build_services
+from printsys.worker.tasks import THREADS, Worker, make_enqueue
 from tests.mail.conftest import act, mail_events, submit
 from tests.mail.post import PATIENCE_S, PostOffice
 
 
 @pytest.fixture
-def page_house(settings: Settings) -> House:
+def page_services(settings: Settings) -> Services:
     """The house of a web process: it only hands work over."""
-    return build(settings, make_look(settings))
+    return build_services(settings, make_enqueue(settings))
 
 
 @contextmanager
@@ -43,8 +43,8 @@ def working(settings: Settings) -> Iterator[Worker]:
         thread.join()
 
 
-def is_settled(house: House, job_id: str) -> bool:
-    return "EmailSent received" in mail_events(house, job_id)
+def is_settled(services: Services, job_id: str) -> bool:
+    return "EmailSent received" in mail_events(services, job_id)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -55,40 +55,42 @@ def wait_until(condition: Callable[[], bool]) -> None:
         threading.Event().wait(0.02)
 
 
-def test_an_action_s_letter_arrives_by_itself(settings: Settings, page_house: House, office: PostOffice) -> None:
+def test_an_action_s_letter_arrives_by_itself(settings: Settings, page_services: Services, office: PostOffice) -> None:
     with working(settings):
-        job_id = submit(page_house).id
+        job_id = submit(page_services).id
         office.wait_for_letters(1)
-        wait_until(lambda: is_settled(page_house, job_id))
-        act(page_house, job_id, "approve")
+        wait_until(lambda: is_settled(page_services, job_id))
+        act(page_services, job_id, "approve")
         office.wait_for_letters(2)
-        wait_until(lambda: mail_events(page_house, job_id)[-1] == "EmailSent approved")
+        wait_until(lambda: mail_events(page_services, job_id)[-1] == "EmailSent approved")
 
 
 def test_what_was_owed_before_the_worker_started_is_sent_at_once(
-    settings: Settings, house: House, office: PostOffice
+    settings: Settings, services: Services, office: PostOffice
 ) -> None:
     """`house` tells no queue: only the sweep at start can find these."""
-    jobs = {submit(house).id for _ in range(3)}
+    jobs = {submit(services).id for _ in range(3)}
     with working(settings):
         office.wait_for_letters(3)
-        wait_until(lambda: all(is_settled(house, job_id) for job_id in jobs))
+        wait_until(lambda: all(is_settled(services, job_id) for job_id in jobs))
     assert len(office.letters) == 3
 
 
-def test_a_busy_server_is_tried_again_soon(settings: Settings, house: House, office: PostOffice) -> None:
+def test_a_busy_server_is_tried_again_soon(settings: Settings, services: Services, office: PostOffice) -> None:
     office.answers = ["451 not now"]
-    submit(house)
+    submit(services)
     with working(settings) as worker:
         worker.postman.backoff.pauses_s = (0.1,)
         office.wait_for_letters(1)
     assert office.tried == 2
 
 
-def test_a_worker_says_that_it_lives_and_what_holds_it_up(settings: Settings, house: House, office: PostOffice) -> None:
+def test_a_worker_says_that_it_lives_and_what_holds_it_up(
+    settings: Settings, services: Services, office: PostOffice
+) -> None:
     assert heartbeat.read(settings) is None
     office.answers = ["451 jane@example.edu must wait"] * 1000
-    job_id = submit(house).id
+    job_id = submit(services).id
     with working(settings) as worker:
         wait_until(lambda: worker.postman.trying != ())
         told = worker.pulse()
@@ -98,7 +100,7 @@ def test_a_worker_says_that_it_lives_and_what_holds_it_up(settings: Settings, ho
         office.answers = []
         worker.postman.backoff.settled((job_id, 2))
         worker.look(job_id)
-        wait_until(lambda: is_settled(house, job_id))
+        wait_until(lambda: is_settled(services, job_id))
         wait_until(lambda: worker.pulse().error is None and worker.pulse().trying == ())
         assert worker.pulse().sent_at is not None
         wait_until(lambda: heartbeat.read(settings) is not None)
@@ -107,8 +109,8 @@ def test_a_worker_says_that_it_lives_and_what_holds_it_up(settings: Settings, ho
 def test_the_sign_of_life_is_written_until_the_worker_ends(settings: Settings) -> None:
     stop, taken = threading.Event(), []
 
-    def take() -> Pulse:
-        taken.append(Pulse(datetime.now(UTC), len(taken)))
+    def take() -> Heartbeat:
+        taken.append(Heartbeat(datetime.now(UTC), len(taken)))
         if len(taken) == 3:
             stop.set()
         return taken[-1]
@@ -118,8 +120,8 @@ def test_the_sign_of_life_is_written_until_the_worker_ends(settings: Settings) -
 
 
 @pytest.mark.parametrize("harm", ["deleted", "ruined", "emptied"])
-def test_a_lost_queue_costs_no_mail(settings: Settings, page_house: House, office: PostOffice, harm: str) -> None:
-    job_id = submit(page_house).id
+def test_a_lost_queue_costs_no_mail(settings: Settings, page_services: Services, office: PostOffice, harm: str) -> None:
+    job_id = submit(page_services).id
     queue = settings.instance / "queue.db"
     assert queue.stat().st_size > 0
     if harm == "deleted":
@@ -128,39 +130,39 @@ def test_a_lost_queue_costs_no_mail(settings: Settings, page_house: House, offic
         queue.write_bytes(b"this is no database" * 1000 if harm == "ruined" else b"")
     with working(settings):
         office.wait_for_letters(1)
-        wait_until(lambda: is_settled(page_house, job_id))
+        wait_until(lambda: is_settled(page_services, job_id))
     assert len(office.letters) == 1
 
 
 def test_a_queue_deleted_under_a_running_worker_is_made_anew(
-    settings: Settings, page_house: House, office: PostOffice
+    settings: Settings, page_services: Services, office: PostOffice
 ) -> None:
     with working(settings):
-        submit(page_house)
+        submit(page_services)
         office.wait_for_letters(1)
         (settings.instance / "queue.db").unlink()
-        submit(page_house)
+        submit(page_services)
         office.wait_for_letters(2)
 
 
 def test_a_queue_that_cannot_be_had_stops_no_student(
-    settings: Settings, house: House, office: PostOffice, caplog: pytest.LogCaptureFixture
+    settings: Settings, services: Services, office: PostOffice, caplog: pytest.LogCaptureFixture
 ) -> None:
     (settings.instance / "queue.db").mkdir()
-    stored = submit(build(settings, make_look(settings)))
-    assert house.store.load(stored.id).job.status == "Uploaded"
+    stored = submit(build_services(settings, make_enqueue(settings)))
+    assert services.store.load(stored.id).job.status == "Uploaded"
     assert "the queue is down" in caplog.text
 
 
 def test_a_locked_queue_stops_no_student(
-    settings: Settings, page_house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    settings: Settings, page_services: Services, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("printsys.worker.queue.LOCKED_PATIENCE_S", 0.05)
-    house = build(settings, make_look(settings))
-    submit(house)
+    services = build_services(settings, make_enqueue(settings))
+    submit(services)
     with sqlite3.connect(settings.instance / "queue.db", isolation_level=None) as other:
         other.execute("begin exclusive")
-        assert isinstance(submit(house), Stored)
+        assert isinstance(submit(services), Stored)
         other.execute("rollback")
     assert "the queue is down (database is locked)" in caplog.text
 
@@ -182,14 +184,16 @@ def start_work(settings: Settings) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=os.environ | given)
 
 
-def test_two_worker_processes_send_each_mail_once(settings: Settings, page_house: House, office: PostOffice) -> None:
+def test_two_worker_processes_send_each_mail_once(
+    settings: Settings, page_services: Services, office: PostOffice
+) -> None:
     office.gate.clear()
-    jobs = [submit(page_house).id for _ in range(8)]
+    jobs = [submit(page_services).id for _ in range(8)]
     workers = [start_work(settings) for _ in range(2)]
     try:
         office.wait_for(lambda: office.tried > THREADS)  # more at once than one worker can: both are at it
         office.gate.set()
-        wait_until(lambda: all(is_settled(page_house, job_id) for job_id in jobs))
+        wait_until(lambda: all(is_settled(page_services, job_id) for job_id in jobs))
     finally:
         for worker in workers:
             worker.terminate()
@@ -202,10 +206,10 @@ def test_two_worker_processes_send_each_mail_once(settings: Settings, page_house
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_worker_told_to_end_finishes_the_mail_under_way(
-    settings: Settings, page_house: House, office: PostOffice, number: signal.Signals
+    settings: Settings, page_services: Services, office: PostOffice, number: signal.Signals
 ) -> None:
     office.gate.clear()
-    job_id = submit(page_house).id
+    job_id = submit(page_services).id
     worker = start_work(settings)
     try:
         office.wait_for(lambda: office.tried == 1)
@@ -214,15 +218,15 @@ def test_a_worker_told_to_end_finishes_the_mail_under_way(
         assert worker.wait(10) == 0
     finally:
         worker.kill()
-    assert is_settled(page_house, job_id)
+    assert is_settled(page_services, job_id)
     assert len(office.letters) == 1
 
 
 def test_a_server_that_hangs_does_not_keep_a_worker_from_ending(
-    settings: Settings, page_house: House, office: PostOffice
+    settings: Settings, page_services: Services, office: PostOffice
 ) -> None:
     office.gate.clear()
-    submit(page_house)
+    submit(page_services)
     worker = start_work(settings)
     try:
         office.wait_for(lambda: office.tried == 1)
@@ -235,10 +239,12 @@ def test_a_server_that_hangs_does_not_keep_a_worker_from_ending(
         office.gate.set()
 
 
-def test_mail_of_a_killed_worker_is_sent_by_the_next(settings: Settings, page_house: House, office: PostOffice) -> None:
+def test_mail_of_a_killed_worker_is_sent_by_the_next(
+    settings: Settings, page_services: Services, office: PostOffice
+) -> None:
     """The server had not said yes; killed after that, the same Message-ID would tell."""
     office.gate.clear()
-    job_id = submit(page_house).id
+    job_id = submit(page_services).id
     worker = start_work(settings)
     office.wait_for(lambda: office.tried == 1)
     worker.kill()
@@ -247,5 +253,5 @@ def test_mail_of_a_killed_worker_is_sent_by_the_next(settings: Settings, page_ho
     office.gate.set()
     (settings.instance / "queue.db").unlink()
     with working(settings):
-        wait_until(lambda: is_settled(page_house, job_id))
+        wait_until(lambda: is_settled(page_services, job_id))
     assert len(office.letters) == 1

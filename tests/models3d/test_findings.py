@@ -8,7 +8,7 @@ import pytest
 
 from printsys.models3d.compare import compare
 from printsys.models3d.estimate import weight_range_g
-from printsys.models3d.findings import Finding, blocks, findings, fits, largest_scale, suspected_unit
+from printsys.models3d.findings import ModelFinding, blocks, findings, fits, largest_scale, suspected_unit
 from printsys.models3d.inspect import ModelFacts, Size
 
 
@@ -30,11 +30,11 @@ def model(size: Size = (40, 30, 20), **more: object) -> ModelFacts:
     return ModelFacts.model_validate(sound | {"watertight": True, "volume_cm3": volume} | more)
 
 
-def codes(found: list[Finding]) -> list[str]:
+def codes(found: list[ModelFinding]) -> list[str]:
     return [finding.code for finding in found]
 
 
-def only(found: list[Finding]) -> Finding:
+def only(found: list[ModelFinding]) -> ModelFinding:
     assert len(found) == 1, found
     return found[0]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from printsys.errors import FileRefused, ModelTooHard, ModelUnreadable
 from printsys.models3d.findings import findings
-from printsys.models3d.inspect import ModelFacts, facts_of
+from printsys.models3d.inspect import ModelFacts, measure
 from printsys.models3d.mesh import load
 from printsys.models3d.samples import sample
 from printsys.models3d.thumbnail import render
@@ -57,7 +57,7 @@ def look(path: Path) -> None:
         mesh = load(path)
     except (FileRefused, ModelUnreadable, ModelTooHard):
         return
-    facts = facts_of(mesh)
+    facts = measure(mesh)
     assert ModelFacts.model_validate_json(facts.model_dump_json()) == facts
     findings(facts, [])
     if facts.triangles and facts.finite:

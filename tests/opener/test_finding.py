@@ -10,7 +10,7 @@ import pytest
 from opener.catalogue import KNOWN, Known
 from opener.config import Config, Override
 from opener.finding import Computer, find
-from opener.record import Record
+from opener.record import RequestLog
 from opener.slicers import fitting, kind, on_this_computer
 from tests.opener.fake_winreg import FakeRegistry
 
@@ -144,7 +144,7 @@ def computer(tmp_path: Path) -> Computer:
     return linux(tmp_path, PATH=str(tmp_path / "bin"))
 
 
-def names(config: Config, computer: Computer, extension: str, record: Record) -> list[str]:
+def names(config: Config, computer: Computer, extension: str, record: RequestLog) -> list[str]:
     return [slicer.name for slicer in fitting(on_this_computer(config, computer), extension, record)]
 
 
@@ -155,21 +155,21 @@ def test_the_settings_name_a_path_and_leave_another_out(computer: Computer, tmp_
 
 def test_a_slicer_that_only_the_settings_know_opens_models(computer: Computer) -> None:
     config = Config(slicers=(Override("Lychee", "/opt/lychee", methods=frozenset({"resin"})), Override("no path")))
-    assert names(config, computer, ".stl", Record(method="Resin")) == ["Lychee"]
-    assert names(config, computer, ".gcode", Record(method="Resin")) == ["PrusaSlicer", "Cura"]
+    assert names(config, computer, ".stl", RequestLog(method="Resin")) == ["Lychee"]
+    assert names(config, computer, ".gcode", RequestLog(method="Resin")) == ["PrusaSlicer", "Cura"]
 
 
 def test_a_printer_s_own_slicer_goes_before_all_others(computer: Computer) -> None:
     config = Config(slicers=(Override("Cura", printers=frozenset({"raise3d-pro2-plus"})),))
-    assert names(config, computer, ".stl", Record(method="Filament", printer="Raise3D-Pro2-Plus")) == ["Cura"]
-    assert names(config, computer, ".stl", Record(method="Filament", printer="prusa-mk4s")) == ["PrusaSlicer"]
+    assert names(config, computer, ".stl", RequestLog(method="Filament", printer="Raise3D-Pro2-Plus")) == ["Cura"]
+    assert names(config, computer, ".stl", RequestLog(method="Filament", printer="prusa-mk4s")) == ["PrusaSlicer"]
 
 
 def test_a_job_without_a_method_may_be_opened_with_any(computer: Computer) -> None:
-    assert names(Config(), computer, ".stl", Record()) == ["PrusaSlicer", "Cura"]
+    assert names(Config(), computer, ".stl", RequestLog()) == ["PrusaSlicer", "Cura"]
 
 
 def test_a_choice_is_remembered_for_method_and_printer_but_not_for_a_slicer_s_own_file() -> None:
-    record = Record(method="Resin", printer="Form-3")
+    record = RequestLog(method="Resin", printer="Form-3")
     assert kind(".stl", record) == ".stl resin form-3"
     assert kind(".gcode", record) == ".gcode"

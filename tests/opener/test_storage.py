@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from opener import storage as module
-from opener.record import Record
+from opener.record import RequestLog
 from opener.refusals import Refused, Why
 from opener.storage import STATUS_FOLDERS, Storage
 from opener.url import parse
@@ -45,7 +45,7 @@ def test_a_file_is_found_in_whichever_status_folder_its_job_is(storage: Path, st
 def test_what_the_record_says_of_the_printer_comes_with_the_file(storage: Path) -> None:
     make_job(storage, "Pending", method="Resin", printer="formlabs-form3")
     record = Storage(storage).resolve(parse(url()))[1]
-    assert record == Record(JOB, "Resin", "formlabs-form3")
+    assert record == RequestLog(JOB, "Resin", "formlabs-form3")
 
 
 def test_a_renamed_job_folder_is_found_by_the_id_inside(storage: Path, job: Path) -> None:
@@ -58,13 +58,13 @@ def test_a_damaged_record_keeps_no_file_from_opening(storage: Path, job: Path, t
     (job / "metadata.json").write_bytes(text)
     path, record = Storage(storage).resolve(parse(url()))
     assert path == job / f"{FOLDER}.stl"
-    assert record == Record(method="Filament"), "the folder's name says the method too"
+    assert record == RequestLog(method="Filament"), "the folder's name says the method too"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_a_record_with_a_byte_order_mark_is_read(storage: Path, job: Path, encoding: str) -> None:
     (job / "metadata.json").write_text(f'{{"id": "{JOB.upper()}", "request": {{"printer": "xl"}}}}', encoding)
-    assert Storage(storage).resolve(parse(url()))[1] == Record(JOB, "Filament", "xl")
+    assert Storage(storage).resolve(parse(url()))[1] == RequestLog(JOB, "Filament", "xl")
 
 
 def test_a_folder_that_is_being_moved_is_found_where_it_arrives(storage: Path, job: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from opener import names
 from opener.refusals import Refused, Why
-from opener.url import Request, parse
+from opener.url import OpenRequest, parse
 from printsys.domain import naming
 from tests.opener.conftest import JOB, url
 
@@ -34,7 +34,7 @@ from tests.opener.conftest import JOB, url
     ],
 )
 def test_a_link_names_a_job_and_a_file_in_it(link: str, parts: tuple[str, ...]) -> None:
-    assert parse(link) == Request(JOB, parts)
+    assert parse(link) == OpenRequest(JOB, parts)
 
 
 def test_an_id_is_read_as_people_say_it() -> None:

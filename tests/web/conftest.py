@@ -23,7 +23,7 @@ from printsys.config import ROOT, load_settings
 from printsys.credentials import staff_password
 from printsys.domain.job import Status
 from printsys.jobstore import JobStore, Stored
-from printsys.services import House, build
+from printsys.services import Services, build_services
 from printsys.web import create_app
 from printsys.web.limits import limiter
 from tests.fixtures_db import TEMPLATE, drop_database
@@ -83,7 +83,7 @@ def on_server(url: str, *statements: str) -> None:
 
 
 @pytest.fixture
-def house(tmp_path: Path, database_url: str) -> House:
+def services(tmp_path: Path, database_url: str) -> Services:
     settings = load_settings(
         {
             "PRINTSYS_STORAGE": str(tmp_path / "storage"),
@@ -95,14 +95,14 @@ def house(tmp_path: Path, database_url: str) -> House:
         tmp_path,
     )
     staff_password.choose(settings, STAFF_PASSWORD)
-    built = build(settings, look=lambda job_id: None)
+    built = build_services(settings, enqueue=lambda job_id: None)
     built.store.layout.make()
     return built
 
 
 @pytest.fixture
-def app(house: House) -> Flask:
-    app = create_app(house)
+def app(services: Services) -> Flask:
+    app = create_app(services)
     limiter.reset()
     return app
 
@@ -171,45 +171,50 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def traces(house: House) -> Callable[[], object]:
+def traces(services: Services) -> Callable[[], object]:
     """Everything that a request could leave behind: folders, files and rows. Compare before and after."""
 
     def look() -> object:
-        folders = sorted(p.relative_to(house.store.layout.root).as_posix() for p in house.store.layout.root.rglob("*"))
-        with house.queries.engine.connect() as connection:
+        folders = sorted(
+            p.relative_to(services.store.layout.root).as_posix() for p in services.store.layout.root.rglob("*")
+        )
+        with services.queries.engine.connect() as connection:
             rows = {
                 table.name: connection.execute(sa.select(sa.func.count()).select_from(table)).scalar()
                 for table in schema.metadata.tables.values()
             }
-        return [f for f in folders if ".printsys/locks/" not in f], tree(house.store.layout.root), rows
+        return [f for f in folders if ".printsys/locks/" not in f], tree(services.store.layout.root), rows
 
     return look
 
 
 @pytest.fixture
-def past_store(house: House, tmp_path: Path) -> Callable[[timedelta], JobStore]:
+def past_store(services: Services, tmp_path: Path) -> Callable[[timedelta], JobStore]:
     """The house's own storage through a store whose clock is that long ago."""
     return lambda ago: make_store(tmp_path, Clock(datetime.now(UTC) - ago))
 
 
 @pytest.fixture
-def make(house: House, past_store: Callable[[timedelta], JobStore]) -> Callable[..., Stored]:
+def make(services: Services, past_store: Callable[[timedelta], JobStore]) -> Callable[..., Stored]:
     """A job in the status that is asked for, made `ago` by the real workflow, with its row in the mirror."""
 
     def made(status: Status = Status.UPLOADED, ago: timedelta = timedelta(minutes=10), **said) -> Stored:
         stored = make_job(past_store(ago), status=status, **said)
-        house.mirror.put(stored)
+        services.mirror.put(stored)
         return stored
 
     return made
 
 
 @pytest.fixture
-def post(staff: FlaskClient, house: House) -> Callable[..., TestResponse]:
+def post(staff: FlaskClient, services: Services) -> Callable[..., TestResponse]:
     """A staff action as the job's page sends it: with its CSRF token and the current revision."""
 
     def send(job_id: str, action: str, **said) -> TestResponse:
-        values = {"csrf_token": form_token(staff, "/logout"), "revision": house.store.load(job_id).job.revision} | said
+        values = {
+            "csrf_token": form_token(staff, "/logout"),
+            "revision": services.store.load(job_id).job.revision,
+        } | said
         given = {name: value for name, value in values.items() if value is not None}
         return staff.post(f"/dashboard/jobs/{job_id}/{action}", data=given)
 

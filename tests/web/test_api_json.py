@@ -13,8 +13,8 @@ from flask.testing import FlaskClient
 from indexer.schema import jobs
 from printsys.domain.job import Status
 from printsys.ops import heartbeat
-from printsys.ops.heartbeat import Pulse
-from printsys.services import House
+from printsys.ops.heartbeat import Heartbeat
+from printsys.services import Services
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
@@ -71,11 +71,13 @@ def test_a_damaged_job_says_what_is_wrong_and_serves_its_last_good_state(staff: 
     assert "metadata.json" in answer.json["problem"]
 
 
-def test_a_job_that_the_mirror_does_not_know_is_read_from_its_folder(staff: FlaskClient, house: House, make) -> None:
+def test_a_job_that_the_mirror_does_not_know_is_read_from_its_folder(
+    staff: FlaskClient, services: Services, make
+) -> None:
     stored = make()
-    with house.queries.engine.begin() as connection:
+    with services.queries.engine.begin() as connection:
         connection.execute(sa.delete(jobs))
-    assert house.queries.job(stored.id) is None
+    assert services.queries.job(stored.id) is None
     assert staff.get(f"/api/v1/jobs/{stored.id}").json["job"]["id"] == stored.id
 
 
@@ -90,18 +92,18 @@ def test_the_api_only_reads(staff: FlaskClient, make, method: str) -> None:
     assert staff.open(f"/api/v1/jobs/{make().id}", method=method).status_code in (400, 405)
 
 
-def test_an_offline_storage_is_said_as_json(staff: FlaskClient, house: House) -> None:
-    house.store.layout.root.rename(house.store.layout.root.with_name("elsewhere"))
+def test_an_offline_storage_is_said_as_json(staff: FlaskClient, services: Services) -> None:
+    services.store.layout.root.rename(services.store.layout.root.with_name("elsewhere"))
     answer = staff.get("/api/v1/jobs/k7m29xq4")
     assert answer.status_code == 503 and answer.is_json and set(answer.json) == {"error", "message"}
 
 
-def test_the_health_is_public_and_names_no_secrets(client: FlaskClient, house: House) -> None:
-    heartbeat.write(house.settings, Pulse(datetime.now(UTC), 1, queue=0))
+def test_the_health_is_public_and_names_no_secrets(client: FlaskClient, services: Services) -> None:
+    heartbeat.write(services.settings, Heartbeat(datetime.now(UTC), 1, queue=0))
     answer = client.get("/healthz")
     assert answer.status_code == 200 and answer.json["status"] == "ok"
     said = answer.get_data(as_text=True)
-    assert str(house.settings.storage) not in said and "postgres" not in said
+    assert str(services.settings.storage) not in said and "postgres" not in said
 
 
 def test_whoever_asks_for_json_gets_errors_as_json(client: FlaskClient) -> None:

@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from printsys.credentials import api_tokens
 from printsys.errors import InvalidInput
-from printsys.services import House
+from printsys.services import Services
 
 PLACES = ("/api/v1/jobs", "/api/v1/attention")
 
@@ -17,32 +17,34 @@ def bearing(token: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_script_with_a_token_reads_and_without_one_does_not(client: FlaskClient, house: House, place: str) -> None:
-    token = api_tokens.make(house.settings, "report")
+def test_a_script_with_a_token_reads_and_without_one_does_not(
+    client: FlaskClient, services: Services, place: str
+) -> None:
+    token = api_tokens.make(services.settings, "report")
     assert client.get(place).status_code == 401
     assert client.get(place, headers=bearing(token)).status_code == 200
     for wrong in ("", "x", token[:-1], token.upper()):
         assert client.get(place, headers=bearing(wrong)).status_code == 401
-    api_tokens.revoke(house.settings, "report")
+    api_tokens.revoke(services.settings, "report")
     assert client.get(place, headers=bearing(token)).status_code == 401
 
 
-def test_a_token_opens_no_page_and_changes_nothing(client: FlaskClient, house: House) -> None:
-    token = api_tokens.make(house.settings, "report")
+def test_a_token_opens_no_page_and_changes_nothing(client: FlaskClient, services: Services) -> None:
+    token = api_tokens.make(services.settings, "report")
     assert client.get("/dashboard", headers=bearing(token)).status_code == 302
 
 
-def test_only_the_hash_is_kept_where_only_this_user_reads(house: House) -> None:
-    token = api_tokens.make(house.settings, "report")
-    kept = house.settings.instance / "api-tokens.json"
+def test_only_the_hash_is_kept_where_only_this_user_reads(services: Services) -> None:
+    token = api_tokens.make(services.settings, "report")
+    kept = services.settings.instance / "api-tokens.json"
     assert token not in kept.read_text("utf-8")
     assert kept.stat().st_mode & 0o077 == 0
-    assert api_tokens.names(house.settings) == ["report"]
+    assert api_tokens.names(services.settings) == ["report"]
 
 
-def test_a_name_is_given_once(house: House) -> None:
-    api_tokens.make(house.settings, "report")
+def test_a_name_is_given_once(services: Services) -> None:
+    api_tokens.make(services.settings, "report")
     with pytest.raises(InvalidInput, match="already"):
-        api_tokens.make(house.settings, "report")
+        api_tokens.make(services.settings, "report")
     with pytest.raises(InvalidInput, match="no token called other"):
-        api_tokens.revoke(house.settings, "other")
+        api_tokens.revoke(services.settings, "other")

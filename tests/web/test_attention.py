@@ -14,23 +14,23 @@ from printsys.domain.emails import owed
 from printsys.domain.job import Status
 from printsys.errors import JobNotFound
 from printsys.jobstore import Stored
-from printsys.services import House
+from printsys.services import Services
 from tests.web.conftest import token_in, tree
 from tests.worlds import act, make_job
 
 
 @pytest.fixture
-def sweep(house: House) -> Sweeper:
-    return Sweeper(house.store, house.mirror, Reconciler(house.store, house.actions.drag_terms))
+def sweep(services: Services) -> Sweeper:
+    return Sweeper(services.store, services.mirror, Reconciler(services.store, services.actions.drag_terms))
 
 
-def kinds(house: House) -> list[str]:
-    return [one.kind for one in house.queries.attention()]
+def kinds(services: Services) -> list[str]:
+    return [one.kind for one in services.queries.attention()]
 
 
-def press(staff: FlaskClient, house: House, fix: str) -> str:
+def press(staff: FlaskClient, services: Services, fix: str) -> str:
     """Press the button of the one item that has this fix, and give the page that follows."""
-    (item,) = [one for one in house.queries.attention() if fix in one.fixes]
+    (item,) = [one for one in services.queries.attention() if fix in one.fixes]
     page = staff.get("/dashboard/attention").get_data(as_text=True)
     assert item.sentence.split("'")[0] in page
     values = {
@@ -43,8 +43,8 @@ def press(staff: FlaskClient, house: House, fix: str) -> str:
     return staff.post("/dashboard/attention", data=values, follow_redirects=True).get_data(as_text=True)
 
 
-def drag(house: House, job: Stored, to: Status) -> Path:
-    target = house.store.layout.status(to) / job.folder.name
+def drag(services: Services, job: Stored, to: Status) -> Path:
+    target = services.store.layout.status(to) / job.folder.name
     job.folder.rename(target)
     return target
 
@@ -54,26 +54,26 @@ def test_nothing_to_do_says_so(staff: FlaskClient) -> None:
 
 
 def test_a_move_that_skipped_facts_is_undone_and_the_folder_goes_back(
-    staff: FlaskClient, house: House, sweep: Sweeper
+    staff: FlaskClient, services: Services, sweep: Sweeper
 ) -> None:
-    job = make_job(house.store, status=Status.COMPLETED)
-    drag(house, job, Status.PAID_PICKED_UP)
+    job = make_job(services.store, status=Status.COMPLETED)
+    drag(services, job, Status.PAID_PICKED_UP)
     sweep.sweep()
-    assert kinds(house) == ["facts-missing"]
-    assert "back where it was" in press(staff, house, "undo-move")
-    back = house.store.load(job.id)
+    assert kinds(services) == ["facts-missing"]
+    assert "back where it was" in press(staff, services, "undo-move")
+    back = services.store.load(job.id)
     assert (back.folder, back.job.status, back.asked_by_hand) == (job.folder, Status.COMPLETED, None)
     sweep.sweep()
-    assert kinds(house) == []
+    assert kinds(services) == []
 
 
-def test_the_missing_facts_are_filled_in(staff: FlaskClient, house: House, sweep: Sweeper) -> None:
-    job = make_job(house.store, status=Status.COMPLETED)
-    drag(house, job, Status.PAID_PICKED_UP)
+def test_the_missing_facts_are_filled_in(staff: FlaskClient, services: Services, sweep: Sweeper) -> None:
+    job = make_job(services.store, status=Status.COMPLETED)
+    drag(services, job, Status.PAID_PICKED_UP)
     sweep.sweep()
     page = staff.get(f"/dashboard/jobs/{job.id}/supply")
     assert page.status_code == 200
-    revision = house.store.load(job.id).job.revision
+    revision = services.store.load(job.id).job.revision
     answer = staff.post(
         f"/dashboard/jobs/{job.id}/supply",
         data={
@@ -85,34 +85,34 @@ def test_the_missing_facts_are_filled_in(staff: FlaskClient, house: House, sweep
         },
     )
     assert answer.status_code == 303, answer.get_data(as_text=True)
-    payment = house.store.load(job.id).job.payment
+    payment = services.store.load(job.id).job.payment
     assert payment is not None
     assert str(payment.amount) == "4.27"
     sweep.sweep()
-    assert kinds(house) == []
+    assert kinds(services) == []
 
 
 def test_a_ruined_metadata_json_is_restored_and_the_persons_text_kept(
-    staff: FlaskClient, house: House, sweep: Sweeper
+    staff: FlaskClient, services: Services, sweep: Sweeper
 ) -> None:
-    job = make_job(house.store)
+    job = make_job(services.store)
     path = job.folder / "metadata.json"
     path.write_text("{ half an edit", "utf-8")
     sweep.sweep()
-    assert "metadata-unreadable" in kinds(house)
-    press(staff, house, "restore-metadata")
-    restored = house.store.load(job.id)
+    assert "metadata-unreadable" in kinds(services)
+    press(staff, services, "restore-metadata")
+    restored = services.store.load(job.id)
     assert (restored.problem, restored.job.student) == (None, job.job.student)
     assert [p.read_text("utf-8") for p in (job.folder / "aside").iterdir()] == ["{ half an edit"]
     sweep.sweep()
-    assert kinds(house) == []
+    assert kinds(services) == []
 
 
 @pytest.mark.parametrize("how", ["altered", "gone"])
 def test_an_original_is_restored_from_a_file_with_the_same_bytes(
-    staff: FlaskClient, house: House, sweep: Sweeper, how: str
+    staff: FlaskClient, services: Services, sweep: Sweeper, how: str
 ) -> None:
-    job = make_job(house.store)
+    job = make_job(services.store)
     original = job.folder / "original" / "bracket v2.stl"
     data = original.read_bytes()
     if how == "gone":
@@ -121,55 +121,59 @@ def test_an_original_is_restored_from_a_file_with_the_same_bytes(
         original.chmod(0o644)
         original.write_bytes(b"something else")
     sweep.sweep()
-    assert kinds(house) == ["original-missing" if how == "gone" else "original-altered"]
-    press(staff, house, "restore-original")
+    assert kinds(services) == ["original-missing" if how == "gone" else "original-altered"]
+    press(staff, services, "restore-original")
     assert original.read_bytes() == data
     kept = [p.read_bytes() for p in (job.folder / "aside").glob("*")] if (job.folder / "aside").exists() else []
     assert kept == ([] if how == "gone" else [b"something else"])
-    assert house.store.load(job.id).events[-1].type == "OriginalRestored"
+    assert services.store.load(job.id).events[-1].type == "OriginalRestored"
     sweep.sweep()
-    assert kinds(house) == []
+    assert kinds(services) == []
 
 
-def test_a_copied_folder_goes_to_the_trash_and_the_job_stays(staff: FlaskClient, house: House, sweep: Sweeper) -> None:
-    job = make_job(house.store)
+def test_a_copied_folder_goes_to_the_trash_and_the_job_stays(
+    staff: FlaskClient, services: Services, sweep: Sweeper
+) -> None:
+    job = make_job(services.store)
     copy = job.folder.with_name(job.folder.name + " - Copy")
     shutil.copytree(job.folder, copy)
     sweep.sweep()
-    assert kinds(house) == ["duplicate"]
-    press(staff, house, "remove-copy")
+    assert kinds(services) == ["duplicate"]
+    press(staff, services, "remove-copy")
     assert not copy.exists()
-    assert (house.store.layout.trash / copy.name / "metadata.json").exists()
-    assert house.store.load(job.id).folder == job.folder
+    assert (services.store.layout.trash / copy.name / "metadata.json").exists()
+    assert services.store.load(job.id).folder == job.folder
     sweep.sweep()
-    assert kinds(house) == []
+    assert kinds(services) == []
 
 
 def test_a_missing_job_is_forgotten_only_when_somebody_says_so(
-    staff: FlaskClient, house: House, sweep: Sweeper
+    staff: FlaskClient, services: Services, sweep: Sweeper
 ) -> None:
-    job = make_job(house.store)
+    job = make_job(services.store)
     sweep.sweep()
     shutil.rmtree(job.folder)
     for _ in range(2):
         sweep.sweep()
-        assert kinds(house) == ["job-missing"]
-        assert house.queries.job(job.id) is not None
-    press(staff, house, "forget-job")
+        assert kinds(services) == ["job-missing"]
+        assert services.queries.job(job.id) is not None
+    press(staff, services, "forget-job")
     sweep.sweep()
-    assert (kinds(house), house.queries.job(job.id)) == ([], None)
+    assert (kinds(services), services.queries.job(job.id)) == ([], None)
 
 
-def test_the_job_itself_is_never_discarded(house: House) -> None:
-    job = make_job(house.store)
-    for place in (house.store.layout.relative(job.folder), "../elsewhere", ".printsys/locks", "Uploaded", ""):
+def test_the_job_itself_is_never_discarded(services: Services) -> None:
+    job = make_job(services.store)
+    for place in (services.store.layout.relative(job.folder), "../elsewhere", ".printsys/locks", "Uploaded", ""):
         with pytest.raises(JobNotFound):
-            house.store.discard(place)
+            services.store.discard(place)
     assert job.folder.exists()
 
 
-def test_scripts_and_every_page_are_told_how_much_is_open(staff: FlaskClient, house: House, sweep: Sweeper) -> None:
-    job = make_job(house.store)
+def test_scripts_and_every_page_are_told_how_much_is_open(
+    staff: FlaskClient, services: Services, sweep: Sweeper
+) -> None:
+    job = make_job(services.store)
     (job.folder / "metadata.json").write_text("{", "utf-8")
     sweep.sweep()
     told = staff.get("/api/v1/attention").get_json()["attention"]
@@ -178,38 +182,40 @@ def test_scripts_and_every_page_are_told_how_much_is_open(staff: FlaskClient, ho
 
 
 def test_a_move_by_hand_is_shown_with_its_grace_and_undone_from_the_jobs_page(
-    staff: FlaskClient, house: House, sweep: Sweeper
+    staff: FlaskClient, services: Services, sweep: Sweeper
 ) -> None:
-    job = make_job(house.store, status=Status.PRINTING)
-    drag(house, job, Status.COMPLETED)
+    job = make_job(services.store, status=Status.PRINTING)
+    drag(services, job, Status.COMPLETED)
     sweep.sweep()
-    done = house.store.load(job.id)
+    done = services.store.load(job.id)
     assert done.events[-1].type == "EmailQueued"
     page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
     assert "Its e-mail goes out" in page
     values = {"csrf_token": token_in(page), "revision": done.job.revision}
     assert staff.post(f"/dashboard/jobs/{job.id}/undo-move", data=values).status_code == 303
-    back = house.store.load(job.id)
+    back = services.store.load(job.id)
     assert (back.folder, back.job.status) == (job.folder, Status.PRINTING)
     assert [event.type for event in back.events[-2:]] == ["EmailDropped", "StatusReverted"]
     assert staff.post(f"/dashboard/jobs/{job.id}/undo-move", data=values).status_code == 409
 
 
-def test_a_step_by_a_button_has_no_move_to_undo(staff: FlaskClient, house: House) -> None:
-    job = make_job(house.store, status=Status.PRINTING)
+def test_a_step_by_a_button_has_no_move_to_undo(staff: FlaskClient, services: Services) -> None:
+    job = make_job(services.store, status=Status.PRINTING)
     page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
     assert "Undo the move" not in page
     values = {"csrf_token": token_in(page), "revision": job.job.revision}
     assert staff.post(f"/dashboard/jobs/{job.id}/undo-move", data=values).status_code == 409
-    assert house.store.load(job.id).job == job.job
+    assert services.store.load(job.id).job == job.job
 
 
-def test_two_originals_of_one_job_are_restored_one_by_one(staff: FlaskClient, house: House, sweep: Sweeper) -> None:
-    job = make_job(house.store, files=(("a.stl", b"solid a\nendsolid a\n"), ("b.stl", b"solid b\nendsolid b\n")))
+def test_two_originals_of_one_job_are_restored_one_by_one(
+    staff: FlaskClient, services: Services, sweep: Sweeper
+) -> None:
+    job = make_job(services.store, files=(("a.stl", b"solid a\nendsolid a\n"), ("b.stl", b"solid b\nendsolid b\n")))
     for name in ("a.stl", "b.stl"):
         (job.folder / "original" / name).unlink()
     sweep.sweep()
-    assert [(one.kind, one.file) for one in house.queries.attention()] == [
+    assert [(one.kind, one.file) for one in services.queries.attention()] == [
         ("original-missing", "original/a.stl"),
         ("original-missing", "original/b.stl"),
     ]
@@ -217,46 +223,46 @@ def test_two_originals_of_one_job_are_restored_one_by_one(staff: FlaskClient, ho
     values = {
         "csrf_token": token_in(page),
         "kind": "original-missing",
-        "folder": house.store.layout.relative(job.folder),
+        "folder": services.store.layout.relative(job.folder),
     }
     staff.post("/dashboard/attention", data=values | {"file": "original/b.stl", "fix": "restore-original"})
     assert sorted(path.name for path in (job.folder / "original").iterdir()) == ["b.stl"]
-    assert [one.file for one in house.queries.attention()] == ["original/a.stl"]
+    assert [one.file for one in services.queries.attention()] == ["original/a.stl"]
 
 
-def test_a_move_that_skipped_facts_may_be_left_as_it_is(staff: FlaskClient, house: House, sweep: Sweeper) -> None:
-    job = make_job(house.store, status=Status.COMPLETED)
-    moved = drag(house, job, Status.PAID_PICKED_UP)
+def test_a_move_that_skipped_facts_may_be_left_as_it_is(staff: FlaskClient, services: Services, sweep: Sweeper) -> None:
+    job = make_job(services.store, status=Status.COMPLETED)
+    moved = drag(services, job, Status.PAID_PICKED_UP)
     sweep.sweep()
-    press(staff, house, "accept-move")
-    after = house.store.load(job.id)
+    press(staff, services, "accept-move")
+    after = services.store.load(job.id)
     assert (after.folder, after.events[-1].type, after.events[-1].actor) == (moved, "MoveAccepted", "staff")
     sweep.sweep()
-    assert kinds(house) == []
+    assert kinds(services) == []
 
 
 def test_a_folder_that_a_program_holds_is_moved_when_it_is_asked_again(
-    staff: FlaskClient, house: House, sweep: Sweeper
+    staff: FlaskClient, services: Services, sweep: Sweeper
 ) -> None:
-    job = make_job(house.store, status=Status.PRINTING)
-    in_the_way = house.store.layout.status(Status.COMPLETED) / job.folder.name
+    job = make_job(services.store, status=Status.PRINTING)
+    in_the_way = services.store.layout.status(Status.COMPLETED) / job.folder.name
     in_the_way.mkdir()
     (in_the_way / "note.txt").write_text("somebody's", "utf-8")
-    act(house.store, job.id, "complete")
+    act(services.store, job.id, "complete")
     sweep.sweep()
-    assert "move-pending" in kinds(house)
-    assert "Not yet" in press(staff, house, "retry-move")
+    assert "move-pending" in kinds(services)
+    assert "Not yet" in press(staff, services, "retry-move")
     (in_the_way / "note.txt").unlink()
     in_the_way.rmdir()
-    assert "where it belongs" in press(staff, house, "retry-move")
-    assert house.store.load(job.id).folder == in_the_way
+    assert "where it belongs" in press(staff, services, "retry-move")
+    assert services.store.load(job.id).folder == in_the_way
 
 
 @pytest.mark.parametrize("harm", ["a line edited", "a line removed", "cut", "gone", "unreadable"])
 def test_a_damaged_log_is_begun_anew_and_the_job_goes_on(
-    staff: FlaskClient, house: House, sweep: Sweeper, harm: str
+    staff: FlaskClient, services: Services, sweep: Sweeper, harm: str
 ) -> None:
-    job = make_job(house.store, status=Status.PENDING)
+    job = make_job(services.store, status=Status.PENDING)
     sweep.sweep()
     log = job.folder / "events.jsonl"
     before = log.read_bytes()
@@ -272,8 +278,8 @@ def test_a_damaged_log_is_begun_anew_and_the_job_goes_on(
     if harm == "gone":
         log.unlink()
     sweep.sweep()
-    press(staff, house, "restore-record")
-    after = house.store.load(job.id)
+    press(staff, services, "restore-record")
+    after = services.store.load(job.id)
     assert (after.problem, after.job.status, after.job.student) == (None, Status.PENDING, job.job.student)
     assert after.job.confirmation == job.job.confirmation
     assert after.job.revision > job.job.revision, "no number is ever given twice"
@@ -282,46 +288,46 @@ def test_a_damaged_log_is_begun_anew_and_the_job_goes_on(
     assert kept == ([] if harm == "gone" else [ruined])
     assert not owed(after.events, job.id), "whether it had gone out is not known: it is not sent twice"
     sweep.sweep()
-    assert kinds(house) == []
-    row = house.queries.job(job.id)
+    assert kinds(services) == []
+    row = services.queries.job(job.id)
     assert row is not None and row.revision == after.job.revision
-    assert act(house.store, job.id, "confirm").job.status is Status.READY_TO_PRINT
+    assert act(services.store, job.id, "confirm").job.status is Status.READY_TO_PRINT
 
 
 def test_a_folder_whose_record_is_lost_altogether_goes_into_quarantine_with_every_byte(
-    staff: FlaskClient, house: House, sweep: Sweeper
+    staff: FlaskClient, services: Services, sweep: Sweeper
 ) -> None:
-    job = make_job(house.store)
+    job = make_job(services.store)
     sweep.sweep()
     (job.folder / "events.jsonl").write_bytes(b"nonsense")
     (job.folder / "metadata.json").write_bytes(b"{ nonsense")
     before = tree(job.folder)
     sweep.sweep()
-    press(staff, house, "quarantine")
+    press(staff, services, "quarantine")
     assert not job.folder.exists()
-    assert tree(house.store.layout.quarantine / job.folder.name) == before
+    assert tree(services.store.layout.quarantine / job.folder.name) == before
     sweep.sweep()
-    assert kinds(house) == []
+    assert kinds(services) == []
 
 
-def test_a_job_that_is_whole_cannot_be_put_in_quarantine(house: House) -> None:
-    job = make_job(house.store)
+def test_a_job_that_is_whole_cannot_be_put_in_quarantine(services: Services) -> None:
+    job = make_job(services.store)
     with pytest.raises(JobNotFound):
-        house.store.quarantine(house.store.layout.relative(job.folder))
+        services.store.quarantine(services.store.layout.relative(job.folder))
     assert job.folder.exists()
 
 
 @pytest.mark.parametrize(("fix", "stays"), [("keep", True), ("delete", False)])
 def test_a_deleted_job_that_somebody_took_out_of_the_trash_is_kept_or_put_back(
-    staff: FlaskClient, house: House, sweep: Sweeper, fix: str, stays: bool
+    staff: FlaskClient, services: Services, sweep: Sweeper, fix: str, stays: bool
 ) -> None:
-    job = make_job(house.store)
-    gone = act(house.store, job.id, "delete")
+    job = make_job(services.store)
+    gone = act(services.store, job.id, "delete")
     gone.folder.rename(job.folder)
     sweep.sweep()
-    assert kinds(house) == ["deleted-here"]
-    press(staff, house, fix)
+    assert kinds(services) == ["deleted-here"]
+    press(staff, services, fix)
     assert job.folder.exists() is stays
     sweep.sweep()
-    assert kinds(house) == []
-    assert (house.queries.job(job.id) is not None) is stays
+    assert kinds(services) == []
+    assert (services.queries.job(job.id) is not None) is stays

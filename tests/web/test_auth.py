@@ -11,7 +11,7 @@ from werkzeug.security import generate_password_hash
 from werkzeug.test import TestResponse
 
 from printsys.credentials import staff_password
-from printsys.services import House
+from printsys.services import Services
 from printsys.web import create_app
 from printsys.web.limits import limiter
 from tests.web.conftest import STAFF_PASSWORD, form_token, tree
@@ -38,10 +38,10 @@ def test_the_right_password_opens_the_dashboard(client: FlaskClient) -> None:
     assert client.get("/dashboard").status_code == 200
 
 
-def test_a_new_password_ends_the_sessions_of_the_old(client: FlaskClient, house: House) -> None:
+def test_a_new_password_ends_the_sessions_of_the_old(client: FlaskClient, services: Services) -> None:
     log_in(client)
     assert client.get("/dashboard").status_code == 200
-    staff_password.choose(house.settings, "another horse")
+    staff_password.choose(services.settings, "another horse")
     assert client.get("/dashboard").location == "/login?next=/dashboard"
     assert client.get("/api/v1/jobs").status_code == 401
     assert log_in(client, "another horse").status_code == 303
@@ -124,9 +124,9 @@ def test_the_eleventh_try_in_a_minute_is_put_off_even_with_the_right_password(ap
     assert client.get("/login").status_code == 200, "looking at the page is not a try"
 
 
-def test_a_new_password_counts_at_once_and_a_hash_in_the_settings_before_it(house: House) -> None:
-    object.__setattr__(house.settings, "staff_password_hash", generate_password_hash("from the settings"))
-    client = create_app(house).test_client()
+def test_a_new_password_counts_at_once_and_a_hash_in_the_settings_before_it(services: Services) -> None:
+    object.__setattr__(services.settings, "staff_password_hash", generate_password_hash("from the settings"))
+    client = create_app(services).test_client()
     limiter.reset()
     assert log_in(client).status_code == 401
     assert log_in(client, "from the settings").status_code == 303
@@ -180,8 +180,8 @@ def test_the_api_answers_strangers_with_401_as_json(client: FlaskClient, path: s
 
 
 @pytest.fixture
-def named(app: Flask, house: House) -> Flask:
-    house.lab.staff = ["Sam", "Alex O'Neil"]
+def named(app: Flask, services: Services) -> Flask:
+    services.lab.staff = ["Sam", "Alex O'Neil"]
     return app
 
 
@@ -189,7 +189,7 @@ def named(app: Flask, house: House) -> Flask:
     ("who", "actor"), [("Sam", "staff:Sam"), ("Alex O'Neil", "staff:Alex O'Neil"), ("", "staff"), ("Mallory", "staff")]
 )
 def test_the_name_chosen_at_the_login_is_the_actor_in_the_log(
-    named: Flask, house: House, make, who: str, actor: str
+    named: Flask, services: Services, make, who: str, actor: str
 ) -> None:
     stored = make()
     client = named.test_client()
@@ -197,7 +197,7 @@ def test_the_name_chosen_at_the_login_is_the_actor_in_the_log(
     assert log_in(client, who=who).status_code == 303
     data = {"csrf_token": form_token(client, "/logout"), "revision": stored.job.revision, "comment": "Too thin."}
     assert client.post(f"/dashboard/jobs/{stored.id}/reject", data=data).status_code == 303
-    after = house.store.load(stored.id)
+    after = services.store.load(stored.id)
     lines = [json.loads(line) for line in (after.folder / "events.jsonl").read_text("utf-8").splitlines()]
     assert {line["actor"] for line in lines if line["seq"] > stored.job.revision} <= {actor, "system"}
     assert lines[-1]["actor"] == actor and after.job.rejection.by == actor

@@ -11,20 +11,20 @@ from flask.testing import FlaskClient
 
 from indexer.service import Service
 from printsys.domain.job import Status
-from printsys.services import House
+from printsys.services import Services
 from tests.waiting import until
 from tests.web.conftest import token_in
 from tests.worlds import make_job
 
 
 @pytest.fixture
-def look(house: House):
+def look(services: Services):
     """A start of the indexer, up to the end of its first sweep."""
 
     def once() -> None:
         swept, stop = threading.Event(), threading.Event()
         service = Service(
-            house.store, house.queries.engine, house.actions.drag_terms, synced=lambda report: swept.set()
+            services.store, services.queries.engine, services.actions.drag_terms, synced=lambda report: swept.set()
         )
         runner = threading.Thread(target=service.run, args=(stop,))
         runner.start()
@@ -38,15 +38,15 @@ def look(house: House):
 
 
 def test_the_first_sweep_after_a_start_tells_staff_what_they_missed(
-    staff: FlaskClient, house: House, look, make
+    staff: FlaskClient, services: Services, look, make
 ) -> None:
     approved, printing, edited = make(Status.READY_TO_PRINT), make(Status.PRINTING), make(Status.UPLOADED)
     look()
-    assert house.store.away().lines == (), "nothing happened before the first start"
+    assert services.store.away().lines == (), "nothing happened before the first start"
     sliced = approved.folder / "bracket.gcode"
     sliced.write_bytes(b"; sliced")
     os.utime(sliced, (time.time() - 60,) * 2)
-    printing.folder.rename(house.store.layout.status(Status.COMPLETED) / printing.folder.name)
+    printing.folder.rename(services.store.layout.status(Status.COMPLETED) / printing.folder.name)
     metadata = edited.folder / "metadata.json"
     metadata.write_text(metadata.read_text("utf-8").replace('"copies": 1', '"copies": 3'), "utf-8")
     look()
@@ -58,27 +58,27 @@ def test_the_first_sweep_after_a_start_tells_staff_what_they_missed(
     assert "metadata.json was edited by hand" in page
     assert "changed something in the folders" in staff.get("/dashboard").get_data(as_text=True)
     look()
-    assert len(house.store.away().lines) == 3, "told once, and kept until somebody has read it"
+    assert len(services.store.away().lines) == 3, "told once, and kept until somebody has read it"
     staff.post("/dashboard/attention/away", data={"csrf_token": token_in(page)})
     assert "While the system was off" not in staff.get("/dashboard/attention").get_data(as_text=True)
 
 
-def test_what_happens_while_the_system_runs_is_not_told_as_missed(house: House) -> None:
-    job = make_job(house.store, status=Status.PRINTING)
+def test_what_happens_while_the_system_runs_is_not_told_as_missed(services: Services) -> None:
+    job = make_job(services.store, status=Status.PRINTING)
     stop = threading.Event()
-    service = Service(house.store, house.queries.engine, house.actions.drag_terms)
+    service = Service(services.store, services.queries.engine, services.actions.drag_terms)
     runner = threading.Thread(target=service.run, args=(stop,))
     runner.start()
     try:
-        until(lambda: house.queries.job(job.id), 60)
-        job.folder.rename(house.store.layout.status(Status.COMPLETED) / job.folder.name)
-        until(lambda: house.store.load(job.id).job.status is Status.COMPLETED, 60)
-        assert house.store.away().lines == ()
+        until(lambda: services.queries.job(job.id), 60)
+        job.folder.rename(services.store.layout.status(Status.COMPLETED) / job.folder.name)
+        until(lambda: services.store.load(job.id).job.status is Status.COMPLETED, 60)
+        assert services.store.away().lines == ()
     finally:
         stop.set()
         runner.join()
 
 
-def test_a_job_that_is_gone_since_is_left_out(staff: FlaskClient, house: House) -> None:
-    house.store.note_away([("k7m29xq4", 3)], None)
+def test_a_job_that_is_gone_since_is_left_out(staff: FlaskClient, services: Services) -> None:
+    services.store.note_away([("k7m29xq4", 3)], None)
     assert "While the system was off" not in staff.get("/dashboard/attention").get_data(as_text=True)

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from printsys.assessment import upload_check
 from printsys.errors import ModelTooHard
 from printsys.models3d import bounded
-from printsys.services import House
+from printsys.services import Services
 from tests.web.conftest import STL, form_token
 
 FLAT = (
@@ -62,13 +62,13 @@ def test_another_printer_is_asked_about_without_sending_the_file_again(client: F
     ("data", "code", "said"), [(FLAT, "flat", "no thickness"), (HUGE, "too-large", "too large for every printer")]
 )
 def test_what_cannot_be_printed_is_said_before_and_stopped_after_submitting(
-    client: FlaskClient, submit, house: House, data: bytes, code: str, said: str
+    client: FlaskClient, submit, services: Services, data: bytes, code: str, said: str
 ) -> None:
     (one,) = ask(client, ("model.stl", data)).get_json()["files"]
     assert one["will_not_print"] and one["findings"][0]["code"] == code and one["price"] is None
     answer = submit({"model.stl": data})
     assert answer.status_code == 422 and said in answer.get_data(as_text=True)
-    assert list(house.store.ids()) == []
+    assert list(services.store.ids()) == []
 
 
 def test_what_is_only_probably_wrong_stops_nobody(client: FlaskClient, submit) -> None:
@@ -107,9 +107,9 @@ def test_what_is_no_model_is_refused_with_the_same_words_as_when_it_is_sent(clie
     assert told["refused"][0] in unescape(submit({"part.stl": b"%PDF-1.7"}).get_data(as_text=True))
 
 
-def test_nothing_stays_behind(client: FlaskClient, house: House) -> None:
+def test_nothing_stays_behind(client: FlaskClient, services: Services) -> None:
     ask(client, ("a.stl", STL))
-    assert list((house.settings.instance / "checking").iterdir()) == []
+    assert list((services.settings.instance / "checking").iterdir()) == []
 
 
 def test_resin_is_priced_as_printed_solid(client: FlaskClient) -> None:

@@ -18,10 +18,10 @@ from werkzeug.test import TestResponse
 from indexer.index import Mirror
 from indexer.queries import Queries
 from indexer.schema import create_engine
-from printsys.domain.events import Draft, EventType
+from printsys.domain.events import EventDraft, EventType
 from printsys.domain.job import LIVE, Status
 from printsys.ops import disk_space
-from printsys.services import NO_DATABASE, House
+from printsys.services import NO_DATABASE, Services
 from printsys.web import create_app
 from printsys.web.filters import STATUS_NAMES
 from tests.web.conftest import FORM, STAFF_PASSWORD, STL, form_token, hidden_value, token_in
@@ -160,9 +160,9 @@ def test_a_new_job_is_marked_until_somebody_has_looked_at_it(staff: FlaskClient,
     assert "NEW" not in text(staff.get("/dashboard?status=Pending"))
 
 
-def test_a_card_shows_what_matters_at_a_glance(staff: FlaskClient, house: House, make) -> None:
+def test_a_card_shows_what_matters_at_a_glance(staff: FlaskClient, services: Services, make) -> None:
     job = make(Status.READY_TO_PRINT, copies=3, files=[("a.stl", STL), ("b.stl", STL)])
-    house.mirror.put(act(house.store, job.id, "notes", notes="Call Jane first."))
+    services.mirror.put(act(services.store, job.id, "notes", notes="Call Jane first."))
     said = card(staff.get("/dashboard"), job.id)
     for fact in ("Jane Doe", "Filament", "True Red", "Prusa MK4S", "3 copies", "2 files", "ARCH 4000", job.id):
         assert fact in said
@@ -175,13 +175,13 @@ def test_a_card_of_a_paid_job_shows_what_was_paid(staff: FlaskClient, make) -> N
     assert "$4.27 paid" in card(staff.get("/dashboard?status=PaidPickedUp"), job.id)
 
 
-def test_one_click_on_a_card_does_the_next_thing(staff: FlaskClient, house: House, make) -> None:
+def test_one_click_on_a_card_does_the_next_thing(staff: FlaskClient, services: Services, make) -> None:
     job = make(Status.READY_TO_PRINT)
     page = staff.get("/dashboard").get_data(as_text=True)
     assert f'action="/dashboard/jobs/{job.id}/start"' in page
     data = {"csrf_token": token_in(page), "revision": hidden_value(page, "revision"), "back": "dashboard"}
     assert staff.post(f"/dashboard/jobs/{job.id}/start", data=data).location == "/dashboard?status=ReadyToPrint"
-    assert house.store.load(job.id).job.status is Status.PRINTING
+    assert services.store.load(job.id).job.status is Status.PRINTING
 
 
 def test_a_job_that_waits_for_its_student_says_so(staff: FlaskClient, make) -> None:
@@ -207,16 +207,16 @@ def test_an_empty_tab_says_so_and_not_that_there_are_no_jobs(staff: FlaskClient,
 
 
 @pytest.fixture
-def dark(house: House) -> Iterator[House]:
+def dark(services: Services) -> Iterator[Services]:
     """The same house, its database away."""
     engine = create_engine(NO_DATABASE)
     mirror = Mirror(engine)
-    yield replace(house, mirror=mirror, queries=Queries(engine), actions=replace(house.actions, mirror=mirror))
+    yield replace(services, mirror=mirror, queries=Queries(engine), actions=replace(services.actions, mirror=mirror))
     engine.dispose()
 
 
 @pytest.fixture
-def dark_staff(dark: House) -> FlaskClient:
+def dark_staff(dark: Services) -> FlaskClient:
     client = create_app(dark).test_client()
     data = {"csrf_token": form_token(client, "/login"), "password": STAFF_PASSWORD}
     assert client.post("/login", data=data).status_code == 303
@@ -238,7 +238,7 @@ def test_without_the_database_a_search_looks_into_the_active_folders(dark_staff:
     assert cards(dark_staff.get("/dashboard?q=bob")) == [job.id]
 
 
-def test_without_the_database_a_whole_life_goes_on(dark: House, dark_staff: FlaskClient, make) -> None:
+def test_without_the_database_a_whole_life_goes_on(dark: Services, dark_staff: FlaskClient, make) -> None:
     page = dark_staff.get("/submit").get_data(as_text=True)
     data = FORM | {"csrf_token": token_in(page), "submission": hidden_value(page, "submission")}
     answer = dark_staff.post("/submit", data=data | {"file": (BytesIO(STL), "a.stl")})
@@ -261,7 +261,7 @@ def test_without_the_database_a_whole_life_goes_on(dark: House, dark_staff: Flas
         assert dark_staff.get(f"/dashboard/jobs/{job_id}").status_code == 200
 
 
-def test_without_the_database_students_confirm_and_look(dark: House, dark_staff: FlaskClient, make) -> None:
+def test_without_the_database_students_confirm_and_look(dark: Services, dark_staff: FlaskClient, make) -> None:
     job = make(Status.PENDING)
     link = f"/confirm/{dark.tokens.confirm(job.id, job.job.confirmation.nonce)}"
     data = {"csrf_token": token_in(dark_staff.get(link).get_data(as_text=True)), "decision": "confirm"}
@@ -284,15 +284,15 @@ def test_without_the_database_the_api_and_the_health_say_so(dark_staff: FlaskCli
 
 
 @pytest.fixture
-def offline(house: House, make) -> str:
+def offline(services: Services, make) -> str:
     """The id of a job whose storage has just gone: the share is unmounted."""
     job = make(Status.PENDING)
-    house.store.layout.root.rename(house.store.layout.root.with_name("elsewhere"))
+    services.store.layout.root.rename(services.store.layout.root.with_name("elsewhere"))
     return job.id
 
 
 def test_without_the_storage_the_dashboard_shows_what_is_known_under_a_banner(
-    staff: FlaskClient, house: House, offline: str
+    staff: FlaskClient, services: Services, offline: str
 ) -> None:
     page = staff.get("/dashboard")
     assert page.status_code == 200 and cards(page) == [offline]
@@ -301,12 +301,12 @@ def test_without_the_storage_the_dashboard_shows_what_is_known_under_a_banner(
 
 
 def test_without_the_storage_every_page_says_so_and_nothing_is_made(
-    client: FlaskClient, staff: FlaskClient, house: House, offline: str
+    client: FlaskClient, staff: FlaskClient, services: Services, offline: str
 ) -> None:
-    row = house.queries.job(offline)
-    root: Path = house.store.layout.root
-    status = f"/status/{house.tokens.status(offline)}"
-    confirm = f"/confirm/{house.tokens.confirm(offline, 'nonce-of-this-test')}"
+    row = services.queries.job(offline)
+    root: Path = services.store.layout.root
+    status = f"/status/{services.tokens.status(offline)}"
+    confirm = f"/confirm/{services.tokens.confirm(offline, 'nonce-of-this-test')}"
     data = {"csrf_token": form_token(client), "decision": "confirm"}
     action = {"csrf_token": form_token(staff, "/logout"), "revision": row.revision, "reason": "x"}
     answers = {
@@ -322,22 +322,22 @@ def test_without_the_storage_every_page_says_so_and_nothing_is_made(
         assert answer.status_code == 503 and "storage is offline" in text(answer), what
         assert "Nothing is lost" in text(answer), what
         assert str(root) not in text(answer) or what in ("job", "action", "download"), what
-    assert not root.exists() and house.queries.job(offline) == row
+    assert not root.exists() and services.queries.job(offline) == row
 
 
 def test_without_the_storage_a_submission_is_refused_and_keeps_what_was_typed(
-    app: Flask, client: FlaskClient, submit, house: House, offline: str
+    app: Flask, client: FlaskClient, submit, services: Services, offline: str
 ) -> None:
     answer = submit(message="typed for an hour")
-    assert answer.status_code == 503 and not house.store.layout.root.exists()
+    assert answer.status_code == 503 and not services.store.layout.root.exists()
     assert "typed for an hour" in answer.get_data(as_text=True)
-    assert sum(house.queries.counts().values()) == 1
+    assert sum(services.queries.counts().values()) == 1
 
 
 def test_another_storage_in_its_place_is_not_taken_for_it(
-    staff: FlaskClient, submit, house: House, offline: str
+    staff: FlaskClient, submit, services: Services, offline: str
 ) -> None:
-    root = house.store.layout.root
+    root = services.store.layout.root
     root.mkdir()
     for status in Status:
         (root / status).mkdir()
@@ -346,36 +346,40 @@ def test_another_storage_in_its_place_is_not_taken_for_it(
     assert staff.get(f"/dashboard/jobs/{offline}").status_code == 503
 
 
-def test_when_the_storage_is_back_everything_goes_on(staff: FlaskClient, house: House, post, offline: str) -> None:
+def test_when_the_storage_is_back_everything_goes_on(
+    staff: FlaskClient, services: Services, post, offline: str
+) -> None:
     assert staff.get(f"/dashboard/jobs/{offline}").status_code == 503
     health = staff.get("/healthz")
     assert health.status_code == 503 and health.json["components"]["storage"] == "offline"
-    root = house.store.layout.root
+    root = services.store.layout.root
     root.with_name("elsewhere").rename(root)
     assert staff.get(f"/dashboard/jobs/{offline}").status_code == 200
     assert post(offline, "confirm", reason="At the desk.").status_code == 303
     assert staff.get("/healthz").json["components"]["storage"] == "ok"
 
 
-def test_a_student_without_an_e_mail_is_confirmed_for_by_staff(staff: FlaskClient, house: House, make, post) -> None:
+def test_a_student_without_an_e_mail_is_confirmed_for_by_staff(
+    staff: FlaskClient, services: Services, make, post
+) -> None:
     job = make(Status.UPLOADED)
-    with house.store.edit(job.id) as change:
-        change.record(Draft(EventType.DETAILS_EDITED, "staff", {}, {"student": {"email": None}}))
-    act(house.store, job.id, "approve")
-    house.mirror.put(house.store.load(job.id))
+    with services.store.edit(job.id) as change:
+        change.record(EventDraft(EventType.DETAILS_EDITED, "staff", {}, {"student": {"email": None}}))
+    act(services.store, job.id, "approve")
+    services.mirror.put(services.store.load(job.id))
     shelf = staff.get("/dashboard?status=Pending").get_data(as_text=True)
     assert "The student gave no e-mail: ask in person, then confirm for them." in shelf
     assert f'href="/dashboard/jobs/{job.id}#confirm"' in shelf
     page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
     assert "Confirm for the student" in page and "Send the e-mail again" not in page
     assert post(job.id, "confirm", reason="said yes at the counter").status_code == 303
-    after = house.store.load(job.id)
+    after = services.store.load(job.id)
     assert after.job.status is Status.READY_TO_PRINT
     assert after.events[-1].data["reason"] == "said yes at the counter"
 
 
 def test_a_disk_that_fills_up_is_said_to_staff_before_uploads_fail(
-    staff: FlaskClient, app: Flask, house: House, monkeypatch: pytest.MonkeyPatch
+    staff: FlaskClient, app: Flask, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "is nearly full" not in staff.get("/dashboard").get_data(as_text=True)
     monkeypatch.setattr(disk_space, "LOW_BYTES", 10**18)

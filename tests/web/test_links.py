@@ -15,8 +15,8 @@ from werkzeug.test import TestResponse
 
 from printsys.domain.job import Status
 from printsys.jobstore import Stored
-from printsys.services import House
-from printsys.student_texts import TEXTS
+from printsys.services import Services
+from printsys.texts import TEXTS
 from tests.web.conftest import form_token, tree
 from tests.worlds import act, make_job
 
@@ -24,11 +24,11 @@ AGES_AGO = timedelta(days=30)
 
 
 @pytest.fixture
-def link(house: House) -> Callable[[str], str]:
+def link(services: Services) -> Callable[[str], str]:
     """The confirmation link that the newest e-mail of a job has."""
 
     def made(job_id: str) -> str:
-        return f"/confirm/{house.tokens.confirm(job_id, house.store.load(job_id).job.confirmation.nonce)}"
+        return f"/confirm/{services.tokens.confirm(job_id, services.store.load(job_id).job.confirmation.nonce)}"
 
     return made
 
@@ -55,10 +55,10 @@ def types(stored: Stored) -> list[str]:
 
 @pytest.mark.parametrize("status", list(Status))
 def test_the_status_page_says_where_a_job_is_in_the_students_words(
-    client: FlaskClient, house: House, make, status: Status
+    client: FlaskClient, services: Services, make, status: Status
 ) -> None:
     stored = make(status)
-    page = client.get(f"/status/{house.tokens.status(stored.id)}")
+    page = client.get(f"/status/{services.tokens.status(stored.id)}")
     assert page.status_code == 200
     said = text(page)
     assert TEXTS[status].title in said and TEXTS[status].explanation in said and stored.id in said
@@ -66,31 +66,33 @@ def test_the_status_page_says_where_a_job_is_in_the_students_words(
     assert "staff:" not in said and "Sam" not in said
     assert ("$4.27" in said) == (status not in (Status.UPLOADED, Status.REJECTED))
     if status is Status.REJECTED:
-        assert house.lab.reason("too-thin").text in said and "The walls are too thin." in said
+        assert services.lab.reason("too-thin").text in said and "The walls are too thin." in said
     if status is Status.COMPLETED:
-        assert house.lab.place in said and house.lab.hours in said
+        assert services.lab.place in said and services.lab.hours in said
     if status is Status.PENDING:
         assert "link in our e-mail is good until" in said
 
 
 def test_the_status_page_does_not_show_the_staffs_notes_or_the_confirmation_link(
-    client: FlaskClient, house: House, make, past_store
+    client: FlaskClient, services: Services, make, past_store
 ) -> None:
     stored = make(Status.PENDING)
     act(past_store(timedelta(minutes=5)), stored.id, "notes", notes="A difficult customer")
-    page = client.get(f"/status/{house.tokens.status(stored.id)}").get_data(as_text=True)
+    page = client.get(f"/status/{services.tokens.status(stored.id)}").get_data(as_text=True)
     assert "difficult" not in page and "/confirm/" not in page
 
 
-def test_the_status_page_works_from_the_folder_alone(client: FlaskClient, house: House, past_store) -> None:
+def test_the_status_page_works_from_the_folder_alone(client: FlaskClient, services: Services, past_store) -> None:
     stored = make_job(past_store(timedelta(minutes=1)))  # the mirror never heard of it
-    assert client.get(f"/status/{house.tokens.status(stored.id)}").status_code == 200
+    assert client.get(f"/status/{services.tokens.status(stored.id)}").status_code == 200
 
 
-def test_the_status_link_of_a_deleted_job_explains_itself(client: FlaskClient, house: House, make, past_store) -> None:
+def test_the_status_link_of_a_deleted_job_explains_itself(
+    client: FlaskClient, services: Services, make, past_store
+) -> None:
     stored = make()
     act(past_store(timedelta(minutes=1)), stored.id, "delete")
-    page = client.get(f"/status/{house.tokens.status(stored.id)}")
+    page = client.get(f"/status/{services.tokens.status(stored.id)}")
     assert page.status_code == 404 and "There is no such job" in text(page)
 
 
@@ -98,7 +100,7 @@ def test_the_status_link_of_a_deleted_job_explains_itself(client: FlaskClient, h
 
 
 def test_the_confirmation_page_shows_the_details_and_the_cost_and_changes_nothing(
-    client: FlaskClient, house: House, make, link
+    client: FlaskClient, services: Services, make, link
 ) -> None:
     stored = make(Status.PENDING)
     before = tree(stored.folder)
@@ -107,60 +109,62 @@ def test_the_confirmation_page_shows_the_details_and_the_cost_and_changes_nothin
         assert page.status_code == 200
         said = text(page)
         assert "Jane Doe" in said and "$4.27" in said and "42.7 g PLA" in said and "about 3.5 hours" in said
-        assert house.lab.place in said and "Please decide by" in said
+        assert services.lab.place in said and "Please decide by" in said
     assert tree(stored.folder) == before
 
 
 def test_confirming_moves_the_folder_records_the_student_and_leads_to_the_status_page(
-    client: FlaskClient, house: House, make, link, answer
+    client: FlaskClient, services: Services, make, link, answer
 ) -> None:
     stored = make(Status.PENDING)
     response = answer(link(stored.id), decision="confirm")
     assert response.status_code == 303
     assert TEXTS[Status.READY_TO_PRINT].title in text(client.get(response.location))
-    after = house.store.load(stored.id)
-    assert after.folder == house.store.layout.status(Status.READY_TO_PRINT) / stored.folder.name
+    after = services.store.load(stored.id)
+    assert after.folder == services.store.layout.status(Status.READY_TO_PRINT) / stored.folder.name
     assert not stored.folder.exists()
     assert after.events[-1].type == "StudentConfirmed" and after.events[-1].actor == "student"
     assert after.job.confirmation.confirmed_by == "student"
-    assert house.queries.job(stored.id).status is Status.READY_TO_PRINT
+    assert services.queries.job(stored.id).status is Status.READY_TO_PRINT
 
 
 @pytest.mark.parametrize("reason", ["", "Too dear for me."])
-def test_declining_rejects_the_job_with_the_students_reason(house: House, make, link, answer, reason: str) -> None:
+def test_declining_rejects_the_job_with_the_students_reason(
+    services: Services, make, link, answer, reason: str
+) -> None:
     stored = make(Status.PENDING)
     assert answer(link(stored.id), decision="decline", reason=reason).status_code == 303
-    after = house.store.load(stored.id)
+    after = services.store.load(stored.id)
     assert after.folder.parent.name == "Rejected" and "StudentDeclined" in types(after)
     assert after.job.rejection.reasons == ["declined"] and after.job.rejection.comment == reason
     assert after.job.rejection.by == "student"
-    assert house.queries.job(stored.id).status is Status.REJECTED
+    assert services.queries.job(stored.id).status is Status.REJECTED
 
 
 @pytest.mark.parametrize("decision", ["", "maybe", "CONFIRM"])
-def test_an_answer_that_is_none_is_asked_for_again(house: House, make, link, answer, decision: str) -> None:
+def test_an_answer_that_is_none_is_asked_for_again(services: Services, make, link, answer, decision: str) -> None:
     stored = make(Status.PENDING)
     response = answer(link(stored.id), decision=decision)
     assert response.status_code == 422 and "Please choose whether we should print it" in text(response)
-    assert house.store.load(stored.id).job.revision == stored.job.revision
+    assert services.store.load(stored.id).job.revision == stored.job.revision
 
 
 @pytest.mark.parametrize("first", ["confirm", "decline"])
 @pytest.mark.parametrize("second", ["confirm", "decline"])
 def test_a_link_works_once_and_says_so_the_second_time(
-    client: FlaskClient, house: House, make, link, answer, first: str, second: str
+    client: FlaskClient, services: Services, make, link, answer, first: str, second: str
 ) -> None:
     stored = make(Status.PENDING)
     used = link(stored.id)
     assert answer(used, decision=first).status_code == 303
-    after = house.store.load(stored.id)
+    after = services.store.load(stored.id)
     for response in (client.get(used), answer(used, decision=second)):
         assert response.status_code == 410
         assert ("You confirmed this already" if first == "confirm" else "This link is no longer needed") in text(
             response
         )
-        assert f"/status/{house.tokens.status(stored.id)}" in response.get_data(as_text=True)
-    assert house.store.load(stored.id).job.revision == after.job.revision
+        assert f"/status/{services.tokens.status(stored.id)}" in response.get_data(as_text=True)
+    assert services.store.load(stored.id).job.revision == after.job.revision
 
 
 @pytest.mark.parametrize("status", [Status.PRINTING, Status.COMPLETED, Status.PAID_PICKED_UP])
@@ -171,18 +175,18 @@ def test_a_link_of_a_job_that_has_moved_on_says_so(client: FlaskClient, make, li
 
 
 def test_a_link_of_an_approval_that_was_taken_back_is_over(
-    client: FlaskClient, house: House, make, link, answer, past_store
+    client: FlaskClient, services: Services, make, link, answer, past_store
 ) -> None:
     stored = make(Status.PENDING)
     old = link(stored.id)
     act(past_store(timedelta(minutes=1)), stored.id, "revert")
     for response in (client.get(old), answer(old, decision="confirm"), answer(f"{old}/resend")):
         assert response.status_code == 410 and "took the approval back" in text(response)
-    assert house.store.load(stored.id).folder.parent.name == "Uploaded"
+    assert services.store.load(stored.id).folder.parent.name == "Uploaded"
 
 
 def test_a_link_that_a_newer_one_replaced_is_over_and_the_newer_works(
-    client: FlaskClient, house: House, make, link, answer, post
+    client: FlaskClient, services: Services, make, link, answer, post
 ) -> None:
     stored = make(Status.PENDING)
     old = link(stored.id)
@@ -191,7 +195,7 @@ def test_a_link_that_a_newer_one_replaced_is_over_and_the_newer_works(
     assert new != old
     for response in (client.get(old), answer(old, decision="confirm"), answer(f"{old}/resend")):
         assert response.status_code == 410 and "replaced by a newer one" in text(response)
-    assert house.store.load(stored.id).job.status is Status.PENDING
+    assert services.store.load(stored.id).job.status is Status.PENDING
     assert answer(new, decision="confirm").status_code == 303
 
 
@@ -199,7 +203,7 @@ def test_a_link_that_a_newer_one_replaced_is_over_and_the_newer_works(
 
 
 def test_an_expired_link_explains_itself_and_confirms_nothing(
-    client: FlaskClient, house: House, make, link, answer
+    client: FlaskClient, services: Services, make, link, answer
 ) -> None:
     stored = make(Status.PENDING, ago=AGES_AGO)
     before = tree(stored.folder)
@@ -218,13 +222,13 @@ def test_an_expired_link_without_a_decision_is_explained_too(make, link, answer)
 
 
 def test_a_student_can_have_a_new_link_and_only_that_one_works(
-    client: FlaskClient, house: House, make, link, answer
+    client: FlaskClient, services: Services, make, link, answer
 ) -> None:
     stored = make(Status.PENDING, ago=AGES_AGO)
     old = link(stored.id)
     response = answer(f"{old}/resend")
     assert response.status_code == 200 and "A new link is on its way" in text(response)
-    after = house.store.load(stored.id)
+    after = services.store.load(stored.id)
     assert after.events[-1].type == "EmailQueued" and after.events[-1].data["mail"] == "approved"
     assert after.events[-1].actor == "student" and after.job.status is Status.PENDING
     new = link(stored.id)
@@ -234,11 +238,11 @@ def test_a_student_can_have_a_new_link_and_only_that_one_works(
     assert answer(new, decision="confirm").status_code == 303
 
 
-def test_new_links_are_not_sent_more_often_than_every_two_minutes(house: House, make, link, answer) -> None:
+def test_new_links_are_not_sent_more_often_than_every_two_minutes(services: Services, make, link, answer) -> None:
     stored = make(Status.PENDING, ago=timedelta(seconds=90))
     response = answer(f"{link(stored.id)}/resend")
     assert response.status_code == 409 and "give it two minutes" in text(response)
-    assert house.store.load(stored.id).job.revision == stored.job.revision
+    assert services.store.load(stored.id).job.revision == stored.job.revision
 
 
 def test_two_minutes_later_a_new_link_is_sent(make, link, answer) -> None:
@@ -247,18 +251,20 @@ def test_two_minutes_later_a_new_link_is_sent(make, link, answer) -> None:
 
 
 @pytest.mark.parametrize("status", [Status.READY_TO_PRINT, Status.COMPLETED])
-def test_no_new_link_is_sent_for_a_job_that_is_confirmed(house: House, make, link, answer, status: Status) -> None:
+def test_no_new_link_is_sent_for_a_job_that_is_confirmed(
+    services: Services, make, link, answer, status: Status
+) -> None:
     stored = make(status, ago=AGES_AGO)
     assert answer(f"{link(stored.id)}/resend").status_code == 410
-    assert house.store.load(stored.id).job.revision == stored.job.revision
+    assert services.store.load(stored.id).job.revision == stored.job.revision
 
 
 # -- links that this lab did not make ---------------------------------------------------------------------------------
 
 
-def forgeries(house: House, stored: Stored) -> dict[str, str]:
+def forgeries(services: Services, stored: Stored) -> dict[str, str]:
     nonce = stored.job.confirmation.nonce
-    good, status = house.tokens.confirm(stored.id, nonce), house.tokens.status(stored.id)
+    good, status = services.tokens.confirm(stored.id, nonce), services.tokens.status(stored.id)
     payload, _, signature = good.rpartition(".")
     other = URLSafeSerializer("another key altogether", salt="confirm-link").dumps([stored.id, nonce])
     return {
@@ -285,11 +291,11 @@ def forgeries(house: House, stored: Stored) -> dict[str, str]:
     ],
 )  # fmt: skip
 def test_a_forged_confirmation_link_is_no_link_and_changes_nothing(
-    client: FlaskClient, house: House, make, answer, kind: str
+    client: FlaskClient, services: Services, make, answer, kind: str
 ) -> None:
     stored = make(Status.PENDING)
     before = tree(stored.folder)
-    path = f"/confirm/{forgeries(house, stored)[kind]}"
+    path = f"/confirm/{forgeries(services, stored)[kind]}"
     for response in (client.get(path), answer(path, decision="confirm"), answer(f"{path}/resend")):
         assert response.status_code == 404
         assert "This link does not work" in text(response)
@@ -297,19 +303,21 @@ def test_a_forged_confirmation_link_is_no_link_and_changes_nothing(
 
 
 def test_a_confirmation_link_opens_no_status_page_and_a_forged_one_neither(
-    client: FlaskClient, house: House, make
+    client: FlaskClient, services: Services, make
 ) -> None:
     stored = make(Status.PENDING)
-    confirm = house.tokens.confirm(stored.id, stored.job.confirmation.nonce)
-    for token in (confirm, stored.id, house.tokens.status(stored.id)[:-2], "x.y"):
+    confirm = services.tokens.confirm(stored.id, stored.job.confirmation.nonce)
+    for token in (confirm, stored.id, services.tokens.status(stored.id)[:-2], "x.y"):
         assert client.get(f"/status/{token}").status_code == 404
 
 
-def test_a_confirmation_without_its_csrf_token_changes_nothing(client: FlaskClient, house: House, make, link) -> None:
+def test_a_confirmation_without_its_csrf_token_changes_nothing(
+    client: FlaskClient, services: Services, make, link
+) -> None:
     stored = make(Status.PENDING)
     response = client.post(link(stored.id), data={"decision": "confirm"})
     assert response.status_code == 400 and "open for too long" in text(response)
-    assert house.store.load(stored.id).job.status is Status.PENDING
+    assert services.store.load(stored.id).job.status is Status.PENDING
 
 
 def test_the_links_work_in_a_browser_that_never_saw_the_form(app: Flask, make, link) -> None:

@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from printsys.domain.emails import Mail
-from printsys.services import House
+from printsys.services import Services
 
 
 def text(client: FlaskClient, path: str) -> str:
@@ -18,9 +18,9 @@ def text(client: FlaskClient, path: str) -> str:
 
 
 @pytest.mark.parametrize("mail", list(Mail))
-def test_each_e_mail_is_shown_as_it_would_be_sent(staff: FlaskClient, house: House, mail: Mail) -> None:
+def test_each_e_mail_is_shown_as_it_would_be_sent(staff: FlaskClient, services: Services, mail: Mail) -> None:
     page = text(staff, f"/dashboard/mails/{mail}")
-    assert "examp7e0" in page and "Hello Jane Doe," in page and house.lab.hours in page
+    assert "examp7e0" in page and "Hello Jane Doe," in page and services.lab.hours in page
     alone = text(staff, f"/dashboard/mails/{mail}/html")
     assert "Hello Jane Doe," in alone and "examp7e0" in alone
     assert "None" not in page + alone and "{{" not in page + alone
@@ -51,8 +51,10 @@ def test_a_letter_can_do_nothing_in_its_frame(staff: FlaskClient) -> None:
     assert staff.get("/dashboard").headers["X-Frame-Options"] == "DENY"
 
 
-def test_the_labs_own_words_and_their_mistakes_are_shown(staff: FlaskClient, house: House, tmp_path: Path) -> None:
-    own = house.lab.mail_templates = tmp_path / "mail-templates"
+def test_the_labs_own_words_and_their_mistakes_are_shown(
+    staff: FlaskClient, services: Services, tmp_path: Path
+) -> None:
+    own = services.lab.mail_templates = tmp_path / "mail-templates"
     own.mkdir()
     (own / "received.txt").write_text("Hooray, {{ name }}!\n\nWe have it.\n")
     page = text(staff, "/dashboard/mails/received")

@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from opener.url import parse
 from printsys.domain.job import Status
-from printsys.services import House
+from printsys.services import Services
 from printsys.web.staff.opening import address
 from tests.web.conftest import token_in
 
@@ -18,7 +18,7 @@ def test_the_links_are_what_the_opener_understands() -> None:
 
 
 def test_each_opening_is_an_event_with_who_and_makes_no_page_stale(
-    staff: FlaskClient, house: House, make, post
+    staff: FlaskClient, services: Services, make, post
 ) -> None:
     job = make()
     page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
@@ -28,7 +28,7 @@ def test_each_opening_is_an_event_with_who_and_makes_no_page_stale(
     asked = {"csrf_token": token_in(page)}
     answer = staff.post(place, data=asked, headers={"Accept": "application/json"})
     assert answer.get_json() == {"address": address(job.id, name)}
-    event = house.store.load(job.id).events[-1]
+    event = services.store.load(job.id).events[-1]
     assert (event.type, event.actor, event.data) == ("FileOpened", "staff", {"name": name})
     assert post(job.id, "review", revision=job.job.revision).status_code == 303
 
@@ -52,7 +52,7 @@ def test_the_dashboard_opens_the_print_file_or_else_the_working_copy(staff: Flas
 
 
 @pytest.mark.parametrize("name", ["../../secret", "gone.stl", "metadata.json/../x"])
-def test_only_files_of_the_job_are_opened(staff: FlaskClient, house: House, make, name: str) -> None:
+def test_only_files_of_the_job_are_opened(staff: FlaskClient, services: Services, make, name: str) -> None:
     job = make()
     token = token_in(staff.get("/logout").get_data(as_text=True))
     assert staff.post(f"/dashboard/jobs/{job.id}/open/{name}", data={"csrf_token": token}).status_code in (
@@ -60,7 +60,7 @@ def test_only_files_of_the_job_are_opened(staff: FlaskClient, house: House, make
         405,
         308,
     )
-    assert house.store.load(job.id).job.revision == job.job.revision
+    assert services.store.load(job.id).job.revision == job.job.revision
 
 
 def test_nobody_else_may_ask(client: FlaskClient, make) -> None:

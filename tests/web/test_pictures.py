@@ -9,26 +9,26 @@ from flask.testing import FlaskClient
 
 from printsys.domain.events import EventType
 from printsys.jobstore import Stored
-from printsys.services import House
-from printsys.worker.file_inspector import Workshop
+from printsys.services import Services
+from printsys.worker.file_inspector import FileInspector
 from tests.web.conftest import STL
 from tests.worlds import act
 
 HOLES = STL.replace(STL.split(b"facet normal")[1], b"", 1).replace(b"facet normalfacet", b"facet", 1)
 
 
-def attended(house: House, job: Stored) -> Stored:
-    workshop = Workshop(house)
+def attended(services: Services, job: Stored) -> Stored:
+    workshop = FileInspector(services)
     for job_id in list(workshop.owing()):
         workshop.attend(job_id)
-    return house.store.load(job.id)
+    return services.store.load(job.id)
 
 
-def test_a_model_is_inspected_and_pictured_once(staff: FlaskClient, house: House, make) -> None:
+def test_a_model_is_inspected_and_pictured_once(staff: FlaskClient, services: Services, make) -> None:
     job = make(files=[("bracket v2.stl", STL)])
-    after = attended(house, job)
+    after = attended(services, job)
     assert [event.type for event in after.events[-2:]] == [EventType.MODEL_INSPECTED, EventType.THUMBNAIL_MADE]
-    assert list(Workshop(house).owing()) == []
+    assert list(FileInspector(services).owing()) == []
     (picture,) = (after.folder / "previews").iterdir()
     page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
     src = f"/dashboard/jobs/{job.id}/previews/{picture.name}"
@@ -38,36 +38,38 @@ def test_a_model_is_inspected_and_pictured_once(staff: FlaskClient, house: House
     assert answer.data == picture.read_bytes() and answer.mimetype == "image/png"
 
 
-def test_a_click_on_a_page_of_before_the_inspection_is_not_turned_away(staff: FlaskClient, house: House, make) -> None:
+def test_a_click_on_a_page_of_before_the_inspection_is_not_turned_away(
+    staff: FlaskClient, services: Services, make
+) -> None:
     job = make(files=[("a.stl", STL)])
-    after = attended(house, job)
+    after = attended(services, job)
     assert after.job.revision > job.job.revision
-    assert act(house.store, job.id, "notes", expected_revision=job.job.revision, notes="typed").job.notes == "typed"
+    assert act(services.store, job.id, "notes", expected_revision=job.job.revision, notes="typed").job.notes == "typed"
 
 
-def test_what_was_found_is_on_the_card_and_the_jobs_page(staff: FlaskClient, house: House, make) -> None:
+def test_what_was_found_is_on_the_card_and_the_jobs_page(staff: FlaskClient, services: Services, make) -> None:
     job = make(files=[("holes.stl", HOLES)])
-    attended(house, job)
+    attended(services, job)
     for page in ("/dashboard", f"/dashboard/jobs/{job.id}"):
         assert "The surface has holes" in staff.get(page).get_data(as_text=True)
 
 
-def test_pictures_that_somebody_deleted_come_back_without_a_word_in_the_history(house: House, make) -> None:
-    job = attended(house, make(files=[("a.stl", STL)]))
+def test_pictures_that_somebody_deleted_come_back_without_a_word_in_the_history(services: Services, make) -> None:
+    job = attended(services, make(files=[("a.stl", STL)]))
     shutil.rmtree(job.folder / "previews")
-    again = attended(house, job)
+    again = attended(services, job)
     assert again.job.revision == job.job.revision
     assert len(list((job.folder / "previews").iterdir())) == 1
 
 
-def test_a_model_of_which_no_picture_can_be_made_says_why(staff: FlaskClient, house: House, make) -> None:
+def test_a_model_of_which_no_picture_can_be_made_says_why(staff: FlaskClient, services: Services, make) -> None:
     job = make(files=[("a.stl", b"solid nothing\nendsolid nothing\n")])
-    after = attended(house, job)
+    after = attended(services, job)
     record = after.job.files[0]
     assert record.model is not None and "trouble" in record.model
     page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
     assert "No picture: a.stl is an STL file without any surface in it." in page
-    assert list(Workshop(house).owing()) == []
+    assert list(FileInspector(services).owing()) == []
 
 
 @pytest.mark.parametrize("name", ["0123456789abcdef.png", "..%2Fmetadata.json", "x.png"])

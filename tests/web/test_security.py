@@ -16,14 +16,16 @@ from werkzeug.test import TestResponse
 
 from printsys.domain import workflow
 from printsys.domain.job import Status
-from printsys.services import House
+from printsys.services import Services
 from printsys.web import create_app
 from tests.web.conftest import STL, form_token, tree
 
 # -- headers ----------------------------------------------------------------------------------------------------------
 
 
-def kinds_of_answers(client: FlaskClient, staff: FlaskClient, house: House, job_id: str) -> Iterator[TestResponse]:
+def kinds_of_answers(
+    client: FlaskClient, staff: FlaskClient, services: Services, job_id: str
+) -> Iterator[TestResponse]:
     """A page, a redirect, JSON, a download, a style sheet, and each kind of refusal."""
     yield client.get("/submit")
     yield client.get("/")
@@ -32,7 +34,7 @@ def kinds_of_answers(client: FlaskClient, staff: FlaskClient, house: House, job_
     yield client.get("/api/v1/jobs")
     yield client.get("/nothing/here")
     yield client.get("/status/forged")
-    yield client.get(f"/status/{house.tokens.status(job_id)}")
+    yield client.get(f"/status/{services.tokens.status(job_id)}")
     yield client.post("/submit")
     yield client.put("/submit")
     yield client.get("/static/css/site.css")
@@ -47,10 +49,10 @@ def kinds_of_answers(client: FlaskClient, staff: FlaskClient, house: House, job_
 
 
 def test_every_kind_of_answer_carries_the_headers_that_protect(
-    client: FlaskClient, staff: FlaskClient, house: House, make
+    client: FlaskClient, staff: FlaskClient, services: Services, make
 ) -> None:
     codes = set()
-    for answer in kinds_of_answers(client, staff, house, make(Status.READY_TO_PRINT).id):
+    for answer in kinds_of_answers(client, staff, services, make(Status.READY_TO_PRINT).id):
         codes.add(answer.status_code)
         headers, where = answer.headers, answer.request.path
         assert headers["X-Content-Type-Options"] == "nosniff", where
@@ -72,12 +74,12 @@ def assert_strict(policy: str) -> None:
 
 
 def test_an_error_of_our_own_is_a_page_that_tells_no_secrets(
-    staff: FlaskClient, house: House, monkeypatch: pytest.MonkeyPatch
+    staff: FlaskClient, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def burst(*_: object) -> None:
         raise RuntimeError("secret details of the inside")
 
-    monkeypatch.setattr(type(house.queries), "counts", burst)
+    monkeypatch.setattr(type(services.queries), "counts", burst)
     answer = staff.get("/dashboard")
     assert answer.status_code == 500 and "Something went wrong on our side" in answer.get_data(as_text=True)
     assert "secret details" not in answer.get_data(as_text=True)
@@ -85,12 +87,12 @@ def test_an_error_of_our_own_is_a_page_that_tells_no_secrets(
 
 
 def test_nothing_with_a_token_or_a_name_is_kept_by_caches(
-    client: FlaskClient, staff: FlaskClient, submit, house: House, make
+    client: FlaskClient, staff: FlaskClient, submit, services: Services, make
 ) -> None:
     job = make(Status.PENDING)
-    token = house.tokens.confirm(job.id, job.job.confirmation.nonce)
+    token = services.tokens.confirm(job.id, job.job.confirmation.nonce)
     for answer in (
-        client.get(f"/status/{house.tokens.status(job.id)}"),
+        client.get(f"/status/{services.tokens.status(job.id)}"),
         client.get(f"/confirm/{token}"),
         client.get(submit().location),
         client.get("/submit"),
@@ -166,14 +168,14 @@ def test_the_reader_finds_what_it_is_for() -> None:
 
 @pytest.mark.parametrize("status", list(Status))
 def test_no_page_has_anything_inline_and_every_form_has_its_token(
-    client: FlaskClient, staff: FlaskClient, house: House, make, status: Status
+    client: FlaskClient, staff: FlaskClient, services: Services, make, status: Status
 ) -> None:
     job = make(status, message="A message")
     (job.folder / "plate.gcode").write_bytes(b"G28\n")
-    pages = [client.get(f"/status/{house.tokens.status(job.id)}"), staff.get(f"/dashboard?status={status.value}")]
+    pages = [client.get(f"/status/{services.tokens.status(job.id)}"), staff.get(f"/dashboard?status={status.value}")]
     pages += [staff.get(f"/dashboard/jobs/{job.id}")]
     if job.job.confirmation:
-        pages.append(client.get(f"/confirm/{house.tokens.confirm(job.id, job.job.confirmation.nonce)}"))
+        pages.append(client.get(f"/confirm/{services.tokens.confirm(job.id, job.job.confirmation.nonce)}"))
     data = {"csrf_token": form_token(staff, "/logout")}
     for step in workflow.steps_from(status):
         url = f"/dashboard/jobs/{job.id}/{step.action}"
@@ -191,10 +193,10 @@ def test_no_page_has_anything_inline_and_every_form_has_its_token(
 
 
 def test_the_other_pages_have_nothing_inline_either(
-    client: FlaskClient, staff: FlaskClient, submit, house: House, past_store, make
+    client: FlaskClient, staff: FlaskClient, submit, services: Services, past_store, make
 ) -> None:
     old = make(Status.PENDING, ago=timedelta(days=30))
-    expired = f"/confirm/{house.tokens.confirm(old.id, old.job.confirmation.nonce)}"
+    expired = f"/confirm/{services.tokens.confirm(old.id, old.job.confirmation.nonce)}"
     data = {"csrf_token": form_token(client)}
     pages = [
         client.get("/submit"), submit(student_name=""), client.get(submit().location), client.get("/submit/success"),
@@ -256,10 +258,10 @@ OUTSIDE = [
 
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_no_download_leads_outside_the_jobs_folder(
-    staff: FlaskClient, house: House, make, tmp_path: Path, name: str
+    staff: FlaskClient, services: Services, make, tmp_path: Path, name: str
 ) -> None:
     job = make()
-    for place in (job.folder.parent, house.store.layout.root, tmp_path):
+    for place in (job.folder.parent, services.store.layout.root, tmp_path):
         (place / "secret.txt").write_text("secret", "utf-8")
     (job.folder / "link.txt").symlink_to(tmp_path / "secret.txt")
     (job.folder / "linked").symlink_to(tmp_path, target_is_directory=True)
@@ -270,11 +272,13 @@ def test_no_download_leads_outside_the_jobs_folder(
 
 
 @pytest.mark.parametrize("job_id", ["..", ".", "%2e%2e", "..%2f..", ".printsys", "Uploaded", "*", "[a-z]*", "a" * 300])
-def test_what_is_no_jobs_id_finds_no_job(client: FlaskClient, staff: FlaskClient, house: House, make, job_id) -> None:
+def test_what_is_no_jobs_id_finds_no_job(
+    client: FlaskClient, staff: FlaskClient, services: Services, make, job_id
+) -> None:
     make()
     for path in ("/dashboard/jobs/{}", "/dashboard/jobs/{}/files/metadata.json", "/api/v1/jobs/{}"):
         assert staff.get(path.format(job_id)).status_code in (404, 308), path
-    locks = house.store.layout.root / ".printsys" / "locks"
+    locks = services.store.layout.root / ".printsys" / "locks"
     assert {path.suffix for path in locks.iterdir()} <= {".lock"} and locks.parent.parent.is_dir()
 
 
@@ -296,9 +300,9 @@ def test_the_session_cookie_is_for_this_site_alone_and_not_for_scripts(client: F
     assert "HttpOnly" in cookie and "SameSite=Lax" in cookie and "Secure" not in cookie and "Domain=" not in cookie
 
 
-def test_behind_https_the_cookie_is_secure_and_browsers_stay_with_https(house: House) -> None:
-    object.__setattr__(house.settings, "base_url", "https://print.example.edu")
-    answer = create_app(house).test_client().get("/submit", base_url="https://print.example.edu")
+def test_behind_https_the_cookie_is_secure_and_browsers_stay_with_https(services: Services) -> None:
+    object.__setattr__(services.settings, "base_url", "https://print.example.edu")
+    answer = create_app(services).test_client().get("/submit", base_url="https://print.example.edu")
     assert "Secure" in cookie_of(answer) and "HttpOnly" in cookie_of(answer)
     assert "max-age" in answer.headers["Strict-Transport-Security"]
 
@@ -308,11 +312,11 @@ def test_a_lab_without_https_does_not_ask_browsers_for_it(client: FlaskClient) -
 
 
 def test_every_form_that_changes_something_needs_its_token(
-    app: Flask, client: FlaskClient, staff: FlaskClient, house: House, make, traces: Callable[[], object]
+    app: Flask, client: FlaskClient, staff: FlaskClient, services: Services, make, traces: Callable[[], object]
 ) -> None:
     """Every POST there is, also those that are added later."""
     job = make(Status.PENDING)
-    token = house.tokens.confirm(job.id, job.job.confirmation.nonce)
+    token = services.tokens.confirm(job.id, job.job.confirmation.nonce)
     before, seen = traces(), 0
     for rule in app.url_map.iter_rules():
         if "POST" not in rule.methods or rule.endpoint.startswith("api."):

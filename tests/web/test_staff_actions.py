@@ -17,7 +17,7 @@ from printsys.domain import workflow
 from printsys.domain.folder_moves import drag
 from printsys.domain.job import Status
 from printsys.jobstore import Stored
-from printsys.services import House
+from printsys.services import Services
 from tests.web.conftest import form_token, hidden_value, token_in, tree
 from tests.worlds import act
 
@@ -97,7 +97,7 @@ def test_the_rows_below_are_the_whole_table() -> None:
 
 @pytest.mark.parametrize(("action", "from_", "to", "events"), ROWS, ids=lambda value: str(value))
 def test_an_action_goes_from_its_page_to_the_folder_the_log_the_row_and_the_jobs_page(
-    staff: FlaskClient, house: House, make, action: str, from_: Status, to: Status, events: list[str]
+    staff: FlaskClient, services: Services, make, action: str, from_: Status, to: Status, events: list[str]
 ) -> None:
     before = make(from_)
     url = f"/dashboard/jobs/{before.id}/{action}"
@@ -108,26 +108,28 @@ def test_an_action_goes_from_its_page_to_the_folder_the_log_the_row_and_the_jobs
     sent = said_for(action, before) | {"csrf_token": token_in(page), "revision": hidden_value(page, "revision")}
     answer = staff.post(url, data=sent)
     assert answer.status_code == 303 and answer.location == f"/dashboard/jobs/{before.id}"
-    after = house.store.load(before.id)
-    assert after.folder == house.store.layout.status(to) / before.folder.name and not before.folder.exists()
+    after = services.store.load(before.id)
+    assert after.folder == services.store.layout.status(to) / before.folder.name and not before.folder.exists()
     assert after.job.status is to and not after.move_pending and not after.problem
     kept = [kind for kind in new_events(before, after) if kind != "EmailDropped"]
     assert kept == [kind for kind in events if kind != "EmailDropped"]
     assert {e.actor for e in after.events[len(before.events) :]} <= {"staff", "system"}
-    row = house.queries.job(before.id)
+    row = services.queries.job(before.id)
     assert row.status is to and row.revision == after.job.revision
     assert row.folder == f"{to}/{before.folder.name}"
     assert "alert-success" in staff.get(answer.location).get_data(as_text=True)
 
 
 @pytest.mark.parametrize("action", STAYING)
-def test_an_action_that_changes_no_status_is_recorded_where_the_job_lies(house: House, make, post, action: str) -> None:
+def test_an_action_that_changes_no_status_is_recorded_where_the_job_lies(
+    services: Services, make, post, action: str
+) -> None:
     before = make(P)
     answer = post(before.id, action, **said_for(action, before))
     assert answer.status_code == 303
-    after = house.store.load(before.id)
+    after = services.store.load(before.id)
     assert after.folder == before.folder and new_events(before, after)[-1] == STAYING[action]
-    assert house.queries.job(before.id).revision == after.job.revision
+    assert services.queries.job(before.id).revision == after.job.revision
 
 
 # -- approve ----------------------------------------------------------------------------------------------------------
@@ -146,7 +148,7 @@ def test_an_action_that_changes_no_status_is_recorded_where_the_job_lies(house: 
     ],
 )
 def test_the_price_shown_while_typing_is_the_price_that_the_approval_records(
-    staff: FlaskClient, house: House, make, post, method: str, weight: str, cost: str, rule: str
+    staff: FlaskClient, services: Services, make, post, method: str, weight: str, cost: str, rule: str
 ) -> None:
     is_resin = method == "Resin"
     before = make(method=method, color="Gray", printer="formlabs-form3" if is_resin else "prusa-mk4s")
@@ -154,7 +156,7 @@ def test_the_price_shown_while_typing_is_the_price_that_the_approval_records(
     assert shown.json["text"] == rule and rule.startswith(f"${cost}")
     said = said_for("approve", before) | {"weight_g": weight, "material": "Tough resin" if is_resin else "PLA"}
     assert post(before.id, "approve", **said).status_code == 303
-    job = house.store.load(before.id).job
+    job = services.store.load(before.id).job
     assert job.estimate.cost == Decimal(cost) and job.confirmation.nonce
     assert f"Approved at ${cost}" in text(staff.get(f"/dashboard/jobs/{before.id}"))
 
@@ -166,90 +168,94 @@ def test_no_price_is_shown_for_what_is_no_weight(staff: FlaskClient, make, query
 
 
 @pytest.mark.parametrize(("said", "hours"), [("3.1", "3.5"), ("3.5", "3.5"), ("3.6", "4"), ("0.1", "0.5"), ("2", "2")])
-def test_the_hours_are_rounded_up_to_the_half(house: House, make, post, said: str, hours: str) -> None:
+def test_the_hours_are_rounded_up_to_the_half(services: Services, make, post, said: str, hours: str) -> None:
     before = make()
     post(before.id, "approve", **said_for("approve", before) | {"time_h": said})
-    assert house.store.load(before.id).job.estimate.time_h == Decimal(hours)
+    assert services.store.load(before.id).job.estimate.time_h == Decimal(hours)
 
 
-def test_a_slicers_file_that_the_record_does_not_know_yet_is_added_by_the_approval(house: House, make, post) -> None:
+def test_a_slicers_file_that_the_record_does_not_know_yet_is_added_by_the_approval(
+    services: Services, make, post
+) -> None:
     before = make()
     (before.folder / "plate 1.gcode").write_bytes(b"G28\nG1 X1\n")
     answer = post(before.id, "approve", **said_for("approve", before) | {"print_file": ["plate 1.gcode"]})
     assert answer.status_code == 303
-    after = house.store.load(before.id)
+    after = services.store.load(before.id)
     assert new_events(before, after) == ["FileAdded", "StaffApproved", "EmailQueued"]
     assert after.job.print_files == ["plate 1.gcode"] and after.job.file("plate 1.gcode").size == 10
     assert (after.folder / "plate 1.gcode").is_file() and after.folder.parent.name == "Pending"
 
 
-def test_several_plates_may_be_approved_together(house: House, make, post) -> None:
+def test_several_plates_may_be_approved_together(services: Services, make, post) -> None:
     before = make()
     names = ["plate 1.gcode", "plate 2.gcode"]
     for name in names:
         (before.folder / name).write_bytes(name.encode())
     assert post(before.id, "approve", **said_for("approve", before) | {"print_file": names}).status_code == 303
-    assert house.store.load(before.id).job.print_files == names
+    assert services.store.load(before.id).job.print_files == names
 
 
-def test_the_approval_owes_the_student_the_mail_with_the_link(staff: FlaskClient, house: House, make, post) -> None:
+def test_the_approval_owes_the_student_the_mail_with_the_link(
+    staff: FlaskClient, services: Services, make, post
+) -> None:
     before = make()
     post(before.id, "approve", **said_for("approve", before))
-    queued = house.store.load(before.id).events[-1]
+    queued = services.store.load(before.id).events[-1]
     assert queued.type == "EmailQueued" and queued.data == {"mail": "approved", "to": "jane@example.edu"}
 
 
 # -- the other actions' facts -----------------------------------------------------------------------------------------
 
 
-def test_a_rejection_keeps_the_ticked_reasons_and_the_words(staff: FlaskClient, house: House, make, post) -> None:
+def test_a_rejection_keeps_the_ticked_reasons_and_the_words(staff: FlaskClient, services: Services, make, post) -> None:
     before = make()
     page = staff.get(f"/dashboard/jobs/{before.id}/reject").get_data(as_text=True)
-    assert all(f'value="{reason.id}"' in page for reason in house.lab.rejection_reasons if reason.id != "declined")
+    assert all(f'value="{reason.id}"' in page for reason in services.lab.rejection_reasons if reason.id != "declined")
     assert "Reject and e-mail Jane" in page
     post(before.id, "reject", **SAID["reject"])
-    rejection = house.store.load(before.id).job.rejection
+    rejection = services.store.load(before.id).job.rejection
     assert (rejection.reasons, rejection.comment, rejection.by) == (["too-thin", "messy"], "Please mend it.", "staff")
     page = text(staff.get(f"/dashboard/jobs/{before.id}"))
-    assert house.lab.reason("too-thin").text in page and "Please mend it." in page
+    assert services.lab.reason("too-thin").text in page and "Please mend it." in page
 
 
-def test_a_failed_print_goes_back_in_line_with_why_and_what_it_cost(house: House, make, post) -> None:
+def test_a_failed_print_goes_back_in_line_with_why_and_what_it_cost(services: Services, make, post) -> None:
     before = make(X)
     post(before.id, "fail", **SAID["fail"])
-    failed = next(event for event in reversed(house.store.load(before.id).events) if event.type == "PrintFailed")
+    failed = next(event for event in reversed(services.store.load(before.id).events) if event.type == "PrintFailed")
     told = {name: failed.data[name] for name in ("reason", "fault", "wasted_g")}
     assert told == {"reason": "It came off the bed.", "fault": "machine", "wasted_g": "12"}
 
 
-def test_a_pick_up_records_the_payment(staff: FlaskClient, house: House, make, post) -> None:
+def test_a_pick_up_records_the_payment(staff: FlaskClient, services: Services, make, post) -> None:
     before = make(C)
     page = staff.get(f"/dashboard/jobs/{before.id}/pickup").get_data(as_text=True)
     assert re.search(r'name="amount"[^>]*value="4\.27"', page) and re.search(r'value="Jane Doe"', page)
     post(before.id, "pickup", **SAID["pickup"] | {"transaction": "T-99", "picked_up_by": "Joe Doe", "amount": "$5"})
-    paid = house.store.load(before.id).job.payment
+    paid = services.store.load(before.id).job.payment
     assert (paid.amount, paid.method, paid.transaction) == (Decimal("5.00"), "Card", "T-99")
     assert (paid.picked_up_by, paid.weight_g, paid.by) == ("Joe Doe", Decimal("42.7"), "staff")
-    assert house.queries.job(before.id).paid == Decimal("5.00")
+    assert services.queries.job(before.id).paid == Decimal("5.00")
 
 
-def test_undoing_a_pick_up_takes_the_payment_back(house: House, make, post) -> None:
+def test_undoing_a_pick_up_takes_the_payment_back(services: Services, make, post) -> None:
     before = make(D)
     assert before.job.payment is not None
     post(before.id, "revert", **SAID["revert"])
-    assert house.store.load(before.id).job.payment is None and house.queries.job(before.id).paid is None
+    assert services.store.load(before.id).job.payment is None and services.queries.job(before.id).paid is None
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_an_override_leads_from_any_status_to_any_other_with_its_reason(house: House, make, post, status) -> None:
+def test_an_override_leads_from_any_status_to_any_other_with_its_reason(services: Services, make, post, status) -> None:
     before = make(status)
     target = J if status is not J else R
     answer = post(before.id, "override", status=target.value, reason="The manager said so.")
     assert answer.status_code == 303
-    after = house.store.load(before.id)
+    after = services.store.load(before.id)
     told = after.events[-1]
     assert (told.type, told.data["reason"]) == ("StatusOverridden", "The manager said so.")
-    assert after.folder.parent.name == target and house.queries.job(before.id).status is target
+    assert after.folder.parent.name == target and services.queries.job(before.id).status is target
 
 
 @pytest.mark.parametrize("status", ["Pending", "Nonsense", ""])
@@ -260,27 +266,33 @@ def test_an_override_to_nowhere_or_to_where_it_is_changes_nothing(make, post, st
     assert tree(before.folder) == state
 
 
-def test_a_job_is_reviewed_and_not_reviewed(staff: FlaskClient, house: House, make, post) -> None:
+def test_a_job_is_reviewed_and_not_reviewed(staff: FlaskClient, services: Services, make, post) -> None:
     before = make()
     assert "NEW" in text(staff.get(f"/dashboard/jobs/{before.id}"))
     assert post(before.id, "review").status_code == 303
-    assert house.store.load(before.id).job.reviewed_at and "NEW" not in text(staff.get(f"/dashboard/jobs/{before.id}"))
-    assert not house.queries.job(before.id).unreviewed
+    assert services.store.load(before.id).job.reviewed_at and "NEW" not in text(
+        staff.get(f"/dashboard/jobs/{before.id}")
+    )
+    assert not services.queries.job(before.id).unreviewed
     assert post(before.id, "unreview").status_code == 303
-    assert house.store.load(before.id).job.reviewed_at is None and house.queries.job(before.id).unreviewed
+    assert services.store.load(before.id).job.reviewed_at is None and services.queries.job(before.id).unreviewed
 
 
-def test_notes_are_saved_and_saving_the_same_again_is_no_event(staff: FlaskClient, house: House, make, post) -> None:
+def test_notes_are_saved_and_saving_the_same_again_is_no_event(
+    staff: FlaskClient, services: Services, make, post
+) -> None:
     before = make()
     assert post(before.id, "notes", notes="Line one\r\nLine two").status_code == 303
-    after = house.store.load(before.id)
+    after = services.store.load(before.id)
     assert after.job.notes == "Line one\nLine two"
     assert "Line one\nLine two</textarea>" in staff.get(f"/dashboard/jobs/{before.id}").get_data(as_text=True)
     assert post(before.id, "notes", notes="Line one\nLine two").status_code == 303
-    assert house.store.load(before.id).job.revision == after.job.revision
+    assert services.store.load(before.id).job.revision == after.job.revision
 
 
-def test_details_are_corrected_and_only_what_changed_is_recorded(staff: FlaskClient, house: House, make, post) -> None:
+def test_details_are_corrected_and_only_what_changed_is_recorded(
+    staff: FlaskClient, services: Services, make, post
+) -> None:
     before = make()
     page = staff.get(f"/dashboard/jobs/{before.id}/details").get_data(as_text=True)
     assert 'value="Jane Doe"' in page and 'value="jane@example.edu"' in page
@@ -290,13 +302,13 @@ def test_details_are_corrected_and_only_what_changed_is_recorded(staff: FlaskCli
         "message": "",
     }  # fmt: skip
     assert post(before.id, "details", **said).status_code == 303
-    after = house.store.load(before.id)
+    after = services.store.load(before.id)
     assert new_events(before, after) == ["DetailsEdited"]
     assert after.events[-1].data["changed"] == ["color", "discipline", "name"]
     assert after.job.student.name == "Janet Doe" and after.job.request.color == "Blue"
     assert after.folder.name == before.folder.name, "a folder that somebody has open keeps its name"
     assert post(before.id, "details", **said).status_code == 303
-    assert house.store.load(before.id).job.revision == after.job.revision
+    assert services.store.load(before.id).job.revision == after.job.revision
 
 
 def test_a_wrong_address_is_not_taken_into_the_details(make, post) -> None:
@@ -307,11 +319,11 @@ def test_a_wrong_address_is_not_taken_into_the_details(make, post) -> None:
     assert tree(before.folder) == state
 
 
-def test_another_print_file_is_chosen(house: House, make, post) -> None:
+def test_another_print_file_is_chosen(services: Services, make, post) -> None:
     before = make(P)
     (before.folder / "better.gcode").write_bytes(b"G28\n")
     assert post(before.id, "choose-file", print_file=["better.gcode"]).status_code == 303
-    after = house.store.load(before.id)
+    after = services.store.load(before.id)
     assert new_events(before, after) == ["FileAdded", "PrintFileChosen"]
     assert after.job.print_files == ["better.gcode"]
     assert after.job.estimate.cost == before.job.estimate.cost, "the agreed price stays"
@@ -320,25 +332,25 @@ def test_another_print_file_is_chosen(house: House, make, post) -> None:
 @pytest.mark.parametrize(
     ("status", "mail"), [(U, "received"), (P, "approved"), (J, "rejected"), (C, "completed")], ids=str
 )
-def test_the_mail_that_the_student_waits_for_is_sent_again(house: House, make, post, status, mail: str) -> None:
+def test_the_mail_that_the_student_waits_for_is_sent_again(services: Services, make, post, status, mail: str) -> None:
     before = make(status)
     assert post(before.id, "resend-email").status_code == 303
-    after = house.store.load(before.id)
+    after = services.store.load(before.id)
     assert after.events[-1].type == "EmailQueued" and after.events[-1].data["mail"] == mail
     if status is P:
         assert after.job.confirmation.nonce != before.job.confirmation.nonce
 
 
 def test_facts_that_a_move_by_hand_skipped_are_asked_for_and_filled_in(
-    staff: FlaskClient, house: House, make, post
+    staff: FlaskClient, services: Services, make, post
 ) -> None:
     before = make()
-    moved = house.actions.record(before.id, lambda stored: drag(stored.job, P, house.actions.terms()))
+    moved = services.actions.record(before.id, lambda stored: drag(stored.job, P, services.actions.terms()))
     assert moved.job.status is P and moved.job.estimate is None
     page = staff.get(f"/dashboard/jobs/{before.id}")
     assert f'action="/dashboard/jobs/{before.id}/supply"' in page.get_data(as_text=True)
     assert post(before.id, "supply", **said_for("approve", before)).status_code == 303
-    after = house.store.load(before.id)
+    after = services.store.load(before.id)
     assert after.job.estimate.cost == Decimal("4.27") and after.job.confirmation.nonce
     assert new_events(moved, after) == ["FactsSupplied", "EmailQueued"]
     page = staff.get(f"/dashboard/jobs/{before.id}").get_data(as_text=True)
@@ -349,27 +361,27 @@ def test_facts_that_a_move_by_hand_skipped_are_asked_for_and_filled_in(
 
 
 @pytest.mark.parametrize("typed", ["", "yes", "aaaaaaaa", "k7m29xq"])
-def test_a_job_is_not_deleted_without_its_id_being_typed(house: House, make, post, typed: str) -> None:
+def test_a_job_is_not_deleted_without_its_id_being_typed(services: Services, make, post, typed: str) -> None:
     before = make()
     state = tree(before.folder)
     answer = post(before.id, "delete", confirm_id=typed)
     assert answer.status_code == 422
     assert (f"Please type {before.id}" if typed else "Please fill this in") in text(answer)
-    assert tree(before.folder) == state and house.queries.job(before.id) is not None
+    assert tree(before.folder) == state and services.queries.job(before.id) is not None
 
 
 @pytest.mark.parametrize("status", list(Status))
 def test_a_deleted_job_lies_in_the_trash_whole_and_nowhere_else(
-    staff: FlaskClient, house: House, make, post, status: Status
+    staff: FlaskClient, services: Services, make, post, status: Status
 ) -> None:
     before = make(status)
     answer = post(before.id, "delete", confirm_id=f" {before.id.upper()} ")
     assert answer.status_code == 303 and answer.location == "/dashboard"
     assert "stays in the trash for 30 days" in text(staff.get("/dashboard"))
-    trashed = house.store.layout.trash / before.folder.name
+    trashed = services.store.layout.trash / before.folder.name
     assert trashed.is_dir() and (trashed / "original" / "bracket v2.stl").is_file() and not before.folder.exists()
     assert staff.get(f"/dashboard/jobs/{before.id}").status_code == 404
-    assert house.queries.job(before.id) is None and sum(house.queries.counts().values()) == 0
+    assert services.queries.job(before.id) is None and sum(services.queries.counts().values()) == 0
 
 
 # -- what is not possible ---------------------------------------------------------------------------------------------
@@ -384,7 +396,7 @@ ILLEGAL = [
 
 @pytest.mark.parametrize("status", list(Status))
 def test_what_the_table_does_not_allow_is_refused_and_changes_nothing(
-    staff: FlaskClient, house: House, make, post, status: Status
+    staff: FlaskClient, services: Services, make, post, status: Status
 ) -> None:
     before = make(status)
     state = tree(before.folder)
@@ -393,7 +405,7 @@ def test_what_the_table_does_not_allow_is_refused_and_changes_nothing(
         assert answer.status_code == 409, action
         assert "That is not possible now" in text(answer), action
         assert staff.get(f"/dashboard/jobs/{before.id}/{action}").status_code == 409, action
-    assert tree(before.folder) == state and house.queries.job(before.id).revision == before.job.revision
+    assert tree(before.folder) == state and services.queries.job(before.id).revision == before.job.revision
 
 
 def test_an_action_that_there_is_not_is_refused(staff: FlaskClient, make, post) -> None:
@@ -501,7 +513,7 @@ def test_an_action_on_no_job_says_so(staff: FlaskClient) -> None:
 
 
 def test_the_second_of_two_tabs_is_told_what_happened_and_keeps_what_was_typed(
-    staff: FlaskClient, house: House, make, post
+    staff: FlaskClient, services: Services, make, post
 ) -> None:
     before = make()
     old = before.job.revision
@@ -514,35 +526,35 @@ def test_the_second_of_two_tabs_is_told_what_happened_and_keeps_what_was_typed(
     assert "Somebody else changed this job" in page and "Notes changed" in page
     assert 'value="61.8"' in page and 'value="2.6"' in page and tree(before.folder) == state
     new = hidden_value(page, "revision")
-    assert new == str(house.store.load(before.id).job.revision) != str(old)
+    assert new == str(services.store.load(before.id).job.revision) != str(old)
     again = staff.post(
         f"/dashboard/jobs/{before.id}/approve", data=said | {"csrf_token": token_in(page), "revision": new}
     )
     assert again.status_code == 303
-    job = house.store.load(before.id).job
+    job = services.store.load(before.id).job
     assert job.estimate.cost == Decimal("6.18") and job.notes == "Sam was here"
 
 
-def test_a_tab_whose_action_is_over_is_told_that_it_is(house: House, make, post) -> None:
+def test_a_tab_whose_action_is_over_is_told_that_it_is(services: Services, make, post) -> None:
     before = make()
     old = before.job.revision
     assert post(before.id, "reject", revision=old, **SAID["reject"]).status_code == 303
-    after = house.store.load(before.id)
+    after = services.store.load(before.id)
     answer = post(before.id, "approve", revision=old, **said_for("approve", before))
     assert answer.status_code == 409 and re.search(r"Rejected: .*Please mend it\.", text(answer))
-    assert house.store.load(before.id).job.revision == after.job.revision
+    assert services.store.load(before.id).job.revision == after.job.revision
 
 
-def test_the_same_click_twice_happens_once(house: House, make, post) -> None:
+def test_the_same_click_twice_happens_once(services: Services, make, post) -> None:
     before = make(R)
     assert post(before.id, "start", revision=before.job.revision).status_code == 303
     assert post(before.id, "start", revision=before.job.revision).status_code == 409
-    assert [e.type for e in house.store.load(before.id).events].count("PrintingStarted") == 1
+    assert [e.type for e in services.store.load(before.id).events].count("PrintingStarted") == 1
 
 
-def test_a_change_by_the_student_meanwhile_is_named(house: House, make, post) -> None:
+def test_a_change_by_the_student_meanwhile_is_named(services: Services, make, post) -> None:
     before = make(P)
-    house.actions.student_decides(before.id, before.job.confirmation.nonce, confirm=True)
+    services.actions.student_decides(before.id, before.job.confirmation.nonce, confirm=True)
     answer = post(before.id, "confirm", revision=before.job.revision, **SAID["confirm"])
     assert answer.status_code == 409 and "The student confirmed" in text(answer)
 
@@ -575,22 +587,22 @@ def test_the_jobs_page_has_the_facts_the_history_and_only_the_actions_that_are_p
 
 
 def test_a_click_after_somebody_moved_the_folder_is_not_done_and_names_the_move(
-    staff: FlaskClient, house: House, make, post
+    staff: FlaskClient, services: Services, make, post
 ) -> None:
     before = make(P)
-    moved_to = house.store.layout.status(X) / before.folder.name
+    moved_to = services.store.layout.status(X) / before.folder.name
     before.folder.rename(moved_to)
     page = staff.get(f"/dashboard/jobs/{before.id}")
     assert page.status_code == 200 and "Printing" in text(page)
     answer = post(before.id, "confirm", revision=before.job.revision, **SAID["confirm"])
     assert answer.status_code == 409 and "The folder was moved to Printing" in text(answer)
-    after = house.store.load(before.id)
+    after = services.store.load(before.id)
     assert (after.job.status, after.folder) == (X, moved_to)
     assert "StaffConfirmed" not in new_events(before, after)
     assert next(e for e in after.events if e.type == "FolderMoved").actor == "filesystem"
 
 
-def test_a_damaged_record_can_be_seen_but_not_changed(staff: FlaskClient, house: House, make, post) -> None:
+def test_a_damaged_record_can_be_seen_but_not_changed(staff: FlaskClient, services: Services, make, post) -> None:
     before = make()
     (before.folder / "metadata.json").write_text("{ half a docu", "utf-8")
     state = tree(before.folder)
@@ -600,10 +612,10 @@ def test_a_damaged_record_can_be_seen_but_not_changed(staff: FlaskClient, house:
     assert tree(before.folder) == state
 
 
-def test_a_job_made_long_ago_is_worked_upon_as_any_other(house: House, make, post) -> None:
+def test_a_job_made_long_ago_is_worked_upon_as_any_other(services: Services, make, post) -> None:
     before = make(P, ago=timedelta(days=400))
     assert post(before.id, "confirm", **SAID["confirm"]).status_code == 303
-    assert act(house.store, before.id, "start").job.status is X
+    assert act(services.store, before.id, "start").job.status is X
 
 
 def test_from_the_dashboard_one_comes_back_to_the_dashboard(make, post: Callable[..., TestResponse]) -> None:

@@ -13,10 +13,10 @@ from flask.testing import FlaskClient
 
 from indexer.queries import Queries
 from indexer.schema import create_engine
-from printsys.domain.events import Draft, Event, EventType
+from printsys.domain.events import Event, EventDraft, EventType
 from printsys.domain.folder_moves import drag
 from printsys.domain.job import Status
-from printsys.services import NO_DATABASE, House
+from printsys.services import NO_DATABASE, Services
 from printsys.web import create_app
 from printsys.web.staff.history import SENTENCES, sentence
 from tests.web.conftest import STAFF_PASSWORD, form_token
@@ -84,12 +84,12 @@ def test_a_name_that_would_end_the_header_does_not(staff: FlaskClient, make) -> 
         "..\\..\\.printsys\\storage-id", "link.stl",
     ],
 )  # fmt: skip
-def test_nothing_outside_the_folder_can_be_downloaded(staff: FlaskClient, house: House, make, name: str) -> None:
+def test_nothing_outside_the_folder_can_be_downloaded(staff: FlaskClient, services: Services, make, name: str) -> None:
     job = make()
-    (job.folder / "link.stl").symlink_to(house.store.layout.storage_id)
+    (job.folder / "link.stl").symlink_to(services.store.layout.storage_id)
     answer = staff.get(f"/dashboard/jobs/{job.id}/files/{name}")
     assert answer.status_code in (301, 308, 404)
-    assert house.store.expected_id.encode() not in answer.data
+    assert services.store.expected_id.encode() not in answer.data
 
 
 def test_files_are_for_staff_alone(client: FlaskClient, make) -> None:
@@ -117,26 +117,26 @@ def test_what_the_form_does_not_offer_is_refused(make, post, status: Status, act
     assert re.search(rf'id="{field}-error">[^<]*is not among', answer.get_data(as_text=True))
 
 
-def test_what_the_lab_has_dropped_since_may_stay(staff: FlaskClient, house: House, make, post) -> None:
+def test_what_the_lab_has_dropped_since_may_stay(staff: FlaskClient, services: Services, make, post) -> None:
     job = make(color="Ultraviolet")
     assert "Ultraviolet" in staff.get(f"/dashboard/jobs/{job.id}/details").get_data(as_text=True)
     assert post(job.id, "details", color="Ultraviolet", class_number="ART 2").status_code == 303
-    now = house.store.load(job.id).job
+    now = services.store.load(job.id).job
     assert (now.request.color, now.student.class_number) == ("Ultraviolet", "ART 2")
 
 
 # -- what a job lacks or waits for ------------------------------------------------------------------------------------
 
 
-def test_what_a_drag_skipped_is_asked_for_and_nothing_else(staff: FlaskClient, house: House, make, post) -> None:
+def test_what_a_drag_skipped_is_asked_for_and_nothing_else(staff: FlaskClient, services: Services, make, post) -> None:
     job = make(Status.COMPLETED)
-    with house.store.edit(job.id) as change:
-        change.record(*drag(change.job, Status.PAID_PICKED_UP, terms(house.store)))
+    with services.store.edit(job.id) as change:
+        change.record(*drag(change.job, Status.PAID_PICKED_UP, terms(services.store)))
     page = staff.get(f"/dashboard/jobs/{job.id}/supply").get_data(as_text=True)
     assert 'name="amount"' in page and 'name="weight_g"' not in page and 'name="reasons"' not in page
     answer = post(job.id, "supply", amount="4.27", payment_method="Cash", picked_up_by="Joe")
     assert answer.status_code == 303
-    paid = house.store.load(job.id).job.payment
+    paid = services.store.load(job.id).job.payment
     assert (str(paid.amount), paid.method, paid.picked_up_by) == ("4.27", "Cash", "Joe")
     assert 'href="/dashboard/jobs/' + job.id + '/supply"' not in staff.get(answer.location).get_data(as_text=True)
 
@@ -163,13 +163,13 @@ def test_one_button_is_filled_the_next_thing_to_do(staff: FlaskClient, make) -> 
         assert re.findall(r'class="btn btn-primary"[^>]*>([^<]+)<', outside) == labels
 
 
-def test_a_job_without_an_address_can_still_be_corrected(staff: FlaskClient, house: House, make, post) -> None:
+def test_a_job_without_an_address_can_still_be_corrected(staff: FlaskClient, services: Services, make, post) -> None:
     job = make()
-    with house.store.edit(job.id) as change:
+    with services.store.edit(job.id) as change:
         patch = {"student": {"email": None, "class_number": None}}
-        change.record(Draft(EventType.DETAILS_EDITED, "staff", {}, patch))
+        change.record(EventDraft(EventType.DETAILS_EDITED, "staff", {}, patch))
     assert post(job.id, "details", student_name="Walk In", student_email="", class_number="").status_code == 303
-    assert house.store.load(job.id).job.student.name == "Walk In"
+    assert services.store.load(job.id).job.student.name == "Walk In"
     answer = post(job.id, "reject", comment="No.")
     assert "There is no address to e-mail" in said(staff.get(answer.location).get_data(as_text=True))
 
@@ -199,9 +199,9 @@ def test_the_history_tells_what_each_event_changed(staff: FlaskClient, make) -> 
 # -- odd things -------------------------------------------------------------------------------------------------------
 
 
-def test_a_conflict_shows_the_notes_that_the_other_wrote_and_keeps_mine(house: House, make, post) -> None:
+def test_a_conflict_shows_the_notes_that_the_other_wrote_and_keeps_mine(services: Services, make, post) -> None:
     job = make()
-    act(house.store, job.id, "notes", notes="Theirs, from the other desk.")
+    act(services.store, job.id, "notes", notes="Theirs, from the other desk.")
     answer = post(job.id, "notes", notes="Mine.", revision=job.job.revision)
     page = answer.get_data(as_text=True)
     assert answer.status_code == 409
@@ -214,13 +214,13 @@ def test_what_is_not_possible_leads_back_to_the_job(make, post) -> None:
     assert answer.status_code == 409 and f'href="/dashboard/jobs/{job.id}"' in answer.get_data(as_text=True)
 
 
-def test_a_folder_that_cannot_be_read_is_named_while_the_database_is_away(house: House, make) -> None:
+def test_a_folder_that_cannot_be_read_is_named_while_the_database_is_away(services: Services, make) -> None:
     good, bad = make(), make(name="Bad Record")
     (bad.folder / "metadata.json").unlink()
     first = (bad.folder / "events.jsonl").read_bytes().splitlines(keepends=True)[0]
     (bad.folder / "events.jsonl").write_bytes(first + b"half a li\n" + first)
     nobody = create_engine(NO_DATABASE)
-    client = create_app(replace(house, queries=Queries(nobody))).test_client()
+    client = create_app(replace(services, queries=Queries(nobody))).test_client()
     data = {"csrf_token": form_token(client, "/login"), "password": STAFF_PASSWORD}
     assert client.post("/login", data=data).status_code == 303
     page = client.get("/dashboard").get_data(as_text=True)
@@ -229,7 +229,7 @@ def test_a_folder_that_cannot_be_read_is_named_while_the_database_is_away(house:
     assert re.search(r'Uploaded <span class="count">2<', re.sub(r"\s+", " ", page)), "folders are counted"
 
 
-def test_nothing_that_people_type_becomes_markup(staff: FlaskClient, house: House, make, post) -> None:
+def test_nothing_that_people_type_becomes_markup(staff: FlaskClient, services: Services, make, post) -> None:
     job = make(name=HOSTILE[:60], message=HOSTILE, class_number=HOSTILE[:50], color=HOSTILE[:60], printer=HOSTILE[:60])
     (job.folder / "<img src=x onerror=alert(3)>.gcode").write_bytes(b"G28")
     assert post(job.id, "notes", notes=HOSTILE).status_code == 303

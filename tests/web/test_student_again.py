@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from printsys.domain.job import Status
-from printsys.services import House
+from printsys.services import Services
 from printsys.web.student.submit import REMEMBERED, Submissions
 from tests.web.conftest import FORM, form_token, hidden_value, token_in, tree
 
@@ -59,22 +59,22 @@ def unmounted(storage: Path) -> Iterator[None]:
     ],
 )
 def test_going_back_and_sending_something_else_is_another_job(
-    client: FlaskClient, house: House, name: str, model: bytes, said: dict[str, str]
+    client: FlaskClient, services: Services, name: str, model: bytes, said: dict[str, str]
 ) -> None:
     form = opened(client)
     first = job_of(send(client, form, "bracket.stl", stl(10)))
     second = job_of(send(client, form, name, model, **said))
     assert first != second
-    assert (house.store.load(second).folder / "original" / name).read_bytes() == model
+    assert (services.store.load(second).folder / "original" / name).read_bytes() == model
     assert job_of(send(client, form, name, model, **said)) == second, "and that one sent twice is one job again"
 
 
-def test_a_job_that_was_made_is_not_given_for_a_form_with_a_mistake(client: FlaskClient, house: House) -> None:
+def test_a_job_that_was_made_is_not_given_for_a_form_with_a_mistake(client: FlaskClient, services: Services) -> None:
     form = opened(client)
     send(client, form, "bracket.stl", stl(10))
     assert send(client, form, "bracket.stl", stl(10), student_email="nope").status_code == 422
     assert send(client, form, "bracket.stl", b"").status_code == 422
-    assert len(list(house.store.ids())) == 1
+    assert len(list(services.store.ids())) == 1
 
 
 def test_forms_that_are_never_finished_take_no_memory_for_ever() -> None:
@@ -86,43 +86,43 @@ def test_forms_that_are_never_finished_take_no_memory_for_ever() -> None:
     assert submissions.form(str(REMEMBERED - 1)) is submissions.form(str(REMEMBERED - 1))
 
 
-def test_without_storage_the_form_comes_back_as_it_was_typed(client: FlaskClient, house: House) -> None:
+def test_without_storage_the_form_comes_back_as_it_was_typed(client: FlaskClient, services: Services) -> None:
     form = opened(client)
-    with unmounted(house.settings.storage):
+    with unmounted(services.settings.storage):
         answer = send(client, form, "bracket.stl", stl(10), message="See you soon")
         page = answer.get_data(as_text=True)
         assert answer.status_code == 503
         assert 'value="Jane Doe"' in page and "See you soon" in page
         assert "nothing was sent" in page
-        assert not house.settings.storage.exists(), "nothing is made where the share should be"
+        assert not services.settings.storage.exists(), "nothing is made where the share should be"
     assert send(client, form, "bracket.stl", stl(10)).status_code == 303
 
 
 @pytest.mark.parametrize("path", ["/submit", "/login", "/submit/success", "/nowhere"])
-def test_every_page_says_that_storage_is_offline(client: FlaskClient, house: House, path: str) -> None:
+def test_every_page_says_that_storage_is_offline(client: FlaskClient, services: Services, path: str) -> None:
     assert "storage is offline" not in client.get(path).get_data(as_text=True)
-    with unmounted(house.settings.storage):
+    with unmounted(services.settings.storage):
         assert "storage is offline" in client.get(path).get_data(as_text=True)
 
 
 def test_students_learn_nothing_of_our_paths_and_staff_do(
-    client: FlaskClient, staff: FlaskClient, house: House, make
+    client: FlaskClient, staff: FlaskClient, services: Services, make
 ) -> None:
     job_id = make().id
-    with unmounted(house.settings.storage):
-        for_student = client.get(f"/status/{house.tokens.status(job_id)}")
+    with unmounted(services.settings.storage):
+        for_student = client.get(f"/status/{services.tokens.status(job_id)}")
         for_staff = staff.get(f"/dashboard/jobs/{job_id}")
     assert (for_student.status_code, for_staff.status_code) == (503, 503)
-    assert str(house.settings.storage) not in for_student.get_data(as_text=True)
-    assert str(house.settings.storage) in for_staff.get_data(as_text=True)
+    assert str(services.settings.storage) not in for_student.get_data(as_text=True)
+    assert str(services.settings.storage) in for_staff.get_data(as_text=True)
 
 
-def test_a_reason_that_is_far_too_long_is_asked_for_again(client: FlaskClient, house: House, make) -> None:
+def test_a_reason_that_is_far_too_long_is_asked_for_again(client: FlaskClient, services: Services, make) -> None:
     stored = make(Status.PENDING)
-    before = tree(house.settings.storage)
-    path = f"/confirm/{house.tokens.confirm(stored.id, stored.job.confirmation.nonce)}"
+    before = tree(services.settings.storage)
+    path = f"/confirm/{services.tokens.confirm(stored.id, stored.job.confirmation.nonce)}"
     said = {"csrf_token": form_token(client), "decision": "decline", "reason": "x" * 6000}
     answer = client.post(path, data=said)
     assert answer.status_code == 422
     assert "under 5000 characters" in answer.get_data(as_text=True)
-    assert tree(house.settings.storage) == before
+    assert tree(services.settings.storage) == before

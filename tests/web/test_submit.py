@@ -14,7 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from printsys.domain.job import Status
-from printsys.services import House
+from printsys.services import Services
 from printsys.web import create_app
 from printsys.web.limits import limiter
 from tests.web.conftest import FORM, STL, hidden_value, token_in
@@ -30,18 +30,18 @@ def error_beside(html: str, field: str) -> str:
     return unescape(found.group(1)).strip() if found else ""
 
 
-def only_job(house: House):
-    ids = [job_id for job_id, _ in house.store.ids()]
+def only_job(services: Services):
+    ids = [job_id for job_id, _ in services.store.ids()]
     assert len(ids) == 1
-    return house.store.load(ids[0])
+    return services.store.load(ids[0])
 
 
 # -- a good form ------------------------------------------------------------------------------------------------------
 
 
-def test_a_good_form_makes_the_folder_its_record_its_log_and_its_row(submit, house: House) -> None:
+def test_a_good_form_makes_the_folder_its_record_its_log_and_its_row(submit, services: Services) -> None:
     answer = submit(message="Please mind the <thin> bit.", copies="3", due_date="2026-12-24")
-    stored = only_job(house)
+    stored = only_job(services)
     assert answer.status_code == 303 and answer.location == f"/submit/success?job={stored.id}"
     assert stored.folder.name == f"JaneDoe_Filament_TrueRed_{stored.id}" and stored.folder.parent.name == "Uploaded"
     assert (stored.folder / "original" / "bracket v2.stl").read_bytes() == STL
@@ -57,21 +57,21 @@ def test_a_good_form_makes_the_folder_its_record_its_log_and_its_row(submit, hou
     }  # fmt: skip
     lines = [json.loads(line) for line in (stored.folder / "events.jsonl").read_text("utf-8").splitlines()]
     assert [(line["type"], line["actor"]) for line in lines] == [("JobCreated", "student"), ("EmailQueued", "student")]
-    row = house.queries.job(stored.id)
+    row = services.queries.job(stored.id)
     assert row.student_name == "Jane Doe" and row.revision == stored.job.revision and row.mail_owed == 1
 
 
-def test_each_kind_of_model_is_taken_and_several_make_one_job(submit, house: House) -> None:
+def test_each_kind_of_model_is_taken_and_several_make_one_job(submit, services: Services) -> None:
     assert submit(files={"a.stl": STL, "b.OBJ": FOUR_POINTS}).status_code == 303
-    originals = sorted(file.name for file in only_job(house).job.files if file.role == "original")
+    originals = sorted(file.name for file in only_job(services).job.files if file.role == "original")
     assert originals == ["original/a.stl", "original/b.OBJ"]
 
 
-def test_the_optional_fields_may_be_left_out_or_empty(submit, house: House) -> None:
+def test_the_optional_fields_may_be_left_out_or_empty(submit, services: Services) -> None:
     assert submit(copies=None, due_date=None, message=None).status_code == 303
     assert submit(copies="", due_date="", message="").status_code == 303
-    for job_id, _ in house.store.ids():
-        request = house.store.load(job_id).job.request
+    for job_id, _ in services.store.ids():
+        request = services.store.load(job_id).job.request
         assert (request.copies, request.due_date, request.message or "") == (1, None, "")
 
 
@@ -79,20 +79,20 @@ def test_the_optional_fields_may_be_left_out_or_empty(submit, house: House) -> N
     ("name", "folder"),
     [("José Ñandú", "JoseNandu"), ("李明", "LiMing"), ("CON", None), ("../../etc/passwd", None), ("a" * 100, None)],
 )
-def test_any_name_makes_a_safe_folder_and_is_kept_as_it_is(submit, house: House, name: str, folder: str) -> None:
+def test_any_name_makes_a_safe_folder_and_is_kept_as_it_is(submit, services: Services, name: str, folder: str) -> None:
     assert submit(student_name=name).status_code == 303
-    stored = only_job(house)
+    stored = only_job(services)
     assert stored.job.student.name == name
     assert re.fullmatch(r"[A-Za-z0-9-]+_Filament_TrueRed_[0-9a-z]{8}", stored.folder.name)
     assert folder is None or stored.folder.name.startswith(folder + "_")
-    assert stored.folder.parent == house.store.layout.status(Status.UPLOADED)
+    assert stored.folder.parent == services.store.layout.status(Status.UPLOADED)
 
 
 def test_the_success_page_names_the_job_links_to_its_status_and_says_what_happens_next(
-    client: FlaskClient, submit, house: House
+    client: FlaskClient, submit, services: Services
 ) -> None:
     page = client.get(submit().location).get_data(as_text=True)
-    job = only_job(house).job
+    job = only_job(services).job
     link = re.search(r'href="(/status/[^"]+)"', page).group(1)
     assert job.id in page and "What happens next" in page and "7 days" in page
     assert job.id in client.get(link).get_data(as_text=True)
@@ -112,18 +112,18 @@ def test_a_success_page_of_no_job_is_harmless(client: FlaskClient, job: str) -> 
 
 
 def test_the_form_shows_the_labs_introduction_exactly_and_all_that_the_lab_offers(
-    client: FlaskClient, house: House
+    client: FlaskClient, services: Services
 ) -> None:
     page = client.get("/submit").get_data(as_text=True)
     said = re.search(r'<div class="introduction">(.*?)</div>', page, re.S).group(1)
-    assert unescape(said) == house.lab.introduction
+    assert unescape(said) == services.lab.introduction
     text = unescape(page)
-    for method in house.lab.methods:
+    for method in services.lab.methods:
         assert method.description in text and all(f'value="{color}"' in text for color in method.colors)
-    for printer in house.lab.printers:
+    for printer in services.lab.printers:
         assert f'value="{printer.id}"' in text and printer.volume_text in text
-    assert all(f'value="{discipline}"' in text for discipline in house.lab.disciplines)
-    assert house.lab.consent_question in text and "50 MB" in text
+    assert all(f'value="{discipline}"' in text for discipline in services.lab.disciplines)
+    assert services.lab.consent_question in text and "50 MB" in text
 
 
 # -- what is wrong is said, and nothing is left behind ----------------------------------------------------------------
@@ -187,10 +187,10 @@ def test_a_bad_field_is_explained_and_nothing_is_left_behind(submit, traces, cas
     assert traces() == before
 
 
-def test_control_characters_and_line_ends_in_a_name_never_reach_the_record(submit, house: House) -> None:
+def test_control_characters_and_line_ends_in_a_name_never_reach_the_record(submit, services: Services) -> None:
     """They are tidied away and not refused: they come from pasting, and nobody can see them to mend them."""
     assert submit(student_name="Jane\r\nBcc: x\x00\x1b[2J\u202eDoe").status_code == 303
-    name = only_job(house).job.student.name
+    name = only_job(services).job.student.name
     assert name.isprintable() and "\n" not in name and name.startswith("Jane Bcc")
 
 
@@ -267,11 +267,11 @@ def test_all_mistakes_are_said_at_once_beside_their_fields_and_what_was_typed_is
     assert traces() == before
 
 
-def test_a_form_with_a_mistake_can_be_mended_and_sent_again(client: FlaskClient, submit, house: House) -> None:
+def test_a_form_with_a_mistake_can_be_mended_and_sent_again(client: FlaskClient, submit, services: Services) -> None:
     page = submit(class_number="").get_data(as_text=True)
     values = FORM | {"csrf_token": token_in(page), "submission": hidden_value(page, "submission")}
     answer = client.post("/submit", data=values | {"file": (io.BytesIO(STL), "a.stl")})
-    assert answer.status_code == 303 and only_job(house)
+    assert answer.status_code == 303 and only_job(services)
 
 
 # -- sent twice, sent late, sent often --------------------------------------------------------------------------------
@@ -282,15 +282,15 @@ def filled(page: str) -> dict[str, object]:
     return values | {"file": (io.BytesIO(STL), "bracket.stl")}
 
 
-def test_the_same_form_sent_twice_makes_one_job(client: FlaskClient, house: House) -> None:
+def test_the_same_form_sent_twice_makes_one_job(client: FlaskClient, services: Services) -> None:
     page = client.get("/submit").get_data(as_text=True)
     first = client.post("/submit", data=filled(page))
     second = client.post("/submit", data=filled(page))
     assert first.location == second.location
-    assert only_job(house).id in first.location
+    assert only_job(services).id in first.location
 
 
-def test_the_same_form_sent_from_two_threads_at_once_makes_one_job(app: Flask, house: House) -> None:
+def test_the_same_form_sent_from_two_threads_at_once_makes_one_job(app: Flask, services: Services) -> None:
     first = app.test_client()
     page = first.get("/submit").get_data(as_text=True)
     cookie = first.get_cookie("printsys").value
@@ -309,16 +309,16 @@ def test_the_same_form_sent_from_two_threads_at_once_makes_one_job(app: Flask, h
         thread.join(30)
     assert [answer.status_code for answer in answers] == [303] * 4
     assert len({answer.location for answer in answers}) == 1
-    assert only_job(house)
+    assert only_job(services)
 
 
-def test_two_forms_make_two_jobs(submit, house: House) -> None:
+def test_two_forms_make_two_jobs(submit, services: Services) -> None:
     assert submit().location != submit().location
-    assert len(list(house.store.ids())) == 2
+    assert len(list(services.store.ids())) == 2
 
 
 def test_a_form_that_lay_open_too_long_keeps_what_was_typed(
-    client: FlaskClient, app: Flask, house: House, traces
+    client: FlaskClient, app: Flask, services: Services, traces
 ) -> None:
     before = traces()
     page = client.get("/submit").get_data(as_text=True)
@@ -329,7 +329,7 @@ def test_a_form_that_lay_open_too_long_keeps_what_was_typed(
     assert 'value="Jane Doe"' in again and "kept &amp; whole" in again and traces() == before
     app.config["WTF_CSRF_TIME_LIMIT"] = 3600
     assert client.post("/submit", data=filled(again)).status_code == 303
-    assert only_job(house)
+    assert only_job(services)
 
 
 def test_a_form_without_its_token_makes_nothing(client: FlaskClient, traces) -> None:
@@ -338,14 +338,14 @@ def test_a_form_without_its_token_makes_nothing(client: FlaskClient, traces) -> 
     assert answer.status_code == 400 and traces() == before
 
 
-def test_the_submit_limit_is_honoured(house: House) -> None:
-    object.__setattr__(house.settings, "submit_limit", 2)
+def test_the_submit_limit_is_honoured(services: Services) -> None:
+    object.__setattr__(services.settings, "submit_limit", 2)
     limiter.reset()
-    client = create_app(house).test_client()
+    client = create_app(services).test_client()
     answers = [client.post("/submit", data=filled(client.get("/submit").get_data(as_text=True))) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [303, 303, 429]
     assert "Too many tries" in answers[2].get_data(as_text=True)
-    assert len(list(house.store.ids())) == 2
+    assert len(list(services.store.ids())) == 2
     assert client.get("/submit").status_code == 200
 
 
@@ -357,13 +357,13 @@ def test_a_limit_of_zero_is_no_limit(submit) -> None:
 
 
 @pytest.fixture
-def hostile(house: House, submit) -> str:
+def hostile(services: Services, submit) -> str:
     """The id of an approved job with the payload in everything that its student and staff can write."""
     assert submit(student_name=XSS, class_number=XSS[:50], message=XSS).status_code == 303
-    stored = only_job(house)
+    stored = only_job(services)
     (stored.folder / "<img src=x onerror=alert(3)>.gcode").write_bytes(b"G28\n")
-    act(house.store, stored.id, "notes", notes=XSS)
-    house.mirror.put(act(house.store, stored.id, "approve", material=XSS))
+    act(services.store, stored.id, "notes", notes=XSS)
+    services.mirror.put(act(services.store, stored.id, "approve", material=XSS))
     return stored.id
 
 
@@ -372,13 +372,13 @@ def is_escaped(page: str) -> bool:
 
 
 def test_hostile_text_is_escaped_on_every_page_that_shows_it(
-    client: FlaskClient, staff: FlaskClient, house: House, hostile: str
+    client: FlaskClient, staff: FlaskClient, services: Services, hostile: str
 ) -> None:
-    nonce = house.store.load(hostile).job.confirmation.nonce
+    nonce = services.store.load(hostile).job.confirmation.nonce
     shown = {
         client: [
-            f"/status/{house.tokens.status(hostile)}",
-            f"/confirm/{house.tokens.confirm(hostile, nonce)}",
+            f"/status/{services.tokens.status(hostile)}",
+            f"/confirm/{services.tokens.confirm(hostile, nonce)}",
         ],
         staff: [
             "/dashboard?status=Pending",

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from printsys.actions.archiving import FINAL, archive, ended_before
 from printsys.errors import InvalidInput, MirrorDown
 from printsys.web.auth import current_actor, login_required
-from printsys.web.services import house
+from printsys.web.services import services
 
 pages = Blueprint("retention", __name__)
 PAGE = 100
@@ -19,13 +19,13 @@ COUNTED = 1000
 
 
 def _before() -> datetime:
-    return ended_before(datetime.now(UTC), house().lab.retention_days)
+    return ended_before(datetime.now(UTC), services().lab.retention_days)
 
 
 def count() -> str | None:
     """`3 jobs`, for a line on the dashboard; None where there are none, or nobody can tell."""
     try:
-        n = house().queries.count_ended(FINAL, _before(), COUNTED + 1)
+        n = services().queries.count_ended(FINAL, _before(), COUNTED + 1)
     except MirrorDown:
         return None
     told = f"More than {COUNTED:,}" if n > COUNTED else str(n)
@@ -35,14 +35,16 @@ def count() -> str | None:
 @pages.get("/dashboard/ended")
 @login_required
 def ended() -> ResponseReturnValue:
-    return render_template("staff/ended.html", jobs=house().queries.ended(FINAL, _before(), PAGE), total=count())
+    return render_template("staff/ended.html", jobs=services().queries.ended(FINAL, _before(), PAGE), total=count())
 
 
 @pages.post("/dashboard/ended")
 @login_required
 def archive_them() -> ResponseReturnValue:
     """`job` (repeated): id and revision as the page showed them, `k7m29xq4:7`. What has changed since stays."""
-    told = archive(house().actions, [_chosen(text) for text in request.form.getlist("job")], _before(), current_actor())
+    told = archive(
+        services().actions, [_chosen(text) for text in request.form.getlist("job")], _before(), current_actor()
+    )
     n = len(told.done)
     flash(f"{n} {'job is' if n == 1 else 'jobs are'} archived." if n else "No job was archived.")
     for _job_id, why in told.stay:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from indexer.findings import Finding
+from indexer.findings import AttentionItem
 from printsys.actions import intake
-from printsys.domain.inputs import WalkInFacts, read_facts
+from printsys.domain.inputs import WalkInInput, validate
 from printsys.errors import InvalidInput, MirrorDown, PrintSysError
 from printsys.web.auth import current_actor, login_or_token_required, login_required
 from printsys.web.errors import face_of
-from printsys.web.services import house
+from printsys.web.services import services
 from printsys.web.staff.fixes import FIXES
 from printsys.web.staff.forms_walk_in import WalkInForm
 from printsys.web.staff.missed import while_away
@@ -23,8 +23,8 @@ pages = Blueprint("attention", __name__)
 @pages.get("/dashboard/attention")
 @login_required
 def attention() -> ResponseReturnValue:
-    findings = house().queries.attention()
-    return render_template("staff/attention.html", findings=findings, fixes=FIXES, away=while_away(house()))
+    findings = services().queries.attention()
+    return render_template("staff/attention.html", findings=findings, fixes=FIXES, away=while_away(services()))
 
 
 @pages.post("/dashboard/attention")
@@ -40,8 +40,8 @@ def fix() -> ResponseReturnValue:
         raise InvalidInput({"fix": ["There is no such fix for this."]})
     done = FIXES[name].do(one)  # type: ignore[misc]
     if done is not None:
-        house().actions.follow_up(done)
-    house().mirror.settled(one)
+        services().actions.follow_up(done)
+    services().mirror.settled(one)
     flash(FIXES[name].done)
     if done is not None and FIXES[name].shows_job:
         return redirect(url_for("staff.job", job_id=done.id), 303)
@@ -53,18 +53,18 @@ def fix() -> ResponseReturnValue:
 def make_a_job() -> ResponseReturnValue:
     """A loose file, or a folder without a record (`place`, relative to storage/), becomes a job."""
     place = request.values.get("place", "")
-    form = WalkInForm.of(house().lab, place)
+    form = WalkInForm.of(services().lab, place)
     if request.method == "GET":
         return render_template("staff/adopt.html", form=form, place=place, general=[])
     try:
-        said = read_facts(WalkInFacts, request.form)
-        made = intake.walk_in(house().actions, place, said, current_actor())
+        said = validate(WalkInInput, request.form)
+        made = intake.walk_in(services().actions, place, said, current_actor())
     except PrintSysError as wrong:
         fields = wrong.fields if isinstance(wrong, InvalidInput) else {"": [str(wrong)]}
         general = with_errors(form, fields)
         return render_template("staff/adopt.html", form=form, place=place, general=general), face_of(wrong).code
     for one in _items_at(place):
-        house().mirror.settled(one)
+        services().mirror.settled(one)
     flash(f"It is {made.job.student.name}'s job now.")
     return redirect(url_for("staff.job", job_id=made.id), 303)
 
@@ -73,27 +73,27 @@ def make_a_job() -> ResponseReturnValue:
 @login_required
 def seen() -> ResponseReturnValue:
     """What happened while nobody was looking has been read."""
-    house().store.forget_away()
+    services().store.forget_away()
     return redirect(url_for("attention.attention"), 303)
 
 
 @pages.get("/api/v1/attention")
 @login_or_token_required
 def api() -> ResponseReturnValue:
-    return jsonify(attention=[one.as_json() for one in house().queries.attention()])
+    return jsonify(attention=[one.as_json() for one in services().queries.attention()])
 
 
-def _item(kind: str, folder: str, file: str) -> Finding | None:
+def _item(kind: str, folder: str, file: str) -> AttentionItem | None:
     return next((one for one in _items_at(folder) if (one.kind, one.file or "") == (kind, file)), None)
 
 
-def _items_at(folder: str) -> list[Finding]:
-    return [one for one in house().queries.attention() if one.folder == folder]
+def _items_at(folder: str) -> list[AttentionItem]:
+    return [one for one in services().queries.attention() if one.folder == folder]
 
 
 def count() -> int | None:
     """How many things need a person; None while nobody can tell."""
     try:
-        return len(house().queries.attention())
+        return len(services().queries.attention())
     except MirrorDown:
         return None

@@ -12,7 +12,7 @@ from printsys.errors import FileRefused, JobNotFound, ModelTooHard, ModelUnreada
 from printsys.models3d import bounded
 from printsys.web.auth import login_required
 from printsys.web.security import POLICY
-from printsys.web.services import house
+from printsys.web.services import services
 
 pages = Blueprint("pictures", __name__, url_prefix="/dashboard/jobs")
 PREVIEW = re.compile(r"[0-9a-f]{16}\.png")
@@ -28,7 +28,7 @@ A_DAY_S = 86_400
 @login_required
 def preview(job_id: str, name: str) -> ResponseReturnValue:
     """By the hash of what it shows, so it never changes. One that is gone is a drawn box, never a broken image."""
-    store = house().store
+    store = services().store
     try:
         if not PREVIEW.fullmatch(name):
             raise JobNotFound(job_id)
@@ -46,9 +46,9 @@ def redirect_to_placeholder() -> ResponseReturnValue:
 @pages.get("/<job_id>/view/<path:name>")
 @login_required
 def view(job_id: str, name: str) -> ResponseReturnValue:
-    stored = house().store.load(job_id)
+    stored = services().store.load(job_id)
     _require_model(job_id, name)
-    house().store.file(stored, name)
+    services().store.file(stored, name)
     answer = Response(render_template("staff/view.html", job=stored.job, name=name))
     answer.headers["Content-Security-Policy"] = f"{POLICY}; frame-src 'self'"
     return answer
@@ -58,7 +58,7 @@ def view(job_id: str, name: str) -> ResponseReturnValue:
 @login_required
 def frame(job_id: str, name: str) -> ResponseReturnValue:
     """The viewer, for the frame of `view` alone. A model that cannot be shown says why."""
-    store = house().store
+    store = services().store
     _require_model(job_id, name)
     try:
         html = bounded.page(store.file(store.load(job_id), name))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from indexer.findings import Finding
+from indexer.findings import AttentionItem
 from printsys.actions import intake
-from printsys.domain.inputs import DeleteFacts, NoFacts
+from printsys.domain.inputs import DeleteInput, NoInput
 from printsys.errors import InvalidInput, JobNotFound
 from printsys.jobstore import Stored
 from printsys.web.auth import current_actor
-from printsys.web.services import house
+from printsys.web.services import services
 
 
 @dataclass(frozen=True)
@@ -21,83 +21,83 @@ class Fix:
 
     label: str
     done: str = ""
-    do: Callable[[Finding], Stored | None] | None = None
+    do: Callable[[AttentionItem], Stored | None] | None = None
     form: str | None = None
     shows_job: bool = False
 
 
-def _restore_metadata(one: Finding) -> Stored:
-    return house().store.restore_metadata(_job_of(one))
+def _restore_metadata(one: AttentionItem) -> Stored:
+    return services().store.restore_metadata(_job_of(one))
 
 
-def _restore_record(one: Finding) -> Stored:
+def _restore_record(one: AttentionItem) -> Stored:
     """The numbers of a log that was begun anew may be lower than the mirror's, which keeps the highest."""
-    restored = house().store.restore_record(_job_of(one), current_actor())
-    house().mirror.remove([restored.id])
+    restored = services().store.restore_record(_job_of(one), current_actor())
+    services().mirror.remove([restored.id])
     return restored
 
 
-def _restore_original(one: Finding) -> Stored:
+def _restore_original(one: AttentionItem) -> Stored:
     name = one.file or ""
     try:
-        return house().store.restore_original(_job_of(one), name, current_actor())
+        return services().store.restore_original(_job_of(one), name, current_actor())
     except JobNotFound as error:
         gone = f"No file of the job has the bytes of {name} any more; nothing was changed."
         raise InvalidInput({"": [gone]}) from error
 
 
-def _undo_move(one: Finding) -> Stored:
-    return house().actions.undo_move(_job_of(one), current_actor())
+def _undo_move(one: AttentionItem) -> Stored:
+    return services().actions.undo_move(_job_of(one), current_actor())
 
 
-def _accept_move(one: Finding) -> Stored:
-    return house().actions.perform(_job_of(one), "accept-move", NoFacts(), current_actor())
+def _accept_move(one: AttentionItem) -> Stored:
+    return services().actions.perform(_job_of(one), "accept-move", NoInput(), current_actor())
 
 
-def _keep_price(one: Finding) -> Stored:
-    return house().actions.perform(_job_of(one), "keep-price", NoFacts(), current_actor())
+def _keep_price(one: AttentionItem) -> Stored:
+    return services().actions.perform(_job_of(one), "keep-price", NoInput(), current_actor())
 
 
-def _resend_mail(one: Finding) -> Stored:
-    return house().actions.send_failed_again(_job_of(one), current_actor())
+def _resend_mail(one: AttentionItem) -> Stored:
+    return services().actions.send_failed_again(_job_of(one), current_actor())
 
 
-def _retry_move(one: Finding) -> Stored:
-    stored = house().store.load(_job_of(one))
+def _retry_move(one: AttentionItem) -> Stored:
+    stored = services().store.load(_job_of(one))
     if stored.move_pending is not None:
         raise InvalidInput({"": [f"Not yet: {stored.move_pending}."]})
     return stored
 
 
-def _keep(one: Finding) -> Stored:
-    return house().actions.perform(_job_of(one), "keep", NoFacts(), current_actor())
+def _keep(one: AttentionItem) -> Stored:
+    return services().actions.perform(_job_of(one), "keep", NoInput(), current_actor())
 
 
-def _delete(one: Finding) -> Stored:
+def _delete(one: AttentionItem) -> Stored:
     job_id = _job_of(one)
-    return house().actions.perform(job_id, "delete", DeleteFacts(confirm_id=job_id), current_actor())
+    return services().actions.perform(job_id, "delete", DeleteInput(confirm_id=job_id), current_actor())
 
 
-def _forget_job(one: Finding) -> None:
-    house().store.forget_missing(_job_of(one))
-    house().mirror.remove([_job_of(one)])
+def _forget_job(one: AttentionItem) -> None:
+    services().store.forget_missing(_job_of(one))
+    services().mirror.remove([_job_of(one)])
 
 
-def _reprint(one: Finding) -> Stored:
-    return intake.reprint_of_copy(house().actions, one.folder or "", current_actor())
+def _reprint(one: AttentionItem) -> Stored:
+    return intake.reprint_of_copy(services().actions, one.folder or "", current_actor())
 
 
-def _discard(one: Finding) -> None:
-    house().store.discard(one.folder or "")
+def _discard(one: AttentionItem) -> None:
+    services().store.discard(one.folder or "")
 
 
-def _quarantine(one: Finding) -> None:
-    house().store.quarantine(one.folder or "")
+def _quarantine(one: AttentionItem) -> None:
+    services().store.quarantine(one.folder or "")
     if one.job_id is not None:
-        house().mirror.remove([one.job_id])
+        services().mirror.remove([one.job_id])
 
 
-def _job_of(one: Finding) -> str:
+def _job_of(one: AttentionItem) -> str:
     if one.job_id is None:
         raise JobNotFound(one.folder or "")
     return one.job_id

@@ -10,7 +10,7 @@ from typing import Any
 from printsys.domain.events import Event, EventType
 from printsys.web.filters import actor as actor_name
 from printsys.web.filters import money, status_name
-from printsys.web.services import house
+from printsys.web.services import services
 
 Data = dict[str, Any]
 MAIL_NAMES = {
@@ -53,7 +53,7 @@ def _list(value: Any) -> str:
 
 def _rejected(data: Data) -> str:
     """Staff's own words, and what they ticked."""
-    ticked = "; ".join(reason.label if (reason := house().lab.reason(n)) else n for n in data.get("reasons", []))
+    ticked = "; ".join(reason.label if (reason := services().lab.reason(n)) else n for n in data.get("reasons", []))
     said = data.get("comment")
     if said and ticked:
         return f"Rejected: {said} ({ticked})"

@@ -11,7 +11,7 @@ from printsys.actions import intake
 from printsys.assessment.approval_defaults import prefill
 from printsys.domain import inputs, workflow
 from printsys.domain.events import STAFF, EventType
-from printsys.domain.inputs import read_facts
+from printsys.domain.inputs import validate
 from printsys.domain.job import LIVE, Status, plain
 from printsys.domain.workflow import Step
 from printsys.errors import InvalidInput, JobNotFound, PrintSysError, StaleJob, TransitionNotAllowed
@@ -21,11 +21,11 @@ from printsys.jobstore.store import require_current
 from printsys.web.auth import current_actor, login_required
 from printsys.web.errors import face_of
 from printsys.web.filters import amount, money, status_name
-from printsys.web.services import house
+from printsys.web.services import services
 from printsys.web.staff import archive
 from printsys.web.staff.forms import form_for
 from printsys.web.staff.history import history
-from printsys.web.staff.job_list import Card, shelf
+from printsys.web.staff.job_list import JobSummary, shelf
 from printsys.web.staff.job_page import HARMFUL, job_page, label, sends
 from printsys.web.staff.mail_state import mail_state
 from printsys.web.student.forms import with_errors
@@ -45,8 +45,8 @@ def dashboard() -> ResponseReturnValue:
     q = request.args.get("q", "").strip()
     wanted = request.args.get("status")
     status = Status(wanted) if wanted in set(Status) else None
-    found = shelf(house(), status, q, max(1, request.args.get("page", 1, type=int)))
-    missed = bool(house().store.away().lines)
+    found = shelf(services(), status, q, max(1, request.args.get("page", 1, type=int)))
+    missed = bool(services().store.away().lines)
     more = {"LIVE": LIVE, "missed": missed, "mail": mail_state(), "kept_long_enough": archive.count()}
     return render_template("staff/dashboard.html", shelf=found, q=q, **more)
 
@@ -55,9 +55,9 @@ def dashboard() -> ResponseReturnValue:
 @login_required
 def job(job_id: str) -> ResponseReturnValue:
     try:
-        shown = job_page(house(), house().store.load(job_id))
+        shown = job_page(services(), services().store.load(job_id))
     except FileNotFoundError:  # the folder was moved between finding it and looking into it
-        shown = job_page(house(), house().store.load(job_id))
+        shown = job_page(services(), services().store.load(job_id))
     return render_template("staff/job.html", **shown)
 
 
@@ -65,7 +65,7 @@ def job(job_id: str) -> ResponseReturnValue:
 @login_required
 def ask(job_id: str, action: str) -> ResponseReturnValue:
     """The action's form on a page of its own: without JavaScript, and when something was wrong with it."""
-    stored = house().store.load(job_id)
+    stored = services().store.load(job_id)
     try:
         return _action_page(workflow.find_step(action, stored.job.status, STAFF), stored)
     except TransitionNotAllowed as refused:
@@ -77,9 +77,9 @@ def ask(job_id: str, action: str) -> ResponseReturnValue:
 def undo_move(job_id: str) -> ResponseReturnValue:
     """Drag the folder back where it came from; what the move brought with it is undone."""
     try:
-        after = house().actions.undo_move(job_id, current_actor(), request.form.get("revision", type=int))
+        after = services().actions.undo_move(job_id, current_actor(), request.form.get("revision", type=int))
     except StaleJob as stale:
-        return _conflict("undo-move", house().store.load(job_id), stale)
+        return _conflict("undo-move", services().store.load(job_id), stale)
     flash(f"The move is undone: {after.job.student.name}'s job is {status_name(after.job.status)} again.")
     if request.form.get("back") == "dashboard":
         return redirect(url_for("staff.dashboard", status=after.job.status.value), 303)
@@ -90,7 +90,7 @@ def undo_move(job_id: str) -> ResponseReturnValue:
 @login_required
 def reprint(job_id: str) -> ResponseReturnValue:
     """The same once more: a new job that goes its own way, with a price of its own."""
-    made = intake.reprint(house().actions, job_id, current_actor())
+    made = intake.reprint(services().actions, job_id, current_actor())
     flash(f"This is the new job; it prints {job_id} again.")
     return redirect(url_for("staff.job", job_id=made.id), 303)
 
@@ -99,7 +99,7 @@ def reprint(job_id: str) -> ResponseReturnValue:
 @login_required
 def look_again(job_id: str) -> ResponseReturnValue:
     """Have the worker look into the job's files, whatever went wrong before."""
-    house().actions.look(house().store.load(job_id).id)
+    services().actions.enqueue(services().store.load(job_id).id)
     flash("The files are looked into once more. What comes of it shows here in a moment.")
     return redirect(url_for("staff.job", job_id=job_id), 303)
 
@@ -107,17 +107,17 @@ def look_again(job_id: str) -> ResponseReturnValue:
 @pages.post("/jobs/<job_id>/<action>")
 @login_required
 def act(job_id: str, action: str) -> ResponseReturnValue:
-    stored = house().store.load(job_id)
+    stored = services().store.load(job_id)
     revision = request.form.get("revision", type=int)
     if revision is None:
         raise InvalidInput({"revision": ["The page did not say which state of the job it showed. Please reload it."]})
     try:
         require_current(stored, revision)
         step = workflow.find_step(action, stored.job.status, current_actor())
-        said = read_facts(step.needs, form_for(action, stored, house().lab).said(request.form))
-        after = house().actions.perform(job_id, action, said, current_actor(), revision)
+        said = validate(step.needs, form_for(action, stored, services().lab).said(request.form))
+        after = services().actions.perform(job_id, action, said, current_actor(), revision)
     except StaleJob as stale:
-        return _conflict(action, house().store.load(job_id), stale)
+        return _conflict(action, services().store.load(job_id), stale)
     except TransitionNotAllowed as refused:
         return _refused(stored, refused)
     except JobNotFound:
@@ -134,7 +134,7 @@ def act(job_id: str, action: str) -> ResponseReturnValue:
 
 def _action_page(step: Step, stored: Stored, wrong: PrintSysError | None = None) -> str:
     """`wrong`: why it was not done. What was typed stays."""
-    form = form_for(step.action, stored, house().lab)
+    form = form_for(step.action, stored, services().lab)
     fields = wrong.fields if isinstance(wrong, InvalidInput) else {"": [str(wrong)]} if wrong else {}
     return render_template(
         "staff/action.html",
@@ -152,12 +152,12 @@ def _refused(stored: Stored, refused: TransitionNotAllowed) -> ResponseReturnVal
 
 def _conflict(action: str, stored: Stored, stale: StaleJob) -> ResponseReturnValue:
     """Somebody was faster. What was typed is kept, beside what happened; sending it again is a decision of its own."""
-    shown = {"lines": history(stale.since), "card": Card.of(stored, house().lab)}
+    shown = {"lines": history(stale.since), "card": JobSummary.of(stored, services().lab)}
     try:
         step = workflow.find_step(action, stored.job.status, current_actor())
     except TransitionNotAllowed as over:
         return render_template("staff/conflict.html", job=stored.job, over=str(over), **shown), 409
-    form = form_for(action, stored, house().lab)
+    form = form_for(action, stored, services().lab)
     return render_template("staff/conflict.html", form=form, **shown, **_one(step, stored)), 409
 
 
@@ -191,10 +191,10 @@ def _done(step: Step, after: Stored, revision: int) -> str:
 @login_required
 def quote(job_id: str) -> ResponseReturnValue:
     """The price of what is being typed, by the one rule that the approval itself uses."""
-    job = house().store.load(job_id).job
+    job = services().store.load(job_id).job
     try:
-        said = read_facts(inputs.QuoteFacts, request.args)
-        price = house().actions.price(job, said.weight_g, said.volume_ml)
+        said = validate(inputs.QuoteInput, request.args)
+        price = services().actions.price(job, said.weight_g, said.volume_ml)
     except PrintSysError:
         return jsonify(text="")
     text = f"{money(price.cost)}: {amount(price.amount)} {price.unit} × {money(price.rate)}"
@@ -205,9 +205,9 @@ def quote(job_id: str) -> ResponseReturnValue:
 @login_required
 def read(job_id: str) -> ResponseReturnValue:
     """What the chosen files (`print_file`, repeatable) say of themselves, for a form that is being filled in."""
-    stored = house().store.load(job_id)
+    stored = services().store.load(job_id)
     offered = {seen.name for seen in printable(stored.folder)}
-    said = prefill(stored, [name for name in request.args.getlist("print_file") if name in offered], house().lab)
+    said = prefill(stored, [name for name in request.args.getlist("print_file") if name in offered], services().lab)
     figures = {name: getattr(said, name) for name in ("weight_g", "volume_ml", "time_h")}
     told = {name: plain(figure) if figure is not None else None for name, figure in figures.items()}
     return jsonify(told | {"material": said.material, "source": said.source, "remarks": said.remarks})
@@ -216,7 +216,7 @@ def read(job_id: str) -> ResponseReturnValue:
 @pages.get("/jobs/<job_id>/files/<path:name>")
 @login_required
 def download(job_id: str, name: str) -> ResponseReturnValue:
-    store = house().store
+    store = services().store
     stored = store.load(job_id)
     path = store.file(stored, name)
     record = stored.job.file(name)

@@ -20,8 +20,8 @@ from printsys.domain.pending_work import preview_of
 from printsys.domain.workflow import Step, steps_from
 from printsys.errors import MirrorDown, PrintSysError
 from printsys.jobstore import Stored
-from printsys.models3d.findings import Finding
-from printsys.services import House
+from printsys.models3d.findings import ModelFinding
+from printsys.services import Services
 
 PAGE = 50
 MOST_FROM_FOLDERS = 500
@@ -31,7 +31,7 @@ DATABASE_DOWN = "The database is resting. This is a plain list, straight from th
 
 
 @dataclass(frozen=True)
-class Card:
+class JobSummary:
     """A job at a glance. `hint` is what a person should know about its folder or record."""
 
     id: str
@@ -59,7 +59,7 @@ class Card:
     """Of its print file or model, under previews/."""
     opens: str | None
     """What staff open in a slicer: the print file or, before there is one, the working copy."""
-    findings: tuple[Finding, ...]
+    findings: tuple[ModelFinding, ...]
     """What speaks against printing the student's models."""
     has_address: bool
     """Whether the student can be written to."""
@@ -82,7 +82,7 @@ class Card:
         return waits_for_student(self.status)
 
     @classmethod
-    def of_row(cls, row: JobRow, lab: Lab) -> Card:
+    def of_row(cls, row: JobRow, lab: Lab) -> JobSummary:
         return cls(
             id=row.id, revision=row.revision, status=row.status, status_since=row.status_since,
             student_name=row.student_name, method=row.method, color=row.color, printer=row.printer,
@@ -94,7 +94,7 @@ class Card:
         )  # fmt: skip
 
     @classmethod
-    def of(cls, stored: Stored, lab: Lab) -> Card:
+    def of(cls, stored: Stored, lab: Lab) -> JobSummary:
         job: Job = stored.job
         estimate = job.estimate
         return cls(
@@ -149,10 +149,10 @@ def _hint(problem: str | None, move_pending: str | None, asked: Status | None) -
 
 
 @dataclass(frozen=True)
-class Shelf:
+class JobList:
     """One page of the dashboard. `unreadable` says which folders were found but could not be read, and why."""
 
-    cards: list[Card]
+    cards: list[JobSummary]
     status: Status | None
     counts: dict[Status, int]
     total: int
@@ -165,44 +165,44 @@ class Shelf:
         return max(1, math.ceil(self.total / PAGE))
 
 
-def shelf(house: House, status: Status | None, q: str, page: int) -> Shelf:
+def shelf(services: Services, status: Status | None, q: str, page: int) -> JobList:
     """`status` None: all that match `q` or, without `q`, the first live status in which something waits."""
     try:
-        counts = house.queries.counts()
+        counts = services.queries.counts()
         if status is None and not q:
             status = next((s for s in LIVE if counts[s]), Status.UPLOADED)
-        total = house.queries.count(status, q)
+        total = services.queries.count(status, q)
         page = max(1, min(page, math.ceil(total / PAGE)))
-        rows = house.queries.jobs(status, q, PAGE, (page - 1) * PAGE, oldest_first=status in LIVE)
-        return Shelf([Card.of_row(row, house.lab) for row in rows], status, counts, total, page)
+        rows = services.queries.jobs(status, q, PAGE, (page - 1) * PAGE, oldest_first=status in LIVE)
+        return JobList([JobSummary.of_row(row, services.lab) for row in rows], status, counts, total, page)
     except MirrorDown:
-        return _from_folders(house, status, q, [DATABASE_DOWN])
+        return _from_folders(services, status, q, [DATABASE_DOWN])
 
 
-def _from_folders(house: House, status: Status | None, q: str, banners: list[str]) -> Shelf:
+def _from_folders(services: Services, status: Status | None, q: str, banners: list[str]) -> JobList:
     """All of it on one page. Finished jobs may be many: of those only so many are read as can be waited for."""
-    layout = house.store.layout
+    layout = services.store.layout
     counts = {each: sum(1 for _ in layout.job_folders((each,))) for each in Status}
     cards, unreadable = [], []
-    for name, found in islice(_read(house, (status,) if status else LIVE), MOST_FROM_FOLDERS):
+    for name, found in islice(_read(services, (status,) if status else LIVE), MOST_FROM_FOLDERS):
         if isinstance(found, PrintSysError):
             unreadable.append(f"{name}: {found}")
         elif _matches(found, q):
             cards.append(found)
     cards.sort(key=lambda card: card.status_since, reverse=status is not None and status not in LIVE)
-    return Shelf(cards, status, counts, len(cards), 1, banners, unreadable)
+    return JobList(cards, status, counts, len(cards), 1, banners, unreadable)
 
 
-def _read(house: House, statuses: tuple[Status, ...]) -> Iterator[tuple[str, Card | PrintSysError]]:
+def _read(services: Services, statuses: tuple[Status, ...]) -> Iterator[tuple[str, JobSummary | PrintSysError]]:
     """(folder's name, the job in it or why it cannot be read). Folders that are no jobs are not named."""
-    for job_id, folder in house.store.ids(statuses):
+    for job_id, folder in services.store.ids(statuses):
         try:
-            yield folder.name, Card.of(house.store.load(job_id), house.lab)
+            yield folder.name, JobSummary.of(services.store.load(job_id), services.lab)
         except PrintSysError as error:
             yield folder.name, error
 
 
-def _matches(card: Card, q: str) -> bool:
+def _matches(card: JobSummary, q: str) -> bool:
     """Every word must be found; the mirror's own search knows more than a card does."""
     said = (card.id, card.student_name, card.method, card.color, card.printer, card.class_number, card.notes)
     text = " ".join(part for part in said if part).casefold()

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from printsys.assessment.model_findings import facts_of, findings_of
-from printsys.assessment.slicer_readings import facts_of as slicer_facts
-from printsys.assessment.slicer_readings import reading
+from printsys.assessment.model_findings import findings_of, read_model_facts
+from printsys.assessment.slicer_readings import read_slicer_facts, reading
 from printsys.config import Lab
 from printsys.domain import workflow
 from printsys.domain.emails import Mail, owed
@@ -22,15 +21,15 @@ from printsys.domain.workflow import Step
 from printsys.jobstore import Stored
 from printsys.jobstore.files import Seen, list_files, printable
 from printsys.jobstore.stored import is_deleted
-from printsys.models3d.findings import Finding
+from printsys.models3d.findings import ModelFinding
 from printsys.models3d.inspect import ModelFacts
 from printsys.ops import heartbeat
-from printsys.services import House
-from printsys.student_texts import reasons
+from printsys.services import Services
+from printsys.texts import reasons
 from printsys.web.filters import amount, when
 from printsys.web.staff.forms import ACTION_FORMS, ActionForm, form_for
 from printsys.web.staff.history import MAIL_NAMES, history
-from printsys.web.staff.job_list import Card
+from printsys.web.staff.job_list import JobSummary
 
 HARMFUL = ("reject", "delete", "fail")
 BELOW = ("details", "resend-email", "choose-file", "override", "delete")
@@ -67,7 +66,7 @@ class FileLine:
     picture: str | None = None
     """Under previews/."""
     facts: ModelFacts | None = None
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[ModelFinding, ...] = ()
     trouble: str | None = None
     """Why nothing is known of a model."""
     sliced: tuple[str, ...] = ()
@@ -75,10 +74,10 @@ class FileLine:
     can_open: bool = False
 
 
-def job_page(house: House, stored: Stored) -> dict[str, Any]:
-    card = Card.of(stored, house.lab)
-    beat = heartbeat.read(house.settings)
-    buttons = [_button(step, stored, house, card) for step in _offered(stored)]
+def job_page(services: Services, stored: Stored) -> dict[str, Any]:
+    card = JobSummary.of(stored, services.lab)
+    beat = heartbeat.read(services.settings)
+    buttons = [_button(step, stored, services, card) for step in _offered(stored)]
     main = [button for button in buttons if button.action not in (*BELOW, *ELSEWHERE) or button.kind == "primary"]
     return {
         "card": card,
@@ -94,10 +93,10 @@ def job_page(house: House, stored: Stored) -> dict[str, Any]:
         "waiting_mails": [(MAIL_NAMES.get(mail.mail, mail.mail), mail) for mail in owed(stored.events, stored.id)],
         "held_up": beat.holding_up(stored.id) if beat else None,
         "given_up": beat.given_up(stored.id) if beat else None,
-        "reasons": reasons(stored.job, house.lab),
-        "printer": house.lab.printer(stored.job.request.printer),
-        "storage_root": str(house.settings.storage),
-        "files": [_with_what_is_known(line, stored, house) for line in files_of(stored)],
+        "reasons": reasons(stored.job, services.lab),
+        "printer": services.lab.printer(stored.job.request.printer),
+        "storage_root": str(services.settings.storage),
+        "files": [_with_what_is_known(line, stored, services) for line in files_of(stored)],
     }
 
 
@@ -114,11 +113,11 @@ def _offered(stored: Stored) -> list[Step]:
     return [step for step in steps if due.get(step.action, True)]
 
 
-def _button(step: Step, stored: Stored, house: House, card: Card) -> Button:
+def _button(step: Step, stored: Stored, services: Services, card: JobSummary) -> Button:
     is_next = card.next_step is not None and card.next_step.action == step.action
     calm = "primary" if is_next and step.action != "archive" else "outline-secondary"
     kind = "outline-danger" if step.action in HARMFUL else calm
-    form = form_for(step.action, stored, house.lab) if step.action in ACTION_FORMS else None
+    form = form_for(step.action, stored, services.lab) if step.action in ACTION_FORMS else None
     return Button(step, label(step, stored), sends(step, stored), kind, form)
 
 
@@ -153,7 +152,7 @@ def files_of(stored: Stored) -> list[FileLine]:
     ]
 
 
-def _with_what_is_known(line: FileLine, stored: Stored, house: House) -> FileLine:
+def _with_what_is_known(line: FileLine, stored: Stored, services: Services) -> FileLine:
     """What was found out about the file's bytes: by the record of another file with the same, where that has it."""
     line = replace(line, can_open=line.is_there and kind_of(line.name) in MODELS | SLICED)
     record = stored.job.file(line.name)
@@ -161,20 +160,20 @@ def _with_what_is_known(line: FileLine, stored: Stored, house: House) -> FileLin
         return line
     same = next((f for f in stored.job.files if f.sha256 == record.sha256 and (f.model or f.slicer)), record)
     name = preview_of(same)
-    facts = facts_of(same)
+    facts = read_model_facts(same)
     return replace(
         line,
         picture=name if name and (stored.folder / name).is_file() else None,
         facts=facts if facts is not None and facts.triangles else None,
-        findings=tuple(findings_of(same, stored.job, house.lab)) if record.role == "original" else (),
+        findings=tuple(findings_of(same, stored.job, services.lab)) if record.role == "original" else (),
         trouble=(same.model or {}).get("trouble"),
-        sliced=tuple(_said_by_slicer(same, stored.job, house.lab)),
+        sliced=tuple(_said_by_slicer(same, stored.job, services.lab)),
         can_view=kind_of(line.name) in MODELS,
     )
 
 
 def _said_by_slicer(record: FileRecord, job: Job, lab: Lab) -> Iterator[str]:
-    facts = slicer_facts(record)
+    facts = read_slicer_facts(record)
     if facts is None:
         return
     read = reading(record.name, facts, lab.method(job.request.method))

@@ -9,9 +9,9 @@ from typing import Any
 from printsys.domain.job import format_time
 from printsys.errors import MirrorDown
 from printsys.ops import heartbeat
-from printsys.ops.heartbeat import Pulse, Trouble
+from printsys.ops.heartbeat import Heartbeat, Problem
 from printsys.web.filters import ago, when
-from printsys.web.services import house
+from printsys.web.services import services
 
 LATE = timedelta(minutes=30)
 """A mail that waits longer is worth a word: the server's first few refusals are tried again sooner."""
@@ -24,7 +24,7 @@ class MailState:
     now: datetime
     owed: int | None
     oldest: datetime | None
-    heartbeat: Pulse | None
+    heartbeat: Heartbeat | None
     outbox: str | None
 
     @property
@@ -58,7 +58,7 @@ class MailState:
         return found
 
     @property
-    def given_up(self) -> tuple[Trouble, ...]:
+    def given_up(self) -> tuple[Problem, ...]:
         """Jobs whose files are looked into only if somebody asks, each with what went wrong."""
         return self.heartbeat.sidelined if self.heartbeat else ()
 
@@ -107,9 +107,9 @@ def _time(moment: datetime | None) -> str | None:
 
 
 def mail_state() -> MailState:
-    settings = house().settings
+    settings = services().settings
     try:
-        owed, oldest = house().queries.mail_waiting()
+        owed, oldest = services().queries.mail_waiting()
     except MirrorDown:
         owed, oldest = None, None
     outbox = None if settings.mail else str(settings.instance / "outbox")

@@ -9,12 +9,12 @@ from flask import Blueprint, Response, abort, make_response, render_template
 from flask.typing import ResponseReturnValue
 
 from printsys.domain.emails import Mail
-from printsys.mail.messages import Desk, letter, make_desk
+from printsys.mail.messages import MailComposer, letter, make_desk
 from printsys.mail.samples import sample
 from printsys.mail.templates import TEMPLATES
 from printsys.web.auth import login_required
 from printsys.web.security import POLICY
-from printsys.web.services import house
+from printsys.web.services import services
 
 pages = Blueprint("mails", __name__, url_prefix="/dashboard/mails")
 NAMES = {
@@ -51,7 +51,7 @@ def preview(name: str) -> ResponseReturnValue:
         chosen=mail,
         letter=written,
         text=_part(written, "plain"),
-        folder=house().lab.mail_templates,
+        folder=services().lab.mail_templates,
         built_in=TEMPLATES,
         own=[path.name for path in desk.stationery.own_files() if path.suffix in (".txt", ".html")],
         mistakes=desk.stationery.mistakes,
@@ -77,13 +77,13 @@ def _mail(name: str) -> Mail:
     return Mail(name)
 
 
-def _desk() -> Desk:
+def _desk() -> MailComposer:
     """One that reads the templates anew: whoever changes one wants to see it."""
-    return make_desk(house().settings, house().lab, house().tokens)
+    return make_desk(services().settings, services().lab, services().tokens)
 
 
-def _written(desk: Desk, mail: Mail) -> EmailMessage:
-    return letter(desk, *sample(mail, house().lab, datetime.now(UTC)))
+def _written(desk: MailComposer, mail: Mail) -> EmailMessage:
+    return letter(desk, *sample(mail, services().lab, datetime.now(UTC)))
 
 
 def _part(written: EmailMessage, kind: str) -> str:

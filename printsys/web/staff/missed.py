@@ -10,7 +10,7 @@ from printsys.domain.folder_moves import last_move
 from printsys.domain.workflow import steps_from
 from printsys.errors import PrintSysError
 from printsys.jobstore import Stored
-from printsys.services import House
+from printsys.services import Services
 from printsys.web.staff.history import sentence
 
 FILES = frozenset({EventType.FILE_ADDED, EventType.FILE_CHANGED, EventType.FILE_REMOVED})
@@ -19,7 +19,7 @@ WAYS_ON = ("approve", "choose-file")
 
 
 @dataclass(frozen=True)
-class AwayLine:
+class MissedLine:
     """`action`: the form that deals with it, if there is one; `undo`: whether the move can be taken back."""
 
     job_id: str
@@ -32,37 +32,37 @@ class AwayLine:
 
 
 @dataclass(frozen=True)
-class WhileAway:
+class MissedDigest:
     since: datetime | None
-    lines: list[AwayLine]
+    lines: list[MissedLine]
 
 
-def while_away(house: House) -> WhileAway:
+def while_away(services: Services) -> MissedDigest:
     """Jobs that are gone or cannot be read since are among what needs a person; here they are left out."""
-    noted = house.store.away()
+    noted = services.store.away()
     jobs: dict[str, Stored | None] = {}
     lines = []
     for job_id, seq in noted.lines:
         if job_id not in jobs:
-            jobs[job_id] = _load(house, job_id)
+            jobs[job_id] = _load(services, job_id)
         stored = jobs[job_id]
         event = next((e for e in stored.events if e.seq == seq), None) if stored else None
         if stored is not None and event is not None:
             lines.append(_line(stored, event))
-    return WhileAway(noted.since, lines)
+    return MissedDigest(noted.since, lines)
 
 
-def _load(house: House, job_id: str) -> Stored | None:
+def _load(services: Services, job_id: str) -> Stored | None:
     try:
-        return house.store.load(job_id)
+        return services.store.load(job_id)
     except PrintSysError:
         return None
 
 
-def _line(stored: Stored, event: Event) -> AwayLine:
+def _line(stored: Stored, event: Event) -> MissedLine:
     steps = {step.action: step for step in steps_from(stored.job.status, STAFF)}
     step = next((steps[name] for name in WAYS_ON if name in steps), None) if event.type in FILES else None
-    return AwayLine(
+    return MissedLine(
         stored.id,
         stored.job.revision,
         stored.job.student.name,

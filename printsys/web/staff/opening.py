@@ -7,9 +7,9 @@ from urllib.parse import quote
 from flask import Blueprint, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from printsys.domain.events import Draft, EventType
+from printsys.domain.events import EventDraft, EventType
 from printsys.web.auth import current_actor, login_required
-from printsys.web.services import house
+from printsys.web.services import services
 
 pages = Blueprint("opening", __name__, url_prefix="/dashboard")
 SCHEME = "printsys"
@@ -25,10 +25,10 @@ def address(job_id: str, name: str) -> str:
 @login_required
 def ask(job_id: str, name: str) -> ResponseReturnValue:
     """Record who asked; the browser then follows the link. Without a script a page of its own has it."""
-    store = house().store
+    store = services().store
     store.file(store.load(job_id), name)
-    opened = Draft(EventType.FILE_OPENED, current_actor(), {"name": name})
-    house().actions.record(job_id, lambda now: [opened])
+    opened = EventDraft(EventType.FILE_OPENED, current_actor(), {"name": name})
+    services().actions.record(job_id, lambda now: [opened])
     if request.accept_mimetypes.best == "application/json":
         return jsonify(address=address(job_id, name))
     return redirect(url_for("opening.opening", job_id=job_id, name=name), 303)
@@ -37,8 +37,8 @@ def ask(job_id: str, name: str) -> ResponseReturnValue:
 @pages.get("/jobs/<job_id>/open/<path:name>")
 @login_required
 def opening(job_id: str, name: str) -> ResponseReturnValue:
-    stored = house().store.load(job_id)
-    house().store.file(stored, name)
+    stored = services().store.load(job_id)
+    services().store.file(stored, name)
     return render_template("staff/opening.html", job=stored.job, name=name, address=address(job_id, name))
 
 
@@ -46,4 +46,4 @@ def opening(job_id: str, name: str) -> ResponseReturnValue:
 @login_required
 def how() -> ResponseReturnValue:
     """How the opener comes onto this computer, in a minute."""
-    return render_template("staff/opener.html", storage=house().settings.storage)
+    return render_template("staff/opener.html", storage=services().settings.storage)

@@ -12,9 +12,9 @@ from printsys.actions import require_open_resubmission
 from printsys.assessment.model_findings import found_in
 from printsys.domain.job import Job
 from printsys.errors import InvalidInput, StorageFailure, StorageOffline, TokenInvalid, TokenUsed
-from printsys.student_texts import reasons
+from printsys.texts import reasons
 from printsys.web.limits import limiter, no_submit_limit, submit_limit
-from printsys.web.services import house
+from printsys.web.services import services
 from printsys.web.student.forms import SubmitForm, with_errors
 from printsys.web.student.submit import NOT_STORED, PAUSED, read_request
 
@@ -24,44 +24,44 @@ logger = logging.getLogger(__name__)
 
 @pages.get("/resubmit/<token>")
 def form(token: str) -> ResponseReturnValue:
-    job_id, key = house().tokens.read_resubmit(token)
-    job = house().store.load(job_id).job
+    job_id, key = services().tokens.read_resubmit(token)
+    job = services().store.load(job_id).job
     try:
         require_open_resubmission(job, key)
     except TokenUsed as over:
         return _over(job, over)
-    return _page(token, job, SubmitForm.of(house().lab, data=_as_sent(job)), [])
+    return _page(token, job, SubmitForm.of(services().lab, data=_as_sent(job)), [])
 
 
 @pages.post("/resubmit/<token>")
 @limiter.limit(submit_limit, exempt_when=no_submit_limit)
 def send(token: str) -> ResponseReturnValue:
-    job_id, key = house().tokens.read_resubmit(token)
-    job = house().store.load(job_id).job
+    job_id, key = services().tokens.read_resubmit(token)
+    job = services().store.load(job_id).job
     try:
         require_open_resubmission(job, key)
         said, files = read_request(files_needed=False)
-        house().actions.resubmit(job_id, key, said, files)
+        services().actions.resubmit(job_id, key, said, files)
     except TokenUsed as over:  # sent twice: the first one did it
-        return _over(house().store.load(job_id).job, over)
+        return _over(services().store.load(job_id).job, over)
     except InvalidInput as wrong:
-        form = SubmitForm.of(house().lab)
+        form = SubmitForm.of(services().lab)
         return _page(token, job, form, with_errors(form, wrong.fields)), 422
     except (StorageOffline, StorageFailure) as error:
         logger.warning("job %s: a request sent again could not be stored: %s", job_id, error)
-        return _page(token, job, SubmitForm.of(house().lab), [NOT_STORED]), 503
-    return redirect(url_for("student.status", token=house().tokens.status(job_id)), 303)
+        return _page(token, job, SubmitForm.of(services().lab), [NOT_STORED]), 503
+    return redirect(url_for("student.status", token=services().tokens.status(job_id)), 303)
 
 
 def again_after_pause() -> ResponseReturnValue | None:
     """The form as it was typed, where it lay open for longer than a form is good for; None for a link of nobody's."""
     token = (request.view_args or {})["token"]
     try:
-        job_id, _ = house().tokens.read_resubmit(token)
+        job_id, _ = services().tokens.read_resubmit(token)
     except TokenInvalid:
         return None
-    job = house().store.load(job_id).job
-    return _page(token, job, SubmitForm.of(house().lab), [PAUSED]), 400
+    job = services().store.load(job_id).job
+    return _page(token, job, SubmitForm.of(services().lab), [PAUSED]), 400
 
 
 def _page(token: str, job: Job, form: SubmitForm, general: list[str]) -> str:
@@ -74,15 +74,15 @@ def _page(token: str, job: Job, form: SubmitForm, general: list[str]) -> str:
         form=form,
         general=general,
         kept=kept,
-        methods=house().lab.methods,
-        reasons=reasons(job, house().lab),
-        findings=found_in(job, house().lab),
+        methods=services().lab.methods,
+        reasons=reasons(job, services().lab),
+        findings=found_in(job, services().lab),
     )
 
 
 def _over(job: Job, over: TokenUsed) -> ResponseReturnValue:
     shown = {"why": str(over), "expired": False, "confirmed": False, "said": ""}
-    token = house().tokens.status(job.id)
+    token = services().tokens.status(job.id)
     return render_template("student/link_over.html", job=job, status_token=token, **shown), 410
 
 

@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 
 from printsys.actions import check_offered, not_offered, require_open_confirmation
 from printsys.assessment.upload_check import refusals
-from printsys.domain.inputs import OptionalReasonFacts, SubmitFacts, read_facts
+from printsys.domain.inputs import OptionalReasonInput, SubmitInput, validate
 from printsys.domain.job import Status
 from printsys.domain.workflow import resubmission_key
 from printsys.errors import (
@@ -25,10 +25,10 @@ from printsys.errors import (
     TokenUsed,
     TransitionNotAllowed,
 )
-from printsys.jobstore import Incoming, Stored
-from printsys.student_texts import WAY, reasons
+from printsys.jobstore import IncomingFile, Stored
+from printsys.texts import WAY, reasons
 from printsys.web.limits import limiter, no_submit_limit, submit_limit
-from printsys.web.services import house
+from printsys.web.services import services
 from printsys.web.student.forms import SubmitForm, with_errors
 from printsys.web.student.upload_check import checked_files, checked_job
 from printsys.web.student.uploads import digests, incoming_files
@@ -100,7 +100,7 @@ def home() -> ResponseReturnValue:
 
 @pages.get("/submit")
 def submit() -> ResponseReturnValue:
-    form = SubmitForm.of(house().lab)
+    form = SubmitForm.of(services().lab)
     form.submission.data = secrets.token_urlsafe(16)
     return _form_page(form, [])
 
@@ -115,11 +115,11 @@ def send() -> ResponseReturnValue:
             try:
                 sent.made(_submit())
             except InvalidInput as wrong:
-                form = SubmitForm.of(house().lab)
+                form = SubmitForm.of(services().lab)
                 return _form_page(form, with_errors(form, wrong.fields)), 422
             except (StorageOffline, StorageFailure) as error:
                 logger.warning("a submission could not be stored: %s", error)
-                return _form_page(SubmitForm.of(house().lab), [NOT_STORED]), 503
+                return _form_page(SubmitForm.of(services().lab), [NOT_STORED]), 503
         job_id = sent.job_id
     session[MINE] = [*session.get(MINE, [])[-9:], job_id]
     return redirect(url_for("student.success", job=job_id), 303)
@@ -127,45 +127,45 @@ def send() -> ResponseReturnValue:
 
 def again_after_pause() -> ResponseReturnValue:
     """The form as it was typed, where it lay open for longer than a form is good for."""
-    form = SubmitForm.of(house().lab)
+    form = SubmitForm.of(services().lab)
     form.submission.data = form.submission.data or secrets.token_urlsafe(16)
     return _form_page(form, [PAUSED]), 400
 
 
 def _submit() -> Stored:
-    return house().actions.submit(*read_request())
+    return services().actions.submit(*read_request())
 
 
-def read_request(files_needed: bool = True) -> tuple[SubmitFacts, list[Incoming]]:
+def read_request(files_needed: bool = True) -> tuple[SubmitInput, list[IncomingFile]]:
     """What was filled in, and the files. InvalidInput says all that is wrong at once: what is missing, what the lab
     does not offer, what is wrong with the files."""
-    said: SubmitFacts | None = None
+    said: SubmitInput | None = None
     wrong: dict[str, list[str]] = {}
     try:
-        said = read_facts(SubmitFacts, request.form)
+        said = validate(SubmitInput, request.form)
     except InvalidInput as error:
         # What can be read is looked at all the same: nobody wants to hear of one mistake after the other.
         chosen = [request.form.get(name, "").strip() for name in ("print_method", "color", "printer", "discipline")]
-        wrong |= not_offered(house().lab, *chosen, copies=request.form.get("copies", 1, type=int)) | error.fields
+        wrong |= not_offered(services().lab, *chosen, copies=request.form.get("copies", 1, type=int)) | error.fields
     else:
         try:
-            check_offered(said, house().lab)
+            check_offered(said, services().lab)
         except InvalidInput as error:
             wrong |= error.fields
     sent = request.files.getlist("file")
-    files, refused = incoming_files(sent, house().lab) if files_needed or any(f.filename for f in sent) else ([], [])
+    files, refused = incoming_files(sent, services().lab) if files_needed or any(f.filename for f in sent) else ([], [])
     refused = refused or refusals(checked_files(sent if files else []))
     if refused:
         wrong["file"] = refused
     if request.form.get("minimum_charge_consent") == "no":
-        wrong["minimum_charge_consent"] = [house().lab.consent_refused]
+        wrong["minimum_charge_consent"] = [services().lab.consent_refused]
     if wrong or said is None:
         raise InvalidInput(wrong)
     return said, files
 
 
 def _form_page(form: SubmitForm, general: list[str]) -> str:
-    return render_template("student/submit.html", form=form, general=general, methods=house().lab.methods)
+    return render_template("student/submit.html", form=form, general=general, methods=services().lab.methods)
 
 
 @pages.get("/submit/success")
@@ -175,17 +175,17 @@ def success() -> ResponseReturnValue:
     mine = job_id in session.get(MINE, [])
     if not mine:
         return render_template("student/success.html", job_id=None)
-    stored = house().store.load(job_id)
-    shown = {"checked": checked_job(stored), "printer": house().lab.printer(stored.job.request.printer)}
-    return render_template("student/success.html", job_id=job_id, token=house().tokens.status(job_id), **shown)
+    stored = services().store.load(job_id)
+    shown = {"checked": checked_job(stored), "printer": services().lab.printer(stored.job.request.printer)}
+    return render_template("student/success.html", job_id=job_id, token=services().tokens.status(job_id), **shown)
 
 
 @pages.get("/status/<token>")
 def status(token: str) -> ResponseReturnValue:
-    job = house().store.load(house().tokens.read_status(token)).job
+    job = services().store.load(services().tokens.read_status(token)).job
     key = resubmission_key(job)
-    more = {"way": WAY, "reasons": reasons(job, house().lab)}
-    resubmit_token = house().tokens.resubmit(job.id, key) if key else None
+    more = {"way": WAY, "reasons": reasons(job, services().lab)}
+    resubmit_token = services().tokens.resubmit(job.id, key) if key else None
     return render_template("student/status.html", job=job, resubmit_token=resubmit_token, **more)
 
 
@@ -196,27 +196,27 @@ def confirm(token: str) -> ResponseReturnValue:
 
 @pages.post("/confirm/<token>")
 def decide(token: str) -> ResponseReturnValue:
-    job_id, nonce = house().tokens.read_confirm(token)
+    job_id, nonce = services().tokens.read_confirm(token)
     decision = request.form.get("decision")
     if decision not in ("confirm", "decline"):
         return _confirm_page(token, "Please choose whether we should print it.", 422)
     try:
-        reason = read_facts(OptionalReasonFacts, request.form).reason
+        reason = validate(OptionalReasonInput, request.form).reason
     except InvalidInput as wrong:
         return _confirm_page(token, f"Your reason: {wrong}", 422)
     try:
-        house().actions.student_decides(job_id, nonce, decision == "confirm", reason)
+        services().actions.student_decides(job_id, nonce, decision == "confirm", reason)
     except (TokenExpired, TokenUsed):
         return _confirm_page(token)
-    return redirect(url_for("student.status", token=house().tokens.status(job_id)), 303)
+    return redirect(url_for("student.status", token=services().tokens.status(job_id)), 303)
 
 
 @pages.post("/confirm/<token>/resend")
 @limiter.limit(submit_limit, exempt_when=no_submit_limit)
 def resend(token: str) -> ResponseReturnValue:
-    job_id, nonce = house().tokens.read_confirm(token)
+    job_id, nonce = services().tokens.read_confirm(token)
     try:
-        stored = house().actions.resend_confirmation(job_id, nonce)
+        stored = services().actions.resend_confirmation(job_id, nonce)
     except TransitionNotAllowed as refused:
         return _confirm_page(token, str(refused), 409)
     except TokenUsed:
@@ -226,9 +226,9 @@ def resend(token: str) -> ResponseReturnValue:
 
 def _confirm_page(token: str, said: str = "", code: int = 200) -> ResponseReturnValue:
     """The offer, with `code`; or, where the link is over, why, and what to do."""
-    job_id, nonce = house().tokens.read_confirm(token)
-    job = house().store.load(job_id).job
-    more = {"job": job, "token": token, "status_token": house().tokens.status(job_id), "said": said}
+    job_id, nonce = services().tokens.read_confirm(token)
+    job = services().store.load(job_id).job
+    more = {"job": job, "token": token, "status_token": services().tokens.status(job_id), "said": said}
     try:
         require_open_confirmation(job, nonce, datetime.now(UTC))
     except TokenExpired as over:
@@ -236,4 +236,4 @@ def _confirm_page(token: str, said: str = "", code: int = 200) -> ResponseReturn
     except TokenUsed as over:
         done = job.status not in (Status.PENDING, Status.UPLOADED, Status.REJECTED)
         return render_template("student/link_over.html", why=str(over), expired=False, confirmed=done, **more), 410
-    return render_template("student/confirm.html", printer=house().lab.printer(job.request.printer), **more), code
+    return render_template("student/confirm.html", printer=services().lab.printer(job.request.printer), **more), code

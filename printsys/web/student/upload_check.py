@@ -11,11 +11,11 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import FileStorage
 
 from printsys.assessment import upload_check
-from printsys.assessment.upload_check import SCRATCH, Checked, Looked, judge, look_into
+from printsys.assessment.upload_check import SCRATCH, Checked, UploadCheck, judge, look_into
 from printsys.errors import JobNotFound
 from printsys.jobstore import Stored
 from printsys.web.limits import limiter, no_submit_limit, submit_limit
-from printsys.web.services import house
+from printsys.web.services import services
 from printsys.web.student.uploads import incoming_files
 
 pages = Blueprint("check", __name__)
@@ -35,7 +35,7 @@ def check() -> ResponseReturnValue:
             return jsonify(error="Please send the files again."), 409
         found = [_judge(n, d, looked) for n, d, looked in zip(names, known, seen, strict=True) if looked is not None]
         return _answer(found, [])
-    _, refused = incoming_files(sent, house().lab)
+    _, refused = incoming_files(sent, services().lab)
     return _answer([] if refused else checked_files(sent), refused)
 
 
@@ -44,34 +44,34 @@ def checked_files(sent: Sequence[FileStorage]) -> list[Checked]:
     found = []
     for file in sent:
         name = Path(file.filename or "").name
-        digest, looked = look_into(name, cast(BinaryIO, file.stream), house().settings.instance / SCRATCH)
+        digest, looked = look_into(name, cast(BinaryIO, file.stream), services().settings.instance / SCRATCH)
         found.append(_judge(name, digest, looked))
     return found
 
 
 def checked_job(stored: Stored) -> list[Checked]:
     """What the student sent with a job, as the form would have shown it: for who had no script to show it."""
-    request_, prices = stored.job.request, house().actions.terms().prices
+    request_, prices = stored.job.request, services().actions.terms().prices
     found = []
     for record in stored.job.sent_files:
         name = record.uploaded_as or record.name
         try:
-            with house().store.file(stored, record.name).open("rb") as stream:
-                digest, looked = look_into(name, stream, house().settings.instance / SCRATCH)
+            with services().store.file(stored, record.name).open("rb") as stream:
+                digest, looked = look_into(name, stream, services().settings.instance / SCRATCH)
         except (JobNotFound, OSError):
             continue  # taken away by somebody's hand since: staff are told
-        found.append(judge(name, digest, looked, house().lab, request_.method, request_.printer or "", prices))
+        found.append(judge(name, digest, looked, services().lab, request_.method, request_.printer or "", prices))
     return found
 
 
-def _judge(name: str, digest: str, looked: Looked) -> Checked:
+def _judge(name: str, digest: str, looked: UploadCheck) -> Checked:
     method, printer = request.form.get("print_method", ""), request.form.get("printer", "")
-    prices = house().actions.terms().prices
-    return judge(name, digest, looked, house().lab, method, printer, prices)
+    prices = services().actions.terms().prices
+    return judge(name, digest, looked, services().lab, method, printer, prices)
 
 
 def _answer(found: list[Checked], refused: list[str]) -> ResponseReturnValue:
-    printer = house().lab.printer(request.form.get("printer"))
+    printer = services().lab.printer(request.form.get("printer"))
     html = render_template("student/_check.html", checked=found, refused=refused, printer=printer)
     return jsonify(html=html, refused=refused, files=[_as_json(one) for one in found])
 

@@ -10,11 +10,11 @@ from werkzeug.datastructures import FileStorage
 
 from printsys.config import Lab
 from printsys.errors import FileRefused
-from printsys.jobstore import Incoming
+from printsys.jobstore import IncomingFile
 from printsys.models3d.sniff import check_model
 
 
-def incoming_files(sent: Sequence[FileStorage], lab: Lab) -> tuple[list[Incoming], list[str]]:
+def incoming_files(sent: Sequence[FileStorage], lab: Lab) -> tuple[list[IncomingFile], list[str]]:
     """The files to store, and a sentence for each that cannot be taken."""
     files = [file for file in sent if file.filename]
     if not files:
@@ -22,7 +22,7 @@ def incoming_files(sent: Sequence[FileStorage], lab: Lab) -> tuple[list[Incoming
     if len(files) > lab.max_files:
         return [], [f"Please send at most {lab.max_files} files at once; these are {len(files)}."]
     wrong = [sentence for file in files if (sentence := _refusal(file, lab))]
-    return [Incoming(file.filename or "", file.stream) for file in files], wrong  # type: ignore[arg-type]
+    return [IncomingFile(file.filename or "", file.stream) for file in files], wrong  # type: ignore[arg-type]
 
 
 def digests(sent: Sequence[FileStorage]) -> list[tuple[str, str]]:

@@ -1,11 +1,13 @@
-"""What students read about a job's status: one set of words for pages and e-mails."""
+"""The words that pages and e-mails share: statuses as students read them, money, amounts and the time of day."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 
 from printsys.config import Lab
-from printsys.domain.job import Job, Status
+from printsys.domain.job import Job, Status, plain
 
 
 @dataclass(frozen=True)
@@ -40,3 +42,19 @@ def reasons(job: Job, lab: Lab) -> list[str]:
         return []
     ticked = [reason.text if (reason := lab.reason(name)) else name for name in job.rejection.reasons]
     return ticked + ([job.rejection.comment] if job.rejection.comment else [])
+
+
+def money(value: Decimal | str | None) -> str:
+    """`$1,234.50`; nothing for nothing."""
+    return "" if value is None else f"${Decimal(value):,.2f}"
+
+
+def amount(value: Decimal | None) -> str:
+    """A number without needless zeros."""
+    return "" if value is None else plain(Decimal(value).normalize())
+
+
+def clock(here: datetime, seconds: bool = False) -> str:
+    """`10:20 am`, of a time that is local already."""
+    minutes = f"{here:%M:%S}" if seconds else f"{here:%M}"
+    return f"{here.hour % 12 or 12}:{minutes} {'am' if here.hour < 12 else 'pm'}"
