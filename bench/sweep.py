@@ -41,8 +41,8 @@ from indexer.sweep import Sweeper  # noqa: E402
 from printsys.domain.job import Status  # noqa: E402
 from printsys.jobstore import JobStore, Stored  # noqa: E402
 from printsys.ops.postgres import embedded_postgres  # noqa: E402
-from tests.crowds import make_crowd  # noqa: E402
-from tests.worlds import make_job, make_store, terms  # noqa: E402
+from tests.factories import make_job, make_store, terms  # noqa: E402
+from tests.many_jobs import make_crowd  # noqa: E402
 
 DRAGS = 40
 

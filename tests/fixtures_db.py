@@ -18,7 +18,7 @@ from indexer.index import Mirror
 from indexer.queries import Queries
 from indexer.schema import create_engine
 from printsys.jobstore import JobStore
-from tests.worlds import make_store
+from tests.factories import make_store
 
 __all__ = ["database_url", "engine", "migrated_template", "mirror", "postgres_server", "queries", "store"]
 

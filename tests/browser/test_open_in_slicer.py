@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import System, log_in
 from tests.browser.test_parts_down import recorded, submitted
-from tests.opener.desks import MAIN_WINDOW, PROGRAMS, desk, running
+from tests.opener.fake_desktops import MAIN_WINDOW, PROGRAMS, desk, running
 from tests.opener.test_loop import slice_and_save
 from tests.waiting import until
 

@@ -26,7 +26,7 @@ from printsys.errors import JobNotFound
 from printsys.jobstore import JobStore
 from printsys.jobstore.identity import recognise
 from tests.crash.ptracer import Fault, require_ptrace, run
-from tests.worlds import Clock, act, make_job, resubmit
+from tests.factories import Clock, act, make_job, resubmit
 
 Tree = dict[str, bytes]
 LEAST_POINTS = 250

@@ -22,7 +22,7 @@ from printsys.domain.pricing import PriceList, Rate
 from printsys.domain.workflow import STEPS, Context, drag_step, find_step, plan, steps_from
 from printsys.errors import InvalidInput, TransitionNotAllowed
 from printsys.jobstore.log import read_log
-from tests.worlds import USUAL_FACTS
+from tests.factories import USUAL_FACTS
 
 ID = "k7m29xq4"
 NOW = datetime(2026, 3, 2, 16, 20, 11, tzinfo=UTC)

@@ -14,9 +14,9 @@ from indexer.queries import Queries
 from indexer.service import Service
 from printsys.domain.job import Document
 from printsys.jobstore import JobStore, Stored
+from tests.factories import make_job, make_store
+from tests.running_indexer import running_indexer
 from tests.waiting import until
-from tests.watching import running_indexer
-from tests.worlds import make_job, make_store
 
 FULL_STOP = "full stop "
 

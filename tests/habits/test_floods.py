@@ -21,10 +21,10 @@ from indexer.rebuild import SweepReport, reindex
 from indexer.schema import create_engine, files
 from printsys.domain.job import Status
 from printsys.jobstore import JobStore
-from tests.crowds import make_crowd
+from tests.factories import make_job, make_store
+from tests.many_jobs import make_crowd
+from tests.running_indexer import running_indexer
 from tests.waiting import until
-from tests.watching import running_indexer
-from tests.worlds import make_job, make_store
 
 QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
 

@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 from printsys.jobstore import JobStore, Stored
-from tests import worlds
-from tests.worlds import STL
+from tests import factories
+from tests.factories import STL
 
 __all__ = ["STL"]
 
 
 def submit(store: JobStore, name: str = "Jane Doe", files: dict[str, bytes] | None = None) -> Stored:
-    return worlds.make_job(store, name, files=list((files or {"bracket v2.stl": STL}).items()))
+    return factories.make_job(store, name, files=list((files or {"bracket v2.stl": STL}).items()))
 
 
 def act(store: JobStore, job: Stored, action: str, expected_revision: int | None = None, **said: object) -> Stored:
-    return worlds.act(store, job.id, action, expected_revision=expected_revision, **said)
+    return factories.act(store, job.id, action, expected_revision=expected_revision, **said)
 
 
 def approve(store: JobStore, job: Stored) -> Stored:
@@ -43,7 +43,7 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def open_store(tmp_path: Path) -> Callable[[], JobStore]:
     """A store as another process of the same machine would open it."""
-    return lambda: worlds.make_store(tmp_path)
+    return lambda: factories.make_store(tmp_path)
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from printsys.domain.workflow import find_step
 from printsys.jobstore import IncomingFile, Stored
 from printsys.mail.sender import MailSender
 from printsys.services import Services, build_services
-from tests.mail.post import PostOffice, Server
-from tests.worlds import STAFF, STL, USUAL_FACTS
+from tests.factories import STAFF, STL, USUAL_FACTS
+from tests.mail.smtp_server import PostOffice, Server
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pathlib import Path
 from printsys.config import Settings
 from printsys.services import Services, build_services
 from tests.mail.conftest import mail_events, submit
-from tests.mail.post import PostOffice
+from tests.mail.smtp_server import PostOffice
 from tests.mail.test_worker import start_work, wait_until, working
 
 KILLS = 50

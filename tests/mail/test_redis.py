@@ -17,7 +17,7 @@ from printsys.ops import heartbeat
 from printsys.services import Services, build_services
 from printsys.worker.tasks import THREADS, Worker, make_enqueue
 from tests.mail.conftest import submit
-from tests.mail.post import PostOffice
+from tests.mail.smtp_server import PostOffice
 from tests.mail.test_worker import is_settled, start_work, working
 from tests.waiting import until
 

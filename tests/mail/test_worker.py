@@ -22,7 +22,7 @@ from printsys.ops.heartbeat import Heartbeat
 from printsys.services import Services, build_services
 from printsys.worker.tasks import THREADS, Worker, make_enqueue
 from tests.mail.conftest import act, mail_events, submit
-from tests.mail.post import PATIENCE_S, PostOffice
+from tests.mail.smtp_server import PATIENCE_S, PostOffice
 
 
 @pytest.fixture

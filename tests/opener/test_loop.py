@@ -12,7 +12,7 @@ import pytest
 
 from opener.dialogs import TITLE
 from tests.opener.conftest import JOB, STORAGE_ID, make_job
-from tests.opener.desks import MAIN_WINDOW, PROGRAMS, Desk, desk, running
+from tests.opener.fake_desktops import MAIN_WINDOW, PROGRAMS, Desk, desk, running
 from tests.waiting import until
 
 pytestmark = pytest.mark.needs(*PROGRAMS)

@@ -26,8 +26,8 @@ from printsys.jobstore import JobStore, Stored
 from printsys.services import Services, build_services
 from printsys.web import create_app
 from printsys.web.limits import limiter
+from tests.factories import Clock, make_job, make_store
 from tests.fixtures_db import TEMPLATE, drop_database
-from tests.worlds import Clock, make_job, make_store
 
 STAFF_PASSWORD = "correct horse"
 CORNERS = ((0, 0, 0), (30, 0, 0), (0, 30, 0), (0, 0, 30))

@@ -1,0 +1,512 @@
+"""A backup is whole whatever happens while it is taken, and a restore gives the lab back as it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from filelock import FileLock, Timeout
+
+from indexer.check import check_storage
+from indexer.check_mirror import check_mirror
+from printsys.backup import create
+from printsys.backup.vault import BackupDamaged, BackupFailed, BackupRefused, Vault
+from printsys.domain.job import Status
+from printsys.errors import PrintSysError, StorageOffline
+from printsys.jobstore import JobStore, Stored
+from tests.factories import act, make_job, make_store
+from tests.indexer.test_check import everything
+from tests.manage import Manage
+from tests.waiting import until
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def manage(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Manage:
+    shutil.copy(ROOT / "lab.toml", tmp_path / "lab.toml")
+    monkeypatch.setenv("LAB_CONFIG", str(tmp_path / "lab.toml"))
+    return Manage(tmp_path, database_url, monkeypatch, capsys)
+
+
+@pytest.fixture
+def jobs(store: JobStore) -> list[Stored]:
+    """One in each status, old enough for their times to be trusted, and one in the trash."""
+    made = [
+        make_job(store, name=f"Jane {status}", status=status, files=[("a.stl", os.urandom(5000))]) for status in Status
+    ]
+    act(store, make_job(store, name="Gone Girl").id, "delete")
+    age(store.layout.root)
+    return made
+
+
+def age(root: Path, seconds: float = 60) -> None:
+    for path in root.rglob("*"):
+        if path.is_file():
+            os.utime(path, (time.time() - seconds,) * 2)
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    return Vault(tmp_path / "backup")
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, manage: Manage) -> Callable[[str], JobStore]:
+    """A new computer: restores the backup there (by the command), and gives its storage."""
+
+    def restored(name: str = "new", *options: str) -> JobStore:
+        place = tmp_path / name
+        manage.use(place)
+        assert manage("restore", str(tmp_path / "backup"), *options).code == 0
+        manage.use(tmp_path)
+        return make_store(place)
+
+    return restored
+
+
+def kept_files(root: Path) -> dict[str, tuple[int, int, bytes | None]]:
+    """All files of a storage that a backup has, with times, rights and bytes."""
+    found = everything(root)
+    left = (".printsys/locks/", ".printsys/storage-id")
+    return {n: told for n, told in found.items() if told[2] is not None and not n.startswith(left)}
+
+
+def test_a_restored_storage_is_the_same_byte_for_byte_with_times_and_rights(
+    jobs: list[Stored], store: JobStore, manage: Manage, elsewhere, engine: sa.Engine
+) -> None:
+    (store.layout.root / "Uploaded" / "loose.stl").write_bytes(b"solid")
+    (store.layout.root / "Printing" / "no record").mkdir()
+    (store.layout.root / "Printing" / "no record" / "Grüße.gcode").write_bytes(b"G28")
+    shutil.copytree(jobs[2].folder, jobs[2].folder.with_name("a copy"))
+    before = kept_files(store.layout.root)
+    said = manage("backup", str(manage.place / "backup"), "--json")
+    assert said.code == 0 and said.json["jobs"] == len(jobs) and said.json["files"] == len(before) + 2, (
+        "with the id and lab.toml"
+    )
+    assert kept_files(store.layout.root) == before, "a backup changes nothing"
+    new = elsewhere()
+    assert kept_files(new.layout.root) == before
+    assert new.expected_id == store.expected_id, "other computers know it again"
+    shutil.rmtree(new.layout.root / "Printing" / "no record")
+    new.discard("ReadyToPrint/a copy")
+    new.discard("Uploaded/loose.stl")
+    assert check_storage(new, deep=True) == []
+    assert len(list(new.ids())) == len(jobs)
+
+
+def test_a_restored_lab_goes_on(jobs: list[Stored], manage: Manage, elsewhere, engine: sa.Engine) -> None:
+    manage("backup", str(manage.place / "backup"))
+    new = elsewhere()
+    assert check_mirror(new, engine, deep=True) == []
+    assert act(new, jobs[0].id, "approve").job.status is Status.PENDING
+
+
+def test_only_what_changed_is_copied_again(jobs: list[Stored], store: JobStore, manage: Manage) -> None:
+    folder = str(manage.place / "backup")
+    manage("backup", folder)
+    again = manage("backup", folder, "--json").json
+    assert again["copied"] == 0 and again["jobs"] == len(jobs)
+    act(store, jobs[0].id, "approve")  # it moves, and its record changes
+    moved = manage("backup", folder, "--json").json
+    record = store.load(jobs[0].id).folder
+    assert moved["copied"] == sum((record / name).stat().st_size for name in ("metadata.json", "events.jsonl"))
+
+
+def test_a_change_that_kept_size_and_time_within_a_tick_is_not_missed(
+    store: JobStore, vault: Vault, tmp_path: Path
+) -> None:
+    path = make_job(store).folder / "part.gcode"
+    path.write_bytes(b"G28 one")
+    status = path.stat()
+    with vault.open():
+        create.back_up(store, vault, {})
+        path.write_bytes(b"G28 two")
+        os.utime(path, ns=(status.st_mtime_ns, status.st_mtime_ns))
+        create.back_up(store, vault, {})
+    files = next(unit.files for unit in vault.snapshot().units if unit.kind == "job")
+    digest = next(kept.sha256 for name, kept in files.items() if name.endswith("part.gcode"))
+    assert vault.path(digest).read_bytes() == b"G28 two"
+
+
+def test_an_earlier_backup_can_be_restored(jobs: list[Stored], store: JobStore, manage: Manage, elsewhere) -> None:
+    folder = str(manage.place / "backup")
+    first = manage("backup", folder, "--json").json["name"]
+    act(store, jobs[0].id, "delete")
+    manage("backup", folder)
+    assert manage("restore", folder, "--list").out.splitlines()[0] == first
+    assert elsewhere("then", "--backup", first).load(jobs[0].id).job.status is Status.UPLOADED
+
+
+def test_older_backups_are_dropped_with_what_only_they_have(
+    jobs: list[Stored], store: JobStore, manage: Manage, vault: Vault, elsewhere
+) -> None:
+    manage("backup", str(vault.root))
+    act(store, jobs[0].id, "approve")
+    assert len(manage("backup", str(vault.root), "--keep", "1", "--json").json["dropped"]) == 1
+    needed = set(vault.snapshot().contents())
+    assert {path.name for path in vault.content.glob("??/*")} == needed
+    assert elsewhere().load(jobs[0].id).job.status is Status.PENDING
+
+
+# -- while others work ------------------------------------------------------------------------------------------------
+
+
+class Lab:
+    """A process that works in the storage all the time."""
+
+    def __init__(self, place: Path) -> None:
+        self.said = (place / "writer.txt").open("w+")
+        command = [sys.executable, "-m", "tests.backup.writer", str(place), "7"]
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=self.said, stderr=subprocess.STDOUT)
+        self.path = place / "writer.txt"
+
+    def made(self) -> set[str]:
+        assert self.process.poll() is None, self.path.read_text()
+        return {line.strip() for line in self.path.read_text().splitlines(keepends=True) if line.endswith("\n")}
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.said.close()
+
+
+@pytest.fixture
+def lab(tmp_path: Path, store: JobStore) -> Iterator[Lab]:
+    lab = Lab(tmp_path)
+    until(lambda: len(lab.made()) > 25)
+    yield lab
+    lab.end()
+
+
+def in_trash(store: JobStore) -> set[str]:
+    return {path.name[-8:] for path in store.layout.trash.iterdir()}
+
+
+def test_a_backup_of_a_lab_at_work_is_whole(
+    lab: Lab, store: JobStore, manage: Manage, vault: Vault, elsewhere, engine: sa.Engine
+) -> None:
+    for n in range(3):
+        before = lab.made()
+        assert manage("backup", str(vault.root)).code == 0
+        assert lab.made() > before, "others went on working"
+        new = elsewhere(f"new {n}")
+        assert check_storage(new, deep=True) == []
+        assert check_mirror(new, engine, deep=True) == []
+        ids = [job_id for job_id, _ in new.ids()]
+        assert len(ids) == len(set(ids))
+        assert before <= set(ids) | in_trash(new)
+        assert not set(ids) & in_trash(new)
+
+
+class Watched(Vault):
+    """Tells, of each content that is copied and each unit that is noted, whether the job's lock is held; `meanwhile`
+    is called once, after the first content."""
+
+    def __init__(self, root: Path, lock: Path, meanwhile: Callable[[], object] = lambda: None) -> None:
+        super().__init__(root)
+        self.lock, self.meanwhile = lock, iter([meanwhile])
+        self.copied: list[bool] = []
+        self.noted: list[bool] = []
+
+    def is_locked(self) -> bool:
+        try:
+            with FileLock(self.lock, timeout=0):
+                return False
+        except Timeout:
+            return True
+
+    def put(self, chunks: Iterable[bytes]) -> tuple[str, int]:
+        self.copied.append(self.is_locked())
+        kept = super().put(chunks)
+        next(self.meanwhile, lambda: None)()
+        return kept
+
+    def note(self, line: bytes) -> None:
+        if b'"job"' in line:
+            self.noted.append(self.is_locked())
+        super().note(line)
+
+
+def test_a_job_is_read_under_its_lock_and_nobody_waits_for_its_files(store: JobStore, vault: Vault) -> None:
+    stored = make_job(store)
+    age(store.layout.root)
+    watched = Watched(vault.root, store.layout.lock(stored.id))
+    with watched.open():
+        create.back_up(store, watched, {})
+    assert watched.noted == [True]
+    assert len(watched.copied) >= 3 and not any(watched.copied)
+
+
+def test_a_job_that_moves_while_its_files_are_copied_is_in_the_backup_as_it_became(
+    store: JobStore, vault: Vault, elsewhere
+) -> None:
+    stored = make_job(store)
+    age(store.layout.root)
+    watched = Watched(vault.root, store.layout.lock(stored.id), lambda: act(store, stored.id, "approve"))
+    with watched.open():
+        assert create.back_up(store, watched, {}).jobs == 1
+    assert watched.noted == [True]
+    assert [job_id for job_id, _ in elsewhere().ids()] == [stored.id]
+    new = make_store(vault.root.parent / "new")
+    assert check_storage(new, deep=True) == []
+    assert new.load(stored.id).folder.parent.name == "Pending"
+
+
+def test_a_move_that_waits_for_a_program_is_not_taken_for_a_drag_after_a_restore(
+    store: JobStore, vault: Vault, elsewhere
+) -> None:
+    """On Windows a folder cannot move while a slicer has a file of it open; here something has its name."""
+    stored = make_job(store)
+    in_the_way = store.layout.status(Status.PENDING) / stored.folder.name
+    in_the_way.mkdir()
+    (in_the_way / "something").touch()
+    assert act(store, stored.id, "approve").move_pending
+    with vault.open():
+        create.back_up(store, vault, {})
+    new = elsewhere()
+    again = new.load(stored.id)
+    assert again.move_pending and again.asked_by_hand is None
+    shutil.rmtree(new.layout.status(Status.PENDING) / stored.folder.name)
+    assert new.load(stored.id).folder.parent.name == "Pending"
+
+
+def start(command: str, place: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    places = {"PRINTSYS_STORAGE": str(place / "storage"), "PRINTSYS_INSTANCE": str(place / "instance")}
+    code = (
+        "import sys, argparse, importlib; m = importlib.import_module('printsys.commands.' + sys.argv[1]);"
+        "p = argparse.ArgumentParser(); m.add_arguments(p); sys.exit(m.run(p.parse_args(sys.argv[2:])))"
+    )
+    return subprocess.Popen([sys.executable, "-c", code, command, *arguments], cwd=ROOT, env=os.environ | places)
+
+
+def kill_when(process: subprocess.Popen[bytes], condition: Callable[[], bool]) -> None:
+    until(lambda: condition() or process.poll() is not None)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "it was to be killed in the middle"
+
+
+@pytest.fixture
+def many(store: JobStore) -> list[Stored]:
+    return [make_job(store, files=[("a.stl", os.urandom(400_000))]) for _ in range(60)]
+
+
+def contents(vault: Vault) -> int:
+    return sum(1 for _ in vault.content.glob("??/*"))
+
+
+def test_a_backup_that_is_killed_goes_on_and_spoils_no_earlier_one(
+    many: list[Stored], store: JobStore, manage: Manage, vault: Vault, elsewhere
+) -> None:
+    first = manage("backup", str(vault.root), "--json").json["name"]
+    for stored in many:
+        act(store, stored.id, "approve")
+    age(store.layout.root)
+    had = contents(vault)
+    for more in (20, 40):
+        process = start("backup", manage.place, str(vault.root))
+        kill_when(process, lambda more=more: contents(vault) >= had + more)
+        assert vault.names() == [first] and vault.journal.exists()
+        assert manage("restore", str(vault.root), "--verify").out == f"Backup {first} is whole.\n"
+    before = contents(vault)
+    assert manage("backup", str(vault.root), "--json").json["jobs"] == len(many)
+    assert contents(vault) - before <= 2 * len(many) - 40, "what the killed ones had copied is not copied again"
+    assert list(vault.content.glob("*.new")) == [] and not vault.journal.exists()
+    new = elsewhere()
+    assert check_storage(new, deep=True) == []
+    assert {new.load(stored.id).job.status for stored in many} == {Status.PENDING}
+
+
+def test_a_restore_that_is_killed_goes_on_and_is_offline_until_it_is_done(
+    many: list[Stored], manage: Manage, vault: Vault, elsewhere
+) -> None:
+    manage("backup", str(vault.root))
+    place = manage.place / "new"
+    root = place / "storage"
+    process = start("restore", place, str(vault.root))
+    kill_when(process, lambda: (root / "Uploaded").is_dir() and len(os.listdir(root / "Uploaded")) > 20)
+    with pytest.raises(StorageOffline):
+        list(make_store(place).load(many[0].id).events)
+    new = elsewhere()
+    assert check_storage(new, deep=True) == []
+    assert {job_id for job_id, _ in new.ids()} == {stored.id for stored in many}
+    assert not (root / ".printsys" / "restoring.json").exists()
+
+
+# -- what cannot be -----------------------------------------------------------------------------------------------
+
+
+def test_a_restore_writes_over_nothing(jobs: list[Stored], store: JobStore, manage: Manage, vault: Vault) -> None:
+    manage("backup", str(vault.root))
+    before = everything(store.layout.root)
+    with pytest.raises(BackupRefused, match="is not empty"):
+        manage("restore", str(vault.root))
+    assert everything(store.layout.root) == before
+
+
+def test_a_storage_that_was_only_started_may_be_filled(
+    jobs: list[Stored], manage: Manage, vault: Vault, elsewhere
+) -> None:
+    manage("backup", str(vault.root))
+    make_store(manage.place / "new")
+    (manage.place / "new" / "storage" / ".gitkeep").touch()
+    assert len(list(elsewhere().ids())) == len(jobs)
+
+
+def test_a_damaged_backup_is_found_out_before_anything_is_written(
+    jobs: list[Stored], manage: Manage, vault: Vault, store: JobStore, elsewhere
+) -> None:
+    manage("backup", str(vault.root))
+    victim = next(path for path in vault.content.glob("??/*") if path.stat().st_size == 5000)
+    victim.chmod(0o600)
+    victim.write_bytes(b"x" * 5000)
+    assert manage("restore", str(vault.root), "--verify").code == 1
+    manage.use(manage.place / "new")
+    with pytest.raises(BackupDamaged, match="Nothing was written"):
+        manage("restore", str(vault.root))
+    assert not (manage.place / "new" / "storage").exists()
+    said = manage("restore", str(vault.root), "--without-damaged", "--json")
+    assert said.code == 1 and len(said.json["damaged"]) == 2, "the original and the working copy of one job"
+    manage.use(manage.place)
+    assert len(manage("backup", str(vault.root), "--verify", "--json").json["were_damaged"]) == 1
+    assert manage("restore", str(vault.root), "--verify").code == 0
+
+
+@pytest.mark.parametrize(
+    "ruin", [lambda data: data[:-2], lambda data: data.replace(b"Uploaded", b"uploaded"), lambda d: b""]
+)
+def test_a_list_that_was_changed_is_not_believed(jobs: list[Stored], manage: Manage, vault: Vault, ruin) -> None:
+    name = manage("backup", str(vault.root), "--json").json["name"]
+    path = vault.snapshots / f"{name}.jsonl"
+    path.write_bytes(ruin(path.read_bytes()))
+    with pytest.raises(BackupDamaged, match="is damaged"):
+        manage("restore", str(vault.root), "--verify")
+
+
+@pytest.mark.parametrize("place", ["../outside.txt", "/tmp/outside.txt", "Uploaded/../../outside.txt"])
+def test_a_forged_backup_writes_nothing_outside_of_storage(
+    jobs: list[Stored], store: JobStore, manage: Manage, vault: Vault, place: str
+) -> None:
+    manage("backup", str(vault.root))
+    unit = next(unit for unit in vault.snapshot().units if unit.kind == "job")
+    forged = create.Unit("job", unit.id, unit.place, {place: next(iter(unit.files.values()))})
+    vault.publish([forged.line()], store.clock())
+    forged_name = next(name for name in vault.names() if len(vault.snapshot(name).units) == 1)
+    manage.use(manage.place / "new")
+    with pytest.raises(BackupDamaged, match="no place in a storage"):
+        manage("restore", str(vault.root), "--backup", forged_name)
+    assert not (manage.place / "new" / "storage").exists()
+
+
+def test_a_folder_with_other_things_is_no_backup(jobs: list[Stored], manage: Manage, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").touch()
+    for command in ("backup", "restore"):
+        with pytest.raises(BackupRefused):
+            manage(command, str(tmp_path / "photos"))
+    assert os.listdir(tmp_path / "photos") == ["cat.jpg"]
+
+
+@pytest.mark.parametrize("place", ["storage/backup", "storage", "."])
+def test_a_backup_does_not_lie_in_what_it_is_a_backup_of(jobs: list[Stored], manage: Manage, place: str) -> None:
+    with pytest.raises(BackupRefused, match="lie in each other"):
+        manage("backup", str(manage.place / place))
+
+
+def test_two_backups_at_once_are_refused(jobs: list[Stored], manage: Manage, vault: Vault) -> None:
+    manage("backup", str(vault.root))
+    with FileLock(vault.root / "lock"), pytest.raises(BackupRefused, match="under way"):
+        manage("backup", str(vault.root))
+
+
+def test_a_restore_under_a_running_system_is_refused(jobs: list[Stored], manage: Manage, vault: Vault) -> None:
+    manage("backup", str(vault.root))
+    manage.use(manage.place / "new")
+    (manage.place / "new" / "instance").mkdir(parents=True)
+    with FileLock(manage.place / "new" / "instance" / "run.lock"), pytest.raises(PrintSysError, match="is running"):
+        manage("restore", str(vault.root))
+
+
+def test_a_full_backup_disk_is_said_and_the_next_backup_goes_on(
+    jobs: list[Stored], manage: Manage, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as full:
+        sync, calls = os.fsync, iter(range(100))
+
+        def refuse(descriptor: int) -> None:
+            if next(calls) > 12:
+                raise OSError(28, "No space left on device")
+            sync(descriptor)
+
+        full.setattr("printsys.backup.vault.os.fsync", refuse)
+        with pytest.raises(BackupFailed, match="No space left"):
+            manage("backup", str(vault.root))
+    assert vault.names() == [] and list(vault.content.glob("*.new")) == []
+    assert manage("backup", str(vault.root)).code == 0
+    assert manage("restore", str(vault.root), "--verify").code == 0
+
+
+def test_a_storage_that_can_only_be_read_can_still_be_saved(
+    jobs: list[Stored], store: JobStore, manage: Manage, elsewhere
+) -> None:
+    shutil.rmtree(store.layout.locks)
+    store.layout.locks.touch()  # every lock is refused
+    assert manage("backup", str(manage.place / "backup"), "--json").json["jobs"] == len(jobs)
+    assert check_storage(elsewhere(), deep=True) == []
+
+
+def test_links_are_not_followed(jobs: list[Stored], manage: Manage, vault: Vault, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"a secret of this machine")
+    (jobs[0].folder / "link.stl").symlink_to(tmp_path / "secret")
+    manage("backup", str(vault.root))
+    assert b"a secret of this machine" not in {path.read_bytes() for path in vault.content.glob("??/*")}
+
+
+# -- what lies beside storage -------------------------------------------------------------------------------------
+
+
+def test_the_labs_own_words_come_back_and_nothing_of_this_machine_is_lost(
+    jobs: list[Stored], manage: Manage, elsewhere, tmp_path: Path
+) -> None:
+    (tmp_path / "mail-templates").mkdir()
+    (tmp_path / "mail-templates" / "approved.txt").write_text("Dear student")
+    then = (tmp_path / "lab.toml").read_bytes()
+    manage("backup", str(tmp_path / "backup"))
+    shutil.rmtree(tmp_path / "mail-templates")
+    (tmp_path / "lab.toml").write_bytes(then + b"# newer\n")
+    elsewhere()
+    assert (tmp_path / "lab.toml").read_bytes() == then
+    assert (tmp_path / "lab.toml.before-restore").read_bytes() == then + b"# newer\n"
+    assert (tmp_path / "mail-templates" / "approved.txt").read_text() == "Dear student"
+
+
+def test_secrets_are_copied_only_when_asked_for(jobs: list[Stored], manage: Manage, vault: Vault, elsewhere) -> None:
+    manage("backup", str(vault.root))
+    key = (manage.place / "instance" / "secret-key").read_bytes()
+    assert key not in {path.read_bytes() for path in vault.content.glob("??/*")}
+    manage("backup", str(vault.root), "--with-secrets")
+    elsewhere("without")
+    assert (manage.place / "without" / "instance" / "secret-key").read_bytes() != key
+    elsewhere("with", "--with-secrets")
+    assert (manage.place / "with" / "instance" / "secret-key").read_bytes() == key
+    assert (manage.place / "with" / "instance" / "secret-key").stat().st_mode & 0o077 == 0
+    assert all(folder.stat().st_mode & 0o077 == 0 for folder in (vault.root, vault.content, vault.snapshots))
+
+
+def test_the_restore_says_what_it_did(jobs: list[Stored], manage: Manage, vault: Vault) -> None:
+    name = manage("backup", str(vault.root), "--json").json["name"]
+    manage.use(manage.place / "new")
+    told = manage("restore", str(vault.root), "--json")
+    assert (told.json["name"], told.json["jobs"], told.json["damaged"]) == (name, len(jobs), [])
+    assert json.loads(told.out)["written"] == []

@@ -1,0 +1,50 @@
+"""A lab at work, for the tests of backups: makes, moves, changes and deletes jobs until it is ended. Says each job that
+it has made on a line, so that a test knows what there was when."""
+
+from __future__ import annotations
+
+import random
+import sys
+from pathlib import Path
+
+from printsys.domain.job import Status
+from printsys.errors import JobBusy, JobNotFound
+from tests.factories import WAY_TO, act, make_job, make_store
+
+LONGEST = WAY_TO[Status.ARCHIVED]
+
+
+def work(place: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    store = make_store(place)
+    steps: dict[str, int] = {}
+    while True:
+        if not steps or chance.random() < 0.3:
+            stored = make_job(store, files=[("part.stl", chance.randbytes(chance.choice([100, 300_000])))])
+            steps[stored.id] = 0
+            print(stored.id, flush=True)
+            continue
+        job_id = chance.choice(list(steps))
+        try:
+            _change(store, job_id, steps, chance)
+        except (JobBusy, JobNotFound):
+            continue
+
+
+def _change(store, job_id: str, steps: dict[str, int], chance: random.Random) -> None:
+    what = chance.random()
+    if what < 0.1:
+        act(store, job_id, "notes", notes=f"Call {chance.random()}.")
+    elif what < 0.15 and len(steps) > 10 and steps[job_id] == len(LONGEST):
+        act(store, job_id, "delete")
+        del steps[job_id]
+    elif 1 < steps[job_id] < 5 and what < 0.3:
+        act(store, job_id, "revert")  # against the direction in which most jobs move
+        steps[job_id] -= 1
+    elif steps[job_id] < len(LONGEST):
+        act(store, job_id, LONGEST[steps[job_id]])
+        steps[job_id] += 1
+
+
+if __name__ == "__main__":
+    work(Path(sys.argv[1]), int(sys.argv[2]))

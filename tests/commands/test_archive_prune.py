@@ -1,0 +1,227 @@
+"""`archive` and `prune`: what is old is put away or emptied, what is a job's is never touched."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from indexer.check import check_storage
+from indexer.queries import Queries
+from printsys.actions.archiving import FINAL
+from printsys.assessment.upload_check import SCRATCH
+from printsys.domain.job import Status
+from printsys.errors import StorageOffline
+from printsys.jobstore import JobStore, Stored, prune
+from printsys.jobstore.prune import TRASH_KEEPS, find_scratch, find_waste, remove
+from tests.factories import Clock, act, make_job, make_store
+from tests.indexer.test_check import everything
+from tests.manage import Manage
+
+MakeJob = Callable[..., Stored]
+
+
+@pytest.fixture
+def manage(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Manage:
+    return Manage(tmp_path, database_url, monkeypatch, capsys)
+
+
+def days_ago(place: Path, days: int) -> JobStore:
+    """The storage in `place` as it was written to so many days ago."""
+    return make_store(place, Clock(datetime.now(UTC) - timedelta(days=days)))
+
+
+def test_only_picked_up_and_rejected_jobs_end() -> None:
+    assert FINAL == (Status.PAID_PICKED_UP, Status.REJECTED)
+
+
+def test_archive_moves_the_jobs_that_ended_before_the_retention_time(
+    manage: Manage, tmp_path: Path, queries: Queries
+) -> None:
+    jobs = {(days, status): make_job(days_ago(tmp_path, days), status=status) for days in (89, 91) for status in Status}
+    said = manage("archive", "--json")
+    due = {jobs[91, Status.PAID_PICKED_UP].id, jobs[91, Status.REJECTED].id}
+    assert said.code == 0 and set(said.json["archived"]) == due
+    store = make_store(tmp_path)
+    for (_, status), before in jobs.items():
+        after = store.load(before.id)
+        assert after.job.status is (Status.ARCHIVED if before.id in due else status)
+        assert after.folder.parent.name == after.job.status
+        if before.id in due:
+            assert after.events[-1].type == "JobArchived" and after.events[-1].actor == "system"
+            assert queries.job(before.id).status is Status.ARCHIVED
+        else:
+            assert after.job == before.job
+    assert check_storage(store, deep=True) == []
+    assert manage("archive").out == "0 jobs are archived.\n"
+
+
+def test_archive_takes_another_time_from_the_command_line(manage: Manage, tmp_path: Path) -> None:
+    stored = make_job(days_ago(tmp_path, 10), status=Status.REJECTED)
+    assert manage("archive", "--older-than", "11", "--json").json["archived"] == []
+    assert manage("archive", "--older-than", "9", "--json").json["archived"] == [stored.id]
+
+
+def test_a_dry_run_says_what_it_would_archive_and_changes_nothing(manage: Manage, tmp_path: Path) -> None:
+    stored = make_job(days_ago(tmp_path, 91), status=Status.REJECTED)
+    manage("archive", "--dry-run")  # reading makes the job's lock
+    before = everything(tmp_path / "storage")
+    said = manage("archive", "--dry-run")
+    assert said.code == 0 and said.out == f"1 job would be archived:\n  {stored.id}\n"
+    assert everything(tmp_path / "storage") == before
+
+
+def test_a_damaged_job_stays_and_keeps_none_waiting(manage: Manage, tmp_path: Path) -> None:
+    damaged, whole = (make_job(days_ago(tmp_path, 91), status=Status.REJECTED) for _ in range(2))
+    (damaged.folder / "events.jsonl").write_bytes(b"{}\n")
+    said = manage("archive", "--json")
+    assert said.code == 1 and said.json["archived"] == [whole.id]
+    assert [one["job"] for one in said.json["stay"]] == [damaged.id]
+
+
+def test_archive_goes_on_without_a_database(manage: Manage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql+psycopg2://127.0.0.1:1/none")
+    stored = make_job(days_ago(tmp_path, 91), status=Status.REJECTED)
+    assert manage("archive", "--json").json["archived"] == [stored.id]
+
+
+@pytest.mark.parametrize("command", ["archive", "prune"])
+def test_a_storage_that_is_not_there_is_said_and_not_made(manage: Manage, tmp_path: Path, command: str) -> None:
+    with pytest.raises(StorageOffline, match="There is no storage"):
+        manage(command)
+    assert not (tmp_path / "storage").exists()
+
+
+# -- prune ------------------------------------------------------------------------------------------------------------
+
+MONTH_LATER = TRASH_KEEPS + timedelta(hours=1)
+
+
+def in_the_trash(store: JobStore) -> set[str]:
+    return {path.name for path in store.layout.trash.iterdir()}
+
+
+@pytest.fixture
+def rubbish(tmp_path: Path) -> JobStore:
+    """One of each: a deleted job, a copy that was discarded, a loose file, and a submission that was cut off."""
+    store = make_store(tmp_path, Clock(datetime.now(UTC)))
+    for status in Status:
+        make_job(store, status=status)
+    act(store, make_job(store, name="Gone Girl").id, "delete")
+    kept = make_job(store)
+    shutil.copytree(kept.folder, kept.folder.with_name("a copy"))
+    store.discard("Uploaded/a copy")
+    (store.layout.status(Status.UPLOADED) / "loose.stl").write_bytes(b"solid")
+    store.discard("Uploaded/loose.stl")
+    (store.layout.staging / "k7m29xq4").mkdir()
+    (store.layout.staging / "k7m29xq4" / "half.stl").write_bytes(b"sol")
+    return store
+
+
+def test_the_trash_is_emptied_after_thirty_days_and_not_before(rubbish: JobStore) -> None:
+    jobs = {path for status in Status for path in rubbish.layout.status(status).rglob("*")}
+    thrown = in_the_trash(rubbish)
+    assert len(thrown) == 3
+    assert list(find_waste(rubbish, datetime.now(UTC))) == []
+    not_yet = find_waste(rubbish, datetime.now(UTC) + TRASH_KEEPS - timedelta(hours=1))
+    assert [waste.kind for waste in not_yet] == ["staging"]
+    found = list(find_waste(rubbish, datetime.now(UTC) + MONTH_LATER))
+    assert {waste.path.name for waste in found if waste.kind == "trash"} == thrown
+    assert all(remove(rubbish, waste) for waste in found)
+    assert in_the_trash(rubbish) == set() and list(rubbish.layout.staging.iterdir()) == []
+    assert {path for status in Status for path in rubbish.layout.status(status).rglob("*")} == jobs
+    assert check_storage(rubbish, deep=True) == []
+
+
+def test_a_file_that_was_old_when_it_was_thrown_away_keeps_its_thirty_days(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    old = store.layout.status(Status.UPLOADED) / "old.stl"
+    store.layout.make()
+    old.write_bytes(b"solid")
+    os.utime(old, (0, 0))
+    store.discard("Uploaded/old.stl")
+    assert (store.layout.trash / "old.stl").stat().st_mtime > time.time() - 3600
+    assert list(find_waste(store, datetime.now(UTC))) == []
+
+
+def test_a_removal_that_was_killed_is_ended_by_the_next_prune(rubbish: JobStore) -> None:
+    half = rubbish.layout.trash / f"{prune.EMPTYING}Half_Job"
+    half.mkdir()
+    found = list(find_waste(rubbish, datetime.now(UTC)))
+    assert [waste.path for waste in found] == [half]
+    assert remove(rubbish, found[0]) and not half.exists()
+
+
+def test_a_link_in_the_trash_is_removed_and_what_it_points_to_stays(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    treasure = make_job(store).folder
+    link = store.layout.trash / "link"
+    link.symlink_to(treasure)
+    assert all(remove(store, waste) for waste in find_waste(store, datetime.now(UTC) + MONTH_LATER))
+    assert not link.is_symlink() and (treasure / "metadata.json").exists()
+
+
+def test_a_submission_that_is_being_written_is_left_alone(rubbish: JobStore) -> None:
+    waste = next(w for w in find_waste(rubbish, datetime.now(UTC) + MONTH_LATER) if w.kind == "staging")
+    with FileLock(rubbish.layout.lock(waste.path.name)):
+        assert not remove(rubbish, waste)
+    assert waste.path.exists()
+
+
+def test_a_job_that_was_taken_out_of_the_trash_by_hand_is_not_removed(rubbish: JobStore) -> None:
+    waste = next(w for w in find_waste(rubbish, datetime.now(UTC) + MONTH_LATER) if "GoneGirl" in w.path.name)
+    back = rubbish.layout.status(Status.UPLOADED) / waste.path.name
+    waste.path.rename(back)
+    assert not remove(rubbish, waste)
+    assert (back / "metadata.json").exists()
+
+
+@pytest.fixture
+def a_month_later(rubbish: JobStore, monkeypatch: pytest.MonkeyPatch) -> JobStore:
+    """For the command the trash is a month old."""
+    look = prune.find_waste
+    monkeypatch.setattr("printsys.commands.prune.find_waste", lambda store, now: look(store, now + MONTH_LATER))
+    return rubbish
+
+
+def test_the_command_says_what_it_would_remove(manage: Manage, a_month_later: JobStore) -> None:
+    before = everything(a_month_later.layout.root)
+    said = manage("prune", "--dry-run")
+    assert said.code == 0 and ".printsys/trash/loose.stl, in the trash since" in said.out
+    assert [one["removed"] for one in manage("prune", "--dry-run", "--json").json["found"]] == [False] * 4
+    assert everything(a_month_later.layout.root) == before
+
+
+@pytest.mark.parametrize(("answer", "left"), [("", 3), ("n", 3), ("y", 0)])
+def test_on_a_terminal_it_asks(
+    manage: Manage, a_month_later: JobStore, monkeypatch: pytest.MonkeyPatch, answer: str, left: int
+) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda question: answer)
+    assert manage("prune").code == 0
+    assert len(in_the_trash(a_month_later)) == left
+
+
+def test_a_script_is_told_what_was_removed(manage: Manage, a_month_later: JobStore) -> None:
+    told = manage("prune", "--json").json
+    assert sorted(one["kind"] for one in told["found"] if one["removed"]) == ["staging", "trash", "trash", "trash"]
+    assert in_the_trash(a_month_later) == set()
+
+
+def test_what_a_killed_look_into_a_model_left_is_removed_after_a_day(manage: Manage, tmp_path: Path) -> None:
+    make_store(tmp_path)
+    left = tmp_path / "instance" / SCRATCH / "tmp123"
+    left.mkdir(parents=True)
+    (left / "model.stl").write_bytes(b"solid")
+    assert manage("prune", "--json").json["found"] == []
+    found = list(find_scratch(left.parent, datetime.now(UTC) + timedelta(days=1, minutes=1)))
+    assert [waste.path for waste in found] == [left] and remove(make_store(tmp_path), found[0])
+    assert not left.exists()

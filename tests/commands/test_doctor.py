@@ -1,0 +1,169 @@
+"""What `manage.py doctor` finds, each thing really so."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from printsys import doctor
+from printsys.config import ROOT, MailServer, Settings, load_lab
+from printsys.credentials import staff_password
+from printsys.doctor import Check, examine
+from printsys.ops import disk_space, heartbeat
+from printsys.ops.heartbeat import Heartbeat, Problem
+from printsys.services import build_services
+from tests.mail.smtp_server import PostOffice, Server
+from tests.manage import Manage
+
+LAB = load_lab(ROOT / "lab.toml")
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A lab that was set up, of which nothing runs."""
+    monkeypatch.setattr(doctor, "ROOT", tmp_path)  # where its .env would be
+    found = Settings(
+        storage=tmp_path / "storage", instance=tmp_path / "instance", lab_config=ROOT / "lab.toml", secret_key="x" * 32
+    )
+    build_services(found, enqueue=lambda job_id: None).store.layout.make()
+    staff_password.choose(found, "correct horse")
+    return found
+
+
+def check(settings: Settings, name: str) -> Check:
+    (found,) = [check for check in examine(settings, LAB) if check.name == name]
+    assert found.is_fine or found.advice, "whoever reads it must know what to do"
+    return found
+
+
+def test_a_lab_in_order_has_no_findings(settings: Settings) -> None:
+    assert [one for one in examine(settings, LAB) if not one.is_fine] == []
+
+
+def test_a_share_that_is_not_mounted(settings: Settings) -> None:
+    settings.storage.rename(settings.storage.with_name("away"))
+    assert not check(settings, "storage").is_fine
+    settings.storage.mkdir()
+    assert "no storage of ours" in check(settings, "storage").said
+    assert list(settings.storage.iterdir()) == [], "a look sets nothing up"
+
+
+def test_a_disk_that_is_nearly_full(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk_space, "LOW_BYTES", 10**18)
+    assert "nearly full" in check(settings, "disk").said
+
+
+def test_a_storage_that_is_another_labs(settings: Settings) -> None:
+    (settings.storage / ".printsys" / "storage-id").write_text("f" * 32)
+    assert "not the one that this computer knows" in check(settings, "storage").said
+
+
+def test_a_storage_on_two_disks(settings: Settings) -> None:
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == settings.storage.stat().st_dev:
+        pytest.skip("there is no second file system here")
+    folder = settings.storage / "Printing"
+    folder.rmdir()
+    folder.symlink_to(memory)
+    assert check(settings, "storage").said == "Printing and .printsys lie on different disks."
+
+
+@pytest.mark.skipif(os.name == "nt", reason="file modes are POSIX's")
+@pytest.mark.parametrize(
+    "name", ["instance/secret-key", "instance/staff-password-hash", "instance/api-tokens.json", ".env"]
+)
+def test_a_secret_that_others_can_read(settings: Settings, tmp_path: Path, name: str) -> None:
+    secret = tmp_path / name
+    secret.write_text("x")
+    secret.chmod(0o600)
+    assert check(settings, "secrets").is_fine
+    secret.chmod(0o644)
+    assert check(settings, "secrets").advice == f"chmod 600 {secret}"
+
+
+def test_an_opener_that_is_not_set_up_is_no_finding(settings: Settings) -> None:
+    found = check(settings, "opener")
+    assert found.is_fine and "Open in slicer" in found.said
+
+
+def test_no_staff_password(settings: Settings) -> None:
+    staff_password.hash_path(settings).unlink()
+    assert not check(settings, "password").is_fine
+
+
+def test_too_few_watches(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = tmp_path / "max_user_watches"
+    few.write_text("8192\n")
+    monkeypatch.setattr(doctor, "WATCHES", few)
+    assert "8,192 folders only" in check(settings, "watching").said
+
+
+def nobody_listens() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def test_a_database_that_does_not_answer(settings: Settings) -> None:
+    url = f"postgresql+psycopg2://lab:secret@127.0.0.1:{nobody_listens()}/printsys"
+    found = check(settings.model_copy(update={"database_url": url}), "database")
+    assert not found.is_fine and "secret" not in found.said
+
+
+def test_a_database_that_answers(settings: Settings, database_url: str) -> None:
+    assert "at version" in check(settings.model_copy(update={"database_url": database_url}), "database").said
+
+
+def test_a_redis_that_does_not_answer(settings: Settings) -> None:
+    url = f"redis://127.0.0.1:{nobody_listens()}/0"
+    assert "Redis does not answer" in check(settings.model_copy(update={"redis_url": url}), "queue").said
+
+
+@pytest.mark.parametrize(
+    ("ago", "more", "said"),
+    [
+        (timedelta(hours=2), {}, "last seen"),
+        (timedelta(0), {"sidelined": (Problem(NOW, "too deep", "a48y3vyk"),)}, "a48y3vyk"),
+        (timedelta(0), {"trying": (Problem(NOW, "454 try later"),)}, "454 try later"),
+    ],
+)
+def test_a_worker_that_is_gone_or_stuck(settings: Settings, ago: timedelta, more: dict[str, Any], said: str) -> None:
+    heartbeat.write(settings, Heartbeat(datetime.now(UTC) - ago, 1, **more))
+    assert said in check(settings, "worker").said
+
+
+@pytest.fixture
+def office() -> Iterator[tuple[PostOffice, Server]]:
+    office = PostOffice()
+    server = Server(office, hostname="127.0.0.1", port=0)
+    server.start()
+    yield office, server
+    office.gate.set()
+    server.stop()
+
+
+def test_a_mail_server_is_greeted_and_sent_nothing(settings: Settings, office: tuple[PostOffice, Server]) -> None:
+    box, server = office
+    mail = MailServer(host="127.0.0.1", port=server.port, use_tls=False)
+    assert check(settings.model_copy(update={"mail": mail}), "mail").is_fine
+    assert box.opened > 0 and box.tried == 0
+    wants = mail.model_copy(update={"use_tls": True})
+    assert "STARTTLS" in check(settings.model_copy(update={"mail": wants}), "mail").said
+    away = mail.model_copy(update={"port": nobody_listens()})
+    assert "Nobody listens there" in check(settings.model_copy(update={"mail": away}), "mail").said
+
+
+def test_the_command_says_it_in_words_and_for_programs(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manage = Manage(tmp_path, database_url, monkeypatch, capsys)
+    said = manage("doctor")
+    assert said.code == 1 and "WRONG storage:" in said.out
+    told = {one["name"]: one for one in manage("doctor", "--json").json}
+    assert not told["storage"]["is_fine"] and told["storage"]["advice"]

@@ -1,0 +1,220 @@
+"""`manage.py` on a bare machine: the real thing with real pip, in a tree of its own that needs one tiny package."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = getattr(sys, "_base_executable", sys.executable)
+"""The Python that this environment was made from: what a lab PC would have."""
+
+COMMAND = '''
+"""Say which of the tiny package is there."""
+import importlib.metadata, sys
+from printsys.errors import PrintSysError
+def add_arguments(parser):
+    parser.add_argument("--fail", action="store_true")
+def run(args):
+    if args.fail:
+        raise PrintSysError("Something plain.")
+    print("tiny", importlib.metadata.version("tiny"), sys.prefix)
+    return 3
+'''
+
+
+class Tree:
+    """A copy of manage.py with one command, `check`, and a package index of its own: no network."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "printsys" / "commands").mkdir(parents=True)
+        for package in ("printsys", "printsys/commands"):
+            (root / package / "__init__.py").touch()
+        shutil.copy(ROOT / "manage.py", root)
+        shutil.copy(ROOT / "printsys" / "errors.py", root / "printsys")
+        (root / "printsys" / "commands" / "check.py").write_text(COMMAND)
+        for version in ("1.0", "2.0"):
+            _make_wheel(root / "wheels", version)
+        (root / "requirements-dev.txt").write_text("-r requirements.txt\n")
+        self.pin("1.0")
+
+    def pin(self, version: str) -> None:
+        text = f"--no-index\n--find-links {(self.root / 'wheels').as_uri()}\ntiny=={version}\n"
+        (self.root / "requirements.txt").write_text(text)
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        clean = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")}
+        return subprocess.Popen(
+            [PYTHON, "manage.py", *arguments], cwd=self.root, env=clean | environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+
+    def call(self, *arguments: str, **environment: str) -> tuple[int, str]:
+        process = self.start(*arguments, **environment)
+        said, _ = process.communicate(timeout=120)
+        return process.returncode, said
+
+
+def _make_wheel(folder: Path, version: str) -> None:
+    folder.mkdir(exist_ok=True)
+    info = f"tiny-{version}.dist-info"
+    files: Mapping[str, str] = {
+        "tiny.py": "",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: tiny\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: a test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": "",
+    }
+    with zipfile.ZipFile(folder / f"tiny-{version}-py3-none-any.whl", "w") as wheel:
+        for name, content in files.items():
+            wheel.writestr(name, content)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    return Tree(tmp_path / "a lab's tree")
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    """A tree that is set up."""
+    tree = Tree(tmp_path_factory.mktemp("ready") / "tree")
+    code, said = tree.call("check")
+    assert code == 3, said
+    assert "Setting up" in said
+    return tree
+
+
+def test_a_second_call_sets_nothing_up_and_passes_the_exit_code_on(ready: Tree) -> None:
+    code, said = ready.call("check")
+    assert (code, said.split()[:2]) == (3, ["tiny", "1.0"])
+    assert "Setting up" not in said
+
+
+def test_an_expected_error_is_one_sentence_and_exit_code_2(ready: Tree) -> None:
+    assert ready.call("check", "--fail") == (2, "Something plain.\n")
+
+
+def test_each_command_explains_itself(ready: Tree) -> None:
+    code, said = ready.call("check", "--help")
+    assert code == 0
+    assert "--fail" in said
+
+
+def test_changed_pins_are_installed_at_the_next_call(ready: Tree) -> None:
+    ready.pin("2.0")
+    code, said = ready.call("check")
+    assert (code, "tiny 2.0" in said) == (3, True), said
+    ready.pin("1.0")
+    assert "tiny 1.0" in ready.call("check")[1]
+
+
+def test_the_environments_own_python_notices_changed_pins_too(ready: Tree) -> None:
+    ready.pin("2.0")
+    python = next(path for path in (ready.root / ".venv").glob("*/python*") if path.stem == "python")
+    done = subprocess.run([python, ready.root / "manage.py", "check"], capture_output=True, text=True, check=False)
+    assert "tiny 2.0" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kills a process group")
+@pytest.mark.parametrize("moment", ["making .venv", "installing"])
+def test_an_interrupted_set_up_is_done_over(tree: Tree, moment: str) -> None:
+    process = tree.start("check")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if moment in line:
+            os.killpg(process.pid, signal.SIGKILL)
+            break
+    process.communicate()
+    code, said = tree.call("check")
+    assert (code, "tiny 1.0" in said) == (3, True), said
+
+
+def test_a_broken_environment_is_made_anew(ready: Tree) -> None:
+    for stamp in (ready.root / ".venv").glob("installed-*"):
+        stamp.unlink()
+    (ready.root / ".venv" / "pyvenv.cfg").unlink()
+    code, said = ready.call("check")
+    assert (code, "making .venv" in said) == (3, True), said
+
+
+def test_of_two_calls_at_once_one_sets_up_and_both_work(tree: Tree) -> None:
+    both = [tree.start("check") for _ in range(2)]
+    said = [process.communicate(timeout=120)[0] for process in both]
+    assert [process.returncode for process in both] == [3, 3], said
+    assert "".join(said).count("making .venv") == 1
+
+
+def test_a_python_without_venv_is_told_which_package_to_install(tree: Tree) -> None:
+    """Debian's: its `python -m venv` says so and fails. A module of that name, found first, stands for it here."""
+    (tree.root / "debian").mkdir()
+    (tree.root / "debian" / "venv.py").write_text(
+        "raise SystemExit('The virtual environment was not created successfully because ensurepip is not available.')"
+    )
+    code, said = tree.call("check", PYTHONPATH=str(tree.root / "debian"))
+    assert code == 2
+    assert f"apt install python3.{sys.version_info.minor}-venv" in said
+    assert "Traceback" not in said
+
+
+def test_a_set_up_that_cannot_work_says_why_and_leaves_no_claim(tree: Tree) -> None:
+    tree.pin("9.9")
+    code, said = tree.call("check")
+    assert code == 2
+    assert "tiny==9.9" in said
+    assert "Traceback" not in said
+    tree.pin("1.0")
+    assert tree.call("check")[0] == 3
+
+
+def test_an_older_python_gets_a_sentence_not_a_syntax_error(tree: Tree) -> None:
+    ast.parse((ROOT / "manage.py").read_text("utf-8"), feature_version=(3, 7))
+    older = "import runpy, sys; sys.version_info = (3, 8, 1); sys.argv = ['manage.py', 'check']; "
+    older += "runpy.run_path('manage.py', run_name='__main__')"
+    done = subprocess.run([PYTHON, "-c", older], cwd=tree.root, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "needs Python 3.11 or newer" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["frobnicate"], ["--frobnicate"]])
+def test_an_unknown_command_is_refused_before_anything_is_set_up(tree: Tree, arguments: list[str]) -> None:
+    code, said = tree.call(*arguments)
+    assert code == 2
+    assert "usage: python manage.py COMMAND" in said
+    assert not (tree.root / ".venv").exists()
+
+
+def test_help_lists_every_command_there_is_a_module_for(tree: Tree) -> None:
+    code, said = tree.call("--help")
+    assert code == 0
+    helpers = {"__init__", "common", "progress"}
+    for module in (ROOT / "printsys" / "commands").glob("*.py"):
+        if module.stem not in helpers:
+            assert f"  {module.stem.replace('_', '-')} " in said
+
+
+def test_every_command_is_in_the_readme() -> None:
+    tree = ast.parse((ROOT / "manage.py").read_text("utf-8"))
+    named = next(
+        node.value for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "COMMANDS"
+    )
+    readme = (ROOT / "README.md").read_text("utf-8")
+    rows = "".join(line.split("|")[1] for line in readme.splitlines() if line.startswith("| `"))
+    assert [command for command in ast.literal_eval(named) if not re.search(rf"`{command}\b", rows)] == []
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_links_between_the_docs_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+    assert f"docs/{page.name}" in (ROOT / "README.md").read_text("utf-8")

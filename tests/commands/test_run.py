@@ -1,0 +1,249 @@
+"""`manage.py run`, the whole system in processes of its own: it comes up, stays up, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from printsys.ops.shutdown import SUPERVISED
+from tests.waiting import until
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = {"web", "index", "work", "postgres"}
+
+
+class System:
+    """One instance with its storage, started and stopped as a person would."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.log = folder / "log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text("utf-8", "replace")
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+        own = {
+            "PRINTSYS_STORAGE": str(self.folder / "storage"), "PRINTSYS_INSTANCE": str(self.folder / "instance"),
+            "DATABASE_URL": "", "REDIS_URL": "", "MAIL_SERVER": "", "PYTHONUNBUFFERED": "1",
+        }  # fmt: skip
+        inherited = {name: value for name, value in os.environ.items() if name != SUPERVISED}
+        command = [sys.executable, str(ROOT / "manage.py"), "run", "--port", str(self.port), *arguments]
+        with self.log.open("wb") as log:
+            return subprocess.Popen(command, env=inherited | own | environment, stdout=log, stderr=subprocess.STDOUT)
+
+    def run(self, **environment: str) -> None:
+        self.process = self.start(**environment)
+        until(lambda: "Ready: " in self.said or self.process is None or self.process.poll() is not None, 60)
+        assert f"Ready: http://127.0.0.1:{self.port}/" in self.said, self.said
+
+    def refused(self, *arguments: str, **environment: str) -> str:
+        """What a start that must fail says."""
+        process = self.start(*arguments, **environment)
+        assert process.wait(60) == 2, self.said
+        assert "Traceback" not in self.said, self.said
+        return self.said
+
+    def parts(self) -> dict[str, psutil.Process]:
+        assert self.process is not None
+        found = {}
+        for child in psutil.Process(self.process.pid).children():
+            with contextlib.suppress(psutil.Error):  # just ended
+                found |= {word: child for word in child.cmdline() if word in PARTS}
+        return found
+
+    def server(self) -> psutil.Process:
+        found = self.server_if_any()
+        assert found is not None, self.said
+        return found
+
+    def server_if_any(self) -> psutil.Process | None:
+        """None while there is none: PostgreSQL removes and rewrites its pid file as it starts."""
+        pid_file = self.folder / "instance" / "postgres" / "postmaster.pid"
+        try:
+            return psutil.Process(int(pid_file.read_text().split()[0]))
+        except (FileNotFoundError, IndexError, psutil.NoSuchProcess, ValueError):  # a number below 0: not the server
+            return None
+
+    def serves(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/submit", timeout=10) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def health(self) -> dict[str, Any]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=10) as answer:
+                return dict(json.loads(answer.read()))
+        except urllib.error.HTTPError as refused:
+            return dict(json.loads(refused.read()))
+
+    def end(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(30)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def gone(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.fixture
+def system() -> Iterator[System]:
+    with tempfile.TemporaryDirectory(prefix="printsys-tests-") as folder:
+        system = System(Path(folder))
+        yield system
+        system.end()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM] if os.name == "posix" else [])
+def test_it_comes_up_and_one_signal_stops_all_of_it(system: System, number: signal.Signals) -> None:
+    if signal.getsignal(number) is signal.SIG_IGN:
+        pytest.skip("whoever started these tests has this signal ignored, and all that they start inherits it")
+    system.run()
+    assert system.serves()
+    assert "The staff password is: " in system.said
+    everything = [*system.parts().values(), system.server()]
+    assert len(everything) == 5
+    assert system.process is not None
+    system.process.send_signal(number)
+    assert system.process.wait(30) == 0
+    assert [process for process in everything if not gone(process)] == []
+    assert "Traceback" not in system.said
+
+
+def test_a_killed_supervisor_leaves_no_orphan(system: System) -> None:
+    system.run()
+    server = system.server()
+    everything = [*system.parts().values(), server, *server.children()]
+    assert system.process is not None
+    system.process.kill()  # and its exit code is not asked for: who is dead need not be gone
+    until(lambda: all(gone(process) for process in everything), 30)
+    system.process.wait()
+    system.run()
+    assert system.serves()
+    assert "set aside" not in system.said
+    assert "The staff password is: " not in system.said
+
+
+def test_a_server_started_again_is_stopped_too_when_the_supervisor_is_killed(system: System) -> None:
+    system.run()
+    first = system.server()
+    first.kill()
+    until(lambda: system.server_if_any() not in (None, first), 60)
+    until(lambda: system.health()["components"]["database"] == "ok", 60)
+    everything = [*system.parts().values(), system.server()]
+    assert system.process is not None
+    system.process.kill()
+    system.process.wait()
+    until(lambda: all(gone(process) for process in everything), 30)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kills as only POSIX can")
+def test_a_server_that_nobody_is_left_to_stop_is_adopted_by_the_next_start(system: System) -> None:
+    system.run()
+    server, parts = system.server(), system.parts()
+    assert system.process is not None
+    for process in (psutil.Process(system.process.pid), parts["postgres"]):
+        process.suspend()  # neither sees the other end
+    for process in (parts["postgres"], psutil.Process(system.process.pid)):
+        process.kill()
+    system.process.wait()
+    until(lambda: all(gone(part) for part in parts.values()), 30)
+    assert not gone(server)
+    system.run()
+    assert system.server().pid == server.pid
+    system.end()
+    assert gone(server)
+
+
+@pytest.mark.parametrize("part", sorted(PARTS))
+def test_a_part_that_dies_is_started_again(system: System, part: str) -> None:
+    system.run()
+    first = system.parts()[part]
+    first.kill()
+    until(lambda: system.parts().get(part, first) != first, 30)
+    until(system.serves, 60)
+    assert f"{part} ended with code" in system.said
+
+
+def test_a_killed_postgresql_is_started_again_and_the_mirror_is_back(system: System) -> None:
+    system.run()
+    until(lambda: system.health()["components"]["database"] == "ok", 60)
+    first, parts = system.server(), system.parts()
+    first.kill()
+    until(lambda: "has died; it is started again" in system.said, 30)
+    until(lambda: system.server_if_any() not in (None, first), 60)
+    until(lambda: system.health()["components"]["database"] == "ok", 60)
+    assert system.parts() == parts, "the others went on"
+    assert "set aside" not in system.said, "the server's files are good: it is only its processes that were killed"
+    system.end()
+    assert "Traceback" not in system.said
+    assert system.server_if_any() is None
+
+
+def test_a_second_copy_is_refused(system: System) -> None:
+    system.run()
+    other = System(system.folder)
+    other.log = system.folder / "other-log"
+    assert "Another copy is running" in other.refused()
+    assert system.serves()
+
+
+def test_a_port_in_use_is_told_in_a_sentence(system: System) -> None:
+    with socket.create_server(("127.0.0.1", system.port)):
+        assert f"Port {system.port} on 127.0.0.1 cannot be used" in system.refused()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("SUBMIT_LIMIT", "many", "SUBMIT_LIMIT (environment)"),
+        ("LAB_CONFIG", "no-such-lab.toml", "no-such-lab.toml cannot be read"),
+        ("PRINTSYS_STORAGE", "/" + "long/" * 60, "is too long"),
+    ],
+)
+def test_mistakes_in_the_configuration_are_told_before_anything_starts(
+    system: System, variable: str, value: str, sentence: str
+) -> None:
+    said = system.refused(**{variable: value})
+    assert sentence in said
+    assert "password" not in said.lower()
+
+
+def test_without_its_database_the_lab_goes_on(system: System) -> None:
+    (system.folder / "instance").mkdir()
+    (system.folder / "instance" / "postgres").write_text("a file is in the way")
+    system.run()
+    assert "The database did not start" in system.said
+    assert system.serves()
+
+
+def test_words_of_the_password_do_not_reach_the_parts(system: System) -> None:
+    system.run(STAFF_PASSWORD="correct horse")
+    handed_down = [part.environ() for part in system.parts().values()]
+    assert [one.get("STAFF_PASSWORD", "") for one in handed_down] == [""] * len(PARTS)
+    assert all(one["STAFF_PASSWORD_HASH"].startswith("scrypt:") for one in handed_down)

@@ -1,0 +1,454 @@
+"""The mirror shows what was just done, whoever writes in whatever order, and is back after it was deleted."""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from indexer import index, migrate, rows
+from indexer.connection import forget_failure, reading, writing
+from indexer.index import CHANNEL, Mirror
+from indexer.queries import Queries
+from indexer.schema import create_engine, jobs, metadata
+from indexer.service import Service
+from printsys.domain import emails
+from printsys.domain.job import Status
+from printsys.errors import MirrorDown
+from printsys.jobstore import JobStore, Stored
+from tests.factories import act, make_job, sync, terms
+from tests.fixtures_db import drop_database
+
+
+def snapshot(queries: Queries) -> Any:
+    """Everything that pages can ask."""
+    everything = queries.jobs(limit=1000)
+    return (
+        everything,
+        queries.counts(),
+        {status: [job.id for job in queries.jobs(status)] for status in Status},
+        {job.id: queries.events(job.id) for job in everything},
+        {job.id: [queries.with_content(file["sha256"]) for file in job.document["files"]] for job in everything},
+        [job.id for job in queries.jobs(q="jane")],
+    )
+
+
+@pytest.fixture
+def lively(store: JobStore, mirror: Mirror) -> list[Stored]:
+    """A job in every status, mirrored."""
+    made = [make_job(store, name=f"Jane {status}", status=status) for status in Status]
+    for stored in made:
+        mirror.put(stored)
+    return made
+
+
+# -- one change after the other -----------------------------------------------------------------------------------
+
+
+def test_a_change_is_shown_at_once(store: JobStore, mirror: Mirror, queries: Queries) -> None:
+    job = make_job(store, name="José Ñandú")
+    assert mirror.put(job)
+    row = queries.job(job.id)
+    assert row is not None
+    assert (row.status, row.revision, row.student_name) == (Status.UPLOADED, job.job.revision, "José Ñandú")
+    assert row.unreviewed
+    assert row.sent_files == ["bracket v2.stl"]
+
+    mirror.put(act(store, job.id, "approve"))
+    row = queries.job(job.id)
+    assert row is not None
+    assert (row.status, row.cost, row.time_h) == (Status.PENDING, Decimal("4.27"), Decimal("3.5"))
+    assert row.folder == f"Pending/{job.folder.name}"
+    assert not row.unreviewed
+    assert [event.type for event in queries.events(job.id)] == [e.type for e in store.load(job.id).events]
+
+
+def test_mirroring_the_same_twice_writes_nothing(store: JobStore, mirror: Mirror, queries: Queries) -> None:
+    job = make_job(store, status=Status.PENDING)
+    assert mirror.put(job)
+    written = queries.job(job.id)
+    assert not mirror.put(job)
+    assert not mirror.put(store.load(job.id))
+    assert queries.job(job.id) == written
+
+
+def test_a_late_writer_does_not_undo_a_newer_one(store: JobStore, mirror: Mirror, queries: Queries) -> None:
+    job = make_job(store)
+    approved = act(store, job.id, "approve")
+    confirmed = act(store, job.id, "confirm")
+    assert mirror.put(confirmed)
+    before = snapshot(queries)
+    assert not mirror.put(approved)
+    assert not mirror.put(job)
+    assert snapshot(queries) == before
+
+
+def test_two_writers_at_once_leave_the_newer_state(
+    store: JobStore, engine: sa.Engine, database_url: str, queries: Queries
+) -> None:
+    older = make_job(store)
+    newer = act(store, older.id, "approve")
+    other = create_engine(database_url)
+    late = Background(lambda: Mirror(other).put(older))
+    with writing(engine) as (connection, change_no):
+        assert index.write(connection, rows.found(store.layout, newer), change_no)
+        late.start()
+        wait_until(lambda: waiting_for_a_lock(database_url))
+    assert late.answer() is False
+    assert snapshot(queries)[1][Status.PENDING] == 1
+    row = queries.job(older.id)
+    assert row is not None
+    assert row.revision == newer.job.revision
+    other.dispose()
+
+
+def test_the_same_revision_in_another_folder_is_shown(store: JobStore, mirror: Mirror, queries: Queries) -> None:
+    job = make_job(store)
+    waiting = "the folder moves when no program has a file in it open"
+    assert mirror.put(replace(job, move_pending=waiting))
+    assert queries.job(job.id).move_pending == waiting  # type: ignore[union-attr]
+    dragged = store.layout.status(Status.PRINTING) / job.folder.name
+    job.folder.rename(dragged)
+    assert mirror.put(store.load(job.id))
+    row = queries.job(job.id)
+    assert row is not None
+    assert (row.folder, row.folder_status, row.move_pending) == (
+        f"Printing/{job.folder.name}",
+        Status.PRINTING,
+        None,
+    )
+    assert row.asked_by_hand is Status.PRINTING
+
+
+def test_a_deleted_job_is_not_brought_back_by_a_late_writer(store: JobStore, mirror: Mirror, queries: Queries) -> None:
+    job = make_job(store)
+    mirror.put(job)
+    noted = act(store, job.id, "notes")
+    deleted = act(store, job.id, "delete")
+    assert mirror.put(deleted)
+    assert queries.job(job.id) is None
+    assert not mirror.put(noted)
+    assert queries.jobs() == []
+    assert queries.events(job.id) == []
+    assert sum(queries.counts().values()) == 0
+
+
+def test_counts_stay_right_under_concurrent_changes(
+    store: JobStore, mirror: Mirror, queries: Queries, engine: sa.Engine
+) -> None:
+    def live(number: int) -> None:
+        for round_ in range(6):
+            job = make_job(store, name=f"Student {number} {round_}")
+            states = [job, act(store, job.id, "approve"), act(store, job.id, "confirm"), act(store, job.id, "start")]
+            for stored in (states[1], states[0], states[3], states[2]):
+                mirror.put(stored)
+            if round_ % 3 == 0:
+                mirror.remove([job.id])
+
+    threads = [Background(partial(live, number)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.answer()
+    with reading(engine) as connection:
+        counted = sa.select(jobs.c.status, sa.func.count()).group_by(jobs.c.status)
+        truth = {Status(status): n for status, n in connection.execute(counted)}
+    assert truth == {Status.PRINTING: 16}
+    assert queries.counts() == {status: truth.get(status, 0) for status in Status}
+
+
+def test_a_change_is_announced_with_its_id_and_nothing_else_is(
+    store: JobStore, mirror: Mirror, database_url: str
+) -> None:
+    engine = create_engine(database_url)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as listener:
+        listener.execute(sa.text(f"LISTEN {CHANNEL}"))
+        job = make_job(store)
+        mirror.put(job)
+        mirror.put(job)
+        mirror.put(act(store, job.id, "notes"))
+        mirror.remove([job.id])
+        raw: Any = listener.connection.driver_connection
+        heard: list[str] = []
+        while len(heard) < 3 and select.select([raw], [], [], 5)[0]:
+            raw.poll()
+            heard += [note.payload for note in raw.notifies]
+            raw.notifies.clear()
+        assert heard == [job.id] * 3
+    engine.dispose()
+
+
+# -- asking -------------------------------------------------------------------------------------------------------
+
+
+def test_jobs_come_newest_in_their_status_first_page_by_page(lively: list[Stored], queries: Queries) -> None:
+    everything = queries.jobs()
+    assert [job.status_since for job in everything] == sorted((job.status_since for job in everything), reverse=True)
+    assert queries.jobs(limit=3) + queries.jobs(limit=5, offset=3) == everything
+    assert queries.counts() == dict.fromkeys(Status, 1)
+    assert queries.count() == len(lively)
+    assert queries.count(Status.PENDING) == 1
+    assert [job.status for job in queries.jobs(Status.REJECTED)] == [Status.REJECTED]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "jose", "José", "ÑANDÚ", "nandu jos", "4000", "arch-4000", "jd42@", "example.edu", "true red", "窗", "GEAR.stl",
+        "d42@example",
+    ],
+)  # fmt: skip
+def test_search_finds_a_job_by_what_people_type(said: str, store: JobStore, mirror: Mirror, queries: Queries) -> None:
+    other = make_job(store, name="Li Ming", email="li@lab.org", color="Clear", class_number="N/A")
+    job = make_job(
+        store, name="José Ñandú", email="jd42@example.edu", files=[("Big GEAR 窗口.stl", b"solid a\nendsolid a\n")]
+    )
+    mirror.put(job)
+    mirror.put(other)
+    assert [found.id for found in queries.jobs(q=said)] == [job.id]
+    assert queries.count(q=said) == 1
+    assert queries.count(Status.PENDING, said) == 0
+
+
+def test_search_finds_an_id_by_any_part_of_it(store: JobStore, mirror: Mirror, queries: Queries) -> None:
+    job = make_job(store)
+    mirror.put(job)
+    for said in (job.id, job.id.upper(), job.id[:4], job.id[-3:], job.id[2:6]):
+        assert [found.id for found in queries.jobs(q=said)] == [job.id]
+
+
+def test_search_finds_notes_and_every_word_must_match(store: JobStore, mirror: Mirror, queries: Queries) -> None:
+    job = make_job(store)
+    mirror.put(act(store, job.id, "notes", notes="Supports were removed by hand"))
+    assert len(queries.jobs(q="supp jane")) == 1
+    assert queries.jobs(q="supp john") == []
+    assert queries.jobs(q="?!") == []
+    assert len(queries.jobs(q="  ")) == 1
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(said=st.text(max_size=60))
+def test_nothing_that_is_typed_is_a_syntax_error(said: str, queries: Queries) -> None:
+    assert queries.jobs(q=said) == []
+    assert queries.count(q=said) == 0
+
+
+def test_owed_mail_is_found_until_it_is_sent_and_not_before_its_time(
+    store: JobStore, mirror: Mirror, queries: Queries
+) -> None:
+    job = make_job(store)
+    mirror.put(job)
+    now = store.clock()
+    assert queries.owed(now) == [job.id]
+    (letter,) = emails.owed(job.events, job.id)
+    with store.edit(job.id) as change:
+        change.record(emails.sent(letter, "<id>"))
+    mirror.put(change.result)
+    assert queries.owed(now) == []
+    later = now + timedelta(minutes=1)
+    with store.edit(job.id) as change:
+        change.record(emails.queued(emails.Mail.COMPLETED, "jane@example.edu", "staff", not_before=later))
+    mirror.put(change.result)
+    assert queries.owed(now) == []
+    assert queries.owed(later) == [job.id]
+
+
+def test_a_confirmation_that_ran_out_is_found(lively: list[Stored], store: JobStore, queries: Queries) -> None:
+    pending = next(job for job in lively if job.job.status is Status.PENDING)
+    assert queries.expired(store.clock()) == []
+    assert queries.expired(store.clock() + timedelta(days=8)) == [pending.id]
+
+
+def test_odd_values_that_json_holds_are_mirrored(store: JobStore, mirror: Mirror, queries: Queries) -> None:
+    job = make_job(store, files=[("a\x00b'\\N\t.stl", b"solid a\n")], message="x")
+    metadata = job.folder / "metadata.json"
+    text = metadata.read_text(encoding="utf-8").replace('"copies": 1', '"copies": 99999999999999')
+    metadata.write_text(text.replace('"due_date": null', '"due_date": "\\u0000", "their own": [1, "\\u0000"]'))
+    assert mirror.put(store.load(job.id))
+    row = queries.job(job.id)
+    assert row is not None
+    assert row.sent_files == ["a\ufffdb'\\N\t.stl"]
+    assert row.document["request"]["their own"] == [1, "\ufffd"]
+    assert row.copies == 2**31 - 1
+
+
+# -- down, dropped, dead ------------------------------------------------------------------------------------------
+
+
+def test_a_dropped_database_comes_back_with_the_same_rows(
+    lively: list[Stored], store: JobStore, mirror: Mirror, queries: Queries, database_url: str
+) -> None:
+    before = snapshot(queries)
+    drop_database(database_url)
+    with pytest.raises(MirrorDown) as caught:
+        queries.counts()
+    assert caught.value.__cause__ is not None
+    migrate.upgrade(database_url)
+    forget_failure(queries.engine)
+    assert snapshot(queries) == ([], dict.fromkeys(Status, 0), {status: [] for status in Status}, {}, {}, [])
+    report = sync(store, mirror, queries)
+    assert (report.jobs, report.changed) == (len(lively), len(lively))
+    assert snapshot(queries) == before
+
+
+@pytest.mark.parametrize("table", sorted(metadata.tables))
+def test_a_dropped_table_comes_back_while_the_indexer_runs(
+    table: str, lively: list[Stored], store: JobStore, engine: sa.Engine, queries: Queries
+) -> None:
+    service = Service(store, engine, terms=lambda: terms(store))
+    service.tick()
+    before = snapshot(queries)
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"DROP TABLE {table}"))
+    service.wake.set()
+    service.tick()
+    assert snapshot(queries) == before
+
+
+def test_the_indexer_goes_on_when_postgres_is_back(
+    lively: list[Stored], store: JobStore, engine: sa.Engine, queries: Queries, database_url: str
+) -> None:
+    service = Service(store, engine, terms=lambda: terms(store))
+    service.tick()
+    before = snapshot(queries)
+    drop_database(database_url)
+    service.tick()
+    forget_failure(engine)
+    service.tick()
+    assert snapshot(queries) == before
+
+
+def test_a_server_that_is_down_is_asked_once_and_not_by_every_page() -> None:
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        port = deaf.getsockname()[1]
+        engine = create_engine(f"postgresql://nobody@127.0.0.1:{port}/none")
+        with pytest.raises(MirrorDown) as first:
+            Queries(engine).counts()
+        assert isinstance(first.value.__cause__, sa.exc.OperationalError)
+        deaf.listen()
+        with pytest.raises(MirrorDown, match="a moment ago"):
+            Mirror(engine).remove(["k7m29xq4"])
+        deaf.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            deaf.accept()
+    engine.dispose()
+
+
+def test_a_server_that_never_answers_is_given_up(postgres_server: str) -> None:
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        engine = create_engine(f"postgresql://nobody@127.0.0.1:{deaf.getsockname()[1]}/none")
+        with pytest.raises(MirrorDown):
+            Queries(engine).counts()
+    engine.dispose()
+
+
+def test_a_statement_that_takes_too_long_is_given_up_and_the_next_is_asked(engine: sa.Engine, queries: Queries) -> None:
+    with pytest.raises(MirrorDown), reading(engine) as connection:
+        connection.execute(sa.text("SET LOCAL statement_timeout = '50ms'; SELECT pg_sleep(5)"))
+    assert queries.count() == 0
+
+
+def test_a_mistake_of_our_own_is_not_called_a_server_that_is_down(engine: sa.Engine) -> None:
+    with pytest.raises(sa.exc.ProgrammingError), reading(engine) as connection:
+        connection.execute(sa.text("SELEKT"))
+
+
+# -- schema -------------------------------------------------------------------------------------------------------
+
+
+def test_migrations_make_what_the_tables_say(engine: sa.Engine) -> None:
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_upgrading_again_changes_nothing(lively: list[Stored], queries: Queries, database_url: str) -> None:
+    before = snapshot(queries)
+    migrate.upgrade(database_url)
+    assert snapshot(queries) == before
+    assert migrate.current(database_url) == "0002"
+
+
+def test_two_processes_may_upgrade_at_once(postgres_server: str) -> None:
+    url = sa.make_url(postgres_server).set(database="upgraded_twice").render_as_string(hide_password=False)
+    starts = [Background(lambda: migrate.upgrade(url)) for _ in range(4)]
+    for start in starts:
+        start.start()
+    for start in starts:
+        start.answer()
+    assert migrate.current(url) is not None
+    drop_database(url)
+
+
+# -- helpers ------------------------------------------------------------------------------------------------------
+
+
+class Background(threading.Thread):
+    """A thread whose answer, or error, is had by `answer`."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        super().__init__(daemon=True)
+        self._work = work
+        self._answer: Any = None
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._answer = self._work()
+        except BaseException as error:  # noqa: BLE001  handed on to who asks
+            self._error = error
+
+    def answer(self) -> Any:
+        self.join(60)
+        assert not self.is_alive()
+        if self._error is not None:
+            raise self._error
+        return self._answer
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    done = threading.Event()
+    for _ in range(1000):
+        if condition():
+            return
+        done.wait(0.01)
+    raise AssertionError("it did not happen within 10 s")
+
+
+def waiting_for_a_lock(database_url: str) -> bool:
+    engine = create_engine(database_url)
+    with engine.connect() as connection:
+        waiting = connection.execute(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar_one()
+    engine.dispose()
+    return bool(waiting)
+
+
+def test_thousands_of_things_that_need_a_person_are_kept_and_settled(
+    store: JobStore, mirror: Mirror, queries: Queries
+) -> None:
+    """A share that a virus scanner went through: what is wrong may be as many as there are jobs."""
+    store.layout.make()
+    loose = [store.layout.status(Status.ARCHIVED) / f"part {n}.stl" for n in range(12_000)]
+    for path in loose:
+        path.touch()
+    sync(store, mirror)
+    assert len(queries.attention()) == len(loose)
+    for path in loose[1:]:
+        path.unlink()
+    sync(store, mirror)
+    assert [one.folder for one in queries.attention()] == ["Archived/part 0.stl"]

@@ -1,0 +1,369 @@
+"""The mirror from the folders: built anew or compared; complete, tolerant, and never losing a row that counts."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+from argparse import ArgumentParser
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from indexer import bulk, sweep
+from indexer.check_mirror import check_mirror
+from indexer.index import Mirror
+from indexer.queries import Queries
+from indexer.rebuild import reindex
+from indexer.reconcile import Reconciler
+from indexer.rows import JobRecord
+from indexer.service import Service
+from printsys.commands import reindex as command
+from printsys.domain.job import Status
+from printsys.errors import StorageOffline
+from printsys.jobstore import JobStore, Stored
+from tests.factories import act, make_job, sync, terms
+from tests.indexer.test_mirror import Background, snapshot
+
+
+@pytest.fixture
+def jobs(store: JobStore) -> list[Stored]:
+    return [make_job(store, name=f"Jane {status}", status=status) for status in Status]
+
+
+def test_a_rebuild_gives_what_every_change_on_its_own_gave(
+    jobs: list[Stored], store: JobStore, mirror: Mirror, queries: Queries, engine: sa.Engine
+) -> None:
+    for stored in jobs:
+        mirror.put(stored)
+    before = snapshot(queries)
+    report = reindex(store, engine)
+    assert (report.folders, report.jobs, report.attention) == (len(jobs), len(jobs), [])
+    assert snapshot(queries) == before
+    assert check_mirror(store, engine, deep=True) == []
+
+
+def test_a_rebuild_twice_and_a_sync_after_it_change_nothing(
+    jobs: list[Stored], store: JobStore, mirror: Mirror, queries: Queries, engine: sa.Engine
+) -> None:
+    reindex(store, engine)
+    before = snapshot(queries)
+    reindex(store, engine)
+    changes = queries.changes()
+    report = sync(store, mirror, queries)
+    assert (report.changed, report.removed) == (0, 0)
+    assert snapshot(queries) == before
+    assert queries.changes() == changes + 1  # the sync's own note
+    assert queries.synced_at() is not None
+
+
+def test_the_sweep_after_a_rebuild_looks_only_into_folders_that_differ_from_their_record(
+    jobs: list[Stored], store: JobStore, mirror: Mirror, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise each of 100,000 jobs would be read once more, one by one."""
+    long_ago = datetime(2026, 3, 1, tzinfo=UTC).timestamp()  # before the clock of these worlds
+    for path in store.layout.root.rglob("*"):
+        os.utime(path, (long_ago, long_ago))
+    differ = {
+        "a new file": jobs[0].folder / "part.gcode",
+        "saved over": jobs[1].folder / f"{jobs[1].folder.name}.stl",
+        "edited": jobs[2].folder / "metadata.json",
+    }
+    for path in differ.values():
+        path.write_bytes((path.read_bytes() if path.exists() else b"") + b"\n")
+    (jobs[3].folder / "original" / "bracket v2.stl").unlink()
+    jobs[4].folder.rename(store.layout.status(Status.PAID_PICKED_UP) / jobs[4].folder.name)
+    looked: list[str] = []
+    reconcile = Reconciler.reconcile
+    monkeypatch.setattr(Reconciler, "reconcile", lambda self, job_id: looked.append(job_id) or reconcile(self, job_id))
+    reindex(store, engine)
+    sync(store, mirror)
+    assert set(looked) == {job.id for job in jobs[:5]}
+
+
+def test_sync_and_rebuild_agree_on_what_people_did_in_the_folders(
+    jobs: list[Stored], store: JobStore, mirror: Mirror, queries: Queries, engine: sa.Engine
+) -> None:
+    sync(store, mirror, queries)
+    dragged, edited, copied, renamed, deleted, noted, torn, _ = jobs
+    dragged.folder.rename(store.layout.status(Status.COMPLETED) / dragged.folder.name)
+    metadata = edited.folder / "metadata.json"
+    metadata.write_text(metadata.read_text().replace('"notes": ""', '"notes": "by hand"'))
+    shutil.copytree(copied.folder, store.layout.status(Status.ARCHIVED) / "A copy")
+    renamed.folder.rename(renamed.folder.with_name("Janes thing"))
+    shutil.rmtree(deleted.folder)
+    act(store, noted.id, "notes")
+    with (torn.folder / "events.jsonl").open("ab") as log:
+        log.write(b'{"seq": 99, "torn')
+
+    report = sync(store, mirror, queries)
+    kinds = sorted(one.kind for one in report.attention)
+    assert kinds == ["duplicate", "facts-missing", "job-missing"]
+    assert queries.job(dragged.id).status is Status.COMPLETED  # type: ignore[union-attr]
+    assert queries.job(edited.id).notes == "by hand"  # type: ignore[union-attr]
+    assert queries.job(copied.id).folder == store.layout.relative(copied.folder)  # type: ignore[union-attr]
+    assert queries.job(renamed.id).folder == "Printing/Janes thing"  # type: ignore[union-attr]
+    assert "is gone" in queries.job(deleted.id).problem  # type: ignore[union-attr,operator]
+    assert queries.job(noted.id).notes == "Call Jane."  # type: ignore[union-attr]
+    after = snapshot(queries)
+    assert sync(store, mirror, queries).changed == 0
+    assert [one.kind for one in reindex(store, engine).attention] == ["duplicate", "job-missing"]
+    assert snapshot(queries) == after
+    assert sync(store, mirror, queries).changed == 0
+    assert sorted(one.kind for one in queries.attention()) == kinds
+
+
+# -- while others work --------------------------------------------------------------------------------------------
+
+
+def test_readers_never_see_a_mirror_that_is_half_built(
+    jobs: list[Stored], store: JobStore, mirror: Mirror, queries: Queries, engine: sa.Engine
+) -> None:
+    reindex(store, engine)
+    expected = snapshot(queries)
+    enough = threading.Event()
+    looks: list[object] = []
+
+    def look() -> None:
+        while not enough.is_set():
+            looks.append(snapshot(queries))
+
+    reader = Background(look)
+    reader.start()
+    for _ in range(8):
+        reindex(store, engine)
+    enough.set()
+    reader.answer()
+    assert looks
+    assert all(seen == expected for seen in looks)
+
+
+def test_changes_made_during_a_rebuild_are_not_lost(
+    jobs: list[Stored], store: JobStore, mirror: Mirror, queries: Queries, engine: sa.Engine
+) -> None:
+    reindex(store, engine)
+    noted, deleted = jobs[0], jobs[1]
+    new: list[Stored] = []
+
+    def meanwhile(done: int, total: int) -> None:
+        """Called when all folders are read and copied, before the exchange."""
+        mirror.put(act(store, noted.id, "notes", notes="while it was built"))
+        mirror.put(act(store, deleted.id, "delete"))
+        new.append(make_job(store, name="Newcomer"))
+        mirror.put(new[0])
+
+    reindex(store, engine, meanwhile)
+    assert queries.job(noted.id).notes == "while it was built"  # type: ignore[union-attr]
+    assert queries.job(deleted.id) is None
+    assert queries.job(new[0].id) is not None
+    assert queries.count() == len(jobs)
+    assert check_mirror(store, engine) == []
+
+
+def test_two_rebuilds_at_once_are_done_one_after_the_other(
+    jobs: list[Stored], store: JobStore, queries: Queries, engine: sa.Engine
+) -> None:
+    builds = [Background(lambda: reindex(store, engine)) for _ in range(3)]
+    for build in builds:
+        build.start()
+    assert [build.answer().jobs for build in builds] == [len(jobs)] * 3
+    assert queries.count() == len(jobs)
+
+
+def test_an_empty_mirror_of_many_folders_is_filled_by_copy(
+    jobs: list[Stored], store: JobStore, mirror: Mirror, queries: Queries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "WORTH_A_REBUILD", len(jobs))
+    copied: list[int] = []
+    honest = bulk.copy
+    monkeypatch.setattr(bulk, "copy", lambda c, lines: (copied.append(len(lines)), honest(c, lines))[1])
+    assert sync(store, mirror, queries).jobs == len(jobs)
+    assert copied == [len(jobs)]
+    assert queries.count() == len(jobs)
+
+
+# -- damage -------------------------------------------------------------------------------------------------------
+
+
+def ruin(folder: Path) -> None:
+    (folder / "metadata.json").write_bytes(b"{ oh no")
+    (folder / "events.jsonl").write_bytes(b"neither\nof\nthese\n")
+
+
+@pytest.mark.parametrize("again", ["sync", "reindex"])
+def test_a_ruined_job_keeps_its_last_row_and_says_so(
+    again: str, jobs: list[Stored], store: JobStore, mirror: Mirror, queries: Queries, engine: sa.Engine
+) -> None:
+    sync(store, mirror, queries)
+    ruined = jobs[2]
+    events = queries.events(ruined.id)
+    ruin(ruined.folder)
+    for _ in range(2):
+        report = sync(store, mirror, queries) if again == "sync" else reindex(store, engine)
+        (finding,) = report.attention
+        assert (finding.kind, finding.job_id) == ("unreadable", ruined.id)
+        row = queries.job(ruined.id)
+        assert row is not None
+        assert row.problem == finding.sentence
+        assert row.student_name == "Jane ReadyToPrint"
+        assert queries.events(ruined.id) == events
+        assert queries.count() == len(jobs)
+        assert queries.attention() == [finding]
+
+
+def test_what_is_no_job_is_told_and_stops_nothing(
+    jobs: list[Stored], store: JobStore, queries: Queries, engine: sa.Engine
+) -> None:
+    uploaded = store.layout.status(Status.UPLOADED)
+    (uploaded / "New folder").mkdir()
+    (uploaded / "Odd" / "metadata.json").mkdir(parents=True)
+    shutil.copytree(jobs[0].folder, uploaded / "Ruined")
+    ruin(uploaded / "Ruined")
+    (uploaded / ".hidden").mkdir()
+    report = reindex(store, engine)
+    assert report.jobs == len(jobs)
+    assert {(one.kind, one.folder) for one in report.attention} == {
+        ("not-a-job", "Uploaded/New folder"),
+        ("unreadable", "Uploaded/Odd"),
+        ("unreadable", "Uploaded/Ruined"),
+    }
+
+
+def test_a_damaged_log_is_served_from_metadata_with_its_problem(
+    jobs: list[Stored], store: JobStore, mirror: Mirror, queries: Queries, engine: sa.Engine
+) -> None:
+    log = jobs[4].folder / "events.jsonl"
+    log.write_bytes(log.read_bytes().replace(b"staff:Sam", b"staff:Eve"))
+    reindex(store, engine)
+    row = queries.job(jobs[4].id)
+    assert row is not None
+    assert "breaks the record" in (row.problem or "")
+    assert row.status is Status.COMPLETED
+    assert sync(store, mirror, queries).changed == 0
+
+
+def test_a_sweep_that_mirrors_a_job_has_what_it_owes_seen_to_at_once(store: JobStore, mirror: Mirror) -> None:
+    owing = make_job(store)
+    told: list[str] = []
+    sweeper = sweep.Sweeper(store, mirror, Reconciler(store, lambda: terms(store)), told.append)
+    sweeper.sweep()
+    assert told == [owing.id]
+    sweeper.sweep()
+    assert told == [owing.id], "what the mirror has, the worker finds there"
+
+
+def test_a_fresh_mirror_is_used_by_its_indexes_at_once(store: JobStore, mirror: Mirror) -> None:
+    make_job(store)
+    reindex(store, mirror.engine)
+    with mirror.engine.connect() as connection:
+        known = connection.execute(sa.text("SELECT reltuples FROM pg_class WHERE oid = 'jobs'::regclass")).scalar()
+    assert known == 1, "-1: nobody counted them yet"
+
+
+def test_one_record_that_postgres_refuses_keeps_no_other_out(
+    jobs: list[Stored], store: JobStore, queries: Queries, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = bulk.lines
+
+    def with_one_bad(it: JobRecord) -> bulk.Lines:
+        made = honest(it)
+        if it.id != jobs[5].id:
+            return made
+        return bulk.Lines(made.job_id, made.folder, made.jobs.replace("4.27", "four"), made.events, made.files)
+
+    monkeypatch.setattr(bulk, "lines", with_one_bad)
+    report = reindex(store, engine)
+    assert report.jobs == len(jobs) - 1
+    assert [one.job_id for one in report.attention] == [jobs[5].id]
+
+
+# -- storage that is not there ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["renamed", "emptied"])
+def test_no_row_goes_while_storage_is_away(
+    way: str, jobs: list[Stored], store: JobStore, mirror: Mirror, queries: Queries, engine: sa.Engine
+) -> None:
+    sync(store, mirror, queries)
+    before = snapshot(queries)
+    away = store.layout.root.with_name("away")
+    store.layout.root.rename(away)
+    if way == "emptied":
+        store.layout.root.mkdir()
+    with pytest.raises(StorageOffline):
+        sync(store, mirror, queries)
+    with pytest.raises(StorageOffline):
+        reindex(store, engine)
+    Service(store, engine, terms=lambda: terms(store)).tick()
+    assert snapshot(queries) == before
+    if way == "emptied":
+        store.layout.root.rmdir()
+    away.rename(store.layout.root)
+    assert sync(store, mirror, queries).changed == 0
+    assert snapshot(queries) == before
+
+
+@pytest.mark.parametrize("again", ["sync", "reindex"])
+def test_no_row_goes_when_storage_vanishes_during_the_walk(
+    again: str, jobs: list[Stored], store: JobStore, mirror: Mirror, queries: Queries, engine: sa.Engine
+) -> None:
+    sync(store, mirror, queries)
+    before = snapshot(queries)
+    jobs[3].folder.rename(jobs[3].folder.with_name("Renamed"))  # so that there is one to look into
+
+    def vanish(done: int, total: int) -> None:
+        if store.layout.root.exists():
+            store.layout.root.rename(store.layout.root.with_name("away"))
+
+    walk = {"sync": lambda: sync(store, mirror, queries, vanish), "reindex": lambda: reindex(store, engine, vanish)}
+    with pytest.raises(StorageOffline):
+        walk[again]()
+    assert len(snapshot(queries)[0]) == len(before[0])
+
+
+def test_a_job_whose_folder_is_nowhere_is_shown_as_missing_until_it_is_back(
+    jobs: list[Stored], store: JobStore, mirror: Mirror, queries: Queries, engine: sa.Engine, tmp_path: Path
+) -> None:
+    sync(store, mirror, queries)
+    gone = jobs[6]
+    shutil.move(gone.folder, tmp_path / "elsewhere")
+    for look in (lambda: sync(store, mirror), lambda: sync(store, mirror), lambda: reindex(store, engine)):
+        report = look()
+        assert [one.kind for one in report.attention if one.job_id == gone.id] == ["job-missing"]
+        assert "is gone" in (queries.job(gone.id).problem or "")  # type: ignore[union-attr]
+    shutil.move(tmp_path / "elsewhere", gone.folder)
+    assert [one.kind for one in sync(store, mirror).attention if one.job_id == gone.id] == []
+    assert queries.job(gone.id).problem is None  # type: ignore[union-attr]
+    assert store.missing() == {}
+
+
+# -- the command --------------------------------------------------------------------------------------------------
+
+
+def test_the_command_says_what_it_did(
+    jobs: list[Stored],
+    store: JobStore,
+    queries: Queries,
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (store.layout.status(Status.UPLOADED) / "New folder").mkdir()
+    monkeypatch.setenv("PRINTSYS_STORAGE", str(store.layout.root))
+    monkeypatch.setenv("PRINTSYS_INSTANCE", str(tmp_path / "instance"))
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    parser = ArgumentParser()
+    command.add_arguments(parser)
+    assert command.run(parser.parse_args(["--json", "--progress"])) == 0
+    said = capsys.readouterr()
+    report = json.loads(said.out)
+    assert (report["jobs"], report["folders"]) == (len(jobs), len(jobs) + 1)
+    assert [one["kind"] for one in report["attention"]] == ["not-a-job"]
+    assert "9/9" in said.err
+    assert command.run(parser.parse_args([])) == 0
+    assert capsys.readouterr().out.startswith("8 jobs from 9 folders.\n")
+    assert queries.count() == len(jobs)

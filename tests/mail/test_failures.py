@@ -1,0 +1,100 @@
+"""One job that breaks whoever looks into its files keeps no other waiting, and staff learn of it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+
+from printsys.backoff import BackOff
+from printsys.config import Settings
+from printsys.ops import heartbeat
+from printsys.services import Services
+from printsys.worker.failures import MOST_DEATHS, FailureTracker
+from printsys.worker.tasks import Worker
+from tests.mail.conftest import mail_events, submit
+from tests.mail.smtp_server import PostOffice
+from tests.mail.test_worker import wait_until, working
+from tests.waiting import until
+
+
+def work_and_die_over(settings: Settings, poison: str) -> None:
+    """A worker process that one job's files kill, as the kernel does when memory is short."""
+    worker = Worker(settings)
+    look = worker.workshop.attend
+
+    def attend(job_id: str) -> None:
+        if job_id == poison:
+            os.kill(os.getpid(), signal.SIGKILL)
+        look(job_id)
+
+    worker.workshop.attend = attend  # type: ignore[method-assign]
+    worker.run()
+
+
+def test_a_job_that_kills_the_worker_again_and_again_is_put_aside(
+    settings: Settings, services: Services, office: PostOffice
+) -> None:
+    poison = submit(services).id
+    spawn = multiprocessing.get_context("spawn")
+    for _ in range(MOST_DEATHS):
+        process = spawn.Process(target=work_and_die_over, args=(settings, poison))
+        process.start()
+        process.join(60)
+        assert process.exitcode == -signal.SIGKILL
+        (settings.instance / "queue.db").unlink(missing_ok=True)
+    other = submit(services).id
+    process = spawn.Process(target=work_and_die_over, args=(settings, poison))
+    process.start()
+    try:
+        until(lambda: "ModelInspected" in [event.type for event in services.store.load(other).events], 60)
+        assert "EmailSent received" in mail_events(services, other) and "EmailSent received" in mail_events(
+            services, poison
+        )
+        until(lambda: (beat := heartbeat.read(settings)) is not None and beat.given_up(poison) is not None, 60)
+        assert process.is_alive()
+    finally:
+        process.kill()
+        process.join()
+    # Somebody who mended what was wrong asks for it: it is looked into, and all is well.
+    with working(settings) as worker:
+        worker.look(poison)
+        wait_until(lambda: "ModelInspected" in [event.type for event in services.store.load(poison).events])
+        wait_until(lambda: worker.sideline.sidelined() == ())
+
+
+def test_an_error_nobody_foresaw_is_tried_later_each_time_and_then_told(
+    settings: Settings, services: Services, office: PostOffice
+) -> None:
+    poison, other = submit(services).id, submit(services).id
+    worker = Worker(settings)
+    worker.sideline = FailureTracker(settings.instance / "looking", BackOff((0, 0, 3600)))
+    look, tries = worker.workshop.attend, []
+
+    def attend(job_id: str) -> None:
+        if job_id == poison:
+            tries.append(job_id)
+            raise RecursionError("too deep")
+        look(job_id)
+
+    worker.workshop.attend = attend  # type: ignore[method-assign]
+    for expected in (1, 2, 3, 3):
+        worker.sweep()
+        run_all(worker)
+        assert len(tries) == expected
+    assert not worker.sideline.waits(other)
+    (told,) = worker.sideline.sidelined()
+    assert (told.job_id, told.words) == (poison, "RecursionError: too deep")
+    assert worker.pulse().sidelined == (told,)
+
+
+def run_all(worker: Worker) -> None:
+    """What waits in the queue, one after the other, in this thread."""
+    while task := worker.huey.dequeue():
+        worker.huey.execute(task)
+
+
+def test_a_mark_that_is_no_number_counts_for_nothing(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_text("ruined")
+    assert not FailureTracker(tmp_path).waits("abc")

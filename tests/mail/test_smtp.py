@@ -1,0 +1,324 @@
+"""How a letter leaves, and what the answers mean."""
+
+from __future__ import annotations
+
+import argparse
+import email
+import socket
+import ssl
+import subprocess
+from collections.abc import Iterator
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.smtp import AuthResult
+
+from printsys.commands import send_test_email
+from printsys.config import MailServer, Settings, load_lab
+from printsys.credentials.signed_links import Tokens
+from printsys.errors import ConfigError
+from printsys.mail import smtp
+from printsys.mail.messages import MailComposer, make_desk
+from printsys.mail.smtp import PermanentFailure, Sent, SmtpClient, TemporaryFailure, deliver
+from tests.mail.smtp_server import PostOffice, Server
+
+
+@pytest.fixture
+def desk(settings: Settings) -> MailComposer:
+    return make_desk(settings, load_lab(settings.lab_config), Tokens(settings.secret_key))
+
+
+@pytest.fixture
+def message(desk: MailComposer) -> EmailMessage:
+    return desk.write_test("jane@example.edu")
+
+
+@pytest.fixture
+def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """The server's side; the client trusts it because its authority file is this one."""
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(cert, key)
+    return context
+
+
+def using(settings: Settings, **server: Any) -> Settings:
+    return settings.model_copy(update={"mail": MailServer(**{"host": "127.0.0.1", "use_tls": False} | server)})
+
+
+@pytest.mark.needs("openssl")
+def test_the_conversation_is_encrypted_before_the_login(
+    settings: Settings, message: EmailMessage, office: PostOffice, certificate: ssl.SSLContext
+) -> None:
+    seen = []
+
+    def check(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        seen.append((session.ssl is not None, data.login, data.password))
+        return AuthResult(success=data.password == b"right", handled=False)
+
+    server = Server(
+        office, hostname="127.0.0.1", port=0, tls_context=certificate, require_starttls=True,
+        authenticator=check, auth_required=True,
+    )  # fmt: skip
+    server.start()
+    try:
+        right = using(settings, port=server.port, use_tls=True, username="lab", password="right")
+        assert isinstance(deliver(message, right), Sent)
+        wrong = deliver(message, using(settings, port=server.port, use_tls=True, username="lab", password="wrong"))
+        assert isinstance(wrong, TemporaryFailure) and wrong.for_all, "no student's mail is given up for it"
+        assert wrong.words.startswith("535") and "MAIL_PASSWORD" in wrong.words
+    finally:
+        server.stop()
+    assert seen[0] == (True, b"lab", b"right")
+    assert len(office.letters) == 1
+
+
+@pytest.mark.needs("openssl")
+def test_a_port_that_speaks_tls_at_once_is_spoken_to_so(
+    settings: Settings, message: EmailMessage, office: PostOffice, certificate: ssl.SSLContext,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    server = TlsServer(office, hostname="127.0.0.1", port=0, ssl_context=certificate)
+    server.start()
+    monkeypatch.setattr(smtp, "IMPLICIT_TLS_PORT", server.port)
+    try:
+        assert isinstance(deliver(message, using(settings, port=server.port, use_tls=True)), Sent)
+    finally:
+        server.stop()
+    assert len(office.letters) == 1
+
+
+class TlsServer(Server):
+    def _trigger_server(self) -> None:
+        self.port = self.server.sockets[0].getsockname()[1]
+        trusting = ssl.create_default_context()
+        with socket.create_connection(("127.0.0.1", self.port)) as raw:
+            with trusting.wrap_socket(raw, server_hostname="127.0.0.1") as secured:
+                secured.recv(1024)
+
+
+@pytest.mark.needs("openssl")
+def test_a_server_with_a_stranger_s_certificate_gets_nothing(
+    settings: Settings, message: EmailMessage, office: PostOffice, certificate: ssl.SSLContext,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.delenv("SSL_CERT_FILE")
+    server = Server(office, hostname="127.0.0.1", port=0, tls_context=certificate)
+    server.start()
+    try:
+        outcome = deliver(message, using(settings, port=server.port, use_tls=True))
+    finally:
+        server.stop()
+    assert isinstance(outcome, TemporaryFailure) and "not one that this computer trusts" in outcome.words
+    assert office.tried == 0
+
+
+def test_a_server_without_encryption_is_named_as_such(
+    settings: Settings, message: EmailMessage, server: Server, office: PostOffice
+) -> None:
+    outcome = deliver(message, using(settings, host="127.0.0.1", port=server.port, use_tls=True))
+    assert isinstance(outcome, TemporaryFailure) and "MAIL_USE_TLS" in outcome.words
+    assert office.tried == 0
+
+
+@pytest.fixture
+def carrier() -> Iterator[SmtpClient]:
+    carrier = SmtpClient()
+    yield carrier
+    carrier.close()
+
+
+def test_letters_that_follow_each_other_share_a_connection(
+    settings: Settings, desk: MailComposer, office: PostOffice, server: Server, carrier: SmtpClient
+) -> None:
+    opened = office.opened
+    for n in range(3):
+        assert isinstance(carrier.deliver(desk.write_test(f"jane{n}@example.edu"), settings), Sent)
+    assert office.opened == opened + 1
+    assert office.recipients == [["jane0@example.edu"], ["jane1@example.edu"], ["jane2@example.edu"]]
+    carrier.close()
+    office.wait_for(lambda: office.closed == office.opened)
+
+
+@pytest.mark.needs("openssl")
+def test_an_encrypted_connection_is_shared_and_logs_in_once(
+    settings: Settings, desk: MailComposer, office: PostOffice, certificate: ssl.SSLContext, carrier: SmtpClient
+) -> None:
+    logins = []
+
+    def check(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        logins.append(data.login)
+        return AuthResult(success=True)
+
+    server = Server(
+        office, hostname="127.0.0.1", port=0, tls_context=certificate, require_starttls=True,
+        authenticator=check, auth_required=True,
+    )  # fmt: skip
+    server.start()
+    using_tls = using(settings, port=server.port, use_tls=True, username="lab", password="right")
+    try:
+        for n in range(3):
+            assert isinstance(carrier.deliver(desk.write_test(f"jane{n}@example.edu"), using_tls), Sent)
+        carrier.close()
+    finally:
+        server.stop()
+    assert len(office.letters) == 3 and logins == [b"lab"]
+
+
+def test_a_connection_that_the_server_closed_meanwhile_costs_nothing(
+    settings: Settings, desk: MailComposer, office: PostOffice, carrier: SmtpClient
+) -> None:
+    hasty = Server(office, hostname="127.0.0.1", port=0, timeout=0.2)
+    hasty.start()
+    try:
+        using_it = using(settings, port=hasty.port)
+        assert isinstance(carrier.deliver(desk.write_test("jane@example.edu"), using_it), Sent)
+        office.wait_for(lambda: office.closed == office.opened)
+        assert isinstance(carrier.deliver(desk.write_test("sam@example.edu"), using_it), Sent)
+    finally:
+        hasty.stop()
+    assert len(office.letters) == 2
+
+
+@pytest.mark.parametrize("answer", ["451 not now", "550 no"])
+def test_after_a_refusal_the_next_letter_starts_afresh(
+    settings: Settings, desk: MailComposer, office: PostOffice, server: Server, carrier: SmtpClient, answer: str
+) -> None:
+    office.answers = [answer]
+    assert not isinstance(carrier.deliver(desk.write_test("jane@example.edu"), settings), Sent)
+    assert isinstance(carrier.deliver(desk.write_test("sam@example.edu"), settings), Sent)
+    assert [letter["To"].addresses[0].addr_spec for letter in office.letters] == ["sam@example.edu"]
+
+
+def test_a_connection_is_not_used_for_ever(
+    settings: Settings, desk: MailComposer, office: PostOffice, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smtp, "MOST_PER_CONNECTION", 2)
+    now = 0.0
+    carrier = SmtpClient(monotonic=lambda: now)
+    opened = office.opened
+    for n in range(4):
+        carrier.deliver(desk.write_test(f"jane{n}@example.edu"), settings)
+    assert office.opened == opened + 2
+    carrier.deliver(desk.write_test("jane@example.edu"), settings)
+    now += smtp.IDLE_S
+    carrier.close(idle_s=smtp.IDLE_S)
+    office.wait_for(lambda: office.closed == office.opened)
+
+
+def test_a_letter_that_is_too_large_for_the_server_is_given_up(
+    settings: Settings, desk: MailComposer, office: PostOffice
+) -> None:
+    small = Server(office, hostname="127.0.0.1", port=0, data_size_limit=100)
+    small.start()
+    try:
+        outcome = deliver(desk.write_test("jane@example.edu"), using(settings, port=small.port))
+    finally:
+        small.stop()
+    assert isinstance(outcome, PermanentFailure) and outcome.words.startswith("552")
+
+
+def test_a_server_that_never_speaks_is_not_waited_for_for_ever(
+    settings: Settings, message: EmailMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smtp, "TIMEOUT_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        outcome = deliver(message, using(settings, host="127.0.0.1", port=silent.getsockname()[1]))
+    assert isinstance(outcome, TemporaryFailure) and outcome.for_all
+    assert "timed out" in outcome.words and "firewall" in outcome.words
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("127.0.0.1", "Nobody listens there"),
+        ("no-such-server.invalid", "no server of that name"),
+    ],
+)
+def test_a_server_that_is_not_there_is_told_in_plain_words(
+    settings: Settings, message: EmailMessage, host: str, said: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    outcome = deliver(message, using(settings, host=host, port=port))
+    assert isinstance(outcome, TemporaryFailure) and outcome.for_all and said in outcome.words
+
+
+def test_a_port_that_speaks_no_tls_is_told_in_plain_words(
+    settings: Settings, message: EmailMessage, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smtp, "IMPLICIT_TLS_PORT", server.port)
+    outcome = deliver(message, using(settings, port=server.port, use_tls=True))
+    assert isinstance(outcome, TemporaryFailure) and "port 465" in outcome.words
+
+
+def test_an_address_that_the_server_cannot_carry_is_given_up(settings: Settings, desk: MailComposer) -> None:
+    server = Server(PostOffice(), hostname="127.0.0.1", port=0, enable_SMTPUTF8=False)
+    server.start()
+    try:
+        outcome = deliver(desk.write_test("józef@example.edu"), using(settings, host="127.0.0.1", port=server.port))
+    finally:
+        server.stop()
+    assert isinstance(outcome, PermanentFailure)
+
+
+def test_the_outbox_holds_each_letter_once_and_readable(settings: Settings, desk: MailComposer) -> None:
+    outbox = settings.model_copy(update={"mail": None})
+    for address in ("jane@example.edu", "józef@example.edu"):
+        message = desk.write_test(address)
+        for _ in range(2):
+            assert isinstance(deliver(message, outbox), Sent)
+    files = sorted((settings.instance / "outbox").iterdir())
+    assert len(files) == 2
+    assert any(b"jane@example.edu" in path.read_bytes() for path in files)
+    assert any("józef@example.edu".encode() in path.read_bytes() for path in files)
+    for path in files:
+        assert "can send e-mail" in email.message_from_bytes(path.read_bytes(), policy=default).get_content()
+
+
+def test_an_outbox_that_cannot_be_written_keeps_the_mail_owed(settings: Settings, message: EmailMessage) -> None:
+    settings.instance.mkdir(parents=True)
+    (settings.instance / "outbox").write_text("in the way")
+    outcome = deliver(message, settings.model_copy(update={"mail": None}))
+    assert isinstance(outcome, TemporaryFailure) and outcome.for_all
+
+
+def test_a_sender_that_is_no_address_is_found_at_start(settings: Settings) -> None:
+    wrong = using(settings, port=25, sender="The Lab")
+    with pytest.raises(ConfigError, match="MAIL_DEFAULT_SENDER"):
+        make_desk(wrong, load_lab(settings.lab_config), Tokens("x" * 16))
+
+
+def test_a_sender_of_the_lab_s_choice_is_used(settings: Settings) -> None:
+    chosen = using(settings, port=25, sender="Prints <prints@example.edu>")
+    message = make_desk(chosen, load_lab(settings.lab_config), Tokens("x" * 16)).write_test("jane@example.edu")
+    assert message["From"] == "Prints <prints@example.edu>"
+    assert message["Reply-To"].addresses[0].addr_spec == "printlab@example.edu"
+
+
+def test_the_command_sends_a_test_letter_and_says_what_went_wrong(
+    settings: Settings, server: Server, office: PostOffice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    for name, value in {
+        "PRINTSYS_INSTANCE": str(settings.instance),
+        "MAIL_SERVER": "127.0.0.1",
+        "MAIL_PORT": str(server.port),
+        "MAIL_USE_TLS": "false",
+    }.items():
+        monkeypatch.setenv(name, value)
+    arguments = argparse.Namespace(address="jane@example.edu")
+    assert send_test_email.run(arguments) == 0
+    assert office.only_letter()["Subject"] == "Test e-mail from Makerspace Print Lab"
+    office.rcpt_answers = ["550 nobody of that name"]
+    assert send_test_email.run(arguments) == 1
+    assert "550 nobody of that name" in capsys.readouterr().err

@@ -1,0 +1,333 @@
+"""Everything that needs a person in one place, each fix tried on the real folders."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from indexer.reconcile import Reconciler
+from indexer.sweep import Sweeper
+from printsys.domain.emails import owed
+from printsys.domain.job import Status
+from printsys.errors import JobNotFound
+from printsys.jobstore import Stored
+from printsys.services import Services
+from tests.factories import act, make_job
+from tests.web.conftest import token_in, tree
+
+
+@pytest.fixture
+def sweep(services: Services) -> Sweeper:
+    return Sweeper(services.store, services.mirror, Reconciler(services.store, services.actions.drag_terms))
+
+
+def kinds(services: Services) -> list[str]:
+    return [one.kind for one in services.queries.attention()]
+
+
+def press(staff: FlaskClient, services: Services, fix: str) -> str:
+    """Press the button of the one item that has this fix, and give the page that follows."""
+    (item,) = [one for one in services.queries.attention() if fix in one.fixes]
+    page = staff.get("/dashboard/attention").get_data(as_text=True)
+    assert item.sentence.split("'")[0] in page
+    values = {
+        "csrf_token": token_in(page),
+        "kind": item.kind,
+        "folder": item.folder,
+        "file": item.file or "",
+        "fix": fix,
+    }
+    return staff.post("/dashboard/attention", data=values, follow_redirects=True).get_data(as_text=True)
+
+
+def drag(services: Services, job: Stored, to: Status) -> Path:
+    target = services.store.layout.status(to) / job.folder.name
+    job.folder.rename(target)
+    return target
+
+
+def test_nothing_to_do_says_so(staff: FlaskClient) -> None:
+    assert "Nothing needs you here." in staff.get("/dashboard/attention").get_data(as_text=True)
+
+
+def test_a_move_that_skipped_facts_is_undone_and_the_folder_goes_back(
+    staff: FlaskClient, services: Services, sweep: Sweeper
+) -> None:
+    job = make_job(services.store, status=Status.COMPLETED)
+    drag(services, job, Status.PAID_PICKED_UP)
+    sweep.sweep()
+    assert kinds(services) == ["facts-missing"]
+    assert "back where it was" in press(staff, services, "undo-move")
+    back = services.store.load(job.id)
+    assert (back.folder, back.job.status, back.asked_by_hand) == (job.folder, Status.COMPLETED, None)
+    sweep.sweep()
+    assert kinds(services) == []
+
+
+def test_the_missing_facts_are_filled_in(staff: FlaskClient, services: Services, sweep: Sweeper) -> None:
+    job = make_job(services.store, status=Status.COMPLETED)
+    drag(services, job, Status.PAID_PICKED_UP)
+    sweep.sweep()
+    page = staff.get(f"/dashboard/jobs/{job.id}/supply")
+    assert page.status_code == 200
+    revision = services.store.load(job.id).job.revision
+    answer = staff.post(
+        f"/dashboard/jobs/{job.id}/supply",
+        data={
+            "csrf_token": token_in(page.get_data(as_text=True)),
+            "revision": revision,
+            "amount": "4.27",
+            "payment_method": "Card",
+            "picked_up_by": "Jane Doe",
+        },
+    )
+    assert answer.status_code == 303, answer.get_data(as_text=True)
+    payment = services.store.load(job.id).job.payment
+    assert payment is not None
+    assert str(payment.amount) == "4.27"
+    sweep.sweep()
+    assert kinds(services) == []
+
+
+def test_a_ruined_metadata_json_is_restored_and_the_persons_text_kept(
+    staff: FlaskClient, services: Services, sweep: Sweeper
+) -> None:
+    job = make_job(services.store)
+    path = job.folder / "metadata.json"
+    path.write_text("{ half an edit", "utf-8")
+    sweep.sweep()
+    assert "metadata-unreadable" in kinds(services)
+    press(staff, services, "restore-metadata")
+    restored = services.store.load(job.id)
+    assert (restored.problem, restored.job.student) == (None, job.job.student)
+    assert [p.read_text("utf-8") for p in (job.folder / "aside").iterdir()] == ["{ half an edit"]
+    sweep.sweep()
+    assert kinds(services) == []
+
+
+@pytest.mark.parametrize("how", ["altered", "gone"])
+def test_an_original_is_restored_from_a_file_with_the_same_bytes(
+    staff: FlaskClient, services: Services, sweep: Sweeper, how: str
+) -> None:
+    job = make_job(services.store)
+    original = job.folder / "original" / "bracket v2.stl"
+    data = original.read_bytes()
+    if how == "gone":
+        original.unlink()
+    else:
+        original.chmod(0o644)
+        original.write_bytes(b"something else")
+    sweep.sweep()
+    assert kinds(services) == ["original-missing" if how == "gone" else "original-altered"]
+    press(staff, services, "restore-original")
+    assert original.read_bytes() == data
+    kept = [p.read_bytes() for p in (job.folder / "aside").glob("*")] if (job.folder / "aside").exists() else []
+    assert kept == ([] if how == "gone" else [b"something else"])
+    assert services.store.load(job.id).events[-1].type == "OriginalRestored"
+    sweep.sweep()
+    assert kinds(services) == []
+
+
+def test_a_copied_folder_goes_to_the_trash_and_the_job_stays(
+    staff: FlaskClient, services: Services, sweep: Sweeper
+) -> None:
+    job = make_job(services.store)
+    copy = job.folder.with_name(job.folder.name + " - Copy")
+    shutil.copytree(job.folder, copy)
+    sweep.sweep()
+    assert kinds(services) == ["duplicate"]
+    press(staff, services, "remove-copy")
+    assert not copy.exists()
+    assert (services.store.layout.trash / copy.name / "metadata.json").exists()
+    assert services.store.load(job.id).folder == job.folder
+    sweep.sweep()
+    assert kinds(services) == []
+
+
+def test_a_missing_job_is_forgotten_only_when_somebody_says_so(
+    staff: FlaskClient, services: Services, sweep: Sweeper
+) -> None:
+    job = make_job(services.store)
+    sweep.sweep()
+    shutil.rmtree(job.folder)
+    for _ in range(2):
+        sweep.sweep()
+        assert kinds(services) == ["job-missing"]
+        assert services.queries.job(job.id) is not None
+    press(staff, services, "forget-job")
+    sweep.sweep()
+    assert (kinds(services), services.queries.job(job.id)) == ([], None)
+
+
+def test_the_job_itself_is_never_discarded(services: Services) -> None:
+    job = make_job(services.store)
+    for place in (services.store.layout.relative(job.folder), "../elsewhere", ".printsys/locks", "Uploaded", ""):
+        with pytest.raises(JobNotFound):
+            services.store.discard(place)
+    assert job.folder.exists()
+
+
+def test_scripts_and_every_page_are_told_how_much_is_open(
+    staff: FlaskClient, services: Services, sweep: Sweeper
+) -> None:
+    job = make_job(services.store)
+    (job.folder / "metadata.json").write_text("{", "utf-8")
+    sweep.sweep()
+    told = staff.get("/api/v1/attention").get_json()["attention"]
+    assert [one["job_id"] for one in told] == [job.id]
+    assert "1<span" in staff.get("/dashboard").get_data(as_text=True)
+
+
+def test_a_move_by_hand_is_shown_with_its_grace_and_undone_from_the_jobs_page(
+    staff: FlaskClient, services: Services, sweep: Sweeper
+) -> None:
+    job = make_job(services.store, status=Status.PRINTING)
+    drag(services, job, Status.COMPLETED)
+    sweep.sweep()
+    done = services.store.load(job.id)
+    assert done.events[-1].type == "EmailQueued"
+    page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
+    assert "Its e-mail goes out" in page
+    values = {"csrf_token": token_in(page), "revision": done.job.revision}
+    assert staff.post(f"/dashboard/jobs/{job.id}/undo-move", data=values).status_code == 303
+    back = services.store.load(job.id)
+    assert (back.folder, back.job.status) == (job.folder, Status.PRINTING)
+    assert [event.type for event in back.events[-2:]] == ["EmailDropped", "StatusReverted"]
+    assert staff.post(f"/dashboard/jobs/{job.id}/undo-move", data=values).status_code == 409
+
+
+def test_a_step_by_a_button_has_no_move_to_undo(staff: FlaskClient, services: Services) -> None:
+    job = make_job(services.store, status=Status.PRINTING)
+    page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
+    assert "Undo the move" not in page
+    values = {"csrf_token": token_in(page), "revision": job.job.revision}
+    assert staff.post(f"/dashboard/jobs/{job.id}/undo-move", data=values).status_code == 409
+    assert services.store.load(job.id).job == job.job
+
+
+def test_two_originals_of_one_job_are_restored_one_by_one(
+    staff: FlaskClient, services: Services, sweep: Sweeper
+) -> None:
+    job = make_job(services.store, files=(("a.stl", b"solid a\nendsolid a\n"), ("b.stl", b"solid b\nendsolid b\n")))
+    for name in ("a.stl", "b.stl"):
+        (job.folder / "original" / name).unlink()
+    sweep.sweep()
+    assert [(one.kind, one.file) for one in services.queries.attention()] == [
+        ("original-missing", "original/a.stl"),
+        ("original-missing", "original/b.stl"),
+    ]
+    page = staff.get("/dashboard/attention").get_data(as_text=True)
+    values = {
+        "csrf_token": token_in(page),
+        "kind": "original-missing",
+        "folder": services.store.layout.relative(job.folder),
+    }
+    staff.post("/dashboard/attention", data=values | {"file": "original/b.stl", "fix": "restore-original"})
+    assert sorted(path.name for path in (job.folder / "original").iterdir()) == ["b.stl"]
+    assert [one.file for one in services.queries.attention()] == ["original/a.stl"]
+
+
+def test_a_move_that_skipped_facts_may_be_left_as_it_is(staff: FlaskClient, services: Services, sweep: Sweeper) -> None:
+    job = make_job(services.store, status=Status.COMPLETED)
+    moved = drag(services, job, Status.PAID_PICKED_UP)
+    sweep.sweep()
+    press(staff, services, "accept-move")
+    after = services.store.load(job.id)
+    assert (after.folder, after.events[-1].type, after.events[-1].actor) == (moved, "MoveAccepted", "staff")
+    sweep.sweep()
+    assert kinds(services) == []
+
+
+def test_a_folder_that_a_program_holds_is_moved_when_it_is_asked_again(
+    staff: FlaskClient, services: Services, sweep: Sweeper
+) -> None:
+    job = make_job(services.store, status=Status.PRINTING)
+    in_the_way = services.store.layout.status(Status.COMPLETED) / job.folder.name
+    in_the_way.mkdir()
+    (in_the_way / "note.txt").write_text("somebody's", "utf-8")
+    act(services.store, job.id, "complete")
+    sweep.sweep()
+    assert "move-pending" in kinds(services)
+    assert "Not yet" in press(staff, services, "retry-move")
+    (in_the_way / "note.txt").unlink()
+    in_the_way.rmdir()
+    assert "where it belongs" in press(staff, services, "retry-move")
+    assert services.store.load(job.id).folder == in_the_way
+
+
+@pytest.mark.parametrize("harm", ["a line edited", "a line removed", "cut", "gone", "unreadable"])
+def test_a_damaged_log_is_begun_anew_and_the_job_goes_on(
+    staff: FlaskClient, services: Services, sweep: Sweeper, harm: str
+) -> None:
+    job = make_job(services.store, status=Status.PENDING)
+    sweep.sweep()
+    log = job.folder / "events.jsonl"
+    before = log.read_bytes()
+    lines = before.splitlines(keepends=True)
+    ruined = {
+        "a line edited": before.replace(b"Jane Doe", b"June Doe", 1),
+        "a line removed": b"".join(lines[:1] + lines[2:]),
+        "cut": b"".join(lines[:2]),
+        "gone": b"",
+        "unreadable": b"\x00" * 100,
+    }[harm]
+    log.write_bytes(ruined)
+    if harm == "gone":
+        log.unlink()
+    sweep.sweep()
+    press(staff, services, "restore-record")
+    after = services.store.load(job.id)
+    assert (after.problem, after.job.status, after.job.student) == (None, Status.PENDING, job.job.student)
+    assert after.job.confirmation == job.job.confirmation
+    assert after.job.revision > job.job.revision, "no number is ever given twice"
+    assert after.events[-1].type == "RecordRestored"
+    kept = [path.read_bytes() for path in (job.folder / "aside").glob("events-*")]
+    assert kept == ([] if harm == "gone" else [ruined])
+    assert not owed(after.events, job.id), "whether it had gone out is not known: it is not sent twice"
+    sweep.sweep()
+    assert kinds(services) == []
+    row = services.queries.job(job.id)
+    assert row is not None and row.revision == after.job.revision
+    assert act(services.store, job.id, "confirm").job.status is Status.READY_TO_PRINT
+
+
+def test_a_folder_whose_record_is_lost_altogether_goes_into_quarantine_with_every_byte(
+    staff: FlaskClient, services: Services, sweep: Sweeper
+) -> None:
+    job = make_job(services.store)
+    sweep.sweep()
+    (job.folder / "events.jsonl").write_bytes(b"nonsense")
+    (job.folder / "metadata.json").write_bytes(b"{ nonsense")
+    before = tree(job.folder)
+    sweep.sweep()
+    press(staff, services, "quarantine")
+    assert not job.folder.exists()
+    assert tree(services.store.layout.quarantine / job.folder.name) == before
+    sweep.sweep()
+    assert kinds(services) == []
+
+
+def test_a_job_that_is_whole_cannot_be_put_in_quarantine(services: Services) -> None:
+    job = make_job(services.store)
+    with pytest.raises(JobNotFound):
+        services.store.quarantine(services.store.layout.relative(job.folder))
+    assert job.folder.exists()
+
+
+@pytest.mark.parametrize(("fix", "stays"), [("keep", True), ("delete", False)])
+def test_a_deleted_job_that_somebody_took_out_of_the_trash_is_kept_or_put_back(
+    staff: FlaskClient, services: Services, sweep: Sweeper, fix: str, stays: bool
+) -> None:
+    job = make_job(services.store)
+    gone = act(services.store, job.id, "delete")
+    gone.folder.rename(job.folder)
+    sweep.sweep()
+    assert kinds(services) == ["deleted-here"]
+    press(staff, services, fix)
+    assert job.folder.exists() is stays
+    sweep.sweep()
+    assert kinds(services) == []
+    assert (services.queries.job(job.id) is not None) is stays

@@ -1,0 +1,390 @@
+"""What staff see at a glance, and that the lab goes on while the database or the storage is away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from html import unescape
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from indexer.index import Mirror
+from indexer.queries import Queries
+from indexer.schema import create_engine
+from printsys.domain.events import EventDraft, EventType
+from printsys.domain.job import LIVE, Status
+from printsys.ops import disk_space
+from printsys.services import NO_DATABASE, Services
+from printsys.web import create_app
+from printsys.web.filters import STATUS_NAMES
+from tests.factories import act
+from tests.web.conftest import FORM, STAFF_PASSWORD, STL, form_token, hidden_value, token_in
+
+
+def text(response: TestResponse) -> str:
+    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.get_data(as_text=True))))
+
+
+def cards(response: TestResponse) -> list[str]:
+    """The ids of the jobs shown, in order."""
+    return re.findall(r'id="job-([0-9a-z]{8})"', response.get_data(as_text=True))
+
+
+def card(response: TestResponse, job_id: str) -> str:
+    """What one card says."""
+    found = re.search(rf'id="job-{job_id}">(.*?)\n</li>', response.get_data(as_text=True), re.S)
+    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", found.group(1))))
+
+
+def counts(response: TestResponse) -> dict[str, int]:
+    page = response.get_data(as_text=True)
+    found = re.findall(r'status=(\w+)"[^>]*>\s*[^<]*<span class="count">(\d+)</span>', page)
+    return {status: int(n) for status, n in found}
+
+
+# -- tabs and order ---------------------------------------------------------------------------------------------------
+
+
+def test_every_status_has_a_tab_with_its_count(staff: FlaskClient, make) -> None:
+    for status in (Status.UPLOADED, Status.UPLOADED, Status.PENDING, Status.COMPLETED, Status.ARCHIVED):
+        make(status)
+    page = staff.get("/dashboard")
+    wanted = dict.fromkeys([status.value for status in Status], 0)
+    assert counts(page) == wanted | {"Uploaded": 2, "Pending": 1, "Completed": 1, "Archived": 1}
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_a_tab_shows_the_jobs_of_its_status_and_no_others(staff: FlaskClient, make, status: Status) -> None:
+    mine = make(status)
+    make(Status.PRINTING if status is not Status.PRINTING else Status.PENDING)
+    page = staff.get(f"/dashboard?status={status.value}")
+    assert cards(page) == [mine.id]
+    tab = re.search(r'<a class="tab active"[^>]*status=(\w+)"[^>]*aria-current="page"', page.get_data(as_text=True))
+    assert tab.group(1) == status.value
+    assert STATUS_NAMES.get(status, status.value) in text(page)
+
+
+def test_the_first_status_in_which_something_waits_is_shown_first(staff: FlaskClient, make) -> None:
+    job = make(Status.READY_TO_PRINT)
+    make(Status.ARCHIVED)
+    assert cards(staff.get("/dashboard")) == [job.id]
+
+
+@pytest.mark.parametrize("status", ["Nonsense", "", "<script>"])
+def test_a_status_that_there_is_not_is_as_none(staff: FlaskClient, make, status: str) -> None:
+    job = make()
+    page = staff.get("/dashboard", query_string={"status": status})
+    assert page.status_code == 200 and cards(page) == [job.id]
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_who_waits_longest_comes_first_and_of_what_is_over_the_newest(staff: FlaskClient, make, status: Status) -> None:
+    days = [make(status, ago=timedelta(days=n)).id for n in (3, 1, 2)]
+    oldest_first = [days[0], days[2], days[1]]
+    assert cards(staff.get(f"/dashboard?status={status.value}")) == (
+        oldest_first if status in LIVE else oldest_first[::-1]
+    )
+
+
+def test_more_than_a_page_of_jobs_is_shown_by_pages(staff: FlaskClient, make) -> None:
+    made = [make(ago=timedelta(days=100 - n)).id for n in range(53)]
+    first, second = staff.get("/dashboard"), staff.get("/dashboard?status=Uploaded&page=2")
+    assert cards(first) == made[:50] and cards(second) == made[50:]
+    assert "Page 1 of 2" in text(first) and "Page 2 of 2" in text(second)
+    onward = re.search(r'href="(/dashboard\?[^"]*page=2[^"]*)"', first.get_data(as_text=True)).group(1)
+    assert cards(staff.get(unescape(onward))) == made[50:]
+    assert counts(first)["Uploaded"] == 53
+    found = staff.get("/dashboard?q=Jane&page=2")
+    assert len(cards(found)) == 3 and "53 jobs for “Jane”" in text(found)
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "x", "999", "99999999999999999999999"])
+def test_a_page_that_there_is_not_is_harmless(staff: FlaskClient, make, page: str) -> None:
+    make()
+    assert staff.get(f"/dashboard?page={page}").status_code == 200
+
+
+# -- search -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("q", ["jane", "DOE", "Jane Doe", "arch 4000", "true red", "resi", "  jane  "])
+def test_a_search_finds_jobs_of_every_status_by_what_is_known_of_them(staff: FlaskClient, make, q: str) -> None:
+    found = [make(status).id for status in (Status.UPLOADED, Status.ARCHIVED)]
+    if q == "resi":
+        found = [make(method="Resin", color="Gray", printer="formlabs-form3", name="Bob Roe").id]
+    else:
+        make(name="Bob Roe", class_number="ART 1", color="Blue", email="bob@example.edu")
+    page = staff.get("/dashboard", query_string={"q": q})
+    assert sorted(cards(page)) == sorted(found)
+
+
+def test_a_search_finds_a_job_by_its_id_in_any_case(staff: FlaskClient, make) -> None:
+    job = make()
+    make()
+    assert cards(staff.get(f"/dashboard?q={job.id.upper()}")) == [job.id]
+
+
+@pytest.mark.parametrize(
+    "q", ["zebra", "'; DROP TABLE jobs; --", "%", "_", "\\", "a & zebra | !c", "<b>zebra", ":*", "\x00"]
+)
+def test_a_search_that_finds_nothing_says_so_and_takes_any_text(staff: FlaskClient, make, q: str) -> None:
+    make()
+    page = staff.get("/dashboard", query_string={"q": q})
+    assert page.status_code == 200 and cards(page) == [] and "No job matches" in text(page)
+    assert "<b>" not in page.get_data(as_text=True)
+
+
+def test_a_search_within_a_status_finds_only_there(staff: FlaskClient, make) -> None:
+    make()
+    job = make(Status.PENDING)
+    assert cards(staff.get("/dashboard?q=jane&status=Pending")) == [job.id]
+
+
+# -- cards ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_new_job_is_marked_until_somebody_has_looked_at_it(staff: FlaskClient, make, post) -> None:
+    job = make()
+    page = staff.get("/dashboard")
+    assert "NEW" in card(page, job.id) and "is-new" in page.get_data(as_text=True)
+    post(job.id, "review")
+    assert "NEW" not in card(staff.get("/dashboard"), job.id)
+    make(Status.PENDING)
+    assert "NEW" not in text(staff.get("/dashboard?status=Pending"))
+
+
+def test_a_card_shows_what_matters_at_a_glance(staff: FlaskClient, services: Services, make) -> None:
+    job = make(Status.READY_TO_PRINT, copies=3, files=[("a.stl", STL), ("b.stl", STL)])
+    services.mirror.put(act(services.store, job.id, "notes", notes="Call Jane first."))
+    said = card(staff.get("/dashboard"), job.id)
+    for fact in ("Jane Doe", "Filament", "True Red", "Prusa MK4S", "3 copies", "2 files", "ARCH 4000", job.id):
+        assert fact in said
+    for fact in ("Call Jane first.", "$4.27", "42.7 g", "3.5 h", "Start printing"):
+        assert fact in said
+
+
+def test_a_card_of_a_paid_job_shows_what_was_paid(staff: FlaskClient, make) -> None:
+    job = make(Status.PAID_PICKED_UP)
+    assert "$4.27 paid" in card(staff.get("/dashboard?status=PaidPickedUp"), job.id)
+
+
+def test_one_click_on_a_card_does_the_next_thing(staff: FlaskClient, services: Services, make) -> None:
+    job = make(Status.READY_TO_PRINT)
+    page = staff.get("/dashboard").get_data(as_text=True)
+    assert f'action="/dashboard/jobs/{job.id}/start"' in page
+    data = {"csrf_token": token_in(page), "revision": hidden_value(page, "revision"), "back": "dashboard"}
+    assert staff.post(f"/dashboard/jobs/{job.id}/start", data=data).location == "/dashboard?status=ReadyToPrint"
+    assert services.store.load(job.id).job.status is Status.PRINTING
+
+
+def test_a_job_that_waits_for_its_student_says_so(staff: FlaskClient, make) -> None:
+    job = make(Status.PENDING)
+    assert "waits for the student" in card(staff.get("/dashboard"), job.id)
+
+
+# -- nothing there ----------------------------------------------------------------------------------------------------
+
+
+def test_an_empty_lab_says_where_students_submit(staff: FlaskClient) -> None:
+    page = staff.get("/dashboard")
+    assert page.status_code == 200 and "No jobs yet." in text(page) and "/submit" in page.get_data(as_text=True)
+
+
+def test_an_empty_tab_says_so_and_not_that_there_are_no_jobs(staff: FlaskClient, make) -> None:
+    make()
+    said = text(staff.get("/dashboard?status=Printing"))
+    assert "Printing" in said and "No jobs yet" not in said
+
+
+# -- without the database ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dark(services: Services) -> Iterator[Services]:
+    """The same house, its database away."""
+    engine = create_engine(NO_DATABASE)
+    mirror = Mirror(engine)
+    yield replace(services, mirror=mirror, queries=Queries(engine), actions=replace(services.actions, mirror=mirror))
+    engine.dispose()
+
+
+@pytest.fixture
+def dark_staff(dark: Services) -> FlaskClient:
+    client = create_app(dark).test_client()
+    data = {"csrf_token": form_token(client, "/login"), "password": STAFF_PASSWORD}
+    assert client.post("/login", data=data).status_code == 303
+    return client
+
+
+def test_without_the_database_the_dashboard_is_a_plain_list_with_a_banner(dark_staff: FlaskClient, make) -> None:
+    jobs = {status: make(status).id for status in Status}
+    page = dark_staff.get("/dashboard")
+    assert page.status_code == 200 and "The database is resting" in text(page)
+    assert set(cards(page)) == {jobs[status] for status in LIVE}
+    assert cards(dark_staff.get("/dashboard?status=Archived")) == [jobs[Status.ARCHIVED]]
+    assert "Jane Doe" in text(page)
+
+
+def test_without_the_database_a_search_looks_into_the_active_folders(dark_staff: FlaskClient, make) -> None:
+    job = make(name="Bob Roe")
+    make()
+    assert cards(dark_staff.get("/dashboard?q=bob")) == [job.id]
+
+
+def test_without_the_database_a_whole_life_goes_on(dark: Services, dark_staff: FlaskClient, make) -> None:
+    page = dark_staff.get("/submit").get_data(as_text=True)
+    data = FORM | {"csrf_token": token_in(page), "submission": hidden_value(page, "submission")}
+    answer = dark_staff.post("/submit", data=data | {"file": (BytesIO(STL), "a.stl")})
+    assert answer.status_code == 303
+    job_id = answer.location.partition("job=")[2]
+    steps = [
+        ("approve", {"weight_g": "42.7", "time_h": "3.1", "material": "PLA"}, "Pending"),
+        ("confirm", {"reason": "At the desk."}, "ReadyToPrint"),
+        ("start", {}, "Printing"),
+        ("complete", {}, "Completed"),
+        ("pickup", {"amount": "4.27", "payment_method": "Card", "picked_up_by": "Jane"}, "PaidPickedUp"),
+    ]
+    for action, said, folder in steps:
+        job = dark.store.load(job_id).job
+        said |= {"csrf_token": form_token(dark_staff, "/logout"), "revision": job.revision}
+        if action == "approve":
+            said["print_file"] = next(file.name for file in job.files if file.role == "working")
+        assert dark_staff.post(f"/dashboard/jobs/{job_id}/{action}", data=said).status_code == 303, action
+        assert dark.store.load(job_id).folder.parent.name == folder
+        assert dark_staff.get(f"/dashboard/jobs/{job_id}").status_code == 200
+
+
+def test_without_the_database_students_confirm_and_look(dark: Services, dark_staff: FlaskClient, make) -> None:
+    job = make(Status.PENDING)
+    link = f"/confirm/{dark.tokens.confirm(job.id, job.job.confirmation.nonce)}"
+    data = {"csrf_token": token_in(dark_staff.get(link).get_data(as_text=True)), "decision": "confirm"}
+    answer = dark_staff.post(link, data=data)
+    assert answer.status_code == 303 and dark_staff.get(answer.location).status_code == 200
+    assert dark.store.load(job.id).job.status is Status.READY_TO_PRINT
+
+
+def test_without_the_database_the_api_and_the_health_say_so(dark_staff: FlaskClient, make) -> None:
+    job = make()
+    assert dark_staff.get("/api/v1/jobs").status_code == 503
+    assert dark_staff.get(f"/api/v1/jobs/{job.id}").status_code == 200
+    assert "is not known while the database rests" in dark_staff.get("/dashboard").get_data(as_text=True)
+    health = dark_staff.get("/healthz")
+    assert health.status_code == 200 and health.json["status"] == "degraded"
+    assert health.json["components"] == {"storage": "ok", "disk": "ok", "database": "down", "worker": "down"}
+
+
+# -- without the storage ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def offline(services: Services, make) -> str:
+    """The id of a job whose storage has just gone: the share is unmounted."""
+    job = make(Status.PENDING)
+    services.store.layout.root.rename(services.store.layout.root.with_name("elsewhere"))
+    return job.id
+
+
+def test_without_the_storage_the_dashboard_shows_what_is_known_under_a_banner(
+    staff: FlaskClient, services: Services, offline: str
+) -> None:
+    page = staff.get("/dashboard")
+    assert page.status_code == 200 and cards(page) == [offline]
+    banner = re.search(r'<div class="banner" role="status">(.*?)</div></div>', page.get_data(as_text=True), re.S)
+    assert "Nothing is lost" in banner.group(1)
+
+
+def test_without_the_storage_every_page_says_so_and_nothing_is_made(
+    client: FlaskClient, staff: FlaskClient, services: Services, offline: str
+) -> None:
+    row = services.queries.job(offline)
+    root: Path = services.store.layout.root
+    status = f"/status/{services.tokens.status(offline)}"
+    confirm = f"/confirm/{services.tokens.confirm(offline, 'nonce-of-this-test')}"
+    data = {"csrf_token": form_token(client), "decision": "confirm"}
+    action = {"csrf_token": form_token(staff, "/logout"), "revision": row.revision, "reason": "x"}
+    answers = {
+        "status": client.get(status),
+        "confirm": client.get(confirm),
+        "confirming": client.post(confirm, data=data),
+        "resend": client.post(f"{confirm}/resend", data=data),
+        "job": staff.get(f"/dashboard/jobs/{offline}"),
+        "action": staff.post(f"/dashboard/jobs/{offline}/confirm", data=action),
+        "download": staff.get(f"/dashboard/jobs/{offline}/files/original/bracket%20v2.stl"),
+    }
+    for what, answer in answers.items():
+        assert answer.status_code == 503 and "storage is offline" in text(answer), what
+        assert "Nothing is lost" in text(answer), what
+        assert str(root) not in text(answer) or what in ("job", "action", "download"), what
+    assert not root.exists() and services.queries.job(offline) == row
+
+
+def test_without_the_storage_a_submission_is_refused_and_keeps_what_was_typed(
+    app: Flask, client: FlaskClient, submit, services: Services, offline: str
+) -> None:
+    answer = submit(message="typed for an hour")
+    assert answer.status_code == 503 and not services.store.layout.root.exists()
+    assert "typed for an hour" in answer.get_data(as_text=True)
+    assert sum(services.queries.counts().values()) == 1
+
+
+def test_another_storage_in_its_place_is_not_taken_for_it(
+    staff: FlaskClient, submit, services: Services, offline: str
+) -> None:
+    root = services.store.layout.root
+    root.mkdir()
+    for status in Status:
+        (root / status).mkdir()
+    assert submit().status_code == 503
+    assert [path for path in root.rglob("*") if path.is_file()] == []
+    assert staff.get(f"/dashboard/jobs/{offline}").status_code == 503
+
+
+def test_when_the_storage_is_back_everything_goes_on(
+    staff: FlaskClient, services: Services, post, offline: str
+) -> None:
+    assert staff.get(f"/dashboard/jobs/{offline}").status_code == 503
+    health = staff.get("/healthz")
+    assert health.status_code == 503 and health.json["components"]["storage"] == "offline"
+    root = services.store.layout.root
+    root.with_name("elsewhere").rename(root)
+    assert staff.get(f"/dashboard/jobs/{offline}").status_code == 200
+    assert post(offline, "confirm", reason="At the desk.").status_code == 303
+    assert staff.get("/healthz").json["components"]["storage"] == "ok"
+
+
+def test_a_student_without_an_e_mail_is_confirmed_for_by_staff(
+    staff: FlaskClient, services: Services, make, post
+) -> None:
+    job = make(Status.UPLOADED)
+    with services.store.edit(job.id) as change:
+        change.record(EventDraft(EventType.DETAILS_EDITED, "staff", {}, {"student": {"email": None}}))
+    act(services.store, job.id, "approve")
+    services.mirror.put(services.store.load(job.id))
+    shelf = staff.get("/dashboard?status=Pending").get_data(as_text=True)
+    assert "The student gave no e-mail: ask in person, then confirm for them." in shelf
+    assert f'href="/dashboard/jobs/{job.id}#confirm"' in shelf
+    page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
+    assert "Confirm for the student" in page and "Send the e-mail again" not in page
+    assert post(job.id, "confirm", reason="said yes at the counter").status_code == 303
+    after = services.store.load(job.id)
+    assert after.job.status is Status.READY_TO_PRINT
+    assert after.events[-1].data["reason"] == "said yes at the counter"
+
+
+def test_a_disk_that_fills_up_is_said_to_staff_before_uploads_fail(
+    staff: FlaskClient, app: Flask, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "is nearly full" not in staff.get("/dashboard").get_data(as_text=True)
+    monkeypatch.setattr(disk_space, "LOW_BYTES", 10**18)
+    page = staff.get("/dashboard").get_data(as_text=True)
+    assert page.count("is nearly full") == 1, "storage and instance/ are on one disk here"
+    assert "is nearly full" not in app.test_client().get("/submit").get_data(as_text=True)
+    health = staff.get("/healthz")
+    assert (health.status_code, health.json["status"], health.json["components"]["disk"]) == (200, "degraded", "low")

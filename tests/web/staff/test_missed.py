@@ -1,0 +1,84 @@
+"""What happened in the folders while the system was off: told once, each change with what can be done about it."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+import pytest
+from flask.testing import FlaskClient
+
+from indexer.service import Service
+from printsys.domain.job import Status
+from printsys.services import Services
+from tests.factories import make_job
+from tests.waiting import until
+from tests.web.conftest import token_in
+
+
+@pytest.fixture
+def look(services: Services):
+    """A start of the indexer, up to the end of its first sweep."""
+
+    def once() -> None:
+        swept, stop = threading.Event(), threading.Event()
+        service = Service(
+            services.store, services.queries.engine, services.actions.drag_terms, synced=lambda report: swept.set()
+        )
+        runner = threading.Thread(target=service.run, args=(stop,))
+        runner.start()
+        try:
+            assert swept.wait(60)
+        finally:
+            stop.set()
+            runner.join()
+
+    return once
+
+
+def test_the_first_sweep_after_a_start_tells_staff_what_they_missed(
+    staff: FlaskClient, services: Services, look, make
+) -> None:
+    approved, printing, edited = make(Status.READY_TO_PRINT), make(Status.PRINTING), make(Status.UPLOADED)
+    look()
+    assert services.store.away().lines == (), "nothing happened before the first start"
+    sliced = approved.folder / "bracket.gcode"
+    sliced.write_bytes(b"; sliced")
+    os.utime(sliced, (time.time() - 60,) * 2)
+    printing.folder.rename(services.store.layout.status(Status.COMPLETED) / printing.folder.name)
+    metadata = edited.folder / "metadata.json"
+    metadata.write_text(metadata.read_text("utf-8").replace('"copies": 1', '"copies": 3'), "utf-8")
+    look()
+    page = staff.get("/dashboard/attention").get_data(as_text=True)
+    assert "While the system was off" in page
+    assert "New file bracket.gcode" in page
+    assert f"/dashboard/jobs/{approved.id}/choose-file" in page
+    assert f"/dashboard/jobs/{printing.id}/undo-move" in page
+    assert "metadata.json was edited by hand" in page
+    assert "changed something in the folders" in staff.get("/dashboard").get_data(as_text=True)
+    look()
+    assert len(services.store.away().lines) == 3, "told once, and kept until somebody has read it"
+    staff.post("/dashboard/attention/away", data={"csrf_token": token_in(page)})
+    assert "While the system was off" not in staff.get("/dashboard/attention").get_data(as_text=True)
+
+
+def test_what_happens_while_the_system_runs_is_not_told_as_missed(services: Services) -> None:
+    job = make_job(services.store, status=Status.PRINTING)
+    stop = threading.Event()
+    service = Service(services.store, services.queries.engine, services.actions.drag_terms)
+    runner = threading.Thread(target=service.run, args=(stop,))
+    runner.start()
+    try:
+        until(lambda: services.queries.job(job.id), 60)
+        job.folder.rename(services.store.layout.status(Status.COMPLETED) / job.folder.name)
+        until(lambda: services.store.load(job.id).job.status is Status.COMPLETED, 60)
+        assert services.store.away().lines == ()
+    finally:
+        stop.set()
+        runner.join()
+
+
+def test_a_job_that_is_gone_since_is_left_out(staff: FlaskClient, services: Services) -> None:
+    services.store.note_away([("k7m29xq4", 3)], None)
+    assert "While the system was off" not in staff.get("/dashboard/attention").get_data(as_text=True)
