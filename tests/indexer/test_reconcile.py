@@ -273,7 +273,7 @@ from datetime import datetime, UTC
 from pathlib import Path
 from indexer.reconcile import Reconciler
 from printsys.jobstore import JobStore
-from tests.test_reconcile import terms
+from tests.indexer.test_reconcile import terms
 root, storage_id, job_id = sys.argv[1:]
 reconciler = Reconciler(JobStore(Path(root), storage_id, lock_patience_s=60), terms)
 sys.stdin.readline()

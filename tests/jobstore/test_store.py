@@ -387,7 +387,7 @@ def test_a_lock_that_another_process_keeps_ends_in_a_clear_error(root: Path, sto
 HAMMER = """
 import sys
 from pathlib import Path
-from printsys.domain.events import Draft, EventType
+from printsys.domain.events import EventDraft, EventType
 from printsys.jobstore import JobStore
 root, storage_id, name, rounds, *ids = sys.argv[1:]
 store = JobStore(Path(root), storage_id, lock_patience_s=120)
@@ -395,7 +395,7 @@ for n in range(int(rounds)):
     for job_id in ids:
         with store.edit(job_id) as change:
             count = int((change.job.model_extra or {}).get(name, 0)) + 1
-            change.record(Draft(EventType.NOTES_EDITED, f"staff:{name}", {}, {name: count, "notes": f"{name} {n}"}))
+            change.record(EventDraft(EventType.NOTES_EDITED, f"staff:{name}", {}, {name: count, "notes": str(n)}))
 """
 
 

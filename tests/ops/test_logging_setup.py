@@ -103,7 +103,7 @@ def test_a_traceback_says_where_and_not_what_was_typed() -> None:
             raise StorageFailure(f"full: {GIFT}") from error
     except StorageFailure:
         text = formatted_error()
-    assert "ValueError" in text and "test_logs.py" in text
+    assert "ValueError" in text and "test_logging_setup.py" in text
     assert text.endswith("printsys.errors.StorageFailure: full: Uploaded/…_a48y3vyk/…")
     assert NAME not in text
 
@@ -130,9 +130,9 @@ def formatted_error() -> str:
 FILL = """
 import logging, sys
 from pathlib import Path
-from printsys import logs
-logs.MOST_BYTES = 20_000
-logs.keep(Path(sys.argv[1]), "web")
+from printsys.ops import logging_setup
+logging_setup.MOST_BYTES = 20_000
+logging_setup.keep(Path(sys.argv[1]), "web")
 for number in range(1000):
     logging.getLogger("a").info("line %d", number)
 print("done", flush=True)
@@ -163,5 +163,5 @@ def test_two_processes_never_turn_one_file(tmp_path: Path) -> None:
 def test_what_ends_a_process_is_in_its_log(tmp_path: Path) -> None:
     filled(tmp_path).communicate(timeout=30)
     text = (tmp_path / "logs" / "web.log").read_text("utf-8")
-    assert "CRITICAL printsys.logs: this process ends by a mistake of its own" in text
+    assert "CRITICAL printsys.ops.logging_setup: this process ends by a mistake of its own" in text
     assert text.endswith("ValueError\n")
