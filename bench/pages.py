@@ -31,7 +31,7 @@ from indexer import migrate  # noqa: E402
 from indexer.rebuild import reindex  # noqa: E402
 from printsys.config import load_settings  # noqa: E402
 from printsys.credentials import staff_password  # noqa: E402
-from printsys.domain.job import Status  # noqa: E402
+from printsys.domain.status import Status  # noqa: E402
 from printsys.ops.postgres import embedded_postgres  # noqa: E402
 from printsys.services import Services, build_services  # noqa: E402
 from printsys.web import create_app  # noqa: E402

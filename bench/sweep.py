@@ -38,7 +38,7 @@ from indexer.reconcile import Reconciler  # noqa: E402
 from indexer.schema import create_engine  # noqa: E402
 from indexer.service import Service  # noqa: E402
 from indexer.sweep import Sweeper  # noqa: E402
-from printsys.domain.job import Status  # noqa: E402
+from printsys.domain.status import Status  # noqa: E402
 from printsys.jobstore import JobStore, Stored  # noqa: E402
 from printsys.ops.postgres import embedded_postgres  # noqa: E402
 from tests.factories import make_job, make_store, terms  # noqa: E402

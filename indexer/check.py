@@ -20,7 +20,8 @@ from indexer.read_folder import not_a_job
 from indexer.rebuild import Progress, duplicate
 from printsys import fs
 from printsys.domain.events import sha256
-from printsys.domain.job import Document, FileRecord, Job, Status, canonical, metadata_bytes, parse
+from printsys.domain.job import Document, FileRecord, Job, canonical, metadata_bytes, parse
+from printsys.domain.status import Status
 from printsys.errors import DamagedJob, JobNotFound
 from printsys.jobstore import JobStore, Layout
 from printsys.jobstore.files import is_ignored, sha256_of

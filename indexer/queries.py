@@ -16,7 +16,8 @@ from indexer.schema import attention, events, files, job_counts, jobs, mirror_st
 from indexer.search_text import search_query
 from printsys.domain.emails import CLOSING
 from printsys.domain.events import EventType
-from printsys.domain.job import LIVE, SUPERSEDED, Document, Status
+from printsys.domain.job import SUPERSEDED, Document
+from printsys.domain.status import LIVE, Status
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,9 @@ from indexer.rebuild import Progress, SweepReport, duplicate, reindex
 from indexer.reconcile import Outcome, Reconciler
 from indexer.schema import attention, jobs, mirror_state
 from printsys.domain import emails
-from printsys.domain.job import LIVE, format_time
+from printsys.domain.job import format_time
 from printsys.domain.pending_work import owes_a_look
+from printsys.domain.status import LIVE
 from printsys.errors import JobBusy, JobNotFound, PrintSysError, StorageFailure, StorageOffline
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.files import signature

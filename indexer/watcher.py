@@ -20,7 +20,7 @@ from watchdog import events as e
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
-from printsys.domain.job import LIVE
+from printsys.domain.status import LIVE
 from printsys.jobstore import Layout
 from printsys.jobstore.files import signature
 

@@ -17,7 +17,7 @@ from printsys import fs
 from printsys.config import ROOT, Settings
 from printsys.config.lab import Lab
 from printsys.credentials import api_tokens, staff_password
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.errors import PrintSysError
 from printsys.jobstore.layout import Layout
 from printsys.mail.smtp import Sent, knock

@@ -7,7 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from printsys.config import Lab
-from printsys.domain.job import Job, Status, plain
+from printsys.domain.job import Job, plain
+from printsys.domain.status import Status
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from printsys.domain import naming, workflow
 from printsys.domain.creation import job_created
 from printsys.domain.emails import owed
 from printsys.domain.inputs import ResubmitInput, SubmitInput, validate
-from printsys.domain.job import Status
 from printsys.domain.pricing import PriceList, Rate
+from printsys.domain.status import Status
 from printsys.jobstore import IncomingFile, JobStore, Stored
 from printsys.jobstore.identity import recognise
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from printsys.domain import emails
 from printsys.domain.events import SYSTEM, EventDraft, EventType, sha256
-from printsys.domain.job import Status
 from printsys.domain.naming import ID_BITS, job_id
+from printsys.domain.status import Status
 from printsys.jobstore import JobStore, Stored
 from tests.factories import make_job
 

@@ -30,9 +30,10 @@ from printsys.domain.inputs import (
     ResubmitInput,
     SubmitInput,
 )
-from printsys.domain.job import FileRecord, Job, Status
+from printsys.domain.job import FileRecord, Job
 from printsys.domain.pricing import Quote, quote
 from printsys.domain.reminders import due
+from printsys.domain.status import Status
 from printsys.errors import (
     InvalidInput,
     JobBusy,

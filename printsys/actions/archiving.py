@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from printsys.actions import Actions
 from printsys.domain.inputs import NoInput
-from printsys.domain.job import Job, Status
+from printsys.domain.job import Job
+from printsys.domain.status import Status
 from printsys.domain.workflow import steps_from
 from printsys.errors import PrintSysError
 from printsys.jobstore import JobStore

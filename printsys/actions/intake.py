@@ -16,7 +16,8 @@ from printsys.domain import naming
 from printsys.domain.creation import reprint_created, walk_in_created
 from printsys.domain.folder_moves import drag
 from printsys.domain.inputs import WalkInInput
-from printsys.domain.job import Job, Status
+from printsys.domain.job import Job
+from printsys.domain.status import Status
 from printsys.errors import InvalidInput, JobNotFound
 from printsys.jobstore import IncomingFile, Stored
 from printsys.jobstore.files import is_ignored, is_settled, sha256_of

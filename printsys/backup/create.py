@@ -17,7 +17,7 @@ from pathlib import Path
 
 from printsys import fs
 from printsys.backup.vault import CHUNK, BackupRefused, Kept, Unit, Vault
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.errors import JobBusy, JobNotFound, StorageFailure
 from printsys.jobstore import JobStore, moves
 from printsys.jobstore.files import RACY_S, sha256_of

@@ -9,7 +9,8 @@ from printsys.domain import emails
 from printsys.domain.emails import Mail
 from printsys.domain.events import EventDraft, EventType
 from printsys.domain.inputs import SubmitInput, WalkInInput
-from printsys.domain.job import SCHEMA_VERSION, Document, FileRecord, Job, Status, dump, format_time
+from printsys.domain.job import SCHEMA_VERSION, Document, FileRecord, Job, dump, format_time
+from printsys.domain.status import Status
 
 
 def job_created(

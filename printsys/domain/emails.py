@@ -9,7 +9,8 @@ from enum import StrEnum
 from typing import Any
 
 from printsys.domain.events import SYSTEM, Event, EventDraft, EventType
-from printsys.domain.job import Job, Status, format_time
+from printsys.domain.job import Job, format_time
+from printsys.domain.status import Status
 
 
 class Mail(StrEnum):

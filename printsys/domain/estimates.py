@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from printsys.domain.events import SYSTEM, Event, EventDraft, EventType
-from printsys.domain.job import Document, Estimate, FileRecord, Job, Part, Status, dump, plain
+from printsys.domain.job import Document, Estimate, FileRecord, Job, Part, dump, plain
 from printsys.domain.pricing import round_up_to_half_hour
+from printsys.domain.status import Status
 
 PREFILLED_IN = Status.UPLOADED
 AGREED_IN = frozenset({Status.PENDING, Status.READY_TO_PRINT, Status.PRINTING})

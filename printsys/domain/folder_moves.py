@@ -12,7 +12,8 @@ from printsys.domain import emails
 from printsys.domain import inputs as f
 from printsys.domain.emails import OwedMail
 from printsys.domain.events import FILESYSTEM, Event, EventDraft, EventType
-from printsys.domain.job import Job, Status, format_time
+from printsys.domain.job import Job, format_time
+from printsys.domain.status import Status
 from printsys.domain.workflow import STEPS, Context, drag_step, plan
 
 BY_HAND = "The folder was moved by hand."

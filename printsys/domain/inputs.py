@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.errors import InvalidInput
 
 _THOUSANDS = re.compile(r"[1-9]\d{0,2},\d{3}")

@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from enum import StrEnum
 from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -26,27 +25,12 @@ from pydantic import (
     StrictStr,
 )
 
+from printsys.domain.status import Status
+
 SCHEMA_VERSION = 1
 
 Document = dict[str, Any]
 SUPERSEDED = "superseded"
-
-
-class Status(StrEnum):
-    """Each status is a folder of storage/, in the order of a job's life."""
-
-    UPLOADED = "Uploaded"
-    PENDING = "Pending"
-    READY_TO_PRINT = "ReadyToPrint"
-    PRINTING = "Printing"
-    COMPLETED = "Completed"
-    PAID_PICKED_UP = "PaidPickedUp"
-    REJECTED = "Rejected"
-    ARCHIVED = "Archived"
-
-
-LIVE = (Status.UPLOADED, Status.PENDING, Status.READY_TO_PRINT, Status.PRINTING, Status.COMPLETED)
-"""Statuses in which somebody still has something to do."""
 
 
 def format_time(moment: datetime) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from printsys.domain.job import FileRecord, Job, Status
+from printsys.domain.job import FileRecord, Job
+from printsys.domain.status import Status
 
 MODELS = frozenset({".stl", ".obj", ".3mf"})
 SLICED = frozenset(

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 
 from printsys.domain.emails import Mail
 from printsys.domain.events import Event, EventType
-from printsys.domain.job import Job, Status
+from printsys.domain.job import Job
+from printsys.domain.status import Status
 
 WAITING = (Status.PENDING, Status.COMPLETED)
 """Where a job may wait for its student."""

@@ -18,8 +18,9 @@ from printsys.domain import inputs as f
 from printsys.domain.creation import requested
 from printsys.domain.emails import Mail, OwedMail
 from printsys.domain.events import FILESYSTEM, STAFF, STUDENT, SYSTEM, EventDraft, EventType, actor_kind
-from printsys.domain.job import SUPERSEDED, Document, Estimate, Job, Part, Status, dump, format_time, plain
+from printsys.domain.job import SUPERSEDED, Document, Estimate, Job, Part, dump, format_time, plain
 from printsys.domain.pricing import PriceList, quote, round_up_to_half_hour
+from printsys.domain.status import Status
 from printsys.errors import InvalidInput, TransitionNotAllowed
 
 ANY = frozenset(Status)

@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 
 from printsys import fs
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.errors import ConfigError, StorageFailure, StorageOffline
 from printsys.jobstore.layout import SYSTEM, Layout
 

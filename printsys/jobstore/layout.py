@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from printsys.domain.job import Status
 from printsys.domain.naming import FILE_NAME_LIMIT, FOLDER_NAME_LIMIT, PATH_LIMIT, id_in_folder_name
+from printsys.domain.status import Status
 from printsys.errors import ConfigError, JobNotFound
 
 SYSTEM = ".printsys"

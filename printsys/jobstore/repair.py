@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from printsys import fs
 from printsys.domain.changes import Conflict, hand_edit
 from printsys.domain.events import FILESYSTEM, SYSTEM, EventBatch, EventDraft, EventType, build_batch, sha256
-from printsys.domain.job import Document, Job, Status, canonical, metadata_bytes, parse
+from printsys.domain.job import Document, Job, canonical, metadata_bytes, parse
+from printsys.domain.status import Status
 from printsys.errors import DamagedJob, JobNotFound
 from printsys.jobstore.jsontext import JsonProblem, decode_object, line_of_field
 from printsys.jobstore.layout import ASIDE, EVENTS, METADATA, Layout

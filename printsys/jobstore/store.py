@@ -18,7 +18,8 @@ from printsys import fs
 from printsys.domain import naming
 from printsys.domain.changes import news_since
 from printsys.domain.events import FILESYSTEM, Event, EventDraft, EventType, build_batch, sha256
-from printsys.domain.job import Job, Status, parse
+from printsys.domain.job import Job, parse
+from printsys.domain.status import Status
 from printsys.errors import DamagedJob, JobBusy, JobNotFound, StaleJob, StorageFailure, StorageOffline
 from printsys.jobstore import away as away_notes
 from printsys.jobstore import moves, repair

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from printsys.domain.events import Event, EventType
-from printsys.domain.job import Document, Job, Status
+from printsys.domain.job import Document, Job
+from printsys.domain.status import Status
 from printsys.errors import DamagedJob
 from printsys.jobstore.log import Log
 

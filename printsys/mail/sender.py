@@ -22,7 +22,7 @@ from printsys.config import Settings
 from printsys.domain import emails
 from printsys.domain.emails import OwedMail
 from printsys.domain.events import EventDraft, EventType
-from printsys.domain.job import LIVE, Status
+from printsys.domain.status import LIVE, Status
 from printsys.errors import DamagedJob, JobBusy, JobNotFound, MirrorDown, StorageFailure
 from printsys.jobstore import Stored
 from printsys.mail.messages import MailComposer, MailNotSendable, letter, make_desk

@@ -16,7 +16,7 @@ from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, StrictUndefined, 
 from jinja2.sandbox import SandboxedEnvironment
 
 from printsys.config import ROOT
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.texts import TEXTS, amount, money
 
 TEMPLATES = ROOT / "templates" / "email"

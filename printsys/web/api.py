@@ -11,7 +11,8 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from printsys.domain.events import line_of
-from printsys.domain.job import Status, format_time, plain
+from printsys.domain.job import format_time, plain
+from printsys.domain.status import Status
 from printsys.errors import InvalidInput
 from printsys.jobstore.jsontext import decode
 from printsys.web.auth import login_or_token_required

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from flask import Flask
 
 from printsys import texts
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.models3d.findings import size_text
 from printsys.texts import TEXTS, amount, money
 from printsys.web.auth import is_staff

@@ -15,8 +15,9 @@ from printsys.assessment.slicer_readings import reading, readings_of
 from printsys.assessment.upload_check import look_at
 from printsys.domain.estimates import file_read
 from printsys.domain.events import SYSTEM, EventDraft, EventType
-from printsys.domain.job import LIVE, FileRecord, Job, dump, parse
+from printsys.domain.job import FileRecord, Job, dump, parse
 from printsys.domain.pending_work import owes_a_look, preview_name, previews, to_inspect, to_read
+from printsys.domain.status import LIVE
 from printsys.errors import DamagedJob, FileRefused, JobNotFound, MirrorDown, ModelTooHard, ModelUnreadable
 from printsys.jobstore import Stored
 from printsys.models3d import bounded

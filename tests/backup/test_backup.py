@@ -20,7 +20,7 @@ from indexer.check import check_storage
 from indexer.check_mirror import check_mirror
 from printsys.backup import create
 from printsys.backup.vault import BackupDamaged, BackupFailed, BackupRefused, Vault
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.errors import PrintSysError, StorageOffline
 from printsys.jobstore import JobStore, Stored
 from tests.factories import act, make_job, make_store

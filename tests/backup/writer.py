@@ -7,7 +7,7 @@ import random
 import sys
 from pathlib import Path
 
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.errors import JobBusy, JobNotFound
 from tests.factories import WAY_TO, act, make_job, make_store
 

@@ -17,8 +17,9 @@ from playwright.sync_api import Page, expect
 
 from printsys.domain.changes import LEARNED
 from printsys.domain.events import EventType
-from printsys.domain.job import Status, metadata_bytes, parse
+from printsys.domain.job import metadata_bytes, parse
 from printsys.domain.pending_work import owes_a_look
+from printsys.domain.status import Status
 from printsys.jobstore.log import read_log
 from tests.browser.conftest import PASSWORD, PATIENCE_S, Postbox, System, log_in
 

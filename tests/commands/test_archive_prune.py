@@ -16,7 +16,7 @@ from indexer.check import check_storage
 from indexer.queries import Queries
 from printsys.actions.archiving import FINAL
 from printsys.assessment.upload_check import SCRATCH
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.errors import StorageOffline
 from printsys.jobstore import JobStore, Stored, prune
 from printsys.jobstore.prune import TRASH_KEEPS, find_scratch, find_waste, remove

@@ -18,7 +18,7 @@ from printsys.commands import demo as command
 from printsys.config import ROOT, MailServer, Settings
 from printsys.domain import emails
 from printsys.domain.events import EventType
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.errors import PrintSysError
 from printsys.jobstore import Stored
 from printsys.models3d.samples import SAMPLES, sample

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from printsys.commands import export as command
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.errors import PrintSysError, StorageOffline
 from printsys.jobstore import JobStore
 from printsys.reports import COLUMNS, STUDENT_COLUMNS

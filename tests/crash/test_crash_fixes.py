@@ -9,7 +9,7 @@ import pytest
 
 from printsys.domain.creation import walk_in_created
 from printsys.domain.inputs import WalkInInput
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.jobstore import IncomingFile
 from tests.crash.ptracer import require_ptrace
 from tests.crash.test_crash_points import Scene, Stage, points

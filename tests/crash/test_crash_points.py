@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from indexer.check import check_storage
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.errors import JobNotFound
 from printsys.jobstore import JobStore
 from printsys.jobstore.identity import recognise

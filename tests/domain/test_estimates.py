@@ -11,8 +11,9 @@ import pytest
 
 from printsys.domain.estimates import SlicerReading, chosen_files, file_read, model_of, open_difference
 from printsys.domain.events import Event, EventDraft, EventType
-from printsys.domain.job import FileRecord, Job, Status, parse
+from printsys.domain.job import FileRecord, Job, parse
 from printsys.domain.pending_work import to_inspect, to_read
+from printsys.domain.status import Status
 
 NOW = datetime(2026, 3, 2, 16, 20, 11, tzinfo=UTC)
 SAID = {"program": "PrusaSlicer"}

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from printsys.domain.job import LIVE, Job, Record, Status, canonical, dump, format_time, metadata_bytes, parse, plain
+from printsys.domain.job import Job, Record, canonical, dump, format_time, metadata_bytes, parse, plain
+from printsys.domain.status import LIVE, Status
 
 GOLDEN = """{
   "schema_version": 1,

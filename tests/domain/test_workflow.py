@@ -17,8 +17,9 @@ from printsys.domain.creation import job_created
 from printsys.domain.emails import Mail
 from printsys.domain.events import Event, EventDraft, EventType, build_batch, fold, sha256
 from printsys.domain.inputs import ActionInput, NoInput, SubmitInput, validate
-from printsys.domain.job import Document, Job, Status, metadata_bytes, parse
+from printsys.domain.job import Document, Job, metadata_bytes, parse
 from printsys.domain.pricing import PriceList, Rate
+from printsys.domain.status import Status
 from printsys.domain.workflow import STEPS, Context, drag_step, find_step, plan, steps_from
 from printsys.errors import InvalidInput, TransitionNotAllowed
 from printsys.jobstore.log import read_log

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from indexer.queries import Queries
 from indexer.rebuild import SweepReport, reindex
 from indexer.schema import create_engine, files
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.jobstore import JobStore
 from tests.factories import make_job, make_store
 from tests.many_jobs import make_crowd

@@ -18,7 +18,7 @@ from indexer.check_mirror import check_mirror
 from indexer.index import Mirror
 from indexer.queries import Queries
 from printsys.commands import check as command
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.errors import MirrorDown, StorageOffline
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.moves import write_intent

@@ -26,7 +26,7 @@ from indexer.queries import Queries
 from indexer.schema import create_engine, jobs, metadata
 from indexer.service import Service
 from printsys.domain import emails
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.errors import MirrorDown
 from printsys.jobstore import JobStore, Stored
 from tests.factories import act, make_job, sync, terms

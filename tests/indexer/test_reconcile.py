@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from indexer.reconcile import Reconciler
-from printsys.domain.job import Status, metadata_bytes
+from printsys.domain.job import metadata_bytes
+from printsys.domain.status import Status
 from printsys.domain.workflow import Context
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.files import SETTLE_S, signature

@@ -22,7 +22,7 @@ from indexer.reconcile import Reconciler
 from indexer.rows import JobRecord
 from indexer.service import Service
 from printsys.commands import reindex as command
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.errors import StorageOffline
 from printsys.jobstore import JobStore, Stored
 from tests.factories import act, make_job, sync, terms

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from indexer.queries import Queries
 from indexer.service import Service
 from indexer.watcher import NativeWatcher, PollingWatcher, WatchMode, mode_for
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.jobstore import JobStore
 from tests.factories import make_job, make_store, terms
 from tests.running_indexer import running_indexer

@@ -13,7 +13,7 @@ from indexer.index import Mirror
 from indexer.queries import Queries
 from indexer.schema import create_engine
 from indexer.service import Service
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.jobstore import JobStore
 from printsys.services import NO_DATABASE
 from tests.factories import make_job, sync, terms

@@ -19,7 +19,8 @@ import pytest
 
 from printsys import fs
 from printsys.domain.events import EventDraft, EventType
-from printsys.domain.job import Status, metadata_bytes
+from printsys.domain.job import metadata_bytes
+from printsys.domain.status import Status
 from printsys.errors import DamagedJob, JobBusy, JobNotFound, StaleJob, StorageFailure, StorageOffline
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.identity import recognise

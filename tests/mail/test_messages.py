@@ -17,7 +17,8 @@ from markupsafe import escape
 from printsys.assessment.model_findings import found_in
 from printsys.config import load_lab
 from printsys.domain.emails import Mail, OwedMail
-from printsys.domain.job import Confirmation, Status
+from printsys.domain.job import Confirmation
+from printsys.domain.status import Status
 from printsys.jobstore import Stored
 from printsys.mail.messages import MailComposer, MailNotSendable, letter, make_desk
 from printsys.mail.sender import MailSender

@@ -15,7 +15,7 @@ from printsys.backoff import BackOff
 from printsys.config import Settings
 from printsys.domain import emails
 from printsys.domain.events import EventType
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.errors import StorageFailure
 from printsys.jobstore import JobStore, Stored
 from printsys.mail.sender import MAIL_PAUSES_S, MailSender

@@ -17,7 +17,7 @@ from opener.record import RequestLog
 from opener.refusals import Refused, Why
 from opener.storage import STATUS_FOLDERS, Storage
 from opener.url import parse
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from tests.opener.conftest import FOLDER, JOB, STORAGE_ID, make_job, url
 
 

@@ -21,7 +21,7 @@ from werkzeug.test import TestResponse
 from indexer import schema
 from printsys.config import ROOT, load_settings
 from printsys.credentials import staff_password
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.jobstore import JobStore, Stored
 from printsys.services import Services, build_services
 from printsys.web import create_app

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask.testing import FlaskClient
 
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.jobstore.jsontext import decode
 
 

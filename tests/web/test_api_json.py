@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from indexer.schema import jobs
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.ops import heartbeat
 from printsys.ops.heartbeat import Heartbeat
 from printsys.services import Services

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from printsys.domain import workflow
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.services import Services
 from printsys.web import create_app
 from tests.web.conftest import STL, form_token, tree

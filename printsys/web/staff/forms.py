@@ -23,7 +23,8 @@ from printsys.assessment.approval_defaults import Prefill, prefill
 from printsys.config import Lab
 from printsys.domain.events import STAFF
 from printsys.domain.folder_moves import still_missing
-from printsys.domain.job import Job, Status, plain
+from printsys.domain.job import Job, plain
+from printsys.domain.status import Status
 from printsys.errors import InvalidInput
 from printsys.jobstore import Stored
 from printsys.jobstore.files import Seen, printable

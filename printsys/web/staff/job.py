@@ -12,7 +12,8 @@ from printsys.assessment.approval_defaults import prefill
 from printsys.domain import inputs, workflow
 from printsys.domain.events import STAFF, EventType
 from printsys.domain.inputs import validate
-from printsys.domain.job import LIVE, Status, plain
+from printsys.domain.job import plain
+from printsys.domain.status import LIVE, Status
 from printsys.domain.workflow import Step
 from printsys.errors import InvalidInput, JobNotFound, PrintSysError, StaleJob, TransitionNotAllowed
 from printsys.jobstore import Stored

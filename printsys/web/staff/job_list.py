@@ -15,8 +15,9 @@ from printsys.assessment.model_findings import MINOR, findings_of
 from printsys.config import Lab
 from printsys.domain.emails import held_back
 from printsys.domain.events import STUDENT
-from printsys.domain.job import LIVE, Job, Status, parse
+from printsys.domain.job import Job, parse
 from printsys.domain.pending_work import preview_of
+from printsys.domain.status import LIVE, Status
 from printsys.domain.workflow import Step, steps_from
 from printsys.errors import MirrorDown, PrintSysError
 from printsys.jobstore import Stored

@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 from printsys.actions import check_offered, not_offered, require_open_confirmation
 from printsys.assessment.upload_check import refusals
 from printsys.domain.inputs import OptionalReasonInput, SubmitInput, validate
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.domain.workflow import resubmission_key
 from printsys.errors import (
     InvalidInput,

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from printsys.domain import workflow
 from printsys.domain.folder_moves import drag
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.jobstore import Stored
 from printsys.services import Services
 from tests.factories import act

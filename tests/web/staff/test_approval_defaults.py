@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from indexer.reconcile import Reconciler
 from indexer.sweep import Sweeper
 from printsys.domain.events import EventType
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.jobstore import Stored
 from printsys.services import Services
 from printsys.worker.file_inspector import FileInspector

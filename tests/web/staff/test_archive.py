@@ -8,7 +8,7 @@ from datetime import timedelta
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.jobstore import Stored
 from printsys.services import Services
 from tests.factories import act

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from indexer.reconcile import Reconciler
 from indexer.sweep import Sweeper
 from printsys.domain.emails import owed
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.errors import JobNotFound
 from printsys.jobstore import Stored
 from printsys.services import Services

@@ -19,7 +19,7 @@ from indexer.index import Mirror
 from indexer.queries import Queries
 from indexer.schema import create_engine
 from printsys.domain.events import EventDraft, EventType
-from printsys.domain.job import LIVE, Status
+from printsys.domain.status import LIVE, Status
 from printsys.ops import disk_space
 from printsys.services import NO_DATABASE, Services
 from printsys.web import create_app

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from indexer.reconcile import Reconciler
 from indexer.sweep import Sweeper
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.jobstore import Stored
 from printsys.services import Services
 from tests.factories import make_job

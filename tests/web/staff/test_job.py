@@ -15,7 +15,7 @@ from indexer.queries import Queries
 from indexer.schema import create_engine
 from printsys.domain.events import Event, EventDraft, EventType
 from printsys.domain.folder_moves import drag
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.services import NO_DATABASE, Services
 from printsys.web import create_app
 from printsys.web.staff.history import SENTENCES, sentence

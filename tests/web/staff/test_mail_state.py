@@ -10,7 +10,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from printsys.domain import emails
-from printsys.domain.job import Status, format_time
+from printsys.domain.job import format_time
+from printsys.domain.status import Status
 from printsys.jobstore import JobStore, Stored
 from printsys.ops import heartbeat
 from printsys.ops.heartbeat import Heartbeat, Problem

@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from indexer.service import Service
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.services import Services
 from tests.factories import make_job
 from tests.waiting import until

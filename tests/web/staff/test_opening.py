@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from opener.url import parse
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.services import Services
 from printsys.web.staff.opening import address
 from tests.web.conftest import token_in

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from itsdangerous import URLSafeSerializer
 from werkzeug.test import TestResponse
 
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.jobstore import Stored
 from printsys.services import Services
 from printsys.texts import TEXTS

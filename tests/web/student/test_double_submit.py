@@ -12,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.services import Services
 from printsys.web.student.submit import REMEMBERED, Submissions
 from tests.web.conftest import FORM, form_token, hidden_value, token_in, tree

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from indexer.check import check_storage
 from printsys.actions.intake import reprint
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.domain.workflow import resubmission_key
 from printsys.services import Services
 from tests.factories import act, sync

@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from printsys.domain.job import Status
+from printsys.domain.status import Status
 from printsys.services import Services
 from printsys.web import create_app
 from printsys.web.limits import limiter
