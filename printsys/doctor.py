@@ -20,7 +20,7 @@ from printsys.credentials import api_tokens, staff_password
 from printsys.domain.status import Status
 from printsys.errors import PrintSysError
 from printsys.jobstore.layout import Layout
-from printsys.mail.smtp import Sent, knock
+from printsys.mail.smtp import Sent, check_connection
 from printsys.ops import disk_space, heartbeat, postgres
 from printsys.services import remembered_at
 from printsys.worker.queue import QUEUE_DOWN, make_huey, queue_length
@@ -205,7 +205,7 @@ def _mail(settings: Settings, _lab: Lab) -> Check:
             "mail", True,
             f"There is no MAIL_SERVER: e-mails become files in {settings.instance / 'outbox'}, and reach nobody.",
         )  # fmt: skip
-    answer = knock(settings.mail)
+    answer = check_connection(settings.mail)
     if isinstance(answer, Sent):
         return Check("mail", True, f"{settings.mail.host} lets us in. `send-test-email ADDRESS` tries a whole e-mail.")
     return Check("mail", False, answer.words, "The lab goes on; e-mails wait until the server takes them.")

@@ -26,7 +26,7 @@ from printsys.domain.status import LIVE, Status
 from printsys.errors import DamagedJob, JobBusy, JobNotFound, MirrorDown, StorageFailure
 from printsys.jobstore import Stored
 from printsys.mail.messages import MailComposer, MailNotSendable, letter, make_desk
-from printsys.mail.smtp import Outcome, PermanentFailure, Sent, SmtpClient, TemporaryFailure
+from printsys.mail.smtp import Outcome, PermanentFailure, Sent, TemporaryFailure, deliver
 from printsys.ops.heartbeat import Problem
 from printsys.services import Services
 
@@ -49,14 +49,13 @@ class MailSender:
         self,
         services: Services,
         stop: threading.Event | None = None,
-        send: Callable[[EmailMessage, Settings], Outcome] | None = None,
+        send: Callable[[EmailMessage, Settings], Outcome] = deliver,
         mail_pauses_s: Sequence[float] = MAIL_PAUSES_S,
         server_pauses_s: Sequence[float] = SERVER_PAUSES_S,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.services, self.clock = services, clock
-        self.carrier = SmtpClient()
-        self.send = send or self.carrier.deliver
+        self.send = send
         self.stop = stop or threading.Event()
         self.desk: MailComposer = make_desk(services.settings, services.lab, services.tokens)
         self.backoff, self.server_backoff = BackOff(mail_pauses_s), BackOff(server_pauses_s)

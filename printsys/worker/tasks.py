@@ -21,7 +21,6 @@ from printsys.actions.reminders import send_reminders
 from printsys.config import Settings
 from printsys.errors import PrintSysError
 from printsys.mail.sender import MailSender
-from printsys.mail.smtp import IDLE_S
 from printsys.ops.heartbeat import Heartbeat, beat
 from printsys.ops.shutdown import on_end
 from printsys.services import build_services
@@ -175,12 +174,10 @@ class Worker:
         heart.start()
         self.consumer.run()
         self.consumer.stop(graceful=True)
-        self.postman.carrier.close()
         heart.join(STOP_PATIENCE_S)
 
     def pulse(self) -> Heartbeat:
-        """The sign of life; and while at it, connections that nobody used for long are closed."""
-        self.postman.carrier.close(IDLE_S)
+        """The sign of life."""
         postman, now = self.postman, datetime.now(UTC)
         waiting = self._queue_length()
         return Heartbeat(
