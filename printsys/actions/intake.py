@@ -40,7 +40,7 @@ def reprint_of_copy(actions: Actions, place: str, actor: str) -> Stored:
     JobNotFound where `place` is no such copy (any more); InvalidInput while files are still being copied into it.
     """
     folder = actions.store.layout.root / place
-    job = actions.store.peek(folder)
+    job = actions.store.read_copy(folder)
     if job is None or actions.store.find(job.id) == folder:
         raise JobNotFound(place)
     made = _reprint(actions, job, folder, actor, found_in=place)

@@ -126,7 +126,7 @@ class _Taking:
             self._keep("job", job_id, self.layout.relative(folder), [folder])
         for _ in range(ATTEMPTS):
             try:
-                with self.store.held(job_id) as now:
+                with self.store.lock_for_reading(job_id) as now:
                     if now != folder and self._id_inside(folder) == job_id:
                         self.copies.add(folder)
                     if not is_new or self._copy_job(job_id, now):

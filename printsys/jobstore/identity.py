@@ -27,6 +27,22 @@ def recognise(root: Path, remembered_at: Path) -> str:
     return found
 
 
+def require_online(layout: Layout, expected_id: str) -> None:
+    """StorageOffline unless the storage folder carries the id that this machine remembers."""
+    try:
+        storage_id = fs.read(layout.storage_id).decode("ascii", "replace").strip()
+    except OSError as error:
+        raise StorageOffline(
+            f"The storage folder {layout.root} is not there (or is not the lab's: {error.strerror}). "
+            "Nothing is lost; everything goes on when it is back."
+        ) from error
+    if storage_id != expected_id:
+        raise StorageOffline(
+            f"{layout.root} is not the storage folder that this computer knows. "
+            "Nothing was changed; please mount the right one."
+        )
+
+
 def require_storage(root: Path, remembered_at: Path) -> None:
     """StorageOffline where there is no storage yet: a command that looks or tidies must not set one up."""
     if not remembered_at.exists() and not Layout(root).storage_id.exists():

@@ -7,12 +7,12 @@ import logging
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from printsys import fs
 from printsys.domain import naming
@@ -20,9 +20,9 @@ from printsys.domain.changes import news_since
 from printsys.domain.events import FILESYSTEM, Event, EventDraft, EventType, build_batch, sha256
 from printsys.domain.job import Job, parse
 from printsys.domain.status import Status
-from printsys.errors import DamagedJob, JobBusy, JobNotFound, StaleJob, StorageFailure, StorageOffline
+from printsys.errors import DamagedJob, JobNotFound, StaleJob
 from printsys.jobstore import away as away_notes
-from printsys.jobstore import moves, repair
+from printsys.jobstore import identity, locks, moves, repair
 from printsys.jobstore.files import sha256_of
 from printsys.jobstore.incoming import IncomingFile, NewJobFiles, StagedFiles, next_version, stage_files
 from printsys.jobstore.jsontext import decode_object
@@ -31,7 +31,6 @@ from printsys.jobstore.log import Log
 from printsys.jobstore.rebuild_log import restore_record
 from printsys.jobstore.stored import Stored
 
-LOCK_PATIENCE_S = 10.0
 logger = logging.getLogger(__name__)
 
 
@@ -83,42 +82,37 @@ class JobStore:
         expected_id: str,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         random_bits: Callable[[int], int] = secrets.randbits,
-        lock_patience_s: float = LOCK_PATIENCE_S,
+        lock_patience_s: float = locks.LOCK_PATIENCE_S,
     ) -> None:
         self.layout = Layout(root)
         self.expected_id = expected_id
         self.clock = clock
         self._random_bits = random_bits
-        self._lock_patience_s = lock_patience_s
+        self.lock_patience_s = lock_patience_s
         self._last_seen: dict[str, Path] = {}
-
-    # -- is the share there -------------------------------------------------------------------------------------
 
     def require_online(self) -> None:
         """StorageOffline unless the storage folder carries the id that this machine remembers."""
-        try:
-            found = fs.read(self.layout.storage_id).decode("ascii", "replace").strip()
-        except OSError as error:
-            raise StorageOffline(
-                f"The storage folder {self.layout.root} is not there (or is not the lab's: {error.strerror}). "
-                "Nothing is lost; everything goes on when it is back."
-            ) from error
-        if found != self.expected_id:
-            raise StorageOffline(
-                f"{self.layout.root} is not the storage folder that this computer knows. "
-                "Nothing was changed; please mount the right one."
-            )
+        identity.require_online(self.layout, self.expected_id)
+
+    def locked(self, job_id: str) -> AbstractContextManager[None]:
+        """The job's lock. JobBusy where another process keeps it too long; StorageFailure, StorageOffline."""
+        return locks.locked(self.layout, self.expected_id, job_id, self.lock_patience_s)
+
+    def disk_errors(self) -> AbstractContextManager[None]:
+        """An OSError in the body is raised as StorageFailure, or as StorageOffline where the storage is gone."""
+        return locks.disk_errors(self.layout, self.expected_id)
 
     # -- reading ------------------------------------------------------------------------------------------------
 
     def load(self, job_id: str) -> Stored:
         """The job now. What a crash left behind is put right first. JobNotFound, DamagedJob, StorageOffline."""
         self.require_online()
-        with self._disk_errors():
+        with self.disk_errors():
             stored = repair.read_if_clean(self.layout, self.find(job_id), job_id)
         if stored is not None:
             return stored
-        with self._locked(job_id), self._disk_errors():
+        with self.locked(job_id), self.disk_errors():
             return self._repaired(job_id)
 
     def find(self, job_id: str, near: Path | None = None) -> Path:
@@ -161,7 +155,7 @@ class JobStore:
         """The path of one of the job's files, for reading; JobNotFound for anything outside the folder."""
         return file_inside(stored.folder, name, stored.id)
 
-    def peek(self, folder: Path) -> Job | None:
+    def read_copy(self, folder: Path) -> Job | None:
         """What the record in a copy of a job's folder says; where it is not whole, that of the job that was copied.
 
         None where the folder is no copy of any job.
@@ -169,7 +163,7 @@ class JobStore:
         job_id = repair.id_inside(folder)
         if job_id is None:
             return None
-        with self._disk_errors():
+        with self.disk_errors():
             copied = repair.read_if_clean(self.layout, folder, job_id)
         return copied.job if copied is not None else self.load(job_id).job
 
@@ -188,11 +182,11 @@ class JobStore:
         disk. Raises StorageFailure (nothing is left behind), StorageOffline, FileRefused.
         """
         self.require_online()
-        with self._disk_errors():
+        with self.disk_errors():
             self.layout.make()
         while True:
             job_id = naming.job_id(self._random_bits(naming.ID_BITS))
-            with self._locked(job_id), self._disk_errors():
+            with self.locked(job_id), self.disk_errors():
                 if not self._is_taken(job_id):
                     return self._create(job_id, folder_name(job_id), files, drafts, status)
 
@@ -235,7 +229,7 @@ class JobStore:
         by `change.parcel`; what none has taken is gone afterwards. Raises what `create` does, and JobNotFound."""
         stored = self.load(job_id)
         place = self.layout.staging / f"{job_id}.{self._random_bits(32):08x}"
-        with self._locked(_parcel_lock(job_id)), self._disk_errors():
+        with self.locked(_parcel_lock(job_id)), self.disk_errors():
             place.mkdir(parents=True)
             try:
                 name = next_version(stored.folder.name, (entry.name for entry in stored.folder.iterdir()))
@@ -266,14 +260,14 @@ class JobStore:
         StorageOffline; StorageFailure where the disk refuses (then nothing was changed).
         """
         self.require_online()
-        with self._locked(job_id):
-            with self._disk_errors():
+        with self.locked(job_id):
+            with self.disk_errors():
                 before = self._repaired(job_id, write=True)
             require_current(before, expected_revision)
             change = JobEdit(before)
             yield change
             if change.drafts:
-                with self._disk_errors():
+                with self.disk_errors():
                     change.result = self._commit(change)
 
     def _commit(self, change: JobEdit) -> Stored:
@@ -318,10 +312,10 @@ class JobStore:
         return stored
 
     @contextmanager
-    def held(self, job_id: str) -> Iterator[Path]:
+    def lock_for_reading(self, job_id: str) -> Iterator[Path]:
         """The job's folder, in which the system changes nothing while the body reads it. JobNotFound, JobBusy."""
         self.require_online()
-        with self._locked(job_id):
+        with self.locked(job_id):
             yield self.find(job_id)
 
     def save_preview(self, job_id: str, name: str, data: bytes) -> Path:
@@ -330,7 +324,7 @@ class JobStore:
         JobNotFound, JobBusy, StorageFailure.
         """
         self.require_online()
-        with self._locked(job_id), self._disk_errors():
+        with self.locked(job_id), self.disk_errors():
             path = self.find(job_id) / name
             path.parent.mkdir(exist_ok=True)
             fs.replace(path, data)
@@ -340,7 +334,7 @@ class JobStore:
 
     def restore_metadata(self, job_id: str) -> Stored:
         """metadata.json as the log has it; the file that was there is kept aside. DamagedJob if the log is ruined."""
-        with self._locked(job_id), self._disk_errors():
+        with self.locked(job_id), self.disk_errors():
             folder = self.find(job_id)
             repair.whole_log(folder, job_id)
             found = fs.read_if_there(folder / METADATA)
@@ -352,7 +346,7 @@ class JobStore:
     def restore_record(self, job_id: str, actor: str) -> Stored:
         """A damaged events.jsonl begun anew from what can be trusted; see `restore.restore_record`. DamagedJob."""
         self.require_online()
-        with self._locked(job_id), self._disk_errors():
+        with self.locked(job_id), self.disk_errors():
             restore_record(self.find(job_id), job_id, actor, self.clock())
             return self._repaired(job_id, write=True)
 
@@ -361,7 +355,7 @@ class JobStore:
 
         JobNotFound where no file has them any more.
         """
-        with self.edit(job_id) as change, self._disk_errors():
+        with self.edit(job_id) as change, self.disk_errors():
             record = change.job.file(name)
             source = self._with_content(change.before, record.sha256) if record is not None else None
             if source is None:
@@ -406,7 +400,7 @@ class JobStore:
         taken for the whole. False where it is not in the trash any more."""
         self.require_online()
         job_id = naming.id_in_folder_name(path.name)
-        with self._locked(job_id or "trash"), self._disk_errors():
+        with self.locked(job_id or "trash"), self.disk_errors():
             if path.parent != self.layout.trash or not (path.is_symlink() or path.exists()):
                 return False
             doomed = path if path.name.startswith(emptying) else path.with_name(emptying + path.name)
@@ -433,7 +427,7 @@ class JobStore:
         return source
 
     def _put_away(self, source: Path, into: Path) -> Path:
-        with self._disk_errors():
+        with self.disk_errors():
             into.mkdir(exist_ok=True)
             taken = {naming.comparable(entry.name) for entry in into.iterdir()}
             target = into / naming.distinct(source.name, taken)
@@ -450,14 +444,14 @@ class JobStore:
         touched = []
         for intent in sorted(self.layout.moves.glob("*.json")):
             job_id = intent.stem
-            with self._locked(job_id):
+            with self.locked(job_id):
                 try:
                     self._repaired(job_id)
                 except JobNotFound:
                     moves.drop_intent(self.layout, job_id)
             touched.append(job_id)
         for torn in sorted(self.layout.moves.glob(f".*.json{fs.TEMPORARY_SUFFIX}")):
-            with self._locked(torn.name[1:].partition(".")[0]):  # whoever is writing it holds this lock
+            with self.locked(torn.name[1:].partition(".")[0]):  # whoever is writing it holds this lock
                 torn.unlink(missing_ok=True)
         for staging in sorted(self.layout.staging.iterdir()):
             touched += self.drop_abandoned(staging)
@@ -468,7 +462,7 @@ class JobStore:
         job_id, dot, _ = staging.name.partition(".")
         if dot and moves.announced_parcel(self.layout, job_id) == staging:
             return []  # its files are a job's already; they wait for the disk
-        lock = self._lock(_parcel_lock(job_id) if dot else job_id)
+        lock = locks.job_lock(self.layout, _parcel_lock(job_id) if dot else job_id)
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -483,7 +477,7 @@ class JobStore:
 
     def note_missing(self, job_id: str, told: Mapping[str, object]) -> None:
         """Remember, in storage itself, a job whose folder vanished: it is shown until it is back or forgotten."""
-        with self._disk_errors():
+        with self.disk_errors():
             fs.replace(self.layout.missing / f"{job_id}.json", json.dumps(dict(told), ensure_ascii=False).encode())
 
     def missing(self) -> dict[str, dict[str, object]]:
@@ -502,7 +496,7 @@ class JobStore:
 
     def note_away(self, lines: Iterable[away_notes.Line], since: datetime | None) -> None:
         """Keep for staff what the first look after a pause found; see `away.py`."""
-        with self._locked("away"), self._disk_errors():
+        with self.locked("away"), self.disk_errors():
             away_notes.note(self.layout.away, lines, since)
 
     def away(self) -> away_notes.Away:
@@ -514,37 +508,6 @@ class JobStore:
     def is_put_away(self, job_id: str) -> bool:
         """Whether the job's folder lies in the trash or in quarantine."""
         return any(True for _ in self.layout.named_for(job_id, (self.layout.trash, self.layout.quarantine)))
-
-    # -- plumbing -----------------------------------------------------------------------------------------------
-
-    def _lock(self, job_id: str) -> FileLock:
-        return FileLock(self.layout.lock(job_id), poll_interval=0.02)
-
-    @contextmanager
-    def _locked(self, job_id: str) -> Iterator[None]:
-        lock = self._lock(job_id)
-        try:
-            lock.acquire(timeout=self._lock_patience_s)
-        except Timeout as error:
-            raise JobBusy(job_id, self._lock_patience_s) from error
-        except OSError as error:
-            self.require_online()
-            raise StorageFailure(f"The storage refuses locks ({error.strerror}). Nothing was changed.") from error
-        try:
-            yield
-        finally:
-            lock.release()
-
-    @contextmanager
-    def _disk_errors(self) -> Iterator[None]:
-        """An OSError before the change happened means that nothing was changed."""
-        try:
-            yield
-        except OSError as error:
-            self.require_online()
-            raise StorageFailure(
-                f"The storage refused the change ({error.strerror}). Nothing was changed; please try again."
-            ) from error
 
 
 def _tell(job_id: str, events: Iterable[Event]) -> None:

@@ -396,7 +396,8 @@ for n in range(int(rounds)):
     for job_id in ids:
         with store.edit(job_id) as change:
             count = int((change.job.model_extra or {}).get(name, 0)) + 1
-            change.record(EventDraft(EventType.NOTES_EDITED, f"staff:{name}", {}, {name: count, "notes": str(n)}))
+            patch = {name: count, "notes": f"{name} {n}"}
+            change.record(EventDraft(EventType.NOTES_EDITED, f"staff:{name}", {}, patch))
 """
 
 

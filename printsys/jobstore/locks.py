@@ -1,0 +1,50 @@
+"""A job's lock, and what the disk refuses as StorageFailure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from filelock import FileLock, Timeout
+
+from printsys.errors import JobBusy, StorageFailure
+from printsys.jobstore.identity import require_online
+from printsys.jobstore.layout import Layout
+
+LOCK_PATIENCE_S = 10.0
+
+
+def job_lock(layout: Layout, job_id: str) -> FileLock:
+    return FileLock(layout.lock(job_id), poll_interval=0.02)
+
+
+@contextmanager
+def locked(layout: Layout, expected_id: str, job_id: str, patience_s: float) -> Iterator[None]:
+    """Hold the job's lock. JobBusy after `patience_s` seconds; StorageFailure, StorageOffline."""
+    lock = job_lock(layout, job_id)
+    try:
+        lock.acquire(timeout=patience_s)
+    except Timeout as error:
+        raise JobBusy(job_id, patience_s) from error
+    except OSError as error:
+        require_online(layout, expected_id)
+        raise StorageFailure(f"The storage refuses locks ({error.strerror}). Nothing was changed.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def disk_errors(layout: Layout, expected_id: str) -> Iterator[None]:
+    """Raise an OSError of the body as StorageFailure, or as StorageOffline where the storage is gone.
+
+    For work that comes before the change happens: the sentence promises that nothing was changed.
+    """
+    try:
+        yield
+    except OSError as error:
+        require_online(layout, expected_id)
+        raise StorageFailure(
+            f"The storage refused the change ({error.strerror}). Nothing was changed; please try again."
+        ) from error
