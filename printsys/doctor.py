@@ -90,7 +90,7 @@ def _storage(settings: Settings, _lab: Lab) -> Check:
 def _is_another(settings: Settings, layout: Layout) -> bool:
     """As jobstore/identity.py proves it at the start."""
     remembered = fs.read_if_there(remembered_at(settings))
-    return bool(remembered) and remembered.strip() != fs.read(layout.storage_id).strip()
+    return remembered is not None and remembered.strip() not in (b"", fs.read(layout.storage_id).strip())
 
 
 def _are_together(one: Path, other: Path) -> bool:

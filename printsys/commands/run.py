@@ -201,6 +201,11 @@ def _wait(stop: threading.Event) -> None:
     """Until Ctrl-C. On Windows a wait without a time limit would not notice it."""
     supervised = bool(os.environ.get(SUPERVISED))
     if supervised:
-        threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
+
+        def stop_with_stdin() -> None:
+            sys.stdin.read()
+            stop.set()
+
+        threading.Thread(target=stop_with_stdin, daemon=True).start()
     while not stop.wait(0.5):
         pass

@@ -151,7 +151,7 @@ def approved(desk: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
 
 
 def rejected(desk: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
-    more = {"reasons": reasons(job, desk.lab), "findings": found_in(job, desk.lab)}
+    more: dict[str, Any] = {"reasons": reasons(job, desk.lab), "findings": found_in(job, desk.lab)}
     more |= {"resubmit_link": desk.resubmit_link(job)}
     return desk.write("rejected", mail, job, estimate=None, hours=None, **more)
 

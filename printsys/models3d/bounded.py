@@ -132,7 +132,7 @@ def _answer(name: str, code: int, out: bytes, said: IO[bytes]) -> dict[str, Any]
         answer = None
     if code != 0 or not isinstance(answer, dict):
         raise _broken(name, said)
-    sentence = answer.get("sentence")
+    sentence = str(answer.get("sentence"))
     if answer.get("error") == "FileRefused":
         raise FileRefused(name, sentence)
     if "error" in answer:

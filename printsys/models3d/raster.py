@@ -32,9 +32,9 @@ def nearest(corners: Corners, size: int) -> tuple[Grid, Corners]:
         part = corners[:, :, first : first + AT_ONCE]
         for owner, row, left, right in _spans(part, size):
             _fill(front, part, first, owner, row, left, right, size)
-    front = front.reshape(size, size)
-    depth = ((front >> 32) / DEPTHS).astype(np.float32)
-    return np.where(front == EMPTY, -1, front & 0xFFFFFFFF), depth
+    picture = front.reshape(size, size)
+    depth = ((picture >> 32) / DEPTHS).astype(np.float32)
+    return np.where(picture == EMPTY, -1, picture & 0xFFFFFFFF), depth
 
 
 def _spans(part: Corners, size: int) -> Iterator[tuple[Grid, Grid, Grid, Grid]]:

@@ -50,7 +50,7 @@ def bracelet() -> trimesh.Trimesh:
 
 def die(side: float = 18) -> trimesh.Trimesh:
     """A cube with rounded edges."""
-    box = trimesh.creation.box()
+    box: trimesh.Trimesh = trimesh.creation.box()
     for _ in range(4):
         box = box.subdivide()
     corners = box.vertices * 2
@@ -81,8 +81,10 @@ SAMPLES: dict[str, Callable[[], trimesh.Trimesh]] = {
 
 def sample(name: str, kind: str) -> bytes:
     """The bytes of a file of `kind`: `stl` (binary), `obj` or `3mf`."""
-    data: bytes | str = SAMPLES[name]().export(file_type=kind)
-    return data.encode() if isinstance(data, str) else data
+    data = SAMPLES[name]().export(file_type=kind)
+    if isinstance(data, bytes):
+        return data
+    return str(data).encode()
 
 
 # -- solids ---------------------------------------------------------------------------------------------------------

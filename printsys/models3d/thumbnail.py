@@ -65,8 +65,8 @@ def _projected(triangles: npt.NDArray[np.floating]) -> Array:
         for axis, at in zip(own, middle, strict=True)
     ]
     seen = np.empty(own.shape, np.float32)
-    for axis, (x, y, z) in zip(seen, _view().astype(np.float32), strict=True):
-        axis[...] = centred[0] * x + centred[1] * y + centred[2] * z
+    for number, (x, y, z) in enumerate(_view().astype(np.float32)):
+        seen[number] = centred[0] * x + centred[1] * y + centred[2] * z
     return seen
 
 

@@ -63,10 +63,10 @@ def _scene(points: Floats, faces: Ints) -> trimesh.Scene:
     reach = float((high - low).max()) or 1.0
     x, y, z = ((points - (low + high) / 2) / reach).T
     mesh = trimesh.Trimesh(np.column_stack([x, z, -y]), faces, process=False)
-    material = trimesh.visual.material.PBRMaterial(
+    material = trimesh.visual.material.PBRMaterial(  # type: ignore[no-untyped-call]
         baseColorFactor=COLOUR, metallicFactor=0.0, roughnessFactor=0.8, doubleSided=True
     )
-    mesh.visual = trimesh.visual.TextureVisuals(material=material)
+    mesh.visual = trimesh.visual.TextureVisuals(material=material)  # type: ignore[no-untyped-call]
     scene = trimesh.Scene(mesh)
     scene.set_camera(angles=(math.radians(-28), math.radians(35), 0), distance=2.6, fov=(45, 45))
     return scene

@@ -125,7 +125,7 @@ def _start(data: Path, sockets: Path) -> Any:
     # The wheel keeps its lock in the user's runtime folder or else in the shared /tmp, where one user's lock keeps out
     # another's; and it knows no paths with spaces.
     server._lock = fasteners.InterProcessLock(data.parent / "postgres.lock")
-    postgres_server.find_suitable_socket_dir = lambda *_: sockets
+    postgres_server.find_suitable_socket_dir = lambda *_: sockets  # type: ignore[attr-defined]
     with server._lock:
         if not _settle(data):
             _turn_log(data / "log")

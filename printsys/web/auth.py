@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hmac
 from collections.abc import Callable
-from typing import Any
+from typing import ParamSpec
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -16,6 +16,7 @@ from printsys.web.limits import LOGIN, limiter
 from printsys.web.services import services
 
 pages = Blueprint("auth", __name__)
+P = ParamSpec("P")
 
 
 def is_staff() -> bool:
@@ -31,9 +32,9 @@ def current_actor() -> str:
     return f"{STAFF}:{name}" if name else STAFF
 
 
-def login_required(view: Callable[..., Any]) -> Callable[..., Any]:
+def login_required(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
     @functools.wraps(view)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
         if is_staff():
             return view(*args, **kwargs)
         if request.path.startswith("/api/"):
@@ -43,11 +44,11 @@ def login_required(view: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
-def login_or_token_required(view: Callable[..., Any]) -> Callable[..., Any]:
+def login_or_token_required(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
     """For scripts: a staff session, or `Authorization: Bearer` with a token that `manage.py api-token` made."""
 
     @functools.wraps(view)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
         sent = request.authorization
         has_token = (
             sent is not None and sent.type == "bearer" and api_tokens.is_good(services().settings, sent.token or "")

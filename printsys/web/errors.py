@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Flask, jsonify, render_template, request
+from flask import Flask, Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
@@ -104,7 +104,7 @@ def _csrf(error: CSRFError) -> ResponseReturnValue:
     return _answer(face, face.advice)
 
 
-def _answer(face: ErrorPage, said: str) -> tuple[object, int]:
+def _answer(face: ErrorPage, said: str) -> tuple[Response | str, int]:
     if request.path.startswith("/api/") or request.accept_mimetypes.best == "application/json":
         return jsonify(error=face.title, message=said), face.code
     return render_template("errors/error.html", face=face, said=said), face.code

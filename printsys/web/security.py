@@ -37,7 +37,7 @@ def init(app: Flask) -> None:
     cap = app.extensions["services"].lab.max_file_bytes
 
     class LimitedRequest(Request):
-        def _get_file_stream(self, *_: Any, **__: Any) -> CappedFile:  # type: ignore[override]
+        def _get_file_stream(self, *_: Any, **__: Any) -> CappedFile:
             return CappedFile(cap)
 
     app.request_class = LimitedRequest

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -119,14 +120,14 @@ def token_in(html: str) -> str:
 
 
 @pytest.fixture
-def submit(client: FlaskClient) -> Callable[..., object]:
+def submit(client: FlaskClient) -> Callable[..., TestResponse]:
     """Fill the student's form and send it, with what differs from `FORM` (None: left out)."""
 
-    def send(files: dict[str, bytes] | None = None, **changed: str | None):
+    def send(files: dict[str, bytes] | None = None, **changed: str | None) -> TestResponse:
         page = client.get("/submit").get_data(as_text=True)
-        values = {k: v for k, v in (FORM | changed).items() if v is not None}
+        values: dict[str, Any] = {k: v for k, v in (FORM | changed).items() if v is not None}
         values["csrf_token"] = token_in(page)
-        values["submission"] = re.search(r'name="submission"[^>]*value="([^"]+)"', page).group(1)
+        values["submission"] = hidden_value(page, "submission")
         sent = {"bracket v2.stl": STL} if files is None else files
         values["file"] = [(io.BytesIO(data), name) for name, data in sent.items()]
         return client.post("/submit", data=values, content_type="multipart/form-data")
@@ -198,7 +199,7 @@ def past_store(services: Services, tmp_path: Path) -> Callable[[timedelta], JobS
 def make(services: Services, past_store: Callable[[timedelta], JobStore]) -> Callable[..., Stored]:
     """A job in the status that is asked for, made `ago` by the real workflow, with its row in the mirror."""
 
-    def made(status: Status = Status.UPLOADED, ago: timedelta = timedelta(minutes=10), **said) -> Stored:
+    def made(status: Status = Status.UPLOADED, ago: timedelta = timedelta(minutes=10), **said: Any) -> Stored:
         stored = make_job(past_store(ago), status=status, **said)
         services.mirror.put(stored)
         return stored
@@ -210,7 +211,7 @@ def make(services: Services, past_store: Callable[[timedelta], JobStore]) -> Cal
 def post(staff: FlaskClient, services: Services) -> Callable[..., TestResponse]:
     """A staff action as the job's page sends it: with its CSRF token and the current revision."""
 
-    def send(job_id: str, action: str, **said) -> TestResponse:
+    def send(job_id: str, action: str, **said: Any) -> TestResponse:
         values = {
             "csrf_token": form_token(staff, "/logout"),
             "revision": services.store.load(job_id).job.revision,

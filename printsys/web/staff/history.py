@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from printsys.domain.events import Event, EventType
+from printsys.texts import money
 from printsys.web.filters import actor as actor_name
-from printsys.web.filters import money, status_name
+from printsys.web.filters import status_name
 from printsys.web.services import services
 
 Data = dict[str, Any]

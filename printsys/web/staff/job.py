@@ -19,9 +19,10 @@ from printsys.errors import InvalidInput, JobNotFound, PrintSysError, StaleJob, 
 from printsys.jobstore import Stored
 from printsys.jobstore.files import printable
 from printsys.jobstore.store import require_current
+from printsys.texts import amount, money
 from printsys.web.auth import current_actor, login_required
 from printsys.web.errors import face_of
-from printsys.web.filters import amount, money, status_name
+from printsys.web.filters import status_name
 from printsys.web.services import services
 from printsys.web.staff import archive
 from printsys.web.staff.forms import form_for

@@ -71,7 +71,7 @@ class JobSummary:
     def next_step(self) -> Step | None:
         """A link that has run out is staff's to send again, and who has no e-mail is asked in person; otherwise a job
         may wait for its student."""
-        wanted = NEXT
+        wanted: tuple[str, ...] = NEXT
         if self.waits_for_student and not self.has_address:
             wanted = ("confirm",)
         elif self.link_expired:

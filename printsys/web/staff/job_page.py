@@ -25,8 +25,8 @@ from printsys.models3d.findings import ModelFinding
 from printsys.models3d.inspect import ModelFacts
 from printsys.ops import heartbeat
 from printsys.services import Services
-from printsys.texts import reasons
-from printsys.web.filters import amount, when
+from printsys.texts import amount, reasons
+from printsys.web.filters import when
 from printsys.web.staff.forms import ACTION_FORMS, ActionForm, form_for
 from printsys.web.staff.history import MAIL_NAMES, history
 from printsys.web.staff.job_list import JobSummary

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from flask_wtf import FlaskForm
 from wtforms import (
@@ -32,7 +32,7 @@ def with_errors(form: FlaskForm, fields: Mapping[str, Iterable[str]]) -> list[st
     return homeless
 
 
-Choice = SelectChoice
+Choice: TypeAlias = SelectChoice
 NOT_CHOSEN = Choice("", "Please choose …")
 
 

@@ -145,8 +145,10 @@ def read_request(files_needed: bool = True) -> tuple[SubmitInput, list[IncomingF
         said = validate(SubmitInput, request.form)
     except InvalidInput as error:
         # What can be read is looked at all the same: nobody wants to hear of one mistake after the other.
-        chosen = [request.form.get(name, "").strip() for name in ("print_method", "color", "printer", "discipline")]
-        wrong |= not_offered(services().lab, *chosen, copies=request.form.get("copies", 1, type=int)) | error.fields
+        names = ("print_method", "color", "printer", "discipline")
+        method, color, printer, discipline = (request.form.get(name, "").strip() for name in names)
+        copies = request.form.get("copies", 1, type=int)
+        wrong |= not_offered(services().lab, method, color, printer, discipline, copies) | error.fields
     else:
         try:
             check_offered(said, services().lab)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import BinaryIO, cast
 
 from werkzeug.datastructures import FileStorage
 
@@ -31,7 +30,7 @@ def digests(sent: Sequence[FileStorage]) -> list[tuple[str, str]]:
     for file in sent:
         if file.filename:
             file.stream.seek(0)
-            found.append((file.filename, hashlib.file_digest(cast(BinaryIO, file.stream), "sha256").hexdigest()))
+            found.append((file.filename, hashlib.file_digest(file.stream, "sha256").hexdigest()))  # type: ignore[arg-type]
             file.stream.seek(0)
     return found
 
