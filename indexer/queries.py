@@ -17,7 +17,7 @@ from indexer.search_text import search_query
 from printsys.domain.emails import CLOSING
 from printsys.domain.events import EventType
 from printsys.domain.job import SUPERSEDED, Document
-from printsys.domain.status import LIVE, Status
+from printsys.domain.status import FILES_READ, Status
 
 
 @dataclass(frozen=True)
@@ -186,9 +186,9 @@ class Queries:
         return int(self._all(sa.select(sa.func.count()).select_from(some))[0][0])
 
     def live(self) -> list[tuple[str, Document]]:
-        """(folder, metadata.json) of every job in a live status."""
+        """(folder, metadata.json) of every job whose files the worker reads."""
         live = sa.select(jobs.c.folder, jobs.c.document)
-        rows = self._all(live.where(jobs.c.status.in_([status.value for status in LIVE])))
+        rows = self._all(live.where(jobs.c.status.in_([status.value for status in FILES_READ])))
         return [(row.folder, row.document) for row in rows]
 
     def with_content(self, sha256: str) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The words that pages and e-mails share: statuses as students read them, money, amounts and the time of day."""
+"""The words that pages and e-mails share: the names of statuses and e-mails, money, amounts and times of day."""
 
 from __future__ import annotations
 
@@ -13,28 +13,33 @@ from printsys.domain.status import Status
 
 @dataclass(frozen=True)
 class StatusText:
+    """`name` is for staff; students read `title` and `explanation`."""
+
+    name: str
     title: str
     explanation: str
 
 
-TEXTS = {
+STATUS_TEXTS = {
     Status.UPLOADED: StatusText(
+        "Uploaded",
         "We are looking at your model",
         "We check whether it prints well and what it costs, and write to you. You need not do anything now.",
     ),
     Status.PENDING: StatusText(
+        "Pending",
         "Waiting for your OK",
         "Your model is approved. We print it as soon as you confirm the price by the link in our e-mail.",
     ),
-    Status.READY_TO_PRINT: StatusText("In line for printing", "We print it as soon as a printer is free."),
-    Status.PRINTING: StatusText("Printing now", "Your model is on a printer."),
-    Status.COMPLETED: StatusText("Ready for you to collect", "Your print is done."),
-    Status.PAID_PICKED_UP: StatusText("Collected", "You have your print. Thank you!"),
-    Status.REJECTED: StatusText("Not printed", "We did not print this."),
-    Status.ARCHIVED: StatusText("Closed", "This job is finished and filed."),
+    Status.READY_TO_PRINT: StatusText(
+        "Ready to print", "In line for printing", "We print it as soon as a printer is free."
+    ),
+    Status.PRINTING: StatusText("Printing", "Printing now", "Your model is on a printer."),
+    Status.COMPLETED: StatusText("Completed", "Ready for you to collect", "Your print is done."),
+    Status.PAID_PICKED_UP: StatusText("Paid & picked up", "Collected", "You have your print. Thank you!"),
+    Status.REJECTED: StatusText("Rejected", "Not printed", "We did not print this."),
+    Status.ARCHIVED: StatusText("Archived", "Closed", "This job is finished and filed."),
 }
-WAY = (Status.UPLOADED, Status.PENDING, Status.READY_TO_PRINT, Status.PRINTING, Status.COMPLETED, Status.PAID_PICKED_UP)
-"""The steps of a job that goes well, as the status page shows them."""
 
 
 def reasons(job: Job, lab: Lab) -> list[str]:

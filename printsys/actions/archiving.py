@@ -9,13 +9,9 @@ from datetime import datetime, timedelta
 from printsys.actions import Actions
 from printsys.domain.inputs import NoInput
 from printsys.domain.job import Job
-from printsys.domain.status import Status
-from printsys.domain.workflow import steps_from
+from printsys.domain.status import FINAL
 from printsys.errors import PrintSysError
 from printsys.jobstore import JobStore
-
-FINAL = tuple(status for status in Status if any(step.action == "archive" for step in steps_from(status)))
-"""Where a job has ended, and may be archived from."""
 
 
 @dataclass

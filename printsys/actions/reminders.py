@@ -7,7 +7,7 @@ import logging
 import threading
 
 from printsys.actions import Actions
-from printsys.domain.reminders import WAITING
+from printsys.domain.status import WAITS_FOR_STUDENT
 from printsys.errors import PrintSysError
 
 logger = logging.getLogger(__name__)
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 def send_reminders(actions: Actions, stop: threading.Event) -> None:
     """Remind and flag what is due (see domain/reminders.py). A job that cannot be changed now waits alone."""
-    for job_id, _folder in list(actions.store.ids(WAITING)):
+    for job_id, _folder in list(actions.store.ids(WAITS_FOR_STUDENT)):
         if stop.is_set():
             return
         try:

@@ -13,11 +13,8 @@ from decimal import Decimal
 from printsys.domain.events import SYSTEM, Event, EventDraft, EventType
 from printsys.domain.job import Document, Estimate, FileRecord, Job, Part, dump, plain
 from printsys.domain.pricing import round_up_to_half_hour
-from printsys.domain.status import Status
+from printsys.domain.status import PRICE_AGREED, UNPRICED
 
-PREFILLED_IN = Status.UPLOADED
-AGREED_IN = frozenset({Status.PENDING, Status.READY_TO_PRINT, Status.PRINTING})
-"""The student was told, or agreed to, a price that a new file may contradict."""
 SLACK = Decimal("0.05")
 SLACK_G = Decimal(1)
 """So much of the agreed weight, and at least so many grams, may two slicings of one model differ."""
@@ -52,9 +49,9 @@ def file_read(
         return [EventDraft(EventType.FILE_READ, SYSTEM, {"name": record.name}, {"files": files})]
     told: Document = {"name": record.name, "program": read.program}
     patch: Document = {"files": files}
-    if job.status is PREFILLED_IN:
+    if job.status in UNPRICED:
         patch |= prefill(job, readings, events)
-    elif job.status in AGREED_IN and (different := differences(job, record.name, read)):
+    elif job.status in PRICE_AGREED and (different := differences(job, record.name, read)):
         told["differences"] = different
     return [EventDraft(EventType.ESTIMATE_READ, SYSTEM, told, patch)]
 
@@ -155,7 +152,7 @@ def open_difference(job: Job, events: Iterable[Event]) -> Event | None:
                 found = event
             elif found is not None and event.data.get("name") == found.data.get("name"):
                 found = None  # saved over with something that agrees
-    return found if job.status in AGREED_IN else None
+    return found if job.status in PRICE_AGREED else None
 
 
 def _sum(numbers: Iterable[Decimal | None]) -> Decimal | None:

@@ -13,14 +13,10 @@ from printsys.domain import inputs as f
 from printsys.domain.emails import OwedMail
 from printsys.domain.events import FILESYSTEM, Event, EventDraft, EventType
 from printsys.domain.job import Job, format_time
-from printsys.domain.status import Status
+from printsys.domain.status import CONFIRMED, PRICED, Status
 from printsys.domain.workflow import STEPS, Context, drag_step, plan
 
 BY_HAND = "The folder was moved by hand."
-APPROVED_ON = frozenset(
-    {Status.PENDING, Status.READY_TO_PRINT, Status.PRINTING, Status.COMPLETED, Status.PAID_PICKED_UP}
-)
-CONFIRMED_ON = APPROVED_ON - {Status.PENDING}
 
 
 def drag(job: Job, to: Status, terms: Context, owed: Iterable[OwedMail] = ()) -> list[EventDraft]:
@@ -75,9 +71,9 @@ def missing_facts(job: Job, status: Status | None = None) -> list[str]:
     """What a job in `status` (its own, if not given) should have been told by now and was not."""
     at = status or job.status
     missing = []
-    if at in APPROVED_ON and (job.estimate is None or job.estimate.cost is None):
+    if at in PRICED and (job.estimate is None or job.estimate.cost is None):
         missing.append("approval")
-    if at in CONFIRMED_ON and (job.confirmation is None or job.confirmation.confirmed_at is None):
+    if at in CONFIRMED and (job.confirmation is None or job.confirmation.confirmed_at is None):
         missing.append("confirmation")
     if at is Status.PAID_PICKED_UP and job.payment is None:
         missing.append("payment")

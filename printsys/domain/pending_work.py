@@ -6,14 +6,12 @@ import os
 from collections.abc import Iterator
 
 from printsys.domain.job import FileRecord, Job
-from printsys.domain.status import Status
+from printsys.domain.status import FILES_READ
 
 MODELS = frozenset({".stl", ".obj", ".3mf"})
 SLICED = frozenset(
     {".gcode", ".gco", ".g", ".gx", ".bgcode", ".3mf", ".ufp", ".idea", ".form", ".sl1", ".sl1s", ".ctb"}
 )  # fmt: skip
-OVER = frozenset({Status.PAID_PICKED_UP, Status.REJECTED, Status.ARCHIVED})
-"""Nobody waits for anything about these; what is saved there is not looked into."""
 
 
 def kind_of(name: str) -> str:
@@ -26,7 +24,7 @@ def to_inspect(job: Job) -> Iterator[FileRecord]:
     known = {record.sha256 for record in job.files if record.role == "original"}
     for record in job.current_files:
         is_new = record.role == "original" or (record.role == "working" and record.sha256 not in known)
-        if is_new and record.model is None and kind_of(record.name) in MODELS and job.status not in OVER:
+        if is_new and record.model is None and kind_of(record.name) in MODELS and job.status in FILES_READ:
             yield record
 
 
@@ -35,7 +33,7 @@ def to_read(job: Job) -> Iterator[FileRecord]:
     known = {record.sha256 for record in job.files if record.role == "original"}
     for record in job.current_files:
         is_theirs = record.role != "original" and record.sha256 not in known
-        if is_theirs and record.slicer is None and kind_of(record.name) in SLICED and job.status not in OVER:
+        if is_theirs and record.slicer is None and kind_of(record.name) in SLICED and job.status in FILES_READ:
             yield record
 
 
@@ -51,7 +49,7 @@ def preview_of(record: FileRecord) -> str | None:
 
 def previews(job: Job) -> list[tuple[FileRecord, str]]:
     """Pictures that should lie in the job's folder. They are derived: one that is gone is made again."""
-    return [(record, name) for record in job.files if job.status not in OVER and (name := preview_of(record))]
+    return [(record, name) for record in job.files if job.status in FILES_READ and (name := preview_of(record))]
 
 
 def owes_a_look(job: Job) -> bool:

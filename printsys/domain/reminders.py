@@ -14,9 +14,6 @@ from printsys.domain.events import Event, EventType
 from printsys.domain.job import Job
 from printsys.domain.status import Status
 
-WAITING = (Status.PENDING, Status.COMPLETED)
-"""Where a job may wait for its student."""
-
 
 @dataclass(frozen=True)
 class Patience:

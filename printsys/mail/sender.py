@@ -22,7 +22,7 @@ from printsys.config import Settings
 from printsys.domain import emails
 from printsys.domain.emails import OwedMail
 from printsys.domain.events import EventDraft, EventType
-from printsys.domain.status import LIVE, Status
+from printsys.domain.status import MAY_OWE_MAIL
 from printsys.errors import DamagedJob, JobBusy, JobNotFound, MirrorDown, StorageFailure
 from printsys.jobstore import Stored
 from printsys.mail.messages import MailComposer, MailNotSendable, letter, make_desk
@@ -35,7 +35,6 @@ LOCK_PATIENCE_S = 30.0
 MAIL_PAUSES_S = (10, 60, 300, 1800, 3600)
 SERVER_PAUSES_S = (5, 15, 60, 300)
 SERVER = "the mail server"
-OWING = (*LIVE, Status.PAID_PICKED_UP, Status.REJECTED)
 """Where jobs that owe mail lie. Elsewhere a mail can only be left over from before; the mirror knows of those."""
 MOST_TROUBLES = 50
 _ADDRESS = re.compile(r"[^\s<>()]+@[^\s<>()]+")
@@ -79,7 +78,7 @@ class MailSender:
         self._read_folders = False
 
     def _owing_by_the_folders(self) -> Iterator[str]:
-        for job_id, _folder in self.services.store.ids(OWING):
+        for job_id, _folder in self.services.store.ids(MAY_OWE_MAIL):
             try:
                 stored = self.services.store.load(job_id)
             except (JobNotFound, DamagedJob):  # gone meanwhile; or for a person to see to

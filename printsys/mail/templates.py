@@ -17,7 +17,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from printsys.config import ROOT
 from printsys.domain.status import Status
-from printsys.texts import TEXTS, amount, money
+from printsys.texts import STATUS_TEXTS, amount, money
 
 TEMPLATES = ROOT / "templates" / "email"
 TEXT_WIDTH = 72
@@ -76,7 +76,7 @@ def _environment(loader: BaseLoader) -> SandboxedEnvironment:
         cache_size=0,  # a template that staff have just put there is used from the next mail on
     )
     made.filters |= {"money": money, "amount": amount, "wrap": wrap}
-    made.globals |= {"texts": TEXTS, "Status": Status}
+    made.globals |= {"texts": STATUS_TEXTS, "Status": Status}
     return made
 
 

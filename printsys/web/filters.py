@@ -12,14 +12,9 @@ from flask import Flask
 from printsys import texts
 from printsys.domain.status import Status
 from printsys.models3d.findings import size_text
-from printsys.texts import TEXTS, amount, money
+from printsys.texts import STATUS_TEXTS, amount, money
 from printsys.web.auth import is_staff
 from printsys.web.services import services
-
-STATUS_NAMES = {
-    Status.READY_TO_PRINT: "Ready to print",
-    Status.PAID_PICKED_UP: "Paid & picked up",
-}
 
 
 def picture_address(png: bytes) -> str:
@@ -46,7 +41,7 @@ def _common() -> dict[str, Any]:
     return {
         "lab": services().lab,
         "is_staff": is_staff(),
-        "student_texts": TEXTS,
+        "student_texts": STATUS_TEXTS,
         "Status": Status,
         "now": lambda: datetime.now(UTC),
     }
@@ -100,7 +95,7 @@ def size(count: int) -> str:
 
 
 def status_name(status: Status | str | None) -> str:
-    return "" if status is None else STATUS_NAMES.get(Status(status), Status(status).value)
+    return "" if status is None else STATUS_TEXTS[Status(status)].name
 
 
 def actor(who: str) -> str:

@@ -17,7 +17,7 @@ from printsys.domain.estimates import file_read
 from printsys.domain.events import SYSTEM, EventDraft, EventType
 from printsys.domain.job import FileRecord, Job, dump, parse
 from printsys.domain.pending_work import owes_a_look, preview_name, previews, to_inspect, to_read
-from printsys.domain.status import LIVE
+from printsys.domain.status import FILES_READ
 from printsys.errors import DamagedJob, FileRefused, JobNotFound, MirrorDown, ModelTooHard, ModelUnreadable
 from printsys.jobstore import Stored
 from printsys.models3d import bounded
@@ -43,7 +43,7 @@ class FileInspector:
             stored = self.services.store.load(job_id)
         except (JobNotFound, DamagedJob):
             return False
-        return stored.problem is None and stored.job.status in LIVE and _owes(stored.folder, stored.job)
+        return stored.problem is None and stored.job.status in FILES_READ and _owes(stored.folder, stored.job)
 
     def _live(self) -> Iterator[tuple[Path, Job]]:
         """By the mirror, or by the folders where it cannot say."""
@@ -52,7 +52,7 @@ class FileInspector:
             known = [(root / place, parse(document)) for place, document in self.services.queries.live()]
         except MirrorDown as error:
             logger.info("looking for files to read in the folders: %s", error)
-            for job_id, folder in self.services.store.ids(LIVE):
+            for job_id, folder in self.services.store.ids(FILES_READ):
                 try:
                     yield folder, self.services.store.load(job_id).job
                 except (JobNotFound, DamagedJob):  # gone meanwhile; or for a person to see to

@@ -14,7 +14,6 @@ from filelock import FileLock
 
 from indexer.check import check_storage
 from indexer.queries import Queries
-from printsys.actions.archiving import FINAL
 from printsys.assessment.upload_check import SCRATCH
 from printsys.domain.status import Status
 from printsys.errors import StorageOffline
@@ -37,10 +36,6 @@ def manage(
 def days_ago(place: Path, days: int) -> JobStore:
     """The storage in `place` as it was written to so many days ago."""
     return make_store(place, Clock(datetime.now(UTC) - timedelta(days=days)))
-
-
-def test_only_picked_up_and_rejected_jobs_end() -> None:
-    assert FINAL == (Status.PAID_PICKED_UP, Status.REJECTED)
 
 
 def test_archive_moves_the_jobs_that_ended_before_the_retention_time(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from printsys.domain.job import Job, Record, canonical, dump, format_time, metadata_bytes, parse, plain
-from printsys.domain.status import LIVE, Status
+from printsys.domain.status import Status
 
 GOLDEN = """{
   "schema_version": 1,
@@ -221,7 +221,3 @@ def test_amounts_are_written_without_an_exponent_and_read_back(number: Decimal) 
     assert "E" not in written
     estimate = parse(golden() | {"estimate": {"weight_g": written}}).estimate
     assert estimate is not None and estimate.weight_g == number
-
-
-def test_live_jobs_are_those_in_which_somebody_has_something_to_do() -> None:
-    assert set(Status) - set(LIVE) == {Status.PAID_PICKED_UP, Status.REJECTED, Status.ARCHIVED}

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from printsys.actions.archiving import FINAL, archive, ended_before
+from printsys.actions.archiving import archive, ended_before
+from printsys.domain.status import FINAL
 from printsys.errors import InvalidInput, MirrorDown
 from printsys.web.auth import current_actor, login_required
 from printsys.web.services import services

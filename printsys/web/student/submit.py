@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 from printsys.actions import check_offered, not_offered, require_open_confirmation
 from printsys.assessment.upload_check import refusals
 from printsys.domain.inputs import OptionalReasonInput, SubmitInput, validate
-from printsys.domain.status import Status
+from printsys.domain.status import GOOD_COURSE, Status
 from printsys.domain.workflow import resubmission_key
 from printsys.errors import (
     InvalidInput,
@@ -26,7 +26,7 @@ from printsys.errors import (
     TransitionNotAllowed,
 )
 from printsys.jobstore import IncomingFile, Stored
-from printsys.texts import WAY, reasons
+from printsys.texts import reasons
 from printsys.web.limits import limiter, no_submit_limit, submit_limit
 from printsys.web.services import services
 from printsys.web.student.forms import SubmitForm, with_errors
@@ -186,7 +186,7 @@ def success() -> ResponseReturnValue:
 def status(token: str) -> ResponseReturnValue:
     job = services().store.load(services().tokens.read_status(token)).job
     key = resubmission_key(job)
-    more = {"way": WAY, "reasons": reasons(job, services().lab)}
+    more = {"way": GOOD_COURSE, "reasons": reasons(job, services().lab)}
     resubmit_token = services().tokens.resubmit(job.id, key) if key else None
     return render_template("student/status.html", job=job, resubmit_token=resubmit_token, **more)
 

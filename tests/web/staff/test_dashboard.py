@@ -22,8 +22,8 @@ from printsys.domain.events import EventDraft, EventType
 from printsys.domain.status import LIVE, Status
 from printsys.ops import disk_space
 from printsys.services import NO_DATABASE, Services
+from printsys.texts import STATUS_TEXTS
 from printsys.web import create_app
-from printsys.web.filters import STATUS_NAMES
 from tests.factories import act
 from tests.web.conftest import FORM, STAFF_PASSWORD, STL, form_token, hidden_value, token_in
 
@@ -68,7 +68,7 @@ def test_a_tab_shows_the_jobs_of_its_status_and_no_others(staff: FlaskClient, ma
     assert cards(page) == [mine.id]
     tab = re.search(r'<a class="tab active"[^>]*status=(\w+)"[^>]*aria-current="page"', page.get_data(as_text=True))
     assert tab.group(1) == status.value
-    assert STATUS_NAMES.get(status, status.value) in text(page)
+    assert STATUS_TEXTS[status].name in text(page)
 
 
 def test_the_first_status_in_which_something_waits_is_shown_first(staff: FlaskClient, make) -> None:

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from printsys.domain.status import Status
 from printsys.jobstore import Stored
 from printsys.services import Services
-from printsys.texts import TEXTS
+from printsys.texts import STATUS_TEXTS
 from tests.factories import act, make_job
 from tests.web.conftest import form_token, tree
 
@@ -61,7 +61,7 @@ def test_the_status_page_says_where_a_job_is_in_the_students_words(
     page = client.get(f"/status/{services.tokens.status(stored.id)}")
     assert page.status_code == 200
     said = text(page)
-    assert TEXTS[status].title in said and TEXTS[status].explanation in said and stored.id in said
+    assert STATUS_TEXTS[status].title in said and STATUS_TEXTS[status].explanation in said and stored.id in said
     assert "bracket v2.stl" in said and "Filament" in said and "True Red" in said
     assert "staff:" not in said and "Sam" not in said
     assert ("$4.27" in said) == (status not in (Status.UPLOADED, Status.REJECTED))
@@ -119,7 +119,7 @@ def test_confirming_moves_the_folder_records_the_student_and_leads_to_the_status
     stored = make(Status.PENDING)
     response = answer(link(stored.id), decision="confirm")
     assert response.status_code == 303
-    assert TEXTS[Status.READY_TO_PRINT].title in text(client.get(response.location))
+    assert STATUS_TEXTS[Status.READY_TO_PRINT].title in text(client.get(response.location))
     after = services.store.load(stored.id)
     assert after.folder == services.store.layout.status(Status.READY_TO_PRINT) / stored.folder.name
     assert not stored.folder.exists()
