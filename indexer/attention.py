@@ -6,14 +6,35 @@ Derived from the folder as it is, so it can be told anew at any time; the mirror
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from indexer.findings import AttentionItem
 from printsys.domain.emails import given_up
 from printsys.domain.estimates import open_difference
 from printsys.domain.events import Event
 from printsys.domain.folder_moves import last_move, still_missing
 from printsys.domain.job import Job
 from printsys.jobstore import Layout, Stored
+
+
+@dataclass(frozen=True)
+class AttentionItem:
+    """`kind` is a stable slug, `folder` is relative to storage/, `fixes` are slugs of what puts it right, `file` is
+    the one that it is about, relative to the job's folder."""
+
+    kind: str
+    job_id: str | None
+    folder: str | None
+    sentence: str
+    fixes: tuple[str, ...] = ()
+    file: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self) | {"fixes": list(self.fixes)}
+
+
+BEGIN_ANEW = ("restore-record", "quarantine")
+"""The fixes of a record that cannot be trusted or read."""
 
 MISSING_WORDS = {
     "approval": "weight, time and price",

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from indexer import rows
-from indexer.findings import BEGIN_ANEW, AttentionItem
+from indexer.attention import BEGIN_ANEW, AttentionItem
 from indexer.rows import JobRecord
 from indexer.schema import REBUILT, events, files, jobs
 

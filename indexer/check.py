@@ -13,9 +13,8 @@ from pathlib import Path
 import sqlalchemy as sa
 from pydantic import ValidationError
 
-from indexer.attention import facts_missing, mail_failed, missing_job, price_differs
+from indexer.attention import BEGIN_ANEW, AttentionItem, facts_missing, mail_failed, missing_job, price_differs
 from indexer.check_mirror import check_mirror
-from indexer.findings import BEGIN_ANEW, AttentionItem
 from indexer.read_folder import not_a_job
 from indexer.rebuild import Progress, duplicate
 from printsys import fs

@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from indexer import read_folder, rows
+from indexer.attention import AttentionItem
 from indexer.connection import reading
-from indexer.findings import AttentionItem
 from indexer.index import SAME
 from indexer.schema import events, files, job_counts, jobs
 from printsys.errors import JobNotFound

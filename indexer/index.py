@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from indexer import rows
+from indexer.attention import AttentionItem
 from indexer.connection import writing
-from indexer.findings import AttentionItem
 from indexer.rows import JobRecord, Row
 from indexer.schema import attention, events, files, job_counts, jobs
 from printsys.jobstore import Layout, Stored

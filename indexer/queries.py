@@ -10,8 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from indexer.attention import AttentionItem
 from indexer.connection import reading
-from indexer.findings import AttentionItem
 from indexer.schema import attention, events, files, job_counts, jobs, mirror_state
 from indexer.search_text import search_query
 from printsys.domain.emails import CLOSING

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from indexer import rows
-from indexer.findings import BEGIN_ANEW, AttentionItem
+from indexer.attention import BEGIN_ANEW, AttentionItem
 from indexer.rows import JobRecord, storable
 from printsys import fs
 from printsys.domain import naming

@@ -17,9 +17,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from indexer import bulk, index, read_folder
-from indexer.attention import missing_job
+from indexer.attention import AttentionItem, missing_job
 from indexer.connection import next_change, reading
-from indexer.findings import AttentionItem
 from indexer.index import EVERYTHING
 from indexer.rows import JobRecord
 from indexer.schema import jobs, mirror_state

@@ -16,9 +16,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from indexer import check, index, read_folder, rows
-from indexer.attention import for_people, missing_job, move_waits
+from indexer.attention import BEGIN_ANEW, AttentionItem, for_people, missing_job, move_waits
 from indexer.connection import reading, writing
-from indexer.findings import BEGIN_ANEW, AttentionItem
 from indexer.index import Mirror
 from indexer.rebuild import Progress, SweepReport, duplicate, reindex
 from indexer.reconcile import Outcome, Reconciler

@@ -7,9 +7,9 @@ import argparse
 import json
 import sys
 
+from indexer.attention import AttentionItem
 from indexer.check import check_storage
 from indexer.check_mirror import check_mirror
-from indexer.findings import AttentionItem
 from indexer.migrate import upgrade
 from indexer.reconcile import Reconciler
 from indexer.schema import create_engine

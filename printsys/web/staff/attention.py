@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from indexer.findings import AttentionItem
+from indexer.attention import AttentionItem
 from printsys.actions import intake
 from printsys.domain.inputs import WalkInInput, validate
 from printsys.errors import InvalidInput, MirrorDown, PrintSysError
