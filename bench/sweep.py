@@ -33,10 +33,9 @@ from watchdog.observers import Observer  # noqa: E402
 
 from indexer import migrate  # noqa: E402
 from indexer.index import Mirror  # noqa: E402
-from indexer.queries import Queries  # noqa: E402
 from indexer.rebuild import reindex  # noqa: E402
 from indexer.reconcile import Reconciler  # noqa: E402
-from indexer.schema import create_engine  # noqa: E402
+from indexer.schema import create_engine, jobs  # noqa: E402
 from indexer.service import Service  # noqa: E402
 from indexer.sweep import Sweeper  # noqa: E402
 from printsys.domain.status import Status  # noqa: E402
@@ -96,24 +95,24 @@ def drag_latencies(store: JobStore, engine: sa.Engine) -> list[float]:
     thread = threading.Thread(target=service.run, args=(stop,))
     thread.start()
     swept.wait()
-    queries = Queries(engine)
     taken = []
     ready = [make_job(store, f"Drag {n}", status=Status.READY_TO_PRINT) for n in range(DRAGS)]
     for job in ready:
-        wait(partial(has_row, queries, job.id))
+        wait(partial(has_row, engine, job.id))
         wait(lambda: service.is_quiet)  # what came before has been looked at a second time, too
         start = time.perf_counter()
         job.folder.rename(store.layout.status(Status.PRINTING) / job.folder.name)
-        wait(partial(has_row, queries, job.id, Status.PRINTING))
+        wait(partial(has_row, engine, job.id, Status.PRINTING))
         taken.append(time.perf_counter() - start)
     stop.set()
     thread.join()
     return taken
 
 
-def has_row(queries: Queries, job_id: str, status: Status | None = None) -> bool:
-    row = queries.job(job_id)
-    return row is not None and status in (None, row.status)
+def has_row(engine: sa.Engine, job_id: str, status: Status | None = None) -> bool:
+    with engine.connect() as connection:
+        mirrored = connection.execute(sa.select(jobs.c.status).where(jobs.c.id == job_id)).scalar()
+    return mirrored is not None and status in (None, mirrored)
 
 
 def raw_latencies(store: JobStore, mirror: Mirror, jobs: list[Stored]) -> list[float]:

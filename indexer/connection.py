@@ -87,11 +87,6 @@ def translated(engine: sa.Engine) -> Iterator[None]:
     reach.down_until = 0.0
 
 
-def forget_failure(engine: sa.Engine) -> None:
-    """Ask the server again now, however lately it failed."""
-    _reaches.pop(engine, None)
-
-
 def _is_unreachable(error: Exception) -> bool:
     """Whether the server itself is gone; a statement that took too long says nothing about the next one."""
     state = _sqlstate(error)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from indexer.attention import AttentionItem
 from indexer.connection import reading
-from indexer.schema import attention, events, files, job_counts, jobs, mirror_state
+from indexer.schema import attention, events, job_counts, jobs, mirror_state
 from indexer.search_text import search_query
 from printsys.domain.emails import CLOSING
 from printsys.domain.events import EventType
@@ -95,17 +95,6 @@ class JobRow:
         return [file.get("uploaded_as") or file["name"].rpartition("/")[2] for file in sent]
 
 
-@dataclass(frozen=True)
-class EventRow:
-    job_id: str
-    seq: int
-    at: datetime
-    type: str
-    actor: str
-    data: Document
-    patch: Document
-
-
 _COLUMNS = [jobs.c[name] for name in JobRow.__dataclass_fields__]
 _NEWEST_FIRST = (jobs.c.status_since.desc(), jobs.c.id)
 _OLDEST_FIRST = (jobs.c.status_since, jobs.c.id.desc())
@@ -127,7 +116,7 @@ class Queries:
     ) -> list[JobRow]:
         """Newest in their status first, or those that wait longest.
 
-        `q`: every word must be found in the job (see words.py); blank: all jobs.
+        `q`: every word must be found in the job (see search_text.py); blank: all jobs.
         """
         order = _OLDEST_FIRST if oldest_first else _NEWEST_FIRST
         asked = sa.select(*_COLUMNS).where(*_matching(status, q)).order_by(*order)
@@ -139,15 +128,6 @@ class Queries:
             counts = self.counts()
             return counts[status] if status is not None else sum(counts.values())
         return int(self._all(sa.select(sa.func.count()).select_from(jobs).where(*_matching(status, q)))[0][0])
-
-    def job(self, job_id: str) -> JobRow | None:
-        rows = self._all(sa.select(*_COLUMNS).where(jobs.c.id == job_id))
-        return _job(rows[0]) if rows else None
-
-    def events(self, job_id: str) -> list[EventRow]:
-        """The job's history, oldest first."""
-        rows = self._all(sa.select(*events.c).where(events.c.job_id == job_id).order_by(events.c.seq))
-        return [EventRow(**row._mapping) for row in rows]
 
     def owed(self, now: datetime) -> list[str]:
         """Ids of the jobs that owe an e-mail which may go out by `now`, the longest waiting first."""
@@ -170,11 +150,6 @@ class Queries:
         (row,) = self._all(asked)
         return row.owed, row.oldest
 
-    def expired(self, now: datetime) -> list[str]:
-        """Ids of the jobs whose student let the time to confirm run out."""
-        late = sa.select(jobs.c.id).where(jobs.c.status == Status.PENDING.value, jobs.c.expires_at <= now)
-        return [row.id for row in self._all(late.order_by(jobs.c.expires_at, jobs.c.id))]
-
     def ended(self, statuses: Sequence[Status], before: datetime, limit: int) -> list[JobRow]:
         """Jobs that have been in one of `statuses` since a moment before `before`, the longest first."""
         since = sa.select(*_COLUMNS).where(*_ended(statuses, before))
@@ -190,11 +165,6 @@ class Queries:
         live = sa.select(jobs.c.folder, jobs.c.document)
         rows = self._all(live.where(jobs.c.status.in_([status.value for status in FILES_READ])))
         return [(row.folder, row.document) for row in rows]
-
-    def with_content(self, sha256: str) -> list[tuple[str, str]]:
-        """(job id, file name) of every recorded file with these bytes."""
-        same = sa.select(files.c.job_id, files.c.name).where(files.c.sha256 == sha256)
-        return [(row.job_id, row.name) for row in self._all(same.order_by(files.c.job_id, files.c.position))]
 
     def attention(self) -> list[AttentionItem]:
         """What the last sync found that needs a person, the oldest first."""

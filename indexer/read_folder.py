@@ -137,11 +137,3 @@ def _originals(folder: Path) -> Iterator[Seen]:
             if not is_ignored(entry.name) and entry.is_file(follow_symlinks=False):
                 status = entry.stat(follow_symlinks=False)
                 yield Seen(f"{ORIGINAL}/{entry.name}", status.st_size, status.st_mtime_ns)
-
-
-def looks_unchanged(folder: Path, digest: str, log_size: int) -> bool:
-    """Whether the record is still the one with this `digest` and length, judged without parsing it."""
-    try:
-        return os.stat(folder / EVENTS).st_size == log_size and sha256(fs.read(folder / METADATA)) == digest
-    except OSError:
-        return False

@@ -117,7 +117,7 @@ REBUILT = (jobs, events, files)
 
 
 def create_engine(url: str) -> sa.Engine:
-    """An engine for the mirror: a server that is dead or hangs costs a page about three seconds, once (see reach.py).
+    """An engine for the mirror. A dead or hanging server costs a page about three seconds, once (see connection.py).
 
     The mirror is derived, so a commit does not wait for the server's disk: after a crash of the server the next
     sync brings back what was lost.

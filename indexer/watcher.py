@@ -146,10 +146,6 @@ class NativeWatcher(e.FileSystemEventHandler):
         path.touch()
         path.unlink()
 
-    @property
-    def heard_its_probe(self) -> bool:
-        return not self._probe_open
-
 
 @dataclass
 class PollingWatcher:

@@ -15,6 +15,7 @@ from indexer.service import Service
 from printsys.domain.job import Document
 from printsys.jobstore import JobStore, Stored
 from tests.factories import make_job, make_store
+from tests.mirrored import mirrored_events, mirrored_job
 from tests.running_indexer import running_indexer
 from tests.waiting import until
 
@@ -48,7 +49,7 @@ class Desk:
 
     def begin(self) -> None:
         """What is recorded from here on is told."""
-        until(lambda: self.queries.job(self.job.id) is not None)
+        until(lambda: mirrored_job(self.queries, self.job.id) is not None)
         self.before = len(self.store.load(self.job.id).events)
 
     def told(self) -> list[tuple[str, Document]]:
@@ -59,7 +60,7 @@ class Desk:
         self.full_stops += 1
         last = f"{FULL_STOP}{self.full_stops}.gcode"
         (self.store.find(self.job.id) / last).write_bytes(b"G28\n")
-        until(lambda: last in [event.data.get("name") for event in self.queries.events(self.job.id)])
+        until(lambda: last in [event.data.get("name") for event in mirrored_events(self.queries, self.job.id)])
         until(lambda: not self.service._again)
         events = self.store.load(self.job.id).events[self.before :]
         assert {event.actor for event in events} == {"filesystem"}

@@ -23,6 +23,7 @@ from printsys.domain.status import Status
 from printsys.jobstore import JobStore
 from tests.factories import make_job, make_store
 from tests.many_jobs import make_crowd
+from tests.mirrored import mirrored_events, mirrored_job
 from tests.running_indexer import running_indexer
 from tests.waiting import until
 
@@ -77,15 +78,15 @@ def test_what_is_lost_when_the_kernels_queue_really_overflows_is_swept_up(
 ) -> None:
     loud = make_job(store)
     with indexer_process(tmp_path, database_url) as process:
-        until(lambda: queries.job(loud.id) is not None)
+        until(lambda: mirrored_job(queries, loud.id) is not None)
         with stopped(process):
             make_more_noise_than(int(QUEUE.read_text()), loud.folder)
             unheard = make_job(store, "Ada Byron", status=Status.READY_TO_PRINT)
             dragged = unheard.folder.rename(store.layout.status(Status.PRINTING) / unheard.folder.name)
             (dragged / "sliced.gcode").write_bytes(b"G28\n")  # too young to be believed finished by the sweep
-        until(lambda: queries.job(unheard.id) is not None, 60)
-        until(lambda: queries.job(unheard.id).status is Status.PRINTING, 60)  # type: ignore[union-attr]
-        until(lambda: "FileAdded" in [event.type for event in queries.events(unheard.id)], 60)
+        until(lambda: mirrored_job(queries, unheard.id) is not None, 60)
+        until(lambda: mirrored_job(queries, unheard.id).status is Status.PRINTING, 60)  # type: ignore[union-attr]
+        until(lambda: "FileAdded" in [event.type for event in mirrored_events(queries, unheard.id)], 60)
 
 
 JOBS, LIVE_JOBS, FILES_EACH = 100_000, 20_000, 3

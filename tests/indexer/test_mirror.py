@@ -19,8 +19,8 @@ from alembic.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from indexer import index, migrate, rows
-from indexer.connection import forget_failure, reading, writing
+from indexer import connection, index, migrate, rows
+from indexer.connection import reading, writing
 from indexer.index import CHANNEL, Mirror
 from indexer.queries import Queries
 from indexer.schema import create_engine, jobs, metadata
@@ -31,6 +31,7 @@ from printsys.errors import MirrorDown
 from printsys.jobstore import JobStore, Stored
 from tests.factories import act, make_job, sync, terms
 from tests.fixtures_db import drop_database
+from tests.mirrored import mirrored_events, mirrored_files, mirrored_job
 
 
 def snapshot(queries: Queries) -> Any:
@@ -40,8 +41,8 @@ def snapshot(queries: Queries) -> Any:
         everything,
         queries.counts(),
         {status: [job.id for job in queries.jobs(status)] for status in Status},
-        {job.id: queries.events(job.id) for job in everything},
-        {job.id: [queries.with_content(file["sha256"]) for file in job.document["files"]] for job in everything},
+        {job.id: mirrored_events(queries, job.id) for job in everything},
+        {job.id: mirrored_files(queries, job.id) for job in everything},
         [job.id for job in queries.jobs(q="jane")],
     )
 
@@ -61,28 +62,28 @@ def lively(store: JobStore, mirror: Mirror) -> list[Stored]:
 def test_a_change_is_shown_at_once(store: JobStore, mirror: Mirror, queries: Queries) -> None:
     job = make_job(store, name="José Ñandú")
     assert mirror.put(job)
-    row = queries.job(job.id)
+    row = mirrored_job(queries, job.id)
     assert row is not None
     assert (row.status, row.revision, row.student_name) == (Status.UPLOADED, job.job.revision, "José Ñandú")
     assert row.unreviewed
     assert row.sent_files == ["bracket v2.stl"]
 
     mirror.put(act(store, job.id, "approve"))
-    row = queries.job(job.id)
+    row = mirrored_job(queries, job.id)
     assert row is not None
     assert (row.status, row.cost, row.time_h) == (Status.PENDING, Decimal("4.27"), Decimal("3.5"))
     assert row.folder == f"Pending/{job.folder.name}"
     assert not row.unreviewed
-    assert [event.type for event in queries.events(job.id)] == [e.type for e in store.load(job.id).events]
+    assert [event.type for event in mirrored_events(queries, job.id)] == [e.type for e in store.load(job.id).events]
 
 
 def test_mirroring_the_same_twice_writes_nothing(store: JobStore, mirror: Mirror, queries: Queries) -> None:
     job = make_job(store, status=Status.PENDING)
     assert mirror.put(job)
-    written = queries.job(job.id)
+    written = mirrored_job(queries, job.id)
     assert not mirror.put(job)
     assert not mirror.put(store.load(job.id))
-    assert queries.job(job.id) == written
+    assert mirrored_job(queries, job.id) == written
 
 
 def test_a_late_writer_does_not_undo_a_newer_one(store: JobStore, mirror: Mirror, queries: Queries) -> None:
@@ -109,7 +110,7 @@ def test_two_writers_at_once_leave_the_newer_state(
         wait_until(lambda: waiting_for_a_lock(database_url))
     assert late.answer() is False
     assert snapshot(queries)[1][Status.PENDING] == 1
-    row = queries.job(older.id)
+    row = mirrored_job(queries, older.id)
     assert row is not None
     assert row.revision == newer.job.revision
     other.dispose()
@@ -119,11 +120,11 @@ def test_the_same_revision_in_another_folder_is_shown(store: JobStore, mirror: M
     job = make_job(store)
     waiting = "the folder moves when no program has a file in it open"
     assert mirror.put(replace(job, move_pending=waiting))
-    assert queries.job(job.id).move_pending == waiting  # type: ignore[union-attr]
+    assert mirrored_job(queries, job.id).move_pending == waiting  # type: ignore[union-attr]
     dragged = store.layout.status(Status.PRINTING) / job.folder.name
     job.folder.rename(dragged)
     assert mirror.put(store.load(job.id))
-    row = queries.job(job.id)
+    row = mirrored_job(queries, job.id)
     assert row is not None
     assert (row.folder, row.folder_status, row.move_pending) == (
         f"Printing/{job.folder.name}",
@@ -139,10 +140,10 @@ def test_a_deleted_job_is_not_brought_back_by_a_late_writer(store: JobStore, mir
     noted = act(store, job.id, "notes")
     deleted = act(store, job.id, "delete")
     assert mirror.put(deleted)
-    assert queries.job(job.id) is None
+    assert mirrored_job(queries, job.id) is None
     assert not mirror.put(noted)
     assert queries.jobs() == []
-    assert queries.events(job.id) == []
+    assert mirrored_events(queries, job.id) == []
     assert sum(queries.counts().values()) == 0
 
 
@@ -266,19 +267,13 @@ def test_owed_mail_is_found_until_it_is_sent_and_not_before_its_time(
     assert queries.owed(later) == [job.id]
 
 
-def test_a_confirmation_that_ran_out_is_found(lively: list[Stored], store: JobStore, queries: Queries) -> None:
-    pending = next(job for job in lively if job.job.status is Status.PENDING)
-    assert queries.expired(store.clock()) == []
-    assert queries.expired(store.clock() + timedelta(days=8)) == [pending.id]
-
-
 def test_odd_values_that_json_holds_are_mirrored(store: JobStore, mirror: Mirror, queries: Queries) -> None:
     job = make_job(store, files=[("a\x00b'\\N\t.stl", b"solid a\n")], message="x")
     metadata = job.folder / "metadata.json"
     text = metadata.read_text(encoding="utf-8").replace('"copies": 1', '"copies": 99999999999999')
     metadata.write_text(text.replace('"due_date": null', '"due_date": "\\u0000", "their own": [1, "\\u0000"]'))
     assert mirror.put(store.load(job.id))
-    row = queries.job(job.id)
+    row = mirrored_job(queries, job.id)
     assert row is not None
     assert row.sent_files == ["a\ufffdb'\\N\t.stl"]
     assert row.document["request"]["their own"] == [1, "\ufffd"]
@@ -288,6 +283,13 @@ def test_odd_values_that_json_holds_are_mirrored(store: JobStore, mirror: Mirror
 # -- down, dropped, dead ------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask a server again at once, however lately it failed."""
+    monkeypatch.setattr(connection, "RETRY_AFTER_S", 0.0)
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_dropped_database_comes_back_with_the_same_rows(
     lively: list[Stored], store: JobStore, mirror: Mirror, queries: Queries, database_url: str
 ) -> None:
@@ -297,7 +299,6 @@ def test_a_dropped_database_comes_back_with_the_same_rows(
         queries.counts()
     assert caught.value.__cause__ is not None
     migrate.upgrade(database_url)
-    forget_failure(queries.engine)
     assert snapshot(queries) == ([], dict.fromkeys(Status, 0), {status: [] for status in Status}, {}, {}, [])
     report = sync(store, mirror, queries)
     assert (report.jobs, report.changed) == (len(lively), len(lively))
@@ -318,6 +319,7 @@ def test_a_dropped_table_comes_back_while_the_indexer_runs(
     assert snapshot(queries) == before
 
 
+@pytest.mark.usefixtures("impatient")
 def test_the_indexer_goes_on_when_postgres_is_back(
     lively: list[Stored], store: JobStore, engine: sa.Engine, queries: Queries, database_url: str
 ) -> None:
@@ -326,7 +328,6 @@ def test_the_indexer_goes_on_when_postgres_is_back(
     before = snapshot(queries)
     drop_database(database_url)
     service.tick()
-    forget_failure(engine)
     service.tick()
     assert snapshot(queries) == before
 

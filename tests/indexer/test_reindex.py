@@ -27,6 +27,7 @@ from printsys.errors import StorageOffline
 from printsys.jobstore import JobStore, Stored
 from tests.factories import act, make_job, sync, terms
 from tests.indexer.test_mirror import Background, snapshot
+from tests.mirrored import mirrored_events, mirrored_job
 
 
 @pytest.fixture
@@ -102,12 +103,12 @@ def test_sync_and_rebuild_agree_on_what_people_did_in_the_folders(
     report = sync(store, mirror, queries)
     kinds = sorted(one.kind for one in report.attention)
     assert kinds == ["duplicate", "facts-missing", "job-missing"]
-    assert queries.job(dragged.id).status is Status.COMPLETED  # type: ignore[union-attr]
-    assert queries.job(edited.id).notes == "by hand"  # type: ignore[union-attr]
-    assert queries.job(copied.id).folder == store.layout.relative(copied.folder)  # type: ignore[union-attr]
-    assert queries.job(renamed.id).folder == "Printing/Janes thing"  # type: ignore[union-attr]
-    assert "is gone" in queries.job(deleted.id).problem  # type: ignore[union-attr,operator]
-    assert queries.job(noted.id).notes == "Call Jane."  # type: ignore[union-attr]
+    assert mirrored_job(queries, dragged.id).status is Status.COMPLETED  # type: ignore[union-attr]
+    assert mirrored_job(queries, edited.id).notes == "by hand"  # type: ignore[union-attr]
+    assert mirrored_job(queries, copied.id).folder == store.layout.relative(copied.folder)  # type: ignore[union-attr]
+    assert mirrored_job(queries, renamed.id).folder == "Printing/Janes thing"  # type: ignore[union-attr]
+    assert "is gone" in mirrored_job(queries, deleted.id).problem  # type: ignore[union-attr,operator]
+    assert mirrored_job(queries, noted.id).notes == "Call Jane."  # type: ignore[union-attr]
     after = snapshot(queries)
     assert sync(store, mirror, queries).changed == 0
     assert [one.kind for one in reindex(store, engine).attention] == ["duplicate", "job-missing"]
@@ -156,9 +157,9 @@ def test_changes_made_during_a_rebuild_are_not_lost(
         mirror.put(new[0])
 
     reindex(store, engine, meanwhile)
-    assert queries.job(noted.id).notes == "while it was built"  # type: ignore[union-attr]
-    assert queries.job(deleted.id) is None
-    assert queries.job(new[0].id) is not None
+    assert mirrored_job(queries, noted.id).notes == "while it was built"  # type: ignore[union-attr]
+    assert mirrored_job(queries, deleted.id) is None
+    assert mirrored_job(queries, new[0].id) is not None
     assert queries.count() == len(jobs)
     assert check_mirror(store, engine) == []
 
@@ -199,17 +200,17 @@ def test_a_ruined_job_keeps_its_last_row_and_says_so(
 ) -> None:
     sync(store, mirror, queries)
     ruined = jobs[2]
-    events = queries.events(ruined.id)
+    events = mirrored_events(queries, ruined.id)
     ruin(ruined.folder)
     for _ in range(2):
         report = sync(store, mirror, queries) if again == "sync" else reindex(store, engine)
         (finding,) = report.attention
         assert (finding.kind, finding.job_id) == ("unreadable", ruined.id)
-        row = queries.job(ruined.id)
+        row = mirrored_job(queries, ruined.id)
         assert row is not None
         assert row.problem == finding.sentence
         assert row.student_name == "Jane ReadyToPrint"
-        assert queries.events(ruined.id) == events
+        assert mirrored_events(queries, ruined.id) == events
         assert queries.count() == len(jobs)
         assert queries.attention() == [finding]
 
@@ -238,7 +239,7 @@ def test_a_damaged_log_is_served_from_metadata_with_its_problem(
     log = jobs[4].folder / "events.jsonl"
     log.write_bytes(log.read_bytes().replace(b"staff:Sam", b"staff:Eve"))
     reindex(store, engine)
-    row = queries.job(jobs[4].id)
+    row = mirrored_job(queries, jobs[4].id)
     assert row is not None
     assert "breaks the record" in (row.problem or "")
     assert row.status is Status.COMPLETED
@@ -333,10 +334,10 @@ def test_a_job_whose_folder_is_nowhere_is_shown_as_missing_until_it_is_back(
     for look in (lambda: sync(store, mirror), lambda: sync(store, mirror), lambda: reindex(store, engine)):
         report = look()
         assert [one.kind for one in report.attention if one.job_id == gone.id] == ["job-missing"]
-        assert "is gone" in (queries.job(gone.id).problem or "")  # type: ignore[union-attr]
+        assert "is gone" in (mirrored_job(queries, gone.id).problem or "")  # type: ignore[union-attr]
     shutil.move(tmp_path / "elsewhere", gone.folder)
     assert [one.kind for one in sync(store, mirror).attention if one.job_id == gone.id] == []
-    assert queries.job(gone.id).problem is None  # type: ignore[union-attr]
+    assert mirrored_job(queries, gone.id).problem is None  # type: ignore[union-attr]
     assert store.missing() == {}
 
 

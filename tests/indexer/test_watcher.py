@@ -18,6 +18,7 @@ from indexer.watcher import NativeWatcher, PollingWatcher, WatchMode, mode_for
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore
 from tests.factories import make_job, make_store, terms
+from tests.mirrored import mirrored_events, mirrored_job
 from tests.running_indexer import running_indexer
 from tests.waiting import until
 
@@ -45,14 +46,14 @@ def test_a_folder_that_appears_with_its_files_in_it_is_mirrored(
     service: Service, store: JobStore, queries: Queries, tmp_path: Path
 ) -> None:
     job = make_job(store)
-    until(lambda: queries.job(job.id) is not None)
+    until(lambda: mirrored_job(queries, job.id) is not None)
 
 
 def test_a_dragged_folder_is_a_status_change(service: Service, store: JobStore, queries: Queries) -> None:
     job = make_job(store, status=Status.READY_TO_PRINT)
-    until(lambda: queries.job(job.id) is not None)
+    until(lambda: mirrored_job(queries, job.id) is not None)
     job.folder.rename(store.layout.status(Status.PRINTING) / job.folder.name)
-    until(lambda: queries.job(job.id).status is Status.PRINTING)  # type: ignore[union-attr]
+    until(lambda: mirrored_job(queries, job.id).status is Status.PRINTING)  # type: ignore[union-attr]
     assert store.load(job.id).events[-1].type == "PrintingStarted"
 
 
@@ -60,31 +61,31 @@ def test_a_file_that_grows_is_recorded_once_when_it_is_finished(
     service: Service, store: JobStore, queries: Queries
 ) -> None:
     job = make_job(store)
-    until(lambda: queries.job(job.id) is not None)
+    until(lambda: mirrored_job(queries, job.id) is not None)
     temporary = job.folder / "bracket.gcode.tmp"
     with temporary.open("wb") as growing:
         for _ in range(5):
             growing.write(GCODE)
             growing.flush()
     temporary.rename(job.folder / "bracket.gcode")
-    until(lambda: any(event.type == "FileAdded" for event in queries.events(job.id)))
+    until(lambda: any(event.type == "FileAdded" for event in mirrored_events(queries, job.id)))
     added = [event.data for event in store.load(job.id).events if event.type == "FileAdded"]
     assert [(told["name"], told["size"]) for told in added] == [("bracket.gcode", 5 * len(GCODE))]
 
 
 def test_an_edit_of_metadata_json_is_noticed(service: Service, store: JobStore, queries: Queries) -> None:
     job = make_job(store)
-    until(lambda: queries.job(job.id) is not None)
+    until(lambda: mirrored_job(queries, job.id) is not None)
     path = job.folder / "metadata.json"
     path.write_text(path.read_text("utf-8").replace('"ARCH 4000"', '"ARCH 5000"'), "utf-8")
-    until(lambda: queries.job(job.id).class_number == "ARCH 5000")  # type: ignore[union-attr]
+    until(lambda: mirrored_job(queries, job.id).class_number == "ARCH 5000")  # type: ignore[union-attr]
 
 
 def test_a_renamed_folder_is_followed(service: Service, store: JobStore, queries: Queries) -> None:
     job = make_job(store)
-    until(lambda: queries.job(job.id) is not None)
+    until(lambda: mirrored_job(queries, job.id) is not None)
     job.folder.rename(job.folder.with_name("Jane, urgent"))
-    until(lambda: queries.job(job.id).folder == "Uploaded/Jane, urgent")  # type: ignore[union-attr]
+    until(lambda: mirrored_job(queries, job.id).folder == "Uploaded/Jane, urgent")  # type: ignore[union-attr]
     assert store.load(job.id).events[-1].type == "FolderRenamed"
 
 
@@ -95,12 +96,12 @@ def test_what_events_missed_the_sweep_catches(store: JobStore, engine: sa.Engine
     gone = make_job(store, "Ada Byron")
     service.wake.set()
     service.tick()
-    assert queries.job(job.id) is not None
+    assert mirrored_job(queries, job.id) is not None
     job.folder.rename(store.layout.status(Status.PRINTING) / job.folder.name)
     shutil.rmtree(gone.folder)
     service.wake.set()
     service.tick()
-    assert queries.job(job.id).status is Status.PRINTING  # type: ignore[union-attr]
+    assert mirrored_job(queries, job.id).status is Status.PRINTING  # type: ignore[union-attr]
     assert [one.kind for one in queries.attention()] == ["job-missing"]
 
 
@@ -138,7 +139,7 @@ def test_the_watcher_hears_its_probe_and_a_deaf_one_is_found_out(store: JobStore
     watcher.start()
     try:
         watcher.probe()
-        until(lambda: watcher.heard_its_probe)
+        until(lambda: not watcher._probe_open)
         assert not watcher.lost()
         watcher.on_any_event = lambda event: None  # type: ignore[method-assign]  deaf from here on
         watcher.probe()
@@ -197,13 +198,13 @@ def test_what_the_real_prusa_slicer_saves_is_recorded(service: Service, store: J
     from tests.browser.test_whole_life import box_stl
 
     job = make_job(store, files=[("box.stl", box_stl())])
-    until(lambda: queries.job(job.id) is not None)
+    until(lambda: mirrored_job(queries, job.id) is not None)
     model = job.folder / f"{job.folder.name}.stl"
     for option, output in (("--export-gcode", "box.gcode"), ("--export-3mf", "box.3mf")):
         command = ["prusa-slicer", option, "--output", str(job.folder / output), str(model)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr
-    until(lambda: {"box.gcode", "box.3mf"} <= {e.data.get("name") for e in queries.events(job.id)})
+    until(lambda: {"box.gcode", "box.3mf"} <= {e.data.get("name") for e in mirrored_events(queries, job.id)})
     added = [e.data["name"] for e in store.load(job.id).events if e.type == "FileAdded"]
     assert sorted(added) == ["box.3mf", "box.gcode"], "each once, and no temporary of the slicer"
     assert store.load(job.id).job.file("box.gcode").size == (job.folder / "box.gcode").stat().st_size  # type: ignore[union-attr]

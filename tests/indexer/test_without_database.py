@@ -17,6 +17,7 @@ from printsys.domain.status import Status
 from printsys.jobstore import JobStore
 from printsys.services import NO_DATABASE
 from tests.factories import make_job, sync, terms
+from tests.mirrored import mirrored_job
 from tests.waiting import until
 
 
@@ -56,5 +57,5 @@ def test_what_people_do_in_the_folders_is_recorded_while_postgresql_is_down(
     before = {job_id: store.load(job_id).job.revision for job_id in (dragged.id, sliced.id, edited.id)}
     sync(store, mirror)
     assert {job_id: store.load(job_id).job.revision for job_id in before} == before, "nothing is recorded twice"
-    rows = {job_id: queries.job(job_id) for job_id in before}
+    rows = {job_id: mirrored_job(queries, job_id) for job_id in before}
     assert {job_id: row.revision for job_id, row in rows.items() if row} == before

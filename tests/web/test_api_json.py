@@ -15,6 +15,7 @@ from printsys.domain.status import Status
 from printsys.ops import heartbeat
 from printsys.ops.heartbeat import Heartbeat
 from printsys.services import Services
+from tests.mirrored import mirrored_job
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
@@ -77,7 +78,7 @@ def test_a_job_that_the_mirror_does_not_know_is_read_from_its_folder(
     stored = make()
     with services.queries.engine.begin() as connection:
         connection.execute(sa.delete(jobs))
-    assert services.queries.job(stored.id) is None
+    assert mirrored_job(services.queries, stored.id) is None
     assert staff.get(f"/api/v1/jobs/{stored.id}").json["job"]["id"] == stored.id
 
 

@@ -19,6 +19,7 @@ from printsys.domain.status import Status
 from printsys.jobstore import Stored
 from printsys.services import Services
 from tests.factories import act
+from tests.mirrored import mirrored_job
 from tests.web.conftest import form_token, hidden_value, token_in, tree
 
 U, P, R, X, C, D, J, A = Status
@@ -114,7 +115,7 @@ def test_an_action_goes_from_its_page_to_the_folder_the_log_the_row_and_the_jobs
     kept = [kind for kind in new_events(before, after) if kind != "EmailDropped"]
     assert kept == [kind for kind in events if kind != "EmailDropped"]
     assert {e.actor for e in after.events[len(before.events) :]} <= {"staff", "system"}
-    row = services.queries.job(before.id)
+    row = mirrored_job(services.queries, before.id)
     assert row.status is to and row.revision == after.job.revision
     assert row.folder == f"{to}/{before.folder.name}"
     assert "alert-success" in staff.get(answer.location).get_data(as_text=True)
@@ -129,7 +130,7 @@ def test_an_action_that_changes_no_status_is_recorded_where_the_job_lies(
     assert answer.status_code == 303
     after = services.store.load(before.id)
     assert after.folder == before.folder and new_events(before, after)[-1] == STAYING[action]
-    assert services.queries.job(before.id).revision == after.job.revision
+    assert mirrored_job(services.queries, before.id).revision == after.job.revision
 
 
 # -- approve ----------------------------------------------------------------------------------------------------------
@@ -236,14 +237,14 @@ def test_a_pick_up_records_the_payment(staff: FlaskClient, services: Services, m
     paid = services.store.load(before.id).job.payment
     assert (paid.amount, paid.method, paid.transaction) == (Decimal("5.00"), "Card", "T-99")
     assert (paid.picked_up_by, paid.weight_g, paid.by) == ("Joe Doe", Decimal("42.7"), "staff")
-    assert services.queries.job(before.id).paid == Decimal("5.00")
+    assert mirrored_job(services.queries, before.id).paid == Decimal("5.00")
 
 
 def test_undoing_a_pick_up_takes_the_payment_back(services: Services, make, post) -> None:
     before = make(D)
     assert before.job.payment is not None
     post(before.id, "revert", **SAID["revert"])
-    assert services.store.load(before.id).job.payment is None and services.queries.job(before.id).paid is None
+    assert services.store.load(before.id).job.payment is None and mirrored_job(services.queries, before.id).paid is None
 
 
 @pytest.mark.parametrize("status", list(Status))
@@ -255,7 +256,7 @@ def test_an_override_leads_from_any_status_to_any_other_with_its_reason(services
     after = services.store.load(before.id)
     told = after.events[-1]
     assert (told.type, told.data["reason"]) == ("StatusOverridden", "The manager said so.")
-    assert after.folder.parent.name == target and services.queries.job(before.id).status is target
+    assert after.folder.parent.name == target and mirrored_job(services.queries, before.id).status is target
 
 
 @pytest.mark.parametrize("status", ["Pending", "Nonsense", ""])
@@ -273,9 +274,11 @@ def test_a_job_is_reviewed_and_not_reviewed(staff: FlaskClient, services: Servic
     assert services.store.load(before.id).job.reviewed_at and "NEW" not in text(
         staff.get(f"/dashboard/jobs/{before.id}")
     )
-    assert not services.queries.job(before.id).unreviewed
+    assert not mirrored_job(services.queries, before.id).unreviewed
     assert post(before.id, "unreview").status_code == 303
-    assert services.store.load(before.id).job.reviewed_at is None and services.queries.job(before.id).unreviewed
+    assert (
+        services.store.load(before.id).job.reviewed_at is None and mirrored_job(services.queries, before.id).unreviewed
+    )
 
 
 def test_notes_are_saved_and_saving_the_same_again_is_no_event(
@@ -367,7 +370,7 @@ def test_a_job_is_not_deleted_without_its_id_being_typed(services: Services, mak
     answer = post(before.id, "delete", confirm_id=typed)
     assert answer.status_code == 422
     assert (f"Please type {before.id}" if typed else "Please fill this in") in text(answer)
-    assert tree(before.folder) == state and services.queries.job(before.id) is not None
+    assert tree(before.folder) == state and mirrored_job(services.queries, before.id) is not None
 
 
 @pytest.mark.parametrize("status", list(Status))
@@ -381,7 +384,7 @@ def test_a_deleted_job_lies_in_the_trash_whole_and_nowhere_else(
     trashed = services.store.layout.trash / before.folder.name
     assert trashed.is_dir() and (trashed / "original" / "bracket v2.stl").is_file() and not before.folder.exists()
     assert staff.get(f"/dashboard/jobs/{before.id}").status_code == 404
-    assert services.queries.job(before.id) is None and sum(services.queries.counts().values()) == 0
+    assert mirrored_job(services.queries, before.id) is None and sum(services.queries.counts().values()) == 0
 
 
 # -- what is not possible ---------------------------------------------------------------------------------------------
@@ -405,7 +408,7 @@ def test_what_the_table_does_not_allow_is_refused_and_changes_nothing(
         assert answer.status_code == 409, action
         assert "That is not possible now" in text(answer), action
         assert staff.get(f"/dashboard/jobs/{before.id}/{action}").status_code == 409, action
-    assert tree(before.folder) == state and services.queries.job(before.id).revision == before.job.revision
+    assert tree(before.folder) == state and mirrored_job(services.queries, before.id).revision == before.job.revision
 
 
 def test_an_action_that_there_is_not_is_refused(staff: FlaskClient, make, post) -> None:

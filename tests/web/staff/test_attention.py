@@ -16,6 +16,7 @@ from printsys.errors import JobNotFound
 from printsys.jobstore import Stored
 from printsys.services import Services
 from tests.factories import act, make_job
+from tests.mirrored import mirrored_job
 from tests.web.conftest import token_in, tree
 
 
@@ -156,10 +157,10 @@ def test_a_missing_job_is_forgotten_only_when_somebody_says_so(
     for _ in range(2):
         sweep.sweep()
         assert kinds(services) == ["job-missing"]
-        assert services.queries.job(job.id) is not None
+        assert mirrored_job(services.queries, job.id) is not None
     press(staff, services, "forget-job")
     sweep.sweep()
-    assert (kinds(services), services.queries.job(job.id)) == ([], None)
+    assert (kinds(services), mirrored_job(services.queries, job.id)) == ([], None)
 
 
 def test_the_job_itself_is_never_discarded(services: Services) -> None:
@@ -289,7 +290,7 @@ def test_a_damaged_log_is_begun_anew_and_the_job_goes_on(
     assert not owed(after.events, job.id), "whether it had gone out is not known: it is not sent twice"
     sweep.sweep()
     assert kinds(services) == []
-    row = services.queries.job(job.id)
+    row = mirrored_job(services.queries, job.id)
     assert row is not None and row.revision == after.job.revision
     assert act(services.store, job.id, "confirm").job.status is Status.READY_TO_PRINT
 
@@ -330,4 +331,4 @@ def test_a_deleted_job_that_somebody_took_out_of_the_trash_is_kept_or_put_back(
     assert job.folder.exists() is stays
     sweep.sweep()
     assert kinds(services) == []
-    assert (services.queries.job(job.id) is not None) is stays
+    assert (mirrored_job(services.queries, job.id) is not None) is stays

@@ -25,6 +25,7 @@ from printsys.services import NO_DATABASE, Services
 from printsys.texts import STATUS_TEXTS
 from printsys.web import create_app
 from tests.factories import act
+from tests.mirrored import mirrored_job
 from tests.web.conftest import FORM, STAFF_PASSWORD, STL, form_token, hidden_value, token_in
 
 
@@ -303,7 +304,7 @@ def test_without_the_storage_the_dashboard_shows_what_is_known_under_a_banner(
 def test_without_the_storage_every_page_says_so_and_nothing_is_made(
     client: FlaskClient, staff: FlaskClient, services: Services, offline: str
 ) -> None:
-    row = services.queries.job(offline)
+    row = mirrored_job(services.queries, offline)
     root: Path = services.store.layout.root
     status = f"/status/{services.tokens.status(offline)}"
     confirm = f"/confirm/{services.tokens.confirm(offline, 'nonce-of-this-test')}"
@@ -322,7 +323,7 @@ def test_without_the_storage_every_page_says_so_and_nothing_is_made(
         assert answer.status_code == 503 and "storage is offline" in text(answer), what
         assert "Nothing is lost" in text(answer), what
         assert str(root) not in text(answer) or what in ("job", "action", "download"), what
-    assert not root.exists() and services.queries.job(offline) == row
+    assert not root.exists() and mirrored_job(services.queries, offline) == row
 
 
 def test_without_the_storage_a_submission_is_refused_and_keeps_what_was_typed(

@@ -16,6 +16,7 @@ from printsys.domain.status import Status
 from printsys.jobstore import Stored
 from printsys.services import Services
 from tests.factories import make_job
+from tests.mirrored import mirrored_job
 from tests.web.conftest import STL, token_in
 
 WALK_IN = {"student_name": "Sam Roe", "print_method": "Filament"}
@@ -166,7 +167,7 @@ def test_a_job_is_printed_again_by_a_button(staff: FlaskClient, services: Servic
     assert answer.status_code == 303
     made = services.store.load(answer.location.rpartition("/")[2])
     assert (made.job.status, made.job.request.color, made.job.payment) == (Status.UPLOADED, "True Red", None)
-    assert services.queries.job(made.id) is not None
+    assert mirrored_job(services.queries, made.id) is not None
     assert services.store.load(job.id).job == job.job
 
 

@@ -13,6 +13,7 @@ from indexer.service import Service
 from printsys.domain.status import Status
 from printsys.services import Services
 from tests.factories import make_job
+from tests.mirrored import mirrored_job
 from tests.waiting import until
 from tests.web.conftest import token_in
 
@@ -70,7 +71,7 @@ def test_what_happens_while_the_system_runs_is_not_told_as_missed(services: Serv
     runner = threading.Thread(target=service.run, args=(stop,))
     runner.start()
     try:
-        until(lambda: services.queries.job(job.id), 60)
+        until(lambda: mirrored_job(services.queries, job.id), 60)
         job.folder.rename(services.store.layout.status(Status.COMPLETED) / job.folder.name)
         until(lambda: services.store.load(job.id).job.status is Status.COMPLETED, 60)
         assert services.store.away().lines == ()

@@ -18,6 +18,7 @@ from printsys.jobstore import Stored
 from printsys.services import Services
 from printsys.texts import STATUS_TEXTS
 from tests.factories import act, make_job
+from tests.mirrored import mirrored_job
 from tests.web.conftest import form_token, tree
 
 AGES_AGO = timedelta(days=30)
@@ -125,7 +126,7 @@ def test_confirming_moves_the_folder_records_the_student_and_leads_to_the_status
     assert not stored.folder.exists()
     assert after.events[-1].type == "StudentConfirmed" and after.events[-1].actor == "student"
     assert after.job.confirmation.confirmed_by == "student"
-    assert services.queries.job(stored.id).status is Status.READY_TO_PRINT
+    assert mirrored_job(services.queries, stored.id).status is Status.READY_TO_PRINT
 
 
 @pytest.mark.parametrize("reason", ["", "Too dear for me."])
@@ -138,7 +139,7 @@ def test_declining_rejects_the_job_with_the_students_reason(
     assert after.folder.parent.name == "Rejected" and "StudentDeclined" in types(after)
     assert after.job.rejection.reasons == ["declined"] and after.job.rejection.comment == reason
     assert after.job.rejection.by == "student"
-    assert services.queries.job(stored.id).status is Status.REJECTED
+    assert mirrored_job(services.queries, stored.id).status is Status.REJECTED
 
 
 @pytest.mark.parametrize("decision", ["", "maybe", "CONFIRM"])

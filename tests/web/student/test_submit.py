@@ -18,6 +18,7 @@ from printsys.services import Services
 from printsys.web import create_app
 from printsys.web.limits import limiter
 from tests.factories import act
+from tests.mirrored import mirrored_job
 from tests.web.conftest import FORM, STL, hidden_value, token_in
 
 XSS = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
@@ -57,7 +58,7 @@ def test_a_good_form_makes_the_folder_its_record_its_log_and_its_row(submit, ser
     }  # fmt: skip
     lines = [json.loads(line) for line in (stored.folder / "events.jsonl").read_text("utf-8").splitlines()]
     assert [(line["type"], line["actor"]) for line in lines] == [("JobCreated", "student"), ("EmailQueued", "student")]
-    row = services.queries.job(stored.id)
+    row = mirrored_job(services.queries, stored.id)
     assert row.student_name == "Jane Doe" and row.revision == stored.job.revision and row.mail_owed == 1
 
 
