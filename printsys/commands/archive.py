@@ -18,7 +18,7 @@ from printsys.domain.events import SYSTEM
 from printsys.errors import PrintSysError
 from printsys.jobstore.identity import require_storage
 from printsys.services import build_services, open_store, remembered_at
-from printsys.worker.tasks import make_enqueue
+from printsys.worker.queue import make_enqueue
 
 DONE, SOME_STAY = 0, 1
 

@@ -21,7 +21,7 @@ from printsys.errors import PrintSysError
 from printsys.jobstore import JobStore
 from printsys.jobstore.identity import require_storage
 from printsys.services import build_services, open_store, remembered_at
-from printsys.worker.tasks import make_enqueue
+from printsys.worker.queue import make_enqueue
 
 CLEAN, FINDINGS, COULD_NOT_RUN = 0, 1, 2
 

@@ -9,7 +9,7 @@ from printsys.commands.common import add_storage_argument, database, settings_fr
 from printsys.ops import logging_setup
 from printsys.ops.shutdown import stop_event
 from printsys.services import build_services
-from printsys.worker.tasks import make_enqueue
+from printsys.worker.queue import make_enqueue
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -70,6 +70,6 @@ def create_app(services: Services) -> Flask:
 
 def create_app_from_environment(settings: Settings) -> Flask:
     """The app as `manage.py web` serves it."""
-    from printsys.worker.tasks import make_enqueue
+    from printsys.worker.queue import make_enqueue
 
     return create_app(build_services(settings, make_enqueue(settings)))

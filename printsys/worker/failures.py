@@ -52,7 +52,7 @@ class FailureTracker:
         """Whether a sweep should leave the job alone."""
         return self._deaths(job_id) >= MOST_DEATHS or self.backoff.wait_s(job_id) > 0
 
-    def sidelined(self) -> tuple[Problem, ...]:
+    def given_up(self) -> tuple[Problem, ...]:
         """What a person should know of."""
         broke = [one for job_id, one in self._reasons.items() if self.backoff.failures(job_id) >= MOST_FAILURES]
         return (*broke, *self._killers())

@@ -1,6 +1,6 @@
 """The task queue: huey over a file in instance/, or over Redis for several machines.
 
-It only ever carries hints ("look at this job"): what is owed is in the folders. So it may be deleted, ruined or
+It only carries hints ("look at this job"): what a job owes is in its folder. So the queue may be deleted, ruined or
 unreachable at any time.
 """
 
@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from huey import Huey
+from huey.api import TaskWrapper
 from huey.serializer import SignedSerializer
 from huey.storage import RedisStorage, SqliteStorage
 from redis import ConnectionPool, RedisError
@@ -22,6 +24,7 @@ from redis import ConnectionPool, RedisError
 from printsys.config import Settings
 
 NAME = "printsys"
+LOOK_AT = "look_at"
 LOCKED_PATIENCE_S = 2.0
 QUEUE_DOWN = (sqlite3.Error, RedisError, OSError)
 logger = logging.getLogger(__name__)
@@ -39,8 +42,39 @@ def make_huey(settings: Settings) -> Huey:
     return Huey(NAME, storage_class=DisposableQueue, filename=str(settings.instance / "queue.db"), **common)
 
 
+def make_enqueue(settings: Settings) -> Callable[[str], None]:
+    """`enqueue(job_id)` for processes that only hand work over. Never raises for a queue that is down."""
+    return partial(enqueue, register(make_huey(settings), LOOK_AT, _only_the_worker_runs_tasks))
+
+
+def _only_the_worker_runs_tasks(job_id: str) -> None:
+    raise NotImplementedError
+
+
+def register(huey: Huey, name: str, function: Callable[..., None]) -> TaskWrapper:
+    """The task `name`. A queue knows a task by its function's module, too: here it is the same one in each process."""
+
+    def run(*args: Any, **options: Any) -> None:
+        function(*args, **options)
+
+    return huey.task(name=name)(run)
+
+
+def enqueue(task: TaskWrapper, job_id: str, delay_s: int = 0, **options: bool) -> None:
+    """Never raises for a queue that is down: a sweep finds what the job owes."""
+    try:
+        task.schedule((job_id,), options, delay=delay_s) if delay_s else task(job_id, **options)
+    except QUEUE_DOWN as error:
+        logger.warning("job %s: the queue is down (%s); a sweep finds what the job owes", job_id, error)
+
+
+def queue_length(huey: Huey) -> int:
+    """How many tasks wait, scheduled ones included. Raises one of QUEUE_DOWN."""
+    return int(huey.pending_count()) + int(huey.scheduled_count())
+
+
 class WithoutOutages(logging.Filter):
-    """huey tells of a queue that is down with a traceback at each try; the worker says it once."""
+    """huey logs a queue that is down with a traceback at each try; the worker logs it once."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not (record.exc_info and isinstance(record.exc_info[1], QUEUE_DOWN))
@@ -48,17 +82,13 @@ class WithoutOutages(logging.Filter):
 
 def tell_outages_once() -> None:
     for name in ("huey.consumer.Worker", "huey.consumer.Scheduler"):
-        if not any(isinstance(one, WithoutOutages) for one in logging.getLogger(name).filters):
-            logging.getLogger(name).addFilter(WithoutOutages())
-
-
-def queue_length(huey: Huey) -> int:
-    """How many tasks wait, those for later included. QUEUE_DOWN."""
-    return int(huey.pending_count()) + int(huey.scheduled_count())
+        huey_logger = logging.getLogger(name)
+        if not any(isinstance(log_filter, WithoutOutages) for log_filter in huey_logger.filters):
+            huey_logger.addFilter(WithoutOutages())
 
 
 class DisposableQueue(SqliteStorage):  # type: ignore[misc]
-    """A queue file that is made anew when somebody deletes it under our feet, and set aside when it is ruined."""
+    """Opens a new queue file when somebody deletes the open one, and sets a ruined one aside."""
 
     def __init__(self, name: str, filename: str) -> None:
         self._conn: sqlite3.Connection | None = None
@@ -70,7 +100,7 @@ class DisposableQueue(SqliteStorage):  # type: ignore[misc]
 
     @property
     def conn(self) -> sqlite3.Connection:
-        """Asked for with the lock held."""
+        """Callers hold the lock."""
         if self._conn is not None and self._on_disk() != self._opened:
             self._close()
         if self._conn is None:
@@ -93,10 +123,10 @@ class DisposableQueue(SqliteStorage):  # type: ignore[misc]
 
     def _on_disk(self) -> tuple[int, int] | None:
         try:
-            found = os.stat(self.filename)
+            status = os.stat(self.filename)
         except FileNotFoundError:
             return None
-        return found.st_dev, found.st_ino
+        return status.st_dev, status.st_ino
 
     @contextmanager
     def db(self, commit: bool = False, close: bool = False) -> Iterator[sqlite3.Cursor]:
@@ -113,8 +143,8 @@ class DisposableQueue(SqliteStorage):  # type: ignore[misc]
             raise
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> None:
-        """The next access starts with an empty queue; what it should have held is found in the folders."""
-        logger.error("the task queue is ruined (%s); it is kept as queue.db.damaged and made anew", error)
+        """The next access starts an empty queue; the next sweep finds in the folders what it should have held."""
+        logger.error("the task queue is ruined (%s); it is kept as queue.db.damaged, a new one takes its place", error)
         self._close()
         os.replace(self.filename, self.filename + ".damaged")
 

@@ -12,6 +12,7 @@ from printsys.config import Settings
 from printsys.ops import heartbeat
 from printsys.services import Services
 from printsys.worker.failures import MOST_DEATHS, FailureTracker
+from printsys.worker.queue import make_enqueue
 from printsys.worker.tasks import Worker
 from tests.mail.conftest import mail_events, submit
 from tests.mail.smtp_server import PostOffice
@@ -22,14 +23,14 @@ from tests.waiting import until
 def work_and_die_over(settings: Settings, poison: str) -> None:
     """A worker process that one job's files kill, as the kernel does when memory is short."""
     worker = Worker(settings)
-    look = worker.workshop.attend
+    look = worker.file_inspector.attend
 
     def attend(job_id: str) -> None:
         if job_id == poison:
             os.kill(os.getpid(), signal.SIGKILL)
         look(job_id)
 
-    worker.workshop.attend = attend  # type: ignore[method-assign]
+    worker.file_inspector.attend = attend  # type: ignore[method-assign]
     worker.run()
 
 
@@ -59,9 +60,9 @@ def test_a_job_that_kills_the_worker_again_and_again_is_put_aside(
         process.join()
     # Somebody who mended what was wrong asks for it: it is looked into, and all is well.
     with working(settings) as worker:
-        worker.look(poison)
+        make_enqueue(settings)(poison)
         wait_until(lambda: "ModelInspected" in [event.type for event in services.store.load(poison).events])
-        wait_until(lambda: worker.sideline.sidelined() == ())
+        wait_until(lambda: worker.failures.given_up() == ())
 
 
 def test_an_error_nobody_foresaw_is_tried_later_each_time_and_then_told(
@@ -69,8 +70,8 @@ def test_an_error_nobody_foresaw_is_tried_later_each_time_and_then_told(
 ) -> None:
     poison, other = submit(services).id, submit(services).id
     worker = Worker(settings)
-    worker.sideline = FailureTracker(settings.instance / "looking", BackOff((0, 0, 3600)))
-    look, tries = worker.workshop.attend, []
+    worker.failures = FailureTracker(settings.instance / "looking", BackOff((0, 0, 3600)))
+    look, tries = worker.file_inspector.attend, []
 
     def attend(job_id: str) -> None:
         if job_id == poison:
@@ -78,15 +79,15 @@ def test_an_error_nobody_foresaw_is_tried_later_each_time_and_then_told(
             raise RecursionError("too deep")
         look(job_id)
 
-    worker.workshop.attend = attend  # type: ignore[method-assign]
+    worker.file_inspector.attend = attend  # type: ignore[method-assign]
     for expected in (1, 2, 3, 3):
         worker.sweep()
         run_all(worker)
         assert len(tries) == expected
-    assert not worker.sideline.waits(other)
-    (told,) = worker.sideline.sidelined()
+    assert not worker.failures.waits(other)
+    (told,) = worker.failures.given_up()
     assert (told.job_id, told.words) == (poison, "RecursionError: too deep")
-    assert worker.pulse().sidelined == (told,)
+    assert worker.heartbeat().sidelined == (told,)
 
 
 def run_all(worker: Worker) -> None:

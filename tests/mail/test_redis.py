@@ -15,7 +15,8 @@ from printsys.config import Settings, load_settings
 from printsys.errors import ConfigError
 from printsys.ops import heartbeat
 from printsys.services import Services, build_services
-from printsys.worker.tasks import THREADS, Worker, make_enqueue
+from printsys.worker.queue import make_enqueue
+from printsys.worker.tasks import THREADS, Worker
 from tests.mail.conftest import submit
 from tests.mail.smtp_server import PostOffice
 from tests.mail.test_worker import is_settled, start_work, working
@@ -127,7 +128,7 @@ def test_a_redis_that_is_down_stops_no_student(settings: Settings, caplog: pytes
     shared = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
     submit(build_services(shared, make_enqueue(shared)))
     assert "the queue is down" in caplog.text
-    assert Worker(shared).pulse().queue is None
+    assert Worker(shared).heartbeat().queue is None
 
 
 @pytest.mark.parametrize("url", ["localhost:6379", "http://redis:6379", "redis://:secret@host:many/0"])

@@ -20,7 +20,8 @@ from printsys.jobstore import Stored
 from printsys.ops import heartbeat
 from printsys.ops.heartbeat import Heartbeat
 from printsys.services import Services, build_services
-from printsys.worker.tasks import THREADS, Worker, make_enqueue
+from printsys.worker.queue import make_enqueue
+from printsys.worker.tasks import THREADS, Worker
 from tests.mail.conftest import act, mail_events, submit
 from tests.mail.smtp_server import PATIENCE_S, PostOffice
 
@@ -80,7 +81,7 @@ def test_a_busy_server_is_tried_again_soon(settings: Settings, services: Service
     office.answers = ["451 not now"]
     submit(services)
     with working(settings) as worker:
-        worker.postman.backoff.pauses_s = (0.1,)
+        worker.mail_sender.backoff.pauses_s = (0.1,)
         office.wait_for_letters(1)
     assert office.tried == 2
 
@@ -92,17 +93,17 @@ def test_a_worker_says_that_it_lives_and_what_holds_it_up(
     office.answers = ["451 jane@example.edu must wait"] * 1000
     job_id = submit(services).id
     with working(settings) as worker:
-        wait_until(lambda: worker.postman.trying != ())
-        told = worker.pulse()
+        wait_until(lambda: worker.mail_sender.trying != ())
+        told = worker.heartbeat()
         assert told.is_alive(datetime.now(UTC)) and told.pid == os.getpid() and told.queue is not None
         trouble = told.holding_up(job_id)
         assert trouble is not None and trouble.words == "451 (an address) must wait" and told.error == trouble
         office.answers = []
-        worker.postman.backoff.settled((job_id, 2))
-        worker.look(job_id)
+        worker.mail_sender.backoff.settled((job_id, 2))
+        make_enqueue(settings)(job_id)
         wait_until(lambda: is_settled(services, job_id))
-        wait_until(lambda: worker.pulse().error is None and worker.pulse().trying == ())
-        assert worker.pulse().sent_at is not None
+        wait_until(lambda: worker.heartbeat().error is None and worker.heartbeat().trying == ())
+        assert worker.heartbeat().sent_at is not None
         wait_until(lambda: heartbeat.read(settings) is not None)
 
 
