@@ -25,12 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     import waitress
 
-    from printsys.web import create_app_from_environment, live
+    from printsys.services import build_services
+    from printsys.web import create_app, live
+    from printsys.worker.queue import make_enqueue
 
     stop = stop_event()
     settings = settings_from(args)
     logging_setup.keep(settings.instance, "web")
-    app = create_app_from_environment(settings)
+    app = create_app(build_services(settings, make_enqueue(settings)))
     # waitress reads a whole body before the app sees it: beyond twice our own limit it refuses by itself.
     limit = 2 * app.config["MAX_CONTENT_LENGTH"]
     server = waitress.create_server(

@@ -1,4 +1,4 @@
-"""The pages. An app is made for a house (see printsys.wiring); nothing is made at import."""
+"""The pages. `create_app` builds an app for the services of one process; nothing is built at import."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from flask_bootstrap import Bootstrap5
 from flask_wtf import CSRFProtect
 
 from indexer.notifications import ChangeListener
-from printsys.config import ROOT, Settings
-from printsys.services import Services, build_services
+from printsys.config import ROOT
+from printsys.services import Services
 from printsys.web import api, auth, errors, filters, health, limits, live, security
 from printsys.web.services import EXTENSION
-from printsys.web.staff import archive, attention, files, job, mails, opening
-from printsys.web.student import resubmit, submit, upload_check
+from printsys.web.staff import actions, archive, attention, dashboard, files, job, mails
+from printsys.web.student import confirm, double_submit, resubmit, status, submit, upload_check
 
 WORKING_DAY = timedelta(hours=12)
+STUDENT_PAGES = (submit, upload_check, status, confirm, resubmit)
+STAFF_PAGES = (dashboard, job, actions, files, attention, archive, mails)
+OTHER_PAGES = (auth, api, live, health)
 
 
 class App(Flask):
@@ -43,33 +46,13 @@ def create_app(services: Services) -> Flask:
     )
     app.extensions[EXTENSION] = services
     app.extensions[live.EXTENSION] = ChangeListener(services.mirror.engine)
+    app.extensions[double_submit.EXTENSION] = double_submit.Submissions()
     app.jinja_env.globals["attention_count"] = attention.count
     Bootstrap5(app)
     CSRFProtect(app)
     limits.init(app)
     for part in (security, errors, filters):
         part.init(app)
-    for room in (
-        submit,
-        upload_check,
-        resubmit,
-        auth,
-        job,
-        files,
-        opening,
-        attention,
-        archive,
-        mails,
-        api,
-        live,
-        health,
-    ):
-        app.register_blueprint(room.pages)
+    for module in STUDENT_PAGES + STAFF_PAGES + OTHER_PAGES:
+        app.register_blueprint(module.pages)
     return app
-
-
-def create_app_from_environment(settings: Settings) -> Flask:
-    """The app as `manage.py web` serves it."""
-    from printsys.worker.queue import make_enqueue
-
-    return create_app(build_services(settings, make_enqueue(settings)))

@@ -99,4 +99,4 @@ def _safe_next() -> str:
     """
     target = request.values.get("next", "")
     is_local = target.startswith("/") and target[1:2] not in ("/", "\\") and target.isprintable()
-    return target if is_local else url_for("staff.dashboard")
+    return target if is_local else url_for("dashboard.show")

@@ -54,12 +54,13 @@ HTTP_FACES = {
         500, "Something went wrong on our side", "It has been noted. Nothing of yours was changed half-way."
     ),
 }
+OPEN_TOO_LONG = ErrorPage(400, "This page was open for too long", "Please go back, reload the page, and send it again.")
 
 
 def init(app: Flask) -> None:
     app.register_error_handler(e.PrintSysError, _expected)
     app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(CSRFError, _csrf)
+    app.register_error_handler(CSRFError, open_too_long_page)
     app.context_processor(_banners)
 
 
@@ -92,16 +93,10 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     return body, code, headers
 
 
-def _csrf(error: CSRFError) -> ResponseReturnValue:
-    """A form that lay open for too long. The student's form comes back as it was typed."""
-    from printsys.web.student import resubmit, submit
-
-    if request.endpoint == "student.submit_post":
-        return submit.again_after_pause()
-    if request.endpoint == "resubmit.send" and (page := resubmit.again_after_pause()) is not None:
-        return page
-    face = ErrorPage(400, "This page was open for too long", "Please go back, reload the page, and send it again.")
-    return _answer(face, face.advice)
+def open_too_long_page(_error: CSRFError) -> ResponseReturnValue:
+    """For a form that was open longer than its token is good for. Pages that keep what was typed handle it themselves
+    (see web/student/submit.py)."""
+    return _answer(OPEN_TOO_LONG, OPEN_TOO_LONG.advice)
 
 
 def _answer(face: ErrorPage, said: str) -> tuple[Response | str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -32,6 +33,7 @@ def init(app: Flask) -> None:
     app.add_template_filter(size)
     app.add_template_filter(status_name)
     app.add_template_filter(actor)
+    app.add_template_filter(slug)
     app.add_template_filter(size_text, "model_size")
     app.add_template_filter(picture_address)
     app.context_processor(_common)
@@ -102,3 +104,8 @@ def actor(who: str) -> str:
     """`staff:Sam` → `Sam`."""
     kind, _, name = who.partition(":")
     return name or {"filesystem": "in the folder", "system": "the system", "student": "the student"}.get(kind, "staff")
+
+
+def slug(text: str) -> str:
+    """`True Red` → `true-red`: a color's name as staff.css has it."""
+    return "-".join(re.findall(r"[a-z0-9]+", text.lower()))

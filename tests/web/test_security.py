@@ -363,7 +363,7 @@ def test_a_mistake_on_a_page_logs_the_page_and_no_link(app: Flask, caplog: pytes
     def breaks(token: str) -> str:
         raise ValueError(token)
 
-    app.view_functions["student.status"] = breaks
+    app.view_functions["status.show"] = breaks
     assert app.test_client().get("/status/WyJrN20iXQ.secret").status_code == 500
     assert "a mistake of ours on GET /status/<token>" in caplog.text.replace("<string:token>", "<token>")
     assert [r for r in caplog.records if "WyJr" in r.getMessage()] == []

@@ -13,7 +13,7 @@ from printsys.errors import InvalidInput, MirrorDown
 from printsys.web.auth import current_actor, login_required
 from printsys.web.services import services
 
-pages = Blueprint("retention", __name__)
+pages = Blueprint("archive", __name__)
 PAGE = 100
 COUNTED = 1000
 """More than so many are not counted for a page that everybody has open."""
@@ -50,7 +50,7 @@ def archive_them() -> ResponseReturnValue:
     flash(f"{n} {'job is' if n == 1 else 'jobs are'} archived." if n else "No job was archived.")
     for _job_id, why in told.stay:
         flash(why)
-    return redirect(url_for("retention.ended" if count() else "staff.dashboard"), 303)
+    return redirect(url_for("archive.ended" if count() else "dashboard.show"), 303)
 
 
 def _chosen(text: str) -> tuple[str, int]:

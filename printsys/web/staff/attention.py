@@ -13,7 +13,7 @@ from printsys.web.auth import current_actor, login_or_token_required, login_requ
 from printsys.web.errors import face_of
 from printsys.web.services import services
 from printsys.web.staff.fixes import FIXES
-from printsys.web.staff.forms_walk_in import WalkInForm
+from printsys.web.staff.forms import WalkInForm
 from printsys.web.staff.missed import while_away
 from printsys.web.student.forms import with_errors
 
@@ -22,7 +22,7 @@ pages = Blueprint("attention", __name__)
 
 @pages.get("/dashboard/attention")
 @login_required
-def attention() -> ResponseReturnValue:
+def show() -> ResponseReturnValue:
     findings = services().queries.attention()
     return render_template("staff/attention.html", findings=findings, fixes=FIXES, away=while_away(services()))
 
@@ -34,7 +34,7 @@ def fix() -> ResponseReturnValue:
     one = _item(request.form.get("kind", ""), request.form.get("folder", ""), request.form.get("file", ""))
     if one is None:
         flash("That has been settled meanwhile.")
-        return redirect(url_for("attention.attention"), 303)
+        return redirect(url_for("attention.show"), 303)
     name = request.form.get("fix", "")
     if name not in one.fixes or name not in FIXES or FIXES[name].do is None:
         raise InvalidInput({"fix": ["There is no such fix for this."]})
@@ -44,8 +44,8 @@ def fix() -> ResponseReturnValue:
     services().mirror.settled(one)
     flash(FIXES[name].done)
     if done is not None and FIXES[name].shows_job:
-        return redirect(url_for("staff.job", job_id=done.id), 303)
-    return redirect(url_for("attention.attention"), 303)
+        return redirect(url_for("job.show", job_id=done.id), 303)
+    return redirect(url_for("attention.show"), 303)
 
 
 @pages.route("/dashboard/attention/adopt", methods=["GET", "POST"])
@@ -66,7 +66,7 @@ def make_a_job() -> ResponseReturnValue:
     for one in _items_at(place):
         services().mirror.settled(one)
     flash(f"It is {made.job.student.name}'s job now.")
-    return redirect(url_for("staff.job", job_id=made.id), 303)
+    return redirect(url_for("job.show", job_id=made.id), 303)
 
 
 @pages.post("/dashboard/attention/away")
@@ -74,7 +74,7 @@ def make_a_job() -> ResponseReturnValue:
 def seen() -> ResponseReturnValue:
     """What happened while nobody was looking has been read."""
     services().store.forget_away()
-    return redirect(url_for("attention.attention"), 303)
+    return redirect(url_for("attention.show"), 303)
 
 
 @pages.get("/api/v1/attention")

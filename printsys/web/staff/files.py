@@ -1,20 +1,22 @@
-"""Pictures of a job's files, and a page on which a model can be turned."""
+"""A job's files: download them, see them, turn a model in 3D, open one in the slicer of the desktop at hand."""
 
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
-from flask import Blueprint, Response, render_template, send_file, url_for
+from flask import Blueprint, Response, jsonify, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
+from printsys.domain.events import EventDraft, EventType
 from printsys.domain.pending_work import MODELS, kind_of
 from printsys.errors import FileRefused, JobNotFound, ModelTooHard, ModelUnreadable
 from printsys.models3d import bounded
-from printsys.web.auth import login_required
+from printsys.web.auth import current_actor, login_required
 from printsys.web.security import POLICY
 from printsys.web.services import services
 
-pages = Blueprint("pictures", __name__, url_prefix="/dashboard/jobs")
+pages = Blueprint("files", __name__, url_prefix="/dashboard")
 PREVIEW = re.compile(r"[0-9a-f]{16}\.png")
 FRAME_POLICY = (
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
@@ -22,9 +24,29 @@ FRAME_POLICY = (
 )
 """The viewer's own page: it may run its script and reach nothing, not even the session of whoever looks at it."""
 A_DAY_S = 86_400
+SCHEME = "printsys"
+"""A link's scheme must begin with a letter (RFC 3986, 3.1): browsers take `3dprint://` for a path of this site."""
 
 
-@pages.get("/<job_id>/previews/<name>")
+@pages.get("/jobs/<job_id>/files/<path:name>")
+@login_required
+def download(job_id: str, name: str) -> ResponseReturnValue:
+    store = services().store
+    stored = store.load(job_id)
+    path = store.file(stored, name)
+    record = stored.job.file(name)
+    download_name = _header_safe(record.uploaded_as if record and record.uploaded_as else path.name) or path.name
+    answer = send_file(path, mimetype="application/octet-stream", as_attachment=True, download_name=download_name)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _header_safe(name: str) -> str:
+    """The student's own name for a file, without what could end a header or lead into a folder."""
+    return "".join(c for c in name.replace("\\", "/").rpartition("/")[2] if c.isprintable())
+
+
+@pages.get("/jobs/<job_id>/previews/<name>")
 @login_required
 def preview(job_id: str, name: str) -> ResponseReturnValue:
     """By the hash of what it shows, so it never changes. One that is gone is a drawn box, never a broken image."""
@@ -43,7 +65,7 @@ def redirect_to_placeholder() -> ResponseReturnValue:
     return Response(status=302, headers={"Location": url_for("static", filename="no-picture.svg")})
 
 
-@pages.get("/<job_id>/view/<path:name>")
+@pages.get("/jobs/<job_id>/view/<path:name>")
 @login_required
 def view(job_id: str, name: str) -> ResponseReturnValue:
     stored = services().store.load(job_id)
@@ -54,7 +76,7 @@ def view(job_id: str, name: str) -> ResponseReturnValue:
     return answer
 
 
-@pages.get("/<job_id>/frame/<path:name>")
+@pages.get("/jobs/<job_id>/frame/<path:name>")
 @login_required
 def frame(job_id: str, name: str) -> ResponseReturnValue:
     """The viewer, for the frame of `view` alone. A model that cannot be shown says why."""
@@ -73,3 +95,36 @@ def frame(job_id: str, name: str) -> ResponseReturnValue:
 def _require_model(job_id: str, name: str) -> None:
     if kind_of(name) not in MODELS:
         raise JobNotFound(job_id)
+
+
+def opener_address(job_id: str, name: str) -> str:
+    """What the opener is asked: names no path, so it works wherever a desktop has its storage."""
+    return f"{SCHEME}://open?job={job_id}&file={quote(name, safe='/')}"
+
+
+@pages.post("/jobs/<job_id>/open/<path:name>")
+@login_required
+def open_in_slicer(job_id: str, name: str) -> ResponseReturnValue:
+    """Record who asked; the browser then follows the link. Without a script a page of its own has it."""
+    store = services().store
+    store.file(store.load(job_id), name)
+    opened = EventDraft(EventType.FILE_OPENED, current_actor(), {"name": name})
+    services().actions.record(job_id, lambda now: [opened])
+    if request.accept_mimetypes.best == "application/json":
+        return jsonify(address=opener_address(job_id, name))
+    return redirect(url_for("files.opening", job_id=job_id, name=name), 303)
+
+
+@pages.get("/jobs/<job_id>/open/<path:name>")
+@login_required
+def opening(job_id: str, name: str) -> ResponseReturnValue:
+    stored = services().store.load(job_id)
+    services().store.file(stored, name)
+    return render_template("staff/opening.html", job=stored.job, name=name, address=opener_address(job_id, name))
+
+
+@pages.get("/opener")
+@login_required
+def opener() -> ResponseReturnValue:
+    """How the opener comes onto this computer, in a minute."""
+    return render_template("staff/opener.html", storage=services().settings.storage)

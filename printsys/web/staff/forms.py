@@ -1,9 +1,11 @@
-"""What staff are asked for each action, with what is known already filled in."""
+"""What staff fill in for each action, and for a file or folder that becomes a job; with what is known filled in."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import Any
 
 from flask_wtf import FlaskForm
@@ -24,6 +26,7 @@ from printsys.config import Lab
 from printsys.domain.events import STAFF
 from printsys.domain.folder_moves import still_missing
 from printsys.domain.job import Job, plain
+from printsys.domain.naming import COLOR_LENGTH, camel
 from printsys.domain.status import Status
 from printsys.errors import InvalidInput
 from printsys.jobstore import Stored
@@ -32,6 +35,10 @@ from printsys.web.filters import ago, local, size, status_name
 from printsys.web.student.forms import Choice, each
 
 DECIMAL = {"inputmode": "decimal", "autocomplete": "off"}
+UNKNOWN = Choice("", "Not known")
+
+KNOWN_BY_KIND = {".form": "Resin", ".sl1": "Resin", ".sl1s": "Resin", ".ctb": "Resin"}
+"""Files that only a resin printer's program makes."""
 
 
 class ActionForm(FlaskForm):
@@ -237,7 +244,7 @@ class DetailsForm(ActionForm):
         self.unsaid = {name for name, value in known.items() if value is None and name != "due_date"}
         self.optional |= self.unsaid | {"due_date", "message"}
         for name, values in offered.items():
-            blank = [Choice("", "Not known")] if known[name] is None else []
+            blank = [UNKNOWN] if known[name] is None else []
             self[name].choices = blank + [Choice(v, names.get(v, v)) for v in _with(known[name], values)]
         if not self.is_submitted():
             for name, value in known.items():
@@ -312,3 +319,44 @@ def form_for(action: str, stored: Stored, lab: Lab) -> ActionForm:
     form.prepare(stored, lab)
     form.revision.data = str(stored.job.revision)
     return form
+
+
+class WalkInForm(FlaskForm):
+    """What is asked of a file or folder that is to become a job: who wants it, and how; the rest may stay unknown."""
+
+    place = HiddenField()
+    student_name = StringField("Whose is it?", render_kw={"autocomplete": "off", "maxlength": 100})
+    print_method = RadioField("Print method")
+    student_email = EmailField(
+        "E-mail", description="Without one nothing is sent: you talk to the student.", render_kw={"autocomplete": "off"}
+    )
+    color = SelectField("Colour")
+    printer = SelectField("Printer")
+    discipline = SelectField("Discipline")
+    class_number = StringField("Class number", render_kw={"maxlength": 50})
+    copies = IntegerField("Copies", default=1, render_kw={"min": 1, "inputmode": "numeric"})
+
+    optional = frozenset({"student_email", "color", "printer", "discipline", "class_number"})
+
+    @classmethod
+    def of(cls, lab: Lab, place: str) -> WalkInForm:
+        """`place` (relative to storage/) tells what it can: a job folder's name says whose it is and how it is made."""
+        form = cls()
+        form.place.data = place
+        form.print_method.choices = each(m.name for m in lab.methods)
+        form.color.choices = [UNKNOWN, *(Choice(c, c, optgroup=m.name) for m in lab.methods for c in m.colors)]
+        form.printer.choices = [UNKNOWN, *(Choice(p.id, p.name, optgroup=p.method) for p in lab.printers)]
+        form.discipline.choices = [UNKNOWN, *each(lab.disciplines)]
+        if not form.is_submitted():
+            form._guess(lab, PurePosixPath(place))
+        return form
+
+    def _guess(self, lab: Lab, place: PurePosixPath) -> None:
+        parts = place.name.split("_")
+        named = next((m for m in lab.methods if m.name.casefold() in [part.casefold() for part in parts[1:]]), None)
+        by_kind = KNOWN_BY_KIND.get(place.suffix.casefold())
+        self.print_method.data = named.name if named else by_kind or lab.methods[0].name
+        if named:
+            self.student_name.data = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", parts[0])
+            words = {camel(color, COLOR_LENGTH, ""): color for color in named.colors}
+            self.color.data = next((words[part] for part in parts[2:] if part in words), "")

@@ -1,233 +1,55 @@
-"""What staff see and do: the dashboard from the mirror, each job straight from its folder."""
+"""A job's own page, straight from its folder, and the figures that its approval form asks for while it is filled in."""
 
 from __future__ import annotations
 
-import re
-
-from flask import Blueprint, flash, jsonify, redirect, render_template, request, send_file, url_for
+from flask import Blueprint, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
-from printsys.actions import intake
 from printsys.assessment.approval_defaults import prefill
-from printsys.domain import inputs, workflow
-from printsys.domain.events import STAFF, EventType
-from printsys.domain.inputs import validate
+from printsys.domain.inputs import QuoteInput, validate
 from printsys.domain.job import plain
-from printsys.domain.status import LIVE, Status
-from printsys.domain.workflow import Step
-from printsys.errors import InvalidInput, JobNotFound, PrintSysError, StaleJob, TransitionNotAllowed
-from printsys.jobstore import Stored
+from printsys.errors import PrintSysError
 from printsys.jobstore.files import printable
-from printsys.jobstore.store import require_current
 from printsys.texts import amount, money
-from printsys.web.auth import current_actor, login_required
-from printsys.web.errors import face_of
-from printsys.web.filters import status_name
+from printsys.web.auth import login_required
 from printsys.web.services import services
-from printsys.web.staff import archive
-from printsys.web.staff.forms import form_for
-from printsys.web.staff.history import history
-from printsys.web.staff.job_list import JobSummary, shelf
-from printsys.web.staff.job_page import HARMFUL, job_page, label, sends
-from printsys.web.staff.mail_state import mail_state
-from printsys.web.student.forms import with_errors
+from printsys.web.staff.job_page import job_page
 
-pages = Blueprint("staff", __name__, url_prefix="/dashboard")
+pages = Blueprint("job", __name__, url_prefix="/dashboard/jobs/<job_id>")
 
 
-@pages.app_template_filter()
-def slug(text: str) -> str:
-    """`True Red` → `true-red`: a colour's name as staff.css has it."""
-    return "-".join(re.findall(r"[a-z0-9]+", text.lower()))
-
-
-@pages.get("", strict_slashes=False)
+@pages.get("")
 @login_required
-def dashboard() -> ResponseReturnValue:
-    q = request.args.get("q", "").strip()
-    wanted = request.args.get("status")
-    status = Status(wanted) if wanted in set(Status) else None
-    found = shelf(services(), status, q, max(1, request.args.get("page", 1, type=int)))
-    missed = bool(services().store.away().lines)
-    more = {"LIVE": LIVE, "missed": missed, "mail": mail_state(), "kept_long_enough": archive.count()}
-    return render_template("staff/dashboard.html", shelf=found, q=q, **more)
-
-
-@pages.get("/jobs/<job_id>")
-@login_required
-def job(job_id: str) -> ResponseReturnValue:
+def show(job_id: str) -> ResponseReturnValue:
     try:
-        shown = job_page(services(), services().store.load(job_id))
-    except FileNotFoundError:  # the folder was moved between finding it and looking into it
-        shown = job_page(services(), services().store.load(job_id))
-    return render_template("staff/job.html", **shown)
+        context = job_page(services(), services().store.load(job_id))
+    except FileNotFoundError:  # the folder was moved between finding it and reading it
+        context = job_page(services(), services().store.load(job_id))
+    return render_template("staff/job.html", **context)
 
 
-@pages.get("/jobs/<job_id>/<action>")
-@login_required
-def ask(job_id: str, action: str) -> ResponseReturnValue:
-    """The action's form on a page of its own: without JavaScript, and when something was wrong with it."""
-    stored = services().store.load(job_id)
-    try:
-        return _action_page(workflow.find_step(action, stored.job.status, STAFF), stored)
-    except TransitionNotAllowed as refused:
-        return _refused(stored, refused)
-
-
-@pages.post("/jobs/<job_id>/undo-move")
-@login_required
-def undo_move(job_id: str) -> ResponseReturnValue:
-    """Drag the folder back where it came from; what the move brought with it is undone."""
-    try:
-        after = services().actions.undo_move(job_id, current_actor(), request.form.get("revision", type=int))
-    except StaleJob as stale:
-        return _conflict("undo-move", services().store.load(job_id), stale)
-    flash(f"The move is undone: {after.job.student.name}'s job is {status_name(after.job.status)} again.")
-    if request.form.get("back") == "dashboard":
-        return redirect(url_for("staff.dashboard", status=after.job.status.value), 303)
-    return redirect(url_for("staff.job", job_id=job_id), 303)
-
-
-@pages.post("/jobs/<job_id>/reprint")
-@login_required
-def reprint(job_id: str) -> ResponseReturnValue:
-    """The same once more: a new job that goes its own way, with a price of its own."""
-    made = intake.reprint(services().actions, job_id, current_actor())
-    flash(f"This is the new job; it prints {job_id} again.")
-    return redirect(url_for("staff.job", job_id=made.id), 303)
-
-
-@pages.post("/jobs/<job_id>/look-again")
-@login_required
-def look_again(job_id: str) -> ResponseReturnValue:
-    """Have the worker look into the job's files, whatever went wrong before."""
-    services().actions.enqueue(services().store.load(job_id).id)
-    flash("The files are looked into once more. What comes of it shows here in a moment.")
-    return redirect(url_for("staff.job", job_id=job_id), 303)
-
-
-@pages.post("/jobs/<job_id>/<action>")
-@login_required
-def act(job_id: str, action: str) -> ResponseReturnValue:
-    stored = services().store.load(job_id)
-    revision = request.form.get("revision", type=int)
-    if revision is None:
-        raise InvalidInput({"revision": ["The page did not say which state of the job it showed. Please reload it."]})
-    try:
-        require_current(stored, revision)
-        step = workflow.find_step(action, stored.job.status, current_actor())
-        said = validate(step.needs, form_for(action, stored, services().lab).said(request.form))
-        after = services().actions.perform(job_id, action, said, current_actor(), revision)
-    except StaleJob as stale:
-        return _conflict(action, services().store.load(job_id), stale)
-    except TransitionNotAllowed as refused:
-        return _refused(stored, refused)
-    except JobNotFound:
-        raise
-    except PrintSysError as wrong:
-        return _action_page(step, stored, wrong), face_of(wrong).code
-    flash(_done(step, after, revision))
-    if action == "delete":
-        return redirect(url_for("staff.dashboard"), 303)
-    if request.form.get("back") == "dashboard":
-        return redirect(url_for("staff.dashboard", status=stored.job.status.value), 303)
-    return redirect(url_for("staff.job", job_id=job_id), 303)
-
-
-def _action_page(step: Step, stored: Stored, wrong: PrintSysError | None = None) -> str:
-    """`wrong`: why it was not done. What was typed stays."""
-    form = form_for(step.action, stored, services().lab)
-    fields = wrong.fields if isinstance(wrong, InvalidInput) else {"": [str(wrong)]} if wrong else {}
-    return render_template(
-        "staff/action.html",
-        form=form,
-        general=with_errors(form, fields),
-        title=label(step, stored),
-        **_one(step, stored),
-    )
-
-
-def _refused(stored: Stored, refused: TransitionNotAllowed) -> ResponseReturnValue:
-    """It does not fit the job as it is: an old link, or a request that no page of ours makes."""
-    return render_template("staff/refused.html", job=stored.job, why=str(refused)), 409
-
-
-def _conflict(action: str, stored: Stored, stale: StaleJob) -> ResponseReturnValue:
-    """Somebody was faster. What was typed is kept, beside what happened; sending it again is a decision of its own."""
-    shown = {"lines": history(stale.since), "card": JobSummary.of(stored, services().lab)}
-    try:
-        step = workflow.find_step(action, stored.job.status, current_actor())
-    except TransitionNotAllowed as over:
-        return render_template("staff/conflict.html", job=stored.job, over=str(over), **shown), 409
-    form = form_for(action, stored, services().lab)
-    return render_template("staff/conflict.html", form=form, **shown, **_one(step, stored)), 409
-
-
-def _one(step: Step, stored: Stored) -> dict[str, object]:
-    """What the form of one action needs to know."""
-    return {"step": step, "job": stored.job, "sends": sends(step, stored), "harmful": step.action in HARMFUL}
-
-
-def _done(step: Step, after: Stored, revision: int) -> str:
-    """What has happened, the e-mail that follows included."""
-    job = after.job
-    said = {
-        "approve": f"Approved at {money(job.estimate.cost) if job.estimate else ''}.",
-        "delete": "The job is deleted. Its folder stays in the trash for 30 days.",
-        "notes": "The notes are saved.",
-        "details": "The details are saved.",
-        "choose-file": "The print file is chosen.",
-        "resend-email": f"{job.student.name} gets the e-mail again.",
-        "supply": "What was missing is filled in.",
-        "review": "Marked as reviewed.",
-        "unreview": "Marked as not reviewed.",
-    }.get(step.action, f"{job.student.name}'s job is now {status_name(job.status)}.")
-    if step.action == "resend-email":
-        return said
-    if any(event.type == EventType.EMAIL_QUEUED and event.seq > revision for event in after.events):
-        return f"{said} {job.student.name} gets an e-mail."
-    return f"{said} There is no address to e-mail." if step.mail is not None else said
-
-
-@pages.get("/jobs/<job_id>/quote")
+@pages.get("/quote")
 @login_required
 def quote(job_id: str) -> ResponseReturnValue:
     """The price of what is being typed, by the one rule that the approval itself uses."""
     job = services().store.load(job_id).job
     try:
-        said = validate(inputs.QuoteInput, request.args)
-        price = services().actions.price(job, said.weight_g, said.volume_ml)
+        figures = validate(QuoteInput, request.args)
+        price = services().actions.price(job, figures.weight_g, figures.volume_ml)
     except PrintSysError:
         return jsonify(text="")
     text = f"{money(price.cost)}: {amount(price.amount)} {price.unit} × {money(price.rate)}"
     return jsonify(text=f"{money(price.cost)}, the minimum charge" if price.is_minimum else text)
 
 
-@pages.get("/jobs/<job_id>/read")
+@pages.get("/read")
 @login_required
 def read(job_id: str) -> ResponseReturnValue:
     """What the chosen files (`print_file`, repeatable) say of themselves, for a form that is being filled in."""
     stored = services().store.load(job_id)
-    offered = {seen.name for seen in printable(stored.folder)}
-    said = prefill(stored, [name for name in request.args.getlist("print_file") if name in offered], services().lab)
-    figures = {name: getattr(said, name) for name in ("weight_g", "volume_ml", "time_h")}
-    told = {name: plain(figure) if figure is not None else None for name, figure in figures.items()}
-    return jsonify(told | {"material": said.material, "source": said.source, "remarks": said.remarks})
-
-
-@pages.get("/jobs/<job_id>/files/<path:name>")
-@login_required
-def download(job_id: str, name: str) -> ResponseReturnValue:
-    store = services().store
-    stored = store.load(job_id)
-    path = store.file(stored, name)
-    record = stored.job.file(name)
-    called = _header_safe(record.uploaded_as if record and record.uploaded_as else path.name)
-    answer = send_file(path, mimetype="application/octet-stream", as_attachment=True, download_name=called or path.name)
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
-
-
-def _header_safe(name: str) -> str:
-    """The student's own name for a file, without what could end a header or lead into a folder."""
-    return "".join(c for c in name.replace("\\", "/").rpartition("/")[2] if c.isprintable())
+    offered = {file.name for file in printable(stored.folder)}
+    chosen = [name for name in request.args.getlist("print_file") if name in offered]
+    defaults = prefill(stored, chosen, services().lab)
+    figures = {name: getattr(defaults, name) for name in ("weight_g", "volume_ml", "time_h")}
+    texts = {name: plain(figure) if figure is not None else None for name, figure in figures.items()}
+    return jsonify(texts | {"material": defaults.material, "source": defaults.source, "remarks": defaults.remarks})

@@ -7,12 +7,14 @@ import secrets
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
 
 from printsys.actions import require_open_resubmission
 from printsys.assessment.model_findings import found_in
 from printsys.domain.job import Job
-from printsys.errors import InvalidInput, StorageFailure, StorageOffline, TokenInvalid, TokenUsed
+from printsys.errors import InvalidInput, PrintSysError, StorageFailure, StorageOffline, TokenUsed
 from printsys.texts import reasons
+from printsys.web.errors import open_too_long_page
 from printsys.web.limits import limiter, no_submit_limit, submit_limit
 from printsys.web.services import services
 from printsys.web.student.forms import SubmitForm, with_errors
@@ -23,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 @pages.get("/resubmit/<token>")
-def form(token: str) -> ResponseReturnValue:
+def show(token: str) -> ResponseReturnValue:
     job_id, key = services().tokens.read_resubmit(token)
     job = services().store.load(job_id).job
     try:
@@ -50,17 +52,18 @@ def send(token: str) -> ResponseReturnValue:
     except (StorageOffline, StorageFailure) as error:
         logger.warning("job %s: a request sent again could not be stored: %s", job_id, error)
         return _page(token, job, SubmitForm.of(services().lab), [NOT_STORED]), 503
-    return redirect(url_for("student.status", token=services().tokens.status(job_id)), 303)
+    return redirect(url_for("status.show", token=services().tokens.status(job_id)), 303)
 
 
-def again_after_pause() -> ResponseReturnValue | None:
-    """The form as it was typed, where it lay open for longer than a form is good for; None for a link of nobody's."""
+@pages.errorhandler(CSRFError)
+def open_for_too_long(error: CSRFError) -> ResponseReturnValue:
+    """The form as it was typed, to be sent again."""
     token = (request.view_args or {})["token"]
     try:
         job_id, _ = services().tokens.read_resubmit(token)
-    except TokenInvalid:
-        return None
-    job = services().store.load(job_id).job
+        job = services().store.load(job_id).job
+    except PrintSysError:
+        return open_too_long_page(error)
     return _page(token, job, SubmitForm.of(services().lab), [PAUSED]), 400
 
 

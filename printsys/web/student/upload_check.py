@@ -18,7 +18,7 @@ from printsys.web.limits import limiter, no_submit_limit, submit_limit
 from printsys.web.services import services
 from printsys.web.student.uploads import incoming_files
 
-pages = Blueprint("check", __name__)
+pages = Blueprint("upload_check", __name__)
 
 
 @pages.post("/submit/check")

@@ -8,12 +8,12 @@ from flask.testing import FlaskClient
 from opener.url import parse
 from printsys.domain.status import Status
 from printsys.services import Services
-from printsys.web.staff.opening import address
+from printsys.web.staff.files import opener_address
 from tests.web.conftest import token_in
 
 
 def test_the_links_are_what_the_opener_understands() -> None:
-    asked = parse(address("k7m29xq4", "original/bracket v2 & ü+%.stl"))
+    asked = parse(opener_address("k7m29xq4", "original/bracket v2 & ü+%.stl"))
     assert (asked.job, asked.name) == ("k7m29xq4", "original/bracket v2 & ü+%.stl")
 
 
@@ -27,7 +27,7 @@ def test_each_opening_is_an_event_with_who_and_makes_no_page_stale(
     assert place in page and "Copy path" in page
     asked = {"csrf_token": token_in(page)}
     answer = staff.post(place, data=asked, headers={"Accept": "application/json"})
-    assert answer.get_json() == {"address": address(job.id, name)}
+    assert answer.get_json() == {"address": opener_address(job.id, name)}
     event = services.store.load(job.id).events[-1]
     assert (event.type, event.actor, event.data) == ("FileOpened", "staff", {"name": name})
     assert post(job.id, "review", revision=job.job.revision).status_code == 303

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from printsys.domain.status import Status
 from printsys.services import Services
-from printsys.web.student.submit import REMEMBERED, Submissions
+from printsys.web.student.double_submit import REMEMBERED, Submissions
 from tests.web.conftest import FORM, form_token, hidden_value, token_in, tree
 
 

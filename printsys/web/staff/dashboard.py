@@ -1,0 +1,33 @@
+"""The dashboard: one status at a time, or what a search finds, from the mirror."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template, request
+from flask.typing import ResponseReturnValue
+
+from printsys.domain.status import LIVE, Status
+from printsys.web.auth import login_required
+from printsys.web.services import services
+from printsys.web.staff import archive
+from printsys.web.staff.job_list import shelf
+from printsys.web.staff.mail_state import mail_state
+
+pages = Blueprint("dashboard", __name__, url_prefix="/dashboard")
+
+
+@pages.get("", strict_slashes=False)
+@login_required
+def show() -> ResponseReturnValue:
+    q = request.args.get("q", "").strip()
+    wanted = request.args.get("status")
+    status = Status(wanted) if wanted in set(Status) else None
+    page = max(1, request.args.get("page", 1, type=int))
+    return render_template(
+        "staff/dashboard.html",
+        shelf=shelf(services(), status, q, page),
+        q=q,
+        LIVE=LIVE,
+        missed=bool(services().store.away().lines),
+        mail=mail_state(),
+        kept_long_enough=archive.count(),
+    )

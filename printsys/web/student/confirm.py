@@ -1,0 +1,67 @@
+"""The link in the e-mail with the price: confirm, decline, or ask for a new link."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from printsys.actions import require_open_confirmation
+from printsys.domain.inputs import OptionalReasonInput, validate
+from printsys.domain.status import Status
+from printsys.errors import InvalidInput, TokenExpired, TokenUsed, TransitionNotAllowed
+from printsys.web.limits import limiter, no_submit_limit, submit_limit
+from printsys.web.services import services
+
+pages = Blueprint("confirm", __name__)
+
+
+@pages.get("/confirm/<token>")
+def show(token: str) -> ResponseReturnValue:
+    return _confirm_page(token)
+
+
+@pages.post("/confirm/<token>")
+def decide(token: str) -> ResponseReturnValue:
+    job_id, nonce = services().tokens.read_confirm(token)
+    decision = request.form.get("decision")
+    if decision not in ("confirm", "decline"):
+        return _confirm_page(token, "Please choose whether we should print it.", 422)
+    try:
+        reason = validate(OptionalReasonInput, request.form).reason
+    except InvalidInput as wrong:
+        return _confirm_page(token, f"Your reason: {wrong}", 422)
+    try:
+        services().actions.student_decides(job_id, nonce, decision == "confirm", reason)
+    except (TokenExpired, TokenUsed):
+        return _confirm_page(token)
+    return redirect(url_for("status.show", token=services().tokens.status(job_id)), 303)
+
+
+@pages.post("/confirm/<token>/resend")
+@limiter.limit(submit_limit, exempt_when=no_submit_limit)
+def resend(token: str) -> ResponseReturnValue:
+    job_id, nonce = services().tokens.read_confirm(token)
+    try:
+        stored = services().actions.resend_confirmation(job_id, nonce)
+    except TransitionNotAllowed as refused:
+        return _confirm_page(token, str(refused), 409)
+    except TokenUsed:
+        return _confirm_page(token)
+    return render_template("student/resent.html", job=stored.job)
+
+
+def _confirm_page(token: str, said: str = "", code: int = 200) -> ResponseReturnValue:
+    """The offer, with `code`; or, where the link is over, why, and what to do."""
+    job_id, nonce = services().tokens.read_confirm(token)
+    job = services().store.load(job_id).job
+    more = {"job": job, "token": token, "status_token": services().tokens.status(job_id), "said": said}
+    try:
+        require_open_confirmation(job, nonce, datetime.now(UTC))
+    except TokenExpired as over:
+        return render_template("student/link_over.html", why=str(over), expired=True, **more), 410
+    except TokenUsed as over:
+        done = job.status not in (Status.PENDING, Status.UPLOADED, Status.REJECTED)
+        return render_template("student/link_over.html", why=str(over), expired=False, confirmed=done, **more), 410
+    return render_template("student/confirm.html", printer=services().lab.printer(job.request.printer), **more), code
