@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from printsys.domain.events import Event, fold, sha256
+from printsys.domain.events import Event, EventBatch, fold, sha256
 from printsys.domain.job import Document
 from printsys.errors import DamagedJob
 from printsys.jobstore.jsontext import JsonProblem, decode_object
@@ -18,9 +18,9 @@ _BOM = b"\xef\xbb\xbf"
 class Log:
     """The finished part of a log: `length` bytes of it; `tail` is what a crash left behind it."""
 
-    events: tuple[Event, ...]
-    last_line: bytes | None
-    length: int
+    events: tuple[Event, ...] = ()
+    last_line: bytes | None = None
+    length: int = 0
     tail: bytes = b""
 
     @property
@@ -40,6 +40,11 @@ class Log:
 
     def document(self, up_to: int | None = None) -> Document:
         return fold(event for event in self.events if up_to is None or event.seq <= up_to)
+
+    def with_batch(self, batch: EventBatch) -> Log:
+        """The log after `batch` was appended to it."""
+        last_line = batch.lines.rstrip(b"\n").rpartition(b"\n")[2]
+        return Log(self.events + batch.events, last_line, self.length + len(batch.lines))
 
 
 @dataclass

@@ -6,7 +6,8 @@ metadata.json is rebuilt; a person's edit of it is merged, or raised and left al
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from pydantic import ValidationError
 
 from printsys import fs
 from printsys.domain.changes import Conflict, hand_edit
-from printsys.domain.events import FILESYSTEM, SYSTEM, EventBatch, EventDraft, EventType, build_batch, sha256
+from printsys.domain.events import FILESYSTEM, SYSTEM, EventDraft, EventType, build_batch, sha256
 from printsys.domain.job import Document, Job, canonical, metadata_bytes, parse
 from printsys.domain.status import Status
 from printsys.errors import DamagedJob, JobNotFound
@@ -25,32 +26,43 @@ from printsys.jobstore.log import Log, read_log
 from printsys.jobstore.moves import finish_move, read_intent
 from printsys.jobstore.stored import Stored, is_deleted
 
+logger = logging.getLogger(__name__)
+
 IDENTITY = ("id", "schema_version", "created_at")
 """Keys that an edit by hand may not change."""
 
 
 @dataclass(frozen=True)
-class _Followed:
-    """The log after metadata.json was brought up to it. An edit by hand that also asks for another status is a step of
-    the job's life: it is left as it is, for whoever can decide what the step needs."""
+class _Synced:
+    """The log, and the metadata.json that was brought up to it (`digest`). An edit by hand that also asks for another
+    status is a step of the job's life: it stays as it is, for code that can decide what the step needs."""
 
     log: Log
     digest: str | None = None
-    asked: Status | None = None
+    asked_in_file: Status | None = None
     edited: Document | None = None
 
 
 def id_inside(folder: Path) -> str | None:
     """The id that the folder's record carries: in its first event or, where that is lost, in metadata.json."""
-    for name, find in ((EVENTS, _id_in_log), (METADATA, _id_in_metadata)):
+    for name, read_id in ((EVENTS, _id_in_log), (METADATA, _id_in_metadata)):
         try:
             data = fs.read_if_there(folder / name)
-            found = find(data) if data is not None else None
+            job_id = read_id(data) if data is not None else None
         except (JsonProblem, NotADirectoryError):
             continue
-        if isinstance(found, str):
-            return found
+        if isinstance(job_id, str):
+            return job_id
     return None
+
+
+def _id_in_log(data: bytes) -> Any:
+    patch = decode_object(data.partition(b"\n")[0]).get("patch")
+    return patch.get("id") if isinstance(patch, dict) else None
+
+
+def _id_in_metadata(data: bytes) -> Any:
+    return decode_object(data).get("id")
 
 
 def lies_where_it_says(folder: Path, job_id: str) -> bool:
@@ -61,15 +73,6 @@ def lies_where_it_says(folder: Path, job_id: str) -> bool:
     except (JsonProblem, NotADirectoryError):
         return False
     return document.get("id") == job_id and document.get("status") == folder.parent.name
-
-
-def _id_in_log(data: bytes) -> Any:
-    first = decode_object(data.partition(b"\n")[0]).get("patch")
-    return first.get("id") if isinstance(first, dict) else None
-
-
-def _id_in_metadata(data: bytes) -> Any:
-    return decode_object(data).get("id")
 
 
 def read_if_clean(layout: Layout, folder: Path, job_id: str) -> Stored | None:
@@ -87,49 +90,59 @@ def read_if_clean(layout: Layout, folder: Path, job_id: str) -> Stored | None:
     return Stored(folder, layout.status_of(folder), parse(document), canonical(document), log, digest=log.state)
 
 
-def repair(layout: Layout, folder: Path, job_id: str, now: datetime, required: bool) -> Stored:
-    """The job put right, under its lock. JobNotFound where a deletion was finished by it.
+def load(layout: Layout, folder: Path, job_id: str, now: datetime) -> Stored:
+    """The job for reading, put right under its lock. What a person must decide, or the disk refuses, stays as it is:
+    the last good state is served, with the problem.
 
-    `required`: the caller is going to write. Then what a person must decide raises DamagedJob, and what the disk
-    refuses raises OSError; otherwise the last good state is served, with the problem.
+    DamagedJob only where nothing can be served: events.jsonl and metadata.json are both ruined. JobNotFound where the
+    repair finished a deletion.
     """
     try:
-        log = _whole_log(folder, job_id, required)
+        log = _uncut_log(folder, job_id)
     except DamagedJob as damage:
-        if required:
-            raise
         return _serve_metadata(layout, folder, job_id, damage)
-    problem: DamagedJob | None = None
-    followed = _Followed(log)
+    synced, problem = _Synced(log), None
     try:
-        followed = _metadata_follows(folder, log, job_id, now)
-    except DamagedJob as error:
-        if required:
-            raise
-        problem = error
-    except OSError:
-        if required:
-            raise
-    noticed = log.seq + 1 if followed.log.seq > log.seq else None
-    log = followed.log
-    document = log.document()
+        synced = _sync(folder, log, job_id, now)
+    except DamagedJob as damage:
+        problem = damage
+    except OSError as error:
+        logger.info("job %s is served from its log; its repair has to wait: %s", job_id, error)
+    return _finished(layout, folder, job_id, log, synced, problem)
+
+
+def repair_for_write(layout: Layout, folder: Path, job_id: str, now: datetime) -> Stored:
+    """The job, put right under its lock, for a caller that is going to change it.
+
+    DamagedJob for what a person must decide; OSError where the disk refuses; JobNotFound where the repair finished a
+    deletion.
+    """
+    log = _uncut_log(folder, job_id)
+    return _finished(layout, folder, job_id, log, _sync(folder, log, job_id, now), None)
+
+
+def _finished(
+    layout: Layout, folder: Path, job_id: str, log: Log, synced: _Synced, problem: DamagedJob | None
+) -> Stored:
+    """Finish the move that is under way, too. `log` is the log as it was found."""
+    document = synced.log.document()
     job = parse(document)
-    deleting = is_deleted(log) and read_intent(layout, job_id) is not None
-    folder, pending = finish_move(layout, folder, job, log)
-    if deleting:
+    is_being_deleted = is_deleted(synced.log) and read_intent(layout, job_id) is not None
+    folder, move_pending = finish_move(layout, folder, job, synced.log)
+    if is_being_deleted:
         raise JobNotFound(job_id)
     return Stored(
-        folder,
-        layout.status_of(folder),
-        job,
-        document,
-        log,
-        pending,
-        problem,
-        followed.asked,
-        followed.edited,
-        followed.digest,
-        noticed,
+        folder=folder,
+        folder_status=layout.status_of(folder),
+        job=job,
+        document=document,
+        log=synced.log,
+        move_pending=move_pending,
+        problem=problem,
+        asked_in_file=synced.asked_in_file,
+        edited=synced.edited,
+        digest=synced.digest,
+        noticed=log.seq + 1 if synced.log.seq > log.seq else None,
     )
 
 
@@ -144,28 +157,22 @@ def whole_log(folder: Path, job_id: str) -> Log:
     return log
 
 
-def _whole_log(folder: Path, job_id: str, required: bool) -> Log:
+def _uncut_log(folder: Path, job_id: str) -> Log:
+    """`whole_log`, and no lines were taken out at its end: metadata.json is never written before its event."""
     log = whole_log(folder, job_id)
     revision = _revision_of(folder / METADATA)
-    if revision > log.seq:  # metadata.json is never written before its event: lines were taken out of the log
+    if revision > log.seq:
         raise DamagedJob(job_id, EVENTS, f"it ends at event {log.seq}, but metadata.json is at revision {revision}.")
-    if log.tail:
-        try:
-            keep_aside(folder, f"events-torn-{sha256(log.tail)[:8]}.jsonl", log.tail)
-            fs.truncate(folder / EVENTS, log.length)
-        except OSError:
-            if required:
-                raise
-    return Log(log.events, log.last_line, log.length)
+    return log
 
 
 def _revision_of(path: Path) -> int:
     """What metadata.json says of itself; 0 where it says nothing readable."""
     try:
-        found = decode_object(fs.read_if_there(path) or b"{}").get("revision")
+        revision = decode_object(fs.read_if_there(path) or b"{}").get("revision")
     except JsonProblem:
         return 0
-    return found if isinstance(found, int) else 0
+    return revision if isinstance(revision, int) else 0
 
 
 def keep_aside(folder: Path, name: str, data: bytes) -> Path:
@@ -177,47 +184,51 @@ def keep_aside(folder: Path, name: str, data: bytes) -> Path:
     return aside / name
 
 
-def _metadata_follows(folder: Path, log: Log, job_id: str, now: datetime) -> _Followed:
-    """Make metadata.json what the log says, bringing a person's edit into the log first."""
-    path = folder / METADATA
-    found = fs.read_if_there(path)
-    if found is not None and sha256(found) == log.state:
-        return _Followed(log, log.state)
-    if found is None:
+def _sync(folder: Path, log: Log, job_id: str, now: datetime) -> _Synced:
+    """Cut off what a crash left behind the log, and make metadata.json what the log says. A person's edit of it comes
+    into the log first. DamagedJob, OSError."""
+    if log.tail:
+        keep_aside(folder, f"events-torn-{sha256(log.tail)[:8]}.jsonl", log.tail)
+        fs.truncate(folder / EVENTS, log.length)
+        log = replace(log, tail=b"")
+    metadata = fs.read_if_there(folder / METADATA)
+    if metadata is not None and sha256(metadata) == log.state:
+        return _Synced(log, log.state)
+    if metadata is None:
         if log.events[-1].type != EventType.METADATA_RESTORED:
-            log = append_batch(folder, log, [EventDraft(EventType.METADATA_RESTORED, SYSTEM)], now)
-    elif sha256(found) != log.state_before:
-        theirs = _read_by_hand(found, log, job_id)
+            log = _append(folder, log, EventDraft(EventType.METADATA_RESTORED, SYSTEM), now)
+    elif sha256(metadata) != log.state_before:
+        theirs = _read_by_hand(metadata, log, job_id)
         edit = hand_edit(log.document(theirs["revision"]), theirs, log.document())
         if isinstance(edit, Conflict):
             fields = " and ".join(edit.fields)
             raise DamagedJob(job_id, METADATA, f"it was edited by hand while the system changed {fields} too.")
         if "status" in edit.patch:
             rest = {name: value for name, value in edit.patch.items() if name not in ("status", "status_since")}
-            return _Followed(log, sha256(found), Status(theirs["status"]), rest)
+            return _Synced(log, sha256(metadata), Status(theirs["status"]), rest)
         if edit.patch:
-            log = append_batch(folder, log, [EventDraft(EventType.METADATA_EDITED, FILESYSTEM, {}, edit.patch)], now)
+            log = _append(folder, log, EventDraft(EventType.METADATA_EDITED, FILESYSTEM, {}, edit.patch), now)
         elif theirs["revision"] == log.seq:
-            return _Followed(log, sha256(found))  # only white space, line ends or the order of keys: nothing happened
+            return _Synced(log, sha256(metadata))  # only white space, line ends or key order: nothing happened
     written = metadata_bytes(log.document())
-    fs.replace(path, written, lambda: fs.read_if_there(path) == found)
-    return _Followed(log, sha256(written))
+    fs.replace(folder / METADATA, written, lambda: fs.read_if_there(folder / METADATA) == metadata)
+    return _Synced(log, sha256(written))
 
 
-def _read_by_hand(found: bytes, log: Log, job_id: str) -> Document:
+def _read_by_hand(text: bytes, log: Log, job_id: str) -> Document:
     """What a person's metadata.json says, or DamagedJob with the line and field that nobody can act on."""
     try:
-        theirs = decode_object(found)
+        theirs = decode_object(text)
     except JsonProblem as problem:
         raise DamagedJob(job_id, METADATA, f"{problem}.") from problem
-    _check(found, theirs, job_id)
+    _parse_by_hand(text, theirs, job_id)
     recorded = log.document()
     for key in IDENTITY:
         if theirs.get(key) != recorded[key] and not _is_older(theirs, log, key):
-            line = line_of_field(found, [key])
+            line = line_of_field(text, [key])
             raise DamagedJob(job_id, METADATA, f"line {line}: {key} was changed by hand, to {theirs.get(key)!r}.")
     if theirs["revision"] < 1:
-        raise DamagedJob(job_id, METADATA, f"line {line_of_field(found, ['revision'])}: there is no such revision.")
+        raise DamagedJob(job_id, METADATA, f"line {line_of_field(text, ['revision'])}: there is no such revision.")
     return canonical(theirs)
 
 
@@ -227,37 +238,38 @@ def _is_older(theirs: Document, log: Log, key: str) -> bool:
     return 1 <= revision < log.seq and bool(log.document(revision)[key] == theirs.get(key))
 
 
-def _check(text: bytes, document: Document, job_id: str) -> Job:
+def _parse_by_hand(text: bytes, document: Document, job_id: str) -> Job:
     try:
         return parse(document)
     except ValidationError as error:
         problem = error.errors()[0]
         line = line_of_field(text, problem["loc"])
-        where = ".".join(str(part) for part in problem["loc"])
-        raise DamagedJob(job_id, METADATA, f"line {line}, {where}: {problem['msg']}.") from error
+        field_path = ".".join(str(part) for part in problem["loc"])
+        raise DamagedJob(job_id, METADATA, f"line {line}, {field_path}: {problem['msg']}.") from error
 
 
-def append_batch(folder: Path, log: Log, drafts: list[EventDraft], now: datetime) -> Log:
-    """Write `drafts` to the log as one batch; metadata.json is the caller's to bring up."""
-    batch = build_batch(drafts, log.document(), log.seq, log.last_line, now)
+def _append(folder: Path, log: Log, draft: EventDraft, now: datetime) -> Log:
+    """Write one event to the log; metadata.json is the caller's to bring up."""
+    batch = build_batch([draft], log.document(), log.seq, log.last_line, now)
     parse(batch.document)
     fs.append(folder / EVENTS, batch.lines, log.length)
-    return with_batch(log, batch)
-
-
-def with_batch(log: Log, batch: EventBatch) -> Log:
-    last = batch.lines.rstrip(b"\n").rpartition(b"\n")[2]
-    return Log(log.events + batch.events, last, log.length + len(batch.lines))
+    return log.with_batch(batch)
 
 
 def _serve_metadata(layout: Layout, folder: Path, job_id: str, problem: DamagedJob) -> Stored:
     """With a ruined log metadata.json is the last good state; with both ruined there is nothing to serve."""
-    found = fs.read_if_there(folder / METADATA)
-    if found is None:
+    metadata = fs.read_if_there(folder / METADATA)
+    if metadata is None:
         raise problem
     try:
-        document = decode_object(found)
+        document = decode_object(metadata)
     except JsonProblem:
         raise problem from None
-    job = _check(found, document, job_id)
-    return Stored(folder, layout.status_of(folder), job, canonical(document), Log((), None, 0), None, problem)
+    return Stored(
+        folder=folder,
+        folder_status=layout.status_of(folder),
+        job=_parse_by_hand(metadata, document, job_id),
+        document=canonical(document),
+        log=Log(),
+        problem=problem,
+    )

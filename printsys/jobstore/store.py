@@ -113,7 +113,7 @@ class JobStore:
         if stored is not None:
             return stored
         with self.locked(job_id), self.disk_errors():
-            return self._repaired(job_id)
+            return self.load_locked(job_id)
 
     def find(self, job_id: str, near: Path | None = None) -> Path:
         """The job's folder, wherever it is now: as last seen, by its name, or by the id inside. JobNotFound.
@@ -219,7 +219,7 @@ class JobStore:
             except OSError as error:
                 logger.warning("job %s is created, but %s could not be synced: %s", job_id, folder.name, error)
         self._last_seen[job_id] = target
-        log = repair.with_batch(Log((), None, 0), batch)
+        log = Log().with_batch(batch)
         _tell(job_id, log.events)
         return Stored(target, status, job, batch.document, log, digest=sha256(batch.metadata))
 
@@ -262,7 +262,7 @@ class JobStore:
         self.require_online()
         with self.locked(job_id):
             with self.disk_errors():
-                before = self._repaired(job_id, write=True)
+                before = self.repair_for_write(job_id)
             require_current(before, expected_revision)
             change = JobEdit(before)
             yield change
@@ -280,7 +280,7 @@ class JobStore:
             before,
             job=parse(batch.document),
             document=batch.document,
-            log=repair.with_batch(log, batch),
+            log=log.with_batch(batch),
             asked_in_file=None,
             edited=None,
             digest=sha256(batch.metadata),
@@ -305,10 +305,16 @@ class JobStore:
         self._last_seen[before.id] = folder
         return replace(after, folder=folder, folder_status=self.layout.status_of(folder), move_pending=pending)
 
-    def _repaired(self, job_id: str, write: bool = False) -> Stored:
-        """The job, put right under its lock. A reader is served from the log where the disk refuses the repair."""
-        stored = repair.repair(self.layout, self.find(job_id), job_id, self.clock(), required=write)
-        self._last_seen[job_id] = stored.folder
+    def load_locked(self, job_id: str) -> Stored:
+        """`load`, for a caller that holds the job's lock."""
+        return self._remember(repair.load(self.layout, self.find(job_id), job_id, self.clock()))
+
+    def repair_for_write(self, job_id: str) -> Stored:
+        """The job, ready to be changed by a caller that holds its lock. See `repair.repair_for_write`."""
+        return self._remember(repair.repair_for_write(self.layout, self.find(job_id), job_id, self.clock()))
+
+    def _remember(self, stored: Stored) -> Stored:
+        self._last_seen[stored.id] = stored.folder
         return stored
 
     @contextmanager
@@ -341,14 +347,14 @@ class JobStore:
             if found is not None:
                 repair.keep_aside(folder, f"metadata-{sha256(found)[:8]}.json", found)
                 (folder / METADATA).unlink()
-            return self._repaired(job_id, write=True)
+            return self.repair_for_write(job_id)
 
     def restore_record(self, job_id: str, actor: str) -> Stored:
         """A damaged events.jsonl begun anew from what can be trusted; see `restore.restore_record`. DamagedJob."""
         self.require_online()
         with self.locked(job_id), self.disk_errors():
             restore_record(self.find(job_id), job_id, actor, self.clock())
-            return self._repaired(job_id, write=True)
+            return self.repair_for_write(job_id)
 
     def restore_original(self, job_id: str, name: str, actor: str) -> Stored:
         """Put the student's exact bytes back from a file of the job that still has them; what was there is kept aside.
@@ -446,7 +452,7 @@ class JobStore:
             job_id = intent.stem
             with self.locked(job_id):
                 try:
-                    self._repaired(job_id)
+                    self.load_locked(job_id)
                 except JobNotFound:
                     moves.drop_intent(self.layout, job_id)
             touched.append(job_id)
