@@ -33,7 +33,7 @@ class Known:
 KNOWN = (
     Known(
         "PrusaSlicer",
-        _PRUSA_LIKE | _GCODE | {".bgcode", ".sl1", ".sl1s"},
+        _PRUSA_LIKE | _GCODE | {".bgcode", ".bgc", ".sl1", ".sl1s"},
         FILAMENT,
         windows=("Prusa3D/PrusaSlicer*/prusa-slicer.exe", "PrusaSlicer*/prusa-slicer.exe"),
         exe="prusa-slicer.exe",

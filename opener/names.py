@@ -19,7 +19,23 @@ _CROCKFORD_READS = str.maketrans("oil", "011")
 MODELS = frozenset({".stl", ".obj", ".3mf", ".amf", ".step", ".stp", ".ply"})
 """Kinds that slicers for filament and for resin both read."""
 SLICED = frozenset(
-    {".gcode", ".gco", ".g", ".gx", ".bgcode", ".ufp", ".x3g", ".makerbot", ".idea", ".data", ".form", ".formx"}
+    {
+        ".gcode",
+        ".gco",
+        ".gc",
+        ".g",
+        ".nc",
+        ".gx",
+        ".bgcode",
+        ".bgc",
+        ".ufp",
+        ".x3g",
+        ".makerbot",
+        ".idea",
+        ".data",
+        ".form",
+        ".formx",
+    }
     | {".sl1", ".sl1s", ".ctb", ".cbddlp", ".photon", ".pwmx", ".cws", ".lys", ".chitubox"}
 )
 """Kinds that belong to one slicer or one sort of printer."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from printsys.actions import Actions, not_offered
 from printsys.domain import naming
 from printsys.domain.creation import reprint_created, walk_in_created
+from printsys.domain.filetypes import type_of
 from printsys.domain.folder_moves import drag
 from printsys.domain.inputs import WalkInInput
 from printsys.domain.job import Job
@@ -23,8 +24,6 @@ from printsys.jobstore import IncomingFile, Stored
 from printsys.jobstore.files import is_ignored, is_settled, sha256_of
 from printsys.jobstore.layout import ORIGINAL
 
-MODELS = (".stl", ".obj")
-PROJECT = ".3mf"
 NOT_YET = "{} is being written right now. Please try again in a moment."
 
 
@@ -128,5 +127,5 @@ def _files_in(folder: Path) -> list[Path]:
 
 def _models(paths: list[Path]) -> list[Path]:
     """A 3MF beside an STL or OBJ is the project that a slicer made of it; alone it is the model."""
-    meshes = [path for path in paths if path.suffix.casefold() in MODELS]
-    return meshes or [path for path in paths if path.suffix.casefold() == PROJECT]
+    meshes = [path for path in paths if type_of(path.name).is_mesh]
+    return [path for path in meshes if type_of(path.name).kind == "model"] or meshes

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
+from printsys.domain.filetypes import type_of
 from printsys.domain.job import FileRecord, Job
 from printsys.domain.status import FILES_READ
-
-MODELS = frozenset({".stl", ".obj", ".3mf"})
-SLICED = frozenset(
-    {".gcode", ".gco", ".g", ".gx", ".bgcode", ".3mf", ".ufp", ".idea", ".form", ".sl1", ".sl1s", ".ctb"}
-)  # fmt: skip
-
-
-def kind_of(name: str) -> str:
-    """`.gcode.3mf` counts as `.3mf`."""
-    return os.path.splitext(name)[1].casefold()
 
 
 def to_inspect(job: Job) -> Iterator[FileRecord]:
@@ -24,7 +14,7 @@ def to_inspect(job: Job) -> Iterator[FileRecord]:
     known = {record.sha256 for record in job.files if record.role == "original"}
     for record in job.current_files:
         is_new = record.role == "original" or (record.role == "working" and record.sha256 not in known)
-        if is_new and record.model is None and kind_of(record.name) in MODELS and job.status in FILES_READ:
+        if is_new and record.model is None and type_of(record.name).is_mesh and job.status in FILES_READ:
             yield record
 
 
@@ -33,7 +23,7 @@ def to_read(job: Job) -> Iterator[FileRecord]:
     known = {record.sha256 for record in job.files if record.role == "original"}
     for record in job.current_files:
         is_theirs = record.role != "original" and record.sha256 not in known
-        if is_theirs and record.slicer is None and kind_of(record.name) in SLICED and job.status in FILES_READ:
+        if is_theirs and record.slicer is None and type_of(record.name).has_reader and job.status in FILES_READ:
             yield record
 
 

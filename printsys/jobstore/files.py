@@ -12,26 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from printsys.domain.filetypes import type_of
 from printsys.domain.job import FileRecord
 from printsys.jobstore.layout import ASIDE, EVENTS, METADATA, ORIGINAL, PREVIEWS
 
-MODELS = (".stl", ".obj")
-PRINTABLE = (
-    ".3mf",
-    ".gcode",
-    ".bgcode",
-    ".gco",
-    ".g",
-    ".gx",
-    ".ufp",
-    ".idea",
-    ".form",
-    ".sl1",
-    ".sl1s",
-    ".ctb",
-    *MODELS,
-)
-"""What staff may choose as the print file: slicer output and projects first, then models."""
 IGNORED_SUFFIXES = (".tmp", ".part", ".crdownload", ".swp", ".swo", ".bak", "~", ".lock")
 IGNORED_NAMES = frozenset({METADATA, EVENTS, "thumbs.db", "desktop.ini"})
 OURS = frozenset({ORIGINAL, PREVIEWS, ASIDE})
@@ -63,14 +47,14 @@ def list_files(folder: Path) -> Iterator[Seen]:
 
 def printable(folder: Path) -> list[Seen]:
     """What could be the print file, the likeliest first: slicer output, the newest first, then models by name."""
-    found = [seen for seen in list_files(folder) if seen.name.casefold().endswith(PRINTABLE)]
+    found = [seen for seen in list_files(folder) if type_of(seen.name).is_printable]
     return sorted(
         found, key=lambda seen: (_is_model(seen), 0 if _is_model(seen) else -seen.mtime_ns, seen.name.casefold())
     )
 
 
 def _is_model(seen: Seen) -> bool:
-    return seen.name.casefold().endswith(MODELS)
+    return type_of(seen.name).kind == "model"
 
 
 def sha256_of(path: Path) -> str:

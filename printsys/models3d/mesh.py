@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from printsys.domain.filetypes import MESHES
 from printsys.errors import ModelTooHard, ModelUnreadable
 from printsys.formats import threemf
 from printsys.formats.safezip import ZipRefused, open_package
@@ -20,7 +21,6 @@ from printsys.models3d.sniff import check_model
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
 
-EXTENSIONS = (".stl", ".obj", ".3mf")
 MAX_BYTES = 2 << 30
 FAR = 1e12
 """In mm, beyond the moon: no place for a corner."""
@@ -51,7 +51,7 @@ class Mesh:
 def load(path: Path) -> Mesh:
     """FileRefused, ModelUnreadable or ModelTooHard, each with a sentence, if nothing can be made of it."""
     with path.open("rb") as stream:
-        check_model(path.name, stream, MAX_BYTES, EXTENSIONS)
+        check_model(path.name, stream, MAX_BYTES, MESHES)
     mesh = {".stl": _stl, ".obj": _obj, ".3mf": _3mf}[path.suffix.lower()](path)
     if not mesh.soup and len(mesh.faces) and (mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.points)):
         raise ModelUnreadable(f"{path.name} has triangles whose corners do not exist. Please export it again.")

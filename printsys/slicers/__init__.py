@@ -8,8 +8,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 
+from printsys.domain.filetypes import type_of
 from printsys.formats.safezip import Package, ZipRefused, open_package
-from printsys.slicers import bambu_package, bgcode, chitubox, closed, ends, gcode, project3mf, sl1, ufp, zip_pictures
+from printsys.slicers import (
+    bambu_package,
+    bgcode,
+    chitubox,
+    closed,
+    ends,
+    gcode,
+    gx,
+    project3mf,
+    sl1,
+    ufp,
+    zip_pictures,
+)
 from printsys.slicers.facts import Box, Placed, PlacedItem, Plate, SlicerFacts, Thumbnail, Tool, Weight
 from printsys.slicers.pictures import largest
 
@@ -27,17 +40,13 @@ __all__ = [
     "read",
 ]
 
-GCODE = (".gcode", ".gco", ".gc", ".g", ".nc", ".bgcode", ".bgc")
-PACKAGES = (".3mf", ".ufp", ".sl1", ".sl1s")
-RESIN = (".ctb", ".cbddlp", ".photon")
-EXTENSIONS = (*GCODE, *PACKAGES, *RESIN, *closed.KNOWN)
 ZIP = b"PK\x03\x04"
 APPLE_DOUBLE = b"\x00\x05\x16\x07"
 
 
 def could_be(name: str) -> bool:
     """Whether a file of this name is worth reading."""
-    return not name.startswith("._") and name.casefold().endswith(EXTENSIONS)
+    return not name.startswith("._") and type_of(name).has_reader
 
 
 def read(path: Path, *, name: str | None = None, measure: bool = True) -> SlicerFacts | None:
@@ -69,7 +78,7 @@ def _by_content(stream: BinaryIO, head: bytes, name: str, measure: bool) -> Slic
                 return _package(package, name, measure)
         except ZipRefused as refusal:
             return _unreadable(f"The file could not be read. {refusal}")
-    if name.casefold().endswith(GCODE):
+    if type_of(name).is_gcode:
         return gcode.read(ends.of_file(stream))
     return _unreadable("The file could not be read: it is not what its name says, or it is damaged.")
 

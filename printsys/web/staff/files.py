@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify, redirect, render_template, reque
 from flask.typing import ResponseReturnValue
 
 from printsys.domain.events import EventDraft, EventType
-from printsys.domain.pending_work import MODELS, kind_of
+from printsys.domain.filetypes import type_of
 from printsys.errors import FileRefused, JobNotFound, ModelTooHard, ModelUnreadable
 from printsys.models3d import bounded
 from printsys.web.auth import current_actor, login_required
@@ -93,7 +93,7 @@ def frame(job_id: str, name: str) -> ResponseReturnValue:
 
 
 def _require_model(job_id: str, name: str) -> None:
-    if kind_of(name) not in MODELS:
+    if not type_of(name).is_mesh:
         raise JobNotFound(job_id)
 
 

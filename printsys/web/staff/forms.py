@@ -24,6 +24,7 @@ from wtforms import (
 from printsys.assessment.approval_defaults import Prefill, prefill
 from printsys.config import Lab
 from printsys.domain.events import STAFF
+from printsys.domain.filetypes import type_of
 from printsys.domain.folder_moves import still_missing
 from printsys.domain.job import Job, plain
 from printsys.domain.naming import COLOR_LENGTH, camel
@@ -36,9 +37,6 @@ from printsys.web.student.forms import Choice, each
 
 DECIMAL = {"inputmode": "decimal", "autocomplete": "off"}
 UNKNOWN = Choice("", "Not known")
-
-KNOWN_BY_KIND = {".form": "Resin", ".sl1": "Resin", ".sl1s": "Resin", ".ctb": "Resin"}
-"""Files that only a resin printer's program makes."""
 
 
 class ActionForm(FlaskForm):
@@ -354,8 +352,7 @@ class WalkInForm(FlaskForm):
     def _guess(self, lab: Lab, place: PurePosixPath) -> None:
         parts = place.name.split("_")
         named = next((m for m in lab.methods if m.name.casefold() in [part.casefold() for part in parts[1:]]), None)
-        by_kind = KNOWN_BY_KIND.get(place.suffix.casefold())
-        self.print_method.data = named.name if named else by_kind or lab.methods[0].name
+        self.print_method.data = named.name if named else type_of(place.name).method or lab.methods[0].name
         if named:
             self.student_name.data = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", parts[0])
             words = {camel(color, COLOR_LENGTH, ""): color for color in named.colors}

@@ -14,9 +14,10 @@ from printsys.domain import workflow
 from printsys.domain.emails import Mail, owed
 from printsys.domain.estimates import open_difference
 from printsys.domain.events import STAFF
+from printsys.domain.filetypes import type_of
 from printsys.domain.folder_moves import last_move, still_missing
 from printsys.domain.job import FileRecord, Job
-from printsys.domain.pending_work import MODELS, SLICED, kind_of, preview_of
+from printsys.domain.pending_work import preview_of
 from printsys.domain.workflow import Step
 from printsys.jobstore import Stored
 from printsys.jobstore.files import Seen, list_files, printable
@@ -154,7 +155,7 @@ def files_of(stored: Stored) -> list[FileLine]:
 
 def _with_what_is_known(line: FileLine, stored: Stored, services: Services) -> FileLine:
     """What was found out about the file's bytes: by the record of another file with the same, where that has it."""
-    line = replace(line, can_open=line.is_there and kind_of(line.name) in MODELS | SLICED)
+    line = replace(line, can_open=line.is_there and type_of(line.name).is_known)
     record = stored.job.file(line.name)
     if record is None or not line.is_there or line.sha256 is None:
         return line
@@ -168,7 +169,7 @@ def _with_what_is_known(line: FileLine, stored: Stored, services: Services) -> F
         findings=tuple(findings_of(same, stored.job, services.lab)) if record.role == "original" else (),
         trouble=(same.model or {}).get("trouble"),
         sliced=tuple(_said_by_slicer(same, stored.job, services.lab)),
-        can_view=kind_of(line.name) in MODELS,
+        can_view=type_of(line.name).is_mesh,
     )
 
 
