@@ -68,6 +68,8 @@ def read(path: Path, *, name: str | None = None, measure: bool = True) -> Slicer
 def _by_content(stream: BinaryIO, head: bytes, name: str, measure: bool) -> SlicerFacts | None:
     if head.startswith(bgcode.MAGIC):
         return bgcode.read(stream)
+    if gx.is_one(head):
+        return gx.read(stream)
     if chitubox.is_one(head):
         return chitubox.read(stream)
     if head.startswith(APPLE_DOUBLE):

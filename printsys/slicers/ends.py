@@ -97,12 +97,13 @@ class Ends:
         return next((match for line in self.lines if (match := pattern.match(line))), None)
 
 
-def of_file(stream: BinaryIO) -> Ends:
-    """Reads at most HEAD and TAIL, and pictures that began in the head to their end. Lines cut in two count as none."""
+def of_file(stream: BinaryIO, start: int = 0) -> Ends:
+    """Of the G-code that begins at byte `start`. Reads at most HEAD and TAIL, and pictures that began in the head to
+    their end. Lines cut in two count as none."""
     size = stream.seek(0, os.SEEK_END)
-    stream.seek(0)
+    stream.seek(start)
     head = head_of(stream)
-    if size - len(head) <= TAIL:
+    if size - start - len(head) <= TAIL:
         return Ends(head + stream.read(TAIL))
     stream.seek(size - TAIL)
     tail = stream.read(TAIL)

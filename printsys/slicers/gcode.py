@@ -25,7 +25,7 @@ MARKS: tuple[tuple[re.Pattern[str], Reader], ...] = (
 MARKED_LINES = 3000
 CNC = re.compile(rb"^\s*(?:N\d+\s*)?(?:G20\b|T\d+\s*M0?6\b|M0?[34]\s*S\d)", re.MULTILINE)
 MOVE = re.compile(rb"^\s*(?:N\d+\s*)?(?:G0?[0-3]|G28|G9[0-2]|M8[23]|M10[4-9]|M140|M190)\b", re.MULTILINE)
-NAMES = {"Cura_SteamEngine": "Cura", "BambuStudio": "Bambu Studio"}
+NAMES = {"Cura_SteamEngine": "Cura", "BambuStudio": "Bambu Studio", "ffslicer": "FlashPrint"}
 
 
 def read(ends: Ends) -> SlicerFacts:

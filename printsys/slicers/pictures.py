@@ -9,7 +9,7 @@ from typing import BinaryIO
 from PIL import Image, UnidentifiedImageError
 
 from printsys.formats.safezip import ZipRefused, open_package
-from printsys.slicers import bgcode, chitubox, closed, ends, gcode, ufp, zip_pictures
+from printsys.slicers import bgcode, chitubox, closed, ends, gcode, gx, ufp, zip_pictures
 
 KINDS = ("PNG", "JPEG", "QOI", "BMP")
 MOST_PIXELS = 16_000_000
@@ -33,6 +33,8 @@ def largest(stream: BinaryIO, name: str) -> bytes | None:
     stream.seek(0)
     if head.startswith(bgcode.MAGIC):
         return _first(bgcode.pictures(stream))
+    if gx.is_one(head):
+        return _first(gx.pictures(stream))
     if chitubox.is_one(head):
         return _raw(chitubox.picture(stream))
     if closed.is_one(name):

@@ -15,7 +15,7 @@ from printsys import slicers
 from printsys.slicers import SlicerFacts
 from tests.corpus import rows
 
-NAMES = ("a.gcode", "a.bgcode", "a.gcode.3mf", "a.3mf", "a.ufp", "a.sl1", "a.ctb", "a.idea", "a.form")
+NAMES = ("a.gcode", "a.bgcode", "a.gcode.3mf", "a.3mf", "a.ufp", "a.sl1", "a.ctb", "a.idea", "a.form", "a.gx")
 STARTS = (
     b"",
     b"GCDE\x01\0\0\0\1\0",
