@@ -37,6 +37,8 @@ ALLOWED_IMPORTS = {
         "actions assessment backoff config credentials domain errors formats fs indexer jobstore mail models3d "
         "ops reports services slicers texts"
     ),
+    "mail": "assessment backoff config credentials domain errors fs jobstore ops.heartbeat services texts",
+    "worker": "actions.reminders assessment backoff config domain errors jobstore mail models3d ops services slicers",
 }
 """What each package may import besides itself. Packages without a row stand at the edge and may import any of these;
 nothing with a row may import them."""

@@ -72,16 +72,18 @@ def read(settings: Settings) -> Heartbeat | None:
         return None
 
 
-def write(settings: Settings, pulse: Heartbeat) -> None:
+def write(settings: Settings, heartbeat: Heartbeat) -> None:
     settings.instance.mkdir(parents=True, exist_ok=True)
-    fs.replace(place(settings), _SHAPE.dump_json(pulse) + b"\n")
+    fs.replace(place(settings), _SHAPE.dump_json(heartbeat) + b"\n")
 
 
-def beat(settings: Settings, stop: threading.Event, take: Callable[[], Heartbeat], every_s: float = BEAT_S) -> None:
-    """Write what `take()` says, now and every `every_s` seconds, until `stop`."""
+def keep_writing(
+    settings: Settings, stop: threading.Event, current: Callable[[], Heartbeat], every_s: float = BEAT_S
+) -> None:
+    """Write what `current()` returns, now and every `every_s` seconds, until `stop`."""
     while True:
         try:
-            write(settings, take())
+            write(settings, current())
         except OSError as error:
             logger.warning("the worker's sign of life cannot be written: %s", error.strerror)
         if stop.wait(every_s):

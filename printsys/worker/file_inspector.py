@@ -1,6 +1,7 @@
-"""Finds out what a job's files say: models are inspected, sliced files read, pictures made.
+"""Reads a job's files: inspects models, reads what slicers saved, makes pictures.
 
-What is owed is in the record (`domain/owed_work.py`), so whoever looks, however often, does each thing once.
+The record says which files are still to be read (`domain/pending_work.py`), so however many processes look, and how
+often, each file is read once.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ class FileInspector:
     def __init__(self, services: Services) -> None:
         self.services = services
 
-    # -- who owes -----------------------------------------------------------------------------------------------
+    # -- which jobs ---------------------------------------------------------------------------------------------
 
     def owing(self) -> Iterator[str]:
-        """Ids of the live jobs about whose files something is still to be found out, or a picture is gone."""
-        return (job.id for folder, job in self._live() if _owes(folder, job))
+        """Ids of the jobs with a file that is still to be read, or with a picture that is gone."""
+        return (job.id for folder, job in self._read_from() if _owes(folder, job))
 
     def owes(self, job_id: str) -> bool:
         """The same of one job."""
@@ -45,11 +46,11 @@ class FileInspector:
             return False
         return stored.problem is None and stored.job.status in FILES_READ and _owes(stored.folder, stored.job)
 
-    def _live(self) -> Iterator[tuple[Path, Job]]:
-        """By the mirror, or by the folders where it cannot say."""
+    def _read_from(self) -> Iterator[tuple[Path, Job]]:
+        """The jobs whose files are read in their status: by the mirror, or by the folders where it cannot say."""
         root = self.services.store.layout.root
         try:
-            known = [(root / place, parse(document)) for place, document in self.services.queries.live()]
+            jobs = [(root / path, parse(document)) for path, document in self.services.queries.live()]
         except MirrorDown as error:
             logger.info("looking for files to read in the folders: %s", error)
             for job_id, folder in self.services.store.ids(FILES_READ):
@@ -58,92 +59,87 @@ class FileInspector:
                 except (JobNotFound, DamagedJob):  # gone meanwhile; or for a person to see to
                     continue
             return
-        yield from known
+        yield from jobs
 
     # -- one job ------------------------------------------------------------------------------------------------
 
     def attend(self, job_id: str) -> None:
-        """Look into each file of the job that nobody has looked into yet. What vanished, or was saved over meanwhile,
-        is looked into once that is recorded."""
+        """Read each file of the job that nobody has read yet. A file that vanished or was saved over meanwhile is read
+        after that change is recorded."""
         try:
             stored = self.services.store.load(job_id)
         except JobNotFound:
             return
-        if stored.problem is not None:  # what is found out could not be recorded
+        if stored.problem is not None:  # no result could be recorded
             return
-        for work, owed in ((self._inspect, to_inspect), (self._read, to_read)):
-            for record in list(owed(stored.job)):
+        for read_file, pending in ((self._inspect, to_inspect), (self._read, to_read)):
+            for record in list(pending(stored.job)):
                 try:
-                    work(stored, record, self.services.store.file(stored, record.name))
+                    read_file(stored, record, self.services.store.file(stored, record.name))
                 except (JobNotFound, OSError) as error:
-                    logger.info("job %s: a file is looked into later: %s", job_id, type(error).__name__)
-        self._pictures_again(stored)
+                    logger.info("job %s: a file is read later: %s", job_id, type(error).__name__)
+        self._restore_pictures(stored)
 
     def _inspect(self, stored: Stored, record: FileRecord, path: Path) -> None:
-        """What a model is like. A failure is kept with its reason, so that nobody tries for ever."""
-        looked = look_at(path, record.uploaded_as or path.name)
-        found: dict[str, Any] = looked.facts.model_dump(mode="json") if looked.facts else {"trouble": looked.trouble}
-        made = self._keep_picture(stored, record, looked.png)
-        found |= {"preview": made} if made else {}
+        """Record what a model is like. A failure is recorded with its reason, so that nobody tries for ever."""
+        check = look_at(path, record.uploaded_as or path.name)
+        model: dict[str, Any] = check.facts.model_dump(mode="json") if check.facts else {"trouble": check.trouble}
+        preview = self._save_picture(stored, record, check.png)
+        model |= {"preview": preview} if preview else {}
 
-        def decide(now: Stored) -> Sequence[EventDraft]:
-            if not _is_unchanged(now, record) or _now(now, record).model is not None:
+        def decide(latest: Stored) -> Sequence[EventDraft]:
+            file = latest.job.file(record.name)
+            if file is None or file.sha256 != record.sha256 or file.model is not None:
                 return []
-            files = [dump(f) | ({"model": found} if f.name == record.name else {}) for f in now.job.files]
+            files = [dump(f) | ({"model": model} if f.name == record.name else {}) for f in latest.job.files]
             inspected = EventDraft(EventType.MODEL_INSPECTED, SYSTEM, {"name": record.name}, {"files": files})
-            return [inspected, *_pictured(record, made)]
+            return [inspected, *_thumbnail_made(record, preview)]
 
         self.services.actions.record(stored.id, decide)
 
     def _read(self, stored: Stored, record: FileRecord, path: Path) -> None:
-        """What a slicer wrote."""
+        """Record what a slicer wrote."""
         facts = slicers.read(path) or slicers.SlicerFacts()
-        if facts.placed is not None:  # a plate of a thousand small things is told by its sums
-            few = facts.placed.model_copy(update={"items": facts.placed.items[:MOST_PLACED]})
-            facts = facts.model_copy(update={"placed": few})
-        said = facts.model_dump(mode="json", exclude_defaults=True)
-        made = self._keep_picture(stored, record, slicers.picture(path))
-        said |= {"preview": made} if made else {}
+        if facts.placed is not None:  # of a plate with a thousand small things the sums are enough
+            first_items = facts.placed.model_copy(update={"items": facts.placed.items[:MOST_PLACED]})
+            facts = facts.model_copy(update={"placed": first_items})
+        slicer = facts.model_dump(mode="json", exclude_defaults=True)
+        preview = self._save_picture(stored, record, slicers.picture(path))
+        slicer |= {"preview": preview} if preview else {}
 
-        def decide(now: Stored) -> Sequence[EventDraft]:
-            found = reading(record.name, facts, self.services.lab.method(now.job.request.method))
-            readings = readings_of(now.job, self.services.lab) | ({record.name: found} if found is not None else {})
-            drafts = file_read(now.job, record, said, readings, now.events)
-            return [*drafts, *(_pictured(record, made) if drafts else [])]
+        def decide(latest: Stored) -> Sequence[EventDraft]:
+            readings = readings_of(latest.job, self.services.lab)
+            new_reading = reading(record.name, facts, self.services.lab.method(latest.job.request.method))
+            if new_reading is not None:
+                readings |= {record.name: new_reading}
+            drafts = file_read(latest.job, record, slicer, readings, latest.events)
+            return [*drafts, *(_thumbnail_made(record, preview) if drafts else [])]
 
         self.services.actions.record(stored.id, decide)
 
     # -- pictures -----------------------------------------------------------------------------------------------
 
-    def _keep_picture(self, stored: Stored, record: FileRecord, png: bytes | None) -> str | None:
+    def _save_picture(self, stored: Stored, record: FileRecord, png: bytes | None) -> str | None:
+        """The picture's name in the job's folder."""
         if png is None:
             return None
         name = preview_name(record.sha256)
         self.services.store.save_preview(stored.id, name, png)
         return name
 
-    def _pictures_again(self, stored: Stored) -> None:
-        """Somebody deleted previews: nothing is lost, and nothing of it is news."""
+    def _restore_pictures(self, stored: Stored) -> None:
+        """Make again the previews that somebody deleted; that is no event, since nothing was lost."""
         for record, name in previews(stored.job):
             if not (stored.folder / name).exists():
                 try:
                     path = self.services.store.file(stored, record.name)
-                    self._keep_picture(stored, record, slicers.picture(path) if record.slicer else bounded.draw(path))
+                    self._save_picture(stored, record, slicers.picture(path) if record.slicer else bounded.draw(path))
                 except (JobNotFound, OSError, FileRefused, ModelUnreadable, ModelTooHard) as error:
                     logger.info("job %s: a picture is not made again: %s", stored.id, type(error).__name__)
 
 
-def _now(stored: Stored, record: FileRecord) -> FileRecord:
-    return stored.job.file(record.name) or record
-
-
-def _is_unchanged(stored: Stored, record: FileRecord) -> bool:
-    now = stored.job.file(record.name)
-    return now is not None and now.sha256 == record.sha256
-
-
-def _pictured(record: FileRecord, made: str | None) -> list[EventDraft]:
-    return [EventDraft(EventType.THUMBNAIL_MADE, SYSTEM, {"of": record.name, "name": made})] if made else []
+def _thumbnail_made(record: FileRecord, preview: str | None) -> list[EventDraft]:
+    return [EventDraft(EventType.THUMBNAIL_MADE, SYSTEM, {"of": record.name, "name": preview})] if preview else []
 
 
 def _owes(folder: Path, job: Job) -> bool:

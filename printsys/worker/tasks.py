@@ -22,7 +22,7 @@ from printsys.actions.reminders import send_reminders
 from printsys.config import Settings
 from printsys.errors import PrintSysError
 from printsys.mail.sender import MailSender
-from printsys.ops.heartbeat import Heartbeat, beat
+from printsys.ops.heartbeat import Heartbeat, keep_writing
 from printsys.ops.shutdown import on_end
 from printsys.services import build_services
 from printsys.worker.failures import FailureTracker
@@ -114,7 +114,9 @@ class Worker:
         """Until `stop` is called, then at most `STOP_PATIENCE_S` for what is under way."""
         tell_outages_once()
         settings, stop = self.services.settings, self.consumer.stop_flag
-        heartbeats = threading.Thread(target=beat, args=(settings, stop, self.heartbeat), name="heartbeat", daemon=True)
+        heartbeats = threading.Thread(
+            target=keep_writing, args=(settings, stop, self.heartbeat), name="heartbeat", daemon=True
+        )
         heartbeats.start()
         self.consumer.run()
         self.consumer.stop(graceful=True)

@@ -116,7 +116,7 @@ def test_the_sign_of_life_is_written_until_the_worker_ends(settings: Settings) -
             stop.set()
         return taken[-1]
 
-    heartbeat.beat(settings, stop, take, every_s=0)
+    heartbeat.keep_writing(settings, stop, take, every_s=0)
     assert len(taken) == 3 and heartbeat.read(settings) == taken[-1]
 
 
