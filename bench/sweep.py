@@ -41,7 +41,7 @@ from indexer.sweep import Sweeper  # noqa: E402
 from printsys.domain.status import Status  # noqa: E402
 from printsys.jobstore import JobStore, Stored  # noqa: E402
 from printsys.ops.postgres import embedded_postgres  # noqa: E402
-from tests.factories import make_job, make_store, terms  # noqa: E402
+from tests.factories import context, make_job, make_store  # noqa: E402
 from tests.many_jobs import make_crowd  # noqa: E402
 
 DRAGS = 40
@@ -90,7 +90,12 @@ def drag_latencies(store: JobStore, engine: sa.Engine) -> list[float]:
     """Seconds from a rename to the row that says so, with the whole indexer running."""
     swept, stop = threading.Event(), threading.Event()
     service = Service(
-        store, engine, terms=lambda: terms(store), synced=lambda _: swept.set(), sweep_every_s=3600, watch_mode="native"
+        store,
+        engine,
+        context=lambda: context(store),
+        synced=lambda _: swept.set(),
+        sweep_every_s=3600,
+        watch_mode="native",
     )
     thread = threading.Thread(target=service.run, args=(stop,))
     thread.start()
@@ -164,7 +169,7 @@ def main(count: int) -> None:
             store.layout.make()
             make_crowd(store, count, Status.PAID_PICKED_UP)
             mirror = Mirror(engine)
-            sweeper = Sweeper(store, mirror, Reconciler(store, lambda: terms(store)))
+            sweeper = Sweeper(store, mirror, Reconciler(store, lambda: context(store)))
             rebuilt, raw = (
                 best(lambda: reindex(store, engine), 2),
                 best(lambda: raw_rebuild(store.layout.root, engine), 2),

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from printsys.domain.changes import FolderSnapshot, FoundFile, compare, drafts_of, recorded_folder
+from printsys.domain.effects import Context
 from printsys.domain.emails import owed
 from printsys.domain.folder_moves import drag
 from printsys.domain.job import FileRecord
-from printsys.domain.workflow import Context
 from printsys.jobstore import JobEdit, JobStore, Stored
 from printsys.jobstore.files import SETTLE_S, Seen, is_settled, list_files, looks_as_recorded, sha256_of
 
@@ -31,13 +31,13 @@ class Outcome:
 
 @dataclass
 class Reconciler:
-    """`terms()` brings the clock, the prices and the grace in which a dragged folder's e-mail waits.
+    """`context()` brings the clock, the prices and the grace in which a dragged folder's e-mail waits.
 
     What was hashed and what went missing is remembered between runs; forgetting it costs reading, never truth.
     """
 
     store: JobStore
-    terms: Callable[[], Context]
+    context: Callable[[], Context]
     _hashes: dict[tuple[str, str], tuple[int, int, str]] = field(default_factory=dict)
     _missed: dict[tuple[str, str], float] = field(default_factory=dict)
 
@@ -59,7 +59,7 @@ class Reconciler:
             change.record(*drafts_of(job, compare(job, recorded_folder(events) or found.folder, found), now))
         asked = change.before.asked_by_hand
         if asked is not None and asked != job.status:
-            change.record(*drag(job, asked, self.terms(), owed(events, job.id)))
+            change.record(*drag(job, asked, self.context(), owed(events, job.id)))
 
     def _differs(self, stored: Stored, found: FolderSnapshot) -> bool:
         if stored.asked_by_hand is not None:

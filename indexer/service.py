@@ -20,8 +20,8 @@ from indexer.rebuild import SweepReport
 from indexer.reconcile import Reconciler
 from indexer.sweep import Sweeper
 from indexer.watcher import PollingWatcher, Watcher, WatchMode, make_watcher
+from printsys.domain.effects import Context
 from printsys.domain.events import FILESYSTEM, EventType
-from printsys.domain.workflow import Context
 from printsys.errors import MirrorDown, PrintSysError, StorageOffline
 from printsys.jobstore import JobStore
 
@@ -38,11 +38,11 @@ logger = logging.getLogger(__name__)
 @dataclass
 class Service:
     """`changed(job_id)` is told of each job that a sweep changed, `synced` of each sweep. `wake` makes the next one
-    happen now. `terms()` as in Reconciler."""
+    happen now. `context()` as in Reconciler."""
 
     store: JobStore
     engine: sa.Engine
-    terms: Callable[[], Context]
+    context: Callable[[], Context]
     changed: Callable[[str], None] = lambda job_id: None
     synced: Callable[[SweepReport], None] = lambda report: None
     sweep_every_s: float = SWEEP_EVERY_S
@@ -51,7 +51,7 @@ class Service:
 
     def __post_init__(self) -> None:
         self.mirror, self.queries = Mirror(self.engine), Queries(self.engine)
-        self.sweeper = Sweeper(self.store, self.mirror, Reconciler(self.store, self.terms), self.changed)
+        self.sweeper = Sweeper(self.store, self.mirror, Reconciler(self.store, self.context), self.changed)
         self.wake = threading.Event()
         self._server: datetime | None = None
         self._was_away = True

@@ -15,6 +15,7 @@ from indexer.reconcile import Reconciler
 from indexer.sweep import Sweeper
 from printsys.domain import naming, workflow
 from printsys.domain.creation import job_created
+from printsys.domain.effects import Context
 from printsys.domain.emails import owed
 from printsys.domain.inputs import ResubmitInput, SubmitInput, validate
 from printsys.domain.pricing import PriceList, Rate
@@ -123,7 +124,7 @@ def act(
             facts = {"confirm_id": job_id} | facts
         step = workflow.find_step(action, change.job.status, actor)
         waiting = owed(change.before.events, job_id)
-        change.record(*workflow.plan(change.job, action, actor, validate(step.needs, facts), terms(store), waiting))
+        change.record(*workflow.plan(change.job, action, actor, validate(step.needs, facts), context(store), waiting))
         change.to_trash = action == "delete"
     return change.result
 
@@ -145,14 +146,14 @@ def resubmit(store: JobStore, job_id: str, files: Sequence[tuple[str, bytes]]) -
         with store.edit(job_id) as change:
             facts = validate(ResubmitInput, said | {"files": list(parcel.files)})
             change.parcel = parcel
-            change.record(*workflow.plan(change.job, "resubmit", "student", facts, terms(store)))
+            change.record(*workflow.plan(change.job, "resubmit", "student", facts, context(store)))
     return change.result
 
 
-def terms(store: JobStore) -> workflow.Context:
-    return workflow.Context(now=store.clock(), prices=PRICES, confirmation_days=7, nonce="nonce-of-this-test")
+def context(store: JobStore) -> Context:
+    return Context(now=store.clock(), prices=PRICES, confirmation_days=7, nonce="nonce-of-this-test")
 
 
 def sync(store: JobStore, mirror: Mirror, queries: object = None, progress: Progress | None = None) -> SweepReport:
     """A sweep, as the indexer does at its start."""
-    return Sweeper(store, mirror, Reconciler(store, lambda: terms(store))).sweep(progress)
+    return Sweeper(store, mirror, Reconciler(store, lambda: context(store))).sweep(progress)

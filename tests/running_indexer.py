@@ -12,7 +12,7 @@ from indexer.rebuild import SweepReport
 from indexer.service import Service
 from indexer.watcher import WatchMode
 from printsys.jobstore import JobStore
-from tests.factories import terms
+from tests.factories import context
 from tests.waiting import until
 
 
@@ -30,7 +30,7 @@ def running_indexer(
         swept(report)
         first.set()
 
-    service = Service(store, engine, terms=lambda: terms(store), synced=synced, sweep_every_s=3600, watch_mode=mode)
+    service = Service(store, engine, context=lambda: context(store), synced=synced, sweep_every_s=3600, watch_mode=mode)
     thread = threading.Thread(target=service.run, args=(stop,))
     thread.start()
     try:

@@ -18,6 +18,7 @@ from indexer.index import Mirror
 from printsys.config import Lab
 from printsys.domain import emails, naming, workflow
 from printsys.domain.creation import files_added, job_created
+from printsys.domain.effects import Context
 from printsys.domain.events import STUDENT, SYSTEM, EventDraft, EventType
 from printsys.domain.folder_moves import drag, last_move, undo
 from printsys.domain.inputs import (
@@ -31,6 +32,7 @@ from printsys.domain.inputs import (
     SubmitInput,
 )
 from printsys.domain.job import FileRecord, Job
+from printsys.domain.links import resubmission_key
 from printsys.domain.pricing import Quote, quote
 from printsys.domain.reminders import due
 from printsys.domain.status import Status
@@ -83,7 +85,7 @@ class Actions:
         with self.store.edit(job_id, expected_revision) as change:
             asked = change.before.asked_by_hand
             if asked is not None:  # somebody was faster in the folders than the indexer in noticing it
-                change.record(*drag(change.job, asked, self.drag_terms(), emails.owed(change.before.events, job_id)))
+                change.record(*drag(change.job, asked, self.drag_context(), emails.owed(change.before.events, job_id)))
             else:
                 if action == "resend-email":
                     sent = f"{change.job.student.name} was sent an e-mail a moment ago."
@@ -108,7 +110,7 @@ class Actions:
             if move is None or "from" not in move.data:
                 raise TransitionNotAllowed("undo-move", "The job's last step was not made by moving its folder.")
             waiting = emails.owed(change.before.events, job_id)
-            change.record(*undo(change.job, Status(move.data["from"]), actor, self.terms(), waiting))
+            change.record(*undo(change.job, Status(move.data["from"]), actor, self.context(), waiting))
         return self.follow_up(change.result)
 
     def student_decides(self, job_id: str, nonce: str, confirm: bool, reason: str = "") -> Stored:
@@ -197,25 +199,25 @@ class Actions:
 
     def price(self, job: Job, weight_g: Decimal | None, volume_ml: Decimal | None) -> Quote:
         """What an approval of today with these figures would cost."""
-        return quote(job.request.method, weight_g, volume_ml, self.terms().prices)
+        return quote(job.request.method, weight_g, volume_ml, self.context().prices)
 
-    def terms(self) -> workflow.Context:
+    def context(self) -> Context:
         now = self.clock()
-        return workflow.Context(
+        return Context(
             now=now,
             prices=self.lab.price_list_on(now.astimezone(ZoneInfo(self.lab.timezone)).date()),
             confirmation_days=self.lab.confirmation_days,
             nonce=secrets.token_urlsafe(18),
         )
 
-    def drag_terms(self) -> workflow.Context:
+    def drag_context(self) -> Context:
         """As for a button, but e-mails wait for the grace in which dragging back undoes all."""
-        terms = self.terms()
-        return replace(terms, mail_not_before=terms.now + self.drag_grace)
+        context = self.context()
+        return replace(context, mail_not_before=context.now + self.drag_grace)
 
     def _plan(self, change: JobEdit, action: str, actor: str, said: ActionInput) -> list[EventDraft]:
         waiting = emails.owed(change.before.events, change.job.id)
-        return workflow.plan(change.job, action, actor, said, self.terms(), waiting)
+        return workflow.plan(change.job, action, actor, said, self.context(), waiting)
 
     def _prepare_files(self, job_id: str, said: ActionInput) -> list[tuple[FileRecord, Seen]]:
         """Hash, outside the lock, print files that the record does not know yet (a slicer has just saved them)."""
@@ -289,7 +291,7 @@ def require_open_resubmission(job: Job, key: str) -> None:
     """TokenUsed unless the link with `key` is the one of this job's present rejection."""
     if job.status is Status.ARCHIVED:
         raise TokenUsed("This job is closed and filed. Please send us a new request.")
-    if workflow.resubmission_key(job) != key:
+    if resubmission_key(job) != key:
         raise TokenUsed("This link did its work already: your request is with us again.")
 
 

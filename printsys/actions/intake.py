@@ -69,7 +69,7 @@ def walk_in(actions: Actions, place: str, said: WalkInInput, actor: str) -> Stor
         )
     actions.store.discard(place)
     if status is not Status.UPLOADED:
-        made = actions.record(made.id, lambda now: drag(now.job, status, actions.drag_terms()))
+        made = actions.record(made.id, lambda now: drag(now.job, status, actions.drag_context()))
     return actions.follow_up(made)
 
 

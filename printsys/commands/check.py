@@ -67,7 +67,7 @@ def _repair(settings: Settings) -> None:
         assert settings.database_url is not None
         upgrade(settings.database_url)
         services.store.recover_all()
-        Sweeper(services.store, services.mirror, Reconciler(services.store, services.actions.drag_terms)).sweep()
+        Sweeper(services.store, services.mirror, Reconciler(services.store, services.actions.drag_context)).sweep()
         services.mirror.engine.dispose()
 
 

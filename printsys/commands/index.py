@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
         Service(
             services.store,
             engine,
-            terms=services.actions.drag_terms,
+            context=services.actions.drag_context,
             changed=services.actions.enqueue,
             sweep_every_s=args.sweep_every,
             watch_mode=settings.watch_mode,

@@ -35,7 +35,7 @@ class Tokens:
         return str(job_id), str(nonce)
 
     def resubmit(self, job_id: str, key: str) -> str:
-        """`key`: which rejection of the job it answers (see domain/workflow.py: resubmission_key)."""
+        """`key`: which rejection of the job it answers (see domain/links.py: resubmission_key)."""
         return str(self._resubmit.dumps([job_id, key]))
 
     def read_resubmit(self, token: str) -> tuple[str, str]:

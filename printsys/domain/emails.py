@@ -119,6 +119,11 @@ def dropped(mail: OwedMail, why: str) -> EventDraft:
     return _closing(EventType.EMAIL_DROPPED, mail, why=why)
 
 
+def drop_untrue(owed: Iterable[OwedMail], status: Status, why: str) -> list[EventDraft]:
+    """Drops those of the waiting e-mails that say nothing true of a job in `status`."""
+    return [dropped(mail, why) for mail in owed if not fits(mail.mail, status)]
+
+
 @dataclass(frozen=True)
 class FailedMail:
     """A mail that was given up, with the server's `answer`."""

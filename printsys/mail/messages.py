@@ -24,8 +24,8 @@ from printsys.config import Lab, Settings
 from printsys.credentials.signed_links import Tokens
 from printsys.domain.emails import Mail, OwedMail
 from printsys.domain.job import FileRecord, Job
+from printsys.domain.links import resubmission_key
 from printsys.domain.pricing import round_up_to_half_hour
-from printsys.domain.workflow import resubmission_key
 from printsys.errors import ConfigError, PrintSysError
 from printsys.mail.templates import MailTemplates, one_line
 from printsys.texts import amount, clock, reasons

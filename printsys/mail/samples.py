@@ -8,10 +8,11 @@ from typing import Any
 from printsys.config import Lab
 from printsys.domain import inputs as f
 from printsys.domain.creation import job_created
+from printsys.domain.effects import Context
 from printsys.domain.emails import Mail, OwedMail
 from printsys.domain.events import STAFF, STUDENT, build_batch
 from printsys.domain.job import Document, FileRecord, Job, dump, parse
-from printsys.domain.workflow import Context, find_step, plan
+from printsys.domain.workflow import find_step, plan
 
 SAMPLE_ID = "examp7e0"
 APPROVED = ("approve",)
@@ -45,10 +46,10 @@ def sample(mail: Mail, lab: Lab, now: datetime) -> tuple[OwedMail, Job]:
     document = batch.document
     for seq, action in enumerate(WAY[mail], 10):
         job = parse(document)
-        terms = Context(began, lab.price_list_on(now.date()), lab.confirmation_days, "nonce of a sample")
+        context = Context(began, lab.price_list_on(now.date()), lab.confirmation_days, "nonce of a sample")
         actor = STUDENT if action == "student_confirm" else STAFF
         said = f.validate(find_step(action, job.status, actor).needs, _said(action, lab))
-        document = build_batch(plan(job, action, actor, said, terms), document, seq, None, began).document
+        document = build_batch(plan(job, action, actor, said, context), document, seq, None, began).document
     job = parse(document)
     return OwedMail(SAMPLE_ID, 2, mail.value, job.student.email or ""), job
 

@@ -14,13 +14,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from printsys.domain import emails
 from printsys.domain.creation import job_created
+from printsys.domain.effects import Context, missing_facts
 from printsys.domain.emails import Mail
 from printsys.domain.events import Event, EventDraft, EventType, build_batch, fold, sha256
 from printsys.domain.inputs import ActionInput, NoInput, SubmitInput, validate
 from printsys.domain.job import Document, Job, metadata_bytes, parse
 from printsys.domain.pricing import PriceList, Rate
 from printsys.domain.status import Status
-from printsys.domain.workflow import STEPS, Context, drag_step, find_step, plan, steps_from
+from printsys.domain.workflow import STEPS, drag_step, find_step, plan, steps_from
 from printsys.errors import InvalidInput, TransitionNotAllowed
 from printsys.jobstore.log import read_log
 from tests.factories import USUAL_FACTS
@@ -85,7 +86,7 @@ SUBMITTED = {
 }
 
 
-def terms(now: datetime = NOW, nonce: str = "a nonce") -> Context:
+def context(now: datetime = NOW, nonce: str = "a nonce") -> Context:
     return Context(now=now, prices=PRICES, confirmation_days=7, nonce=nonce)
 
 
@@ -99,15 +100,15 @@ def job_in(status: Status, **changed: Any) -> Job:
     return parse(document | {"status": status.value} | changed)
 
 
+ALL_FACTS = {"print_file": ["part.gcode"]} | USUAL_FACTS["approve"] | USUAL_FACTS["confirm"] | USUAL_FACTS["pickup"]
+ALL_FACTS |= {"comment": "The walls are too thin."}
 WAITING = {"confirmation": {"nonce": "n", "expires_at": "2026-03-09T16:20:11Z"}}
 
 
 def usual(action: str, status: Status = U) -> ActionInput:
     said = dict(USUAL_FACTS.get(action, {}))
     said |= {"approve": {"print_file": ["part.gcode"]}, "choose-file": {"print_file": ["part.gcode"]}}.get(action, {})
-    said |= {"delete": {"confirm_id": ID}, "details": {"color": "Blue"}, "supply": {"reason": "Said yes."}}.get(
-        action, {}
-    )
+    said |= {"delete": {"confirm_id": ID}, "details": {"color": "Blue"}, "supply": ALL_FACTS}.get(action, {})
     if action == "override":
         said |= {"status": (A if status != A else U).value, "reason": "By hand."}
     if action == "resubmit":
@@ -150,16 +151,22 @@ def test_an_action_is_done_where_it_is_legal_and_refused_in_words_elsewhere(acti
     allowed = allowed or status in (STAYING | BY_ITSELF).get(action, set())
     if not allowed:
         with pytest.raises(TransitionNotAllowed, match=f"this one is {status}"):
-            plan(job, action, actor, usual(action, status), terms())
+            plan(job, action, actor, usual(action, status), context())
         return
-    drafts = plan(job, action, actor, usual(action, status), terms(NOW + timedelta(days=8 * (action == "expire"))))
+    if action == "supply" and not missing_facts(job):
+        with pytest.raises(InvalidInput, match="Nothing was filled in"):
+            plan(job, action, actor, usual(action, status), context())
+        return
+    drafts = plan(job, action, actor, usual(action, status), context(NOW + timedelta(days=8 * (action == "expire"))))
     told = [draft.patch["status"] for draft in drafts if "status" in draft.patch]
     expected = LEGAL.get((action, status))
     if action == "override":
         expected = A if status != A else U
     assert told == ([expected.value] if expected else [])
     queued = [draft.data["mail"] for draft in drafts if draft.type == EventType.EMAIL_QUEUED]
-    if action != "resend-email":
+    if action == "supply":
+        assert queued == {P: [Mail.APPROVED], D: [Mail.RECEIPT]}.get(status, [])
+    elif action != "resend-email":
         assert queued == ([MAILS[action]] if action in MAILS else [])
     else:
         assert len(queued) == 1
@@ -169,13 +176,13 @@ def test_an_action_is_done_where_it_is_legal_and_refused_in_words_elsewhere(acti
 @pytest.mark.parametrize("actor", ["staff:Sam", "filesystem", "system", "somebody"])
 def test_nobody_answers_in_the_students_place(action: str, actor: str) -> None:
     with pytest.raises(TransitionNotAllowed, match="is not for"):
-        plan(job_in(P, **WAITING), action, actor, usual(action), terms())
+        plan(job_in(P, **WAITING), action, actor, usual(action), context())
 
 
 @pytest.mark.parametrize("action", ["approve", "reject", "override", "delete", "notes", "details", "review"])
 def test_a_student_does_no_staff_work(action: str) -> None:
     with pytest.raises(TransitionNotAllowed, match="is not for student"):
-        plan(job_in(U), action, "student", usual(action), terms())
+        plan(job_in(U), action, "student", usual(action), context())
 
 
 def test_an_unknown_action_is_named() -> None:
@@ -192,12 +199,12 @@ def test_by_itself_the_lab_only_archives_and_reminds() -> None:
 @pytest.mark.parametrize("action", sorted(BY_ITSELF))
 def test_nobody_reminds_in_the_calendars_place(action: str, actor: str) -> None:
     with pytest.raises(TransitionNotAllowed, match="is not for"):
-        plan(job_in(min(BY_ITSELF[action]), **WAITING), action, actor, usual(action), terms())
+        plan(job_in(min(BY_ITSELF[action]), **WAITING), action, actor, usual(action), context())
 
 
 def test_a_link_does_not_expire_before_its_time() -> None:
     with pytest.raises(TransitionNotAllowed, match="still time"):
-        plan(job_in(P, **WAITING), "expire", "system", usual("expire"), terms())
+        plan(job_in(P, **WAITING), "expire", "system", usual("expire"), context())
 
 
 @pytest.mark.parametrize("from_", list(Status))
@@ -223,7 +230,7 @@ def merged(job: Job, drafts: list[EventDraft]) -> Job:
 
 
 def test_an_approval_prices_and_gives_a_week_to_confirm() -> None:
-    job = merged(job_in(U), plan(job_in(U), "approve", "staff:Sam", usual("approve"), terms()))
+    job = merged(job_in(U), plan(job_in(U), "approve", "staff:Sam", usual("approve"), context()))
     assert job.estimate is not None
     assert (job.estimate.cost, job.estimate.time_h) == (Decimal("4.27"), Decimal("3.5"))
     assert job.estimate.parts[0].time_h == Decimal("3.4"), "as the slicer said"
@@ -237,7 +244,7 @@ def test_a_student_confirms_before_the_deadline(after_s: int, legal: bool) -> No
     job = job_in(P, **WAITING)
     assert job.confirmation is not None
     assert job.confirmation.expires_at is not None
-    at = terms(job.confirmation.expires_at + timedelta(seconds=after_s))
+    at = context(job.confirmation.expires_at + timedelta(seconds=after_s))
     if legal:
         assert plan(job, "student_confirm", "student", NoInput(), at)
     else:
@@ -247,7 +254,7 @@ def test_a_student_confirms_before_the_deadline(after_s: int, legal: bool) -> No
 
 def test_nothing_is_confirmed_without_a_deadline() -> None:
     with pytest.raises(TransitionNotAllowed):
-        plan(job_in(P), "student_confirm", "student", NoInput(), terms())
+        plan(job_in(P), "student_confirm", "student", NoInput(), context())
 
 
 def test_taking_an_approval_back_drops_its_mail_in_the_same_batch() -> None:
@@ -255,13 +262,13 @@ def test_taking_an_approval_back_drops_its_mail_in_the_same_batch() -> None:
         emails.OwedMail(ID, 2, Mail.RECEIVED, "j@example.edu"),
         emails.OwedMail(ID, 4, Mail.APPROVED, "j@example.edu"),
     ]
-    drafts = plan(job_in(P, **WAITING), "revert", "staff", usual("revert"), terms(), waiting)
+    drafts = plan(job_in(P, **WAITING), "revert", "staff", usual("revert"), context(), waiting)
     dropped = [draft.data["queued_seq"] for draft in drafts if draft.type == EventType.EMAIL_DROPPED]
     assert dropped == [4], "that the lab has the request stays true"
 
 
 def test_resending_an_approval_makes_a_new_link() -> None:
-    (draft,) = plan(job_in(P, **WAITING), "resend-email", "staff", usual("resend-email"), terms(nonce="new"))
+    (draft,) = plan(job_in(P, **WAITING), "resend-email", "staff", usual("resend-email"), context(nonce="new"))
     assert draft.type == EventType.EMAIL_QUEUED
     assert draft.patch["confirmation"]["nonce"] == "new"
 
@@ -271,22 +278,46 @@ def test_resending_an_approval_makes_a_new_link() -> None:
 )
 def test_an_edit_that_changes_nothing_is_no_event(action: str, said: dict[str, str]) -> None:
     needs = find_step(action, U, "staff").needs
-    assert plan(job_in(U), action, "staff", validate(needs, said), terms()) == []
+    assert plan(job_in(U), action, "staff", validate(needs, said), context()) == []
 
 
 def test_a_job_is_deleted_only_by_its_own_id() -> None:
     needs = find_step("delete", U, "staff").needs
     with pytest.raises(InvalidInput, match=f"type {ID}"):
-        plan(job_in(U), "delete", "staff", validate(needs, {"confirm_id": "k7m29xq5"}), terms())
-    assert plan(job_in(U), "delete", "staff", validate(needs, {"confirm_id": f" {ID.upper()} "}), terms())
+        plan(job_in(U), "delete", "staff", validate(needs, {"confirm_id": "k7m29xq5"}), context())
+    assert plan(job_in(U), "delete", "staff", validate(needs, {"confirm_id": f" {ID.upper()} "}), context())
 
 
 def test_without_an_address_no_mail_is_owed_and_none_can_be_resent() -> None:
     job = job_in(U, student={"name": "Jane Doe"})
-    drafts = plan(job, "approve", "staff", usual("approve"), terms())
+    drafts = plan(job, "approve", "staff", usual("approve"), context())
     assert [draft.type for draft in drafts] == [EventType.STAFF_APPROVED]
     with pytest.raises(TransitionNotAllowed, match="no e-mail address"):
-        plan(job, "resend-email", "staff", usual("resend-email"), terms())
+        plan(job, "resend-email", "staff", usual("resend-email"), context())
+
+
+@pytest.mark.parametrize(
+    ("status", "supplied"),
+    [
+        (P, ["confirmation", "estimate", "print_files", "rejection"]),
+        (R, ["confirmation", "estimate", "print_files"]),
+        (D, ["confirmation", "estimate", "payment", "print_files"]),
+        (J, ["rejection"]),
+    ],
+)
+def test_all_that_is_missing_can_be_filled_in_at_once(status: Status, supplied: list[str]) -> None:
+    before = job_in(status)
+    (draft, *_) = plan(before, "supply", "staff:Sam", usual("supply"), context())
+    assert draft.data["supplied"] == supplied
+    after = merged(before, [draft])
+    assert missing_facts(after) == []
+    assert bool(after.confirmation and after.confirmation.nonce) == (status is P), "only there a link is sent"
+
+
+def test_what_is_not_missing_is_not_filled_in_again() -> None:
+    before = job_in(D, estimate={"cost": "9.99"}, confirmation={"confirmed_at": "2026-03-02T16:20:11Z"})
+    (draft, _) = plan(before, "supply", "staff:Sam", usual("supply"), context())
+    assert draft.patch.keys() == {"payment"}
 
 
 # -- any life of a job ----------------------------------------------------------------------------------------------
@@ -370,7 +401,7 @@ class LifeOfAJob(RuleBasedStateMachine):
         try:
             step = find_step(action, before.status, actor)
             facts = validate(step.needs, said)
-            drafts = plan(before, action, actor, facts, terms(self.now, f"nonce {len(self.events)}"), owed)
+            drafts = plan(before, action, actor, facts, context(self.now, f"nonce {len(self.events)}"), owed)
         except (TransitionNotAllowed, InvalidInput) as refused:
             sentence = str(refused)
         else:

@@ -29,7 +29,7 @@ from printsys.domain import emails
 from printsys.domain.status import Status
 from printsys.errors import MirrorDown
 from printsys.jobstore import JobStore, Stored
-from tests.factories import act, make_job, sync, terms
+from tests.factories import act, context, make_job, sync
 from tests.fixtures_db import drop_database
 from tests.mirrored import mirrored_events, mirrored_files, mirrored_job
 
@@ -309,7 +309,7 @@ def test_a_dropped_database_comes_back_with_the_same_rows(
 def test_a_dropped_table_comes_back_while_the_indexer_runs(
     table: str, lively: list[Stored], store: JobStore, engine: sa.Engine, queries: Queries
 ) -> None:
-    service = Service(store, engine, terms=lambda: terms(store))
+    service = Service(store, engine, context=lambda: context(store))
     service.tick()
     before = snapshot(queries)
     with engine.begin() as connection:
@@ -323,7 +323,7 @@ def test_a_dropped_table_comes_back_while_the_indexer_runs(
 def test_the_indexer_goes_on_when_postgres_is_back(
     lively: list[Stored], store: JobStore, engine: sa.Engine, queries: Queries, database_url: str
 ) -> None:
-    service = Service(store, engine, terms=lambda: terms(store))
+    service = Service(store, engine, context=lambda: context(store))
     service.tick()
     before = snapshot(queries)
     drop_database(database_url)

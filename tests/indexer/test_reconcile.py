@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from indexer.reconcile import Reconciler
+from printsys.domain.effects import Context
 from printsys.domain.job import metadata_bytes
 from printsys.domain.status import Status
-from printsys.domain.workflow import Context
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.files import SETTLE_S, signature
 from printsys.jobstore.log import read_log
@@ -36,13 +36,13 @@ def store(place: Path) -> JobStore:
     return make_store(place, clock=lambda: datetime.now(UTC))  # type: ignore[arg-type]
 
 
-def terms() -> Context:
+def context() -> Context:
     return Context(now=datetime.now(UTC), prices=PRICES, confirmation_days=7, nonce="by-hand")
 
 
 @pytest.fixture
 def reconciler(store: JobStore) -> Reconciler:
-    return Reconciler(store, terms)
+    return Reconciler(store, context)
 
 
 def quiet(folder: Path) -> None:
@@ -64,7 +64,7 @@ def run_twice(reconciler: Reconciler, job_id: str) -> tuple[Stored, list[str]]:
     before = len(reconciler.store.load(job_id).events)
     outcome = reconciler.reconcile(job_id)
     added = [event.type for event in outcome.stored.events[before:]]
-    for other in (reconciler, Reconciler(reconciler.store, terms)):
+    for other in (reconciler, Reconciler(reconciler.store, context)):
         again = other.reconcile(job_id)
         assert again.first_new_seq is None
         assert again.stored.job == outcome.stored.job
@@ -274,9 +274,9 @@ from datetime import datetime, UTC
 from pathlib import Path
 from indexer.reconcile import Reconciler
 from printsys.jobstore import JobStore
-from tests.indexer.test_reconcile import terms
+from tests.indexer.test_reconcile import context
 root, storage_id, job_id = sys.argv[1:]
-reconciler = Reconciler(JobStore(Path(root), storage_id, lock_patience_s=60), terms)
+reconciler = Reconciler(JobStore(Path(root), storage_id, lock_patience_s=60), context)
 sys.stdin.readline()
 reconciler.reconcile(job_id)
 """

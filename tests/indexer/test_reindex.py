@@ -25,7 +25,7 @@ from printsys.commands import reindex as command
 from printsys.domain.status import Status
 from printsys.errors import StorageOffline
 from printsys.jobstore import JobStore, Stored
-from tests.factories import act, make_job, sync, terms
+from tests.factories import act, context, make_job, sync
 from tests.indexer.test_mirror import Background, snapshot
 from tests.mirrored import mirrored_events, mirrored_job
 
@@ -249,7 +249,7 @@ def test_a_damaged_log_is_served_from_metadata_with_its_problem(
 def test_a_sweep_that_mirrors_a_job_has_what_it_owes_seen_to_at_once(store: JobStore, mirror: Mirror) -> None:
     owing = make_job(store)
     told: list[str] = []
-    sweeper = sweep.Sweeper(store, mirror, Reconciler(store, lambda: terms(store)), told.append)
+    sweeper = sweep.Sweeper(store, mirror, Reconciler(store, lambda: context(store)), told.append)
     sweeper.sweep()
     assert told == [owing.id]
     sweeper.sweep()
@@ -298,7 +298,7 @@ def test_no_row_goes_while_storage_is_away(
         sync(store, mirror, queries)
     with pytest.raises(StorageOffline):
         reindex(store, engine)
-    Service(store, engine, terms=lambda: terms(store)).tick()
+    Service(store, engine, context=lambda: context(store)).tick()
     assert snapshot(queries) == before
     if way == "emptied":
         store.layout.root.rmdir()

@@ -17,7 +17,7 @@ from indexer.service import Service
 from indexer.watcher import NativeWatcher, PollingWatcher, WatchMode, mode_for
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore
-from tests.factories import make_job, make_store, terms
+from tests.factories import context, make_job, make_store
 from tests.mirrored import mirrored_events, mirrored_job
 from tests.running_indexer import running_indexer
 from tests.waiting import until
@@ -90,7 +90,7 @@ def test_a_renamed_folder_is_followed(service: Service, store: JobStore, queries
 
 
 def test_what_events_missed_the_sweep_catches(store: JobStore, engine: sa.Engine, queries: Queries) -> None:
-    service = Service(store, engine, terms=lambda: terms(store))
+    service = Service(store, engine, context=lambda: context(store))
     service.tick()
     job = make_job(store, status=Status.READY_TO_PRINT)
     gone = make_job(store, "Ada Byron")
@@ -119,7 +119,7 @@ def test_a_sweep_with_nothing_changed_reads_no_file(
         for path in job.folder.rglob("*"):
             if path.is_file():
                 os.utime(path, (past, past))
-    service = Service(store, engine, terms=lambda: terms(store))
+    service = Service(store, engine, context=lambda: context(store))
     for _ in range(2):
         service.wake.set()
         service.tick()

@@ -16,7 +16,7 @@ from indexer.service import Service
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore
 from printsys.services import NO_DATABASE
-from tests.factories import make_job, sync, terms
+from tests.factories import context, make_job, sync
 from tests.mirrored import mirrored_job
 from tests.waiting import until
 
@@ -27,7 +27,7 @@ def looked_after(store: JobStore) -> Iterator[list[str]]:
     changed: list[str] = []
     engine = create_engine(NO_DATABASE)
     stop = threading.Event()
-    service = Service(store, engine, lambda: terms(store), changed=changed.append, tick_s=0.1)
+    service = Service(store, engine, lambda: context(store), changed=changed.append, tick_s=0.1)
     runner = threading.Thread(target=service.run, args=(stop,))
     runner.start()
     try:

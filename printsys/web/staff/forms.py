@@ -23,6 +23,7 @@ from wtforms import (
 
 from printsys.assessment.approval_defaults import Prefill, prefill
 from printsys.config import Lab
+from printsys.domain.effects import SUPPLIES
 from printsys.domain.events import STAFF
 from printsys.domain.filetypes import type_of
 from printsys.domain.folder_moves import still_missing
@@ -274,14 +275,6 @@ class DeleteForm(ActionForm):
         self.optional.add("reason")
 
 
-ASKED_FOR = {
-    "approval": ("print_file", "material", "weight_g", "volume_ml", "time_h"),
-    "confirmation": ("reason",),
-    "payment": ("amount", "payment_method", "transaction", "picked_up_by"),
-    "rejection": ("reasons", "comment"),
-}
-
-
 class SupplyForm(ApproveForm, PickupForm, RejectForm, ReasonForm):
     """What a move by hand skipped: of these fields only those that are missing."""
 
@@ -289,7 +282,7 @@ class SupplyForm(ApproveForm, PickupForm, RejectForm, ReasonForm):
         super().prepare(stored, lab)
         self.reason.label.text = "How did the student agree?"
         missing = still_missing(stored.job, stored.events)
-        asked = {name for fact in missing for name in ASKED_FOR[fact]} | {"revision", "back", "csrf_token"}
+        asked = {name for fact in missing for name in SUPPLIES[fact].fields} | {"revision", "back", "csrf_token"}
         for name in [name for name in self._fields if name not in asked]:
             del self[name]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
+from printsys.domain.links import resubmission_key
 from printsys.domain.status import GOOD_COURSE
-from printsys.domain.workflow import resubmission_key
 from printsys.texts import reasons
 from printsys.web.services import services
 

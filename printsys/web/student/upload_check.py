@@ -51,7 +51,7 @@ def checked_files(sent: Sequence[FileStorage]) -> list[Checked]:
 
 def checked_job(stored: Stored) -> list[Checked]:
     """What the student sent with a job, as the form would have shown it: for who had no script to show it."""
-    request_, prices = stored.job.request, services().actions.terms().prices
+    request_, prices = stored.job.request, services().actions.context().prices
     found = []
     for record in stored.job.sent_files:
         name = record.uploaded_as or record.name
@@ -66,7 +66,7 @@ def checked_job(stored: Stored) -> list[Checked]:
 
 def _judge(name: str, digest: str, looked: UploadCheck) -> Checked:
     method, printer = request.form.get("print_method", ""), request.form.get("printer", "")
-    prices = services().actions.terms().prices
+    prices = services().actions.context().prices
     return judge(name, digest, looked, services().lab, method, printer, prices)
 
 

@@ -348,7 +348,7 @@ def test_facts_that_a_move_by_hand_skipped_are_asked_for_and_filled_in(
     staff: FlaskClient, services: Services, make, post
 ) -> None:
     before = make()
-    moved = services.actions.record(before.id, lambda stored: drag(stored.job, P, services.actions.terms()))
+    moved = services.actions.record(before.id, lambda stored: drag(stored.job, P, services.actions.context()))
     assert moved.job.status is P and moved.job.estimate is None
     page = staff.get(f"/dashboard/jobs/{before.id}")
     assert f'action="/dashboard/jobs/{before.id}/supply"' in page.get_data(as_text=True)

@@ -48,7 +48,7 @@ def look(services: Services):
     """The indexer's and the worker's look at everything, once."""
 
     def once() -> None:
-        Sweeper(services.store, services.mirror, Reconciler(services.store, services.actions.drag_terms)).sweep()
+        Sweeper(services.store, services.mirror, Reconciler(services.store, services.actions.drag_context)).sweep()
         workshop = FileInspector(services)
         for job_id in list(workshop.owing()):
             workshop.attend(job_id)

@@ -22,7 +22,7 @@ from tests.web.conftest import token_in, tree
 
 @pytest.fixture
 def sweep(services: Services) -> Sweeper:
-    return Sweeper(services.store, services.mirror, Reconciler(services.store, services.actions.drag_terms))
+    return Sweeper(services.store, services.mirror, Reconciler(services.store, services.actions.drag_context))
 
 
 def kinds(services: Services) -> list[str]:

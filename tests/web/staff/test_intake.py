@@ -24,7 +24,7 @@ WALK_IN = {"student_name": "Sam Roe", "print_method": "Filament"}
 
 @pytest.fixture
 def sweep(services: Services) -> Sweeper:
-    return Sweeper(services.store, services.mirror, Reconciler(services.store, services.actions.drag_terms))
+    return Sweeper(services.store, services.mirror, Reconciler(services.store, services.actions.drag_context))
 
 
 def aged(path: Path) -> Path:

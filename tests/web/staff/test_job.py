@@ -19,7 +19,7 @@ from printsys.domain.status import Status
 from printsys.services import NO_DATABASE, Services
 from printsys.web import create_app
 from printsys.web.staff.history import SENTENCES, sentence
-from tests.factories import act, terms
+from tests.factories import act, context
 from tests.web.conftest import STAFF_PASSWORD, form_token
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
@@ -131,7 +131,7 @@ def test_what_the_lab_has_dropped_since_may_stay(staff: FlaskClient, services: S
 def test_what_a_drag_skipped_is_asked_for_and_nothing_else(staff: FlaskClient, services: Services, make, post) -> None:
     job = make(Status.COMPLETED)
     with services.store.edit(job.id) as change:
-        change.record(*drag(change.job, Status.PAID_PICKED_UP, terms(services.store)))
+        change.record(*drag(change.job, Status.PAID_PICKED_UP, context(services.store)))
     page = staff.get(f"/dashboard/jobs/{job.id}/supply").get_data(as_text=True)
     assert 'name="amount"' in page and 'name="weight_g"' not in page and 'name="reasons"' not in page
     answer = post(job.id, "supply", amount="4.27", payment_method="Cash", picked_up_by="Joe")

@@ -25,7 +25,7 @@ def look(services: Services):
     def once() -> None:
         swept, stop = threading.Event(), threading.Event()
         service = Service(
-            services.store, services.queries.engine, services.actions.drag_terms, synced=lambda report: swept.set()
+            services.store, services.queries.engine, services.actions.drag_context, synced=lambda report: swept.set()
         )
         runner = threading.Thread(target=service.run, args=(stop,))
         runner.start()
@@ -67,7 +67,7 @@ def test_the_first_sweep_after_a_start_tells_staff_what_they_missed(
 def test_what_happens_while_the_system_runs_is_not_told_as_missed(services: Services) -> None:
     job = make_job(services.store, status=Status.PRINTING)
     stop = threading.Event()
-    service = Service(services.store, services.queries.engine, services.actions.drag_terms)
+    service = Service(services.store, services.queries.engine, services.actions.drag_context)
     runner = threading.Thread(target=service.run, args=(stop,))
     runner.start()
     try:

@@ -13,8 +13,8 @@ from werkzeug.test import TestResponse
 
 from indexer.check import check_storage
 from printsys.actions.intake import reprint
+from printsys.domain.links import resubmission_key
 from printsys.domain.status import Status
-from printsys.domain.workflow import resubmission_key
 from printsys.services import Services
 from tests.factories import act, sync
 from tests.web.conftest import FORM, STL, form_token, token_in

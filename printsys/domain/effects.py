@@ -1,0 +1,360 @@
+"""What each action changes in metadata.json besides the status, and what its event tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from printsys.domain.creation import requested
+from printsys.domain.emails import Mail
+from printsys.domain.events import STAFF, EventDraft, EventType
+from printsys.domain.inputs import (
+    ActionInput,
+    ApproveInput,
+    ChooseFileInput,
+    DeleteInput,
+    DetailsInput,
+    FailInput,
+    NoInput,
+    NotesInput,
+    OptionalReasonInput,
+    OverrideInput,
+    PickupInput,
+    ReasonInput,
+    RejectInput,
+    ResendInput,
+    ResubmitInput,
+    SupplyInput,
+    validate,
+)
+from printsys.domain.job import SUPERSEDED, Document, Estimate, Job, Part, dump, format_time, plain
+from printsys.domain.pricing import CENT, PriceList, quote, round_up_to_half_hour
+from printsys.domain.status import CONFIRMED, PRICED, Status
+from printsys.errors import InvalidInput, TransitionNotAllowed
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a decision needs from outside: the clock, the lab's prices, a fresh random nonce for a link."""
+
+    now: datetime
+    prices: PriceList
+    confirmation_days: int
+    nonce: str
+    mail_not_before: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Effect:
+    """`data` goes into the event. A `payment` is recorded by an event of its own, before the action's.
+
+    `to` and `mail` stand for what the table cannot know before: where an override leads, what a supplied fact owes.
+    """
+
+    patch: Document = field(default_factory=dict)
+    data: Document = field(default_factory=dict)
+    payment: Document | None = None
+    to: Status | None = None
+    mail: Mail | None = None
+
+
+# -- approval and the student's answer ------------------------------------------------------------------------------
+
+
+def approve(job: Job, values: ApproveInput, actor: str, context: Context) -> Effect:
+    price = quote(job.request.method, values.weight_g, values.volume_ml, context.prices)
+    estimate = Estimate(
+        material=values.material,
+        weight_g=values.weight_g,
+        volume_ml=values.volume_ml,
+        time_h=round_up_to_half_hour(values.time_h),
+        cost=price.cost,
+        source=STAFF,
+        parts=_parts(job, values),
+    )
+    data = {"cost": plain(price.cost), "rate": plain(price.rate), "unit": price.unit, "minimum": price.is_minimum}
+    return Effect(
+        {
+            "print_files": values.print_file,
+            "estimate": dump(estimate),
+            "confirmation": _new_confirmation(context),
+            "rejection": None,
+        },
+        data | {"stated_hours": plain(values.time_h)},
+    )
+
+
+def _parts(job: Job, approval: ApproveInput) -> list[Part]:
+    """With one print file its figures are the totals; with several, those that a slicer stated are kept."""
+    if len(approval.print_file) == 1:
+        [name] = approval.print_file
+        return [Part(file=name, weight_g=approval.weight_g, volume_ml=approval.volume_ml, time_h=approval.time_h)]
+    estimated = {part.file: part for part in (job.estimate.parts if job.estimate else [])}
+    return [estimated.get(name) or Part(file=name) for name in approval.print_file]
+
+
+def _new_confirmation(context: Context) -> Document:
+    return {
+        "nonce": context.nonce,
+        "sent_at": format_time(context.now),
+        "expires_at": format_time(context.now + timedelta(days=context.confirmation_days)),
+        "confirmed_at": None,
+        "confirmed_by": None,
+    }
+
+
+def student_confirm(job: Job, values: NoInput, actor: str, context: Context) -> Effect:
+    deadline = job.confirmation.expires_at if job.confirmation else None
+    if deadline is None or deadline <= context.now:
+        raise TransitionNotAllowed("student_confirm", "The time to confirm this print is over.")
+    return _confirmed(actor, context, {})
+
+
+def staff_confirm(job: Job, values: ReasonInput, actor: str, context: Context) -> Effect:
+    return _confirmed(actor, context, {"reason": values.reason})
+
+
+def _confirmed(actor: str, context: Context, data: Document) -> Effect:
+    return Effect({"confirmation": {"confirmed_at": format_time(context.now), "confirmed_by": actor}}, data)
+
+
+def expire(job: Job, values: NoInput, actor: str, context: Context) -> Effect:
+    deadline = job.confirmation.expires_at if job.confirmation else None
+    if deadline is None or deadline > context.now:
+        raise TransitionNotAllowed("expire", "There is still time to confirm this print.")
+    return Effect({}, {"expired_at": format_time(deadline)})
+
+
+def resend(job: Job, values: ResendInput, actor: str, context: Context) -> Effect:
+    """A resent approval gets a new link and a new deadline; the old link stops working."""
+    return Effect({"confirmation": _new_confirmation(context)} if job.status == Status.PENDING else {})
+
+
+# -- rejection, and the request sent again --------------------------------------------------------------------------
+
+
+def reject(job: Job, values: RejectInput, actor: str, context: Context) -> Effect:
+    return _rejection(values.reasons, values.comment, actor, context)
+
+
+def student_decline(job: Job, values: OptionalReasonInput, actor: str, context: Context) -> Effect:
+    return _rejection(["declined"], values.reason, actor, context)
+
+
+def _rejection(reasons: list[str], comment: str, actor: str, context: Context) -> Effect:
+    data = {"reasons": reasons, "comment": comment}
+    return Effect({"rejection": data | {"at": format_time(context.now), "by": actor}, "confirmation": None}, data)
+
+
+def resubmit(job: Job, values: ResubmitInput, actor: str, context: Context) -> Effect:
+    """The job starts over. Its earlier files are kept; with new ones they are marked as superseded."""
+    request = requested(values)
+    patch: Document = {
+        **{section: _changed(section, fields, job) for section, fields in request.items()},
+        **dict.fromkeys(("estimate", "confirmation", "rejection", "reviewed_at")),
+        "print_files": [file["name"] for file in values.files if file["role"] == "working"] or job.print_files,
+    }
+    if values.files:
+        patch["files"] = [dump(record) | {SUPERSEDED: True} for record in job.files] + values.files
+    patch = {name: value for name, value in patch.items() if value != {}}
+    changed = sorted(key for section in request for key in patch.get(section, {}))
+    if not values.files and not changed:
+        raise InvalidInput(
+            {"file": ["Nothing is different yet. Please choose the mended model, or change your request."]}
+        )
+    return Effect(patch, {"files": [file["name"] for file in values.files], "changed": changed})
+
+
+def _changed(section: str, fields: Document, job: Job) -> Document:
+    present = getattr(job, section)
+    return {key: value for key, value in fields.items() if (value or None) != (getattr(present, key) or None)}
+
+
+# -- printing, payment and taking steps back ------------------------------------------------------------------------
+
+
+def fail(job: Job, values: FailInput, actor: str, context: Context) -> Effect:
+    wasted = plain(values.wasted_g) if values.wasted_g is not None else None
+    return Effect({}, {"reason": values.reason, "fault": values.fault, "wasted_g": wasted})
+
+
+def pickup(job: Job, values: PickupInput, actor: str, context: Context) -> Effect:
+    payment = {
+        "amount": plain(values.amount.quantize(CENT)),
+        "method": values.payment_method,
+        "transaction": values.transaction,
+        "weight_g": plain(values.weight_g) if values.weight_g is not None else None,
+        "picked_up_by": values.picked_up_by,
+        "at": format_time(context.now),
+        "by": actor,
+    }
+    return Effect({}, {"picked_up_by": values.picked_up_by}, payment=payment)
+
+
+def payment_recorded(job: Job, payment: Document, actor: str) -> EventDraft:
+    agreed = job.estimate.cost if job.estimate else None
+    data = {"amount": payment["amount"], "method": payment["method"], "agreed": plain(agreed) if agreed else None}
+    return EventDraft(EventType.PAYMENT_RECORDED, actor, data, {"payment": payment})
+
+
+def undo_approval(job: Job, values: ReasonInput, actor: str, context: Context) -> Effect:
+    """The figures stay as a prefill for the next approval; the link that was sent stops working."""
+    return Effect({"confirmation": None}, {"reason": values.reason})
+
+
+def undo_confirmation(job: Job, values: ReasonInput, actor: str, context: Context) -> Effect:
+    patch: Document = {"confirmation": {"confirmed_at": None, "confirmed_by": None}} if job.confirmation else {}
+    return Effect(patch, {"reason": values.reason})
+
+
+def undo_payment(job: Job, values: ReasonInput, actor: str, context: Context) -> Effect:
+    return Effect({"payment": None}, {"reason": values.reason})
+
+
+def undo_rejection(job: Job, values: ReasonInput, actor: str, context: Context) -> Effect:
+    return Effect({"rejection": None}, {"reason": values.reason})
+
+
+def only_reason(job: Job, values: ReasonInput, actor: str, context: Context) -> Effect:
+    return Effect({}, {"reason": values.reason})
+
+
+def override(job: Job, values: OverrideInput, actor: str, context: Context) -> Effect:
+    if values.status == job.status:
+        raise TransitionNotAllowed("override", f"The job is {job.status} already.")
+    return Effect({}, {"reason": values.reason}, to=values.status)
+
+
+# -- what staff may do in any status --------------------------------------------------------------------------------
+
+
+def review(job: Job, values: NoInput, actor: str, context: Context) -> Effect:
+    return Effect({"reviewed_at": format_time(context.now)})
+
+
+def unreview(job: Job, values: NoInput, actor: str, context: Context) -> Effect:
+    return Effect({"reviewed_at": None})
+
+
+def notes(job: Job, values: NotesInput, actor: str, context: Context) -> Effect | None:
+    return Effect({"notes": values.notes}) if values.notes != (job.notes or "") else None
+
+
+DETAILS = {
+    "student_name": ("student", "name"),
+    "student_email": ("student", "email"),
+    "discipline": ("student", "discipline"),
+    "class_number": ("student", "class_number"),
+    "color": ("request", "color"),
+    "printer": ("request", "printer"),
+    "copies": ("request", "copies"),
+    "due_date": ("request", "due_date"),
+    "message": ("request", "message"),
+}
+"""Form field → where metadata.json has it."""
+
+
+def details(job: Job, values: DetailsInput, actor: str, context: Context) -> Effect | None:
+    patch: dict[str, Document] = {}
+    for name in values.model_fields_set & DETAILS.keys():
+        section, key = DETAILS[name]
+        value = getattr(values, name)
+        if (value is not None or name == "due_date") and value != getattr(getattr(job, section), key):
+            patch.setdefault(section, {})[key] = value
+    changed = sorted(key for section in patch.values() for key in section)
+    return Effect(patch, {"changed": changed}) if patch else None
+
+
+def choose_file(job: Job, values: ChooseFileInput, actor: str, context: Context) -> Effect:
+    return Effect({"print_files": values.print_file}, {"print_files": values.print_file})
+
+
+def delete(job: Job, values: DeleteInput, actor: str, context: Context) -> Effect:
+    if values.confirm_id.casefold() != job.id:
+        raise InvalidInput({"confirm_id": [f"Please type {job.id} to delete this job."]})
+    return Effect({}, {"reason": values.reason})
+
+
+# -- facts that a move by hand skipped ------------------------------------------------------------------------------
+
+
+def missing_facts(job: Job, status: Status | None = None) -> list[str]:
+    """The keys of `SUPPLIES` that a job in `status` (its own, if not given) should have by now and lacks."""
+    at = status or job.status
+    missing = []
+    if at in PRICED and (job.estimate is None or job.estimate.cost is None):
+        missing.append("approval")
+    if at in CONFIRMED and (job.confirmation is None or job.confirmation.confirmed_at is None):
+        missing.append("confirmation")
+    if at is Status.PAID_PICKED_UP and job.payment is None:
+        missing.append("payment")
+    if at is Status.REJECTED and job.rejection is None:
+        missing.append("rejection")
+    return missing
+
+
+def _supply_approval(job: Job, values: ApproveInput, actor: str, context: Context) -> Effect:
+    """Only a job that still waits for its student gets a link."""
+    patch = approve(job, values, actor, context).patch
+    if job.status is Status.PENDING:
+        return Effect(patch, mail=Mail.APPROVED)
+    return Effect({name: patch[name] for name in ("print_files", "estimate")})
+
+
+def _supply_payment(job: Job, values: PickupInput, actor: str, context: Context) -> Effect:
+    return Effect({"payment": pickup(job, values, actor, context).payment}, mail=Mail.RECEIPT)
+
+
+def _supply_rejection(job: Job, values: RejectInput, actor: str, context: Context) -> Effect:
+    return Effect({"rejection": reject(job, values, actor, context).patch["rejection"]})
+
+
+@dataclass(frozen=True)
+class Supply:
+    """How staff fill in one kind of missing fact: the model and effect of the step that would have asked for it.
+
+    `fields` are its form fields. A form may come with some of them filled in; one of `typed` means that staff did it.
+    """
+
+    needs: type[ActionInput]
+    effect: Callable[[Job, Any, str, Context], Effect]
+    fields: tuple[str, ...]
+    typed: frozenset[str]
+
+
+SUPPLIES = {
+    "approval": Supply(
+        ApproveInput,
+        _supply_approval,
+        fields=("print_file", "material", "weight_g", "volume_ml", "time_h"),
+        typed=frozenset({"weight_g", "volume_ml", "time_h"}),
+    ),
+    "confirmation": Supply(ReasonInput, staff_confirm, fields=("reason",), typed=frozenset({"reason"})),
+    "payment": Supply(
+        PickupInput,
+        _supply_payment,
+        fields=("amount", "payment_method", "transaction", "picked_up_by"),
+        typed=frozenset({"amount"}),
+    ),
+    "rejection": Supply(
+        RejectInput, _supply_rejection, fields=("reasons", "comment"), typed=frozenset({"reasons", "comment"})
+    ),
+}
+
+
+def supply(job: Job, values: SupplyInput, actor: str, context: Context) -> Effect:
+    filled_in = {name: value for name, value in values.model_dump().items() if value not in (None, "", [])}
+    patch: Document = {}
+    mail: Mail | None = None
+    for fact in missing_facts(job):
+        row = SUPPLIES[fact]
+        if row.typed & filled_in.keys():
+            fields = {name: filled_in[name] for name in row.fields if name in filled_in}
+            effect = row.effect(job, validate(row.needs, fields), actor, context)
+            patch |= effect.patch
+            mail = effect.mail or mail
+    if not patch:
+        raise InvalidInput({"": ["Nothing was filled in."]})
+    return Effect(patch, {"supplied": sorted(patch), "reason": filled_in.get("reason")}, mail=mail)
