@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from filelock import FileLock, Timeout
 from indexer.check import check_storage
 from indexer.check_mirror import check_mirror
 from printsys.backup import create
-from printsys.backup.vault import BackupDamaged, BackupFailed, BackupRefused, Vault
+from printsys.backup.vault import BackupDamaged, BackupFailed, BackupRefused, Unit, Vault
 from printsys.domain.status import Status
 from printsys.errors import PrintSysError, StorageOffline
 from printsys.jobstore import JobStore, Stored
@@ -63,7 +64,7 @@ def vault(tmp_path: Path) -> Vault:
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path, manage: Manage) -> Callable[[str], JobStore]:
+def elsewhere(tmp_path: Path, manage: Manage) -> Callable[..., JobStore]:
     """A new computer: restores the backup there (by the command), and gives its storage."""
 
     def restored(name: str = "new", *options: str) -> JobStore:
@@ -84,7 +85,7 @@ def kept_files(root: Path) -> dict[str, tuple[int, int, bytes | None]]:
 
 
 def test_a_restored_storage_is_the_same_byte_for_byte_with_times_and_rights(
-    jobs: list[Stored], store: JobStore, manage: Manage, elsewhere, engine: sa.Engine
+    jobs: list[Stored], store: JobStore, manage: Manage, elsewhere: Callable[..., JobStore], engine: sa.Engine
 ) -> None:
     (store.layout.root / "Uploaded" / "loose.stl").write_bytes(b"solid")
     (store.layout.root / "Printing" / "no record").mkdir()
@@ -106,7 +107,9 @@ def test_a_restored_storage_is_the_same_byte_for_byte_with_times_and_rights(
     assert len(list(new.ids())) == len(jobs)
 
 
-def test_a_restored_lab_goes_on(jobs: list[Stored], manage: Manage, elsewhere, engine: sa.Engine) -> None:
+def test_a_restored_lab_goes_on(
+    jobs: list[Stored], manage: Manage, elsewhere: Callable[..., JobStore], engine: sa.Engine
+) -> None:
     manage("backup", str(manage.place / "backup"))
     new = elsewhere()
     assert check_mirror(new, engine, deep=True) == []
@@ -140,7 +143,9 @@ def test_a_change_that_kept_size_and_time_within_a_tick_is_not_missed(
     assert vault.path(digest).read_bytes() == b"G28 two"
 
 
-def test_an_earlier_backup_can_be_restored(jobs: list[Stored], store: JobStore, manage: Manage, elsewhere) -> None:
+def test_an_earlier_backup_can_be_restored(
+    jobs: list[Stored], store: JobStore, manage: Manage, elsewhere: Callable[..., JobStore]
+) -> None:
     folder = str(manage.place / "backup")
     first = manage("backup", folder, "--json").json["name"]
     act(store, jobs[0].id, "delete")
@@ -150,7 +155,7 @@ def test_an_earlier_backup_can_be_restored(jobs: list[Stored], store: JobStore, 
 
 
 def test_older_backups_are_dropped_with_what_only_they_have(
-    jobs: list[Stored], store: JobStore, manage: Manage, vault: Vault, elsewhere
+    jobs: list[Stored], store: JobStore, manage: Manage, vault: Vault, elsewhere: Callable[..., JobStore]
 ) -> None:
     manage("backup", str(vault.root))
     act(store, jobs[0].id, "approve")
@@ -195,7 +200,7 @@ def in_trash(store: JobStore) -> set[str]:
 
 
 def test_a_backup_of_a_lab_at_work_is_whole(
-    lab: Lab, store: JobStore, manage: Manage, vault: Vault, elsewhere, engine: sa.Engine
+    lab: Lab, store: JobStore, manage: Manage, vault: Vault, elsewhere: Callable[..., JobStore], engine: sa.Engine
 ) -> None:
     for n in range(3):
         before = lab.made()
@@ -250,7 +255,7 @@ def test_a_job_is_read_under_its_lock_and_nobody_waits_for_its_files(store: JobS
 
 
 def test_a_job_that_moves_while_its_files_are_copied_is_in_the_backup_as_it_became(
-    store: JobStore, vault: Vault, elsewhere
+    store: JobStore, vault: Vault, elsewhere: Callable[..., JobStore]
 ) -> None:
     stored = make_job(store)
     age(store.layout.root)
@@ -265,7 +270,7 @@ def test_a_job_that_moves_while_its_files_are_copied_is_in_the_backup_as_it_beca
 
 
 def test_a_move_that_waits_for_a_program_is_not_taken_for_a_drag_after_a_restore(
-    store: JobStore, vault: Vault, elsewhere
+    store: JobStore, vault: Vault, elsewhere: Callable[..., JobStore]
 ) -> None:
     """On Windows a folder cannot move while a slicer has a file of it open; here something has its name."""
     stored = make_job(store)
@@ -302,12 +307,16 @@ def many(store: JobStore) -> list[Stored]:
     return [make_job(store, files=[("a.stl", os.urandom(400_000))]) for _ in range(60)]
 
 
+def has_grown(vault: Vault, count: int) -> bool:
+    return contents(vault) >= count
+
+
 def contents(vault: Vault) -> int:
     return sum(1 for _ in vault.content.glob("??/*"))
 
 
 def test_a_backup_that_is_killed_goes_on_and_spoils_no_earlier_one(
-    many: list[Stored], store: JobStore, manage: Manage, vault: Vault, elsewhere
+    many: list[Stored], store: JobStore, manage: Manage, vault: Vault, elsewhere: Callable[..., JobStore]
 ) -> None:
     first = manage("backup", str(vault.root), "--json").json["name"]
     for stored in many:
@@ -316,7 +325,7 @@ def test_a_backup_that_is_killed_goes_on_and_spoils_no_earlier_one(
     had = contents(vault)
     for more in (20, 40):
         process = start("backup", manage.place, str(vault.root))
-        kill_when(process, lambda more=more: contents(vault) >= had + more)
+        kill_when(process, partial(has_grown, vault, had + more))
         assert vault.names() == [first] and vault.journal.exists()
         assert manage("restore", str(vault.root), "--verify").out == f"Backup {first} is whole.\n"
     before = contents(vault)
@@ -329,7 +338,7 @@ def test_a_backup_that_is_killed_goes_on_and_spoils_no_earlier_one(
 
 
 def test_a_restore_that_is_killed_goes_on_and_is_offline_until_it_is_done(
-    many: list[Stored], manage: Manage, vault: Vault, elsewhere
+    many: list[Stored], manage: Manage, vault: Vault, elsewhere: Callable[..., JobStore]
 ) -> None:
     manage("backup", str(vault.root))
     place = manage.place / "new"
@@ -356,7 +365,7 @@ def test_a_restore_writes_over_nothing(jobs: list[Stored], store: JobStore, mana
 
 
 def test_a_storage_that_was_only_started_may_be_filled(
-    jobs: list[Stored], manage: Manage, vault: Vault, elsewhere
+    jobs: list[Stored], manage: Manage, vault: Vault, elsewhere: Callable[..., JobStore]
 ) -> None:
     manage("backup", str(vault.root))
     make_store(manage.place / "new")
@@ -365,7 +374,7 @@ def test_a_storage_that_was_only_started_may_be_filled(
 
 
 def test_a_damaged_backup_is_found_out_before_anything_is_written(
-    jobs: list[Stored], manage: Manage, vault: Vault, store: JobStore, elsewhere
+    jobs: list[Stored], manage: Manage, vault: Vault, store: JobStore, elsewhere: Callable[..., JobStore]
 ) -> None:
     manage("backup", str(vault.root))
     victim = next(path for path in vault.content.glob("??/*") if path.stat().st_size == 5000)
@@ -386,7 +395,9 @@ def test_a_damaged_backup_is_found_out_before_anything_is_written(
 @pytest.mark.parametrize(
     "ruin", [lambda data: data[:-2], lambda data: data.replace(b"Uploaded", b"uploaded"), lambda d: b""]
 )
-def test_a_list_that_was_changed_is_not_believed(jobs: list[Stored], manage: Manage, vault: Vault, ruin) -> None:
+def test_a_list_that_was_changed_is_not_believed(
+    jobs: list[Stored], manage: Manage, vault: Vault, ruin: Callable[[bytes], bytes]
+) -> None:
     name = manage("backup", str(vault.root), "--json").json["name"]
     path = vault.snapshots / f"{name}.jsonl"
     path.write_bytes(ruin(path.read_bytes()))
@@ -400,7 +411,7 @@ def test_a_forged_backup_writes_nothing_outside_of_storage(
 ) -> None:
     manage("backup", str(vault.root))
     unit = next(unit for unit in vault.snapshot().units if unit.kind == "job")
-    forged = create.Unit("job", unit.id, unit.place, {place: next(iter(unit.files.values()))})
+    forged = Unit("job", unit.id, unit.place, {place: next(iter(unit.files.values()))})
     vault.publish([forged.line()], store.clock())
     forged_name = next(name for name in vault.names() if len(vault.snapshot(name).units) == 1)
     manage.use(manage.place / "new")
@@ -458,7 +469,7 @@ def test_a_full_backup_disk_is_said_and_the_next_backup_goes_on(
 
 
 def test_a_storage_that_can_only_be_read_can_still_be_saved(
-    jobs: list[Stored], store: JobStore, manage: Manage, elsewhere
+    jobs: list[Stored], store: JobStore, manage: Manage, elsewhere: Callable[..., JobStore]
 ) -> None:
     shutil.rmtree(store.layout.locks)
     store.layout.locks.touch()  # every lock is refused
@@ -477,7 +488,7 @@ def test_links_are_not_followed(jobs: list[Stored], manage: Manage, vault: Vault
 
 
 def test_the_labs_own_words_come_back_and_nothing_of_this_machine_is_lost(
-    jobs: list[Stored], manage: Manage, elsewhere, tmp_path: Path
+    jobs: list[Stored], manage: Manage, elsewhere: Callable[..., JobStore], tmp_path: Path
 ) -> None:
     (tmp_path / "mail-templates").mkdir()
     (tmp_path / "mail-templates" / "approved.txt").write_text("Dear student")
@@ -491,7 +502,9 @@ def test_the_labs_own_words_come_back_and_nothing_of_this_machine_is_lost(
     assert (tmp_path / "mail-templates" / "approved.txt").read_text() == "Dear student"
 
 
-def test_secrets_are_copied_only_when_asked_for(jobs: list[Stored], manage: Manage, vault: Vault, elsewhere) -> None:
+def test_secrets_are_copied_only_when_asked_for(
+    jobs: list[Stored], manage: Manage, vault: Vault, elsewhere: Callable[..., JobStore]
+) -> None:
     manage("backup", str(vault.root))
     key = (manage.place / "instance" / "secret-key").read_bytes()
     assert key not in {path.read_bytes() for path in vault.content.glob("??/*")}

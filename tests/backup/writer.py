@@ -9,6 +9,7 @@ from pathlib import Path
 
 from printsys.domain.status import Status
 from printsys.errors import JobBusy, JobNotFound
+from printsys.jobstore import JobStore
 from tests.factories import WAY_TO, act, make_job, make_store
 
 LONGEST = WAY_TO[Status.ARCHIVED]
@@ -31,7 +32,7 @@ def work(place: Path, seed: int) -> None:
             continue
 
 
-def _change(store, job_id: str, steps: dict[str, int], chance: random.Random) -> None:
+def _change(store: JobStore, job_id: str, steps: dict[str, int], chance: random.Random) -> None:
     what = chance.random()
     if what < 0.1:
         act(store, job_id, "notes", notes=f"Call {chance.random()}.")

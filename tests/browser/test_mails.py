@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -26,7 +27,7 @@ def complaints(page: Page, but: list[str]) -> list[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_each_e_mail_fits_a_column_of_320_pixels_and_everybody_can_read_it(
-    system: System, browser: Browser, scheme: str
+    system: System, browser: Browser, scheme: Literal["light", "dark"]
 ) -> None:
     system.start()
     context = browser.new_context(viewport={"width": NARROW, "height": 700}, color_scheme=scheme)
@@ -42,7 +43,9 @@ def test_each_e_mail_fits_a_column_of_320_pixels_and_everybody_can_read_it(
 
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_preview_page_is_sound(system: System, browser: Browser, width: int, scheme: str) -> None:
+def test_the_preview_page_is_sound(
+    system: System, browser: Browser, width: int, scheme: Literal["light", "dark"]
+) -> None:
     system.start()
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()

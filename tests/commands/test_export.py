@@ -76,14 +76,14 @@ def test_numbers_and_ordinary_words_are_left_as_they_are(store: JobStore, manage
 
 
 def test_a_period_has_both_its_days_where_the_lab_is(tmp_path: Path, manage: Manage) -> None:
-    def submitted(*moment: int) -> str:
-        return make_job(make_store(tmp_path, Clock(datetime(*moment, tzinfo=UTC)))).id
+    def submitted(day: int, hour: int) -> str:
+        return make_job(make_store(tmp_path, Clock(datetime(2026, 3, day, hour, 30, tzinfo=UTC)))).id
 
     before, first, last, after = (
-        submitted(2026, 3, 2, 5, 30),  # still March 1 in Chicago
-        submitted(2026, 3, 2, 6, 30),
-        submitted(2026, 3, 4, 5, 30),
-        submitted(2026, 3, 4, 6, 30),
+        submitted(2, 5),  # still March 1 in Chicago
+        submitted(2, 6),
+        submitted(4, 5),
+        submitted(4, 6),
     )
 
     def ids(*options: str) -> list[str]:
@@ -118,7 +118,9 @@ def test_an_empty_storage_gives_the_columns(store: JobStore, manage: Manage) -> 
     assert manage("export").out == ",".join(COLUMNS) + "\n"
 
 
-def test_what_cannot_be_is_said(store: JobStore, manage: Manage, tmp_path: Path, capsys) -> None:
+def test_what_cannot_be_is_said(
+    store: JobStore, manage: Manage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(PrintSysError, match=r"ends .* before it begins"):
         manage("export", "--from", "2026-03-02", "--to", "2026-03-01")
     with pytest.raises(SystemExit):
@@ -134,7 +136,7 @@ def test_every_column_is_documented() -> None:
     assert [name for name in (*COLUMNS, *STUDENT_COLUMNS) if f"| `{name}` |" not in text] == []
 
 
-def test_help_explains(capsys) -> None:
+def test_help_explains(capsys: pytest.CaptureFixture[str]) -> None:
     parser = ArgumentParser(description=command.__doc__)
     command.add_arguments(parser)
     assert "Exit code 0" in " ".join(parser.format_help().split())

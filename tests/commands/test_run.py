@@ -63,7 +63,7 @@ class System:
 
     def parts(self) -> dict[str, psutil.Process]:
         assert self.process is not None
-        found = {}
+        found: dict[str, psutil.Process] = {}
         for child in psutil.Process(self.process.pid).children():
             with contextlib.suppress(psutil.Error):  # just ended
                 found |= {word: child for word in child.cmdline() if word in PARTS}

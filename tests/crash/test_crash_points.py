@@ -93,8 +93,7 @@ class Stage:
         elif self.scene.name == "resubmit":
             resubmit(store, self.job_id, [("mended.stl", b"solid b\nendsolid b\n"), ("lid.stl", b"solid c\n")])
         else:
-            said = {"confirm_id": self.job_id} if self.scene.name == "delete" else {}
-            act(store, self.job_id, self.scene.name, **said)
+            act(store, self.job_id, self.scene.name)
 
     def repair(self) -> None:
         """What a start does, and what the next touch of the job does."""

@@ -22,7 +22,7 @@ from printsys.domain.events import (
     merge_patch,
     sha256,
 )
-from printsys.domain.job import canonical, metadata_bytes
+from printsys.domain.job import Document, canonical, metadata_bytes
 from printsys.errors import DamagedJob
 from printsys.jobstore.log import read_log
 
@@ -110,7 +110,9 @@ drafts = st.lists(
 @settings(max_examples=40, deadline=None)
 @given(batches=st.lists(drafts, min_size=1, max_size=4))
 def test_folding_any_patches_gives_the_sealed_document_back_byte_for_byte(batches: list[list[EventDraft]]) -> None:
-    log, document, last, seq = b"", {}, None, 0
+    log, seq = b"", 0
+    document: Document = {}
+    last: bytes | None = None
     for batch_drafts in batches:
         batch = build_batch(batch_drafts, document, seq, last, NOW)
         log += batch.lines

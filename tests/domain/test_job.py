@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from printsys.domain.job import Job, Record, canonical, dump, format_time, metadata_bytes, parse, plain
 from printsys.domain.status import Status
@@ -94,7 +94,8 @@ unknown_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-KNOWN = {name for model in (Job, *Record.__subclasses__()) for name in model.model_fields}
+MODELS: list[type[BaseModel]] = [Job, *Record.__subclasses__()]
+KNOWN = {name for model in MODELS for name in model.model_fields}
 unknown_keys = st.text(min_size=1, max_size=8).filter(lambda key: key not in KNOWN)
 
 

@@ -79,7 +79,12 @@ def test_the_sweep_after_a_rebuild_looks_only_into_folders_that_differ_from_thei
     jobs[4].folder.rename(store.layout.status(Status.PAID_PICKED_UP) / jobs[4].folder.name)
     looked: list[str] = []
     reconcile = Reconciler.reconcile
-    monkeypatch.setattr(Reconciler, "reconcile", lambda self, job_id: looked.append(job_id) or reconcile(self, job_id))
+
+    def noted(self: Reconciler, job_id: str) -> object:
+        looked.append(job_id)
+        return reconcile(self, job_id)
+
+    monkeypatch.setattr(Reconciler, "reconcile", noted)
     reindex(store, engine)
     sync(store, mirror)
     assert set(looked) == {job.id for job in jobs[:5]}
@@ -180,7 +185,12 @@ def test_an_empty_mirror_of_many_folders_is_filled_by_copy(
     monkeypatch.setattr(sweep, "WORTH_A_REBUILD", len(jobs))
     copied: list[int] = []
     honest = bulk.copy
-    monkeypatch.setattr(bulk, "copy", lambda c, lines: (copied.append(len(lines)), honest(c, lines))[1])
+
+    def counted(connection: sa.Connection, lines: list[bulk.Lines]) -> object:
+        copied.append(len(lines))
+        return honest(connection, lines)
+
+    monkeypatch.setattr(bulk, "copy", counted)
     assert sync(store, mirror, queries).jobs == len(jobs)
     assert copied == [len(jobs)]
     assert queries.count() == len(jobs)
@@ -331,8 +341,8 @@ def test_a_job_whose_folder_is_nowhere_is_shown_as_missing_until_it_is_back(
     sync(store, mirror, queries)
     gone = jobs[6]
     shutil.move(gone.folder, tmp_path / "elsewhere")
-    for look in (lambda: sync(store, mirror), lambda: sync(store, mirror), lambda: reindex(store, engine)):
-        report = look()
+    for walk in ("sync", "sync", "reindex"):
+        report = reindex(store, engine) if walk == "reindex" else sync(store, mirror)
         assert [one.kind for one in report.attention if one.job_id == gone.id] == ["job-missing"]
         assert "is gone" in (mirrored_job(queries, gone.id).problem or "")  # type: ignore[union-attr]
     shutil.move(tmp_path / "elsewhere", gone.folder)

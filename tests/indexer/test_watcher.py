@@ -125,7 +125,12 @@ def test_a_sweep_with_nothing_changed_reads_no_file(
         service.tick()
     read: list[Path] = []
     honest = fs.read
-    monkeypatch.setattr(fs, "read", lambda path: (read.append(path), honest(path))[1])
+
+    def noted(path: Path) -> bytes:
+        read.append(path)
+        return honest(path)
+
+    monkeypatch.setattr(fs, "read", noted)
     monkeypatch.setattr(files, "sha256_of", lambda path: pytest.fail(f"{path} was read"))
     service.wake.set()
     service.tick()
@@ -141,7 +146,7 @@ def test_the_watcher_hears_its_probe_and_a_deaf_one_is_found_out(store: JobStore
         watcher.probe()
         until(lambda: not watcher._probe_open)
         assert not watcher.lost()
-        watcher.on_any_event = lambda event: None  # type: ignore[method-assign]  deaf from here on
+        watcher.on_any_event = lambda event: None  # type: ignore[method-assign]  # deaf from here on
         watcher.probe()
         watcher._probed_at -= 100
         assert watcher.lost()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ def submit(store: JobStore, name: str = "Jane Doe", files: dict[str, bytes] | No
     return factories.make_job(store, name, files=list((files or {"bracket v2.stl": STL}).items()))
 
 
-def act(store: JobStore, job: Stored, action: str, expected_revision: int | None = None, **said: object) -> Stored:
+def act(store: JobStore, job: Stored, action: str, expected_revision: int | None = None, **said: Any) -> Stored:
     return factories.act(store, job.id, action, expected_revision=expected_revision, **said)
 
 

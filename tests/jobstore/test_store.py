@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,11 +29,11 @@ from printsys.jobstore.layout import file_inside
 from tests.jobstore.conftest import STL, act, approve, submit, tree
 
 
-def events_of(job: Stored) -> list[dict]:
+def events_of(job: Stored) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (job.folder / "events.jsonl").read_text("utf-8").splitlines()]
 
 
-def folded(events: list[dict]) -> dict:
+def folded(events: list[dict[str, Any]]) -> dict[str, Any]:
     """RFC 7396 by the letter of its pseudo-code, apart from the program's own."""
 
     def merge(target: object, patch: object) -> object:
@@ -337,7 +338,12 @@ def test_a_storage_that_vanished_or_is_another_one_is_offline_not_new(
 ) -> None:
     store = open_store()
     root.rename(tmp_path / "unplugged")
-    for attempt in (lambda: store.load(job.id), lambda: submit(store), lambda: act(store, job, "notes", notes="x")):
+    attempts: list[Callable[[], object]] = [
+        lambda: store.load(job.id),
+        lambda: submit(store),
+        lambda: act(store, job, "notes", notes="x"),
+    ]
+    for attempt in attempts:
         with pytest.raises(StorageOffline):
             attempt()
     assert not root.exists()

@@ -63,7 +63,7 @@ class PostOffice:
             return self.answers.pop(0)
         with self.news:
             letter = email.message_from_bytes(cast(bytes, envelope.content), policy=default)
-            self.letters.append(cast(EmailMessage, letter))
+            self.letters.append(letter)
             self.recipients.append(envelope.rcpt_tos)
             self.news.notify_all()
         return "250 OK"
@@ -104,12 +104,18 @@ class Server(Controller):
         return Conversation(self.handler, **self.SMTP_kwargs)
 
     def _trigger_server(self) -> None:
-        self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()
+        self.port = port_of(self)
+        super()._trigger_server()  # type: ignore[no-untyped-call]
 
     def stop(self, no_assert: bool = False) -> None:
         if not self.loop.is_closed():  # a test may have stopped it already
             super().stop(no_assert)
+
+
+def port_of(server: Controller) -> int:
+    listening = server.server
+    assert isinstance(listening, asyncio.Server)
+    return int(listening.sockets[0].getsockname()[1])
 
 
 def text_of(letter: EmailMessage) -> str:
@@ -129,4 +135,4 @@ def _part(letter: EmailMessage, kind: str) -> str:
 def link_in(text: str, page: str) -> str:
     """The token of the only link to `page` (`status`, `confirm`)."""
     [token] = set(re.findall(rf"https://lab\.example\.edu/{page}/([\w.-]+)", text))
-    return token
+    return str(token)

@@ -24,7 +24,7 @@ from printsys.errors import ConfigError
 from printsys.mail import smtp
 from printsys.mail.messages import MailComposer, make_desk
 from printsys.mail.smtp import PermanentFailure, Sent, TemporaryFailure, deliver
-from tests.mail.smtp_server import PATIENCE_S, PostOffice, Server
+from tests.mail.smtp_server import PATIENCE_S, PostOffice, Server, port_of
 
 
 @pytest.fixture
@@ -53,7 +53,9 @@ def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLConte
 
 
 def using(settings: Settings, **server: Any) -> Settings:
-    return settings.model_copy(update={"mail": MailServer(**{"host": "127.0.0.1", "use_tls": False} | server)})
+    return settings.model_copy(
+        update={"mail": MailServer.model_validate({"host": "127.0.0.1", "use_tls": False} | server)}
+    )
 
 
 @pytest.mark.needs("openssl")
@@ -100,7 +102,7 @@ def test_a_port_that_speaks_tls_at_once_is_spoken_to_so(
 
 class TlsServer(Server):
     def _trigger_server(self) -> None:
-        self.port = self.server.sockets[0].getsockname()[1]
+        self.port = port_of(self)
         trusting = ssl.create_default_context()
         with socket.create_connection(("127.0.0.1", self.port)) as raw:
             with trusting.wrap_socket(raw, server_hostname="127.0.0.1") as secured:
@@ -165,6 +167,7 @@ class RudeOffice(PostOffice):
 
     async def handle_QUIT(self, server: SMTP, _session: Session, _envelope: Envelope) -> str:
         if self.cuts_off:
+            assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
         await asyncio.sleep(PATIENCE_S)
         return "221 Bye"

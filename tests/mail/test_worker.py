@@ -108,7 +108,8 @@ def test_a_worker_says_that_it_lives_and_what_holds_it_up(
 
 
 def test_the_sign_of_life_is_written_until_the_worker_ends(settings: Settings) -> None:
-    stop, taken = threading.Event(), []
+    stop = threading.Event()
+    taken: list[Heartbeat] = []
 
     def take() -> Heartbeat:
         taken.append(Heartbeat(datetime.now(UTC), len(taken)))

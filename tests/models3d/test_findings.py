@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ XL = Machine("xl", "Prusa XL", (360, 360, 360))
 LAB = (MK4, XL)
 
 
-def model(size: Size = (40, 30, 20), **more: object) -> ModelFacts:
+def model(size: Size = (40, 30, 20), **more: Any) -> ModelFacts:
     volume = size[0] * size[1] * size[2] / 1000
     sound = {"format": "binary STL", "triangles": 12, "size_mm": size, "pieces": 1, "pieces_mm": (size,), "bodies": 1}
     return ModelFacts.model_validate(sound | {"watertight": True, "volume_cm3": volume} | more)
@@ -60,7 +61,7 @@ def test_what_cannot_be_printed_blocks_and_is_said_alone(facts: ModelFacts, code
 @pytest.mark.parametrize(
     "more", [{"open_edges": 7, "watertight": False}, {"turned_edges": 2}, {"inverted": True}, {"bodies": 3}]
 )
-def test_what_staff_can_mend_blocks_nothing(more: dict[str, object]) -> None:
+def test_what_staff_can_mend_blocks_nothing(more: dict[str, Any]) -> None:
     found = findings(model(**more), LAB, "mk4")
     assert len(found) == 1 and not blocks(found)
 

@@ -140,10 +140,9 @@ def test_triangles_without_area_are_counted_and_harm_nothing(tmp_path: Path) -> 
 
 
 def test_bodies_that_lie_apart_are_counted(tmp_path: Path) -> None:
-    boxes = [
-        trimesh.creation.box(transform=trimesh.transformations.translation_matrix((3 * n, 0, 0))) for n in range(7)
-    ]
-    assert facts_of(tmp_path, trimesh.util.concatenate(boxes)).bodies == 7
+    boxes = [trimesh.creation.box(bounds=[(3 * n, 0, 0), (3 * n + 1, 1, 1)]) for n in range(7)]
+    together = trimesh.util.concatenate(boxes)
+    assert isinstance(together, trimesh.Trimesh) and facts_of(tmp_path, together).bodies == 7
 
 
 def test_corners_that_miss_each_other_by_a_rounding_still_close(tmp_path: Path) -> None:

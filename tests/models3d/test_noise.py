@@ -67,7 +67,9 @@ def look(path: Path) -> None:
 @pytest.mark.parametrize("kind", ["stl", "obj", "3mf"])
 @settings(max_examples=40)
 @given(damage=DAMAGE)
-def test_damage_breaks_nothing(kind: str, damage: list[tuple[float, int, bytes]], tmp_path_factory) -> None:  # type: ignore[no-untyped-def]
+def test_damage_breaks_nothing(
+    kind: str, damage: list[tuple[float, int, bytes]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     whole = sample("die" if kind == "stl" else "name_plate", kind)
     path = tmp_path_factory.getbasetemp() / f"damaged.{kind}"
     path.write_bytes(repacked(whole, damage) if kind == "3mf" else damaged(whole, damage))
@@ -76,7 +78,9 @@ def test_damage_breaks_nothing(kind: str, damage: list[tuple[float, int, bytes]]
 
 @settings(max_examples=40)
 @given(damage=DAMAGE)
-def test_damage_to_a_text_stl_breaks_nothing(damage: list[tuple[float, int, bytes]], tmp_path_factory) -> None:  # type: ignore[no-untyped-def]
+def test_damage_to_a_text_stl_breaks_nothing(
+    damage: list[tuple[float, int, bytes]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     facet = b"facet normal 0 0 1\nouter loop\nvertex 0 0 0\nvertex 1.5 0 -2e3\nvertex 0 1 0\nendloop\nendfacet\n"
     path = tmp_path_factory.getbasetemp() / "damaged-text.stl"
     path.write_bytes(damaged(b"solid a\n" + facet * 20 + b"endsolid a\n", damage))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 import trimesh
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from printsys.models3d.mesh import load
 from printsys.models3d.raster import nearest
@@ -126,7 +126,7 @@ def test_the_page_shows_the_model_in_a_sandbox_without_a_network(kind: str, tmp_
     assert all(url.startswith(("data:", "blob:", "about:")) for url in asked)
 
 
-def _colours_until_drawn(view) -> int:  # type: ignore[no-untyped-def]
+def _colours_until_drawn(view: Page) -> int:
     """The loader draws some frames after the canvas is there; a page that stays blank has one colour."""
     for _ in range(100):
         shot = Image.open(io.BytesIO(view.screenshot())).convert("RGB")

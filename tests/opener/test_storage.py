@@ -69,7 +69,7 @@ def test_a_record_with_a_byte_order_mark_is_read(storage: Path, job: Path, encod
 
 def test_a_folder_that_is_being_moved_is_found_where_it_arrives(storage: Path, job: Path, tmp_path: Path) -> None:
     on_its_way = job.rename(tmp_path / "on its way")
-    looks = []
+    looks: list[None] = []
 
     def arrive_after_three_looks(_: float) -> None:
         looks.append(None)
@@ -92,7 +92,7 @@ def test_a_folder_that_moves_during_the_look_is_not_taken_for_two(
             job.rename(storage / "ReadyToPrint" / FOLDER)
         return names
 
-    monkeypatch.setattr(module.os, "listdir", listdir)
+    monkeypatch.setattr(os, "listdir", listdir)
     assert resolve(storage).parent == storage / "ReadyToPrint" / FOLDER
 
 
@@ -227,5 +227,5 @@ def test_a_share_that_fails_in_the_middle_is_said_to_be_unreadable(
     def listdir(path: Any) -> list[str]:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(module.os, "listdir", listdir)
+    monkeypatch.setattr(os, "listdir", listdir)
     assert refusal(storage) is Why.UNREADABLE
