@@ -1,26 +1,73 @@
-"""What needs a person: a kind, a plain sentence, the job, and the fixes that are safe.
+"""What needs a person: a kind, a plain sentence, the job, and the safe fixes.
 
-Derived from the folder as it is, so it can be told anew at any time; the mirror keeps it for the pages.
+Items follow from the folder as it is; the mirror keeps the last ones for the pages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from printsys.domain.emails import given_up
 from printsys.domain.estimates import open_difference
-from printsys.domain.events import Event
+from printsys.domain.events import Event, EventType
 from printsys.domain.folder_moves import last_move, still_missing
 from printsys.domain.job import Job
 from printsys.jobstore import Layout, Stored
 
+FIXES_BY_KIND: dict[str, tuple[str, ...]] = {
+    # the record
+    "unreadable": ("restore-record", "make-a-job", "quarantine"),
+    "log-damaged": ("restore-record", "quarantine"),
+    "log-cut": ("restore-record", "quarantine"),
+    "log-torn": ("finish",),
+    "log-inconsistent": (),
+    "metadata-gone": ("restore-metadata",),
+    "metadata-unreadable": ("restore-metadata",),
+    "metadata-behind": ("finish",),
+    "metadata-edited": ("accept-edit", "restore-metadata"),
+    # where the folder lies
+    "job-missing": ("forget-job",),
+    "duplicate": ("make-a-reprint", "remove-copy"),
+    "deleted-here": ("keep", "delete"),
+    "moved-by-hand": ("record-move",),
+    "move-pending": ("finish", "retry-move"),
+    "intent-stale": ("finish",),
+    "staging-left": ("finish",),
+    "not-a-job": ("make-a-job", "discard"),
+    "loose-file": ("make-a-job", "discard"),
+    # its files
+    "original-missing": ("restore-original",),
+    "original-altered": ("restore-original",),
+    "print-file-missing": ("choose-print-file",),
+    "file-missing": ("forget-file",),
+    "file-changed": ("record-file",),
+    # what the record leaves open: see RULES
+    "facts-missing": ("supply", "undo-move", "accept-move"),
+    "price-differs": ("keep-price",),
+    "mail-failed": ("resend-mail", "change-address"),
+    # the mirror
+    "mirror-missing": ("sync",),
+    "mirror-differs": ("sync",),
+    "mirror-extra": ("sync",),
+    "mirror-counts": ("sync",),
+}
+"""Every kind of item with the fixes that it may offer, the usual one first."""
+
+NEEDS_NOBODY = frozenset({"finish", "accept-edit", "record-move"})
+"""Fixes that the system carries out by itself at once: an item without another needs nobody."""
+NEXT_SWEEP = frozenset({"forget-file", "record-file", "sync"})
+"""Fixes that the next sweep carries out: `check` reports their items."""
+NEW_RECORD = frozenset({"restore-record", "quarantine"})
+"""Where the id is known: a ruined record can begin again."""
+NO_RECORD = frozenset({"make-a-job", "quarantine"})
+
 
 @dataclass(frozen=True)
 class AttentionItem:
-    """`kind` is a stable slug, `folder` is relative to storage/, `fixes` are slugs of what puts it right, `file` is
-    the one that it is about, relative to the job's folder."""
+    """`kind` is a stable slug, `folder` is relative to storage/, `fixes` are slugs of what puts it right, `file` is the
+    file concerned, relative to the job's folder."""
 
     kind: str
     job_id: str | None
@@ -33,8 +80,55 @@ class AttentionItem:
         return asdict(self) | {"fixes": list(self.fixes)}
 
 
-BEGIN_ANEW = ("restore-record", "quarantine")
-"""The fixes of a record that cannot be trusted or read."""
+def raised(
+    kind: str,
+    job_id: str | None,
+    relative_path: str | None,
+    sentence: str,
+    file: str | None = None,
+    fixes: Collection[str] | None = None,
+) -> AttentionItem:
+    """An item with the fixes of its kind; `fixes` limits them."""
+    offered = tuple(slug for slug in FIXES_BY_KIND[kind] if fixes is None or slug in fixes)
+    return AttentionItem(kind, job_id, relative_path, sentence, offered, file)
+
+
+def needs_a_person(item: AttentionItem) -> bool:
+    return not item.fixes or bool(set(item.fixes) - NEEDS_NOBODY)
+
+
+def for_people(items: Iterable[AttentionItem]) -> list[AttentionItem]:
+    return [item for item in items if needs_a_person(item)]
+
+
+# -- what a job's record leaves open ----------------------------------------------------------------------------------
+
+
+class OpenQuestion(NamedTuple):
+    """`fixes` None: all of the kind. `file` is relative to the job's folder."""
+
+    sentence: str
+    file: str | None = None
+    fixes: Collection[str] | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A question that only a person can settle.
+
+    Only an event of a type in `after` can raise it, and only with something under `data_key` in its data where that is
+    given: so most jobs need no look.
+    """
+
+    kind: str
+    find: Callable[[Job, Sequence[Event]], OpenQuestion | None]
+    after: frozenset[str]
+    data_key: str | None = None
+
+    def may_follow(self, event: Mapping[str, Any]) -> bool:
+        """`event` as in events.jsonl."""
+        return event["type"] in self.after and (self.data_key is None or bool(event["data"].get(self.data_key)))
+
 
 MISSING_WORDS = {
     "approval": "weight, time and price",
@@ -42,56 +136,69 @@ MISSING_WORDS = {
     "payment": "the payment",
     "rejection": "why it is not printed",
 }
-BY_THEMSELVES = frozenset({"finish", "accept-edit", "record-move"})
-"""Fixes that the system carries out by itself: what has no others needs nobody."""
 
 
-def needs_a_person(finding: AttentionItem) -> bool:
-    return not finding.fixes or bool(set(finding.fixes) - BY_THEMSELVES)
-
-
-def facts_missing(job: Job, events: Sequence[Event], place: str) -> Iterator[AttentionItem]:
+def facts_missing(job: Job, events: Sequence[Event]) -> OpenQuestion | None:
     """What a move by hand skipped, and nobody has filled in since."""
     missing = still_missing(job, events)
-    if missing:
-        words = " and ".join(MISSING_WORDS[fact] for fact in missing)
-        undo = ("undo-move",) if last_move(events) else ()
-        sentence = f"{job.student.name}'s job was moved to {job.status} by hand, without {words}."
-        yield AttentionItem("facts-missing", job.id, place, sentence, ("supply", *undo, "accept-move"))
+    if not missing:
+        return None
+    words = " and ".join(MISSING_WORDS[fact] for fact in missing)
+    sentence = f"{job.student.name}'s job was moved to {job.status} by hand, without {words}."
+    return OpenQuestion(sentence, fixes=None if last_move(events) else ("supply", "accept-move"))
 
 
-def price_differs(job: Job, events: Sequence[Event], place: str) -> Iterator[AttentionItem]:
-    """A file that was sliced after the student agreed says something else than was agreed."""
-    read = open_difference(job, events)
-    if read is not None:
-        name, told = str(read.data.get("name")), " and ".join(str(one) for one in read.data["differences"])
-        sentence = f"{name} of {job.student.name}'s job differs from what was agreed: {told}. The agreed price stays."
-        yield AttentionItem("price-differs", job.id, place, sentence, ("keep-price",), name)
+def price_differs(job: Job, events: Sequence[Event]) -> OpenQuestion | None:
+    """A file that was sliced after the student agreed contradicts what was agreed."""
+    reading = open_difference(job, events)
+    if reading is None:
+        return None
+    name, differences = str(reading.data.get("name")), " and ".join(map(str, reading.data["differences"]))
+    what_differs = f"{name} of {job.student.name}'s job differs from what was agreed: {differences}."
+    return OpenQuestion(f"{what_differs} The agreed price stays.", file=name)
 
 
-def mail_failed(job: Job, events: Sequence[Event], place: str) -> Iterator[AttentionItem]:
+def mail_failed(job: Job, events: Sequence[Event]) -> OpenQuestion | None:
     """E-mails that were given up and that the student still waits for, with the mail server's own words."""
-    failed = given_up(events, job.status)
-    if failed:
-        told = "; ".join(f"“{one.mail}” to {one.to}: {one.answer}" for one in failed)
-        sentence = f"{job.student.name} did not get our e-mail {told}"
-        yield AttentionItem("mail-failed", job.id, place, sentence, ("resend-mail", "change-address"))
+    failures = given_up(events, job.status)
+    if not failures:
+        return None
+    answers = "; ".join(f"“{failure.mail}” to {failure.to}: {failure.answer}" for failure in failures)
+    return OpenQuestion(f"{job.student.name} did not get our e-mail {answers}")
+
+
+RULES = (
+    Rule("facts-missing", facts_missing, after=frozenset({EventType.FOLDER_MOVED})),
+    Rule("price-differs", price_differs, after=frozenset({EventType.ESTIMATE_READ}), data_key="differences"),
+    Rule("mail-failed", mail_failed, after=frozenset({EventType.EMAIL_FAILED})),
+)
+
+
+def open_questions(job: Job, events: Sequence[Event], relative_path: str) -> Iterator[AttentionItem]:
+    """What the rules find open in the job at `relative_path`."""
+    for rule in RULES:
+        question = rule.find(job, events)
+        if question is not None:
+            yield raised(rule.kind, job.id, relative_path, *question)
+
+
+# -- where a job's folder lies ----------------------------------------------------------------------------------------
 
 
 def move_waits(layout: Layout, stored: Stored) -> Iterator[AttentionItem]:
     """A folder that cannot be moved yet, with what holds it."""
     if stored.move_pending is not None:
-        place = layout.relative(stored.folder)
-        yield AttentionItem(
-            "move-pending", stored.id, place, f"Job {stored.id}: {stored.move_pending}.", ("retry-move",)
-        )
+        sentence = f"Job {stored.id}: {stored.move_pending}."
+        yield raised("move-pending", stored.id, layout.relative(stored.folder), sentence, fixes={"retry-move"})
 
 
-def missing_job(job_id: str, told: Mapping[str, object]) -> AttentionItem:
-    name, folder = told.get("student_name") or "Somebody", told.get("folder")
-    sentence = f"The folder of {name}'s job ({folder}) is gone. It comes back here when the folder does."
-    return AttentionItem("job-missing", job_id, str(folder), sentence, ("forget-job",))
+def missing_job(job_id: str, note: Mapping[str, object]) -> AttentionItem:
+    """`note` is what the store noted of the job when it went missing."""
+    name, relative_path = note.get("student_name") or "Somebody", note.get("folder")
+    sentence = f"The folder of {name}'s job ({relative_path}) is gone. It comes back here when the folder does."
+    return raised("job-missing", job_id, str(relative_path), sentence)
 
 
-def for_people(findings: Iterable[AttentionItem]) -> list[AttentionItem]:
-    return [one for one in findings if needs_a_person(one)]
+def duplicate(job_id: str, copy: str, first: str) -> AttentionItem:
+    """Both relative to storage/."""
+    return raised("duplicate", job_id, copy, f"{copy} is a copy of job {job_id}, which lies in {first}.")

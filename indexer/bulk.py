@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from indexer import rows
-from indexer.attention import BEGIN_ANEW, AttentionItem
+from indexer.attention import NEW_RECORD, AttentionItem, raised
 from indexer.rows import JobRecord
 from indexer.schema import REBUILT, events, files, jobs
 
@@ -91,7 +91,7 @@ def copy(connection: sa.Connection, ready: Sequence[Lines]) -> list[AttentionIte
             return copy(connection, ready[:half]) + copy(connection, ready[half:])
         reason = str(error).splitlines()[0]
         sentence = f"The record in {ready[0].folder} cannot be mirrored: {reason}."
-        return [AttentionItem("unreadable", ready[0].job_id, ready[0].folder, sentence, BEGIN_ANEW)]
+        return [raised("unreadable", ready[0].job_id, ready[0].folder, sentence, fixes=NEW_RECORD)]
     return []
 
 

@@ -10,15 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from indexer import read_folder, rows
-from indexer.attention import AttentionItem
+from indexer.attention import AttentionItem, raised
 from indexer.connection import reading
 from indexer.index import SAME
 from indexer.schema import events, files, job_counts, jobs
 from printsys.errors import JobNotFound
 from printsys.jobstore import JobStore
 from printsys.jobstore.repair import id_inside
-
-FIXES = ("sync",)
 
 
 @dataclass(frozen=True)
@@ -75,17 +73,15 @@ def _differences(
         it = mirrored.get(job_id)
         if it is None:
             place = store.layout.relative(places[0])
-            found.append(
-                AttentionItem("mirror-missing", job_id, place, f"The mirror does not have job {job_id}.", FIXES)
-            )
+            found.append(raised("mirror-missing", job_id, place, f"The mirror does not have job {job_id}."))
         elif wrong := _wrong(store, places, it):
             told = f"The mirror has job {job_id} with another {', '.join(wrong)}."
-            found.append(AttentionItem("mirror-differs", job_id, it.values["folder"], told, FIXES))
+            found.append(raised("mirror-differs", job_id, it.values["folder"], told))
     for job_id in mirrored.keys() - there.keys():
         if mirrored[job_id].values["problem"] is None:
             place = mirrored[job_id].values["folder"]
             told = f"The mirror has job {job_id}, which is nowhere in the folders."
-            found.append(AttentionItem("mirror-extra", job_id, place, told, FIXES))
+            found.append(raised("mirror-extra", job_id, place, told))
     return found
 
 
@@ -116,4 +112,4 @@ def _miscounted(engine: sa.Engine) -> list[AttentionItem]:
     with reading(engine, patient=True) as connection:
         statuses = connection.execute(both.where(wrong)).scalars().all()
     told = "The number of jobs in {} is counted wrongly."
-    return [AttentionItem("mirror-counts", None, status, told.format(status), FIXES) for status in statuses]
+    return [raised("mirror-counts", None, status, told.format(status)) for status in statuses]

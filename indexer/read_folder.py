@@ -16,11 +16,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from indexer import rows
-from indexer.attention import BEGIN_ANEW, AttentionItem
+from indexer.attention import RULES, AttentionItem
+from indexer.check_folder import not_a_job, unreadable
 from indexer.rows import JobRecord, storable
 from printsys import fs
-from printsys.domain import naming
-from printsys.domain.events import sha256
+from printsys.domain.events import EventType, sha256
 from printsys.errors import JobBusy, PrintSysError, StorageOffline
 from printsys.jobstore import JobStore, Layout
 from printsys.jobstore.files import Seen, is_ignored, list_files, looks_as_recorded, signature
@@ -87,30 +87,16 @@ def _read_by_store(store: JobStore, folder: Path) -> JobRecord | AttentionItem |
     except (PrintSysError, ValidationError, JsonProblem, OSError) as error:
         if not folder.exists():
             return None
-        sentence = str(error) if isinstance(error, PrintSysError) else f"The record in {place} cannot be read: {error}"
-        return AttentionItem("unreadable", job_id, place, sentence, BEGIN_ANEW)
+        return unreadable(place, job_id, error)
     return rows.found(store.layout, stored) if stored.folder_status is not None else None
-
-
-def not_a_job(place: str, folder: Path) -> AttentionItem:
-    """A folder that tells no id. Where it has a record, or the name of a job, that record is ruined."""
-    named = naming.id_in_folder_name(folder.name)
-    if named is None and not (folder / METADATA).exists() and not (folder / EVENTS).exists():
-        return AttentionItem(
-            "not-a-job", None, place, f"The folder {place} is not a job: it has no record.", ("make-a-job", "discard")
-        )
-    sentence = f"The record in {place} is lost or cannot be read."
-    return AttentionItem("unreadable", named, place, sentence, ("make-a-job", "quarantine"))
-
-
-NEEDS_A_LOOK = frozenset({"FolderMoved", "JobDeleted", "EmailFailed"})
-"""After these something may be open that a person must see to."""
 
 
 def quiet_listing(layout: Layout, it: JobRecord, now_ns: int) -> str | None:
     """The signature of the folder's listing, if nothing in it differs from the record and nothing is left open: then no
     sweep need look into it. None where anything is in doubt."""
-    if it.folder_status != it.document.get("status") or any(_is_open(event) for event in it.events):
+    if it.folder_status != it.document.get("status") or it.events[-1]["type"] == EventType.JOB_DELETED:
+        return None
+    if any(rule.may_follow(event) for event in it.events for rule in RULES):
         return None
     folder = layout.root / it.folder
     listing = signature(folder, now_ns)  # first: what changes while the rest is looked at makes another one
@@ -125,10 +111,6 @@ def quiet_listing(layout: Layout, it: JobRecord, now_ns: int) -> str | None:
         return None
     same = all(looks_as_recorded(there[name], file["size"], recorded_at, now_ns) for name, file in records.items())
     return listing if same else None
-
-
-def _is_open(event: dict[str, Any]) -> bool:
-    return event["type"] in NEEDS_A_LOOK or bool(event["data"].get("differences"))
 
 
 def _originals(folder: Path) -> Iterator[Seen]:

@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from indexer import bulk, index, read_folder
-from indexer.attention import AttentionItem, missing_job
+from indexer.attention import AttentionItem, duplicate, missing_job
 from indexer.connection import next_change, reading
 from indexer.index import EVERYTHING
 from indexer.rows import JobRecord
@@ -199,11 +199,6 @@ def _as_the_store_finds_it(store: JobStore, job_id: str) -> JobRecord | Attentio
         return read_folder.read(store, store.find(job_id))
     except JobNotFound:
         return None
-
-
-def duplicate(job_id: str, place: str, first: str) -> AttentionItem:
-    sentence = f"{place} is a copy of job {job_id}, which lies in {first}."
-    return AttentionItem("duplicate", job_id, place, sentence, ("make-a-reprint", "remove-copy"))
 
 
 def _settle(connection: sa.Connection, report: SweepReport) -> None:

@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from indexer import check, index, read_folder, rows
-from indexer.attention import BEGIN_ANEW, AttentionItem, for_people, missing_job, move_waits
+from indexer import check, index, rows
+from indexer.attention import AttentionItem, duplicate, for_people, missing_job, move_waits
+from indexer.check_folder import check_folder, not_a_job, unreadable
 from indexer.connection import reading, writing
 from indexer.index import Mirror
-from indexer.rebuild import Progress, SweepReport, duplicate, reindex
+from indexer.rebuild import Progress, SweepReport, reindex
 from indexer.reconcile import Outcome, Reconciler
 from indexer.schema import attention, jobs, mirror_state
 from printsys.domain import emails
@@ -206,7 +207,7 @@ class Sweeper:
         try:
             job_id = id_inside(folder)
             if job_id is None:
-                return read_folder.not_a_job(place, folder) if folder.exists() else None
+                return not_a_job(place, folder) if folder.exists() else None
             first = self.store.find(job_id, near=folder)
             if first != folder:  # or the job has just moved on
                 return duplicate(job_id, place, self.store.layout.relative(first)) if folder.exists() else None
@@ -217,7 +218,7 @@ class Sweeper:
             logger.info("job %s is looked at again later: %s", job_id or "(not known yet)", type(error).__name__)
             return None
         except PrintSysError as error:
-            return AttentionItem("unreadable", job_id, place, str(error), BEGIN_ANEW)
+            return unreadable(place, job_id, error)
 
     def _unreadable(self, finding: AttentionItem, known: Known, seen: dict[str, str], report: SweepReport) -> None:
         """The job, if it is known to be one, keeps its last row and says so."""
@@ -237,7 +238,7 @@ class Sweeper:
             report.changed += news
             if news and (emails.owed(stored.events, stored.id) or owes_a_look(stored.job)):
                 self.changed(stored.id)  # who asked the mirror for owed work before did not hear of this job
-        wrong = [one for one in check.of_folder(layout, stored.folder) if one.kind != "move-pending"]
+        wrong = [item for item in check_folder(layout, stored.folder) if item.kind != "move-pending"]
         report.attention += for_people([*wrong, *move_waits(layout, stored)])
         self.store.forget_missing(stored.id)
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from indexer.check import check, check_storage
+from indexer.attention import AttentionItem
+from indexer.check import check_storage
 from indexer.check_mirror import check_mirror
 from indexer.index import Mirror
 from indexer.queries import Queries
@@ -29,6 +30,11 @@ from tests.fixtures_db import drop_database
 @pytest.fixture
 def jobs(store: JobStore) -> list[Stored]:
     return [make_job(store, name=f"Jane {status}", status=status) for status in Status]
+
+
+def check(store: JobStore, engine: sa.Engine, deep: bool = False) -> list[AttentionItem]:
+    """Folders and mirror."""
+    return check_storage(store, deep) + check_mirror(store, engine, deep)
 
 
 def everything(root: Path) -> dict[str, tuple[int, int, bytes | None]]:

@@ -1,0 +1,175 @@
+"""Checks one job's folder. Only reads: takes no lock, repairs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from indexer.attention import NEW_RECORD, NO_RECORD, AttentionItem, open_questions, raised
+from printsys import fs
+from printsys.domain import naming
+from printsys.domain.events import sha256
+from printsys.domain.job import Document, FileRecord, Job, canonical, metadata_bytes, parse
+from printsys.errors import DamagedJob, JobNotFound, PrintSysError
+from printsys.jobstore import Layout
+from printsys.jobstore.files import sha256_of
+from printsys.jobstore.jsontext import JsonProblem, decode_object
+from printsys.jobstore.layout import EVENTS, METADATA, file_inside
+from printsys.jobstore.log import Log
+from printsys.jobstore.moves import read_intent
+from printsys.jobstore.repair import id_inside, whole_log
+from printsys.jobstore.stored import is_deleted
+
+
+@dataclass(frozen=True)
+class _Record:
+    """A job as its log gives it."""
+
+    layout: Layout
+    folder: Path
+    log: Log
+    document: Document
+    job: Job
+
+    def raised(self, kind: str, sentence: str, file: str | None = None) -> AttentionItem:
+        return raised(kind, self.job.id, self.layout.relative(self.folder), sentence, file)
+
+
+def check_folder(layout: Layout, folder: Path, deep: bool = False) -> list[AttentionItem]:
+    """What is wrong in `folder`, the record first: what cannot be read cannot be judged further. `deep` compares the
+    hash of each file."""
+    relative_path = layout.relative(folder)
+    job_id = None
+    try:
+        job_id = id_inside(folder)
+        if job_id is None:
+            return [not_a_job(relative_path, folder)]
+        log = whole_log(folder, job_id)
+        document = log.document()
+        record = _Record(layout, folder, log, document, parse(document))
+    except DamagedJob as damage:
+        return [raised("log-damaged", job_id, relative_path, str(damage))]
+    except (ValidationError, OSError) as error:
+        return [unreadable(relative_path, job_id, error)]
+    items = [*_log(record), *_metadata(record)]
+    if any(item.kind == "log-cut" for item in items):
+        return items
+    return [
+        *items,
+        *_location(record),
+        *_files(record, deep),
+        *open_questions(record.job, log.events, relative_path),
+    ]
+
+
+def not_a_job(relative_path: str, folder: Path) -> AttentionItem:
+    """A folder without an id inside. Where it has a record, or the name of a job, that record is ruined."""
+    job_id = naming.id_in_folder_name(folder.name)
+    if job_id is None and not (folder / METADATA).exists() and not (folder / EVENTS).exists():
+        sentence = f"The folder {relative_path} is not a job: it has no record."
+        return raised("not-a-job", None, relative_path, sentence)
+    sentence = f"The record in {relative_path} is lost or cannot be read."
+    return raised("unreadable", job_id, relative_path, sentence, fixes=NO_RECORD)
+
+
+def unreadable(relative_path: str, job_id: str | None, error: Exception) -> AttentionItem:
+    """Our own errors say all of it; others are put into a sentence."""
+    sentence = (
+        str(error) if isinstance(error, PrintSysError) else f"The record in {relative_path} cannot be read: {error}"
+    )
+    return raised("unreadable", job_id, relative_path, sentence, fixes=NEW_RECORD)
+
+
+def _log(record: _Record) -> Iterator[AttentionItem]:
+    job_id = record.job.id
+    if record.log.tail:
+        yield record.raised("log-torn", f"Job {job_id}: the last change was interrupted while it was written.")
+    if sha256(metadata_bytes(record.document)) != record.log.state:
+        sentence = f"Job {job_id}: the events do not lead to the state that they name."
+        yield record.raised("log-inconsistent", sentence)
+
+
+def _metadata(record: _Record) -> Iterator[AttentionItem]:
+    """Whether metadata.json is what the log leads to. A hand edit that changes only white space does not count."""
+    data = fs.read_if_there(record.folder / METADATA)
+    name = f"metadata.json of job {record.job.id}"
+    if data is None:
+        yield record.raised("metadata-gone", f"{name} is gone; it can be made again from the events.")
+    elif sha256(data) == record.log.state:
+        return
+    elif sha256(data) in {event.state for event in record.log.events}:
+        yield record.raised("metadata-behind", f"{name} is older than the events: a change was interrupted.")
+    else:
+        try:
+            edited = decode_object(data)
+            parse(edited)
+        except (JsonProblem, ValidationError) as error:
+            yield record.raised("metadata-unreadable", f"{name} cannot be understood: {_brief(error)}.")
+            return
+        if edited["revision"] > record.log.seq:
+            ends = f"events.jsonl of job {record.job.id} ends at {record.log.seq}"
+            yield record.raised("log-cut", f"{ends}, but metadata.json is at {edited['revision']}.")
+        elif canonical(edited) != record.document:
+            yield record.raised("metadata-edited", f"{name} was edited by hand.")
+
+
+def _brief(error: JsonProblem | ValidationError) -> str:
+    if isinstance(error, JsonProblem):
+        return str(error)
+    problem = error.errors()[0]
+    return f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+
+
+def _location(record: _Record) -> Iterator[AttentionItem]:
+    """Whether the folder lies where the record says, and no move of it is under way."""
+    job, status = record.job, record.layout.status_of(record.folder)
+    announced = read_intent(record.layout, job.id)
+    if announced is not None and announced > record.log.seq:
+        yield record.raised("intent-stale", f"A move of job {job.id} was announced, but never decided.")
+    elif announced is not None:
+        sentence = f"The folder of job {job.id} is on its way from {status} to {job.status}."
+        yield raised("move-pending", job.id, record.layout.relative(record.folder), sentence, fixes={"finish"})
+    elif is_deleted(record.log):
+        yield record.raised("deleted-here", f"Job {job.id} was deleted, but its folder is in {status}.")
+    elif status != job.status:
+        sentence = f"The folder of job {job.id} was moved to {status}; its record says {job.status}."
+        yield record.raised("moved-by-hand", sentence)
+
+
+def _files(record: _Record, deep: bool) -> Iterator[AttentionItem]:
+    job = record.job
+    for file in job.files:
+        try:
+            path = file_inside(record.folder, file.name, job.id)
+        except JobNotFound:
+            yield _missing(record, file)
+            continue
+        if file.role == "original" and _differs(path, file, deep):
+            sentence = f"{file.name} of job {job.id} is not what the student sent any more."
+            yield record.raised("original-altered", sentence, file.name)
+        elif file.role == "slicer" and deep and _differs(path, file, deep):
+            sentence = f"{file.name} of job {job.id} changed since it was recorded."
+            yield record.raised("file-changed", sentence, file.name)
+    for name in job.print_files:
+        if job.file(name) is None and not (record.folder / name).is_file():
+            yield _print_file_gone(record, name)
+
+
+def _missing(record: _Record, file: FileRecord) -> AttentionItem:
+    if file.role == "original":
+        sentence = f"{file.name}, which the student sent for job {record.job.id}, is gone."
+        return record.raised("original-missing", sentence, file.name)
+    if file.name in record.job.print_files:
+        return _print_file_gone(record, file.name)
+    return record.raised("file-missing", f"The file {file.name} of job {record.job.id} is gone.", file.name)
+
+
+def _print_file_gone(record: _Record, name: str) -> AttentionItem:
+    return record.raised("print-file-missing", f"The print file {name} of job {record.job.id} is gone.", name)
+
+
+def _differs(path: Path, file: FileRecord, deep: bool) -> bool:
+    return path.stat().st_size != file.size or (deep and sha256_of(path) != file.sha256)
