@@ -9,6 +9,7 @@ from printsys.domain.status import LIVE, Status
 from printsys.web.auth import login_required
 from printsys.web.services import services
 from printsys.web.staff import archive
+from printsys.web.staff.action_views import ACTION_VIEWS
 from printsys.web.staff.job_list import shelf
 from printsys.web.staff.mail_state import mail_state
 
@@ -26,6 +27,7 @@ def show() -> ResponseReturnValue:
         "staff/dashboard.html",
         shelf=shelf(services(), status, q, page),
         q=q,
+        action_views=ACTION_VIEWS,
         LIVE=LIVE,
         missed=bool(services().store.away().lines),
         mail=mail_state(),

@@ -57,7 +57,7 @@ class ActionForm(FlaskForm):
     def prepare(self, stored: Stored, lab: Lab) -> None:
         """Fill in choices, and what is known already."""
 
-    def said(self, sent: MultiDict[str, str]) -> dict[str, Any]:
+    def answers(self, sent: MultiDict[str, str]) -> dict[str, Any]:
         """What was sent for this form's own fields. InvalidInput for a choice that is not offered."""
         values: dict[str, Any] = {}
         wrong: dict[str, list[str]] = {}
@@ -285,31 +285,6 @@ class SupplyForm(ApproveForm, PickupForm, RejectForm, ReasonForm):
         asked = {name for fact in missing for name in SUPPLIES[fact].fields} | {"revision", "back", "csrf_token"}
         for name in [name for name in self._fields if name not in asked]:
             del self[name]
-
-
-ACTION_FORMS: dict[str, type[ActionForm]] = {
-    "approve": ApproveForm,
-    "reject": RejectForm,
-    "confirm": ReasonForm,
-    "fail": FailForm,
-    "pickup": PickupForm,
-    "revert": ReasonForm,
-    "override": OverrideForm,
-    "notes": NotesForm,
-    "details": DetailsForm,
-    "choose-file": FilesForm,
-    "supply": SupplyForm,
-    "delete": DeleteForm,
-}
-"""Actions that are asked about. Those not named here need nothing but the click."""
-
-
-def form_for(action: str, stored: Stored, lab: Lab) -> ActionForm:
-    """The action's form for the job as it is now, with what was typed if this is an answer to it."""
-    form = ACTION_FORMS.get(action, ActionForm)()
-    form.prepare(stored, lab)
-    form.revision.data = str(stored.job.revision)
-    return form
 
 
 class WalkInForm(FlaskForm):

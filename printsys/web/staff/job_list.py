@@ -23,11 +23,10 @@ from printsys.errors import MirrorDown, PrintSysError
 from printsys.jobstore import Stored
 from printsys.models3d.findings import ModelFinding
 from printsys.services import Services
+from printsys.web.staff.action_views import next_step
 
 PAGE = 50
 MOST_FROM_FOLDERS = 500
-NEXT = ("approve", "start", "complete", "pickup", "archive")
-"""The one thing to do next, where it is staff's to do."""
 DATABASE_DOWN = "The database is resting. This is a plain list, straight from the folders; everything works."
 
 
@@ -69,14 +68,7 @@ class JobSummary:
 
     @property
     def next_step(self) -> Step | None:
-        """A link that has run out is staff's to send again, and who has no e-mail is asked in person; otherwise a job
-        may wait for its student."""
-        wanted: tuple[str, ...] = NEXT
-        if self.waits_for_student and not self.has_address:
-            wanted = ("confirm",)
-        elif self.link_expired:
-            wanted = ("resend-email",)
-        return next((step for step in steps_from(self.status) if step.action in wanted), None)
+        return next_step(self)
 
     @property
     def waits_for_student(self) -> bool:

@@ -10,42 +10,35 @@ from typing import Any
 from printsys.assessment.model_findings import findings_of, read_model_facts
 from printsys.assessment.slicer_readings import read_slicer_facts, reading
 from printsys.config import Lab
-from printsys.domain import workflow
-from printsys.domain.emails import Mail, owed
-from printsys.domain.estimates import open_difference
-from printsys.domain.events import STAFF
+from printsys.domain.emails import owed
 from printsys.domain.filetypes import type_of
-from printsys.domain.folder_moves import last_move, still_missing
+from printsys.domain.folder_moves import last_move
 from printsys.domain.job import FileRecord, Job
 from printsys.domain.pending_work import preview_of
 from printsys.domain.workflow import Step
 from printsys.jobstore import Stored
 from printsys.jobstore.files import Seen, list_files, printable
-from printsys.jobstore.stored import is_deleted
 from printsys.models3d.findings import ModelFinding
 from printsys.models3d.inspect import ModelFacts
 from printsys.ops import heartbeat
 from printsys.services import Services
 from printsys.texts import amount, reasons
 from printsys.web.filters import when
-from printsys.web.staff.forms import ACTION_FORMS, ActionForm, form_for
+from printsys.web.staff.action_views import ACTION_VIEWS, form_for, offered_steps
+from printsys.web.staff.forms import ActionForm
 from printsys.web.staff.history import MAIL_NAMES, history
 from printsys.web.staff.job_list import JobSummary
-
-HARMFUL = ("reject", "delete", "fail")
-BELOW = ("details", "resend-email", "choose-file", "override", "delete")
-"""Possible in many statuses, so not among the job's way forward and back."""
-ELSEWHERE = ("notes", "review", "unreview")
-"""Have their own place on the page."""
 
 
 @dataclass(frozen=True)
 class Button:
-    """`form` None: the click says all. `kind` is Bootstrap's name for its looks; `sends` what pressing it does."""
+    """`form` None: the click is enough. `kind` is Bootstrap's name for its looks; `submit_label` is what the button of
+    its form says."""
 
     step: Step
+    place: str
     label: str
-    sends: str
+    submit_label: str
     kind: str
     form: ActionForm | None
 
@@ -78,16 +71,15 @@ class FileLine:
 def job_page(services: Services, stored: Stored) -> dict[str, Any]:
     card = JobSummary.of(stored, services.lab)
     beat = heartbeat.read(services.settings)
-    buttons = [_button(step, stored, services, card) for step in _offered(stored)]
-    main = [button for button in buttons if button.action not in (*BELOW, *ELSEWHERE) or button.kind == "primary"]
+    next_action = card.next_step.action if card.next_step else None
+    buttons = [_button(step, stored, services, next_action) for step in offered_steps(stored)]
+    filled = [button for button in buttons if button.kind == "primary"]
     return {
         "card": card,
         "stored": stored,
         "job": stored.job,
-        "main": sorted(main, key=lambda button: (button.kind != "primary", button.action == "revert")),
-        "below": sorted(
-            (b for b in buttons if b.action in BELOW and b not in main), key=lambda b: BELOW.index(b.action)
-        ),
+        "main": filled + [button for button in buttons if button.place == "main" and button not in filled],
+        "more": [button for button in buttons if button.place == "more" and button not in filled],
         "history": history(stored.events),
         "moved_by_hand": last_move(stored.events),
         "held_back": card.held_back,
@@ -101,40 +93,14 @@ def job_page(services: Services, stored: Stored) -> dict[str, Any]:
     }
 
 
-def _offered(stored: Stored) -> list[Step]:
-    """What the table allows; what puts something right is offered only where there is such a thing."""
-    steps = workflow.steps_from(stored.job.status, STAFF)
-    due = {
-        "supply": bool(still_missing(stored.job, stored.events)),
-        "accept-move": bool(still_missing(stored.job, stored.events)),
-        "keep": is_deleted(stored.log),
-        "resend-email": bool(stored.job.student.email),
-        "keep-price": open_difference(stored.job, stored.events) is not None,
-    }
-    return [step for step in steps if due.get(step.action, True)]
-
-
-def _button(step: Step, stored: Stored, services: Services, card: JobSummary) -> Button:
-    is_next = card.next_step is not None and card.next_step.action == step.action
-    calm = "primary" if is_next and step.action != "archive" else "outline-secondary"
-    kind = "outline-danger" if step.action in HARMFUL else calm
-    form = form_for(step.action, stored, services.lab) if step.action in ACTION_FORMS else None
-    return Button(step, label(step, stored), sends(step, stored), kind, form)
-
-
-def label(step: Step, stored: Stored) -> str:
-    """A destructive button names what it does."""
-    return {"reject": sends(step, stored), "delete": "Delete this job"}.get(step.action, step.label)
-
-
-def sends(step: Step, stored: Stored) -> str:
-    """What the form's own button says: to whom an e-mail goes, too."""
-    if step.mail is None or step.action == "resend-email" or not stored.job.student.email:
-        return {"delete": "Delete this job"}.get(step.action, step.label)
-    if step.mail == Mail.RECEIPT:
-        return f"{step.label}, e-mail the receipt"
-    first = stored.job.student.name.split()[:1]
-    return f"{step.label} and e-mail {first[0] if first else 'the student'}"
+def _button(step: Step, stored: Stored, services: Services, next_action: str | None) -> Button:
+    view = ACTION_VIEWS[step.action]
+    is_filled = step.action == next_action and view.style == "normal"
+    kind = "primary" if is_filled else "outline-danger" if view.style == "danger" else "outline-secondary"
+    form = form_for(step.action, stored, services.lab) if view.form else None
+    return Button(
+        step, view.place, view.button_label(step, stored.job), view.submit_label(step, stored.job), kind, form
+    )
 
 
 def files_of(stored: Stored) -> list[FileLine]:

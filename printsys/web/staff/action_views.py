@@ -1,0 +1,165 @@
+"""How staff see the actions of the workflow: one row an action, in the order of the buttons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from printsys.config import Lab
+from printsys.domain.emails import Mail
+from printsys.domain.estimates import open_difference
+from printsys.domain.events import EventType
+from printsys.domain.folder_moves import still_missing
+from printsys.domain.job import Job
+from printsys.domain.status import Status
+from printsys.domain.workflow import Step, steps_from
+from printsys.jobstore import Stored
+from printsys.jobstore.stored import is_deleted
+from printsys.texts import money
+from printsys.web.filters import status_name
+from printsys.web.staff import forms
+
+if TYPE_CHECKING:
+    from printsys.web.staff.job_list import JobSummary
+
+
+def _status_is_now(job: Job) -> str:
+    return f"{job.student.name}'s job is now {status_name(job.status)}."
+
+
+def _saying(sentence: str) -> Callable[[Job], str]:
+    return lambda job: sentence.format(name=job.student.name)
+
+
+def _always(_: Stored | JobSummary) -> bool:
+    return True
+
+
+def _never(_: JobSummary) -> bool:
+    return False
+
+
+def _is_new(stored: Stored) -> bool:
+    return stored.job.status is Status.UPLOADED
+
+
+def _facts_are_missing(stored: Stored) -> bool:
+    return bool(still_missing(stored.job, stored.events))
+
+
+@dataclass(frozen=True)
+class ActionView:
+    """A row. `form` None: the click is enough. `done` says what has happened, `offered_if` whether a job that may
+    take the action needs it at all, `next_if` whether it is the one thing to do next."""
+
+    form: type[forms.ActionForm] | None = None
+    place: Literal["main", "more", "own"] = "main"
+    """Beside the title, below the job, or at a place of its own on the job's page."""
+    style: Literal["normal", "quiet", "danger"] = "normal"
+    """A normal button is filled where it is the thing to do next, a quiet one never."""
+    done: Callable[[Job], str] = _status_is_now
+    offered_if: Callable[[Stored], bool] = _always
+    next_if: Callable[[JobSummary], bool] = _never
+    label: str | None = None
+    """Where the workflow's own label says too little for a button."""
+    next_label: str | None = None
+    """The same for the button on the dashboard."""
+
+    def button_label(self, step: Step, job: Job) -> str:
+        """A destructive button names what it does."""
+        return self.submit_label(step, job) if self.style == "danger" else self.label or step.label
+
+    def submit_label(self, step: Step, job: Job) -> str:
+        """What the form's own button says: who gets an e-mail, too."""
+        label = self.label or step.label
+        if step.mail is None or _is_the_mail_itself(step) or not job.student.email:
+            return label
+        if step.mail == Mail.RECEIPT:
+            return f"{label}, e-mail the receipt"
+        first_name = next(iter(job.student.name.split()), "the student")
+        return f"{label} and e-mail {first_name}"
+
+    def done_sentence(self, step: Step, after: Stored, since: int) -> str:
+        """What has happened since revision `since`, the e-mail that follows included."""
+        sentence = self.done(after.job)
+        if _is_the_mail_itself(step):
+            return sentence
+        if any(event.type == EventType.EMAIL_QUEUED and event.seq > since for event in after.events):
+            return f"{sentence} {after.job.student.name} gets an e-mail."
+        return f"{sentence} There is no address to e-mail." if step.mail is not None else sentence
+
+
+def _is_the_mail_itself(step: Step) -> bool:
+    """The action's own words name the e-mail already."""
+    return step.event is EventType.EMAIL_QUEUED
+
+
+ACTION_VIEWS: dict[str, ActionView] = {
+    "approve": ActionView(
+        forms.ApproveForm,
+        done=lambda job: f"Approved at {money(job.estimate.cost if job.estimate else None)}.",
+        next_if=_always,
+        next_label="Review and approve",
+    ),
+    "reject": ActionView(forms.RejectForm, style="danger"),
+    "confirm": ActionView(
+        forms.ReasonForm, next_if=lambda summary: summary.waits_for_student and not summary.has_address
+    ),  # nobody can confirm by a link
+    "start": ActionView(next_if=_always),
+    "complete": ActionView(next_if=_always),
+    "fail": ActionView(forms.FailForm, style="danger"),
+    "pickup": ActionView(forms.PickupForm, next_if=_always),
+    "archive": ActionView(style="quiet", next_if=_always),
+    "supply": ActionView(
+        forms.SupplyForm, done=_saying("What was missing is filled in."), offered_if=_facts_are_missing
+    ),
+    "accept-move": ActionView(offered_if=_facts_are_missing),
+    "keep-price": ActionView(offered_if=lambda stored: open_difference(stored.job, stored.events) is not None),
+    "keep": ActionView(offered_if=lambda stored: is_deleted(stored.log)),
+    "revert": ActionView(forms.ReasonForm),
+    "review": ActionView(
+        done=_saying("Marked as reviewed."),
+        offered_if=lambda stored: _is_new(stored) and stored.job.reviewed_at is None,
+    ),
+    "unreview": ActionView(
+        done=_saying("Marked as not reviewed."),
+        offered_if=lambda stored: _is_new(stored) and stored.job.reviewed_at is not None,
+    ),
+    "notes": ActionView(forms.NotesForm, place="own", done=_saying("The notes are saved.")),
+    "details": ActionView(forms.DetailsForm, place="more", done=_saying("The details are saved.")),
+    "resend-email": ActionView(
+        place="more",
+        done=_saying("{name} gets the e-mail again."),
+        offered_if=lambda stored: bool(stored.job.student.email),
+        next_if=lambda summary: summary.link_expired is not None and summary.has_address,
+    ),
+    "choose-file": ActionView(forms.FilesForm, place="more", done=_saying("The print file is chosen.")),
+    "override": ActionView(forms.OverrideForm, place="more"),
+    "delete": ActionView(
+        forms.DeleteForm,
+        place="more",
+        style="danger",
+        done=_saying("The job is deleted. Its folder stays in the trash for 30 days."),
+        label="Delete this job",
+    ),
+}
+
+
+def next_step(summary: JobSummary) -> Step | None:
+    """The one thing to do next, where it is staff's to do; otherwise a job may wait for its student."""
+    return next((step for step in steps_from(summary.status) if ACTION_VIEWS[step.action].next_if(summary)), None)
+
+
+def offered_steps(stored: Stored) -> list[Step]:
+    """What the workflow allows and the job needs, in the order of the buttons."""
+    steps = {step.action: step for step in steps_from(stored.job.status)}
+    return [steps[action] for action, view in ACTION_VIEWS.items() if action in steps and view.offered_if(stored)]
+
+
+def form_for(action: str, stored: Stored, lab: Lab) -> forms.ActionForm:
+    """The action's form for the job as it is now, with what was typed if this is an answer to it."""
+    form = (ACTION_VIEWS[action].form or forms.ActionForm)()
+    form.prepare(stored, lab)
+    form.revision.data = str(stored.job.revision)
+    return form
