@@ -24,6 +24,7 @@ from printsys.domain.effects import Context
 from printsys.domain.events import FILESYSTEM, EventType
 from printsys.errors import MirrorDown, PrintSysError, StorageOffline
 from printsys.jobstore import JobStore
+from printsys.jobstore.recovery import recover_all
 
 SWEEP_EVERY_S = 300.0
 LISTEN_S = 0.2
@@ -184,7 +185,7 @@ class Service:
     def _recover(self) -> None:
         """Finish what a crash interrupted. A job that only a person can put right stops no other."""
         try:
-            self.store.recover_all()
+            recover_all(self.store)
         except StorageOffline:
             raise
         except PrintSysError as error:

@@ -31,6 +31,7 @@ from printsys.errors import JobBusy, JobNotFound, PrintSysError, StorageFailure,
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.files import signature
 from printsys.jobstore.repair import id_inside
+from printsys.jobstore.trash import is_put_away
 
 WORTH_A_REBUILD = 500
 """So many folders for an empty mirror are brought in by COPY rather than one by one."""
@@ -249,7 +250,7 @@ class Sweeper:
         for row in known.values():
             if row.id in seen or not self._is_nowhere(row.id):
                 continue
-            if self.store.is_put_away(row.id):
+            if is_put_away(self.store, row.id):
                 report.removed += self.mirror.remove([row.id])
                 continue
             told = {"student_name": row.student_name, "status": row.status, "folder": row.folder}

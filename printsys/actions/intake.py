@@ -20,7 +20,7 @@ from printsys.domain.inputs import WalkInInput
 from printsys.domain.job import Job
 from printsys.domain.status import Status
 from printsys.errors import InvalidInput, JobNotFound
-from printsys.jobstore import IncomingFile, Stored
+from printsys.jobstore import IncomingFile, Stored, trash
 from printsys.jobstore.files import is_ignored, is_settled, sha256_of
 from printsys.jobstore.layout import ORIGINAL
 
@@ -43,7 +43,7 @@ def reprint_of_copy(actions: Actions, place: str, actor: str) -> Stored:
     if job is None or actions.store.find(job.id) == folder:
         raise JobNotFound(place)
     made = _reprint(actions, job, folder, actor, found_in=place)
-    actions.store.discard(place)
+    trash.discard(actions.store, place)
     return made
 
 
@@ -67,7 +67,7 @@ def walk_in(actions: Actions, place: str, said: WalkInInput, actor: str) -> Stor
                 job_id, staged.folder, said, staged.files, actor, actions.clock(), place
             ),
         )
-    actions.store.discard(place)
+    trash.discard(actions.store, place)
     if status is not Status.UPLOADED:
         made = actions.record(made.id, lambda now: drag(now.job, status, actions.drag_context()))
     return actions.follow_up(made)

@@ -150,7 +150,7 @@ class _Taking:
     def _announced(self, job_id: str) -> Iterator[Path]:
         """A move that waits for a program to close its file, and the files that it brings."""
         yield self.layout.intent(job_id)
-        parcel = moves.announced_parcel(self.layout, job_id)
+        parcel = moves.announced_files(self.layout, job_id)
         if parcel is not None:
             yield parcel
 

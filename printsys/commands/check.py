@@ -20,6 +20,7 @@ from printsys.config import Settings
 from printsys.errors import PrintSysError
 from printsys.jobstore import JobStore
 from printsys.jobstore.identity import require_storage
+from printsys.jobstore.recovery import recover_all
 from printsys.services import build_services, open_store, remembered_at
 from printsys.worker.queue import make_enqueue
 
@@ -66,7 +67,7 @@ def _repair(settings: Settings) -> None:
         services = build_services(settings, make_enqueue(settings))
         assert settings.database_url is not None
         upgrade(settings.database_url)
-        services.store.recover_all()
+        recover_all(services.store)
         Sweeper(services.store, services.mirror, Reconciler(services.store, services.actions.drag_context)).sweep()
         services.mirror.engine.dispose()
 

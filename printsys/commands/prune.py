@@ -17,7 +17,7 @@ from printsys.domain.job import format_time
 from printsys.errors import PrintSysError
 from printsys.jobstore import JobStore
 from printsys.jobstore.identity import require_storage
-from printsys.jobstore.prune import Waste, find_scratch, find_waste, remove
+from printsys.jobstore.trash import Waste, find_scratch, find_waste, remove
 from printsys.services import open_store, remembered_at
 
 DONE, SOME_STAY = 0, 1

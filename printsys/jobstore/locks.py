@@ -18,6 +18,11 @@ def job_lock(layout: Layout, job_id: str) -> FileLock:
     return FileLock(layout.lock(job_id), poll_interval=0.02)
 
 
+def staging_lock_name(job_id: str) -> str:
+    """Of the lock that is held while files for an existing job are staged; the job's own lock is free meanwhile."""
+    return f"{job_id}.new"
+
+
 @contextmanager
 def locked(layout: Layout, expected_id: str, job_id: str, patience_s: float) -> Iterator[None]:
     """Hold the job's lock. JobBusy after `patience_s` seconds; StorageFailure, StorageOffline."""

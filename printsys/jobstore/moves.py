@@ -35,7 +35,7 @@ def read_intent(layout: Layout, job_id: str) -> int | None:
     return seq if isinstance(seq, int) else 1 << 62
 
 
-def announced_parcel(layout: Layout, job_id: str) -> Path | None:
+def announced_files(layout: Layout, job_id: str) -> Path | None:
     """The staged files that the job's intent announces, if there is one and it names any."""
     try:
         told = decode_object(fs.read_if_there(layout.intent(job_id)) or b"{}").get("parcel")
@@ -92,7 +92,7 @@ def finish_move(layout: Layout, folder: Path, job: Job, log: Log) -> tuple[Path,
     if seq > log.seq:
         drop_intent(layout, job.id)
         return folder, None
-    parcel = announced_parcel(layout, job.id)
+    parcel = announced_files(layout, job.id)
     if parcel is not None and parcel.exists():
         try:
             bring(parcel, folder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -12,15 +11,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from filelock import Timeout
-
 from printsys import fs
 from printsys.domain import naming
 from printsys.domain.changes import news_since
 from printsys.domain.events import FILESYSTEM, Event, EventDraft, EventType, build_batch, sha256
 from printsys.domain.job import Job, parse
 from printsys.domain.status import Status
-from printsys.errors import DamagedJob, JobNotFound, StaleJob
+from printsys.errors import JobNotFound, StaleJob
 from printsys.jobstore import away as away_notes
 from printsys.jobstore import identity, locks, moves, repair
 from printsys.jobstore.files import sha256_of
@@ -62,11 +59,6 @@ def require_current(stored: Stored, seen: int | None) -> None:
     since = news_since(stored.events, seen)
     if since or seen > stored.job.revision:
         raise StaleJob(stored.id, seen, stored.job.revision, since)
-
-
-def _parcel_lock(job_id: str) -> str:
-    """Held while files for an existing job are staged; its own lock is free meanwhile."""
-    return f"{job_id}.new"
 
 
 def _names_in(folder: Path) -> list[str]:
@@ -229,7 +221,7 @@ class JobStore:
         by `change.parcel`; what none has taken is gone afterwards. Raises what `create` does, and JobNotFound."""
         stored = self.load(job_id)
         place = self.layout.staging / f"{job_id}.{self._random_bits(32):08x}"
-        with self.locked(_parcel_lock(job_id)), self.disk_errors():
+        with self.locked(locks.staging_lock_name(job_id)), self.disk_errors():
             place.mkdir(parents=True)
             try:
                 name = next_version(stored.folder.name, (entry.name for entry in stored.folder.iterdir()))
@@ -239,7 +231,7 @@ class JobStore:
                 parcel = StagedFiles(place, made.files)
                 yield parcel
             finally:
-                if place.exists() and not (moves.announced_parcel(self.layout, job_id) == place and parcel.is_taken):
+                if place.exists() and not (moves.announced_files(self.layout, job_id) == place and parcel.is_taken):
                     fs.remove_tree(place)
 
     def _is_taken(self, job_id: str) -> bool:
@@ -380,105 +372,6 @@ class JobStore:
         candidates = [path for path in sorted(stored.folder.iterdir()) if path.is_file() and not path.is_symlink()]
         return next((path for path in candidates if sha256_of(path) == digest), None)
 
-    def discard(self, place: str) -> Path:
-        """Move a copy of a job's folder, or what is no job at all, from a status folder into the trash.
-
-        JobNotFound for anything else: a job itself is deleted by its action.
-        """
-        self.require_online()
-        source = self._in_status_folder(place)
-        job_id = repair.id_inside(source) if source.is_dir() else None
-        if job_id is not None and self.find(job_id) == source:
-            raise JobNotFound(place)
-        return self._put_away(source, self.layout.trash)
-
-    def quarantine(self, place: str) -> Path:
-        """Move a folder whose record nobody can read out of the way, for good; JobNotFound for a job that is whole."""
-        self.require_online()
-        source = self._in_status_folder(place)
-        job_id = repair.id_inside(source) if source.is_dir() else None
-        if job_id is not None and self.find(job_id) == source and not self._is_damaged(job_id):
-            raise JobNotFound(place)
-        return self._put_away(source, self.layout.quarantine)
-
-    def empty_from_trash(self, path: Path, emptying: str) -> bool:
-        """Remove a thing from the trash for good, renamed first to begin with `emptying`, so that half of it is never
-        taken for the whole. False where it is not in the trash any more."""
-        self.require_online()
-        job_id = naming.id_in_folder_name(path.name)
-        with self.locked(job_id or "trash"), self.disk_errors():
-            if path.parent != self.layout.trash or not (path.is_symlink() or path.exists()):
-                return False
-            doomed = path if path.name.startswith(emptying) else path.with_name(emptying + path.name)
-            if doomed != path:
-                fs.move_folder(path, doomed)
-            if doomed.is_dir() and not doomed.is_symlink():
-                fs.remove_tree(doomed)
-            else:
-                doomed.unlink()
-        return True
-
-    def _is_damaged(self, job_id: str) -> bool:
-        try:
-            return self.load(job_id).problem is not None
-        except DamagedJob:
-            return True
-
-    def _in_status_folder(self, place: str) -> Path:
-        """A file or folder that lies in a status folder by itself; JobNotFound for any other place."""
-        source = self.layout.root / place
-        lies_right = source.parent.parent == self.layout.root and source.parent.name in set(Status)
-        if not lies_right or source.is_symlink() or not source.exists():
-            raise JobNotFound(place)
-        return source
-
-    def _put_away(self, source: Path, into: Path) -> Path:
-        with self.disk_errors():
-            into.mkdir(exist_ok=True)
-            taken = {naming.comparable(entry.name) for entry in into.iterdir()}
-            target = into / naming.distinct(source.name, taken)
-            os.utime(source)  # since when it lies there: a rename alone does not tell on every system
-            fs.move_folder(source, target)
-        return target
-
-    # -- after a crash ------------------------------------------------------------------------------------------
-
-    def recover_all(self) -> list[str]:
-        """Finish what a crash interrupted: every intent, every staging folder that nobody fills. Returns the ids."""
-        self.require_online()
-        self.layout.make()
-        touched = []
-        for intent in sorted(self.layout.moves.glob("*.json")):
-            job_id = intent.stem
-            with self.locked(job_id):
-                try:
-                    self.load_locked(job_id)
-                except JobNotFound:
-                    moves.drop_intent(self.layout, job_id)
-            touched.append(job_id)
-        for torn in sorted(self.layout.moves.glob(f".*.json{fs.TEMPORARY_SUFFIX}")):
-            with self.locked(torn.name[1:].partition(".")[0]):  # whoever is writing it holds this lock
-                torn.unlink(missing_ok=True)
-        for staging in sorted(self.layout.staging.iterdir()):
-            touched += self.drop_abandoned(staging)
-        return touched
-
-    def drop_abandoned(self, staging: Path) -> list[str]:
-        """Remove a folder of staging/ that nobody fills; its name, or nothing where somebody does."""
-        job_id, dot, _ = staging.name.partition(".")
-        if dot and moves.announced_parcel(self.layout, job_id) == staging:
-            return []  # its files are a job's already; they wait for the disk
-        lock = locks.job_lock(self.layout, _parcel_lock(job_id) if dot else job_id)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return []  # a submission that is being written right now
-        with lock:
-            lock.release()
-            if staging.exists():
-                fs.remove_tree(staging)
-        return [staging.name]
-
     # -- jobs whose folder is gone --------------------------------------------------------------------------------
 
     def note_missing(self, job_id: str, told: Mapping[str, object]) -> None:
@@ -510,10 +403,6 @@ class JobStore:
 
     def forget_away(self) -> None:
         self.layout.away.unlink(missing_ok=True)
-
-    def is_put_away(self, job_id: str) -> bool:
-        """Whether the job's folder lies in the trash or in quarantine."""
-        return any(True for _ in self.layout.named_for(job_id, (self.layout.trash, self.layout.quarantine)))
 
 
 def _tell(job_id: str, events: Iterable[Event]) -> None:

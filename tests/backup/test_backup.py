@@ -23,7 +23,7 @@ from printsys.backup import create
 from printsys.backup.vault import BackupDamaged, BackupFailed, BackupRefused, Unit, Vault
 from printsys.domain.status import Status
 from printsys.errors import PrintSysError, StorageOffline
-from printsys.jobstore import JobStore, Stored
+from printsys.jobstore import JobStore, Stored, trash
 from tests.factories import act, make_job, make_store
 from tests.indexer.test_check import everything
 from tests.manage import Manage
@@ -101,8 +101,8 @@ def test_a_restored_storage_is_the_same_byte_for_byte_with_times_and_rights(
     assert kept_files(new.layout.root) == before
     assert new.expected_id == store.expected_id, "other computers know it again"
     shutil.rmtree(new.layout.root / "Printing" / "no record")
-    new.discard("ReadyToPrint/a copy")
-    new.discard("Uploaded/loose.stl")
+    trash.discard(new, "ReadyToPrint/a copy")
+    trash.discard(new, "Uploaded/loose.stl")
     assert check_storage(new, deep=True) == []
     assert len(list(new.ids())) == len(jobs)
 

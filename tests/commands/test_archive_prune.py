@@ -17,8 +17,8 @@ from indexer.queries import Queries
 from printsys.assessment.upload_check import SCRATCH
 from printsys.domain.status import Status
 from printsys.errors import StorageOffline
-from printsys.jobstore import JobStore, Stored, prune
-from printsys.jobstore.prune import TRASH_KEEPS, find_scratch, find_waste, remove
+from printsys.jobstore import JobStore, Stored, trash
+from printsys.jobstore.trash import TRASH_KEEPS, find_scratch, find_waste, remove
 from tests.factories import Clock, act, make_job, make_store
 from tests.indexer.test_check import everything
 from tests.manage import Manage
@@ -115,9 +115,9 @@ def rubbish(tmp_path: Path) -> JobStore:
     act(store, make_job(store, name="Gone Girl").id, "delete")
     kept = make_job(store)
     shutil.copytree(kept.folder, kept.folder.with_name("a copy"))
-    store.discard("Uploaded/a copy")
+    trash.discard(store, "Uploaded/a copy")
     (store.layout.status(Status.UPLOADED) / "loose.stl").write_bytes(b"solid")
-    store.discard("Uploaded/loose.stl")
+    trash.discard(store, "Uploaded/loose.stl")
     (store.layout.staging / "k7m29xq4").mkdir()
     (store.layout.staging / "k7m29xq4" / "half.stl").write_bytes(b"sol")
     return store
@@ -144,13 +144,13 @@ def test_a_file_that_was_old_when_it_was_thrown_away_keeps_its_thirty_days(tmp_p
     store.layout.make()
     old.write_bytes(b"solid")
     os.utime(old, (0, 0))
-    store.discard("Uploaded/old.stl")
+    trash.discard(store, "Uploaded/old.stl")
     assert (store.layout.trash / "old.stl").stat().st_mtime > time.time() - 3600
     assert list(find_waste(store, datetime.now(UTC))) == []
 
 
 def test_a_removal_that_was_killed_is_ended_by_the_next_prune(rubbish: JobStore) -> None:
-    half = rubbish.layout.trash / f"{prune.EMPTYING}Half_Job"
+    half = rubbish.layout.trash / f"{trash.EMPTYING}Half_Job"
     half.mkdir()
     found = list(find_waste(rubbish, datetime.now(UTC)))
     assert [waste.path for waste in found] == [half]
@@ -184,8 +184,7 @@ def test_a_job_that_was_taken_out_of_the_trash_by_hand_is_not_removed(rubbish: J
 @pytest.fixture
 def a_month_later(rubbish: JobStore, monkeypatch: pytest.MonkeyPatch) -> JobStore:
     """For the command the trash is a month old."""
-    look = prune.find_waste
-    monkeypatch.setattr("printsys.commands.prune.find_waste", lambda store, now: look(store, now + MONTH_LATER))
+    monkeypatch.setattr("printsys.commands.prune.find_waste", lambda store, now: find_waste(store, now + MONTH_LATER))
     return rubbish
 
 

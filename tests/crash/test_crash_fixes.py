@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from printsys.domain.creation import walk_in_created
 from printsys.domain.inputs import WalkInInput
 from printsys.domain.status import Status
-from printsys.jobstore import IncomingFile
+from printsys.jobstore import IncomingFile, JobStore, trash
 from tests.crash.ptracer import require_ptrace
 from tests.crash.test_crash_points import Scene, Stage, points
 
@@ -53,15 +54,17 @@ def test_beginning_a_damaged_record_anew_ends_the_same_wherever_it_was_stopped(s
     assert stopped > 20
 
 
-@pytest.mark.parametrize("move", ["discard", "quarantine"])
-def test_what_is_put_away_is_whole_in_one_place_wherever_it_was_stopped(stage: Stage, move: str) -> None:
+@pytest.mark.parametrize("put_away", [trash.discard, trash.quarantine])
+def test_what_is_put_away_is_whole_in_one_place_wherever_it_was_stopped(
+    stage: Stage, put_away: Callable[[JobStore, str], Path]
+) -> None:
     place = stage.root / "Uploaded" / "strange"
     place.mkdir()
     (place / "part.stl").write_bytes(STL)
     stage.keep()
 
     def fix() -> None:
-        getattr(stage.open(), move)("Uploaded/strange")
+        put_away(stage.open(), "Uploaded/strange")
 
     stopped = 0
     for _, state in points(stage, fix, stage.put_back):
@@ -85,7 +88,7 @@ def test_a_walk_in_that_is_stopped_leaves_what_it_was_made_of(stage: Stage) -> N
                 job_id, staged.folder, said, staged.files, "staff", store.clock(), "Uploaded/part.stl"
             ),
         )
-        store.discard("Uploaded/part.stl")
+        trash.discard(store, "Uploaded/part.stl")
 
     for _, state in points(stage, fix, stage.put_back):
         kept = [name for name, data in state.items() if data == STL and "staging" not in name]

@@ -25,6 +25,7 @@ from printsys.domain.status import Status
 from printsys.errors import JobNotFound
 from printsys.jobstore import JobStore
 from printsys.jobstore.identity import recognise
+from printsys.jobstore.recovery import recover_all
 from tests.crash.ptracer import Fault, require_ptrace, run
 from tests.factories import Clock, act, make_job, resubmit
 
@@ -98,7 +99,7 @@ class Stage:
     def repair(self) -> None:
         """What a start does, and what the next touch of the job does."""
         store = self.open()
-        store.recover_all()
+        recover_all(store)
         for job_id in [job_id for job_id, _ in store.ids()]:
             try:
                 store.load(job_id)

@@ -23,6 +23,7 @@ from printsys.domain.status import Status
 from printsys.errors import MirrorDown, StorageOffline
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.moves import write_intent
+from printsys.jobstore.recovery import recover_all
 from tests.factories import act, make_job, make_store, sync
 from tests.fixtures_db import drop_database
 
@@ -189,7 +190,7 @@ def test_what_recovery_puts_right_is_clean_afterwards(jobs: list[Stored], store:
     write_intent(store.layout, jobs[3].folder, jobs[3].folder.parent, 1, "00000000")
     shutil.copytree(jobs[4].folder, store.layout.staging / "11111111")
     assert len(check_storage(store)) == 5
-    store.recover_all()
+    recover_all(store)
     for job in jobs:
         store.load(job.id)
     assert check_storage(store) == []

@@ -9,7 +9,7 @@ from indexer.attention import AttentionItem
 from printsys.actions import intake
 from printsys.domain.inputs import DeleteInput, NoInput
 from printsys.errors import InvalidInput, JobNotFound
-from printsys.jobstore import Stored
+from printsys.jobstore import Stored, trash
 from printsys.web.auth import current_actor
 from printsys.web.services import services
 
@@ -88,11 +88,11 @@ def _reprint(one: AttentionItem) -> Stored:
 
 
 def _discard(one: AttentionItem) -> None:
-    services().store.discard(one.folder or "")
+    trash.discard(services().store, one.folder or "")
 
 
 def _quarantine(one: AttentionItem) -> None:
-    services().store.quarantine(one.folder or "")
+    trash.quarantine(services().store, one.folder or "")
     if one.job_id is not None:
         services().mirror.remove([one.job_id])
 

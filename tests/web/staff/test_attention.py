@@ -13,7 +13,7 @@ from indexer.sweep import Sweeper
 from printsys.domain.emails import owed
 from printsys.domain.status import Status
 from printsys.errors import JobNotFound
-from printsys.jobstore import Stored
+from printsys.jobstore import Stored, trash
 from printsys.services import Services
 from tests.factories import act, make_job
 from tests.mirrored import mirrored_job
@@ -167,7 +167,7 @@ def test_the_job_itself_is_never_discarded(services: Services) -> None:
     job = make_job(services.store)
     for place in (services.store.layout.relative(job.folder), "../elsewhere", ".printsys/locks", "Uploaded", ""):
         with pytest.raises(JobNotFound):
-            services.store.discard(place)
+            trash.discard(services.store, place)
     assert job.folder.exists()
 
 
@@ -314,7 +314,7 @@ def test_a_folder_whose_record_is_lost_altogether_goes_into_quarantine_with_ever
 def test_a_job_that_is_whole_cannot_be_put_in_quarantine(services: Services) -> None:
     job = make_job(services.store)
     with pytest.raises(JobNotFound):
-        services.store.quarantine(services.store.layout.relative(job.folder))
+        trash.quarantine(services.store, services.store.layout.relative(job.folder))
     assert job.folder.exists()
 
 
