@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from indexer.index import Mirror
 from printsys.config import Lab
+from printsys.config.offer import require_offered
 from printsys.domain import emails, naming, workflow
 from printsys.domain.creation import files_added, job_created
 from printsys.domain.effects import Context
@@ -32,7 +33,7 @@ from printsys.domain.inputs import (
     SubmitInput,
 )
 from printsys.domain.job import FileRecord, Job
-from printsys.domain.links import resubmission_key
+from printsys.domain.links import require_latest_confirmation, require_open_confirmation, require_open_resubmission
 from printsys.domain.pricing import Quote, quote
 from printsys.domain.reminders import due
 from printsys.domain.status import Status
@@ -42,8 +43,6 @@ from printsys.errors import (
     JobNotFound,
     MirrorDown,
     StaleJob,
-    TokenExpired,
-    TokenUsed,
     TransitionNotAllowed,
 )
 from printsys.jobstore import IncomingFile, JobEdit, JobStore, Stored
@@ -69,7 +68,7 @@ class Actions:
 
     def submit(self, said: SubmitInput, files: Sequence[IncomingFile], actor: str = STUDENT) -> Stored:
         """A new job in Uploaded. InvalidInput where the lab does not offer what is asked; see JobStore.create."""
-        check_offered(said, self.lab)
+        require_offered(self.lab, said.model_dump())
         stored = self.store.create(
             lambda job_id: naming.folder_name(said.student_name, said.print_method, said.color, job_id),
             files,
@@ -127,7 +126,7 @@ class Actions:
     def resend_confirmation(self, job_id: str, nonce: str) -> Stored:
         """A new link for a student whose old one ran out; not more often than every two minutes."""
         with self.store.edit(job_id) as change:
-            _require_current(change.job, nonce)
+            require_latest_confirmation(change.job, nonce)
             self._require_cool(change.before, "We sent you an e-mail a moment ago. Please give it two minutes.")
             change.record(*self._plan(change, "resend-email", STUDENT, ResendInput()))
         return self.follow_up(change.result)
@@ -145,7 +144,7 @@ class Actions:
 
         InvalidInput, TokenUsed, and what JobStore.staged and JobStore.edit raise.
         """
-        check_offered(said, self.lab)
+        require_offered(self.lab, said.model_dump())
         require_open_resubmission(self.store.load(job_id).job, key)
         if not files:
             return self._resubmit(job_id, key, ResubmitInput(**said.model_dump()), None)
@@ -240,59 +239,6 @@ class Actions:
             logger.warning("job %s is recorded, the mirror follows later: %s", stored.id, error)
         self.enqueue(stored.id)
         return stored
-
-
-def check_offered(said: SubmitInput, lab: Lab) -> None:
-    """InvalidInput where the request names something that the lab does not have."""
-    wrong = not_offered(lab, said.print_method, said.color, said.printer, said.discipline, said.copies)
-    if not said.minimum_charge_consent:
-        wrong["minimum_charge_consent"] = [lab.consent_refused]
-    if wrong:
-        raise InvalidInput(wrong)
-
-
-def not_offered(
-    lab: Lab, method_name: str, color: str, printer: str, discipline: str, copies: int
-) -> dict[str, list[str]]:
-    """What of a request the lab does not have: field → sentences."""
-    wrong: dict[str, list[str]] = {}
-    method = lab.method(method_name)
-    if method is None:
-        wrong["print_method"] = [f"Please choose one of: {', '.join(m.name for m in lab.methods)}."]
-    else:
-        if color not in method.colors:
-            wrong["color"] = [f"{color} is not a colour that we have for {method.name}."]
-        if printer not in [printer.id for printer in lab.printers_for(method.name)]:
-            wrong["printer"] = [f"Please choose a printer for {method.name}."]
-    if discipline not in lab.disciplines:
-        wrong["discipline"] = ["Please choose a discipline from the list."]
-    if copies > lab.max_copies:
-        wrong["copies"] = [f"We print at most {lab.max_copies} copies of a job."]
-    return wrong
-
-
-def require_open_confirmation(job: Job, nonce: str, now: datetime) -> None:
-    """TokenUsed or TokenExpired unless the link with `nonce` is the one that this job waits for."""
-    _require_current(job, nonce)
-    if job.confirmation is None or job.confirmation.expires_at is None or job.confirmation.expires_at <= now:
-        raise TokenExpired("This link has expired. You can have a new one sent to you.")
-
-
-def _require_current(job: Job, nonce: str) -> None:
-    if job.confirmation is None or job.confirmation.nonce is None:
-        raise TokenUsed("This link is no longer in use: the lab took the approval back. You will hear from us.")
-    if not secrets.compare_digest(job.confirmation.nonce, nonce):
-        raise TokenUsed("This link was replaced by a newer one. Please use the link from our latest e-mail.")
-    if job.status != Status.PENDING:
-        raise TokenUsed("This link did its work already: there is nothing left to confirm.")
-
-
-def require_open_resubmission(job: Job, key: str) -> None:
-    """TokenUsed unless the link with `key` is the one of this job's present rejection."""
-    if job.status is Status.ARCHIVED:
-        raise TokenUsed("This job is closed and filed. Please send us a new request.")
-    if resubmission_key(job) != key:
-        raise TokenUsed("This link did its work already: your request is with us again.")
 
 
 def _refuse_if_moved_by_hand(stored: Stored) -> None:

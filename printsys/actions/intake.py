@@ -11,7 +11,8 @@ from collections.abc import Container, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from printsys.actions import Actions, not_offered
+from printsys.actions import Actions
+from printsys.config.offer import require_offered
 from printsys.domain import naming
 from printsys.domain.creation import reprint_created, walk_in_created
 from printsys.domain.filetypes import type_of
@@ -53,7 +54,7 @@ def walk_in(actions: Actions, place: str, said: WalkInInput, actor: str) -> Stor
     What that status needs and nobody has said is raised, as when a folder is dragged there. InvalidInput for what the
     lab does not offer, or while a file is still being written; JobNotFound where nothing is there any more.
     """
-    _check(actions, said)
+    require_offered(actions.lab, said.model_dump())
     source = actions.store.layout.root / place
     status = actions.store.layout.status_of(source)
     if status is None or not source.exists():
@@ -84,16 +85,6 @@ def _reprint(actions: Actions, job: Job, folder: Path, actor: str, found_in: str
             ),
         )
     return actions.follow_up(made)
-
-
-def _check(actions: Actions, said: WalkInInput) -> None:
-    """What is said must be something that the lab has; what is not said may stay unknown."""
-    wrong = not_offered(
-        actions.lab, said.print_method, said.color or "", said.printer or "", said.discipline or "", said.copies
-    )
-    given = {"print_method", "copies", *(n for n in ("color", "printer", "discipline") if getattr(said, n))}
-    if wrong := {name: sentences for name, sentences in wrong.items() if name in given}:
-        raise InvalidInput(wrong)
 
 
 def _incoming(source: Path, opened: ExitStack, superseded: Container[str] = ()) -> Iterator[IncomingFile]:

@@ -2,8 +2,29 @@
 
 from __future__ import annotations
 
+import secrets
+from datetime import datetime
+
 from printsys.domain.job import Job, format_time
 from printsys.domain.status import Status
+from printsys.errors import TokenExpired, TokenUsed
+
+
+def require_open_confirmation(job: Job, nonce: str, now: datetime) -> None:
+    """TokenUsed or TokenExpired unless the link with `nonce` is the one that this job waits for."""
+    require_latest_confirmation(job, nonce)
+    if job.confirmation is None or job.confirmation.expires_at is None or job.confirmation.expires_at <= now:
+        raise TokenExpired("This link has expired. You can have a new one sent to you.")
+
+
+def require_latest_confirmation(job: Job, nonce: str) -> None:
+    """TokenUsed unless the link with `nonce`, expired or not, is the newest of a job that waits for its student."""
+    if job.confirmation is None or job.confirmation.nonce is None:
+        raise TokenUsed("This link is no longer in use: the lab took the approval back. You will hear from us.")
+    if not secrets.compare_digest(job.confirmation.nonce, nonce):
+        raise TokenUsed("This link was replaced by a newer one. Please use the link from our latest e-mail.")
+    if job.status != Status.PENDING:
+        raise TokenUsed("This link did its work already: there is nothing left to confirm.")
 
 
 def resubmission_key(job: Job) -> str | None:
@@ -11,3 +32,11 @@ def resubmission_key(job: Job) -> str | None:
     if job.status is not Status.REJECTED or job.rejection is None or job.rejection.at is None:
         return None
     return format_time(job.rejection.at)
+
+
+def require_open_resubmission(job: Job, key: str) -> None:
+    """TokenUsed unless the link with `key` is the one of this job's present rejection."""
+    if job.status is Status.ARCHIVED:
+        raise TokenUsed("This job is closed and filed. Please send us a new request.")
+    if resubmission_key(job) != key:
+        raise TokenUsed("This link did its work already: your request is with us again.")

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from printsys.actions import require_open_confirmation
 from printsys.domain.inputs import OptionalReasonInput, validate
+from printsys.domain.links import require_open_confirmation
 from printsys.domain.status import Status
 from printsys.errors import InvalidInput, TokenExpired, TokenUsed, TransitionNotAllowed
 from printsys.web.limits import limiter, no_submit_limit, submit_limit

@@ -9,9 +9,9 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 
-from printsys.actions import require_open_resubmission
 from printsys.assessment.model_findings import found_in
 from printsys.domain.job import Job
+from printsys.domain.links import require_open_resubmission
 from printsys.errors import InvalidInput, PrintSysError, StorageFailure, StorageOffline, TokenUsed
 from printsys.texts import reasons
 from printsys.web.errors import open_too_long_page

@@ -9,8 +9,8 @@ from flask import Blueprint, redirect, render_template, request, session, url_fo
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 
-from printsys.actions import check_offered, not_offered
 from printsys.assessment.upload_check import refusals
+from printsys.config.offer import offer_problems
 from printsys.domain.inputs import SubmitInput, validate
 from printsys.errors import InvalidInput, StorageFailure, StorageOffline
 from printsys.jobstore import IncomingFile
@@ -80,23 +80,14 @@ def read_request(files_needed: bool = True) -> tuple[SubmitInput, list[IncomingF
     try:
         said = validate(SubmitInput, request.form)
     except InvalidInput as error:
-        # What can be read is looked at all the same: nobody wants to hear of one mistake after the other.
-        names = ("print_method", "color", "printer", "discipline")
-        method, color, printer, discipline = (request.form.get(name, "").strip() for name in names)
-        copies = request.form.get("copies", 1, type=int)
-        wrong |= not_offered(services().lab, method, color, printer, discipline, copies) | error.fields
-    else:
-        try:
-            check_offered(said, services().lab)
-        except InvalidInput as error:
-            wrong |= error.fields
+        wrong |= error.fields
+    # Also where something is missing: nobody wants to hear of one mistake after the other.
+    wrong = offer_problems(services().lab, said.model_dump() if said else request.form) | wrong
     sent = request.files.getlist("file")
     files, refused = incoming_files(sent, services().lab) if files_needed or any(f.filename for f in sent) else ([], [])
     refused = refused or refusals(checked_files(sent if files else []))
     if refused:
         wrong["file"] = refused
-    if request.form.get("minimum_charge_consent") == "no":
-        wrong["minimum_charge_consent"] = [services().lab.consent_refused]
     if wrong or said is None:
         raise InvalidInput(wrong)
     return said, files

@@ -1,0 +1,44 @@
+"""What the lab offers for a request: methods, colors, printers, disciplines, copies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from printsys.config.lab import Lab
+from printsys.errors import InvalidInput
+
+
+def require_offered(lab: Lab, values: Mapping[str, Any]) -> None:
+    """InvalidInput where the request asks for something that the lab does not have."""
+    if problems := offer_problems(lab, values):
+        raise InvalidInput(problems)
+
+
+def offer_problems(lab: Lab, values: Mapping[str, Any]) -> dict[str, list[str]]:
+    """What of a request the lab does not have: field → sentences.
+
+    `values` are an input's, or a form's as they were typed. A field left empty is no problem here: whether it may stay
+    empty is for the input to say.
+    """
+    problems: dict[str, list[str]] = {}
+    method_name, color, printer, discipline = (
+        str(values.get(name) or "").strip() for name in ("print_method", "color", "printer", "discipline")
+    )
+    method = lab.method(method_name)
+    if method is None:
+        if method_name:
+            problems["print_method"] = [f"Please choose one of: {', '.join(m.name for m in lab.methods)}."]
+    else:
+        if color and color not in method.colors:
+            problems["color"] = [f"{color} is not a colour that we have for {method.name}."]
+        if printer and printer not in [offered.id for offered in lab.printers_for(method.name)]:
+            problems["printer"] = [f"Please choose a printer for {method.name}."]
+    if discipline and discipline not in lab.disciplines:
+        problems["discipline"] = ["Please choose a discipline from the list."]
+    copies = str(values.get("copies") or "")
+    if copies.isdecimal() and int(copies) > lab.max_copies:
+        problems["copies"] = [f"We print at most {lab.max_copies} copies of a job."]
+    if values.get("minimum_charge_consent") in (False, "no"):
+        problems["minimum_charge_consent"] = [lab.consent_refused]
+    return problems
