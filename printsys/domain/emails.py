@@ -14,7 +14,7 @@ from printsys.domain.status import Status
 
 
 class Mail(StrEnum):
-    """Each value is also the name of the mail's function and of its templates."""
+    """Each value is also the name of the e-mail's function in mail/messages.py and of its two templates."""
 
     RECEIVED = "received"
     APPROVED = "approved"
@@ -26,12 +26,74 @@ class Mail(StrEnum):
     RECEIPT = "receipt"
 
 
+@dataclass(frozen=True, kw_only=True)
+class EmailSpec:
+    """What is true of one e-mail.
+
+    `name` is for staff's pages. Outside `true_in` its sentences are wrong, so it is dropped, and so is one
+    `about_the_link` once that link is dead. `sample_steps` take a new job to where this e-mail is owed: previews do it.
+    """
+
+    name: str
+    true_in: frozenset[Status] = frozenset(Status)
+    about_the_link: bool = False
+    sample_steps: tuple[str, ...] = ()
+
+
+EMAILS: dict[Mail, EmailSpec] = {
+    Mail.RECEIVED: EmailSpec(name="Request received"),
+    Mail.APPROVED: EmailSpec(
+        name="Price and confirmation link",
+        true_in=frozenset({Status.PENDING}),
+        about_the_link=True,
+        sample_steps=("approve",),
+    ),
+    Mail.REMINDER: EmailSpec(
+        name="Reminder to confirm",
+        true_in=frozenset({Status.PENDING}),
+        about_the_link=True,
+        sample_steps=("approve",),
+    ),
+    Mail.EXPIRED: EmailSpec(
+        name="Time to confirm is over",
+        true_in=frozenset({Status.PENDING}),
+        about_the_link=True,
+        sample_steps=("approve",),
+    ),
+    Mail.REJECTED: EmailSpec(
+        name="Not printed",
+        true_in=frozenset({Status.REJECTED, Status.ARCHIVED}),
+        sample_steps=("reject",),
+    ),
+    Mail.COMPLETED: EmailSpec(
+        name="Ready to collect",
+        true_in=frozenset({Status.COMPLETED}),
+        sample_steps=("approve", "student_confirm", "start", "complete"),
+    ),
+    Mail.UNCOLLECTED: EmailSpec(
+        name="Reminder to collect",
+        true_in=frozenset({Status.COMPLETED}),
+        sample_steps=("approve", "student_confirm", "start", "complete"),
+    ),
+    Mail.RECEIPT: EmailSpec(
+        name="Receipt",
+        true_in=frozenset({Status.PAID_PICKED_UP, Status.ARCHIVED}),
+        sample_steps=("approve", "student_confirm", "start", "complete", "pickup"),
+    ),
+}
+
+
+def mail_name(mail: str) -> str:
+    """The e-mail's name on staff's pages; for one that this version does not know, as the log has it."""
+    return EMAILS[Mail(mail)].name if mail in set(Mail) else mail
+
+
 CLOSING = frozenset({EventType.EMAIL_SENT.value, EventType.EMAIL_FAILED.value, EventType.EMAIL_DROPPED.value})
 
 
 @dataclass(frozen=True)
 class OwedMail:
-    """`queued_seq` is the EmailQueued event's `seq`: it names the mail for ever (see `message_id`)."""
+    """`queued_seq` is the EmailQueued event's `seq`: it names the e-mail for good (see `message_id`)."""
 
     job_id: str
     queued_seq: int
@@ -52,7 +114,7 @@ def queued(mail: Mail, to: str, actor: str, not_before: datetime | None = None) 
 
 
 def owed(events: Iterable[Event], job_id: str) -> list[OwedMail]:
-    """Mails queued and not yet sent, failed for good or dropped; oldest first."""
+    """E-mails queued and not yet sent, failed for good or dropped; oldest first."""
     waiting: dict[int, OwedMail] = {}
     for event in events:
         if event.type == EventType.EMAIL_QUEUED:
@@ -70,33 +132,20 @@ def owed(events: Iterable[Event], job_id: str) -> list[OwedMail]:
 
 
 def held_back(events: Sequence[Event]) -> datetime | None:
-    """Until when the last of the waiting e-mails waits for somebody to think better of a move; None: none does."""
+    """The end of the grace in which a dragged folder can go back before its e-mail is sent; None: no e-mail waits."""
     return max((mail.not_before for mail in owed(events, "") if mail.not_before), default=None)
 
 
-MEANT_FOR = {
-    Mail.APPROVED: frozenset({Status.PENDING}),
-    Mail.REMINDER: frozenset({Status.PENDING}),
-    Mail.EXPIRED: frozenset({Status.PENDING}),
-    Mail.REJECTED: frozenset({Status.REJECTED, Status.ARCHIVED}),
-    Mail.COMPLETED: frozenset({Status.COMPLETED}),
-    Mail.UNCOLLECTED: frozenset({Status.COMPLETED}),
-    Mail.RECEIPT: frozenset({Status.PAID_PICKED_UP, Status.ARCHIVED}),
-}
-"""Mails that would mislead a student whose job has moved on; the others are true for ever."""
-ABOUT_THE_LINK = frozenset({Mail.APPROVED, Mail.REMINDER, Mail.EXPIRED})
-
-
-def fits(mail: str, status: Status) -> bool:
+def is_true_in(mail: str, status: Status) -> bool:
     """Whether `mail` still says something true of a job in `status`. One that this version does not know does not."""
-    return mail in set(Mail) and status in MEANT_FOR.get(Mail(mail), frozenset(Status))
+    return mail in set(Mail) and status in EMAILS[Mail(mail)].true_in
 
 
-def outrun(mail: OwedMail, job: Job, now: datetime) -> str | None:
-    """Why `mail` would not be true any more: an approval that was taken back, a reminder whose time is over."""
-    if not fits(mail.mail, job.status):
+def reason_to_drop(mail: OwedMail, job: Job, now: datetime) -> str | None:
+    """Why `mail` is not true any more, or None: an approval that was taken back, a reminder whose time is over."""
+    if not is_true_in(mail.mail, job.status):
         return f"the job is {job.status} now"
-    if Mail(mail.mail) not in ABOUT_THE_LINK:
+    if not EMAILS[Mail(mail.mail)].about_the_link:
         return None
     if job.confirmation is None or job.confirmation.nonce is None:
         return "there is nothing to confirm any more"
@@ -121,12 +170,12 @@ def dropped(mail: OwedMail, why: str) -> EventDraft:
 
 def drop_untrue(owed: Iterable[OwedMail], status: Status, why: str) -> list[EventDraft]:
     """Drops those of the waiting e-mails that say nothing true of a job in `status`."""
-    return [dropped(mail, why) for mail in owed if not fits(mail.mail, status)]
+    return [dropped(mail, why) for mail in owed if not is_true_in(mail.mail, status)]
 
 
 @dataclass(frozen=True)
 class FailedMail:
-    """A mail that was given up, with the server's `answer`."""
+    """An e-mail that the sender gave up, with the server's `answer`."""
 
     mail: Mail
     to: str
@@ -135,16 +184,16 @@ class FailedMail:
 
 
 def given_up(events: Iterable[Event], status: Status) -> list[FailedMail]:
-    """Mails that failed for good, would still be true of a job in `status`, and were not put in line again."""
-    found: dict[str, FailedMail] = {}
+    """E-mails that failed for good, are still true of a job in `status`, and were not queued again since."""
+    failures: dict[str, FailedMail] = {}
     for event in events:
         mail = str(event.data.get("mail"))
-        if event.type == EventType.EMAIL_FAILED and fits(mail, status):
-            found[mail] = FailedMail(Mail(mail), str(event.data.get("to")), str(event.data.get("answer")), event.at)
+        if event.type == EventType.EMAIL_FAILED and is_true_in(mail, status):
+            failures[mail] = FailedMail(Mail(mail), str(event.data.get("to")), str(event.data.get("answer")), event.at)
         elif event.type in (EventType.EMAIL_QUEUED, EventType.EMAIL_SENT):
-            found.pop(mail, None)
-    return list(found.values())
+            failures.pop(mail, None)
+    return list(failures.values())
 
 
-def _closing(kind: EventType, mail: OwedMail, **more: str) -> EventDraft:
-    return EventDraft(kind, SYSTEM, {"mail": mail.mail, "to": mail.to, "queued_seq": mail.queued_seq} | more)
+def _closing(kind: EventType, mail: OwedMail, **data: str) -> EventDraft:
+    return EventDraft(kind, SYSTEM, {"mail": mail.mail, "to": mail.to, "queued_seq": mail.queued_seq} | data)

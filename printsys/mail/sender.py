@@ -229,7 +229,7 @@ def without_addresses(words: str) -> str:
 
 def reason_to_drop(stored: Stored, mail: OwedMail, now: datetime) -> str | None:
     """Why `mail` should not be sent any more, in words."""
-    outrun = emails.outrun(mail, stored.job, now)
+    outrun = emails.reason_to_drop(mail, stored.job, now)
     if outrun is not None:
         return outrun
     if any(m.mail == mail.mail and m.queued_seq > mail.queued_seq for m in emails.owed(stored.events, stored.id)):
@@ -239,7 +239,7 @@ def reason_to_drop(stored: Stored, mail: OwedMail, now: datetime) -> str | None:
 
 def _is_undecided(stored: Stored, mail: OwedMail) -> bool:
     """Somebody is moving the job by hand to where this mail would be wrong: it waits until that is settled."""
-    return stored.asked_by_hand is not None and not emails.fits(mail.mail, stored.asked_by_hand)
+    return stored.asked_by_hand is not None and not emails.is_true_in(mail.mail, stored.asked_by_hand)
 
 
 def _is_recorded_as_sent(stored: Stored, mail: OwedMail) -> bool:

@@ -432,7 +432,7 @@ class LifeOfAJob(RuleBasedStateMachine):
     @invariant()
     def every_owed_mail_says_something_true(self) -> None:
         if self.events:
-            assert all(emails.fits(mail.mail, self.job.status) for mail in emails.owed(self.events, ID))
+            assert all(emails.is_true_in(mail.mail, self.job.status) for mail in emails.owed(self.events, ID))
 
 
 TestLifeOfAJob = LifeOfAJob.TestCase

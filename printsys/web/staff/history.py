@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from printsys.domain.emails import mail_name
 from printsys.domain.events import Event, EventType
 from printsys.texts import money
 from printsys.web.filters import actor as actor_name
@@ -14,20 +15,10 @@ from printsys.web.filters import status_name
 from printsys.web.services import services
 
 Data = dict[str, Any]
-MAIL_NAMES = {
-    "received": "“We have your model”",
-    "approved": "the price and the confirmation link",
-    "reminder": "the reminder to confirm",
-    "expired": "“Your time to confirm is over”",
-    "rejected": "why it is not printed",
-    "completed": "“Ready to collect”",
-    "uncollected": "the reminder to collect",
-    "receipt": "the receipt",
-}
 
 
 def _mail(data: Data) -> str:
-    return MAIL_NAMES.get(str(data.get("mail")), str(data.get("mail")))
+    return mail_name(str(data.get("mail")))
 
 
 def _sent(data: Data) -> list[str]:
@@ -118,7 +109,7 @@ SENTENCES: dict[EventType, Callable[[Data], str]] = {
     EventType.METADATA_RESTORED: lambda d: "metadata.json was restored from the log",
     EventType.FOLDER_MOVED: lambda d: f"The folder was moved to {status_name(d.get('to'))}",
     EventType.FOLDER_RENAMED: lambda d: f"The folder was renamed {d.get('to')}",
-    EventType.EMAIL_QUEUED: lambda d: f"E-mail for {d.get('to')} put in line: {_mail(d)}",
+    EventType.EMAIL_QUEUED: lambda d: f"E-mail for {d.get('to')} queued: {_mail(d)}",
     EventType.EMAIL_SENT: lambda d: f"E-mail sent to {d.get('to')}: {_mail(d)}",
     EventType.EMAIL_FAILED: lambda d: f"E-mail to {d.get('to')} failed ({d.get('answer')}): {_mail(d)}",
     EventType.EMAIL_DROPPED: lambda d: f"E-mail not sent, {d.get('why')}: {_mail(d)}",

@@ -10,7 +10,7 @@ from typing import Any
 from printsys.assessment.model_findings import findings_of, read_model_facts
 from printsys.assessment.slicer_readings import read_slicer_facts, reading
 from printsys.config import Lab
-from printsys.domain.emails import owed
+from printsys.domain.emails import mail_name, owed
 from printsys.domain.filetypes import type_of
 from printsys.domain.folder_moves import last_move
 from printsys.domain.job import FileRecord, Job
@@ -26,7 +26,7 @@ from printsys.texts import amount, reasons
 from printsys.web.filters import when
 from printsys.web.staff.action_views import ACTION_VIEWS, form_for, offered_steps
 from printsys.web.staff.forms import ActionForm
-from printsys.web.staff.history import MAIL_NAMES, history
+from printsys.web.staff.history import history
 from printsys.web.staff.job_list import JobSummary
 
 
@@ -83,7 +83,7 @@ def job_page(services: Services, stored: Stored) -> dict[str, Any]:
         "history": history(stored.events),
         "moved_by_hand": last_move(stored.events),
         "held_back": card.held_back,
-        "waiting_mails": [(MAIL_NAMES.get(mail.mail, mail.mail), mail) for mail in owed(stored.events, stored.id)],
+        "waiting_mails": [(mail_name(mail.mail), mail) for mail in owed(stored.events, stored.id)],
         "held_up": beat.holding_up(stored.id) if beat else None,
         "given_up": beat.given_up(stored.id) if beat else None,
         "reasons": reasons(stored.job, services.lab),

@@ -8,7 +8,7 @@ from email.message import EmailMessage
 from flask import Blueprint, Response, abort, make_response, render_template
 from flask.typing import ResponseReturnValue
 
-from printsys.domain.emails import Mail
+from printsys.domain.emails import EMAILS, Mail
 from printsys.mail.messages import MailComposer, letter, make_desk
 from printsys.mail.samples import sample
 from printsys.mail.templates import TEMPLATES
@@ -17,16 +17,6 @@ from printsys.web.security import POLICY
 from printsys.web.services import services
 
 pages = Blueprint("mails", __name__, url_prefix="/dashboard/mails")
-NAMES = {
-    Mail.RECEIVED: "Received",
-    Mail.APPROVED: "Approved: please confirm",
-    Mail.REMINDER: "Reminder to confirm",
-    Mail.EXPIRED: "Time to confirm is over",
-    Mail.REJECTED: "Not printed",
-    Mail.COMPLETED: "Ready to collect",
-    Mail.UNCOLLECTED: "Reminder to collect",
-    Mail.RECEIPT: "Receipt",
-}
 LETTER_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
 )
@@ -47,7 +37,7 @@ def preview(name: str) -> ResponseReturnValue:
     written = _written(desk, mail)
     page = render_template(
         "staff/mails.html",
-        names=NAMES,
+        names={mail: spec.name for mail, spec in EMAILS.items()},
         chosen=mail,
         letter=written,
         text=_part(written, "plain"),

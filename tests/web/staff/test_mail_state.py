@@ -102,8 +102,8 @@ def test_what_the_student_needs_no_more_needs_nobody(services: Services, make) -
 def test_the_whole_list_of_e_mails_stands_in_the_history(staff: FlaskClient, services: Services, make) -> None:
     stored = settle(services, make(Status.PENDING))
     page = text(staff, f"/dashboard/jobs/{stored.id}")
-    assert "put in line: the price and the confirmation link" in page
-    assert "E-mail sent to jane@example.edu: the price and the confirmation link" in page
+    assert "queued: Price and confirmation link" in page
+    assert "E-mail sent to jane@example.edu: Price and confirmation link" in page
 
 
 # -- waiting ----------------------------------------------------------------------------------------------------------
