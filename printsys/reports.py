@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from printsys.domain.events import EventType
 from printsys.domain.job import format_time, plain
+from printsys.domain.request_fields import REQUEST_FIELDS
 from printsys.errors import PrintSysError
 from printsys.jobstore import JobStore, Stored
 
@@ -28,6 +29,8 @@ MOMENTS = {
     "archived_at": {EventType.JOB_ARCHIVED},
 }
 """Column → the events of which it is the last time."""
+REQUEST_COLUMNS = {field.column: field for field in REQUEST_FIELDS if field.column and not field.is_personal}
+PERSONAL_COLUMNS = {field.column: field for field in REQUEST_FIELDS if field.column and field.is_personal}
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
 RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
 """How a cell begins that a spreadsheet might take for a formula (OWASP, CSV Injection), with or without blanks."""
@@ -90,9 +93,7 @@ def _facts(stored: Stored) -> Iterator[tuple[str, Value]]:
         yield column, next((format_time(e.at) for e in reversed(stored.events) if e.type in kinds), None)
     confirmed_at = job.confirmation.confirmed_at if job.confirmation else None
     yield "confirmed_at", format_time(confirmed_at) if confirmed_at else None
-    yield "discipline", job.student.discipline
-    for column in ("method", "color", "printer", "copies", "due_date"):
-        yield column, getattr(job.request, column)
+    yield from ((column, field.value(job)) for column, field in REQUEST_COLUMNS.items())
     yield "files", len(job.sent_files)
     yield "material", estimate.material if estimate else None
     for column in SUMS:
@@ -109,12 +110,9 @@ def _of_the_student(stored: Stored) -> Row:
     """What says who it was, or may say it because people wrote it freely."""
     job, payment = stored.job, stored.job.payment
     return {
-        "student_name": job.student.name,
-        "student_email": job.student.email,
-        "class_number": job.student.class_number,
+        **{column: field.value(job) for column, field in PERSONAL_COLUMNS.items()},
         "picked_up_by": payment.picked_up_by if payment else None,
         "transaction": payment.transaction if payment else None,
-        "message": job.request.message,
         "rejection_comment": job.rejection.comment if job.rejection else None,
         "notes": job.notes,
         "folder": stored.folder.name,
@@ -140,9 +138,9 @@ def columns(with_students: bool) -> list[str]:
 
 
 COLUMNS = (
-    "id", "status", "status_since", "created_at", *MOMENTS, "confirmed_at", "discipline", "method", "color", "printer",
-    "copies", "due_date", "files", "material", *SUMS, "paid", "payment_method", "paid_at", "prints_failed",
-    "rejection_reasons",
+    "id", "status", "status_since", "created_at", *MOMENTS, "confirmed_at",
+    *REQUEST_COLUMNS, "files", "material", *SUMS,
+    "paid", "payment_method", "paid_at", "prints_failed", "rejection_reasons",
 )  # fmt: skip
 STUDENT_COLUMNS = (
     "student_name", "student_email", "class_number", "picked_up_by", "transaction", "message", "rejection_comment",

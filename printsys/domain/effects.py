@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from printsys.domain.creation import requested
 from printsys.domain.emails import Mail
 from printsys.domain.events import STAFF, EventDraft, EventType
 from printsys.domain.inputs import (
@@ -31,6 +30,7 @@ from printsys.domain.inputs import (
 )
 from printsys.domain.job import SUPERSEDED, Document, Estimate, Job, Part, dump, format_time, plain
 from printsys.domain.pricing import CENT, PriceList, quote, round_up_to_half_hour
+from printsys.domain.request_fields import REQUEST_FIELDS, to_document
 from printsys.domain.status import CONFIRMED, PRICED, Status
 from printsys.errors import InvalidInput, TransitionNotAllowed
 
@@ -150,7 +150,7 @@ def _rejection(reasons: list[str], comment: str, actor: str, context: Context) -
 
 def resubmit(job: Job, values: ResubmitInput, actor: str, context: Context) -> Effect:
     """The job starts over. Its earlier files are kept; with new ones they are marked as superseded."""
-    request = requested(values)
+    request = to_document(values)
     patch: Document = {
         **{section: _changed(section, fields, job) for section, fields in request.items()},
         **dict.fromkeys(("estimate", "confirmation", "rejection", "reviewed_at")),
@@ -242,27 +242,12 @@ def notes(job: Job, values: NotesInput, actor: str, context: Context) -> Effect 
     return Effect({"notes": values.notes}) if values.notes != (job.notes or "") else None
 
 
-DETAILS = {
-    "student_name": ("student", "name"),
-    "student_email": ("student", "email"),
-    "discipline": ("student", "discipline"),
-    "class_number": ("student", "class_number"),
-    "color": ("request", "color"),
-    "printer": ("request", "printer"),
-    "copies": ("request", "copies"),
-    "due_date": ("request", "due_date"),
-    "message": ("request", "message"),
-}
-"""Form field → where metadata.json has it."""
-
-
 def details(job: Job, values: DetailsInput, actor: str, context: Context) -> Effect | None:
     patch: dict[str, Document] = {}
-    for name in values.model_fields_set & DETAILS.keys():
-        section, key = DETAILS[name]
-        value = getattr(values, name)
-        if (value is not None or name == "due_date") and value != getattr(getattr(job, section), key):
-            patch.setdefault(section, {})[key] = value
+    for detail in REQUEST_FIELDS:
+        value = getattr(values, detail.name) if detail.name in values.model_fields_set else detail.value(job)
+        if (value is not None or detail.name == "due_date") and value != detail.value(job):
+            patch.setdefault(detail.section, {})[detail.key] = value
     changed = sorted(key for section in patch.values() for key in section)
     return Effect(patch, {"changed": changed}) if patch else None
 

@@ -27,8 +27,9 @@ from printsys.domain.effects import SUPPLIES
 from printsys.domain.events import STAFF
 from printsys.domain.filetypes import type_of
 from printsys.domain.folder_moves import still_missing
-from printsys.domain.job import Job, plain
+from printsys.domain.job import plain
 from printsys.domain.naming import COLOR_LENGTH, camel
+from printsys.domain.request_fields import from_job
 from printsys.domain.status import Status
 from printsys.errors import InvalidInput
 from printsys.jobstore import Stored
@@ -231,7 +232,7 @@ class DetailsForm(ActionForm):
     def prepare(self, stored: Stored, lab: Lab) -> None:
         super().prepare(stored, lab)
         job = stored.job
-        known = _known_details(job)
+        known = {name: value for name, value in from_job(job).items() if name in self}
         method = lab.method(job.request.method)
         names = {printer.id: printer.name for printer in lab.printers}
         offered = {
@@ -248,21 +249,6 @@ class DetailsForm(ActionForm):
         if not self.is_submitted():
             for name, value in known.items():
                 self[name].data = value
-
-
-def _known_details(job: Job) -> dict[str, Any]:
-    student, request = job.student, job.request
-    return {
-        "student_name": student.name,
-        "student_email": student.email,
-        "discipline": student.discipline,
-        "class_number": student.class_number,
-        "color": request.color,
-        "printer": request.printer,
-        "copies": request.copies,
-        "due_date": request.due_date,
-        "message": request.message,
-    }
 
 
 class DeleteForm(ActionForm):

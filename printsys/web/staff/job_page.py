@@ -15,6 +15,7 @@ from printsys.domain.filetypes import type_of
 from printsys.domain.folder_moves import last_move
 from printsys.domain.job import FileRecord, Job
 from printsys.domain.pending_work import preview_of
+from printsys.domain.request_fields import REQUEST_FIELDS
 from printsys.domain.workflow import Step
 from printsys.jobstore import Stored
 from printsys.jobstore.files import Seen, list_files, printable
@@ -87,10 +88,21 @@ def job_page(services: Services, stored: Stored) -> dict[str, Any]:
         "held_up": beat.holding_up(stored.id) if beat else None,
         "given_up": beat.given_up(stored.id) if beat else None,
         "reasons": reasons(stored.job, services.lab),
-        "printer": services.lab.printer(stored.job.request.printer),
+        "request_facts": request_facts(stored.job, services.lab),
         "storage_root": str(services.settings.storage),
         "files": [_with_what_is_known(line, stored, services) for line in files_of(stored)],
     }
+
+
+def request_facts(job: Job, lab: Lab) -> list[tuple[str, Any]]:
+    """What the student asked for, each with its label: how to print it, then who asked."""
+    printer = lab.printer(job.request.printer)
+    words = {
+        "printer": f"{printer.name}, {printer.volume_text}" if printer else job.request.printer,
+        "minimum_charge_consent": "agreed" if job.request.minimum_charge_consent else None,
+    }
+    fields = sorted(REQUEST_FIELDS, key=lambda field: field.section == "student")
+    return [(field.label, words.get(field.name, field.value(job))) for field in fields if field.label]
 
 
 def _button(step: Step, stored: Stored, services: Services, next_action: str | None) -> Button:

@@ -12,6 +12,7 @@ from flask_wtf.csrf import CSRFError
 from printsys.assessment.model_findings import found_in
 from printsys.domain.job import Job
 from printsys.domain.links import require_open_resubmission
+from printsys.domain.request_fields import from_job
 from printsys.errors import InvalidInput, PrintSysError, StorageFailure, StorageOffline, TokenUsed
 from printsys.texts import reasons
 from printsys.web.errors import open_too_long_page
@@ -32,7 +33,8 @@ def show(token: str) -> ResponseReturnValue:
         require_open_resubmission(job, key)
     except TokenUsed as over:
         return _over(job, over)
-    return _page(token, job, SubmitForm.of(services().lab, data=_as_sent(job)), [])
+    as_sent = from_job(job) | {"minimum_charge_consent": "yes" if job.request.minimum_charge_consent else None}
+    return _page(token, job, SubmitForm.of(services().lab, data=as_sent), [])
 
 
 @pages.post("/resubmit/<token>")
@@ -87,20 +89,3 @@ def _over(job: Job, over: TokenUsed) -> ResponseReturnValue:
     shown = {"why": str(over), "expired": False, "confirmed": False, "said": ""}
     token = services().tokens.status(job.id)
     return render_template("student/link_over.html", job=job, status_token=token, **shown), 410
-
-
-def _as_sent(job: Job) -> dict[str, object]:
-    """The request in the form's own fields."""
-    return {
-        "student_name": job.student.name,
-        "student_email": job.student.email,
-        "discipline": job.student.discipline,
-        "class_number": job.student.class_number,
-        "print_method": job.request.method,
-        "color": job.request.color,
-        "printer": job.request.printer,
-        "minimum_charge_consent": "yes" if job.request.minimum_charge_consent else None,
-        "copies": job.request.copies,
-        "due_date": job.request.due_date,
-        "message": job.request.message,
-    }
