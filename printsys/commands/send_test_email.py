@@ -7,7 +7,7 @@ import sys
 
 from printsys.config import load_lab, load_settings
 from printsys.credentials.signed_links import Tokens
-from printsys.mail.messages import make_desk
+from printsys.mail.messages import make_composer
 from printsys.mail.smtp import Sent, deliver
 
 
@@ -17,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     settings = load_settings()
-    desk = make_desk(settings, load_lab(settings.lab_config), Tokens(settings.secret_key))
-    outcome = deliver(desk.write_test(args.address), settings)
+    composer = make_composer(settings, load_lab(settings.lab_config), Tokens(settings.secret_key))
+    outcome = deliver(composer.test_message(args.address), settings)
     if isinstance(outcome, Sent):
         print(f"The test e-mail was {outcome.where}.")
         return 0

@@ -1,12 +1,12 @@
 """E-mails to students: one two-line function each, whose name is its template's name in templates/email/.
 
 A template is two files. The first line of `<name>.txt` is the subject; the rest is the text part, and `<name>.html`
-the HTML part (see printsys.stationery). Nothing here sends: see printsys.transport.
+the HTML part (see printsys.mail.templates). Nothing here sends: see printsys.mail.smtp.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -23,7 +23,7 @@ from printsys.assessment.model_findings import found_in
 from printsys.config import Lab, Settings
 from printsys.credentials.signed_links import Tokens
 from printsys.domain.emails import Mail, OwedMail
-from printsys.domain.job import FileRecord, Job
+from printsys.domain.job import Job
 from printsys.domain.links import resubmission_key
 from printsys.domain.pricing import round_up_to_half_hour
 from printsys.errors import ConfigError, PrintSysError
@@ -37,34 +37,37 @@ class MailNotSendable(PrintSysError):
 
 @dataclass(frozen=True)
 class MailComposer:
-    """Where letters are written: what they need besides the job."""
+    """Writes e-mails: holds what they need besides the job."""
 
     settings: Settings
     lab: Lab
     tokens: Tokens
-    stationery: MailTemplates
+    templates: MailTemplates
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    def write(self, name: str, mail: OwedMail, job: Job, **more: Any) -> EmailMessage:
-        """The letter `name` about `job`. The same `mail` has the same Message-ID whenever it is written."""
-        subject, text, html = self.stationery.written(name, self.facts(job) | more)
-        message = self.envelope(mail.to, subject, job.student.name)
+    def from_template(self, name: str, mail: OwedMail, job: Job, **values: Any) -> EmailMessage:
+        """The e-mail `name` about `job`. The same `mail` has the same Message-ID whenever it is written."""
+        subject, text, html = self.templates.render(name, self.template_values(job) | values)
+        message = self.empty_message(mail.to, subject, job.student.name)
         message["Message-ID"] = mail.message_id(self.domain)
-        return _with_parts(message, text, html)
+        # Quoted-printable passes servers that know only ASCII and short lines.
+        message.set_content(text, cte="quoted-printable")
+        message.add_alternative(html, subtype="html", cte="quoted-printable")
+        return message
 
-    def write_test(self, to: str) -> EmailMessage:
-        """A letter that says only that mail works."""
-        message = self.envelope(to, f"Test e-mail from {self.lab.name}")
+    def test_message(self, to: str) -> EmailMessage:
+        """An e-mail that says only that e-mail works."""
+        message = self.empty_message(to, f"Test e-mail from {self.lab.name}")
         message["Message-ID"] = make_msgid(domain=self.domain)
         message.set_content(f"If you can read this, {self.lab.name} can send e-mail.\n", cte="quoted-printable")
         return message
 
-    def envelope(self, to: str, subject: str, name: str = "") -> EmailMessage:
-        """A message without a body. Unsendable where `to` is no address."""
-        given_name, sender = parseaddr((self.settings.mail and self.settings.mail.sender) or self.lab.contact_email)
+    def empty_message(self, to: str, subject: str, name: str = "") -> EmailMessage:
+        """A message without a body. MailNotSendable where `to` is no address."""
+        sender_name, sender = parseaddr((self.settings.mail and self.settings.mail.sender) or self.lab.contact_email)
         message = EmailMessage(policy=SMTP)
         message["Subject"] = one_line(subject)
-        message["From"] = _mailbox(given_name or self.lab.name, sender)
+        message["From"] = _mailbox(sender_name or self.lab.name, sender)
         message["To"] = _mailbox(name, to)
         message["Reply-To"] = _mailbox(self.lab.name, self.lab.contact_email)
         message["Date"] = format_datetime(self.clock().astimezone(self.zone))
@@ -72,8 +75,8 @@ class MailComposer:
         message["X-Auto-Response-Suppress"] = "All"  # what Exchange understands instead
         return message
 
-    def facts(self, job: Job) -> dict[str, Any]:
-        """What every template may speak of."""
+    def template_values(self, job: Job) -> dict[str, Any]:
+        """What every template can name."""
         printer = self.lab.printer(job.request.printer)
         expires = job.confirmation.expires_at if job.confirmation else None
         return {
@@ -81,15 +84,15 @@ class MailComposer:
             "job": job,
             "name": one_line(job.student.name),
             "status_link": f"{self.settings.base_url}/status/{self.tokens.status(job.id)}",
-            "files": [_students_name(file) for file in job.sent_files],
+            "files": [one_line(file.uploaded_as or file.name.rpartition("/")[2]) for file in job.sent_files],
             "print": ", ".join(
                 filter(None, [job.request.method, job.request.color, printer.name if printer else None])
             ),
             "estimate": job.estimate,
             "price_stated": False,
             "hours": _hours(job.estimate.time_h) if job.estimate and job.estimate.time_h else None,
-            "expires": expires and self.moment(expires),
-            "since": self.day(job.status_since),
+            "expires": expires and self.date_and_time(expires),
+            "since": self.date(job.status_since),
             "expired": expires is not None and expires <= self.clock(),
         }
 
@@ -103,13 +106,13 @@ class MailComposer:
         key = resubmission_key(job)
         return f"{self.settings.base_url}/resubmit/{self.tokens.resubmit(job.id, key)}" if key else None
 
-    def moment(self, moment: datetime) -> str:
+    def date_and_time(self, moment: datetime) -> str:
         """`Monday, March 9, 2026, 10:20 am`, where the lab is."""
-        return f"{self.day(moment)}, {clock(moment.astimezone(self.zone))}"
+        return f"{self.date(moment)}, {clock(moment.astimezone(self.zone))}"
 
-    def day(self, moment: datetime) -> str:
-        here = moment.astimezone(self.zone)
-        return f"{here:%A}, {here:%B} {here.day}, {here.year}"
+    def date(self, moment: datetime) -> str:
+        local = moment.astimezone(self.zone)
+        return f"{local:%A}, {local:%B} {local.day}, {local.year}"
 
     @property
     def zone(self) -> ZoneInfo:
@@ -121,63 +124,60 @@ class MailComposer:
         return _ascii_address(self.lab.contact_email).rpartition("@")[2]
 
 
-def make_desk(settings: Settings, lab: Lab, tokens: Tokens) -> MailComposer:
-    """ConfigError where the lab's own address is none."""
-    mistakes = list(_wrong_addresses(settings, lab))
-    if mistakes:  # found at start, so that no student's mail is ever given up for it
-        raise ConfigError(mistakes)
-    return MailComposer(settings, lab, tokens, MailTemplates(lab.mail_templates))
-
-
-def _wrong_addresses(settings: Settings, lab: Lab) -> Iterator[str]:
+def make_composer(settings: Settings, lab: Lab, tokens: Tokens) -> MailComposer:
+    """ConfigError where the lab's own address is none: else every student's e-mail would be given up for it."""
+    mistakes = []
     sender = settings.mail.sender if settings.mail else None
-    for where, address in (("lab.toml, contact_email", lab.contact_email), ("MAIL_DEFAULT_SENDER", sender)):
+    for setting, address in (("lab.toml, contact_email", lab.contact_email), ("MAIL_DEFAULT_SENDER", sender)):
         try:
             if address is not None:
                 _ascii_address(parseaddr(address)[1])
         except MailNotSendable:
-            yield f"{where}: “{address}” is not an e-mail address"
+            mistakes.append(f"{setting}: “{address}” is not an e-mail address")
+    if mistakes:
+        raise ConfigError(mistakes)
+    return MailComposer(settings, lab, tokens, MailTemplates(lab.mail_templates))
 
 
-# -- the letters ----------------------------------------------------------------------------------------------------
+# -- the e-mails ----------------------------------------------------------------------------------------------------
 
 
-def received(desk: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
-    return desk.write("received", mail, job)
+def received(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
+    return composer.from_template("received", mail, job)
 
 
-def approved(desk: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
-    return desk.write("approved", mail, job, confirm_link=desk.confirm_link(job))
+def approved(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
+    return composer.from_template("approved", mail, job, confirm_link=composer.confirm_link(job))
 
 
-def rejected(desk: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
-    more: dict[str, Any] = {"reasons": reasons(job, desk.lab), "findings": found_in(job, desk.lab)}
-    more |= {"resubmit_link": desk.resubmit_link(job)}
-    return desk.write("rejected", mail, job, estimate=None, hours=None, **more)
+def rejected(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
+    values: dict[str, Any] = {"reasons": reasons(job, composer.lab), "findings": found_in(job, composer.lab)}
+    values |= {"resubmit_link": composer.resubmit_link(job), "estimate": None, "hours": None}
+    return composer.from_template("rejected", mail, job, **values)
 
 
-def reminder(desk: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
-    return desk.write("reminder", mail, job, confirm_link=desk.confirm_link(job))
+def reminder(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
+    return composer.from_template("reminder", mail, job, confirm_link=composer.confirm_link(job))
 
 
-def expired(desk: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
-    return desk.write("expired", mail, job, confirm_link=desk.confirm_link(job))
+def expired(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
+    return composer.from_template("expired", mail, job, confirm_link=composer.confirm_link(job))
 
 
-def completed(desk: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
-    return desk.write("completed", mail, job, price_stated=True)
+def completed(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
+    return composer.from_template("completed", mail, job, price_stated=True)
 
 
-def uncollected(desk: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
-    return desk.write("uncollected", mail, job, price_stated=True)
+def uncollected(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
+    return composer.from_template("uncollected", mail, job, price_stated=True)
 
 
-def receipt(desk: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
-    paid_at = desk.moment(job.payment.at) if job.payment and job.payment.at else None
-    return desk.write("receipt", mail, job, payment=job.payment, paid_at=paid_at, price_stated=True)
+def receipt(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
+    paid_at = composer.date_and_time(job.payment.at) if job.payment and job.payment.at else None
+    return composer.from_template("receipt", mail, job, payment=job.payment, paid_at=paid_at, price_stated=True)
 
 
-LETTERS: dict[Mail, Callable[[MailComposer, OwedMail, Job], EmailMessage]] = {
+MESSAGES: dict[Mail, Callable[[MailComposer, OwedMail, Job], EmailMessage]] = {
     Mail.RECEIVED: received,
     Mail.APPROVED: approved,
     Mail.REMINDER: reminder,
@@ -189,19 +189,12 @@ LETTERS: dict[Mail, Callable[[MailComposer, OwedMail, Job], EmailMessage]] = {
 }
 
 
-def letter(desk: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
-    """The letter that is owed. Unsendable where its address is none."""
-    return LETTERS[Mail(mail.mail)](desk, mail, job)
+def compose(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
+    """The e-mail that is owed. MailNotSendable where its address is none."""
+    return MESSAGES[Mail(mail.mail)](composer, mail, job)
 
 
-# -- parts and headers ----------------------------------------------------------------------------------------------
-
-
-def _with_parts(message: EmailMessage, text: str, html: str) -> EmailMessage:
-    """Quoted-printable passes servers that know only ASCII and short lines."""
-    message.set_content(text, cte="quoted-printable")
-    message.add_alternative(html, subtype="html", cte="quoted-printable")
-    return message
+# -- addresses and words ----------------------------------------------------------------------------------------
 
 
 def _mailbox(name: str, address: str) -> Address:
@@ -213,18 +206,10 @@ def _mailbox(name: str, address: str) -> Address:
 def _ascii_address(address: str) -> str:
     """With the domain as mail servers know it. The name before the @ stays as it is, in any script."""
     try:
-        checked = validate_email(address, check_deliverability=False, test_environment=True)
+        parts = validate_email(address, check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
         raise MailNotSendable(f"“{one_line(address)}” is not an e-mail address.") from error
-    return checked.ascii_email or f"{checked.local_part}@{checked.ascii_domain}"
-
-
-# -- words ----------------------------------------------------------------------------------------------------------
-
-
-def _students_name(file: FileRecord) -> str:
-    """The file as the student's computer called it."""
-    return one_line(file.uploaded_as or file.name.rpartition("/")[2])
+    return parts.ascii_email or f"{parts.local_part}@{parts.ascii_domain}"
 
 
 def _hours(value: Decimal) -> str:

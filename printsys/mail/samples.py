@@ -1,4 +1,4 @@
-"""A made-up job for each e-mail, taken to where that e-mail is owed by the real workflow: what previews show."""
+"""A made-up job for each e-mail; the real workflow takes it to where it owes that e-mail. Previews show it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from printsys.config import Lab
-from printsys.domain import inputs as f
+from printsys.domain import inputs
 from printsys.domain.creation import job_created
 from printsys.domain.effects import Context
 from printsys.domain.emails import Mail, OwedMail
@@ -38,43 +38,25 @@ MODEL: Document = {
 
 def sample(mail: Mail, lab: Lab, now: datetime) -> tuple[OwedMail, Job]:
     """The owed `mail` and its job, as they could be at `now` in this lab."""
-    began = now - _passed(mail, lab)
-    document: Document = {}
-    batch = build_batch(
-        job_created(SAMPLE_ID, "", _request(lab), _files(began), STUDENT, began), document, 0, None, began
-    )
-    document = batch.document
+    started = now - _time_since_start(mail, lab)
+    request = inputs.validate(inputs.SubmitInput, _form("submit", lab))
+    drafts = job_created(SAMPLE_ID, "", request, _files(started), STUDENT, started)
+    document: Document = build_batch(drafts, {}, 0, None, started).document
     for seq, action in enumerate(WAY[mail], 10):
         job = parse(document)
-        context = Context(began, lab.price_list_on(now.date()), lab.confirmation_days, "nonce of a sample")
+        context = Context(started, lab.price_list_on(now.date()), lab.confirmation_days, "nonce of a sample")
         actor = STUDENT if action == "student_confirm" else STAFF
-        said = f.validate(find_step(action, job.status, actor).needs, _said(action, lab))
-        document = build_batch(plan(job, action, actor, said, context), document, seq, None, began).document
+        action_input = inputs.validate(find_step(action, job.status, actor).needs, _form(action, lab))
+        document = build_batch(plan(job, action, actor, action_input, context), document, seq, None, started).document
     job = parse(document)
     return OwedMail(SAMPLE_ID, 2, mail.value, job.student.email or ""), job
 
 
-def _passed(mail: Mail, lab: Lab) -> timedelta:
+def _time_since_start(mail: Mail, lab: Lab) -> timedelta:
     if mail is Mail.EXPIRED:
         return timedelta(days=lab.confirmation_days, hours=1)
     waited = {Mail.REMINDER: lab.patience.confirm, Mail.UNCOLLECTED: lab.patience.collect}.get(mail)
     return waited or timedelta(0)
-
-
-def _request(lab: Lab) -> f.SubmitInput:
-    method = lab.methods[0]
-    said = {
-        "student_name": "Jane Doe",
-        "student_email": "jane@example.edu",
-        "discipline": lab.disciplines[0],
-        "class_number": "N/A",
-        "print_method": method.name,
-        "color": method.colors[0],
-        "printer": lab.printers_for(method.name)[0].id,
-        "minimum_charge_consent": True,
-        "copies": min(2, lab.max_copies),
-    }
-    return f.validate(f.SubmitInput, said)
 
 
 def _files(at: datetime) -> list[Document]:
@@ -86,15 +68,27 @@ def _files(at: datetime) -> list[Document]:
     return [dump(record), dump(record.model_copy(update={"name": "bracket.stl", "role": "working"}))]
 
 
-def _said(action: str, lab: Lab) -> dict[str, Any]:
-    ticked = [reason.id for reason in lab.rejection_reasons if reason.id != "declined"][:2]
-    said: dict[str, dict[str, Any]] = {
+def _form(action: str, lab: Lab) -> dict[str, Any]:
+    """What the student or staff enter for `action`."""
+    method = lab.methods[0]
+    forms: dict[str, dict[str, Any]] = {
+        "submit": {
+            "student_name": "Jane Doe", "student_email": "jane@example.edu", "discipline": lab.disciplines[0],
+            "class_number": "N/A", "print_method": method.name, "color": method.colors[0],
+            "printer": lab.printers_for(method.name)[0].id, "minimum_charge_consent": True,
+            "copies": min(2, lab.max_copies),
+        },
         "approve": {
             "print_file": ["bracket.stl"], "weight_g": "42.7", "volume_ml": "34.4", "time_h": "3.4",
-            "material": lab.methods[0].materials[0].name,
+            "material": method.materials[0].name,
         },
-        "reject": {"reasons": ticked, "comment": "The handle is 0.4 mm thin.\nCome by, and we look at it together."},
-        "pickup": {"amount": "4.27", "payment_method": lab.payment_methods[0], "picked_up_by": "Jane Doe",
-                   "transaction": "TX-1042", "weight_g": "42.7"},
+        "reject": {
+            "reasons": [reason.id for reason in lab.rejection_reasons if reason.id != "declined"][:2],
+            "comment": "The handle is 0.4 mm thin.\nCome by, and we look at it together.",
+        },
+        "pickup": {
+            "amount": "4.27", "payment_method": lab.payment_methods[0], "picked_up_by": "Jane Doe",
+            "transaction": "TX-1042", "weight_g": "42.7",
+        },
     }  # fmt: skip
-    return said.get(action, {})
+    return forms.get(action, {})

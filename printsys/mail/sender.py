@@ -1,8 +1,8 @@
 """Sends what jobs owe. A mail is owed from its EmailQueued event until EmailSent, EmailFailed or EmailDropped.
 
-Whoever looks at a job, however often and from how many processes, each mail is sent once: under the job's mail lock
-what is owed is read again. The one exception is a process that dies between the server's yes and the event; the mail
-is then sent again with the same Message-ID, by which mail programs and people recognise it.
+However many processes look at a job, and how often, each mail is sent once: the sender reads again, under the job's
+mail lock, what the job owes. The one exception is a process that dies between the server's 250 and the event; the next
+one sends the mail again with the same Message-ID, by which mail programs and people recognise it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from printsys.domain.events import EventDraft, EventType
 from printsys.domain.status import MAY_OWE_MAIL
 from printsys.errors import DamagedJob, JobBusy, JobNotFound, MirrorDown, StorageFailure
 from printsys.jobstore import Stored
-from printsys.mail.messages import MailComposer, MailNotSendable, letter, make_desk
+from printsys.mail.messages import MailNotSendable, compose, make_composer
 from printsys.mail.smtp import Outcome, PermanentFailure, Sent, TemporaryFailure, deliver
 from printsys.ops.heartbeat import Problem
 from printsys.services import Services
@@ -36,13 +36,13 @@ MAIL_PAUSES_S = (10, 60, 300, 1800, 3600)
 SERVER_PAUSES_S = (5, 15, 60, 300)
 SERVER = "the mail server"
 """Where jobs that owe mail lie. Elsewhere a mail can only be left over from before; the mirror knows of those."""
-MOST_TROUBLES = 50
+MOST_PROBLEMS = 50
 _ADDRESS = re.compile(r"[^\s<>()]+@[^\s<>()]+")
 logger = logging.getLogger(__name__)
 
 
 class MailSender:
-    """`stop` is set when the process winds up: no further mail is begun."""
+    """`stop` is set when the process winds up: the sender begins no further mail."""
 
     def __init__(
         self,
@@ -56,15 +56,15 @@ class MailSender:
         self.services, self.clock = services, clock
         self.send = send
         self.stop = stop or threading.Event()
-        self.desk: MailComposer = make_desk(services.settings, services.lab, services.tokens)
+        self.composer = make_composer(services.settings, services.lab, services.tokens)
         self.backoff, self.server_backoff = BackOff(mail_pauses_s), BackOff(server_pauses_s)
-        self._unrecorded: dict[tuple[str, int], str] = {}
+        self._unrecorded: set[tuple[str, int]] = set()
         self.error: Problem | None = None
         self.sent_at: datetime | None = None
         self._trying: dict[tuple[str, int], Problem] = {}
         self._read_folders = True  # at start the mirror may still be catching up
 
-    # -- who owes -----------------------------------------------------------------------------------------------
+    # -- which jobs ---------------------------------------------------------------------------------------------
 
     def owing(self) -> Iterator[str]:
         """Ids of the jobs that owe a mail now: by the mirror, or by the folders where it cannot say."""
@@ -74,10 +74,6 @@ class MailSender:
                 return
             except MirrorDown as error:
                 logger.info("looking for owed mail in the folders: %s", error)
-        yield from self._owing_by_the_folders()
-        self._read_folders = False
-
-    def _owing_by_the_folders(self) -> Iterator[str]:
         for job_id, _folder in self.services.store.ids(MAY_OWE_MAIL):
             try:
                 stored = self.services.store.load(job_id)
@@ -85,30 +81,31 @@ class MailSender:
                 continue
             if any(self._seconds_to(mail) == 0 for mail in emails.owed(stored.events, job_id)):
                 yield job_id
+        self._read_folders = False
 
     # -- one job ------------------------------------------------------------------------------------------------
 
     def attend(self, job_id: str) -> float | None:
         """Send what the job owes and what may go now. Returns after how many seconds to look again, if that is known.
 
-        Only for what this call tried in vain, or found to be for later: whoever else failed looks again themselves.
+        Only for mails that this call tried in vain or that are for later: a process that failed looks again by itself.
         """
-        if not self._open(job_id):
+        if not self._owed(job_id):
             return None
-        again: list[float] = []
+        pauses_s: list[float] = []
         tried: set[int] = set()
         with self._mail_lock(job_id):
-            while not self.stop.is_set() and (found := self._next(job_id, tried)):
-                stored, mail = found
+            while not self.stop.is_set() and (next_mail := self._next(job_id, tried)):
+                stored, mail = next_mail
                 tried.add(mail.queued_seq)
                 if not self._settle(stored, mail):
-                    again.append(self._pause_s(mail))
-        again += [later for mail in self._open(job_id) if (later := self._seconds_to(mail)) > 0]
-        return min(again, default=None)
+                    pauses_s.append(self._pause_s(mail))
+        pauses_s += [pause_s for mail in self._owed(job_id) if (pause_s := self._seconds_to(mail)) > 0]
+        return min(pauses_s, default=None)
 
     @contextmanager
     def _mail_lock(self, job_id: str) -> Iterator[None]:
-        """Held while a job's mail is sent; apart from the job's own lock, which nobody holds over a conversation."""
+        """Held while a job's mail is sent; not the job's own lock, which nobody holds while a mail server talks."""
         lock = FileLock(self.services.store.layout.lock(f"{job_id}.mail"))
         try:
             lock.acquire(timeout=LOCK_PATIENCE_S)
@@ -121,7 +118,7 @@ class MailSender:
         finally:
             lock.release()
 
-    def _open(self, job_id: str) -> list[OwedMail]:
+    def _owed(self, job_id: str) -> list[OwedMail]:
         stored = self._load(job_id)
         return emails.owed(stored.events, job_id) if stored else []
 
@@ -130,7 +127,7 @@ class MailSender:
             stored = self.services.store.load(job_id)
         except JobNotFound:  # deleted meanwhile: nobody waits for its mail
             return None
-        if stored.problem is not None:  # what is sent could not be recorded, so it would be sent for ever
+        if stored.problem is not None:  # a sent mail could not be recorded, so it would be sent for ever
             logger.warning("job %s: its mail waits, %s", job_id, stored.problem)
             return None
         return stored
@@ -141,8 +138,10 @@ class MailSender:
         if stored is None:
             return None
         for mail in emails.owed(stored.events, job_id):
-            may_go = self._seconds_to(mail) == 0 and self._pause_s(mail) == 0 and not _is_undecided(stored, mail)
-            if may_go and mail.queued_seq not in tried:
+            # A person is moving the job by hand to where this mail would be wrong: it waits until that is settled.
+            undecided = stored.asked_by_hand is not None and not emails.is_true_in(mail.mail, stored.asked_by_hand)
+            due = self._seconds_to(mail) == 0 and self._pause_s(mail) == 0
+            if due and not undecided and mail.queued_seq not in tried:
                 return stored, mail
         return None
 
@@ -158,92 +157,81 @@ class MailSender:
         """Send, give up or drop `mail`, and record it. False where it is still owed."""
         if _key(mail) in self._unrecorded:
             self._record_sent(mail)
-        elif (why := reason_to_drop(stored, mail, self.clock())) is not None:
-            self._close(mail, emails.dropped(mail, why))
+        elif (reason := reason_to_drop(stored, mail, self.clock())) is not None:
+            self._close(mail, emails.dropped(mail, reason))
         else:
             return self._deliver(stored, mail)
         return True
 
     def _deliver(self, stored: Stored, mail: OwedMail) -> bool:
-        outcome, message_id = self._try(stored, mail)
-        said = outcome.where if isinstance(outcome, Sent) else outcome.words
-        level = logging.INFO if isinstance(outcome, Sent) else logging.WARNING
-        told = without_addresses(said)  # servers repeat the address; logs hold none
-        logger.log(level, "job %s: e-mail %s, %s: %s", mail.job_id, mail.mail, type(outcome).__name__, told)
-        self._remember(mail, outcome)
+        try:
+            outcome = self.send(compose(self.composer, mail, stored.job), self.services.settings)
+        except MailNotSendable as error:
+            outcome = PermanentFailure(str(error))
+        self._report(mail, outcome)
         if isinstance(outcome, TemporaryFailure):
             self.server_backoff.failed(SERVER) if outcome.for_all else self.backoff.failed(_key(mail))
             return False
         self.server_backoff.settled(SERVER)
         self.backoff.settled(_key(mail))
         if isinstance(outcome, Sent):
-            self._unrecorded[_key(mail)] = message_id
+            self._unrecorded.add(_key(mail))
             self._record_sent(mail)
         else:
             self._close(mail, emails.failed(mail, outcome.words))
         return True
 
-    def _remember(self, mail: OwedMail, outcome: Outcome) -> None:
-        """For the worker's sign of life: what holds e-mail up, without anybody's address."""
-        now = self.clock()
+    def _report(self, mail: OwedMail, outcome: Outcome) -> None:
+        """To the log and the worker's sign of life: what holds e-mail up, without the addresses that servers repeat."""
+        words = without_addresses(outcome.where if isinstance(outcome, Sent) else outcome.words)
+        level = logging.INFO if isinstance(outcome, Sent) else logging.WARNING
+        logger.log(level, "job %s: e-mail %s, %s: %s", mail.job_id, mail.mail, type(outcome).__name__, words)
         self._trying.pop(_key(mail), None)
         if isinstance(outcome, Sent):
-            self.error, self.sent_at = None, now
+            self.error, self.sent_at = None, self.clock()
             return
-        self.error = Problem(now, without_addresses(outcome.words), mail.job_id)
+        self.error = Problem(self.clock(), words, mail.job_id)
         if isinstance(outcome, TemporaryFailure):
             self._trying[_key(mail)] = self.error
 
     @property
     def trying(self) -> tuple[Problem, ...]:
-        """What holds up which job's e-mail, as last tried."""
-        return tuple(self._trying.copy().values())[-MOST_TROUBLES:]
-
-    def _try(self, stored: Stored, mail: OwedMail) -> tuple[Outcome, str]:
-        try:
-            message = letter(self.desk, mail, stored.job)
-        except MailNotSendable as error:
-            return PermanentFailure(str(error)), ""
-        return self.send(message, self.services.settings), str(message["Message-ID"])
+        """What held up which job's e-mail at its last try."""
+        return tuple(self._trying.copy().values())[-MOST_PROBLEMS:]
 
     def _record_sent(self, mail: OwedMail) -> None:
-        """Until the disk has taken it this process remembers, so that a full disk does not mean a second mail.
+        """Until the disk has taken the event this process remembers it, so that a full disk means no second mail.
 
         Recorded even where the job dropped the mail while it was on its way: it went out, and the history says so.
         """
-        draft = emails.sent(mail, self._unrecorded[_key(mail)])
-        self.services.actions.record(mail.job_id, lambda now: [] if _is_recorded_as_sent(now, mail) else [draft])
-        del self._unrecorded[_key(mail)]
+        draft = emails.sent(mail, mail.message_id(self.composer.domain))
+
+        def decide(latest: Stored) -> list[EventDraft]:
+            sent = [event for event in latest.events if event.type == EventType.EMAIL_SENT]
+            return [] if any(event.data.get("queued_seq") == mail.queued_seq for event in sent) else [draft]
+
+        self.services.actions.record(mail.job_id, decide)
+        self._unrecorded.discard(_key(mail))
 
     def _close(self, mail: OwedMail, draft: EventDraft) -> None:
         self._trying.pop(_key(mail), None)
         self.services.actions.record(
-            mail.job_id, lambda now: [draft] if mail in emails.owed(now.events, now.id) else []
+            mail.job_id, lambda latest: [draft] if mail in emails.owed(latest.events, latest.id) else []
         )
 
 
 def without_addresses(words: str) -> str:
-    """A mail server's words for where everybody may read them."""
+    """A mail server's words, fit for the log and for pages."""
     return _ADDRESS.sub("(an address)", words)
 
 
 def reason_to_drop(stored: Stored, mail: OwedMail, now: datetime) -> str | None:
     """Why `mail` should not be sent any more, in words."""
-    outrun = emails.reason_to_drop(mail, stored.job, now)
-    if outrun is not None:
-        return outrun
-    if any(m.mail == mail.mail and m.queued_seq > mail.queued_seq for m in emails.owed(stored.events, stored.id)):
-        return "a newer one says the same"
-    return None
-
-
-def _is_undecided(stored: Stored, mail: OwedMail) -> bool:
-    """Somebody is moving the job by hand to where this mail would be wrong: it waits until that is settled."""
-    return stored.asked_by_hand is not None and not emails.is_true_in(mail.mail, stored.asked_by_hand)
-
-
-def _is_recorded_as_sent(stored: Stored, mail: OwedMail) -> bool:
-    return any(e.type == EventType.EMAIL_SENT and e.data.get("queued_seq") == mail.queued_seq for e in stored.events)
+    reason = emails.reason_to_drop(mail, stored.job, now)
+    if reason is not None:
+        return reason
+    newer = [owed for owed in emails.owed(stored.events, stored.id) if owed.queued_seq > mail.queued_seq]
+    return "a newer one says the same" if any(owed.mail == mail.mail for owed in newer) else None
 
 
 def _key(mail: OwedMail) -> tuple[str, int]:

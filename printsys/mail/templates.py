@@ -1,7 +1,7 @@
 """The words of the e-mails: templates/email/, each of which the lab may replace by one of its own.
 
-The lab's templates are never in a mail's way: where one has a mistake the built-in one is used and the mistake is told
-(in the log, and on the staff's page of e-mails).
+A template of the lab's own never keeps an e-mail from its student: instead of one with a mistake the built-in one is
+used, and the log and the staff's page of e-mails report the mistake.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from printsys.texts import STATUS_TEXTS, amount, money
 TEMPLATES = ROOT / "templates" / "email"
 TEXT_WIDTH = 72
 MISTAKES = (TemplateError, TypeError, ValueError, ArithmeticError, AttributeError, LookupError, OSError)
-"""What a template that somebody wrote may come to: its syntax, a name that there is not, a sum that cannot be done."""
-Words = tuple[str, str, str]
+"""What rendering a template may raise: for its syntax, for an unknown name, for a sum that cannot be done."""
+Parts = tuple[str, str, str]
 """Subject, text, HTML."""
 logger = logging.getLogger(__name__)
 
@@ -34,23 +34,23 @@ class MailTemplates:
     def __init__(self, own: Path) -> None:
         self.own = own
         self.mistakes: dict[str, str] = {}
-        """By e-mail, what was wrong with the lab's own template when it was last written."""
+        """By e-mail, the mistake in the lab's own template when it was last rendered."""
         built_in = FileSystemLoader(TEMPLATES)
         self._built_in = _environment(built_in)
         self._own = _environment(ChoiceLoader([FileSystemLoader(own), built_in]))
 
-    def written(self, name: str, facts: Mapping[str, Any]) -> Words:
-        """The e-mail `name` in words."""
+    def render(self, name: str, values: Mapping[str, Any]) -> Parts:
         if not self.has_own():
-            return _render(self._built_in, name, facts)
+            return _render(self._built_in, name, values)
         try:
-            words = _render(self._own, name, facts)
+            parts = _render(self._own, name, values)
         except MISTAKES as error:
-            self.mistakes[name] = _told(error, name)
+            where = f"{error.name or name}, line {error.lineno}" if isinstance(error, TemplateSyntaxError) else name
+            self.mistakes[name] = f"{where}: {error or type(error).__name__}"
             logger.warning("the lab's own template for %s is not used: %s", name, self.mistakes[name])
-            return _render(self._built_in, name, facts)
+            return _render(self._built_in, name, values)
         self.mistakes.pop(name, None)
-        return words
+        return parts
 
     def has_own(self) -> bool:
         """Whether the lab has any template of its own: each may be part of any e-mail."""
@@ -60,31 +60,25 @@ class MailTemplates:
         return sorted(self.own.iterdir()) if self.own.is_dir() else []
 
 
-def _told(error: Exception, name: str) -> str:
-    """Where and what, in a line."""
-    where = f"{error.name or name}, line {error.lineno}" if isinstance(error, TemplateSyntaxError) else name
-    return f"{where}: {error or type(error).__name__}"
-
-
 def _environment(loader: BaseLoader) -> SandboxedEnvironment:
-    made = SandboxedEnvironment(
+    environment = SandboxedEnvironment(
         loader=loader,
         autoescape=lambda name: name is not None and name.endswith(".html"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        cache_size=0,  # a template that staff have just put there is used from the next mail on
+        cache_size=0,  # from the next e-mail on a template that staff have just saved is used
     )
-    made.filters |= {"money": money, "amount": amount, "wrap": wrap}
-    made.globals |= {"texts": STATUS_TEXTS, "Status": Status}
-    return made
+    environment.filters |= {"money": money, "amount": amount, "wrap": wrap}
+    environment.globals |= {"texts": STATUS_TEXTS, "Status": Status}
+    return environment
 
 
-def _render(templates: SandboxedEnvironment, name: str, facts: Mapping[str, Any]) -> Words:
-    text = templates.get_template(f"{name}.txt").render(facts)
+def _render(templates: SandboxedEnvironment, name: str, values: Mapping[str, Any]) -> Parts:
+    text = templates.get_template(f"{name}.txt").render(values)
     subject, _, body = text.partition("\n")
     subject = one_line(subject)
-    html = templates.get_template(f"{name}.html").render({**facts, "subject": subject})
+    html = templates.get_template(f"{name}.html").render({**values, "subject": subject})
     return subject, body.strip("\n") + "\n", html
 
 
@@ -95,8 +89,10 @@ def one_line(text: str) -> str:
 
 def wrap(text: str, indent: str = "") -> str:
     """Lines of a readable length; further lines are indented, a person's own line ends are kept."""
+    width = TEXT_WIDTH - len(indent)
     lines = [
-        textwrap.wrap(line, TEXT_WIDTH - len(indent), break_long_words=False, break_on_hyphens=False) or [""]
-        for line in text.split("\n")
+        line
+        for own_line in text.split("\n")
+        for line in textwrap.wrap(own_line, width, break_long_words=False, break_on_hyphens=False) or [""]
     ]
-    return f"\n{indent}".join(piece for line in lines for piece in line)
+    return f"\n{indent}".join(lines)

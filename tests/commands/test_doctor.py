@@ -18,7 +18,7 @@ from printsys.doctor import Check, examine
 from printsys.ops import disk_space, heartbeat
 from printsys.ops.heartbeat import Heartbeat, Problem
 from printsys.services import build_services
-from tests.mail.smtp_server import PostOffice, Server
+from tests.mail.smtp_server import MailInbox, Server
 from tests.manage import Manage
 
 LAB = load_lab(ROOT / "lab.toml")
@@ -139,17 +139,17 @@ def test_a_worker_that_is_gone_or_stuck(settings: Settings, ago: timedelta, more
 
 
 @pytest.fixture
-def office() -> Iterator[tuple[PostOffice, Server]]:
-    office = PostOffice()
-    server = Server(office, hostname="127.0.0.1", port=0)
+def inbox() -> Iterator[tuple[MailInbox, Server]]:
+    inbox = MailInbox()
+    server = Server(inbox, hostname="127.0.0.1", port=0)
     server.start()
-    yield office, server
-    office.gate.set()
+    yield inbox, server
+    inbox.gate.set()
     server.stop()
 
 
-def test_a_mail_server_is_greeted_and_sent_nothing(settings: Settings, office: tuple[PostOffice, Server]) -> None:
-    box, server = office
+def test_a_mail_server_is_greeted_and_sent_nothing(settings: Settings, inbox: tuple[MailInbox, Server]) -> None:
+    box, server = inbox
     mail = MailServer(host="127.0.0.1", port=server.port, use_tls=False)
     assert check(settings.model_copy(update={"mail": mail}), "mail").is_fine
     assert box.opened > 0 and box.tried == 0

@@ -18,21 +18,19 @@ from printsys.jobstore import IncomingFile, Stored
 from printsys.mail.sender import MailSender
 from printsys.services import Services, build_services
 from tests.factories import STAFF, STL, USUAL_FACTS
-from tests.mail.smtp_server import PostOffice, Server
+from tests.mail.smtp_server import MailInbox, Server, serving
 
 
 @pytest.fixture
-def office() -> PostOffice:
-    return PostOffice()
+def inbox() -> MailInbox:
+    return MailInbox()
 
 
 @pytest.fixture
-def server(office: PostOffice) -> Iterator[Server]:
-    server = Server(office, hostname="127.0.0.1", port=0)
-    server.start()
-    yield server
-    office.gate.set()
-    server.stop()
+def server(inbox: MailInbox) -> Iterator[Server]:
+    with serving(inbox) as server:
+        yield server
+        inbox.gate.set()
 
 
 @pytest.fixture
@@ -53,17 +51,17 @@ def services(settings: Settings) -> Services:
 
 
 @pytest.fixture
-def postman(services: Services) -> MailSender:
-    """One who tries again at once."""
-    return impatient(services)
+def mail_sender(services: Services) -> MailSender:
+    """Tries again at once."""
+    return sender_without_pauses(services)
 
 
-def impatient(services: Services, **more: Any) -> MailSender:
-    return MailSender(services, **{"mail_pauses_s": (0,), "server_pauses_s": (0,)} | more)
+def sender_without_pauses(services: Services, **options: Any) -> MailSender:
+    return MailSender(services, **{"mail_pauses_s": (0,), "server_pauses_s": (0,)} | options)
 
 
-def submit(services: Services, name: str = "Jane Doe", email: str = "jane@example.edu", **more: Any) -> Stored:
-    said = {
+def submit(services: Services, name: str = "Jane Doe", email: str = "jane@example.edu", **fields: Any) -> Stored:
+    form = {
         "student_name": name,
         "student_email": email,
         "discipline": "Architecture",
@@ -74,34 +72,34 @@ def submit(services: Services, name: str = "Jane Doe", email: str = "jane@exampl
         "minimum_charge_consent": "yes",
     }
     return services.actions.submit(
-        validate(SubmitInput, said | more), [IncomingFile("bracket v2.stl", io.BytesIO(STL))]
+        validate(SubmitInput, form | fields), [IncomingFile("bracket v2.stl", io.BytesIO(STL))]
     )
 
 
-def act(services: Services, job_id: str, action: str, **said: Any) -> Stored:
-    """What staff do by a button; what is not said is as usual."""
+def act(services: Services, job_id: str, action: str, **fields: Any) -> Stored:
+    """What staff do by a button; fields that are not given are as usual."""
     job = services.store.load(job_id).job
-    facts = USUAL_FACTS.get(action, {}) | said
+    form = USUAL_FACTS.get(action, {}) | fields
     if action == "approve":
-        facts = {"print_file": [file.name for file in job.files if file.role == "working"]} | facts
+        form = {"print_file": [file.name for file in job.files if file.role == "working"]} | form
     needs = find_step(action, job.status, STAFF).needs
-    return services.actions.perform(job_id, action, validate(needs, facts), STAFF)
+    return services.actions.perform(job_id, action, validate(needs, form), STAFF)
 
 
 def later(services: Services, **passed: float) -> Services:
-    """The same house after `timedelta(**passed)`, for whoever decides by the clock."""
+    """The same services after `timedelta(**passed)`."""
     ahead = timedelta(**passed)
     return replace(services, actions=replace(services.actions, clock=lambda: datetime.now(UTC) + ahead))
 
 
 @pytest.fixture
-def quiet_job(services: Services, postman: MailSender, office: PostOffice) -> Callable[..., Stored]:
+def quiet_job(services: Services, mail_sender: MailSender, inbox: MailInbox) -> Callable[..., Stored]:
     """Submits a job whose first mail has gone out already."""
 
-    def make(*args: Any, **more: Any) -> Stored:
-        stored = submit(services, *args, **more)
-        postman.attend(stored.id)
-        office.letters.clear()
+    def make(*args: Any, **fields: Any) -> Stored:
+        stored = submit(services, *args, **fields)
+        mail_sender.attend(stored.id)
+        inbox.messages.clear()
         return services.store.load(stored.id)
 
     return make

@@ -1,4 +1,4 @@
-"""A real SMTP server for tests, and a letter box that can be waited for."""
+"""A real SMTP server for tests, and the inbox that it delivers into, with ways to wait for what arrives."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 import email
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import default
@@ -19,16 +20,17 @@ PATIENCE_S = 20.0
 
 
 @dataclass
-class PostOffice:
-    """What arrived. `answers` are given to the next messages instead of 250, `rcpt_answers` to the next recipients.
+class MailInbox:
+    """What arrived. The next messages are answered with `answers` instead of 250, the next recipients with
+    `rcpt_answers`.
 
-    While `gate` is clear, a message that was sent waits for its answer. `cut`: those that did not wait.
-    `opened`, `closed`: connections.
+    While `gate` is clear, a message waits for its answer. `tried` counts messages, `cut` those whose sender did not
+    wait for the answer; `opened` and `closed` count connections.
     """
 
     answers: list[str] = field(default_factory=list)
     rcpt_answers: list[str] = field(default_factory=list)
-    letters: list[EmailMessage] = field(default_factory=list)
+    messages: list[EmailMessage] = field(default_factory=list)
     recipients: list[list[str]] = field(default_factory=list)
     tried: int = 0
     cut: int = 0
@@ -54,7 +56,7 @@ class PostOffice:
             self.news.notify_all()
         try:
             await asyncio.get_running_loop().run_in_executor(None, self.gate.wait, PATIENCE_S)
-        except asyncio.CancelledError:  # the other end is gone
+        except asyncio.CancelledError:  # the client is gone
             with self.news:
                 self.cut += 1
                 self.news.notify_all()
@@ -62,8 +64,8 @@ class PostOffice:
         if self.answers:
             return self.answers.pop(0)
         with self.news:
-            letter = email.message_from_bytes(cast(bytes, envelope.content), policy=default)
-            self.letters.append(letter)
+            message = email.message_from_bytes(cast(bytes, envelope.content), policy=default)
+            self.messages.append(message)
             self.recipients.append(envelope.rcpt_tos)
             self.news.notify_all()
         return "250 OK"
@@ -72,21 +74,20 @@ class PostOffice:
         with self.news:
             assert self.news.wait_for(condition, PATIENCE_S), f"waited {PATIENCE_S} s in vain"
 
-    def wait_for_letters(self, count: int) -> list[EmailMessage]:
-        self.wait_for(lambda: len(self.letters) >= count)
-        return self.letters
+    def wait_for_messages(self, count: int) -> list[EmailMessage]:
+        self.wait_for(lambda: len(self.messages) >= count)
+        return self.messages
 
-    def only_letter(self) -> EmailMessage:
-        """The only one that came."""
-        [letter] = self.letters
-        return letter
+    def only_message(self) -> EmailMessage:
+        [message] = self.messages
+        return message
 
 
 class Conversation(SMTP):
-    """Counts itself in its office."""
+    """Counts its connections in the inbox."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if self.transport is None:  # else the same conversation goes on, encrypted
+        if self.transport is None:  # else the same connection goes on, encrypted
             self.event_handler.opened += 1
         super().connection_made(transport)
 
@@ -118,16 +119,27 @@ def port_of(server: Controller) -> int:
     return int(listening.sockets[0].getsockname()[1])
 
 
-def text_of(letter: EmailMessage) -> str:
-    return _part(letter, "plain")
+@contextmanager
+def serving(inbox: MailInbox, server_class: type[Server] = Server, **options: Any) -> Iterator[Server]:
+    """A server that delivers into `inbox` while the body runs; `options` are aiosmtpd's."""
+    server = server_class(inbox, **{"hostname": "127.0.0.1", "port": 0} | options)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
-def html_of(letter: EmailMessage) -> str:
-    return _part(letter, "html")
+def text_of(message: EmailMessage) -> str:
+    return _part(message, "plain")
 
 
-def _part(letter: EmailMessage, kind: str) -> str:
-    body = letter.get_body((kind,))
+def html_of(message: EmailMessage) -> str:
+    return _part(message, "html")
+
+
+def _part(message: EmailMessage, kind: str) -> str:
+    body = message.get_body((kind,))
     assert body is not None
     return str(body.get_content()).replace("\r\n", "\n")
 

@@ -1,4 +1,4 @@
-"""One job that breaks whoever looks into its files keeps no other waiting, and staff learn of it."""
+"""A job whose files crash the worker keeps no other waiting, and staff learn of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from printsys.worker.failures import MOST_DEATHS, FailureTracker
 from printsys.worker.queue import make_enqueue
 from printsys.worker.tasks import Worker
 from tests.mail.conftest import mail_events, submit
-from tests.mail.smtp_server import PostOffice
+from tests.mail.smtp_server import MailInbox
 from tests.mail.test_worker import wait_until, working
 from tests.waiting import until
 
@@ -23,19 +23,19 @@ from tests.waiting import until
 def work_and_die_over(settings: Settings, poison: str) -> None:
     """A worker process that one job's files kill, as the kernel does when memory is short."""
     worker = Worker(settings)
-    look = worker.file_inspector.attend
+    real_attend = worker.file_inspector.attend
 
     def attend(job_id: str) -> None:
         if job_id == poison:
             os.kill(os.getpid(), signal.SIGKILL)
-        look(job_id)
+        real_attend(job_id)
 
     worker.file_inspector.attend = attend  # type: ignore[method-assign]
     worker.run()
 
 
-def test_a_job_that_kills_the_worker_again_and_again_is_put_aside(
-    settings: Settings, services: Services, office: PostOffice
+def test_a_job_that_kills_the_worker_again_and_again_is_left_alone(
+    settings: Settings, services: Services, inbox: MailInbox
 ) -> None:
     poison = submit(services).id
     spawn = multiprocessing.get_context("spawn")
@@ -45,12 +45,12 @@ def test_a_job_that_kills_the_worker_again_and_again_is_put_aside(
         process.join(60)
         assert process.exitcode == -signal.SIGKILL
         (settings.instance / "queue.db").unlink(missing_ok=True)
-    other = submit(services).id
+    healthy = submit(services).id
     process = spawn.Process(target=work_and_die_over, args=(settings, poison))
     process.start()
     try:
-        until(lambda: "ModelInspected" in [event.type for event in services.store.load(other).events], 60)
-        assert "EmailSent received" in mail_events(services, other) and "EmailSent received" in mail_events(
+        until(lambda: "ModelInspected" in [event.type for event in services.store.load(healthy).events], 60)
+        assert "EmailSent received" in mail_events(services, healthy) and "EmailSent received" in mail_events(
             services, poison
         )
         until(lambda: (beat := heartbeat.read(settings)) is not None and beat.given_up(poison) is not None, 60)
@@ -58,36 +58,36 @@ def test_a_job_that_kills_the_worker_again_and_again_is_put_aside(
     finally:
         process.kill()
         process.join()
-    # Somebody who mended what was wrong asks for it: it is looked into, and all is well.
+    # A person who mended the cause asks for it: the worker inspects the files, and all is well.
     with working(settings) as worker:
         make_enqueue(settings)(poison)
         wait_until(lambda: "ModelInspected" in [event.type for event in services.store.load(poison).events])
         wait_until(lambda: worker.failures.given_up() == ())
 
 
-def test_an_error_nobody_foresaw_is_tried_later_each_time_and_then_told(
-    settings: Settings, services: Services, office: PostOffice
+def test_an_error_nobody_foresaw_is_tried_later_each_time_and_then_reported(
+    settings: Settings, services: Services, inbox: MailInbox
 ) -> None:
-    poison, other = submit(services).id, submit(services).id
+    poison, healthy = submit(services).id, submit(services).id
     worker = Worker(settings)
     worker.failures = FailureTracker(settings.instance / "looking", BackOff((0, 0, 3600)))
-    look, tries = worker.file_inspector.attend, []
+    real_attend, tries = worker.file_inspector.attend, []
 
     def attend(job_id: str) -> None:
         if job_id == poison:
             tries.append(job_id)
             raise RecursionError("too deep")
-        look(job_id)
+        real_attend(job_id)
 
     worker.file_inspector.attend = attend  # type: ignore[method-assign]
     for expected in (1, 2, 3, 3):
         worker.sweep()
         run_all(worker)
         assert len(tries) == expected
-    assert not worker.failures.waits(other)
-    (told,) = worker.failures.given_up()
-    assert (told.job_id, told.words) == (poison, "RecursionError: too deep")
-    assert worker.heartbeat().sidelined == (told,)
+    assert not worker.failures.waits(healthy)
+    (problem,) = worker.failures.given_up()
+    assert (problem.job_id, problem.words) == (poison, "RecursionError: too deep")
+    assert worker.heartbeat().sidelined == (problem,)
 
 
 def run_all(worker: Worker) -> None:

@@ -14,17 +14,17 @@ from pathlib import Path
 from printsys.config import Settings
 from printsys.services import Services, build_services
 from tests.mail.conftest import mail_events, submit
-from tests.mail.smtp_server import PostOffice
+from tests.mail.smtp_server import MailInbox
 from tests.mail.test_worker import start_work, wait_until, working
 
 KILLS = 50
 
 
 class Killing:
-    """One worker process after the other, each killed at another instant."""
+    """Worker processes, each started after the last was killed, at another instant each time."""
 
-    def __init__(self, settings: Settings, office: PostOffice) -> None:
-        self.settings, self.office = settings, office
+    def __init__(self, settings: Settings, inbox: MailInbox) -> None:
+        self.settings, self.inbox = settings, inbox
         self.services: Services = build_services(settings, enqueue=lambda job_id: None)
         self.jobs: list[str] = []
         self.doubled: Counter[str] = Counter()
@@ -39,32 +39,32 @@ class Killing:
         finally:
             worker.kill()
             worker.wait()
-            self.office.gate.set()
-        self.office.wait_for(lambda: self.office.closed == self.office.opened)
+            self.inbox.gate.set()
+        self.inbox.wait_for(lambda: self.inbox.closed == self.inbox.opened)
         self.doubled.update(self._in_the_window())
         (self.settings.instance / "queue.db").unlink(missing_ok=True)
 
     def _under_way(self, chance: random.Random) -> None:
         """A message is handed over, the server has not answered."""
-        before = self.office.tried
-        self.office.gate.clear()
-        self.office.wait_for(lambda: self.office.tried > before)
+        before = self.inbox.tried
+        self.inbox.gate.clear()
+        self.inbox.wait_for(lambda: self.inbox.tried > before)
 
     def _accepted(self, chance: random.Random) -> None:
-        """The server has it; whether its yes or the event was still in time is chance."""
-        before = len(self.office.letters)
-        self.office.wait_for(lambda: len(self.office.letters) > before)
+        """The server has it; whether its answer or the event was still in time is chance."""
+        before = len(self.inbox.messages)
+        self.inbox.wait_for(lambda: len(self.inbox.messages) > before)
 
     def _any_time(self, chance: random.Random) -> None:
-        opened = self.office.opened
-        self.office.wait_for(lambda: self.office.opened > opened)
+        opened = self.inbox.opened
+        self.inbox.wait_for(lambda: self.inbox.opened > opened)
         pause = chance.uniform(0, 0.05)
-        with self.office.news:
-            self.office.news.wait_for(lambda: False, pause)
+        with self.inbox.news:
+            self.inbox.news.wait_for(lambda: False, pause)
 
     def _in_the_window(self) -> set[str]:
         """Mails that the server took since the last kill and that are not recorded as sent."""
-        arrived = Counter(str(letter["Message-ID"]) for letter in self.office.letters)
+        arrived = Counter(str(message["Message-ID"]) for message in self.inbox.messages)
         return {
             message_id(job_id)
             for job_id in self.jobs
@@ -83,33 +83,33 @@ def message_id(job_id: str) -> str:
     return f"<{job_id}.2.received@example.edu>"
 
 
-def test_a_worker_killed_fifty_times_loses_no_mail(settings: Settings, office: PostOffice) -> None:
-    killing = Killing(settings, office)
+def test_a_worker_killed_fifty_times_loses_no_mail(settings: Settings, inbox: MailInbox) -> None:
+    killing = Killing(settings, inbox)
     chance = random.Random(5)
     for number in range(KILLS):
         killing.run(number, chance)
     killing.finish()
-    arrived = Counter(str(letter["Message-ID"]) for letter in office.letters)
+    arrived = Counter(str(message["Message-ID"]) for message in inbox.messages)
     assert arrived == Counter(map(message_id, killing.jobs)) + killing.doubled
 
 
 def test_a_mail_sent_twice_is_recognised_by_its_message_id(
-    settings: Settings, services: Services, office: PostOffice, tmp_path: Path
+    settings: Settings, services: Services, inbox: MailInbox, tmp_path: Path
 ) -> None:
-    """The window itself, made certain: the disk refuses the event after the server's yes, and the process dies."""
+    """The window itself, made certain: the disk refuses the event after the server's 250, and the process dies."""
     job_id = submit(services).id
     folder = services.store.load(job_id).folder
-    office.gate.clear()
+    inbox.gate.clear()
     worker = start_work(settings)
     try:
-        office.wait_for(lambda: office.tried == 1)
+        inbox.wait_for(lambda: inbox.tried == 1)
         (folder / "events.jsonl").replace(tmp_path / "events.jsonl")
-        office.gate.set()
-        office.wait_for_letters(1)
+        inbox.gate.set()
+        inbox.wait_for_messages(1)
     finally:
         worker.kill()
         worker.wait()
     (tmp_path / "events.jsonl").replace(folder / "events.jsonl")
     with working(settings):
         wait_until(lambda: "EmailSent received" in mail_events(services, job_id))
-    assert [letter["Message-ID"] for letter in office.letters] == [message_id(job_id)] * 2
+    assert [message["Message-ID"] for message in inbox.messages] == [message_id(job_id)] * 2

@@ -1,4 +1,4 @@
-"""From what somebody did to what the student reads: every letter, over a real mail server."""
+"""From an action to what the student reads: every e-mail, over a real mail server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
-from hypothesis import settings as trying
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from markupsafe import escape
 
@@ -20,104 +20,106 @@ from printsys.domain.emails import Mail, OwedMail
 from printsys.domain.job import Confirmation
 from printsys.domain.status import Status
 from printsys.jobstore import Stored
-from printsys.mail.messages import MailComposer, MailNotSendable, letter, make_desk
+from printsys.mail.messages import MailComposer, MailNotSendable, compose, make_composer
 from printsys.mail.sender import MailSender
 from printsys.services import Services
 from tests.mail.conftest import act, mail_events, submit
-from tests.mail.smtp_server import PostOffice, html_of, link_in, text_of
+from tests.mail.smtp_server import MailInbox, html_of, link_in, text_of
 
 MakeJob = Callable[..., Stored]
 
 
-def require_letter_form(letter: EmailMessage) -> None:
-    """What every letter has, whatever it says."""
-    assert letter.get_content_type() == "multipart/alternative"
-    assert [part.get_content_type() for part in letter.iter_parts()] == ["text/plain", "text/html"]
-    assert letter["From"].addresses[0].addr_spec == "printlab@example.edu"
-    assert letter["Reply-To"].addresses[0].addr_spec == "printlab@example.edu"
-    assert letter["Auto-Submitted"] == "auto-generated"
-    assert letter["Date"].datetime.tzinfo is not None
-    assert "<img" not in html_of(letter) and "http://" not in html_of(letter)
+def require_common_form(message: EmailMessage) -> None:
+    """What every e-mail has, whatever its text."""
+    assert message.get_content_type() == "multipart/alternative"
+    assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
+    assert message["From"].addresses[0].addr_spec == "printlab@example.edu"
+    assert message["Reply-To"].addresses[0].addr_spec == "printlab@example.edu"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Date"].datetime.tzinfo is not None
+    assert "<img" not in html_of(message) and "http://" not in html_of(message)
 
 
-def test_a_submission_is_acknowledged(services: Services, postman: MailSender, office: PostOffice) -> None:
+def test_a_submission_is_acknowledged(services: Services, mail_sender: MailSender, inbox: MailInbox) -> None:
     job_id = submit(services, copies="3").id
-    assert postman.attend(job_id) is None
-    letter = office.only_letter()
-    require_letter_form(letter)
-    assert letter["Subject"] == f"We have your 3D print request ({job_id})"
-    assert letter["To"].addresses[0].display_name == "Jane Doe"
-    assert office.recipients == [["jane@example.edu"]]
-    for body in (text_of(letter), html_of(letter)):
+    assert mail_sender.attend(job_id) is None
+    message = inbox.only_message()
+    require_common_form(message)
+    assert message["Subject"] == f"We have your 3D print request ({job_id})"
+    assert message["To"].addresses[0].display_name == "Jane Doe"
+    assert inbox.recipients == [["jane@example.edu"]]
+    for body in (text_of(message), html_of(message)):
         assert services.tokens.read_status(link_in(body, "status")) == job_id
         assert "bracket v2.stl" in body
         assert "Filament, True Red, Prusa MK4S, 3 copies" in body
     assert mail_events(services, job_id) == ["EmailQueued received", "EmailSent received"]
-    assert services.store.load(job_id).events[-1].data["message_id"] == letter["Message-ID"]
+    assert services.store.load(job_id).events[-1].data["message_id"] == message["Message-ID"]
 
 
 def test_an_approval_brings_the_link_that_confirms(
-    services: Services, postman: MailSender, office: PostOffice, quiet_job: MakeJob
+    services: Services, mail_sender: MailSender, inbox: MailInbox, quiet_job: MakeJob
 ) -> None:
     job_id = quiet_job().id
     stored = act(services, job_id, "approve", time_h="3.4")
-    postman.attend(job_id)
-    letter = office.only_letter()
-    require_letter_form(letter)
-    assert letter["Subject"] == f"Please confirm your 3D print: $4.27 ({job_id})"
+    mail_sender.attend(job_id)
+    message = inbox.only_message()
+    require_common_form(message)
+    assert message["Subject"] == f"Please confirm your 3D print: $4.27 ({job_id})"
     assert stored.job.confirmation is not None and stored.job.confirmation.expires_at is not None
-    here = stored.job.confirmation.expires_at.astimezone(postman.desk.zone)
-    for body in (text_of(letter), html_of(letter)):
+    expires = stored.job.confirmation.expires_at.astimezone(mail_sender.composer.zone)
+    for body in (text_of(message), html_of(message)):
         assert "3.5 hours" in body and "42.7 g" in body and "$4.27" in body
-        assert f"{here:%A}, {here:%B} {here.day}, {here.year}" in body
-        found, nonce = services.tokens.read_confirm(link_in(body, "confirm"))
-        assert found == job_id
+        assert f"{expires:%A}, {expires:%B} {expires.day}, {expires.year}" in body
+        linked_id, nonce = services.tokens.read_confirm(link_in(body, "confirm"))
+        assert linked_id == job_id
     assert services.actions.student_decides(job_id, nonce, confirm=True).job.status == Status.READY_TO_PRINT
     assert mail_events(services, job_id)[2:] == ["EmailQueued approved", "EmailSent approved"]
 
 
-def test_a_rejection_says_why(services: Services, postman: MailSender, office: PostOffice, quiet_job: MakeJob) -> None:
+def test_a_rejection_says_why(
+    services: Services, mail_sender: MailSender, inbox: MailInbox, quiet_job: MakeJob
+) -> None:
     job_id = quiet_job().id
     act(services, job_id, "reject", reasons=["too-large", "messy"], comment="See the handle.\n<b>Ask us</b> & come by.")
-    postman.attend(job_id)
-    letter = office.only_letter()
-    require_letter_form(letter)
-    text, html = " ".join(text_of(letter).split()), html_of(letter)
+    mail_sender.attend(job_id)
+    message = inbox.only_message()
+    require_common_form(message)
+    text, html = " ".join(text_of(message).split()), html_of(message)
     for reason in ("too-large", "messy"):
-        known = services.lab.reason(reason)
-        assert known is not None and known.text in text
+        reason_in_lab = services.lab.reason(reason)
+        assert reason_in_lab is not None and reason_in_lab.text in text
     assert "See the handle. <b>Ask us</b> & come by." in text
     assert "See the handle.\n&lt;b&gt;Ask us&lt;/b&gt; &amp; come by." in html
     assert mail_events(services, job_id)[2:] == ["EmailQueued rejected", "EmailSent rejected"]
 
 
-def test_a_rejection_says_what_the_inspection_found(services: Services, desk: MailComposer) -> None:
+def test_a_rejection_says_what_the_inspection_found(services: Services, composer: MailComposer) -> None:
     job = submit(services).job
     torn = {"format": "binary STL", "triangles": 12, "size_mm": [300, 20, 20], "volume_cm3": 9, "open_edges": 3}
     inspected = [file.model_copy(update={"model": torn}) if file.role == "original" else file for file in job.files]
-    written = letter(
-        desk, OwedMail(job.id, 2, "rejected", "jane@example.edu"), job.model_copy(update={"files": inspected})
+    message = compose(
+        composer, OwedMail(job.id, 2, "rejected", "jane@example.edu"), job.model_copy(update={"files": inspected})
     )
-    text, html = " ".join(text_of(written).split()), html_of(written)
+    text, html = " ".join(text_of(message).split()), html_of(message)
     sentences = found_in(job.model_copy(update={"files": inspected}), services.lab)
     assert len(sentences) >= 2
     for sentence in sentences:
         assert sentence in text and str(escape(sentence)) in html
-    plain = text_of(letter(desk, OwedMail(job.id, 2, "rejected", "jane@example.edu"), job))
+    plain = text_of(compose(composer, OwedMail(job.id, 2, "rejected", "jane@example.edu"), job))
     assert "inspection" not in plain and found_in(job, services.lab) == []
 
 
 def test_a_finished_print_says_where_and_when_to_come(
-    services: Services, postman: MailSender, office: PostOffice, quiet_job: MakeJob
+    services: Services, mail_sender: MailSender, inbox: MailInbox, quiet_job: MakeJob
 ) -> None:
     job_id = quiet_job().id
     for action in ("approve", "confirm", "start", "complete"):
         act(services, job_id, action)
-    postman.attend(job_id)
-    letter = office.only_letter()  # the approval, overtaken by the confirmation, is not sent any more
-    require_letter_form(letter)
-    assert letter["Subject"] == f"Your 3D print is ready to collect ({job_id})"
-    for body in (" ".join(text_of(letter).split()), html_of(letter)):
+    mail_sender.attend(job_id)
+    message = inbox.only_message()  # the approval, overtaken by the confirmation, is not sent any more
+    require_common_form(message)
+    assert message["Subject"] == f"Your 3D print is ready to collect ({job_id})"
+    for body in (" ".join(text_of(message).split()), html_of(message)):
         assert services.lab.place in body and services.lab.hours in body and services.lab.bring in body
         assert body.count("$4.27") == 1
     assert mail_events(services, job_id)[-1] == "EmailSent completed"
@@ -127,24 +129,24 @@ def test_a_finished_print_says_where_and_when_to_come(
     "name", ["José Ñandú", "李明", "محمد علي", "Анна-Мария О’Нил", "Doe, Jane (“J”) <x>", "🦄 Ünïcørn", "a" * 100]
 )
 def test_names_of_any_script_arrive_as_they_are(
-    services: Services, postman: MailSender, office: PostOffice, name: str
+    services: Services, mail_sender: MailSender, inbox: MailInbox, name: str
 ) -> None:
-    postman.attend(submit(services, name=name).id)
-    assert office.only_letter()["To"].addresses[0].display_name == name
-    assert office.only_letter()["To"].addresses[0].addr_spec == "jane@example.edu"
-    assert f"Hello {name}," in text_of(office.only_letter())
+    mail_sender.attend(submit(services, name=name).id)
+    assert inbox.only_message()["To"].addresses[0].display_name == name
+    assert inbox.only_message()["To"].addresses[0].addr_spec == "jane@example.edu"
+    assert f"Hello {name}," in text_of(inbox.only_message())
 
 
 def test_an_address_with_a_name_in_another_script_arrives(
-    services: Services, postman: MailSender, office: PostOffice
+    services: Services, mail_sender: MailSender, inbox: MailInbox
 ) -> None:
-    postman.attend(submit(services, email="jane@bücher.example.org").id)
-    assert office.recipients == [["jane@xn--bcher-kva.example.org"]]
+    mail_sender.attend(submit(services, email="jane@bücher.example.org").id)
+    assert inbox.recipients == [["jane@xn--bcher-kva.example.org"]]
 
 
 @pytest.fixture
-def desk(services: Services) -> MailComposer:
-    return make_desk(services.settings, services.lab, services.tokens)
+def composer(services: Services) -> MailComposer:
+    return make_composer(services.settings, services.lab, services.tokens)
 
 
 def edited(stored: Stored, **student: str) -> Any:
@@ -153,14 +155,14 @@ def edited(stored: Stored, **student: str) -> Any:
 
 
 @pytest.mark.parametrize("nasty", ["Jane\r\nBcc: all@example.edu", "Jane\n\nBody", "Jane\x00\x0b\u2028Subject: x"])
-def test_a_name_cannot_add_headers(services: Services, desk: MailComposer, nasty: str) -> None:
+def test_a_name_cannot_add_headers(services: Services, composer: MailComposer, nasty: str) -> None:
     stored = submit(services)
     mail = OwedMail(stored.id, 2, "received", "jane@example.edu")
-    written = letter(desk, mail, edited(stored, name=nasty))
-    assert written["Bcc"] is None
-    assert len(written.get_all("Subject", [])) == 1
-    assert written.as_bytes().split(b"\r\n\r\n")[0].count(b"\r\nTo:") == 1
-    assert [address.addr_spec for address in written["To"].addresses] == ["jane@example.edu"]
+    message = compose(composer, mail, edited(stored, name=nasty))
+    assert message["Bcc"] is None
+    assert len(message.get_all("Subject", [])) == 1
+    assert message.as_bytes().split(b"\r\n\r\n")[0].count(b"\r\nTo:") == 1
+    assert [address.addr_spec for address in message["To"].addresses] == ["jane@example.edu"]
 
 
 @pytest.mark.parametrize(
@@ -175,33 +177,35 @@ def test_a_name_cannot_add_headers(services: Services, desk: MailComposer, nasty
         "x@[::1]",
     ],
 )
-def test_what_is_no_address_is_never_written_to(services: Services, desk: MailComposer, nasty: str) -> None:
+def test_what_is_no_address_is_never_written_to(services: Services, composer: MailComposer, nasty: str) -> None:
     stored = submit(services)
     with pytest.raises(MailNotSendable):
-        letter(desk, OwedMail(stored.id, 2, "received", nasty), stored.job)
+        compose(composer, OwedMail(stored.id, 2, "received", nasty), stored.job)
 
 
-@trying(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.text(max_size=200))
-def test_no_name_breaks_the_header_it_stands_in(desk: MailComposer, name: str) -> None:
-    written = desk.envelope("jane@example.edu", f"Your print, {name}", name)
-    read = email.message_from_bytes(written.as_bytes(), policy=default)
-    assert [address.addr_spec for address in read["To"].addresses] == ["jane@example.edu"]
-    assert sorted(read.keys()) == sorted(written.keys())
-    assert all(len(line) <= 998 for line in written.as_bytes().splitlines())
+def test_no_name_breaks_the_header_it_stands_in(composer: MailComposer, name: str) -> None:
+    message = composer.empty_message("jane@example.edu", f"Your print, {name}", name)
+    parsed = email.message_from_bytes(message.as_bytes(), policy=default)
+    assert [address.addr_spec for address in parsed["To"].addresses] == ["jane@example.edu"]
+    assert sorted(parsed.keys()) == sorted(message.keys())
+    assert all(len(line) <= 998 for line in message.as_bytes().splitlines())
 
 
-def test_the_same_mail_has_the_same_message_id_whenever_it_is_written(services: Services, desk: MailComposer) -> None:
+def test_the_same_mail_has_the_same_message_id_whenever_it_is_written(
+    services: Services, composer: MailComposer
+) -> None:
     stored = submit(services)
     mail = OwedMail(stored.id, 2, "received", "jane@example.edu")
-    assert letter(desk, mail, stored.job)["Message-ID"] == f"<{stored.id}.2.received@example.edu>"
-    again = make_desk(services.settings, load_lab(services.settings.lab_config), services.tokens)
-    assert letter(again, mail, stored.job)["Message-ID"] == letter(desk, mail, stored.job)["Message-ID"]
+    assert compose(composer, mail, stored.job)["Message-ID"] == f"<{stored.id}.2.received@example.edu>"
+    later_composer = make_composer(services.settings, load_lab(services.settings.lab_config), services.tokens)
+    assert compose(later_composer, mail, stored.job)["Message-ID"] == compose(composer, mail, stored.job)["Message-ID"]
 
 
 @pytest.mark.parametrize("kind", list(Mail))
-def test_every_letter_can_be_written_for_a_job_that_knows_little(
-    services: Services, desk: MailComposer, kind: Mail
+def test_every_e_mail_can_be_written_for_a_job_with_little_in_it(
+    services: Services, composer: MailComposer, kind: Mail
 ) -> None:
     """As an override or a hand edit may leave it: no estimate, no reasons, no printer that the lab still has."""
     job = submit(services).job
@@ -212,13 +216,13 @@ def test_every_letter_can_be_written_for_a_job_that_knows_little(
             "files": [],
         }
     )
-    written = letter(desk, OwedMail(job.id, 2, kind.value, "jane@example.edu"), bare)
-    assert "Filament" in text_of(written) and "None" not in text_of(written) + html_of(written)
+    message = compose(composer, OwedMail(job.id, 2, kind.value, "jane@example.edu"), bare)
+    assert "Filament" in text_of(message) and "None" not in text_of(message) + html_of(message)
 
 
-def test_an_approval_written_after_its_deadline_offers_a_new_link(services: Services, desk: MailComposer) -> None:
+def test_an_approval_written_after_its_deadline_offers_a_new_link(services: Services, composer: MailComposer) -> None:
     job = submit(services).job
-    over = job.model_copy(update={"confirmation": Confirmation(nonce="n", expires_at=job.created_at)})
-    written = letter(desk, OwedMail(job.id, 2, "approved", "jane@example.edu"), over)
-    for body in (text_of(written), html_of(written)):
+    expired = job.model_copy(update={"confirmation": Confirmation(nonce="n", expires_at=job.created_at)})
+    message = compose(composer, OwedMail(job.id, 2, "approved", "jane@example.edu"), expired)
+    for body in (text_of(message), html_of(message)):
         assert "ran out before we could send this" in body and "as soon as you confirm. " not in body

@@ -1,4 +1,4 @@
-"""The task queue in a Redis of its own, for several machines: it carries hints, and may be lost like the file."""
+"""The task queue in a Redis of its own, for several machines: it carries hints, and may be lost like the queue file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from printsys.services import Services, build_services
 from printsys.worker.queue import make_enqueue
 from printsys.worker.tasks import THREADS, Worker
 from tests.mail.conftest import submit
-from tests.mail.smtp_server import PostOffice
+from tests.mail.smtp_server import MailInbox
 from tests.mail.test_worker import is_settled, start_work, working
 from tests.waiting import until
 
@@ -61,12 +61,12 @@ def shared(settings: Settings, redis: Redis) -> Settings:
 
 @pytest.fixture
 def page_services(shared: Settings) -> Services:
-    """The house of a web process: it only hands work over."""
+    """The services of a web process: it only hands work over."""
     return build_services(shared, make_enqueue(shared))
 
 
-def arrived(office: PostOffice) -> Counter[str]:
-    return Counter(str(letter["Message-ID"]) for letter in office.letters)
+def arrived(inbox: MailInbox) -> Counter[str]:
+    return Counter(str(message["Message-ID"]) for message in inbox.messages)
 
 
 def once_each(jobs: list[str]) -> Counter[str]:
@@ -74,43 +74,43 @@ def once_each(jobs: list[str]) -> Counter[str]:
 
 
 @pytest.mark.needs("redis-server")
-def test_a_redis_carries_looks_between_machines(shared: Settings, page_services: Services, office: PostOffice) -> None:
+def test_a_redis_carries_hints_between_machines(shared: Settings, page_services: Services, inbox: MailInbox) -> None:
     with working(shared):
         jobs = [submit(page_services).id for _ in range(3)]
         until(lambda: all(is_settled(page_services, job_id) for job_id in jobs))
-    assert arrived(office) == once_each(jobs)
+    assert arrived(inbox) == once_each(jobs)
 
 
 @pytest.mark.needs("redis-server")
 def test_two_workers_at_one_redis_send_each_mail_once(
-    shared: Settings, page_services: Services, office: PostOffice
+    shared: Settings, page_services: Services, inbox: MailInbox
 ) -> None:
-    office.gate.clear()
+    inbox.gate.clear()
     jobs = [submit(page_services).id for _ in range(8)]
     workers = [start_work(shared) for _ in range(2)]
     try:
-        office.wait_for(lambda: office.tried > THREADS)  # more at once than one worker can: both are at it
-        office.gate.set()
+        inbox.wait_for(lambda: inbox.tried > THREADS)  # more at once than one worker can: both are at it
+        inbox.gate.set()
         until(lambda: all(is_settled(page_services, job_id) for job_id in jobs))
     finally:
         for worker in workers:
             worker.terminate()
         codes = [worker.wait(10) for worker in workers]
     assert codes == [0, 0]
-    assert arrived(office) == once_each(jobs)
+    assert arrived(inbox) == once_each(jobs)
 
 
 @pytest.mark.needs("redis-server")
 def test_a_redis_that_is_killed_and_starts_empty_costs_no_mail_and_doubles_none(
-    shared: Settings, page_services: Services, office: PostOffice, redis: Redis, caplog: pytest.LogCaptureFixture
+    shared: Settings, page_services: Services, inbox: MailInbox, redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     before = [submit(page_services).id for _ in range(4)]
-    office.gate.clear()  # while it dies, mails are on their way and others wait in it
+    inbox.gate.clear()  # while it dies, mails are on their way and others wait in it
     with working(shared):
-        office.wait_for(lambda: office.tried > 0)
+        inbox.wait_for(lambda: inbox.tried > 0)
         redis.kill()
-        office.gate.set()
+        inbox.gate.set()
         during = [submit(page_services).id for _ in range(2)]
         until(lambda: (beat := heartbeat.read(shared)) is not None and beat.queue is None)
         redis.start()
@@ -118,9 +118,9 @@ def test_a_redis_that_is_killed_and_starts_empty_costs_no_mail_and_doubles_none(
         jobs = before + during + after
         until(lambda: all(is_settled(page_services, job_id) for job_id in jobs), 60)
         until(lambda: (beat := heartbeat.read(shared)) is not None and beat.queue is not None)
-    assert arrived(office) == once_each(jobs)
-    said = [record.getMessage() for record in caplog.records if record.name == "printsys.worker.tasks"]
-    assert sum(line.startswith("the task queue is down") for line in said) == 1
+    assert arrived(inbox) == once_each(jobs)
+    lines = [record.getMessage() for record in caplog.records if record.name == "printsys.worker.tasks"]
+    assert sum(line.startswith("the task queue is down") for line in lines) == 1
     assert [record.name for record in caplog.records if record.exc_info] == [], "no traceback of what is no mistake"
 
 
@@ -132,8 +132,8 @@ def test_a_redis_that_is_down_stops_no_student(settings: Settings, caplog: pytes
 
 
 @pytest.mark.parametrize("url", ["localhost:6379", "http://redis:6379", "redis://:secret@host:many/0"])
-def test_an_address_that_is_no_redis_is_told_at_the_start(tmp_path: Path, url: str) -> None:
-    with pytest.raises(ConfigError) as told:
+def test_an_address_that_is_no_redis_is_reported_at_the_start(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ConfigError) as raised:
         load_settings({"REDIS_URL": url, "SECRET_KEY": "x" * 40}, tmp_path)
-    assert "REDIS_URL (environment): is no address of a Redis; write redis://host:6379/0" in str(told.value)
-    assert "secret" not in str(told.value)
+    assert "REDIS_URL (environment): is no address of a Redis; write redis://host:6379/0" in str(raised.value)
+    assert "secret" not in str(raised.value)

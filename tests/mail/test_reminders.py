@@ -1,4 +1,4 @@
-"""What the calendar brings: reminders, links that ran out, prints that nobody collects. Each once."""
+"""What is due by the calendar: reminders, links that ran out, prints that nobody collects. Each once."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from printsys.errors import ConfigError
 from printsys.jobstore import Stored
 from printsys.mail.sender import MailSender
 from printsys.services import Services
-from tests.mail.conftest import act, impatient, later, mail_events, submit
-from tests.mail.smtp_server import PostOffice, html_of, link_in, text_of
+from tests.mail.conftest import act, later, mail_events, sender_without_pauses, submit
+from tests.mail.smtp_server import MailInbox, html_of, link_in, text_of
 
 MakeJob = Callable[..., Stored]
 
 
-def rounds(services: Services, **passed: float) -> None:
+def remind_after(services: Services, **passed: float) -> None:
     send_reminders(later(services, **passed).actions, threading.Event())
 
 
@@ -47,38 +47,38 @@ def finished(services: Services, quiet_job: MakeJob) -> Stored:
 
 def test_a_student_who_does_not_answer_is_reminded_once(services: Services, waiting: Stored) -> None:
     seq = waiting.job.revision
-    rounds(services, days=2, hours=23)
+    remind_after(services, days=2, hours=23)
     assert mails_after(services, waiting.id, seq) == []
-    rounds(services, days=3, hours=1)
-    rounds(services, days=4)
+    remind_after(services, days=3, hours=1)
+    remind_after(services, days=4)
     assert mails_after(services, waiting.id, seq) == ["reminder"]
 
 
-def test_a_link_that_ran_out_is_recorded_once_and_told(services: Services, waiting: Stored) -> None:
+def test_a_link_that_ran_out_is_recorded_once_and_announced(services: Services, waiting: Stored) -> None:
     seq = waiting.job.revision
     for days in (7.1, 8, 30):
-        rounds(services, days=days)
+        remind_after(services, days=days)
     after = services.store.load(waiting.id)
     assert [e.type for e in after.events if e.seq > seq] == ["ConfirmationExpired", "EmailQueued"]
     assert mails_after(services, waiting.id, seq) == ["expired"]
     assert after.events[-1].actor == "system" and after.job.status == "Pending"
 
 
-def test_a_new_link_begins_the_wait_anew(services: Services, waiting: Stored) -> None:
-    rounds(services, days=3, hours=1)
+def test_a_new_link_begins_a_new_wait(services: Services, waiting: Stored) -> None:
+    remind_after(services, days=3, hours=1)
     stored = act(later(services, days=5), waiting.id, "resend-email")
-    rounds(services, days=6)
+    remind_after(services, days=6)
     assert mails_after(services, waiting.id, stored.job.revision) == []
-    rounds(services, days=8, hours=1)
-    rounds(services, days=13)
+    remind_after(services, days=8, hours=1)
+    remind_after(services, days=13)
     assert mails_after(services, waiting.id, stored.job.revision) == ["reminder", "expired"]
 
 
 def test_a_print_that_nobody_collects_is_reminded_of_once(services: Services, finished: Stored) -> None:
-    rounds(services, days=13)
+    remind_after(services, days=13)
     assert mails_after(services, finished.id, finished.job.revision) == []
     for days in (14.1, 15, 40):
-        rounds(services, days=days)
+        remind_after(services, days=days)
     assert mails_after(services, finished.id, finished.job.revision) == ["uncollected"]
 
 
@@ -95,7 +95,7 @@ def test_two_computers_do_what_is_due_once(services: Services, waiting: Stored, 
 
 def test_a_lab_that_never_reminds(services: Services, waiting: Stored) -> None:
     services.lab.patience = Patience(None, None)
-    rounds(services, days=5)
+    remind_after(services, days=5)
     assert mails_after(services, waiting.id, waiting.job.revision) == []
 
 
@@ -103,8 +103,8 @@ def test_without_an_address_a_link_that_ran_out_is_recorded_all_the_same(service
     folder = services.store.load(waiting.id).folder
     metadata = folder / "metadata.json"
     metadata.write_text(metadata.read_text().replace('"jane@example.edu"', "null"))
-    rounds(services, days=4)
-    rounds(services, days=8)
+    remind_after(services, days=4)
+    remind_after(services, days=8)
     events = services.store.load(waiting.id).events
     assert [e.type for e in events if e.seq > waiting.job.revision] == ["MetadataEdited", "ConfirmationExpired"]
 
@@ -113,92 +113,92 @@ def test_a_job_that_cannot_be_read_keeps_no_other_waiting(
     services: Services, waiting: Stored, finished: Stored
 ) -> None:
     (waiting.folder / "events.jsonl").write_bytes(b"{}\n")
-    rounds(services, days=20)
+    remind_after(services, days=20)
     assert mails_after(services, finished.id, finished.job.revision) == ["uncollected"]
 
 
 def test_a_job_that_is_being_moved_by_hand_is_left_alone(services: Services, waiting: Stored) -> None:
     target = services.store.layout.root / "ReadyToPrint" / waiting.folder.name
     waiting.folder.rename(target)
-    rounds(services, days=8)
+    remind_after(services, days=8)
     assert services.store.load(waiting.id).job.revision == waiting.job.revision
 
 
-# -- as letters -----------------------------------------------------------------------------------------------------
+# -- the e-mails ----------------------------------------------------------------------------------------------------
 
 
 def test_a_reminder_brings_the_same_link(
-    services: Services, postman: MailSender, office: PostOffice, waiting: Stored
+    services: Services, mail_sender: MailSender, inbox: MailInbox, waiting: Stored
 ) -> None:
-    postman.attend(waiting.id)
-    rounds(services, days=4)
-    postman.attend(waiting.id)
-    first, reminder = office.letters
+    mail_sender.attend(waiting.id)
+    remind_after(services, days=4)
+    mail_sender.attend(waiting.id)
+    first, reminder = inbox.messages
     assert reminder["Subject"] == f"Reminder: shall we print it for $4.27? ({waiting.id})"
     assert {link_in(body, "confirm") for body in (text_of(reminder), html_of(reminder))} == {
         link_in(text_of(first), "confirm")
     }
 
 
-def test_a_reminder_that_comes_too_late_is_not_sent(services: Services, office: PostOffice, waiting: Stored) -> None:
-    rounds(services, days=4)
+def test_a_reminder_that_comes_too_late_is_not_sent(services: Services, inbox: MailInbox, waiting: Stored) -> None:
+    remind_after(services, days=4)
     clock = later(services, days=8).actions.clock
-    impatient(services, clock=clock).attend(waiting.id)
+    sender_without_pauses(services, clock=clock).attend(waiting.id)
     assert "EmailDropped reminder" in mail_events(services, waiting.id)
-    assert [letter["Subject"][:6] for letter in office.letters] == ["Please"]
+    assert [message["Subject"][:6] for message in inbox.messages] == ["Please"]
 
 
-def test_a_student_with_a_new_link_is_not_told_that_the_old_one_is_over(
-    services: Services, postman: MailSender, office: PostOffice, waiting: Stored
+def test_a_student_with_a_new_link_hears_nothing_of_the_old_one(
+    services: Services, mail_sender: MailSender, inbox: MailInbox, waiting: Stored
 ) -> None:
-    rounds(services, days=8)
+    remind_after(services, days=8)
     act(later(services, days=8.1), waiting.id, "resend-email")
-    postman.attend(waiting.id)
+    mail_sender.attend(waiting.id)
     assert "EmailDropped expired" in mail_events(services, waiting.id)
-    assert len(office.letters) == 1
+    assert len(inbox.messages) == 1
 
 
 def test_a_link_that_ran_out_leads_to_a_new_one(
-    services: Services, postman: MailSender, office: PostOffice, waiting: Stored
+    services: Services, mail_sender: MailSender, inbox: MailInbox, waiting: Stored
 ) -> None:
-    postman.attend(waiting.id)
-    rounds(services, days=8)
-    impatient(services, clock=later(services, days=8).actions.clock).attend(waiting.id)
-    letter = office.letters[-1]
-    assert letter["Subject"] == f"Your 3D print was not confirmed in time ({waiting.id})"
-    assert services.tokens.read_confirm(link_in(html_of(letter), "confirm"))[0] == waiting.id
+    mail_sender.attend(waiting.id)
+    remind_after(services, days=8)
+    sender_without_pauses(services, clock=later(services, days=8).actions.clock).attend(waiting.id)
+    message = inbox.messages[-1]
+    assert message["Subject"] == f"Your 3D print was not confirmed in time ({waiting.id})"
+    assert services.tokens.read_confirm(link_in(html_of(message), "confirm"))[0] == waiting.id
 
 
 def test_an_uncollected_print_says_where_it_waits(
-    services: Services, postman: MailSender, office: PostOffice, finished: Stored
+    services: Services, mail_sender: MailSender, inbox: MailInbox, finished: Stored
 ) -> None:
-    postman.attend(finished.id)
-    rounds(services, days=15)
-    postman.attend(finished.id)
-    letter = office.letters[-1]
-    assert "still waiting" in letter["Subject"]
-    for body in (" ".join(text_of(letter).split()), html_of(letter)):
+    mail_sender.attend(finished.id)
+    remind_after(services, days=15)
+    mail_sender.attend(finished.id)
+    message = inbox.messages[-1]
+    assert "still waiting" in message["Subject"]
+    for body in (" ".join(text_of(message).split()), html_of(message)):
         assert services.lab.place in body and services.lab.bring in body and "has been done since" in body
 
 
 def test_a_receipt_says_what_was_paid(
-    services: Services, postman: MailSender, office: PostOffice, finished: Stored
+    services: Services, mail_sender: MailSender, inbox: MailInbox, finished: Stored
 ) -> None:
     act(services, finished.id, "pickup", picked_up_by="Sam Roe", transaction="TX-77")
-    postman.attend(finished.id)
-    letter = office.only_letter()
-    assert letter["Subject"] == f"Receipt for your 3D print: $4.27 ({finished.id})"
-    for body in (text_of(letter), html_of(letter)):
-        assert all(said in body for said in ("$4.27", "Card", "TX-77", "Sam Roe")) and "Price" not in body
+    mail_sender.attend(finished.id)
+    message = inbox.only_message()
+    assert message["Subject"] == f"Receipt for your 3D print: $4.27 ({finished.id})"
+    for body in (text_of(message), html_of(message)):
+        assert all(text in body for text in ("$4.27", "Card", "TX-77", "Sam Roe")) and "Price" not in body
 
 
 def test_a_rejection_brings_a_link_that_reopens_the_request(
-    services: Services, postman: MailSender, office: PostOffice, quiet_job: MakeJob
+    services: Services, mail_sender: MailSender, inbox: MailInbox, quiet_job: MakeJob
 ) -> None:
     stored = act(services, quiet_job().id, "reject")
-    postman.attend(stored.id)
-    letter = office.only_letter()
-    tokens = {link_in(body, "resubmit") for body in (text_of(letter), html_of(letter))}
+    mail_sender.attend(stored.id)
+    message = inbox.only_message()
+    tokens = {link_in(body, "resubmit") for body in (text_of(message), html_of(message))}
     assert [services.tokens.read_resubmit(token)[0] for token in tokens] == [stored.id]
 
 
@@ -206,7 +206,7 @@ def test_a_rejection_brings_a_link_that_reopens_the_request(
 
 
 @pytest.mark.parametrize(
-    ("written", "said"),
+    ("setting", "mistake"),
     [
         ("confirm_after_days = 7", "a link is valid for 7 days, so a reminder after 7 days comes too late"),
         ("confirm_after_days = -1", "greater than or equal to 0"),
@@ -214,11 +214,11 @@ def test_a_rejection_brings_a_link_that_reopens_the_request(
     ],
 )
 def test_reminders_that_cannot_be_are_found_at_start(
-    services: Services, tmp_path: Path, written: str, said: str
+    services: Services, tmp_path: Path, setting: str, mistake: str
 ) -> None:
-    text = services.settings.lab_config.read_text().replace("confirm_after_days = 3", written)
+    text = services.settings.lab_config.read_text().replace("confirm_after_days = 3", setting)
     (tmp_path / "lab.toml").write_text(text)
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=mistake):
         load_lab(tmp_path / "lab.toml")
 
 
@@ -242,36 +242,36 @@ def own(services: Services, tmp_path: Path) -> Path:
 
 
 def test_the_labs_own_template_is_used_and_the_others_stay(
-    services: Services, own: Path, office: PostOffice, quiet_job: MakeJob
+    services: Services, own: Path, inbox: MailInbox, quiet_job: MakeJob
 ) -> None:
     (own / "received.txt").write_text(
         "Hooray, {{ name }}!\n\nWe have it. Job {{ job.id }}.\n{% include 'foot.txt' %}\n"
     )
     job_id = submit(services).id
-    postman = impatient(services)
-    postman.attend(job_id)
-    letter = office.only_letter()
-    assert letter["Subject"] == "Hooray, Jane Doe!"
-    assert "We have it. Job" in text_of(letter) and "Questions? Just reply" in text_of(letter)
-    assert "Thank you, your request has arrived." in html_of(letter)
+    mail_sender = sender_without_pauses(services)
+    mail_sender.attend(job_id)
+    message = inbox.only_message()
+    assert message["Subject"] == "Hooray, Jane Doe!"
+    assert "We have it. Job" in text_of(message) and "Questions? Just reply" in text_of(message)
+    assert "Thank you, your request has arrived." in html_of(message)
 
 
-def test_a_template_is_used_from_the_next_mail_on(services: Services, own: Path, office: PostOffice) -> None:
-    postman = impatient(services)
-    for said in ("We have your 3D", "One", "Two"):
-        postman.attend(submit(services).id)
-        assert office.letters[-1]["Subject"].startswith(said)
+def test_a_template_is_used_from_the_next_mail_on(services: Services, own: Path, inbox: MailInbox) -> None:
+    mail_sender = sender_without_pauses(services)
+    for subject in ("We have your 3D", "One", "Two"):
+        mail_sender.attend(submit(services).id)
+        assert inbox.messages[-1]["Subject"].startswith(subject)
         (own / "foot.txt").write_text("Bye.\n")
-        (own / "received.txt").write_text("One\n\nHello\n" if said.startswith("We") else "Two\n\nHello\n")
+        (own / "received.txt").write_text("One\n\nHello\n" if subject.startswith("We") else "Two\n\nHello\n")
 
 
 @pytest.mark.parametrize(
-    "wrong", ["{{ nonsense }}", "{% if %}", "{{ 1 / 0 }}", "{{ ''.__class__.__mro__[1].__subclasses__() }}"]
+    "mistake", ["{{ nonsense }}", "{% if %}", "{{ 1 / 0 }}", "{{ ''.__class__.__mro__[1].__subclasses__() }}"]
 )
 def test_a_template_with_a_mistake_keeps_no_mail_from_its_student(
-    services: Services, own: Path, office: PostOffice, caplog: pytest.LogCaptureFixture, wrong: str
+    services: Services, own: Path, inbox: MailInbox, caplog: pytest.LogCaptureFixture, mistake: str
 ) -> None:
-    (own / "received.txt").write_text(f"Hello\n\n{wrong}\n")
-    impatient(services).attend(submit(services).id)
-    assert office.only_letter()["Subject"].startswith("We have your 3D print request")
+    (own / "received.txt").write_text(f"Hello\n\n{mistake}\n")
+    sender_without_pauses(services).attend(submit(services).id)
+    assert inbox.only_message()["Subject"].startswith("We have your 3D print request")
     assert "own template for received is not used" in caplog.text

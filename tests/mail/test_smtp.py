@@ -1,4 +1,4 @@
-"""How a letter leaves, and what the answers mean."""
+"""How an e-mail leaves, and what the server's answers mean."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from printsys.config import MailServer, Settings, load_lab
 from printsys.credentials.signed_links import Tokens
 from printsys.errors import ConfigError
 from printsys.mail import smtp
-from printsys.mail.messages import MailComposer, make_desk
+from printsys.mail.messages import MailComposer, make_composer
 from printsys.mail.smtp import PermanentFailure, Sent, TemporaryFailure, deliver
-from tests.mail.smtp_server import PATIENCE_S, PostOffice, Server, port_of
+from tests.mail.smtp_server import PATIENCE_S, MailInbox, Server, port_of, serving
 
 
 @pytest.fixture
-def desk(settings: Settings) -> MailComposer:
-    return make_desk(settings, load_lab(settings.lab_config), Tokens(settings.secret_key))
+def composer(settings: Settings) -> MailComposer:
+    return make_composer(settings, load_lab(settings.lab_config), Tokens(settings.secret_key))
 
 
 @pytest.fixture
-def message(desk: MailComposer) -> EmailMessage:
-    return desk.write_test("jane@example.edu")
+def message(composer: MailComposer) -> EmailMessage:
+    return composer.test_message("jane@example.edu")
 
 
 @pytest.fixture
@@ -60,44 +60,34 @@ def using(settings: Settings, **server: Any) -> Settings:
 
 @pytest.mark.needs("openssl")
 def test_the_conversation_is_encrypted_before_the_login(
-    settings: Settings, message: EmailMessage, office: PostOffice, certificate: ssl.SSLContext
+    settings: Settings, message: EmailMessage, inbox: MailInbox, certificate: ssl.SSLContext
 ) -> None:
-    seen = []
+    logins = []
 
     def check(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
-        seen.append((session.ssl is not None, data.login, data.password))
+        logins.append((session.ssl is not None, data.login, data.password))
         return AuthResult(success=data.password == b"right", handled=False)
 
-    server = Server(
-        office, hostname="127.0.0.1", port=0, tls_context=certificate, require_starttls=True,
-        authenticator=check, auth_required=True,
-    )  # fmt: skip
-    server.start()
-    try:
-        right = using(settings, port=server.port, use_tls=True, username="lab", password="right")
-        assert isinstance(deliver(message, right), Sent)
-        wrong = deliver(message, using(settings, port=server.port, use_tls=True, username="lab", password="wrong"))
-        assert isinstance(wrong, TemporaryFailure) and wrong.for_all, "no student's mail is given up for it"
-        assert wrong.words.startswith("535") and "MAIL_PASSWORD" in wrong.words
-    finally:
-        server.stop()
-    assert seen[0] == (True, b"lab", b"right")
-    assert len(office.letters) == 1
+    login = {"authenticator": check, "auth_required": True}
+    with serving(inbox, tls_context=certificate, require_starttls=True, **login) as server:
+        right_password = using(settings, port=server.port, use_tls=True, username="lab", password="right")
+        assert isinstance(deliver(message, right_password), Sent)
+        outcome = deliver(message, using(settings, port=server.port, use_tls=True, username="lab", password="wrong"))
+        assert isinstance(outcome, TemporaryFailure) and outcome.for_all, "no student's mail is given up for it"
+        assert outcome.words.startswith("535") and "MAIL_PASSWORD" in outcome.words
+    assert logins[0] == (True, b"lab", b"right")
+    assert len(inbox.messages) == 1
 
 
 @pytest.mark.needs("openssl")
 def test_a_port_that_speaks_tls_at_once_is_spoken_to_so(
-    settings: Settings, message: EmailMessage, office: PostOffice, certificate: ssl.SSLContext,
+    settings: Settings, message: EmailMessage, inbox: MailInbox, certificate: ssl.SSLContext,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    server = TlsServer(office, hostname="127.0.0.1", port=0, ssl_context=certificate)
-    server.start()
-    monkeypatch.setattr(smtp, "IMPLICIT_TLS_PORT", server.port)
-    try:
+    with serving(inbox, TlsServer, ssl_context=certificate) as server:
+        monkeypatch.setattr(smtp, "IMPLICIT_TLS_PORT", server.port)
         assert isinstance(deliver(message, using(settings, port=server.port, use_tls=True)), Sent)
-    finally:
-        server.stop()
-    assert len(office.letters) == 1
+    assert len(inbox.messages) == 1
 
 
 class TlsServer(Server):
@@ -111,22 +101,18 @@ class TlsServer(Server):
 
 @pytest.mark.needs("openssl")
 def test_a_server_with_a_stranger_s_certificate_gets_nothing(
-    settings: Settings, message: EmailMessage, office: PostOffice, certificate: ssl.SSLContext,
+    settings: Settings, message: EmailMessage, inbox: MailInbox, certificate: ssl.SSLContext,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.delenv("SSL_CERT_FILE")
-    server = Server(office, hostname="127.0.0.1", port=0, tls_context=certificate)
-    server.start()
-    try:
+    with serving(inbox, tls_context=certificate) as server:
         outcome = deliver(message, using(settings, port=server.port, use_tls=True))
-    finally:
-        server.stop()
     assert isinstance(outcome, TemporaryFailure) and "not one that this computer trusts" in outcome.words
-    assert office.tried == 0
+    assert inbox.tried == 0
 
 
 def test_a_server_without_encryption_is_named_as_such_and_learns_no_password(
-    settings: Settings, message: EmailMessage, office: PostOffice
+    settings: Settings, message: EmailMessage, inbox: MailInbox
 ) -> None:
     logins = []
 
@@ -134,14 +120,10 @@ def test_a_server_without_encryption_is_named_as_such_and_learns_no_password(
         logins.append(data.password)
         return AuthResult(success=True)
 
-    server = Server(office, hostname="127.0.0.1", port=0, authenticator=check, auth_require_tls=False)
-    server.start()
-    try:
+    with serving(inbox, authenticator=check, auth_require_tls=False) as server:
         outcome = deliver(message, using(settings, port=server.port, use_tls=True, username="lab", password="right"))
-    finally:
-        server.stop()
     assert isinstance(outcome, TemporaryFailure) and "MAIL_USE_TLS" in outcome.words
-    assert office.tried == 0 and logins == []
+    assert inbox.tried == 0 and logins == []
 
 
 @pytest.mark.parametrize("goodbye", ["none", "cut off"])
@@ -149,18 +131,14 @@ def test_a_message_that_the_server_accepted_is_sent_however_the_goodbye_goes(
     settings: Settings, message: EmailMessage, monkeypatch: pytest.MonkeyPatch, goodbye: str
 ) -> None:
     monkeypatch.setattr(smtp, "GOODBYE_TIMEOUT_S", 0.1)
-    office = RudeOffice(cuts_off=goodbye == "cut off")
-    server = Server(office, hostname="127.0.0.1", port=0)
-    server.start()
-    try:
+    inbox = RudeInbox(cuts_off=goodbye == "cut off")
+    with serving(inbox) as server:
         assert isinstance(deliver(message, using(settings, port=server.port)), Sent)
-    finally:
-        server.stop()
-    assert len(office.letters) == 1
+    assert len(inbox.messages) == 1
 
 
 @dataclass
-class RudeOffice(PostOffice):
+class RudeInbox(MailInbox):
     """Answers QUIT with silence, or cuts the connection off instead."""
 
     cuts_off: bool = False
@@ -173,15 +151,11 @@ class RudeOffice(PostOffice):
         return "221 Bye"
 
 
-def test_a_letter_that_is_too_large_for_the_server_is_given_up(
-    settings: Settings, desk: MailComposer, office: PostOffice
+def test_a_message_that_is_too_large_for_the_server_is_given_up(
+    settings: Settings, composer: MailComposer, inbox: MailInbox
 ) -> None:
-    small = Server(office, hostname="127.0.0.1", port=0, data_size_limit=100)
-    small.start()
-    try:
-        outcome = deliver(desk.write_test("jane@example.edu"), using(settings, port=small.port))
-    finally:
-        small.stop()
+    with serving(inbox, data_size_limit=100) as small:
+        outcome = deliver(composer.test_message("jane@example.edu"), using(settings, port=small.port))
     assert isinstance(outcome, PermanentFailure) and outcome.words.startswith("552")
 
 
@@ -196,22 +170,22 @@ def test_a_server_that_never_speaks_is_not_waited_for_for_ever(
 
 
 @pytest.mark.parametrize(
-    ("host", "said"),
+    ("host", "advice"),
     [
         ("127.0.0.1", "Nobody listens there"),
         ("no-such-server.invalid", "no server of that name"),
     ],
 )
-def test_a_server_that_is_not_there_is_told_in_plain_words(
-    settings: Settings, message: EmailMessage, host: str, said: str
+def test_a_server_that_is_not_there_is_reported_in_plain_words(
+    settings: Settings, message: EmailMessage, host: str, advice: str
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
     outcome = deliver(message, using(settings, host=host, port=port))
-    assert isinstance(outcome, TemporaryFailure) and outcome.for_all and said in outcome.words
+    assert isinstance(outcome, TemporaryFailure) and outcome.for_all and advice in outcome.words
 
 
-def test_a_port_that_speaks_no_tls_is_told_in_plain_words(
+def test_a_port_that_speaks_no_tls_is_reported_in_plain_words(
     settings: Settings, message: EmailMessage, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(smtp, "IMPLICIT_TLS_PORT", server.port)
@@ -219,20 +193,18 @@ def test_a_port_that_speaks_no_tls_is_told_in_plain_words(
     assert isinstance(outcome, TemporaryFailure) and "port 465" in outcome.words
 
 
-def test_an_address_that_the_server_cannot_carry_is_given_up(settings: Settings, desk: MailComposer) -> None:
-    server = Server(PostOffice(), hostname="127.0.0.1", port=0, enable_SMTPUTF8=False)
-    server.start()
-    try:
-        outcome = deliver(desk.write_test("józef@example.edu"), using(settings, host="127.0.0.1", port=server.port))
-    finally:
-        server.stop()
+def test_an_address_that_the_server_cannot_carry_is_given_up(settings: Settings, composer: MailComposer) -> None:
+    with serving(MailInbox(), enable_SMTPUTF8=False) as server:
+        outcome = deliver(
+            composer.test_message("józef@example.edu"), using(settings, host="127.0.0.1", port=server.port)
+        )
     assert isinstance(outcome, PermanentFailure)
 
 
-def test_the_outbox_holds_each_letter_once_and_readable(settings: Settings, desk: MailComposer) -> None:
+def test_the_outbox_holds_each_message_once_and_readable(settings: Settings, composer: MailComposer) -> None:
     outbox = settings.model_copy(update={"mail": None})
     for address in ("jane@example.edu", "józef@example.edu"):
-        message = desk.write_test(address)
+        message = composer.test_message(address)
         for _ in range(2):
             assert isinstance(deliver(message, outbox), Sent)
     files = sorted((settings.instance / "outbox").iterdir())
@@ -251,20 +223,20 @@ def test_an_outbox_that_cannot_be_written_keeps_the_mail_owed(settings: Settings
 
 
 def test_a_sender_that_is_no_address_is_found_at_start(settings: Settings) -> None:
-    wrong = using(settings, port=25, sender="The Lab")
+    bad_sender = using(settings, port=25, sender="The Lab")
     with pytest.raises(ConfigError, match="MAIL_DEFAULT_SENDER"):
-        make_desk(wrong, load_lab(settings.lab_config), Tokens("x" * 16))
+        make_composer(bad_sender, load_lab(settings.lab_config), Tokens("x" * 16))
 
 
 def test_a_sender_of_the_lab_s_choice_is_used(settings: Settings) -> None:
     chosen = using(settings, port=25, sender="Prints <prints@example.edu>")
-    message = make_desk(chosen, load_lab(settings.lab_config), Tokens("x" * 16)).write_test("jane@example.edu")
+    message = make_composer(chosen, load_lab(settings.lab_config), Tokens("x" * 16)).test_message("jane@example.edu")
     assert message["From"] == "Prints <prints@example.edu>"
     assert message["Reply-To"].addresses[0].addr_spec == "printlab@example.edu"
 
 
-def test_the_command_sends_a_test_letter_and_says_what_went_wrong(
-    settings: Settings, server: Server, office: PostOffice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+def test_the_command_sends_a_test_message_and_says_what_went_wrong(
+    settings: Settings, server: Server, inbox: MailInbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     for name, value in {
@@ -276,7 +248,7 @@ def test_the_command_sends_a_test_letter_and_says_what_went_wrong(
         monkeypatch.setenv(name, value)
     arguments = argparse.Namespace(address="jane@example.edu")
     assert send_test_email.run(arguments) == 0
-    assert office.only_letter()["Subject"] == "Test e-mail from Makerspace Print Lab"
-    office.rcpt_answers = ["550 nobody of that name"]
+    assert inbox.only_message()["Subject"] == "Test e-mail from Makerspace Print Lab"
+    inbox.rcpt_answers = ["550 nobody of that name"]
     assert send_test_email.run(arguments) == 1
     assert "550 nobody of that name" in capsys.readouterr().err

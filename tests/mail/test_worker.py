@@ -1,4 +1,4 @@
-"""The worker, from a page's action to the student's letter box, whatever becomes of its queue."""
+"""The worker, from a page's action to the student's inbox, whatever becomes of its queue."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from printsys.services import Services, build_services
 from printsys.worker.queue import make_enqueue
 from printsys.worker.tasks import THREADS, Worker
 from tests.mail.conftest import act, mail_events, submit
-from tests.mail.smtp_server import PATIENCE_S, PostOffice
+from tests.mail.smtp_server import PATIENCE_S, MailInbox
 
 
 @pytest.fixture
 def page_services(settings: Settings) -> Services:
-    """The house of a web process: it only hands work over."""
+    """The services of a web process: it only hands work over."""
     return build_services(settings, make_enqueue(settings))
 
 
@@ -56,49 +56,49 @@ def wait_until(condition: Callable[[], bool]) -> None:
         threading.Event().wait(0.02)
 
 
-def test_an_action_s_letter_arrives_by_itself(settings: Settings, page_services: Services, office: PostOffice) -> None:
+def test_an_action_s_e_mail_arrives_by_itself(settings: Settings, page_services: Services, inbox: MailInbox) -> None:
     with working(settings):
         job_id = submit(page_services).id
-        office.wait_for_letters(1)
+        inbox.wait_for_messages(1)
         wait_until(lambda: is_settled(page_services, job_id))
         act(page_services, job_id, "approve")
-        office.wait_for_letters(2)
+        inbox.wait_for_messages(2)
         wait_until(lambda: mail_events(page_services, job_id)[-1] == "EmailSent approved")
 
 
 def test_what_was_owed_before_the_worker_started_is_sent_at_once(
-    settings: Settings, services: Services, office: PostOffice
+    settings: Settings, services: Services, inbox: MailInbox
 ) -> None:
-    """`house` tells no queue: only the sweep at start can find these."""
+    """`services` enqueue nothing: only the sweep at start can find these."""
     jobs = {submit(services).id for _ in range(3)}
     with working(settings):
-        office.wait_for_letters(3)
+        inbox.wait_for_messages(3)
         wait_until(lambda: all(is_settled(services, job_id) for job_id in jobs))
-    assert len(office.letters) == 3
+    assert len(inbox.messages) == 3
 
 
-def test_a_busy_server_is_tried_again_soon(settings: Settings, services: Services, office: PostOffice) -> None:
-    office.answers = ["451 not now"]
+def test_a_busy_server_is_tried_again_soon(settings: Settings, services: Services, inbox: MailInbox) -> None:
+    inbox.answers = ["451 not now"]
     submit(services)
     with working(settings) as worker:
         worker.mail_sender.backoff.pauses_s = (0.1,)
-        office.wait_for_letters(1)
-    assert office.tried == 2
+        inbox.wait_for_messages(1)
+    assert inbox.tried == 2
 
 
 def test_a_worker_says_that_it_lives_and_what_holds_it_up(
-    settings: Settings, services: Services, office: PostOffice
+    settings: Settings, services: Services, inbox: MailInbox
 ) -> None:
     assert heartbeat.read(settings) is None
-    office.answers = ["451 jane@example.edu must wait"] * 1000
+    inbox.answers = ["451 jane@example.edu must wait"] * 1000
     job_id = submit(services).id
     with working(settings) as worker:
         wait_until(lambda: worker.mail_sender.trying != ())
-        told = worker.heartbeat()
-        assert told.is_alive(datetime.now(UTC)) and told.pid == os.getpid() and told.queue is not None
-        trouble = told.holding_up(job_id)
-        assert trouble is not None and trouble.words == "451 (an address) must wait" and told.error == trouble
-        office.answers = []
+        current = worker.heartbeat()
+        assert current.is_alive(datetime.now(UTC)) and current.pid == os.getpid() and current.queue is not None
+        trouble = current.holding_up(job_id)
+        assert trouble is not None and trouble.words == "451 (an address) must wait" and current.error == trouble
+        inbox.answers = []
         worker.mail_sender.backoff.settled((job_id, 2))
         make_enqueue(settings)(job_id)
         wait_until(lambda: is_settled(services, job_id))
@@ -109,20 +109,20 @@ def test_a_worker_says_that_it_lives_and_what_holds_it_up(
 
 def test_the_sign_of_life_is_written_until_the_worker_ends(settings: Settings) -> None:
     stop = threading.Event()
-    taken: list[Heartbeat] = []
+    beats: list[Heartbeat] = []
 
-    def take() -> Heartbeat:
-        taken.append(Heartbeat(datetime.now(UTC), len(taken)))
-        if len(taken) == 3:
+    def current() -> Heartbeat:
+        beats.append(Heartbeat(datetime.now(UTC), len(beats)))
+        if len(beats) == 3:
             stop.set()
-        return taken[-1]
+        return beats[-1]
 
-    heartbeat.keep_writing(settings, stop, take, every_s=0)
-    assert len(taken) == 3 and heartbeat.read(settings) == taken[-1]
+    heartbeat.keep_writing(settings, stop, current, every_s=0)
+    assert len(beats) == 3 and heartbeat.read(settings) == beats[-1]
 
 
 @pytest.mark.parametrize("harm", ["deleted", "ruined", "emptied"])
-def test_a_lost_queue_costs_no_mail(settings: Settings, page_services: Services, office: PostOffice, harm: str) -> None:
+def test_a_lost_queue_costs_no_mail(settings: Settings, page_services: Services, inbox: MailInbox, harm: str) -> None:
     job_id = submit(page_services).id
     queue = settings.instance / "queue.db"
     assert queue.stat().st_size > 0
@@ -131,24 +131,24 @@ def test_a_lost_queue_costs_no_mail(settings: Settings, page_services: Services,
     else:
         queue.write_bytes(b"this is no database" * 1000 if harm == "ruined" else b"")
     with working(settings):
-        office.wait_for_letters(1)
+        inbox.wait_for_messages(1)
         wait_until(lambda: is_settled(page_services, job_id))
-    assert len(office.letters) == 1
+    assert len(inbox.messages) == 1
 
 
-def test_a_queue_deleted_under_a_running_worker_is_made_anew(
-    settings: Settings, page_services: Services, office: PostOffice
+def test_a_queue_deleted_under_a_running_worker_is_made_again(
+    settings: Settings, page_services: Services, inbox: MailInbox
 ) -> None:
     with working(settings):
         submit(page_services)
-        office.wait_for_letters(1)
+        inbox.wait_for_messages(1)
         (settings.instance / "queue.db").unlink()
         submit(page_services)
-        office.wait_for_letters(2)
+        inbox.wait_for_messages(2)
 
 
 def test_a_queue_that_cannot_be_had_stops_no_student(
-    settings: Settings, services: Services, office: PostOffice, caplog: pytest.LogCaptureFixture
+    settings: Settings, services: Services, inbox: MailInbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     (settings.instance / "queue.db").mkdir()
     stored = submit(build_services(settings, make_enqueue(settings)))
@@ -162,16 +162,16 @@ def test_a_locked_queue_stops_no_student(
     monkeypatch.setattr("printsys.worker.queue.LOCKED_PATIENCE_S", 0.05)
     services = build_services(settings, make_enqueue(settings))
     submit(services)
-    with sqlite3.connect(settings.instance / "queue.db", isolation_level=None) as other:
-        other.execute("begin exclusive")
+    with sqlite3.connect(settings.instance / "queue.db", isolation_level=None) as connection:
+        connection.execute("begin exclusive")
         assert isinstance(submit(services), Stored)
-        other.execute("rollback")
+        connection.execute("rollback")
     assert "the queue is down (database is locked)" in caplog.text
 
 
 def start_work(settings: Settings) -> subprocess.Popen[bytes]:
     assert settings.mail is not None
-    given = {
+    environment = {
         "PRINTSYS_STORAGE": str(settings.storage),
         "PRINTSYS_INSTANCE": str(settings.instance),
         "SECRET_KEY": settings.secret_key,
@@ -182,78 +182,78 @@ def start_work(settings: Settings) -> subprocess.Popen[bytes]:
     }
     code = "import sys; from printsys.commands import work; import argparse; sys.exit(work.run(argparse.Namespace()))"
     if settings.redis_url:
-        given["REDIS_URL"] = settings.redis_url
-    return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=os.environ | given)
+        environment["REDIS_URL"] = settings.redis_url
+    return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=os.environ | environment)
 
 
 def test_two_worker_processes_send_each_mail_once(
-    settings: Settings, page_services: Services, office: PostOffice
+    settings: Settings, page_services: Services, inbox: MailInbox
 ) -> None:
-    office.gate.clear()
+    inbox.gate.clear()
     jobs = [submit(page_services).id for _ in range(8)]
     workers = [start_work(settings) for _ in range(2)]
     try:
-        office.wait_for(lambda: office.tried > THREADS)  # more at once than one worker can: both are at it
-        office.gate.set()
+        inbox.wait_for(lambda: inbox.tried > THREADS)  # more at once than one worker can: both are at it
+        inbox.gate.set()
         wait_until(lambda: all(is_settled(page_services, job_id) for job_id in jobs))
     finally:
         for worker in workers:
             worker.terminate()
         codes = [worker.wait(10) for worker in workers]
     assert codes == [0, 0]
-    assert sorted(letter["Message-ID"] for letter in office.letters) == sorted(
+    assert sorted(message["Message-ID"] for message in inbox.messages) == sorted(
         f"<{job_id}.2.received@example.edu>" for job_id in jobs
     )
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_worker_told_to_end_finishes_the_mail_under_way(
-    settings: Settings, page_services: Services, office: PostOffice, number: signal.Signals
+def test_a_worker_that_must_end_finishes_the_mail_under_way(
+    settings: Settings, page_services: Services, inbox: MailInbox, number: signal.Signals
 ) -> None:
-    office.gate.clear()
+    inbox.gate.clear()
     job_id = submit(page_services).id
     worker = start_work(settings)
     try:
-        office.wait_for(lambda: office.tried == 1)
+        inbox.wait_for(lambda: inbox.tried == 1)
         worker.send_signal(number)
-        office.gate.set()
+        inbox.gate.set()
         assert worker.wait(10) == 0
     finally:
         worker.kill()
     assert is_settled(page_services, job_id)
-    assert len(office.letters) == 1
+    assert len(inbox.messages) == 1
 
 
 def test_a_server_that_hangs_does_not_keep_a_worker_from_ending(
-    settings: Settings, page_services: Services, office: PostOffice
+    settings: Settings, page_services: Services, inbox: MailInbox
 ) -> None:
-    office.gate.clear()
+    inbox.gate.clear()
     submit(page_services)
     worker = start_work(settings)
     try:
-        office.wait_for(lambda: office.tried == 1)
-        asked = time.monotonic()
+        inbox.wait_for(lambda: inbox.tried == 1)
+        started = time.monotonic()
         worker.terminate()
         assert worker.wait(10) == 0
-        assert time.monotonic() - asked < 5
+        assert time.monotonic() - started < 5
     finally:
         worker.kill()
-        office.gate.set()
+        inbox.gate.set()
 
 
 def test_mail_of_a_killed_worker_is_sent_by_the_next(
-    settings: Settings, page_services: Services, office: PostOffice
+    settings: Settings, page_services: Services, inbox: MailInbox
 ) -> None:
-    """The server had not said yes; killed after that, the same Message-ID would tell."""
-    office.gate.clear()
+    """The server had not answered; for a mail of one killed later, see the test of its Message-ID."""
+    inbox.gate.clear()
     job_id = submit(page_services).id
     worker = start_work(settings)
-    office.wait_for(lambda: office.tried == 1)
+    inbox.wait_for(lambda: inbox.tried == 1)
     worker.kill()
     worker.wait()
-    office.wait_for(lambda: office.cut == 1)
-    office.gate.set()
+    inbox.wait_for(lambda: inbox.cut == 1)
+    inbox.gate.set()
     (settings.instance / "queue.db").unlink()
     with working(settings):
         wait_until(lambda: is_settled(page_services, job_id))
-    assert len(office.letters) == 1
+    assert len(inbox.messages) == 1

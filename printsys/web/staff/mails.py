@@ -9,7 +9,7 @@ from flask import Blueprint, Response, abort, make_response, render_template
 from flask.typing import ResponseReturnValue
 
 from printsys.domain.emails import EMAILS, Mail
-from printsys.mail.messages import MailComposer, letter, make_desk
+from printsys.mail.messages import MailComposer, compose, make_composer
 from printsys.mail.samples import sample
 from printsys.mail.templates import TEMPLATES
 from printsys.web.auth import login_required
@@ -33,18 +33,18 @@ def first() -> ResponseReturnValue:
 @login_required
 def preview(name: str) -> ResponseReturnValue:
     mail = _mail(name)
-    desk = _desk()
-    written = _written(desk, mail)
+    composer = _composer()
+    message = _message(composer, mail)
     page = render_template(
         "staff/mails.html",
         names={mail: spec.name for mail, spec in EMAILS.items()},
         chosen=mail,
-        letter=written,
-        text=_part(written, "plain"),
+        letter=message,
+        text=_part(message, "plain"),
         folder=services().lab.mail_templates,
         built_in=TEMPLATES,
-        own=[path.name for path in desk.stationery.own_files() if path.suffix in (".txt", ".html")],
-        mistakes=desk.stationery.mistakes,
+        own=[path.name for path in composer.templates.own_files() if path.suffix in (".txt", ".html")],
+        mistakes=composer.templates.mistakes,
     )
     answer = make_response(page)
     answer.headers["Content-Security-Policy"] = f"{POLICY}; frame-src 'self'"
@@ -55,7 +55,7 @@ def preview(name: str) -> ResponseReturnValue:
 @login_required
 def html(name: str) -> ResponseReturnValue:
     """The HTML part alone, for the preview's frame."""
-    answer = Response(_part(_written(_desk(), _mail(name)), "html"), mimetype="text/html")
+    answer = Response(_part(_message(_composer(), _mail(name)), "html"), mimetype="text/html")
     answer.headers["Content-Security-Policy"] = LETTER_POLICY
     answer.headers["X-Frame-Options"] = "SAMEORIGIN"
     return answer
@@ -67,16 +67,16 @@ def _mail(name: str) -> Mail:
     return Mail(name)
 
 
-def _desk() -> MailComposer:
-    """One that reads the templates anew: whoever changes one wants to see it."""
-    return make_desk(services().settings, services().lab, services().tokens)
+def _composer() -> MailComposer:
+    """One that reads the templates now: a person who changes one wants to see it."""
+    return make_composer(services().settings, services().lab, services().tokens)
 
 
-def _written(desk: MailComposer, mail: Mail) -> EmailMessage:
-    return letter(desk, *sample(mail, services().lab, datetime.now(UTC)))
+def _message(composer: MailComposer, mail: Mail) -> EmailMessage:
+    return compose(composer, *sample(mail, services().lab, datetime.now(UTC)))
 
 
-def _part(written: EmailMessage, kind: str) -> str:
-    body = written.get_body((kind,))
+def _part(message: EmailMessage, kind: str) -> str:
+    body = message.get_body((kind,))
     assert body is not None
     return str(body.get_content())
