@@ -16,6 +16,7 @@ from indexer.rebuild import Progress
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore, Layout
 from printsys.jobstore.files import is_ignored
+from printsys.jobstore.notes import missing_jobs
 from printsys.jobstore.repair import id_inside, lies_where_it_says
 
 
@@ -38,7 +39,7 @@ def check_storage(store: JobStore, deep: bool = False, progress: Progress | None
     items += _duplicates(layout, folders_by_id)
     items += loose_files(layout)
     items += sorted(interrupted & {*_staging(layout), *_stray_intents(layout)}, key=lambda item: item.folder or "")
-    items += [missing_job(job_id, note) for job_id, note in store.missing().items()]
+    items += [missing_job(job_id, note) for job_id, note in missing_jobs(store).items()]
     store.require_online()
     return items
 

@@ -25,6 +25,7 @@ from indexer.schema import jobs, mirror_state
 from printsys.domain.events import Event
 from printsys.errors import JobNotFound
 from printsys.jobstore import JobStore, Layout
+from printsys.jobstore.notes import missing_jobs
 
 Progress = Callable[[int, int], None]
 """Called with how many of how many folders are done."""
@@ -81,7 +82,7 @@ def reindex(store: JobStore, engine: sa.Engine, progress: Progress | None = None
         for one in report.attention:
             if one.job_id in now and one.job_id not in seen:
                 bulk.keep_old(connection, one.job_id, one.sentence)
-        for job_id, told in store.missing().items():
+        for job_id, told in missing_jobs(store).items():
             report.attention.append(missing_job(job_id, told))
             if job_id in now and job_id not in seen:
                 bulk.keep_old(connection, job_id, report.attention[-1].sentence)

@@ -24,6 +24,7 @@ from printsys.domain.effects import Context
 from printsys.domain.events import FILESYSTEM, EventType
 from printsys.errors import MirrorDown, PrintSysError, StorageOffline
 from printsys.jobstore import JobStore
+from printsys.jobstore.notes import note_missed_events
 from printsys.jobstore.recovery import recover_all
 
 SWEEP_EVERY_S = 300.0
@@ -171,7 +172,7 @@ class Service:
         news = [(job_id, event) for job_id, event in report.news if event.type != EventType.EMAIL_QUEUED]
         lines = [(job_id, event.seq) for job_id, event in news if event.actor == FILESYSTEM]
         if self._was_away and lines:
-            self.store.note_away(lines, since)
+            note_missed_events(self.store, lines, since)
         self._was_away = False
 
     def _record_without_the_mirror(self) -> None:

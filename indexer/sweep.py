@@ -30,6 +30,7 @@ from printsys.domain.status import LIVE
 from printsys.errors import JobBusy, JobNotFound, PrintSysError, StorageFailure, StorageOffline
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.files import signature
+from printsys.jobstore.notes import forget_missing, missing_jobs, note_missing
 from printsys.jobstore.repair import id_inside
 from printsys.jobstore.trash import is_put_away
 
@@ -241,7 +242,7 @@ class Sweeper:
                 self.changed(stored.id)  # who asked the mirror for owed work before did not hear of this job
         wrong = [item for item in check_folder(layout, stored.folder) if item.kind != "move-pending"]
         report.attention += for_people([*wrong, *move_waits(layout, stored)])
-        self.store.forget_missing(stored.id)
+        forget_missing(self.store, stored.id)
 
     # -- the rest -----------------------------------------------------------------------------------------------
 
@@ -254,13 +255,13 @@ class Sweeper:
                 report.removed += self.mirror.remove([row.id])
                 continue
             told = {"student_name": row.student_name, "status": row.status, "folder": row.folder}
-            if row.id not in self.store.missing():
-                self.store.note_missing(row.id, told | {"noticed_at": format_time(self.store.clock())})
+            if row.id not in missing_jobs(self.store):
+                note_missing(self.store, row.id, told | {"noticed_at": format_time(self.store.clock())})
             self.mirror.mark_problem(row.id, missing_job(row.id, told).sentence)
         report.attention += self._noted_missing()
 
     def _noted_missing(self) -> list[AttentionItem]:
-        return [missing_job(job_id, told) for job_id, told in self.store.missing().items()]
+        return [missing_job(job_id, told) for job_id, told in missing_jobs(self.store).items()]
 
     def _is_nowhere(self, job_id: str) -> bool:
         try:

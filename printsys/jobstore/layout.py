@@ -32,7 +32,7 @@ class Layout:
         self.trash = self.system / "trash"
         self.quarantine = self.system / "quarantine"
         self.missing = self.system / "missing"
-        self.away = self.system / "away.json"
+        self.missed_events = self.system / "away.json"
         self.storage_id = self.system / "storage-id"
         longest = len(str(root)) + len(f"/{Status.READY_TO_PRINT}/") + FOLDER_NAME_LIMIT + len(f"/{ORIGINAL}/")
         self.file_name_limit = min(FILE_NAME_LIMIT, PATH_LIMIT - longest)

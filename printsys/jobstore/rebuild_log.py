@@ -22,7 +22,7 @@ MOST_LOST = 10_000
 """A revision further than this beyond the log was typed by somebody: it says nothing of lost lines."""
 
 
-def restore_record(folder: Path, job_id: str, actor: str, now: datetime) -> None:
+def rebuild(folder: Path, job_id: str, actor: str, now: datetime) -> None:
     """The lines of events.jsonl that can be trusted, an EventLost for each that cannot, so that no number is given
     twice, and one event that leads to metadata.json as it is. DamagedJob where both are ruined.
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,14 +17,10 @@ from printsys.domain.events import FILESYSTEM, Event, EventDraft, EventType, bui
 from printsys.domain.job import Job, parse
 from printsys.domain.status import Status
 from printsys.errors import JobNotFound, StaleJob
-from printsys.jobstore import away as away_notes
 from printsys.jobstore import identity, locks, moves, repair
-from printsys.jobstore.files import sha256_of
 from printsys.jobstore.incoming import IncomingFile, NewJobFiles, StagedFiles, next_version, stage_files
-from printsys.jobstore.jsontext import decode_object
 from printsys.jobstore.layout import EVENTS, METADATA, ORIGINAL, Layout, file_inside
 from printsys.jobstore.log import Log
-from printsys.jobstore.rebuild_log import restore_record
 from printsys.jobstore.stored import Stored
 
 logger = logging.getLogger(__name__)
@@ -327,82 +322,6 @@ class JobStore:
             path.parent.mkdir(exist_ok=True)
             fs.replace(path, data)
         return path
-
-    # -- putting right what a person asked to be put right ----------------------------------------------------------
-
-    def restore_metadata(self, job_id: str) -> Stored:
-        """metadata.json as the log has it; the file that was there is kept aside. DamagedJob if the log is ruined."""
-        with self.locked(job_id), self.disk_errors():
-            folder = self.find(job_id)
-            repair.whole_log(folder, job_id)
-            found = fs.read_if_there(folder / METADATA)
-            if found is not None:
-                repair.keep_aside(folder, f"metadata-{sha256(found)[:8]}.json", found)
-                (folder / METADATA).unlink()
-            return self.repair_for_write(job_id)
-
-    def restore_record(self, job_id: str, actor: str) -> Stored:
-        """A damaged events.jsonl begun anew from what can be trusted; see `restore.restore_record`. DamagedJob."""
-        self.require_online()
-        with self.locked(job_id), self.disk_errors():
-            restore_record(self.find(job_id), job_id, actor, self.clock())
-            return self.repair_for_write(job_id)
-
-    def restore_original(self, job_id: str, name: str, actor: str) -> Stored:
-        """Put the student's exact bytes back from a file of the job that still has them; what was there is kept aside.
-
-        JobNotFound where no file has them any more.
-        """
-        with self.edit(job_id) as change, self.disk_errors():
-            record = change.job.file(name)
-            source = self._with_content(change.before, record.sha256) if record is not None else None
-            if source is None:
-                raise JobNotFound(job_id)
-            target = change.before.folder / name
-            altered = fs.read_if_there(target)
-            if altered is not None:
-                repair.keep_aside(change.before.folder, f"{sha256(altered)[:8]}-{target.name}", altered)
-            target.parent.mkdir(exist_ok=True)
-            fs.replace(target, fs.read(source))
-            target.chmod(0o444)
-            change.record(EventDraft(EventType.ORIGINAL_RESTORED, actor, {"name": name, "from": source.name}))
-        return change.result
-
-    def _with_content(self, stored: Stored, digest: str) -> Path | None:
-        candidates = [path for path in sorted(stored.folder.iterdir()) if path.is_file() and not path.is_symlink()]
-        return next((path for path in candidates if sha256_of(path) == digest), None)
-
-    # -- jobs whose folder is gone --------------------------------------------------------------------------------
-
-    def note_missing(self, job_id: str, told: Mapping[str, object]) -> None:
-        """Remember, in storage itself, a job whose folder vanished: it is shown until it is back or forgotten."""
-        with self.disk_errors():
-            fs.replace(self.layout.missing / f"{job_id}.json", json.dumps(dict(told), ensure_ascii=False).encode())
-
-    def missing(self) -> dict[str, dict[str, object]]:
-        """What was noted of each missing job, by its id."""
-        notes = {}
-        for path in sorted(self.layout.missing.glob("*.json")):
-            data = fs.read_if_there(path)
-            if data is not None:
-                notes[path.stem] = decode_object(data)
-        return notes
-
-    def forget_missing(self, job_id: str) -> None:
-        (self.layout.missing / f"{job_id}.json").unlink(missing_ok=True)
-
-    # -- what happened while nobody was looking ---------------------------------------------------------------------
-
-    def note_away(self, lines: Iterable[away_notes.Line], since: datetime | None) -> None:
-        """Keep for staff what the first look after a pause found; see `away.py`."""
-        with self.locked("away"), self.disk_errors():
-            away_notes.note(self.layout.away, lines, since)
-
-    def away(self) -> away_notes.Away:
-        return away_notes.read(self.layout.away)
-
-    def forget_away(self) -> None:
-        self.layout.away.unlink(missing_ok=True)
 
 
 def _tell(job_id: str, events: Iterable[Event]) -> None:

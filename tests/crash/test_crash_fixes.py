@@ -12,6 +12,7 @@ from printsys.domain.creation import walk_in_created
 from printsys.domain.inputs import WalkInInput
 from printsys.domain.status import Status
 from printsys.jobstore import IncomingFile, JobStore, trash
+from printsys.jobstore.restore import restore_record
 from tests.crash.ptracer import require_ptrace
 from tests.crash.test_crash_points import Scene, Stage, points
 
@@ -41,7 +42,7 @@ def test_beginning_a_damaged_record_anew_ends_the_same_wherever_it_was_stopped(s
 
     def fix() -> None:
         assert stage.job_id is not None
-        stage.open().restore_record(stage.job_id, "staff")
+        restore_record(stage.open(), stage.job_id, "staff")
 
     stopped = 0
     for _, _ in points(stage, fix, stage.put_back):

@@ -25,6 +25,7 @@ from printsys.commands import reindex as command
 from printsys.domain.status import Status
 from printsys.errors import StorageOffline
 from printsys.jobstore import JobStore, Stored
+from printsys.jobstore.notes import missing_jobs
 from tests.factories import act, context, make_job, sync
 from tests.indexer.test_mirror import Background, snapshot
 from tests.mirrored import mirrored_events, mirrored_job
@@ -348,7 +349,7 @@ def test_a_job_whose_folder_is_nowhere_is_shown_as_missing_until_it_is_back(
     shutil.move(tmp_path / "elsewhere", gone.folder)
     assert [one.kind for one in sync(store, mirror).attention if one.job_id == gone.id] == []
     assert mirrored_job(queries, gone.id).problem is None  # type: ignore[union-attr]
-    assert store.missing() == {}
+    assert missing_jobs(store) == {}
 
 
 # -- the command --------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from indexer.attention import AttentionItem
 from printsys.actions import intake
 from printsys.domain.inputs import WalkInInput, validate
 from printsys.errors import InvalidInput, MirrorDown, PrintSysError
+from printsys.jobstore.notes import forget_missed_events
 from printsys.web.auth import current_actor, login_or_token_required, login_required
 from printsys.web.errors import face_of
 from printsys.web.services import services
@@ -73,7 +74,7 @@ def make_a_job() -> ResponseReturnValue:
 @login_required
 def seen() -> ResponseReturnValue:
     """What happened while nobody was looking has been read."""
-    services().store.forget_away()
+    forget_missed_events(services().store)
     return redirect(url_for("attention.show"), 303)
 
 

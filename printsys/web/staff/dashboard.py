@@ -6,6 +6,7 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from printsys.domain.status import LIVE, Status
+from printsys.jobstore.notes import missed_events
 from printsys.web.auth import login_required
 from printsys.web.services import services
 from printsys.web.staff import archive
@@ -29,7 +30,7 @@ def show() -> ResponseReturnValue:
         q=q,
         action_views=ACTION_VIEWS,
         LIVE=LIVE,
-        missed=bool(services().store.away().lines),
+        missed=bool(missed_events(services().store).events),
         mail=mail_state(),
         kept_long_enough=archive.count(),
     )

@@ -9,7 +9,7 @@ from indexer.attention import AttentionItem
 from printsys.actions import intake
 from printsys.domain.inputs import DeleteInput, NoInput
 from printsys.errors import InvalidInput, JobNotFound
-from printsys.jobstore import Stored, trash
+from printsys.jobstore import Stored, notes, restore, trash
 from printsys.web.auth import current_actor
 from printsys.web.services import services
 
@@ -27,12 +27,12 @@ class Fix:
 
 
 def _restore_metadata(one: AttentionItem) -> Stored:
-    return services().store.restore_metadata(_job_of(one))
+    return restore.restore_metadata(services().store, _job_of(one))
 
 
 def _restore_record(one: AttentionItem) -> Stored:
     """The numbers of a log that was begun anew may be lower than the mirror's, which keeps the highest."""
-    restored = services().store.restore_record(_job_of(one), current_actor())
+    restored = restore.restore_record(services().store, _job_of(one), current_actor())
     services().mirror.remove([restored.id])
     return restored
 
@@ -40,7 +40,7 @@ def _restore_record(one: AttentionItem) -> Stored:
 def _restore_original(one: AttentionItem) -> Stored:
     name = one.file or ""
     try:
-        return services().store.restore_original(_job_of(one), name, current_actor())
+        return restore.restore_original(services().store, _job_of(one), name, current_actor())
     except JobNotFound as error:
         gone = f"No file of the job has the bytes of {name} any more; nothing was changed."
         raise InvalidInput({"": [gone]}) from error
@@ -79,7 +79,7 @@ def _delete(one: AttentionItem) -> Stored:
 
 
 def _forget_job(one: AttentionItem) -> None:
-    services().store.forget_missing(_job_of(one))
+    notes.forget_missing(services().store, _job_of(one))
     services().mirror.remove([_job_of(one)])
 
 

@@ -10,6 +10,7 @@ from printsys.domain.folder_moves import last_move
 from printsys.domain.workflow import steps_from
 from printsys.errors import PrintSysError
 from printsys.jobstore import Stored
+from printsys.jobstore.notes import missed_events
 from printsys.services import Services
 from printsys.web.staff.history import sentence
 
@@ -39,10 +40,10 @@ class MissedDigest:
 
 def while_away(services: Services) -> MissedDigest:
     """Jobs that are gone or cannot be read since are among what needs a person; here they are left out."""
-    noted = services.store.away()
+    noted = missed_events(services.store)
     jobs: dict[str, Stored | None] = {}
     lines = []
-    for job_id, seq in noted.lines:
+    for job_id, seq in noted.events:
         if job_id not in jobs:
             jobs[job_id] = _load(services, job_id)
         stored = jobs[job_id]

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from indexer.service import Service
 from printsys.domain.status import Status
+from printsys.jobstore.notes import missed_events, note_missed_events
 from printsys.services import Services
 from tests.factories import make_job
 from tests.mirrored import mirrored_job
@@ -43,7 +44,7 @@ def test_the_first_sweep_after_a_start_tells_staff_what_they_missed(
 ) -> None:
     approved, printing, edited = make(Status.READY_TO_PRINT), make(Status.PRINTING), make(Status.UPLOADED)
     look()
-    assert services.store.away().lines == (), "nothing happened before the first start"
+    assert missed_events(services.store).events == (), "nothing happened before the first start"
     sliced = approved.folder / "bracket.gcode"
     sliced.write_bytes(b"; sliced")
     os.utime(sliced, (time.time() - 60,) * 2)
@@ -59,7 +60,7 @@ def test_the_first_sweep_after_a_start_tells_staff_what_they_missed(
     assert "metadata.json was edited by hand" in page
     assert "changed something in the folders" in staff.get("/dashboard").get_data(as_text=True)
     look()
-    assert len(services.store.away().lines) == 3, "told once, and kept until somebody has read it"
+    assert len(missed_events(services.store).events) == 3, "told once, and kept until somebody has read it"
     staff.post("/dashboard/attention/away", data={"csrf_token": token_in(page)})
     assert "While the system was off" not in staff.get("/dashboard/attention").get_data(as_text=True)
 
@@ -74,12 +75,12 @@ def test_what_happens_while_the_system_runs_is_not_told_as_missed(services: Serv
         until(lambda: mirrored_job(services.queries, job.id), 60)
         job.folder.rename(services.store.layout.status(Status.COMPLETED) / job.folder.name)
         until(lambda: services.store.load(job.id).job.status is Status.COMPLETED, 60)
-        assert services.store.away().lines == ()
+        assert missed_events(services.store).events == ()
     finally:
         stop.set()
         runner.join()
 
 
 def test_a_job_that_is_gone_since_is_left_out(staff: FlaskClient, services: Services) -> None:
-    services.store.note_away([("k7m29xq4", 3)], None)
+    note_missed_events(services.store, [("k7m29xq4", 3)], None)
     assert "While the system was off" not in staff.get("/dashboard/attention").get_data(as_text=True)

@@ -1,0 +1,73 @@
+"""Notes in storage itself, true for every computer of the lab: jobs whose folder vanished, and what happened in the
+folders while the system was off. They outlive the mirror."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from printsys import fs
+from printsys.domain.job import format_time
+from printsys.jobstore.jsontext import JsonProblem, decode_object
+from printsys.jobstore.store import JobStore
+
+MAX_MISSED_EVENTS = 500
+"""So many can be read; the histories of the jobs have all of them."""
+EventKey = tuple[str, int]
+"""A job's id, and the number of an event of it."""
+
+
+def note_missing(store: JobStore, job_id: str, summary: Mapping[str, object]) -> None:
+    """Remember a job whose folder vanished: pages show it until it is back or forgotten. StorageFailure."""
+    with store.disk_errors():
+        fs.replace(store.layout.missing / f"{job_id}.json", json.dumps(dict(summary), ensure_ascii=False).encode())
+
+
+def missing_jobs(store: JobStore) -> dict[str, dict[str, object]]:
+    """What was noted of each missing job, by its id."""
+    summaries = {}
+    for path in sorted(store.layout.missing.glob("*.json")):
+        data = fs.read_if_there(path)
+        if data is not None:
+            summaries[path.stem] = decode_object(data)
+    return summaries
+
+
+def forget_missing(store: JobStore, job_id: str) -> None:
+    (store.layout.missing / f"{job_id}.json").unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class MissedEvents:
+    """What staff have not read yet. `since`: when the system last ran before, as far as it is known."""
+
+    since: datetime | None
+    events: tuple[EventKey, ...]
+
+
+def missed_events(store: JobStore) -> MissedEvents:
+    """Nothing, where there is nothing, or nothing that can be read: it is only a reminder."""
+    data = fs.read_if_there(store.layout.missed_events)
+    try:
+        note = decode_object(data) if data is not None else {}
+        since = note.get("since")
+        events = tuple((str(job_id), int(seq)) for job_id, seq in note.get("lines", []))
+        return MissedEvents(datetime.fromisoformat(since) if since else None, events)
+    except (JsonProblem, ValueError, TypeError):
+        return MissedEvents(None, ())
+
+
+def note_missed_events(store: JobStore, events: Iterable[EventKey], since: datetime | None) -> None:
+    """Add to what staff have not read yet; the first note says since when. JobBusy, StorageFailure."""
+    with store.locked("away"), store.disk_errors():
+        unread = missed_events(store)
+        every = tuple(dict.fromkeys([*unread.events, *events]))[-MAX_MISSED_EVENTS:]
+        first = unread.since if unread.events else since
+        note = {"since": format_time(first) if first else None, "lines": every}
+        fs.replace(store.layout.missed_events, json.dumps(note).encode())
+
+
+def forget_missed_events(store: JobStore) -> None:
+    store.layout.missed_events.unlink(missing_ok=True)
