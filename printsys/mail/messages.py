@@ -177,21 +177,10 @@ def receipt(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
     return composer.from_template("receipt", mail, job, payment=job.payment, paid_at=paid_at, price_stated=True)
 
 
-MESSAGES: dict[Mail, Callable[[MailComposer, OwedMail, Job], EmailMessage]] = {
-    Mail.RECEIVED: received,
-    Mail.APPROVED: approved,
-    Mail.REMINDER: reminder,
-    Mail.EXPIRED: expired,
-    Mail.REJECTED: rejected,
-    Mail.COMPLETED: completed,
-    Mail.UNCOLLECTED: uncollected,
-    Mail.RECEIPT: receipt,
-}
-
-
 def compose(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
-    """The e-mail that is owed. MailNotSendable where its address is none."""
-    return MESSAGES[Mail(mail.mail)](composer, mail, job)
+    """The e-mail that is owed, by the function of its name. MailNotSendable where its address is none."""
+    write: Callable[[MailComposer, OwedMail, Job], EmailMessage] = globals()[Mail(mail.mail).value]
+    return write(composer, mail, job)
 
 
 # -- addresses and words ----------------------------------------------------------------------------------------

@@ -9,26 +9,12 @@ from printsys.config import Lab
 from printsys.domain import inputs
 from printsys.domain.creation import job_created
 from printsys.domain.effects import Context
-from printsys.domain.emails import Mail, OwedMail
+from printsys.domain.emails import EMAILS, Mail, OwedMail
 from printsys.domain.events import STAFF, STUDENT, build_batch
 from printsys.domain.job import Document, FileRecord, Job, dump, parse
 from printsys.domain.workflow import find_step, plan
 
 SAMPLE_ID = "examp7e0"
-APPROVED = ("approve",)
-DONE = ("approve", "student_confirm", "start", "complete")
-WAY: dict[Mail, tuple[str, ...]] = {
-    Mail.RECEIVED: (),
-    Mail.APPROVED: APPROVED,
-    Mail.REMINDER: APPROVED,
-    Mail.EXPIRED: APPROVED,
-    Mail.REJECTED: ("reject",),
-    Mail.COMPLETED: DONE,
-    Mail.UNCOLLECTED: DONE,
-    Mail.RECEIPT: (*DONE, "pickup"),
-}
-
-
 MODEL: Document = {
     "format": "binary STL", "triangles": 13684, "size_mm": [120.0, 42.0, 18.5], "pieces": 1, "bodies": 1,
     "volume_cm3": 41.5, "area_cm2": 160.0, "watertight": False, "open_edges": 12,
@@ -42,7 +28,7 @@ def sample(mail: Mail, lab: Lab, now: datetime) -> tuple[OwedMail, Job]:
     request = inputs.validate(inputs.SubmitInput, _form("submit", lab))
     drafts = job_created(SAMPLE_ID, "", request, _files(started), STUDENT, started)
     document: Document = build_batch(drafts, {}, 0, None, started).document
-    for seq, action in enumerate(WAY[mail], 10):
+    for seq, action in enumerate(EMAILS[mail].sample_steps, 10):
         job = parse(document)
         context = Context(started, lab.price_list_on(now.date()), lab.confirmation_days, "nonce of a sample")
         actor = STUDENT if action == "student_confirm" else STAFF

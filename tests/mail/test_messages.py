@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 from collections.abc import Callable
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import default
 from typing import Any
@@ -16,12 +17,16 @@ from markupsafe import escape
 
 from printsys.assessment.model_findings import found_in
 from printsys.config import load_lab
+from printsys.domain import emails
 from printsys.domain.emails import Mail, OwedMail
 from printsys.domain.job import Confirmation
 from printsys.domain.status import Status
 from printsys.jobstore import Stored
+from printsys.mail import messages
 from printsys.mail.messages import MailComposer, MailNotSendable, compose, make_composer
+from printsys.mail.samples import sample
 from printsys.mail.sender import MailSender
+from printsys.mail.templates import TEMPLATES
 from printsys.services import Services
 from tests.mail.conftest import act, mail_events, submit
 from tests.mail.smtp_server import MailInbox, html_of, link_in, text_of
@@ -201,6 +206,18 @@ def test_the_same_mail_has_the_same_message_id_whenever_it_is_written(
     assert compose(composer, mail, stored.job)["Message-ID"] == f"<{stored.id}.2.received@example.edu>"
     later_composer = make_composer(services.settings, load_lab(services.settings.lab_config), services.tokens)
     assert compose(later_composer, mail, stored.job)["Message-ID"] == compose(composer, mail, stored.job)["Message-ID"]
+
+
+@pytest.mark.parametrize("mail", list(Mail))
+def test_every_e_mail_has_a_function_two_templates_and_a_sample(
+    services: Services, composer: MailComposer, mail: Mail
+) -> None:
+    assert callable(getattr(messages, mail.value))
+    assert (TEMPLATES / f"{mail.value}.txt").is_file() and (TEMPLATES / f"{mail.value}.html").is_file()
+    now = datetime.now(UTC)
+    owed, job = sample(mail, services.lab, now)
+    assert emails.reason_to_drop(owed, job, now) is None, "the sample is a job that owes the e-mail"
+    assert owed.job_id in compose(composer, owed, job)["Subject"]
 
 
 @pytest.mark.parametrize("kind", list(Mail))
