@@ -29,6 +29,13 @@ from printsys.web import create_app
 from printsys.web.limits import limiter
 from tests.factories import Clock, make_job, make_store
 from tests.fixtures_db import TEMPLATE, drop_database
+from tests.present import present
+
+MakeJob = Callable[..., Stored]
+PostAction = Callable[..., TestResponse]
+Submit = Callable[..., TestResponse]
+Traces = Callable[[], object]
+PastStore = Callable[[timedelta], JobStore]
 
 STAFF_PASSWORD = "correct horse"
 CORNERS = ((0, 0, 0), (30, 0, 0), (0, 30, 0), (0, 0, 30))
@@ -120,7 +127,7 @@ def token_in(html: str) -> str:
 
 
 @pytest.fixture
-def submit(client: FlaskClient) -> Callable[..., TestResponse]:
+def submit(client: FlaskClient) -> Submit:
     """Fill the student's form and send it, with what differs from `FORM` (None: left out)."""
 
     def send(files: dict[str, bytes] | None = None, **changed: str | None) -> TestResponse:
@@ -162,6 +169,17 @@ def hidden_value(html: str, name: str) -> str:
     return unescape(found.group(1))
 
 
+def json_of(response: TestResponse) -> Any:
+    assert response.is_json, response.get_data(as_text=True)
+    return response.json
+
+
+def confirm_token(services: Services, stored: Stored) -> str:
+    """The token of the confirmation link that a job waits for."""
+    nonce = present(stored.job.confirmation).nonce
+    return services.tokens.confirm(stored.id, present(nonce))
+
+
 def tree(folder: Path) -> dict[str, bytes]:
     """Every file below `folder` with its bytes, locks aside (they are made and left by reading too)."""
     return {
@@ -172,7 +190,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def traces(services: Services) -> Callable[[], object]:
+def traces(services: Services) -> Traces:
     """Everything that a request could leave behind: folders, files and rows. Compare before and after."""
 
     def look() -> object:
@@ -190,13 +208,13 @@ def traces(services: Services) -> Callable[[], object]:
 
 
 @pytest.fixture
-def past_store(services: Services, tmp_path: Path) -> Callable[[timedelta], JobStore]:
+def past_store(services: Services, tmp_path: Path) -> PastStore:
     """The house's own storage through a store whose clock is that long ago."""
     return lambda ago: make_store(tmp_path, Clock(datetime.now(UTC) - ago))
 
 
 @pytest.fixture
-def make(services: Services, past_store: Callable[[timedelta], JobStore]) -> Callable[..., Stored]:
+def make(services: Services, past_store: PastStore) -> MakeJob:
     """A job in the status that is asked for, made `ago` by the real workflow, with its row in the mirror."""
 
     def made(status: Status = Status.UPLOADED, ago: timedelta = timedelta(minutes=10), **said: Any) -> Stored:
@@ -208,7 +226,7 @@ def make(services: Services, past_store: Callable[[timedelta], JobStore]) -> Cal
 
 
 @pytest.fixture
-def post(staff: FlaskClient, services: Services) -> Callable[..., TestResponse]:
+def post(staff: FlaskClient, services: Services) -> PostAction:
     """A staff action as the job's page sends it: with its CSRF token and the current revision."""
 
     def send(job_id: str, action: str, **said: Any) -> TestResponse:

@@ -18,7 +18,8 @@ from printsys.domain import workflow
 from printsys.domain.status import Status
 from printsys.services import Services
 from printsys.web import create_app
-from tests.web.conftest import STL, form_token, tree
+from tests.present import present
+from tests.web.conftest import STL, MakeJob, PastStore, Submit, Traces, confirm_token, form_token, tree
 
 # -- headers ----------------------------------------------------------------------------------------------------------
 
@@ -49,7 +50,7 @@ def kinds_of_answers(
 
 
 def test_every_kind_of_answer_carries_the_headers_that_protect(
-    client: FlaskClient, staff: FlaskClient, services: Services, make
+    client: FlaskClient, staff: FlaskClient, services: Services, make: MakeJob
 ) -> None:
     codes = set()
     for answer in kinds_of_answers(client, staff, services, make(Status.READY_TO_PRINT).id):
@@ -87,10 +88,10 @@ def test_an_error_of_our_own_is_a_page_that_tells_no_secrets(
 
 
 def test_nothing_with_a_token_or_a_name_is_kept_by_caches(
-    client: FlaskClient, staff: FlaskClient, submit, services: Services, make
+    client: FlaskClient, staff: FlaskClient, submit: Submit, services: Services, make: MakeJob
 ) -> None:
     job = make(Status.PENDING)
-    token = services.tokens.confirm(job.id, job.job.confirmation.nonce)
+    token = confirm_token(services, job)
     for answer in (
         client.get(f"/status/{services.tokens.status(job.id)}"),
         client.get(f"/confirm/{token}"),
@@ -104,7 +105,7 @@ def test_nothing_with_a_token_or_a_name_is_kept_by_caches(
         assert "no-store" in answer.headers["Cache-Control"], answer.request.path
 
 
-def test_a_download_is_never_given_out_of_a_cache_unasked(staff: FlaskClient, make) -> None:
+def test_a_download_is_never_given_out_of_a_cache_unasked(staff: FlaskClient, make: MakeJob) -> None:
     answer = staff.get(f"/dashboard/jobs/{make().id}/files/original/bracket%20v2.stl")
     assert answer.headers["Cache-Control"] in ("no-store", "no-cache")
 
@@ -127,7 +128,7 @@ class Inline(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = dict(attrs)
         self._script = tag == "script" and "src" not in attributes
-        if tag == "style" or (tag == "script" and not attributes.get("src", "/").startswith("/")):
+        if tag == "style" or (tag == "script" and not (attributes.get("src") or "/").startswith("/")):
             self.found.append(f"<{tag}>")
         if tag in ("iframe", "object", "embed", "base"):
             self.found.append(f"<{tag}>")
@@ -139,7 +140,7 @@ class Inline(HTMLParser):
                 local = (value or "").startswith("http://localhost/")
                 if scheme and scheme.group() not in ("mailto:", "data:") and not local:
                     self.found.append(f"<{tag} {name}={value}>")
-        if tag == "form" and attributes.get("method", "get").lower() == "post":
+        if tag == "form" and (attributes.get("method") or "get").lower() == "post":
             self.found.append("<form post>")  # taken back by its token, which must come next
         if tag == "input" and attributes.get("name") == "csrf_token" and attributes.get("value"):
             self.found.remove("<form post>")
@@ -168,14 +169,14 @@ def test_the_reader_finds_what_it_is_for() -> None:
 
 @pytest.mark.parametrize("status", list(Status))
 def test_no_page_has_anything_inline_and_every_form_has_its_token(
-    client: FlaskClient, staff: FlaskClient, services: Services, make, status: Status
+    client: FlaskClient, staff: FlaskClient, services: Services, make: MakeJob, status: Status
 ) -> None:
     job = make(status, message="A message")
     (job.folder / "plate.gcode").write_bytes(b"G28\n")
     pages = [client.get(f"/status/{services.tokens.status(job.id)}"), staff.get(f"/dashboard?status={status.value}")]
     pages += [staff.get(f"/dashboard/jobs/{job.id}")]
     if job.job.confirmation:
-        pages.append(client.get(f"/confirm/{services.tokens.confirm(job.id, job.job.confirmation.nonce)}"))
+        pages.append(client.get(f"/confirm/{confirm_token(services, job)}"))
     data = {"csrf_token": form_token(staff, "/logout")}
     for step in workflow.steps_from(status):
         url = f"/dashboard/jobs/{job.id}/{step.action}"
@@ -193,10 +194,10 @@ def test_no_page_has_anything_inline_and_every_form_has_its_token(
 
 
 def test_the_other_pages_have_nothing_inline_either(
-    client: FlaskClient, staff: FlaskClient, submit, services: Services, past_store, make
+    client: FlaskClient, staff: FlaskClient, submit: Submit, services: Services, past_store: PastStore, make: MakeJob
 ) -> None:
     old = make(Status.PENDING, ago=timedelta(days=30))
-    expired = f"/confirm/{services.tokens.confirm(old.id, old.job.confirmation.nonce)}"
+    expired = f"/confirm/{confirm_token(services, old)}"
     data = {"csrf_token": form_token(client)}
     pages = [
         client.get("/submit"), submit(student_name=""), client.get(submit().location), client.get("/submit/success"),
@@ -208,7 +209,7 @@ def test_the_other_pages_have_nothing_inline_either(
         assert page.mimetype == "text/html" and faults(page) == [], page.request.path
 
 
-def test_what_the_pages_refer_to_is_there(client: FlaskClient, staff: FlaskClient, make) -> None:
+def test_what_the_pages_refer_to_is_there(client: FlaskClient, staff: FlaskClient, make: MakeJob) -> None:
     job = make(Status.PENDING)
     pages = [client.get("/submit"), staff.get("/dashboard"), staff.get(f"/dashboard/jobs/{job.id}")]
     wanted = {
@@ -226,7 +227,7 @@ def test_what_the_pages_refer_to_is_there(client: FlaskClient, staff: FlaskClien
 # -- downloads --------------------------------------------------------------------------------------------------------
 
 
-def test_a_download_is_saved_and_never_shown(staff: FlaskClient, make) -> None:
+def test_a_download_is_saved_and_never_shown(staff: FlaskClient, make: MakeJob) -> None:
     job = make(files=[("bracket v2.stl", STL), ("Ünïcode 李.obj", b"v 0 0 0\n")])
     for record in job.job.files:
         answer = staff.get(f"/dashboard/jobs/{job.id}/files/{record.name}")
@@ -238,7 +239,7 @@ def test_a_download_is_saved_and_never_shown(staff: FlaskClient, make) -> None:
 
 
 @pytest.mark.parametrize("name", ["page.html", "drawing.svg", "note.pdf", "script.js", "x.gcode"])
-def test_what_a_browser_would_run_is_a_download_like_any_other(staff: FlaskClient, make, name: str) -> None:
+def test_what_a_browser_would_run_is_a_download_like_any_other(staff: FlaskClient, make: MakeJob, name: str) -> None:
     job = make()
     (job.folder / name).write_text("<script>alert(1)</script>", "utf-8")
     answer = staff.get(f"/dashboard/jobs/{job.id}/files/{name}")
@@ -258,7 +259,7 @@ OUTSIDE = [
 
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_no_download_leads_outside_the_jobs_folder(
-    staff: FlaskClient, services: Services, make, tmp_path: Path, name: str
+    staff: FlaskClient, services: Services, make: MakeJob, tmp_path: Path, name: str
 ) -> None:
     job = make()
     for place in (job.folder.parent, services.store.layout.root, tmp_path):
@@ -273,7 +274,7 @@ def test_no_download_leads_outside_the_jobs_folder(
 
 @pytest.mark.parametrize("job_id", ["..", ".", "%2e%2e", "..%2f..", ".printsys", "Uploaded", "*", "[a-z]*", "a" * 300])
 def test_what_is_no_jobs_id_finds_no_job(
-    client: FlaskClient, staff: FlaskClient, services: Services, make, job_id
+    client: FlaskClient, staff: FlaskClient, services: Services, make: MakeJob, job_id: str
 ) -> None:
     make()
     for path in ("/dashboard/jobs/{}", "/dashboard/jobs/{}/files/metadata.json", "/api/v1/jobs/{}"):
@@ -282,7 +283,7 @@ def test_what_is_no_jobs_id_finds_no_job(
     assert {path.suffix for path in locks.iterdir()} <= {".lock"} and locks.parent.parent.is_dir()
 
 
-def test_another_jobs_files_are_not_this_ones(staff: FlaskClient, make) -> None:
+def test_another_jobs_files_are_not_this_ones(staff: FlaskClient, make: MakeJob) -> None:
     mine, other = make(), make()
     assert staff.get(f"/dashboard/jobs/{mine.id}/files/{other.folder.name}.stl").status_code == 404
     assert staff.get(f"/dashboard/jobs/{mine.id}/files/..%2f{other.folder.name}%2fmetadata.json").status_code == 404
@@ -312,18 +313,21 @@ def test_a_lab_without_https_does_not_ask_browsers_for_it(client: FlaskClient) -
 
 
 def test_every_form_that_changes_something_needs_its_token(
-    app: Flask, client: FlaskClient, staff: FlaskClient, services: Services, make, traces: Callable[[], object]
+    app: Flask, client: FlaskClient, staff: FlaskClient, services: Services, make: MakeJob, traces: Callable[[], object]
 ) -> None:
     """Every POST there is, also those that are added later."""
     job = make(Status.PENDING)
-    token = services.tokens.confirm(job.id, job.job.confirmation.nonce)
+    token = confirm_token(services, job)
     before, seen = traces(), 0
     for rule in app.url_map.iter_rules():
-        if "POST" not in rule.methods or rule.endpoint.startswith("api."):
+        if "POST" not in present(rule.methods) or rule.endpoint.startswith("api."):
             continue
         for action in sorted({step.action for step in workflow.STEPS}) if "<action>" in rule.rule else [""]:
             values = {"<job_id>": job.id, "<token>": token, "<action>": action}
-            path = re.sub(r"<(\w+:)?(\w+)>", lambda m, v=values: v.get(f"<{m.group(2)}>", "x"), rule.rule)
+            path = "".join(
+                values.get(f"<{part.partition(':')[2] or part}>", "x") if number % 2 else part
+                for number, part in enumerate(re.split("[<>]", rule.rule))
+            )
             for csrf in (None, "forged", form_token(app.test_client())):  # somebody else's is no better than none
                 data = {"revision": job.job.revision, "decision": "confirm", "confirm_id": job.id, "reason": "x"}
                 answer = staff.post(path, data=data | ({"csrf_token": csrf} if csrf else {}))
@@ -332,7 +336,7 @@ def test_every_form_that_changes_something_needs_its_token(
     assert seen > 60 and traces() == before
 
 
-def test_reading_never_changes_anything(staff: FlaskClient, client: FlaskClient, make) -> None:
+def test_reading_never_changes_anything(staff: FlaskClient, client: FlaskClient, make: MakeJob) -> None:
     job = make(Status.PENDING)
     before = tree(job.folder)
     for step in workflow.steps_from(Status.PENDING):
@@ -345,7 +349,7 @@ def test_reading_never_changes_anything(staff: FlaskClient, client: FlaskClient,
 @pytest.mark.parametrize(
     "body", [b"", b"\xff\xfe\x00", b"a=%ff%fe&csrf_token=%00", b"&" * 5000, b"a=1&" * 3000], ids=len
 )
-def test_a_body_that_is_no_form_is_a_plain_refusal(client: FlaskClient, body: bytes, traces) -> None:
+def test_a_body_that_is_no_form_is_a_plain_refusal(client: FlaskClient, body: bytes, traces: Traces) -> None:
     before = traces()
     for path in ("/submit", "/login", "/confirm/x", "/dashboard/jobs/aaaaaaaa/start"):
         answer = client.post(path, data=body, content_type="application/x-www-form-urlencoded")
@@ -353,7 +357,7 @@ def test_a_body_that_is_no_form_is_a_plain_refusal(client: FlaskClient, body: by
     assert traces() == before
 
 
-def test_another_host_in_the_request_leads_nobody_away(client: FlaskClient, submit) -> None:
+def test_another_host_in_the_request_leads_nobody_away(client: FlaskClient, submit: Submit) -> None:
     answer = client.get("/dashboard", headers={"Host": "evil.example"})
     assert answer.location.startswith("/login")
     assert submit().location.startswith("/submit/success")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +21,8 @@ from printsys.jobstore import Stored
 from printsys.services import Services
 from tests.factories import act
 from tests.mirrored import mirrored_job
-from tests.web.conftest import form_token, hidden_value, token_in, tree
+from tests.present import present
+from tests.web.conftest import MakeJob, PostAction, form_token, hidden_value, json_of, token_in, tree
 
 U, P, R, X, C, D, J, A = Status
 SAID: dict[str, dict[str, Any]] = {
@@ -40,7 +42,7 @@ SAID: dict[str, dict[str, Any]] = {
 
 def said_for(action: str, stored: Stored) -> dict[str, Any]:
     working = next(file.name for file in stored.job.files if file.role == "working")
-    more = {
+    more: dict[str, dict[str, Any]] = {
         "approve": {"print_file": [working]},
         "choose-file": {"print_file": [working]},
         "delete": {"confirm_id": stored.id},
@@ -98,7 +100,7 @@ def test_the_rows_below_are_the_whole_table() -> None:
 
 @pytest.mark.parametrize(("action", "from_", "to", "events"), ROWS, ids=lambda value: str(value))
 def test_an_action_goes_from_its_page_to_the_folder_the_log_the_row_and_the_jobs_page(
-    staff: FlaskClient, services: Services, make, action: str, from_: Status, to: Status, events: list[str]
+    staff: FlaskClient, services: Services, make: MakeJob, action: str, from_: Status, to: Status, events: list[str]
 ) -> None:
     before = make(from_)
     url = f"/dashboard/jobs/{before.id}/{action}"
@@ -115,7 +117,7 @@ def test_an_action_goes_from_its_page_to_the_folder_the_log_the_row_and_the_jobs
     kept = [kind for kind in new_events(before, after) if kind != "EmailDropped"]
     assert kept == [kind for kind in events if kind != "EmailDropped"]
     assert {e.actor for e in after.events[len(before.events) :]} <= {"staff", "system"}
-    row = mirrored_job(services.queries, before.id)
+    row = present(mirrored_job(services.queries, before.id))
     assert row.status is to and row.revision == after.job.revision
     assert row.folder == f"{to}/{before.folder.name}"
     assert "alert-success" in staff.get(answer.location).get_data(as_text=True)
@@ -123,14 +125,14 @@ def test_an_action_goes_from_its_page_to_the_folder_the_log_the_row_and_the_jobs
 
 @pytest.mark.parametrize("action", STAYING)
 def test_an_action_that_changes_no_status_is_recorded_where_the_job_lies(
-    services: Services, make, post, action: str
+    services: Services, make: MakeJob, post: PostAction, action: str
 ) -> None:
     before = make(P)
     answer = post(before.id, action, **said_for(action, before))
     assert answer.status_code == 303
     after = services.store.load(before.id)
     assert after.folder == before.folder and new_events(before, after)[-1] == STAYING[action]
-    assert mirrored_job(services.queries, before.id).revision == after.job.revision
+    assert present(mirrored_job(services.queries, before.id)).revision == after.job.revision
 
 
 # -- approve ----------------------------------------------------------------------------------------------------------
@@ -149,34 +151,43 @@ def test_an_action_that_changes_no_status_is_recorded_where_the_job_lies(
     ],
 )
 def test_the_price_shown_while_typing_is_the_price_that_the_approval_records(
-    staff: FlaskClient, services: Services, make, post, method: str, weight: str, cost: str, rule: str
+    staff: FlaskClient,
+    services: Services,
+    make: MakeJob,
+    post: PostAction,
+    method: str,
+    weight: str,
+    cost: str,
+    rule: str,
 ) -> None:
     is_resin = method == "Resin"
     before = make(method=method, color="Gray", printer="formlabs-form3" if is_resin else "prusa-mk4s")
     shown = staff.get(f"/dashboard/jobs/{before.id}/quote", query_string={"weight_g": weight})
-    assert shown.json["text"] == rule and rule.startswith(f"${cost}")
+    assert json_of(shown)["text"] == rule and rule.startswith(f"${cost}")
     said = said_for("approve", before) | {"weight_g": weight, "material": "Tough resin" if is_resin else "PLA"}
     assert post(before.id, "approve", **said).status_code == 303
     job = services.store.load(before.id).job
-    assert job.estimate.cost == Decimal(cost) and job.confirmation.nonce
+    assert present(job.estimate).cost == Decimal(cost) and present(job.confirmation).nonce
     assert f"Approved at ${cost}" in text(staff.get(f"/dashboard/jobs/{before.id}"))
 
 
 @pytest.mark.parametrize("query", ["", "weight_g=", "weight_g=abc", "weight_g=-1", "weight_g=1e99", "weight_g=NaN"])
-def test_no_price_is_shown_for_what_is_no_weight(staff: FlaskClient, make, query: str) -> None:
+def test_no_price_is_shown_for_what_is_no_weight(staff: FlaskClient, make: MakeJob, query: str) -> None:
     answer = staff.get(f"/dashboard/jobs/{make().id}/quote?{query}")
     assert answer.status_code == 200 and answer.json == {"text": ""}
 
 
 @pytest.mark.parametrize(("said", "hours"), [("3.1", "3.5"), ("3.5", "3.5"), ("3.6", "4"), ("0.1", "0.5"), ("2", "2")])
-def test_the_hours_are_rounded_up_to_the_half(services: Services, make, post, said: str, hours: str) -> None:
+def test_the_hours_are_rounded_up_to_the_half(
+    services: Services, make: MakeJob, post: PostAction, said: str, hours: str
+) -> None:
     before = make()
     post(before.id, "approve", **said_for("approve", before) | {"time_h": said})
-    assert services.store.load(before.id).job.estimate.time_h == Decimal(hours)
+    assert present(services.store.load(before.id).job.estimate).time_h == Decimal(hours)
 
 
 def test_a_slicers_file_that_the_record_does_not_know_yet_is_added_by_the_approval(
-    services: Services, make, post
+    services: Services, make: MakeJob, post: PostAction
 ) -> None:
     before = make()
     (before.folder / "plate 1.gcode").write_bytes(b"G28\nG1 X1\n")
@@ -184,11 +195,11 @@ def test_a_slicers_file_that_the_record_does_not_know_yet_is_added_by_the_approv
     assert answer.status_code == 303
     after = services.store.load(before.id)
     assert new_events(before, after) == ["FileAdded", "StaffApproved", "EmailQueued"]
-    assert after.job.print_files == ["plate 1.gcode"] and after.job.file("plate 1.gcode").size == 10
+    assert after.job.print_files == ["plate 1.gcode"] and present(after.job.file("plate 1.gcode")).size == 10
     assert (after.folder / "plate 1.gcode").is_file() and after.folder.parent.name == "Pending"
 
 
-def test_several_plates_may_be_approved_together(services: Services, make, post) -> None:
+def test_several_plates_may_be_approved_together(services: Services, make: MakeJob, post: PostAction) -> None:
     before = make()
     names = ["plate 1.gcode", "plate 2.gcode"]
     for name in names:
@@ -198,7 +209,7 @@ def test_several_plates_may_be_approved_together(services: Services, make, post)
 
 
 def test_the_approval_owes_the_student_the_mail_with_the_link(
-    staff: FlaskClient, services: Services, make, post
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
 ) -> None:
     before = make()
     post(before.id, "approve", **said_for("approve", before))
@@ -209,19 +220,23 @@ def test_the_approval_owes_the_student_the_mail_with_the_link(
 # -- the other actions' facts -----------------------------------------------------------------------------------------
 
 
-def test_a_rejection_keeps_the_ticked_reasons_and_the_words(staff: FlaskClient, services: Services, make, post) -> None:
+def test_a_rejection_keeps_the_ticked_reasons_and_the_words(
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
+) -> None:
     before = make()
     page = staff.get(f"/dashboard/jobs/{before.id}/reject").get_data(as_text=True)
     assert all(f'value="{reason.id}"' in page for reason in services.lab.rejection_reasons if reason.id != "declined")
     assert "Reject and e-mail Jane" in page
     post(before.id, "reject", **SAID["reject"])
-    rejection = services.store.load(before.id).job.rejection
+    rejection = present(services.store.load(before.id).job.rejection)
     assert (rejection.reasons, rejection.comment, rejection.by) == (["too-thin", "messy"], "Please mend it.", "staff")
     page = text(staff.get(f"/dashboard/jobs/{before.id}"))
-    assert services.lab.reason("too-thin").text in page and "Please mend it." in page
+    assert present(services.lab.reason("too-thin")).text in page and "Please mend it." in page
 
 
-def test_a_failed_print_goes_back_in_line_with_why_and_what_it_cost(services: Services, make, post) -> None:
+def test_a_failed_print_goes_back_in_line_with_why_and_what_it_cost(
+    services: Services, make: MakeJob, post: PostAction
+) -> None:
     before = make(X)
     post(before.id, "fail", **SAID["fail"])
     failed = next(event for event in reversed(services.store.load(before.id).events) if event.type == "PrintFailed")
@@ -229,26 +244,31 @@ def test_a_failed_print_goes_back_in_line_with_why_and_what_it_cost(services: Se
     assert told == {"reason": "It came off the bed.", "fault": "machine", "wasted_g": "12"}
 
 
-def test_a_pick_up_records_the_payment(staff: FlaskClient, services: Services, make, post) -> None:
+def test_a_pick_up_records_the_payment(staff: FlaskClient, services: Services, make: MakeJob, post: PostAction) -> None:
     before = make(C)
     page = staff.get(f"/dashboard/jobs/{before.id}/pickup").get_data(as_text=True)
     assert re.search(r'name="amount"[^>]*value="4\.27"', page) and re.search(r'value="Jane Doe"', page)
     post(before.id, "pickup", **SAID["pickup"] | {"transaction": "T-99", "picked_up_by": "Joe Doe", "amount": "$5"})
-    paid = services.store.load(before.id).job.payment
+    paid = present(services.store.load(before.id).job.payment)
     assert (paid.amount, paid.method, paid.transaction) == (Decimal("5.00"), "Card", "T-99")
     assert (paid.picked_up_by, paid.weight_g, paid.by) == ("Joe Doe", Decimal("42.7"), "staff")
-    assert mirrored_job(services.queries, before.id).paid == Decimal("5.00")
+    assert present(mirrored_job(services.queries, before.id)).paid == Decimal("5.00")
 
 
-def test_undoing_a_pick_up_takes_the_payment_back(services: Services, make, post) -> None:
+def test_undoing_a_pick_up_takes_the_payment_back(services: Services, make: MakeJob, post: PostAction) -> None:
     before = make(D)
     assert before.job.payment is not None
     post(before.id, "revert", **SAID["revert"])
-    assert services.store.load(before.id).job.payment is None and mirrored_job(services.queries, before.id).paid is None
+    assert (
+        services.store.load(before.id).job.payment is None
+        and present(mirrored_job(services.queries, before.id)).paid is None
+    )
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_an_override_leads_from_any_status_to_any_other_with_its_reason(services: Services, make, post, status) -> None:
+def test_an_override_leads_from_any_status_to_any_other_with_its_reason(
+    services: Services, make: MakeJob, post: PostAction, status: Status
+) -> None:
     before = make(status)
     target = J if status is not J else R
     answer = post(before.id, "override", status=target.value, reason="The manager said so.")
@@ -256,33 +276,36 @@ def test_an_override_leads_from_any_status_to_any_other_with_its_reason(services
     after = services.store.load(before.id)
     told = after.events[-1]
     assert (told.type, told.data["reason"]) == ("StatusOverridden", "The manager said so.")
-    assert after.folder.parent.name == target and mirrored_job(services.queries, before.id).status is target
+    assert after.folder.parent.name == target and present(mirrored_job(services.queries, before.id)).status is target
 
 
 @pytest.mark.parametrize("status", ["Pending", "Nonsense", ""])
-def test_an_override_to_nowhere_or_to_where_it_is_changes_nothing(make, post, status: str) -> None:
+def test_an_override_to_nowhere_or_to_where_it_is_changes_nothing(make: MakeJob, post: PostAction, status: str) -> None:
     before = make(P)
     state = tree(before.folder)
     assert post(before.id, "override", status=status, reason="Because.").status_code in (409, 422)
     assert tree(before.folder) == state
 
 
-def test_a_job_is_reviewed_and_not_reviewed(staff: FlaskClient, services: Services, make, post) -> None:
+def test_a_job_is_reviewed_and_not_reviewed(
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
+) -> None:
     before = make()
     assert "NEW" in text(staff.get(f"/dashboard/jobs/{before.id}"))
     assert post(before.id, "review").status_code == 303
     assert services.store.load(before.id).job.reviewed_at and "NEW" not in text(
         staff.get(f"/dashboard/jobs/{before.id}")
     )
-    assert not mirrored_job(services.queries, before.id).unreviewed
+    assert not present(mirrored_job(services.queries, before.id)).unreviewed
     assert post(before.id, "unreview").status_code == 303
     assert (
-        services.store.load(before.id).job.reviewed_at is None and mirrored_job(services.queries, before.id).unreviewed
+        services.store.load(before.id).job.reviewed_at is None
+        and present(mirrored_job(services.queries, before.id)).unreviewed
     )
 
 
 def test_notes_are_saved_and_saving_the_same_again_is_no_event(
-    staff: FlaskClient, services: Services, make, post
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
 ) -> None:
     before = make()
     assert post(before.id, "notes", notes="Line one\r\nLine two").status_code == 303
@@ -294,7 +317,7 @@ def test_notes_are_saved_and_saving_the_same_again_is_no_event(
 
 
 def test_details_are_corrected_and_only_what_changed_is_recorded(
-    staff: FlaskClient, services: Services, make, post
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
 ) -> None:
     before = make()
     page = staff.get(f"/dashboard/jobs/{before.id}/details").get_data(as_text=True)
@@ -314,7 +337,7 @@ def test_details_are_corrected_and_only_what_changed_is_recorded(
     assert services.store.load(before.id).job.revision == after.job.revision
 
 
-def test_a_wrong_address_is_not_taken_into_the_details(make, post) -> None:
+def test_a_wrong_address_is_not_taken_into_the_details(make: MakeJob, post: PostAction) -> None:
     before = make()
     state = tree(before.folder)
     answer = post(before.id, "details", student_name="Jane Doe", student_email="a@b\r\nBcc: x@y.z")
@@ -322,39 +345,41 @@ def test_a_wrong_address_is_not_taken_into_the_details(make, post) -> None:
     assert tree(before.folder) == state
 
 
-def test_another_print_file_is_chosen(services: Services, make, post) -> None:
+def test_another_print_file_is_chosen(services: Services, make: MakeJob, post: PostAction) -> None:
     before = make(P)
     (before.folder / "better.gcode").write_bytes(b"G28\n")
     assert post(before.id, "choose-file", print_file=["better.gcode"]).status_code == 303
     after = services.store.load(before.id)
     assert new_events(before, after) == ["FileAdded", "PrintFileChosen"]
     assert after.job.print_files == ["better.gcode"]
-    assert after.job.estimate.cost == before.job.estimate.cost, "the agreed price stays"
+    assert present(after.job.estimate).cost == present(before.job.estimate).cost, "the agreed price stays"
 
 
 @pytest.mark.parametrize(
     ("status", "mail"), [(U, "received"), (P, "approved"), (J, "rejected"), (C, "completed")], ids=str
 )
-def test_the_mail_that_the_student_waits_for_is_sent_again(services: Services, make, post, status, mail: str) -> None:
+def test_the_mail_that_the_student_waits_for_is_sent_again(
+    services: Services, make: MakeJob, post: PostAction, status: Status, mail: str
+) -> None:
     before = make(status)
     assert post(before.id, "resend-email").status_code == 303
     after = services.store.load(before.id)
     assert after.events[-1].type == "EmailQueued" and after.events[-1].data["mail"] == mail
     if status is P:
-        assert after.job.confirmation.nonce != before.job.confirmation.nonce
+        assert present(after.job.confirmation).nonce != present(before.job.confirmation).nonce
 
 
 def test_facts_that_a_move_by_hand_skipped_are_asked_for_and_filled_in(
-    staff: FlaskClient, services: Services, make, post
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
 ) -> None:
     before = make()
     moved = services.actions.record(before.id, lambda stored: drag(stored.job, P, services.actions.context()))
     assert moved.job.status is P and moved.job.estimate is None
-    page = staff.get(f"/dashboard/jobs/{before.id}")
-    assert f'action="/dashboard/jobs/{before.id}/supply"' in page.get_data(as_text=True)
+    page = staff.get(f"/dashboard/jobs/{before.id}").get_data(as_text=True)
+    assert f'action="/dashboard/jobs/{before.id}/supply"' in page
     assert post(before.id, "supply", **said_for("approve", before)).status_code == 303
     after = services.store.load(before.id)
-    assert after.job.estimate.cost == Decimal("4.27") and after.job.confirmation.nonce
+    assert present(after.job.estimate).cost == Decimal("4.27") and present(after.job.confirmation).nonce
     assert new_events(moved, after) == ["FactsSupplied", "EmailQueued"]
     page = staff.get(f"/dashboard/jobs/{before.id}").get_data(as_text=True)
     assert f'action="/dashboard/jobs/{before.id}/supply"' not in page
@@ -364,7 +389,9 @@ def test_facts_that_a_move_by_hand_skipped_are_asked_for_and_filled_in(
 
 
 @pytest.mark.parametrize("typed", ["", "yes", "aaaaaaaa", "k7m29xq"])
-def test_a_job_is_not_deleted_without_its_id_being_typed(services: Services, make, post, typed: str) -> None:
+def test_a_job_is_not_deleted_without_its_id_being_typed(
+    services: Services, make: MakeJob, post: PostAction, typed: str
+) -> None:
     before = make()
     state = tree(before.folder)
     answer = post(before.id, "delete", confirm_id=typed)
@@ -375,7 +402,7 @@ def test_a_job_is_not_deleted_without_its_id_being_typed(services: Services, mak
 
 @pytest.mark.parametrize("status", list(Status))
 def test_a_deleted_job_lies_in_the_trash_whole_and_nowhere_else(
-    staff: FlaskClient, services: Services, make, post, status: Status
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction, status: Status
 ) -> None:
     before = make(status)
     answer = post(before.id, "delete", confirm_id=f" {before.id.upper()} ")
@@ -399,7 +426,7 @@ ILLEGAL = [
 
 @pytest.mark.parametrize("status", list(Status))
 def test_what_the_table_does_not_allow_is_refused_and_changes_nothing(
-    staff: FlaskClient, services: Services, make, post, status: Status
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction, status: Status
 ) -> None:
     before = make(status)
     state = tree(before.folder)
@@ -408,10 +435,13 @@ def test_what_the_table_does_not_allow_is_refused_and_changes_nothing(
         assert answer.status_code == 409, action
         assert "That is not possible now" in text(answer), action
         assert staff.get(f"/dashboard/jobs/{before.id}/{action}").status_code == 409, action
-    assert tree(before.folder) == state and mirrored_job(services.queries, before.id).revision == before.job.revision
+    assert (
+        tree(before.folder) == state
+        and present(mirrored_job(services.queries, before.id)).revision == before.job.revision
+    )
 
 
-def test_an_action_that_there_is_not_is_refused(staff: FlaskClient, make, post) -> None:
+def test_an_action_that_there_is_not_is_refused(staff: FlaskClient, make: MakeJob, post: PostAction) -> None:
     before = make()
     for action in ("explode", "student_confirm", "student_decline"):
         assert post(before.id, action).status_code == 409
@@ -449,7 +479,7 @@ BAD: list[tuple[str, Status, dict[str, Any], str, str]] = [
 
 @pytest.mark.parametrize(("action", "status", "changed", "field", "says"), BAD)
 def test_a_fact_that_is_missing_or_impossible_is_said_beside_its_field(
-    make, post, action: str, status: Status, changed: dict[str, Any], field: str, says: str
+    make: MakeJob, post: PostAction, action: str, status: Status, changed: dict[str, Any], field: str, says: str
 ) -> None:
     before = make(status)
     state = tree(before.folder)
@@ -460,7 +490,7 @@ def test_a_fact_that_is_missing_or_impossible_is_said_beside_its_field(
     assert tree(before.folder) == state
 
 
-def test_what_was_typed_is_kept_beside_the_mistake(make, post) -> None:
+def test_what_was_typed_is_kept_beside_the_mistake(make: MakeJob, post: PostAction) -> None:
     before = make()
     answer = post(before.id, "approve", **said_for("approve", before) | {"weight_g": "12.5 <g>", "time_h": "2.5"})
     page = answer.get_data(as_text=True)
@@ -469,7 +499,7 @@ def test_what_was_typed_is_kept_beside_the_mistake(make, post) -> None:
     assert re.search(rf'value="{re.escape(before.job.files[1].name)}"[^>]*checked', page, re.S)
 
 
-def test_a_print_file_that_vanished_meanwhile_is_said(staff: FlaskClient, make, post) -> None:
+def test_a_print_file_that_vanished_meanwhile_is_said(staff: FlaskClient, make: MakeJob, post: PostAction) -> None:
     before = make()
     sliced = before.folder / "plate.gcode"
     sliced.write_bytes(b"G28\n")
@@ -481,7 +511,7 @@ def test_a_print_file_that_vanished_meanwhile_is_said(staff: FlaskClient, make, 
     assert tree(before.folder) == state
 
 
-def test_a_print_file_that_is_a_link_to_elsewhere_is_none(make, post, tmp_path) -> None:
+def test_a_print_file_that_is_a_link_to_elsewhere_is_none(make: MakeJob, post: PostAction, tmp_path: Path) -> None:
     before = make()
     (tmp_path / "secret.gcode").write_bytes(b"secret")
     (before.folder / "plate.gcode").symlink_to(tmp_path / "secret.gcode")
@@ -489,7 +519,7 @@ def test_a_print_file_that_is_a_link_to_elsewhere_is_none(make, post, tmp_path) 
     assert answer.status_code == 422
 
 
-def test_an_action_without_its_csrf_token_changes_nothing(make, post) -> None:
+def test_an_action_without_its_csrf_token_changes_nothing(make: MakeJob, post: PostAction) -> None:
     before = make()
     state = tree(before.folder)
     answer = post(before.id, "reject", csrf_token=None, **SAID["reject"])
@@ -499,7 +529,9 @@ def test_an_action_without_its_csrf_token_changes_nothing(make, post) -> None:
 
 
 @pytest.mark.parametrize("revision", [None, "", "two"])
-def test_an_action_that_does_not_say_which_state_it_saw_changes_nothing(make, post, revision: str | None) -> None:
+def test_an_action_that_does_not_say_which_state_it_saw_changes_nothing(
+    make: MakeJob, post: PostAction, revision: str | None
+) -> None:
     before = make()
     state = tree(before.folder)
     answer = post(before.id, "reject", revision=revision, **SAID["reject"])
@@ -516,7 +548,7 @@ def test_an_action_on_no_job_says_so(staff: FlaskClient) -> None:
 
 
 def test_the_second_of_two_tabs_is_told_what_happened_and_keeps_what_was_typed(
-    staff: FlaskClient, services: Services, make, post
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
 ) -> None:
     before = make()
     old = before.job.revision
@@ -535,10 +567,10 @@ def test_the_second_of_two_tabs_is_told_what_happened_and_keeps_what_was_typed(
     )
     assert again.status_code == 303
     job = services.store.load(before.id).job
-    assert job.estimate.cost == Decimal("6.18") and job.notes == "Sam was here"
+    assert present(job.estimate).cost == Decimal("6.18") and job.notes == "Sam was here"
 
 
-def test_a_tab_whose_action_is_over_is_told_that_it_is(services: Services, make, post) -> None:
+def test_a_tab_whose_action_is_over_is_told_that_it_is(services: Services, make: MakeJob, post: PostAction) -> None:
     before = make()
     old = before.job.revision
     assert post(before.id, "reject", revision=old, **SAID["reject"]).status_code == 303
@@ -548,21 +580,21 @@ def test_a_tab_whose_action_is_over_is_told_that_it_is(services: Services, make,
     assert services.store.load(before.id).job.revision == after.job.revision
 
 
-def test_the_same_click_twice_happens_once(services: Services, make, post) -> None:
+def test_the_same_click_twice_happens_once(services: Services, make: MakeJob, post: PostAction) -> None:
     before = make(R)
     assert post(before.id, "start", revision=before.job.revision).status_code == 303
     assert post(before.id, "start", revision=before.job.revision).status_code == 409
     assert [e.type for e in services.store.load(before.id).events].count("PrintingStarted") == 1
 
 
-def test_a_change_by_the_student_meanwhile_is_named(services: Services, make, post) -> None:
+def test_a_change_by_the_student_meanwhile_is_named(services: Services, make: MakeJob, post: PostAction) -> None:
     before = make(P)
-    services.actions.student_decides(before.id, before.job.confirmation.nonce, confirm=True)
+    services.actions.student_decides(before.id, present(present(before.job.confirmation).nonce), confirm=True)
     answer = post(before.id, "confirm", revision=before.job.revision, **SAID["confirm"])
     assert answer.status_code == 409 and "The student confirmed" in text(answer)
 
 
-def test_a_revision_from_the_future_is_refused_too(make, post) -> None:
+def test_a_revision_from_the_future_is_refused_too(make: MakeJob, post: PostAction) -> None:
     before = make(R)
     assert post(before.id, "start", revision=before.job.revision + 5).status_code == 409
 
@@ -572,7 +604,7 @@ def test_a_revision_from_the_future_is_refused_too(make, post) -> None:
 
 @pytest.mark.parametrize("status", list(Status))
 def test_the_jobs_page_has_the_facts_the_history_and_only_the_actions_that_are_possible(
-    staff: FlaskClient, make, status: Status
+    staff: FlaskClient, make: MakeJob, status: Status
 ) -> None:
     stored = make(status, message="Please hurry", class_number="ART 1", discipline="Art")
     answer = staff.get(f"/dashboard/jobs/{stored.id}")
@@ -590,7 +622,7 @@ def test_the_jobs_page_has_the_facts_the_history_and_only_the_actions_that_are_p
 
 
 def test_a_click_after_somebody_moved_the_folder_is_not_done_and_names_the_move(
-    staff: FlaskClient, services: Services, make, post
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
 ) -> None:
     before = make(P)
     moved_to = services.store.layout.status(X) / before.folder.name
@@ -605,7 +637,9 @@ def test_a_click_after_somebody_moved_the_folder_is_not_done_and_names_the_move(
     assert next(e for e in after.events if e.type == "FolderMoved").actor == "filesystem"
 
 
-def test_a_damaged_record_can_be_seen_but_not_changed(staff: FlaskClient, services: Services, make, post) -> None:
+def test_a_damaged_record_can_be_seen_but_not_changed(
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
+) -> None:
     before = make()
     (before.folder / "metadata.json").write_text("{ half a docu", "utf-8")
     state = tree(before.folder)
@@ -615,13 +649,13 @@ def test_a_damaged_record_can_be_seen_but_not_changed(staff: FlaskClient, servic
     assert tree(before.folder) == state
 
 
-def test_a_job_made_long_ago_is_worked_upon_as_any_other(services: Services, make, post) -> None:
+def test_a_job_made_long_ago_is_worked_upon_as_any_other(services: Services, make: MakeJob, post: PostAction) -> None:
     before = make(P, ago=timedelta(days=400))
     assert post(before.id, "confirm", **SAID["confirm"]).status_code == 303
     assert act(services.store, before.id, "start").job.status is X
 
 
-def test_from_the_dashboard_one_comes_back_to_the_dashboard(make, post: Callable[..., TestResponse]) -> None:
+def test_from_the_dashboard_one_comes_back_to_the_dashboard(make: MakeJob, post: Callable[..., TestResponse]) -> None:
     answer = post(make(R).id, "start", back="dashboard")
     assert answer.status_code == 303 and answer.location == "/dashboard?status=ReadyToPrint"
     assert post(make(R).id, "start", back="//evil").location.startswith("/dashboard/jobs/")

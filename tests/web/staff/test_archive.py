@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -12,10 +12,9 @@ from printsys.domain.status import Status
 from printsys.jobstore import Stored
 from printsys.services import Services
 from tests.factories import act
-from tests.web.conftest import form_token
+from tests.web.conftest import MakeJob, PastStore, form_token
 
 LONG_AGO, LATELY = timedelta(days=91), timedelta(days=89)
-MakeJob = Callable[..., Stored]
 
 
 def page(staff: FlaskClient, path: str) -> str:
@@ -55,7 +54,7 @@ def test_staff_archive_the_jobs_that_they_chose(staff: FlaskClient, make: MakeJo
 
 
 def test_a_job_that_changed_since_it_was_shown_stays(
-    staff: FlaskClient, make: MakeJob, services: Services, past_store
+    staff: FlaskClient, make: MakeJob, services: Services, past_store: PastStore
 ) -> None:
     seen = make(Status.REJECTED, ago=LONG_AGO)
     act(past_store(LONG_AGO), seen.id, "notes")
@@ -78,7 +77,7 @@ def test_what_is_no_job_of_the_page_is_refused_in_words(staff: FlaskClient) -> N
 
 
 def test_more_than_can_be_counted_for_a_page_are_said_to_be_more(
-    staff: FlaskClient, make: MakeJob, services: Services, monkeypatch
+    staff: FlaskClient, make: MakeJob, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("printsys.web.staff.archive.COUNTED", 1)
     make(Status.REJECTED, ago=LONG_AGO)

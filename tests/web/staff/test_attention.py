@@ -17,7 +17,7 @@ from printsys.jobstore import Stored, trash
 from printsys.services import Services
 from tests.factories import act, make_job
 from tests.mirrored import mirrored_job
-from tests.web.conftest import token_in, tree
+from tests.web.conftest import json_of, token_in, tree
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def test_scripts_and_every_page_are_told_how_much_is_open(
     job = make_job(services.store)
     (job.folder / "metadata.json").write_text("{", "utf-8")
     sweep.sweep()
-    told = staff.get("/api/v1/attention").get_json()["attention"]
+    told = json_of(staff.get("/api/v1/attention"))["attention"]
     assert [one["job_id"] for one in told] == [job.id]
     assert "1<span" in staff.get("/dashboard").get_data(as_text=True)
 

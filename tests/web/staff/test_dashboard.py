@@ -26,7 +26,20 @@ from printsys.texts import STATUS_TEXTS
 from printsys.web import create_app
 from tests.factories import act
 from tests.mirrored import mirrored_job
-from tests.web.conftest import FORM, STAFF_PASSWORD, STL, form_token, hidden_value, token_in
+from tests.present import present
+from tests.web.conftest import (
+    FORM,
+    STAFF_PASSWORD,
+    STL,
+    MakeJob,
+    PostAction,
+    Submit,
+    confirm_token,
+    form_token,
+    hidden_value,
+    json_of,
+    token_in,
+)
 
 
 def text(response: TestResponse) -> str:
@@ -40,7 +53,7 @@ def cards(response: TestResponse) -> list[str]:
 
 def card(response: TestResponse, job_id: str) -> str:
     """What one card says."""
-    found = re.search(rf'id="job-{job_id}">(.*?)\n</li>', response.get_data(as_text=True), re.S)
+    found = present(re.search(rf'id="job-{job_id}">(.*?)\n</li>', response.get_data(as_text=True), re.S))
     return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", found.group(1))))
 
 
@@ -53,7 +66,7 @@ def counts(response: TestResponse) -> dict[str, int]:
 # -- tabs and order ---------------------------------------------------------------------------------------------------
 
 
-def test_every_status_has_a_tab_with_its_count(staff: FlaskClient, make) -> None:
+def test_every_status_has_a_tab_with_its_count(staff: FlaskClient, make: MakeJob) -> None:
     for status in (Status.UPLOADED, Status.UPLOADED, Status.PENDING, Status.COMPLETED, Status.ARCHIVED):
         make(status)
     page = staff.get("/dashboard")
@@ -62,31 +75,33 @@ def test_every_status_has_a_tab_with_its_count(staff: FlaskClient, make) -> None
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_a_tab_shows_the_jobs_of_its_status_and_no_others(staff: FlaskClient, make, status: Status) -> None:
+def test_a_tab_shows_the_jobs_of_its_status_and_no_others(staff: FlaskClient, make: MakeJob, status: Status) -> None:
     mine = make(status)
     make(Status.PRINTING if status is not Status.PRINTING else Status.PENDING)
     page = staff.get(f"/dashboard?status={status.value}")
     assert cards(page) == [mine.id]
     tab = re.search(r'<a class="tab active"[^>]*status=(\w+)"[^>]*aria-current="page"', page.get_data(as_text=True))
-    assert tab.group(1) == status.value
+    assert tab is not None and tab.group(1) == status.value
     assert STATUS_TEXTS[status].name in text(page)
 
 
-def test_the_first_status_in_which_something_waits_is_shown_first(staff: FlaskClient, make) -> None:
+def test_the_first_status_in_which_something_waits_is_shown_first(staff: FlaskClient, make: MakeJob) -> None:
     job = make(Status.READY_TO_PRINT)
     make(Status.ARCHIVED)
     assert cards(staff.get("/dashboard")) == [job.id]
 
 
 @pytest.mark.parametrize("status", ["Nonsense", "", "<script>"])
-def test_a_status_that_there_is_not_is_as_none(staff: FlaskClient, make, status: str) -> None:
+def test_a_status_that_there_is_not_is_as_none(staff: FlaskClient, make: MakeJob, status: str) -> None:
     job = make()
     page = staff.get("/dashboard", query_string={"status": status})
     assert page.status_code == 200 and cards(page) == [job.id]
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_who_waits_longest_comes_first_and_of_what_is_over_the_newest(staff: FlaskClient, make, status: Status) -> None:
+def test_who_waits_longest_comes_first_and_of_what_is_over_the_newest(
+    staff: FlaskClient, make: MakeJob, status: Status
+) -> None:
     days = [make(status, ago=timedelta(days=n)).id for n in (3, 1, 2)]
     oldest_first = [days[0], days[2], days[1]]
     assert cards(staff.get(f"/dashboard?status={status.value}")) == (
@@ -94,12 +109,12 @@ def test_who_waits_longest_comes_first_and_of_what_is_over_the_newest(staff: Fla
     )
 
 
-def test_more_than_a_page_of_jobs_is_shown_by_pages(staff: FlaskClient, make) -> None:
+def test_more_than_a_page_of_jobs_is_shown_by_pages(staff: FlaskClient, make: MakeJob) -> None:
     made = [make(ago=timedelta(days=100 - n)).id for n in range(53)]
     first, second = staff.get("/dashboard"), staff.get("/dashboard?status=Uploaded&page=2")
     assert cards(first) == made[:50] and cards(second) == made[50:]
     assert "Page 1 of 2" in text(first) and "Page 2 of 2" in text(second)
-    onward = re.search(r'href="(/dashboard\?[^"]*page=2[^"]*)"', first.get_data(as_text=True)).group(1)
+    onward = present(re.search(r'href="(/dashboard\?[^"]*page=2[^"]*)"', first.get_data(as_text=True))).group(1)
     assert cards(staff.get(unescape(onward))) == made[50:]
     assert counts(first)["Uploaded"] == 53
     found = staff.get("/dashboard?q=Jane&page=2")
@@ -107,7 +122,7 @@ def test_more_than_a_page_of_jobs_is_shown_by_pages(staff: FlaskClient, make) ->
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "x", "999", "99999999999999999999999"])
-def test_a_page_that_there_is_not_is_harmless(staff: FlaskClient, make, page: str) -> None:
+def test_a_page_that_there_is_not_is_harmless(staff: FlaskClient, make: MakeJob, page: str) -> None:
     make()
     assert staff.get(f"/dashboard?page={page}").status_code == 200
 
@@ -116,7 +131,9 @@ def test_a_page_that_there_is_not_is_harmless(staff: FlaskClient, make, page: st
 
 
 @pytest.mark.parametrize("q", ["jane", "DOE", "Jane Doe", "arch 4000", "true red", "resi", "  jane  "])
-def test_a_search_finds_jobs_of_every_status_by_what_is_known_of_them(staff: FlaskClient, make, q: str) -> None:
+def test_a_search_finds_jobs_of_every_status_by_what_is_known_of_them(
+    staff: FlaskClient, make: MakeJob, q: str
+) -> None:
     found = [make(status).id for status in (Status.UPLOADED, Status.ARCHIVED)]
     if q == "resi":
         found = [make(method="Resin", color="Gray", printer="formlabs-form3", name="Bob Roe").id]
@@ -126,7 +143,7 @@ def test_a_search_finds_jobs_of_every_status_by_what_is_known_of_them(staff: Fla
     assert sorted(cards(page)) == sorted(found)
 
 
-def test_a_search_finds_a_job_by_its_id_in_any_case(staff: FlaskClient, make) -> None:
+def test_a_search_finds_a_job_by_its_id_in_any_case(staff: FlaskClient, make: MakeJob) -> None:
     job = make()
     make()
     assert cards(staff.get(f"/dashboard?q={job.id.upper()}")) == [job.id]
@@ -135,14 +152,14 @@ def test_a_search_finds_a_job_by_its_id_in_any_case(staff: FlaskClient, make) ->
 @pytest.mark.parametrize(
     "q", ["zebra", "'; DROP TABLE jobs; --", "%", "_", "\\", "a & zebra | !c", "<b>zebra", ":*", "\x00"]
 )
-def test_a_search_that_finds_nothing_says_so_and_takes_any_text(staff: FlaskClient, make, q: str) -> None:
+def test_a_search_that_finds_nothing_says_so_and_takes_any_text(staff: FlaskClient, make: MakeJob, q: str) -> None:
     make()
     page = staff.get("/dashboard", query_string={"q": q})
     assert page.status_code == 200 and cards(page) == [] and "No job matches" in text(page)
     assert "<b>" not in page.get_data(as_text=True)
 
 
-def test_a_search_within_a_status_finds_only_there(staff: FlaskClient, make) -> None:
+def test_a_search_within_a_status_finds_only_there(staff: FlaskClient, make: MakeJob) -> None:
     make()
     job = make(Status.PENDING)
     assert cards(staff.get("/dashboard?q=jane&status=Pending")) == [job.id]
@@ -151,7 +168,9 @@ def test_a_search_within_a_status_finds_only_there(staff: FlaskClient, make) -> 
 # -- cards ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_new_job_is_marked_until_somebody_has_looked_at_it(staff: FlaskClient, make, post) -> None:
+def test_a_new_job_is_marked_until_somebody_has_looked_at_it(
+    staff: FlaskClient, make: MakeJob, post: PostAction
+) -> None:
     job = make()
     page = staff.get("/dashboard")
     assert "NEW" in card(page, job.id) and "is-new" in page.get_data(as_text=True)
@@ -161,7 +180,7 @@ def test_a_new_job_is_marked_until_somebody_has_looked_at_it(staff: FlaskClient,
     assert "NEW" not in text(staff.get("/dashboard?status=Pending"))
 
 
-def test_a_card_shows_what_matters_at_a_glance(staff: FlaskClient, services: Services, make) -> None:
+def test_a_card_shows_what_matters_at_a_glance(staff: FlaskClient, services: Services, make: MakeJob) -> None:
     job = make(Status.READY_TO_PRINT, copies=3, files=[("a.stl", STL), ("b.stl", STL)])
     services.mirror.put(act(services.store, job.id, "notes", notes="Call Jane first."))
     said = card(staff.get("/dashboard"), job.id)
@@ -171,12 +190,12 @@ def test_a_card_shows_what_matters_at_a_glance(staff: FlaskClient, services: Ser
         assert fact in said
 
 
-def test_a_card_of_a_paid_job_shows_what_was_paid(staff: FlaskClient, make) -> None:
+def test_a_card_of_a_paid_job_shows_what_was_paid(staff: FlaskClient, make: MakeJob) -> None:
     job = make(Status.PAID_PICKED_UP)
     assert "$4.27 paid" in card(staff.get("/dashboard?status=PaidPickedUp"), job.id)
 
 
-def test_one_click_on_a_card_does_the_next_thing(staff: FlaskClient, services: Services, make) -> None:
+def test_one_click_on_a_card_does_the_next_thing(staff: FlaskClient, services: Services, make: MakeJob) -> None:
     job = make(Status.READY_TO_PRINT)
     page = staff.get("/dashboard").get_data(as_text=True)
     assert f'action="/dashboard/jobs/{job.id}/start"' in page
@@ -185,7 +204,7 @@ def test_one_click_on_a_card_does_the_next_thing(staff: FlaskClient, services: S
     assert services.store.load(job.id).job.status is Status.PRINTING
 
 
-def test_a_job_that_waits_for_its_student_says_so(staff: FlaskClient, make) -> None:
+def test_a_job_that_waits_for_its_student_says_so(staff: FlaskClient, make: MakeJob) -> None:
     job = make(Status.PENDING)
     assert "waits for the student" in card(staff.get("/dashboard"), job.id)
 
@@ -198,7 +217,7 @@ def test_an_empty_lab_says_where_students_submit(staff: FlaskClient) -> None:
     assert page.status_code == 200 and "No jobs yet." in text(page) and "/submit" in page.get_data(as_text=True)
 
 
-def test_an_empty_tab_says_so_and_not_that_there_are_no_jobs(staff: FlaskClient, make) -> None:
+def test_an_empty_tab_says_so_and_not_that_there_are_no_jobs(staff: FlaskClient, make: MakeJob) -> None:
     make()
     said = text(staff.get("/dashboard?status=Printing"))
     assert "Printing" in said and "No jobs yet" not in said
@@ -224,7 +243,9 @@ def dark_staff(dark: Services) -> FlaskClient:
     return client
 
 
-def test_without_the_database_the_dashboard_is_a_plain_list_with_a_banner(dark_staff: FlaskClient, make) -> None:
+def test_without_the_database_the_dashboard_is_a_plain_list_with_a_banner(
+    dark_staff: FlaskClient, make: MakeJob
+) -> None:
     jobs = {status: make(status).id for status in Status}
     page = dark_staff.get("/dashboard")
     assert page.status_code == 200 and "The database is resting" in text(page)
@@ -233,13 +254,13 @@ def test_without_the_database_the_dashboard_is_a_plain_list_with_a_banner(dark_s
     assert "Jane Doe" in text(page)
 
 
-def test_without_the_database_a_search_looks_into_the_active_folders(dark_staff: FlaskClient, make) -> None:
+def test_without_the_database_a_search_looks_into_the_active_folders(dark_staff: FlaskClient, make: MakeJob) -> None:
     job = make(name="Bob Roe")
     make()
     assert cards(dark_staff.get("/dashboard?q=bob")) == [job.id]
 
 
-def test_without_the_database_a_whole_life_goes_on(dark: Services, dark_staff: FlaskClient, make) -> None:
+def test_without_the_database_a_whole_life_goes_on(dark: Services, dark_staff: FlaskClient, make: MakeJob) -> None:
     page = dark_staff.get("/submit").get_data(as_text=True)
     data = FORM | {"csrf_token": token_in(page), "submission": hidden_value(page, "submission")}
     answer = dark_staff.post("/submit", data=data | {"file": (BytesIO(STL), "a.stl")})
@@ -254,7 +275,7 @@ def test_without_the_database_a_whole_life_goes_on(dark: Services, dark_staff: F
     ]
     for action, said, folder in steps:
         job = dark.store.load(job_id).job
-        said |= {"csrf_token": form_token(dark_staff, "/logout"), "revision": job.revision}
+        said |= {"csrf_token": form_token(dark_staff, "/logout"), "revision": str(job.revision)}
         if action == "approve":
             said["print_file"] = next(file.name for file in job.files if file.role == "working")
         assert dark_staff.post(f"/dashboard/jobs/{job_id}/{action}", data=said).status_code == 303, action
@@ -262,30 +283,30 @@ def test_without_the_database_a_whole_life_goes_on(dark: Services, dark_staff: F
         assert dark_staff.get(f"/dashboard/jobs/{job_id}").status_code == 200
 
 
-def test_without_the_database_students_confirm_and_look(dark: Services, dark_staff: FlaskClient, make) -> None:
+def test_without_the_database_students_confirm_and_look(dark: Services, dark_staff: FlaskClient, make: MakeJob) -> None:
     job = make(Status.PENDING)
-    link = f"/confirm/{dark.tokens.confirm(job.id, job.job.confirmation.nonce)}"
+    link = f"/confirm/{confirm_token(dark, job)}"
     data = {"csrf_token": token_in(dark_staff.get(link).get_data(as_text=True)), "decision": "confirm"}
     answer = dark_staff.post(link, data=data)
     assert answer.status_code == 303 and dark_staff.get(answer.location).status_code == 200
     assert dark.store.load(job.id).job.status is Status.READY_TO_PRINT
 
 
-def test_without_the_database_the_api_and_the_health_say_so(dark_staff: FlaskClient, make) -> None:
+def test_without_the_database_the_api_and_the_health_say_so(dark_staff: FlaskClient, make: MakeJob) -> None:
     job = make()
     assert dark_staff.get("/api/v1/jobs").status_code == 503
     assert dark_staff.get(f"/api/v1/jobs/{job.id}").status_code == 200
     assert "is not known while the database rests" in dark_staff.get("/dashboard").get_data(as_text=True)
     health = dark_staff.get("/healthz")
-    assert health.status_code == 200 and health.json["status"] == "degraded"
-    assert health.json["components"] == {"storage": "ok", "disk": "ok", "database": "down", "worker": "down"}
+    assert health.status_code == 200 and json_of(health)["status"] == "degraded"
+    assert json_of(health)["components"] == {"storage": "ok", "disk": "ok", "database": "down", "worker": "down"}
 
 
 # -- without the storage ----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def offline(services: Services, make) -> str:
+def offline(services: Services, make: MakeJob) -> str:
     """The id of a job whose storage has just gone: the share is unmounted."""
     job = make(Status.PENDING)
     services.store.layout.root.rename(services.store.layout.root.with_name("elsewhere"))
@@ -298,13 +319,13 @@ def test_without_the_storage_the_dashboard_shows_what_is_known_under_a_banner(
     page = staff.get("/dashboard")
     assert page.status_code == 200 and cards(page) == [offline]
     banner = re.search(r'<div class="banner" role="status">(.*?)</div></div>', page.get_data(as_text=True), re.S)
-    assert "Nothing is lost" in banner.group(1)
+    assert banner is not None and "Nothing is lost" in banner.group(1)
 
 
 def test_without_the_storage_every_page_says_so_and_nothing_is_made(
     client: FlaskClient, staff: FlaskClient, services: Services, offline: str
 ) -> None:
-    row = mirrored_job(services.queries, offline)
+    row = present(mirrored_job(services.queries, offline))
     root: Path = services.store.layout.root
     status = f"/status/{services.tokens.status(offline)}"
     confirm = f"/confirm/{services.tokens.confirm(offline, 'nonce-of-this-test')}"
@@ -327,7 +348,7 @@ def test_without_the_storage_every_page_says_so_and_nothing_is_made(
 
 
 def test_without_the_storage_a_submission_is_refused_and_keeps_what_was_typed(
-    app: Flask, client: FlaskClient, submit, services: Services, offline: str
+    app: Flask, client: FlaskClient, submit: Submit, services: Services, offline: str
 ) -> None:
     answer = submit(message="typed for an hour")
     assert answer.status_code == 503 and not services.store.layout.root.exists()
@@ -336,7 +357,7 @@ def test_without_the_storage_a_submission_is_refused_and_keeps_what_was_typed(
 
 
 def test_another_storage_in_its_place_is_not_taken_for_it(
-    staff: FlaskClient, submit, services: Services, offline: str
+    staff: FlaskClient, submit: Submit, services: Services, offline: str
 ) -> None:
     root = services.store.layout.root
     root.mkdir()
@@ -348,20 +369,20 @@ def test_another_storage_in_its_place_is_not_taken_for_it(
 
 
 def test_when_the_storage_is_back_everything_goes_on(
-    staff: FlaskClient, services: Services, post, offline: str
+    staff: FlaskClient, services: Services, post: PostAction, offline: str
 ) -> None:
     assert staff.get(f"/dashboard/jobs/{offline}").status_code == 503
     health = staff.get("/healthz")
-    assert health.status_code == 503 and health.json["components"]["storage"] == "offline"
+    assert health.status_code == 503 and json_of(health)["components"]["storage"] == "offline"
     root = services.store.layout.root
     root.with_name("elsewhere").rename(root)
     assert staff.get(f"/dashboard/jobs/{offline}").status_code == 200
     assert post(offline, "confirm", reason="At the desk.").status_code == 303
-    assert staff.get("/healthz").json["components"]["storage"] == "ok"
+    assert json_of(staff.get("/healthz"))["components"]["storage"] == "ok"
 
 
 def test_a_student_without_an_e_mail_is_confirmed_for_by_staff(
-    staff: FlaskClient, services: Services, make, post
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
 ) -> None:
     job = make(Status.UPLOADED)
     with services.store.edit(job.id) as change:
@@ -388,4 +409,8 @@ def test_a_disk_that_fills_up_is_said_to_staff_before_uploads_fail(
     assert page.count("is nearly full") == 1, "storage and instance/ are on one disk here"
     assert "is nearly full" not in app.test_client().get("/submit").get_data(as_text=True)
     health = staff.get("/healthz")
-    assert (health.status_code, health.json["status"], health.json["components"]["disk"]) == (200, "degraded", "low")
+    assert (health.status_code, json_of(health)["status"], json_of(health)["components"]["disk"]) == (
+        200,
+        "degraded",
+        "low",
+    )

@@ -12,7 +12,7 @@ from printsys.jobstore import Stored
 from printsys.services import Services
 from printsys.worker.file_inspector import FileInspector
 from tests.factories import act
-from tests.web.conftest import STL
+from tests.web.conftest import STL, MakeJob
 
 HOLES = STL.replace(STL.split(b"facet normal")[1], b"", 1).replace(b"facet normalfacet", b"facet", 1)
 
@@ -24,7 +24,7 @@ def attended(services: Services, job: Stored) -> Stored:
     return services.store.load(job.id)
 
 
-def test_a_model_is_inspected_and_pictured_once(staff: FlaskClient, services: Services, make) -> None:
+def test_a_model_is_inspected_and_pictured_once(staff: FlaskClient, services: Services, make: MakeJob) -> None:
     job = make(files=[("bracket v2.stl", STL)])
     after = attended(services, job)
     assert [event.type for event in after.events[-2:]] == [EventType.MODEL_INSPECTED, EventType.THUMBNAIL_MADE]
@@ -39,7 +39,7 @@ def test_a_model_is_inspected_and_pictured_once(staff: FlaskClient, services: Se
 
 
 def test_a_click_on_a_page_of_before_the_inspection_is_not_turned_away(
-    staff: FlaskClient, services: Services, make
+    staff: FlaskClient, services: Services, make: MakeJob
 ) -> None:
     job = make(files=[("a.stl", STL)])
     after = attended(services, job)
@@ -47,14 +47,16 @@ def test_a_click_on_a_page_of_before_the_inspection_is_not_turned_away(
     assert act(services.store, job.id, "notes", expected_revision=job.job.revision, notes="typed").job.notes == "typed"
 
 
-def test_what_was_found_is_on_the_card_and_the_jobs_page(staff: FlaskClient, services: Services, make) -> None:
+def test_what_was_found_is_on_the_card_and_the_jobs_page(staff: FlaskClient, services: Services, make: MakeJob) -> None:
     job = make(files=[("holes.stl", HOLES)])
     attended(services, job)
     for page in ("/dashboard", f"/dashboard/jobs/{job.id}"):
         assert "The surface has holes" in staff.get(page).get_data(as_text=True)
 
 
-def test_pictures_that_somebody_deleted_come_back_without_a_word_in_the_history(services: Services, make) -> None:
+def test_pictures_that_somebody_deleted_come_back_without_a_word_in_the_history(
+    services: Services, make: MakeJob
+) -> None:
     job = attended(services, make(files=[("a.stl", STL)]))
     shutil.rmtree(job.folder / "previews")
     again = attended(services, job)
@@ -62,7 +64,9 @@ def test_pictures_that_somebody_deleted_come_back_without_a_word_in_the_history(
     assert len(list((job.folder / "previews").iterdir())) == 1
 
 
-def test_a_model_of_which_no_picture_can_be_made_says_why(staff: FlaskClient, services: Services, make) -> None:
+def test_a_model_of_which_no_picture_can_be_made_says_why(
+    staff: FlaskClient, services: Services, make: MakeJob
+) -> None:
     job = make(files=[("a.stl", b"solid nothing\nendsolid nothing\n")])
     after = attended(services, job)
     record = after.job.files[0]
@@ -73,14 +77,14 @@ def test_a_model_of_which_no_picture_can_be_made_says_why(staff: FlaskClient, se
 
 
 @pytest.mark.parametrize("name", ["0123456789abcdef.png", "..%2Fmetadata.json", "x.png"])
-def test_a_picture_that_is_not_there_is_a_drawn_box(staff: FlaskClient, make, name: str) -> None:
+def test_a_picture_that_is_not_there_is_a_drawn_box(staff: FlaskClient, make: MakeJob, name: str) -> None:
     answer = staff.get(f"/dashboard/jobs/{make().id}/previews/{name}", follow_redirects=True)
     assert (
         answer.status_code == 404 if "%2F" in name else (answer.status_code, answer.mimetype) == (200, "image/svg+xml")
     )
 
 
-def test_the_viewer_runs_apart_from_the_site(staff: FlaskClient, make) -> None:
+def test_the_viewer_runs_apart_from_the_site(staff: FlaskClient, make: MakeJob) -> None:
     job = make(files=[("a.stl", STL)])
     name = "original/a.stl"
     page = staff.get(f"/dashboard/jobs/{job.id}/view/{name}")
@@ -92,6 +96,6 @@ def test_the_viewer_runs_apart_from_the_site(staff: FlaskClient, make) -> None:
     assert staff.get(f"/dashboard/jobs/{job.id}/frame/metadata.json").status_code == 404
 
 
-def test_a_model_that_cannot_be_shown_says_why_in_its_frame(staff: FlaskClient, make) -> None:
+def test_a_model_that_cannot_be_shown_says_why_in_its_frame(staff: FlaskClient, make: MakeJob) -> None:
     job = make(files=[("a.stl", b"solid nothing\nendsolid nothing\n")])
     assert "without any surface" in staff.get(f"/dashboard/jobs/{job.id}/frame/original/a.stl").get_data(as_text=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from indexer.reconcile import Reconciler
 from indexer.sweep import Sweeper
@@ -17,7 +18,7 @@ from printsys.jobstore import Stored
 from printsys.services import Services
 from tests.factories import make_job
 from tests.mirrored import mirrored_job
-from tests.web.conftest import STL, token_in
+from tests.web.conftest import STL, MakeJob, token_in
 
 WALK_IN = {"student_name": "Sam Roe", "print_method": "Filament"}
 
@@ -41,7 +42,7 @@ def put(services: Services, place: str, data: bytes = STL) -> Path:
     return aged(path)
 
 
-def make_it_a_job(staff: FlaskClient, place: str, **said: str):
+def make_it_a_job(staff: FlaskClient, place: str, **said: str) -> TestResponse:
     page = staff.get("/dashboard/attention/adopt", query_string={"place": place}).get_data(as_text=True)
     return staff.post("/dashboard/attention/adopt", data={"csrf_token": token_in(page), "place": place} | said)
 
@@ -158,7 +159,7 @@ def test_the_job_itself_cannot_be_made_a_reprint_of_itself(staff: FlaskClient, s
     assert job.folder.exists()
 
 
-def test_a_job_is_printed_again_by_a_button(staff: FlaskClient, services: Services, make) -> None:
+def test_a_job_is_printed_again_by_a_button(staff: FlaskClient, services: Services, make: MakeJob) -> None:
     job = make(Status.PAID_PICKED_UP)
     for path in job.folder.rglob("*"):
         aged(path)

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -20,7 +21,8 @@ from printsys.services import NO_DATABASE, Services
 from printsys.web import create_app
 from printsys.web.staff.history import SENTENCES, sentence
 from tests.factories import act, context
-from tests.web.conftest import STAFF_PASSWORD, form_token
+from tests.present import present
+from tests.web.conftest import STAFF_PASSWORD, MakeJob, PostAction, form_token
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
 
@@ -32,7 +34,7 @@ def said(page: str) -> str:
 # -- files ------------------------------------------------------------------------------------------------------------
 
 
-def test_the_page_lists_every_file_with_its_hash_and_says_which_is_gone(staff: FlaskClient, make) -> None:
+def test_the_page_lists_every_file_with_its_hash_and_says_which_is_gone(staff: FlaskClient, make: MakeJob) -> None:
     job = make()
     (job.folder / "plate #1 ü.gcode").write_bytes(b"G28\n")
     (job.folder / "photo.jpg").write_bytes(b"jpeg")
@@ -46,7 +48,9 @@ def test_the_page_lists_every_file_with_its_hash_and_says_which_is_gone(staff: F
 
 
 @pytest.mark.parametrize("name", ["plate #1.gcode", "100% ready.gcode", "ü 李明.gcode", "a+b&c.gcode"])
-def test_a_download_keeps_its_name_and_is_never_shown_by_the_browser(staff: FlaskClient, make, name: str) -> None:
+def test_a_download_keeps_its_name_and_is_never_shown_by_the_browser(
+    staff: FlaskClient, make: MakeJob, name: str
+) -> None:
     job = make()
     (job.folder / name).write_bytes(b"G28\n" * 100)
     page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
@@ -60,7 +64,7 @@ def test_a_download_keeps_its_name_and_is_never_shown_by_the_browser(staff: Flas
     assert (part.status_code, part.data) == (206, b"G28\n")
 
 
-def test_what_the_student_sent_comes_back_under_the_students_own_name(staff: FlaskClient, make) -> None:
+def test_what_the_student_sent_comes_back_under_the_students_own_name(staff: FlaskClient, make: MakeJob) -> None:
     job = make(files=[("Türgriff <2>.stl", b"solid a\nendsolid a\n")])
     original = next(record for record in job.job.files if record.role == "original")
     answer = staff.get(f"/dashboard/jobs/{job.id}/files/{original.name}")
@@ -68,7 +72,7 @@ def test_what_the_student_sent_comes_back_under_the_students_own_name(staff: Fla
     assert "T%C3%BCrgriff%20%3C2%3E.stl" in answer.headers["Content-Disposition"]
 
 
-def test_a_name_that_would_end_the_header_does_not(staff: FlaskClient, make) -> None:
+def test_a_name_that_would_end_the_header_does_not(staff: FlaskClient, make: MakeJob) -> None:
     job = make(files=[("a\r\nSet-Cookie: x=1\r\n.stl", b"solid a\nendsolid a\n")])
     original = next(record for record in job.job.files if record.role == "original")
     answer = staff.get(f"/dashboard/jobs/{job.id}/files/{original.name}")
@@ -84,7 +88,9 @@ def test_a_name_that_would_end_the_header_does_not(staff: FlaskClient, make) -> 
         "..\\..\\.printsys\\storage-id", "link.stl",
     ],
 )  # fmt: skip
-def test_nothing_outside_the_folder_can_be_downloaded(staff: FlaskClient, services: Services, make, name: str) -> None:
+def test_nothing_outside_the_folder_can_be_downloaded(
+    staff: FlaskClient, services: Services, make: MakeJob, name: str
+) -> None:
     job = make()
     (job.folder / "link.stl").symlink_to(services.store.layout.storage_id)
     answer = staff.get(f"/dashboard/jobs/{job.id}/files/{name}")
@@ -92,7 +98,7 @@ def test_nothing_outside_the_folder_can_be_downloaded(staff: FlaskClient, servic
     assert services.store.expected_id.encode() not in answer.data
 
 
-def test_files_are_for_staff_alone(client: FlaskClient, make) -> None:
+def test_files_are_for_staff_alone(client: FlaskClient, make: MakeJob) -> None:
     answer = client.get(f"/dashboard/jobs/{make().id}/files/metadata.json")
     assert answer.status_code == 302 and answer.location.startswith("/login?next=")
 
@@ -110,14 +116,18 @@ def test_files_are_for_staff_alone(client: FlaskClient, make) -> None:
         (Status.COMPLETED, "pickup", {"amount": "3", "payment_method": "Gold", "picked_up_by": "x"}, "payment_method"),
     ],
 )
-def test_what_the_form_does_not_offer_is_refused(make, post, status: Status, action: str, changed, field: str) -> None:
+def test_what_the_form_does_not_offer_is_refused(
+    make: MakeJob, post: PostAction, status: Status, action: str, changed: dict[str, Any], field: str
+) -> None:
     job = make(status)
     answer = post(job.id, action, **changed)
     assert answer.status_code == 422
     assert re.search(rf'id="{field}-error">[^<]*is not among', answer.get_data(as_text=True))
 
 
-def test_what_the_lab_has_dropped_since_may_stay(staff: FlaskClient, services: Services, make, post) -> None:
+def test_what_the_lab_has_dropped_since_may_stay(
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
+) -> None:
     job = make(color="Ultraviolet")
     assert "Ultraviolet" in staff.get(f"/dashboard/jobs/{job.id}/details").get_data(as_text=True)
     assert post(job.id, "details", color="Ultraviolet", class_number="ART 2").status_code == 303
@@ -128,7 +138,9 @@ def test_what_the_lab_has_dropped_since_may_stay(staff: FlaskClient, services: S
 # -- what a job lacks or waits for ------------------------------------------------------------------------------------
 
 
-def test_what_a_drag_skipped_is_asked_for_and_nothing_else(staff: FlaskClient, services: Services, make, post) -> None:
+def test_what_a_drag_skipped_is_asked_for_and_nothing_else(
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
+) -> None:
     job = make(Status.COMPLETED)
     with services.store.edit(job.id) as change:
         change.record(*drag(change.job, Status.PAID_PICKED_UP, context(services.store)))
@@ -136,12 +148,14 @@ def test_what_a_drag_skipped_is_asked_for_and_nothing_else(staff: FlaskClient, s
     assert 'name="amount"' in page and 'name="weight_g"' not in page and 'name="reasons"' not in page
     answer = post(job.id, "supply", amount="4.27", payment_method="Cash", picked_up_by="Joe")
     assert answer.status_code == 303
-    paid = services.store.load(job.id).job.payment
+    paid = present(services.store.load(job.id).job.payment)
     assert (str(paid.amount), paid.method, paid.picked_up_by) == ("4.27", "Cash", "Joe")
     assert 'href="/dashboard/jobs/' + job.id + '/supply"' not in staff.get(answer.location).get_data(as_text=True)
 
 
-def test_a_link_that_ran_out_is_said_and_sending_it_again_is_the_next_thing(staff: FlaskClient, make, post) -> None:
+def test_a_link_that_ran_out_is_said_and_sending_it_again_is_the_next_thing(
+    staff: FlaskClient, make: MakeJob, post: PostAction
+) -> None:
     job = make(Status.PENDING, ago=timedelta(days=30))
     card = staff.get("/dashboard?status=Pending").get_data(as_text=True)
     assert "the link ran out on" in card and "Send the e-mail again" in card and "waits for the student" not in card
@@ -151,7 +165,7 @@ def test_a_link_that_ran_out_is_said_and_sending_it_again_is_the_next_thing(staf
     assert "waits for the student" in staff.get("/dashboard?status=Pending").get_data(as_text=True)
 
 
-def test_one_button_is_filled_the_next_thing_to_do(staff: FlaskClient, make) -> None:
+def test_one_button_is_filled_the_next_thing_to_do(staff: FlaskClient, make: MakeJob) -> None:
     wanted = {
         Status.UPLOADED: ["Approve"], Status.PENDING: [], Status.READY_TO_PRINT: ["Start printing"],
         Status.PRINTING: ["Printing is done"], Status.COMPLETED: ["Take payment and hand out"],
@@ -163,7 +177,9 @@ def test_one_button_is_filled_the_next_thing_to_do(staff: FlaskClient, make) -> 
         assert re.findall(r'class="btn btn-primary"[^>]*>([^<]+)<', outside) == labels
 
 
-def test_a_job_without_an_address_can_still_be_corrected(staff: FlaskClient, services: Services, make, post) -> None:
+def test_a_job_without_an_address_can_still_be_corrected(
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
+) -> None:
     job = make()
     with services.store.edit(job.id) as change:
         patch = {"student": {"email": None, "class_number": None}}
@@ -182,24 +198,26 @@ def test_every_kind_of_event_has_a_sentence(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("data", [{}, {"to": "Nowhere", "cost": "lots", "changed": 3, "files": None, "reasons": 7}])
-def test_an_event_of_a_newer_version_is_named_and_harms_nobody(app: Flask, data) -> None:
+def test_an_event_of_a_newer_version_is_named_and_harms_nobody(app: Flask, data: dict[str, Any]) -> None:
     with app.test_request_context():
         for kind in [*EventType, "InventedLater"]:
             event = Event(seq=1, at=datetime.now(UTC), type=str(kind), actor="staff:Sam", data=data)
             assert sentence(event)
 
 
-def test_the_history_tells_what_each_event_changed(staff: FlaskClient, make) -> None:
+def test_the_history_tells_what_each_event_changed(staff: FlaskClient, make: MakeJob) -> None:
     job = make(Status.PENDING)
     page = said(staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True))
     assert "Approved at $4.27 Sam, " in page and "estimate.cost 4.27" in page
-    assert job.job.confirmation.nonce not in page
+    assert present(present(job.job.confirmation).nonce) not in page
 
 
 # -- odd things -------------------------------------------------------------------------------------------------------
 
 
-def test_a_conflict_shows_the_notes_that_the_other_wrote_and_keeps_mine(services: Services, make, post) -> None:
+def test_a_conflict_shows_the_notes_that_the_other_wrote_and_keeps_mine(
+    services: Services, make: MakeJob, post: PostAction
+) -> None:
     job = make()
     act(services.store, job.id, "notes", notes="Theirs, from the other desk.")
     answer = post(job.id, "notes", notes="Mine.", revision=job.job.revision)
@@ -208,13 +226,13 @@ def test_a_conflict_shows_the_notes_that_the_other_wrote_and_keeps_mine(services
     assert "Theirs, from the other desk." in said(page) and re.search(r"<textarea[^>]*>\s*Mine\.</textarea>", page)
 
 
-def test_what_is_not_possible_leads_back_to_the_job(make, post) -> None:
+def test_what_is_not_possible_leads_back_to_the_job(make: MakeJob, post: PostAction) -> None:
     job = make(Status.PRINTING)
     answer = post(job.id, "approve")
     assert answer.status_code == 409 and f'href="/dashboard/jobs/{job.id}"' in answer.get_data(as_text=True)
 
 
-def test_a_folder_that_cannot_be_read_is_named_while_the_database_is_away(services: Services, make) -> None:
+def test_a_folder_that_cannot_be_read_is_named_while_the_database_is_away(services: Services, make: MakeJob) -> None:
     good, bad = make(), make(name="Bad Record")
     (bad.folder / "metadata.json").unlink()
     first = (bad.folder / "events.jsonl").read_bytes().splitlines(keepends=True)[0]
@@ -229,7 +247,9 @@ def test_a_folder_that_cannot_be_read_is_named_while_the_database_is_away(servic
     assert re.search(r'Uploaded <span class="count">2<', re.sub(r"\s+", " ", page)), "folders are counted"
 
 
-def test_nothing_that_people_type_becomes_markup(staff: FlaskClient, services: Services, make, post) -> None:
+def test_nothing_that_people_type_becomes_markup(
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
+) -> None:
     job = make(name=HOSTILE[:60], message=HOSTILE, class_number=HOSTILE[:50], color=HOSTILE[:60], printer=HOSTILE[:60])
     (job.folder / "<img src=x onerror=alert(3)>.gcode").write_bytes(b"G28")
     assert post(job.id, "notes", notes=HOSTILE).status_code == 303

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -17,7 +18,8 @@ from printsys.ops import heartbeat
 from printsys.ops.heartbeat import Heartbeat, Problem
 from printsys.services import Services
 from tests.factories import act, sync
-from tests.web.conftest import form_token
+from tests.present import present
+from tests.web.conftest import MakeJob, PostAction, form_token, json_of
 
 NOW = datetime.now(UTC)
 ANSWER = "550 5.1.1 no such user here"
@@ -47,7 +49,7 @@ def fix(staff: FlaskClient, services: Services, name: str) -> TestResponse:
 
 
 @pytest.fixture
-def failed(services: Services, make) -> Stored:
+def failed(services: Services, make: MakeJob) -> Stored:
     stored = fail(services, make(Status.PENDING))
     sync(services.store, services.mirror)
     return stored
@@ -78,7 +80,9 @@ def test_send_it_again_puts_it_in_line_and_settles_the_matter(
     assert services.queries.attention() == []
 
 
-def test_after_a_new_address_it_goes_there(staff: FlaskClient, services: Services, post, failed: Stored) -> None:
+def test_after_a_new_address_it_goes_there(
+    staff: FlaskClient, services: Services, post: PostAction, failed: Stored
+) -> None:
     assert post(failed.id, "details", student_email="jd@example.edu").status_code == 303
     sync(services.store, services.mirror)
     fix(staff, services, "resend-mail")
@@ -92,14 +96,14 @@ def test_failing_again_raises_it_again(staff: FlaskClient, services: Services, f
     assert any("552 mailbox full" in one.sentence for one in services.queries.attention())
 
 
-def test_what_the_student_needs_no_more_needs_nobody(services: Services, make) -> None:
+def test_what_the_student_needs_no_more_needs_nobody(services: Services, make: MakeJob) -> None:
     stored = fail(services, make(Status.COMPLETED))
     act(services.store, stored.id, "pickup")
     sync(services.store, services.mirror)
     assert not any("completed" in one.sentence for one in services.queries.attention())
 
 
-def test_the_whole_list_of_e_mails_stands_in_the_history(staff: FlaskClient, services: Services, make) -> None:
+def test_the_whole_list_of_e_mails_stands_in_the_history(staff: FlaskClient, services: Services, make: MakeJob) -> None:
     stored = settle(services, make(Status.PENDING))
     page = text(staff, f"/dashboard/jobs/{stored.id}")
     assert "queued: Price and confirmation link" in page
@@ -109,35 +113,35 @@ def test_the_whole_list_of_e_mails_stands_in_the_history(staff: FlaskClient, ser
 # -- waiting ----------------------------------------------------------------------------------------------------------
 
 
-def beat(services: Services, **said: object) -> None:
-    heartbeat.write(services.settings, Heartbeat(**({"at": datetime.now(UTC), "pid": 1, "queue": 0} | said)))
+def beat(services: Services, at: datetime | None = None, queue: int | None = 0, **said: Any) -> None:
+    heartbeat.write(services.settings, Heartbeat(at or datetime.now(UTC), 1, queue, **said))
 
 
 def test_a_queue_that_is_down_is_said(staff: FlaskClient, services: Services) -> None:
     beat(services, queue=None)
-    health = staff.get("/healthz").get_json()
+    health = json_of(staff.get("/healthz"))
     assert (health["status"], health["components"]["worker"]) == ("degraded", "queue down")
     assert "The task queue (the Redis of REDIS_URL, or queue.db in the instance) is down" in text(staff, "/dashboard")
 
 
 def test_the_health_tells_of_worker_queue_and_the_oldest_owed_mail(
-    client: FlaskClient, services: Services, make
+    client: FlaskClient, services: Services, make: MakeJob
 ) -> None:
-    assert client.get("/healthz").json["components"]["worker"] == "down"
+    assert json_of(client.get("/healthz"))["components"]["worker"] == "down"
     stored = make(ago=timedelta(hours=3))
     error = Problem(NOW, "451 (an address) not now", stored.id)
     beat(services, queue=7, error=error, trying=(error,), sent_at=NOW)
-    health = client.get("/healthz").json
+    health = json_of(client.get("/healthz"))
     assert health["status"] == "ok" and health["components"]["worker"] == "ok"
     asked = next(event.at for event in stored.events if event.type == "EmailQueued")
     assert health["mail"]["owed"] == 1 and health["mail"]["oldest_owed_at"] == format_time(asked)
     assert health["mail"]["queue"] == 7 and health["mail"]["last_error"]["words"] == "451 (an address) not now"
     settle(services, stored)
-    health = client.get("/healthz").json
+    health = json_of(client.get("/healthz"))
     assert health["mail"]["owed"] == 0 and health["mail"]["oldest_owed_at"] is None
 
 
-def test_the_health_names_nobody(client: FlaskClient, services: Services, make) -> None:
+def test_the_health_names_nobody(client: FlaskClient, services: Services, make: MakeJob) -> None:
     stored = make(name="Ada Byron", email="ada@example.edu")
     beat(services, error=Problem(NOW, "451 not now", stored.id))
     said = client.get("/healthz").get_data(as_text=True)
@@ -149,17 +153,17 @@ def test_a_worker_is_alive_as_long_as_it_says_so(
     client: FlaskClient, services: Services, age_s: int, alive: bool
 ) -> None:
     beat(services, at=datetime.now(UTC) - timedelta(seconds=age_s))
-    assert client.get("/healthz").json["components"]["worker"] == ("ok" if alive else "down")
+    assert json_of(client.get("/healthz"))["components"]["worker"] == ("ok" if alive else "down")
 
 
 @pytest.mark.parametrize("written", [b"", b"{", b'{"at": 5}', b"\xff\xfe"])
 def test_a_sign_of_life_that_is_none_is_no_worker(client: FlaskClient, services: Services, written: bytes) -> None:
     heartbeat.place(services.settings).write_bytes(written)
-    assert client.get("/healthz").json["components"]["worker"] == "down"
+    assert json_of(client.get("/healthz"))["components"]["worker"] == "down"
 
 
 def test_the_dashboard_says_when_nobody_works_and_when_mail_is_held_up(
-    staff: FlaskClient, services: Services, make
+    staff: FlaskClient, services: Services, make: MakeJob
 ) -> None:
     stored = make(ago=timedelta(hours=3, minutes=10))
     assert "The worker has not been seen" in text(staff, "/dashboard")
@@ -196,7 +200,9 @@ def test_without_a_mail_server_the_dashboard_says_where_e_mails_go(staff: FlaskC
 # -- cool-down --------------------------------------------------------------------------------------------------------
 
 
-def test_staff_too_wait_two_minutes_before_an_e_mail_goes_again(services: Services, make, post) -> None:
+def test_staff_too_wait_two_minutes_before_an_e_mail_goes_again(
+    services: Services, make: MakeJob, post: PostAction
+) -> None:
     stored = make(Status.PENDING, ago=timedelta(seconds=90))
     answer = post(stored.id, "resend-email")
     assert answer.status_code == 409 and "give it two minutes" in answer.get_data(as_text=True)
@@ -206,7 +212,9 @@ def test_staff_too_wait_two_minutes_before_an_e_mail_goes_again(services: Servic
 
 
 @pytest.mark.parametrize("why", ["it failed", "the address is another"])
-def test_an_e_mail_that_did_not_reach_anybody_goes_again_at_once(services: Services, make, post, why: str) -> None:
+def test_an_e_mail_that_did_not_reach_anybody_goes_again_at_once(
+    services: Services, make: MakeJob, post: PostAction, why: str
+) -> None:
     stored = make(Status.PENDING, ago=timedelta(seconds=90))
     if why == "it failed":
         fail(services, stored)
@@ -216,13 +224,13 @@ def test_an_e_mail_that_did_not_reach_anybody_goes_again_at_once(services: Servi
 
 
 def test_a_student_without_mail_is_confirmed_at_the_desk(
-    services: Services, post, past_store: Callable[[timedelta], JobStore], make
+    services: Services, post: PostAction, past_store: Callable[[timedelta], JobStore], make: MakeJob
 ) -> None:
     stored = make(Status.PENDING)
     assert post(stored.id, "confirm", reason="").status_code == 422
     assert post(stored.id, "confirm", reason="Said yes at the desk.").status_code == 303
     after = services.store.load(stored.id)
-    assert after.job.status is Status.READY_TO_PRINT and after.job.confirmation.confirmed_by == "staff"
+    assert after.job.status is Status.READY_TO_PRINT and present(after.job.confirmation).confirmed_by == "staff"
     assert any(e.data.get("reason") == "Said yes at the desk." for e in after.events)
 
 
@@ -236,7 +244,7 @@ def test_a_job_whose_files_were_given_up_is_said_and_can_be_tried_again(
     assert f'href="/dashboard/jobs/{job.id}">job {job.id}</a> are not looked into any more' in text(staff, "/dashboard")
     page = text(staff, f"/dashboard/jobs/{job.id}")
     assert "RecursionError: too deep" in page and "Try again" in page
-    assert staff.get("/healthz").get_json()["mail"]["sidelined"] == 1
+    assert json_of(staff.get("/healthz"))["mail"]["sidelined"] == 1
     token = form_token(staff, "/logout")
     answer = staff.post(f"/dashboard/jobs/{job.id}/look-again", data={"csrf_token": token})
     assert answer.status_code == 303 and asked == [job.id]

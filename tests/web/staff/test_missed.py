@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 from flask.testing import FlaskClient
@@ -16,11 +17,11 @@ from printsys.services import Services
 from tests.factories import make_job
 from tests.mirrored import mirrored_job
 from tests.waiting import until
-from tests.web.conftest import token_in
+from tests.web.conftest import MakeJob, token_in
 
 
 @pytest.fixture
-def look(services: Services):
+def look(services: Services) -> Callable[[], None]:
     """A start of the indexer, up to the end of its first sweep."""
 
     def once() -> None:
@@ -40,7 +41,7 @@ def look(services: Services):
 
 
 def test_the_first_sweep_after_a_start_tells_staff_what_they_missed(
-    staff: FlaskClient, services: Services, look, make
+    staff: FlaskClient, services: Services, look: Callable[[], None], make: MakeJob
 ) -> None:
     approved, printing, edited = make(Status.READY_TO_PRINT), make(Status.PRINTING), make(Status.UPLOADED)
     look()
@@ -72,7 +73,7 @@ def test_what_happens_while_the_system_runs_is_not_told_as_missed(services: Serv
     runner = threading.Thread(target=service.run, args=(stop,))
     runner.start()
     try:
-        until(lambda: mirrored_job(services.queries, job.id), 60)
+        until(lambda: mirrored_job(services.queries, job.id) is not None, 60)
         job.folder.rename(services.store.layout.status(Status.COMPLETED) / job.folder.name)
         until(lambda: services.store.load(job.id).job.status is Status.COMPLETED, 60)
         assert missed_events(services.store).events == ()

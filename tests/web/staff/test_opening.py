@@ -9,7 +9,7 @@ from opener.url import parse
 from printsys.domain.status import Status
 from printsys.services import Services
 from printsys.web.staff.files import opener_address
-from tests.web.conftest import token_in
+from tests.web.conftest import MakeJob, PostAction, token_in
 
 
 def test_the_links_are_what_the_opener_understands() -> None:
@@ -18,7 +18,7 @@ def test_the_links_are_what_the_opener_understands() -> None:
 
 
 def test_each_opening_is_an_event_with_who_and_makes_no_page_stale(
-    staff: FlaskClient, services: Services, make, post
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
 ) -> None:
     job = make()
     page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
@@ -33,7 +33,9 @@ def test_each_opening_is_an_event_with_who_and_makes_no_page_stale(
     assert post(job.id, "review", revision=job.job.revision).status_code == 303
 
 
-def test_without_a_script_a_page_has_the_link_and_what_to_do_if_nothing_opens(staff: FlaskClient, make) -> None:
+def test_without_a_script_a_page_has_the_link_and_what_to_do_if_nothing_opens(
+    staff: FlaskClient, make: MakeJob
+) -> None:
     job = make()
     name = f"{job.folder.name}.stl"
     page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
@@ -45,14 +47,14 @@ def test_without_a_script_a_page_has_the_link_and_what_to_do_if_nothing_opens(st
     assert "/dashboard/opener" in shown and staff.get("/dashboard/opener").status_code == 200
 
 
-def test_the_dashboard_opens_the_print_file_or_else_the_working_copy(staff: FlaskClient, make) -> None:
+def test_the_dashboard_opens_the_print_file_or_else_the_working_copy(staff: FlaskClient, make: MakeJob) -> None:
     uploaded, done = make(), make(Status.PAID_PICKED_UP)
     assert f"/open/{uploaded.folder.name}.stl" in staff.get("/dashboard?status=Uploaded").get_data(as_text=True)
     assert f"/dashboard/jobs/{done.id}/open/" not in staff.get("/dashboard?status=PaidPickedUp").get_data(as_text=True)
 
 
 @pytest.mark.parametrize("name", ["../../secret", "gone.stl", "metadata.json/../x"])
-def test_only_files_of_the_job_are_opened(staff: FlaskClient, services: Services, make, name: str) -> None:
+def test_only_files_of_the_job_are_opened(staff: FlaskClient, services: Services, make: MakeJob, name: str) -> None:
     job = make()
     token = token_in(staff.get("/logout").get_data(as_text=True))
     assert staff.post(f"/dashboard/jobs/{job.id}/open/{name}", data={"csrf_token": token}).status_code in (
@@ -63,7 +65,7 @@ def test_only_files_of_the_job_are_opened(staff: FlaskClient, services: Services
     assert services.store.load(job.id).job.revision == job.job.revision
 
 
-def test_nobody_else_may_ask(client: FlaskClient, make) -> None:
+def test_nobody_else_may_ask(client: FlaskClient, make: MakeJob) -> None:
     job = make()
     token = token_in(client.get("/login").get_data(as_text=True))
     answer = client.post(f"/dashboard/jobs/{job.id}/open/x.stl", data={"csrf_token": token})

@@ -19,7 +19,8 @@ from printsys.services import Services
 from printsys.texts import STATUS_TEXTS
 from tests.factories import act, make_job
 from tests.mirrored import mirrored_job
-from tests.web.conftest import form_token, tree
+from tests.present import present
+from tests.web.conftest import MakeJob, PastStore, PostAction, confirm_token, form_token, tree
 
 AGES_AGO = timedelta(days=30)
 
@@ -29,7 +30,7 @@ def link(services: Services) -> Callable[[str], str]:
     """The confirmation link that the newest e-mail of a job has."""
 
     def made(job_id: str) -> str:
-        return f"/confirm/{services.tokens.confirm(job_id, services.store.load(job_id).job.confirmation.nonce)}"
+        return f"/confirm/{confirm_token(services, services.store.load(job_id))}"
 
     return made
 
@@ -56,7 +57,7 @@ def types(stored: Stored) -> list[str]:
 
 @pytest.mark.parametrize("status", list(Status))
 def test_the_status_page_says_where_a_job_is_in_the_students_words(
-    client: FlaskClient, services: Services, make, status: Status
+    client: FlaskClient, services: Services, make: MakeJob, status: Status
 ) -> None:
     stored = make(status)
     page = client.get(f"/status/{services.tokens.status(stored.id)}")
@@ -67,7 +68,7 @@ def test_the_status_page_says_where_a_job_is_in_the_students_words(
     assert "staff:" not in said and "Sam" not in said
     assert ("$4.27" in said) == (status not in (Status.UPLOADED, Status.REJECTED))
     if status is Status.REJECTED:
-        assert services.lab.reason("too-thin").text in said and "The walls are too thin." in said
+        assert present(services.lab.reason("too-thin")).text in said and "The walls are too thin." in said
     if status is Status.COMPLETED:
         assert services.lab.place in said and services.lab.hours in said
     if status is Status.PENDING:
@@ -75,7 +76,7 @@ def test_the_status_page_says_where_a_job_is_in_the_students_words(
 
 
 def test_the_status_page_does_not_show_the_staffs_notes_or_the_confirmation_link(
-    client: FlaskClient, services: Services, make, past_store
+    client: FlaskClient, services: Services, make: MakeJob, past_store: PastStore
 ) -> None:
     stored = make(Status.PENDING)
     act(past_store(timedelta(minutes=5)), stored.id, "notes", notes="A difficult customer")
@@ -83,13 +84,15 @@ def test_the_status_page_does_not_show_the_staffs_notes_or_the_confirmation_link
     assert "difficult" not in page and "/confirm/" not in page
 
 
-def test_the_status_page_works_from_the_folder_alone(client: FlaskClient, services: Services, past_store) -> None:
+def test_the_status_page_works_from_the_folder_alone(
+    client: FlaskClient, services: Services, past_store: PastStore
+) -> None:
     stored = make_job(past_store(timedelta(minutes=1)))  # the mirror never heard of it
     assert client.get(f"/status/{services.tokens.status(stored.id)}").status_code == 200
 
 
 def test_the_status_link_of_a_deleted_job_explains_itself(
-    client: FlaskClient, services: Services, make, past_store
+    client: FlaskClient, services: Services, make: MakeJob, past_store: PastStore
 ) -> None:
     stored = make()
     act(past_store(timedelta(minutes=1)), stored.id, "delete")
@@ -101,7 +104,7 @@ def test_the_status_link_of_a_deleted_job_explains_itself(
 
 
 def test_the_confirmation_page_shows_the_details_and_the_cost_and_changes_nothing(
-    client: FlaskClient, services: Services, make, link
+    client: FlaskClient, services: Services, make: MakeJob, link: Callable[[str], str]
 ) -> None:
     stored = make(Status.PENDING)
     before = tree(stored.folder)
@@ -115,7 +118,11 @@ def test_the_confirmation_page_shows_the_details_and_the_cost_and_changes_nothin
 
 
 def test_confirming_moves_the_folder_records_the_student_and_leads_to_the_status_page(
-    client: FlaskClient, services: Services, make, link, answer
+    client: FlaskClient,
+    services: Services,
+    make: MakeJob,
+    link: Callable[[str], str],
+    answer: Callable[..., TestResponse],
 ) -> None:
     stored = make(Status.PENDING)
     response = answer(link(stored.id), decision="confirm")
@@ -125,25 +132,27 @@ def test_confirming_moves_the_folder_records_the_student_and_leads_to_the_status
     assert after.folder == services.store.layout.status(Status.READY_TO_PRINT) / stored.folder.name
     assert not stored.folder.exists()
     assert after.events[-1].type == "StudentConfirmed" and after.events[-1].actor == "student"
-    assert after.job.confirmation.confirmed_by == "student"
-    assert mirrored_job(services.queries, stored.id).status is Status.READY_TO_PRINT
+    assert present(after.job.confirmation).confirmed_by == "student"
+    assert present(mirrored_job(services.queries, stored.id)).status is Status.READY_TO_PRINT
 
 
 @pytest.mark.parametrize("reason", ["", "Too dear for me."])
 def test_declining_rejects_the_job_with_the_students_reason(
-    services: Services, make, link, answer, reason: str
+    services: Services, make: MakeJob, link: Callable[[str], str], answer: Callable[..., TestResponse], reason: str
 ) -> None:
     stored = make(Status.PENDING)
     assert answer(link(stored.id), decision="decline", reason=reason).status_code == 303
     after = services.store.load(stored.id)
     assert after.folder.parent.name == "Rejected" and "StudentDeclined" in types(after)
-    assert after.job.rejection.reasons == ["declined"] and after.job.rejection.comment == reason
-    assert after.job.rejection.by == "student"
-    assert mirrored_job(services.queries, stored.id).status is Status.REJECTED
+    assert present(after.job.rejection).reasons == ["declined"] and present(after.job.rejection).comment == reason
+    assert present(after.job.rejection).by == "student"
+    assert present(mirrored_job(services.queries, stored.id)).status is Status.REJECTED
 
 
 @pytest.mark.parametrize("decision", ["", "maybe", "CONFIRM"])
-def test_an_answer_that_is_none_is_asked_for_again(services: Services, make, link, answer, decision: str) -> None:
+def test_an_answer_that_is_none_is_asked_for_again(
+    services: Services, make: MakeJob, link: Callable[[str], str], answer: Callable[..., TestResponse], decision: str
+) -> None:
     stored = make(Status.PENDING)
     response = answer(link(stored.id), decision=decision)
     assert response.status_code == 422 and "Please choose whether we should print it" in text(response)
@@ -153,7 +162,13 @@ def test_an_answer_that_is_none_is_asked_for_again(services: Services, make, lin
 @pytest.mark.parametrize("first", ["confirm", "decline"])
 @pytest.mark.parametrize("second", ["confirm", "decline"])
 def test_a_link_works_once_and_says_so_the_second_time(
-    client: FlaskClient, services: Services, make, link, answer, first: str, second: str
+    client: FlaskClient,
+    services: Services,
+    make: MakeJob,
+    link: Callable[[str], str],
+    answer: Callable[..., TestResponse],
+    first: str,
+    second: str,
 ) -> None:
     stored = make(Status.PENDING)
     used = link(stored.id)
@@ -169,14 +184,21 @@ def test_a_link_works_once_and_says_so_the_second_time(
 
 
 @pytest.mark.parametrize("status", [Status.PRINTING, Status.COMPLETED, Status.PAID_PICKED_UP])
-def test_a_link_of_a_job_that_has_moved_on_says_so(client: FlaskClient, make, link, status: Status) -> None:
+def test_a_link_of_a_job_that_has_moved_on_says_so(
+    client: FlaskClient, make: MakeJob, link: Callable[[str], str], status: Status
+) -> None:
     stored = make(status)
     page = client.get(link(stored.id))
     assert page.status_code == 410 and "You confirmed this already" in text(page)
 
 
 def test_a_link_of_an_approval_that_was_taken_back_is_over(
-    client: FlaskClient, services: Services, make, link, answer, past_store
+    client: FlaskClient,
+    services: Services,
+    make: MakeJob,
+    link: Callable[[str], str],
+    answer: Callable[..., TestResponse],
+    past_store: PastStore,
 ) -> None:
     stored = make(Status.PENDING)
     old = link(stored.id)
@@ -187,7 +209,12 @@ def test_a_link_of_an_approval_that_was_taken_back_is_over(
 
 
 def test_a_link_that_a_newer_one_replaced_is_over_and_the_newer_works(
-    client: FlaskClient, services: Services, make, link, answer, post
+    client: FlaskClient,
+    services: Services,
+    make: MakeJob,
+    link: Callable[[str], str],
+    answer: Callable[..., TestResponse],
+    post: PostAction,
 ) -> None:
     stored = make(Status.PENDING)
     old = link(stored.id)
@@ -204,7 +231,11 @@ def test_a_link_that_a_newer_one_replaced_is_over_and_the_newer_works(
 
 
 def test_an_expired_link_explains_itself_and_confirms_nothing(
-    client: FlaskClient, services: Services, make, link, answer
+    client: FlaskClient,
+    services: Services,
+    make: MakeJob,
+    link: Callable[[str], str],
+    answer: Callable[..., TestResponse],
 ) -> None:
     stored = make(Status.PENDING, ago=AGES_AGO)
     before = tree(stored.folder)
@@ -216,14 +247,20 @@ def test_an_expired_link_explains_itself_and_confirms_nothing(
     assert tree(stored.folder) == before
 
 
-def test_an_expired_link_without_a_decision_is_explained_too(make, link, answer) -> None:
+def test_an_expired_link_without_a_decision_is_explained_too(
+    make: MakeJob, link: Callable[[str], str], answer: Callable[..., TestResponse]
+) -> None:
     stored = make(Status.PENDING, ago=AGES_AGO)
     response = answer(link(stored.id))
     assert response.status_code == 410 and "This link has expired" in text(response)
 
 
 def test_a_student_can_have_a_new_link_and_only_that_one_works(
-    client: FlaskClient, services: Services, make, link, answer
+    client: FlaskClient,
+    services: Services,
+    make: MakeJob,
+    link: Callable[[str], str],
+    answer: Callable[..., TestResponse],
 ) -> None:
     stored = make(Status.PENDING, ago=AGES_AGO)
     old = link(stored.id)
@@ -239,21 +276,25 @@ def test_a_student_can_have_a_new_link_and_only_that_one_works(
     assert answer(new, decision="confirm").status_code == 303
 
 
-def test_new_links_are_not_sent_more_often_than_every_two_minutes(services: Services, make, link, answer) -> None:
+def test_new_links_are_not_sent_more_often_than_every_two_minutes(
+    services: Services, make: MakeJob, link: Callable[[str], str], answer: Callable[..., TestResponse]
+) -> None:
     stored = make(Status.PENDING, ago=timedelta(seconds=90))
     response = answer(f"{link(stored.id)}/resend")
     assert response.status_code == 409 and "give it two minutes" in text(response)
     assert services.store.load(stored.id).job.revision == stored.job.revision
 
 
-def test_two_minutes_later_a_new_link_is_sent(make, link, answer) -> None:
+def test_two_minutes_later_a_new_link_is_sent(
+    make: MakeJob, link: Callable[[str], str], answer: Callable[..., TestResponse]
+) -> None:
     stored = make(Status.PENDING, ago=timedelta(minutes=3))
     assert answer(f"{link(stored.id)}/resend").status_code == 200
 
 
 @pytest.mark.parametrize("status", [Status.READY_TO_PRINT, Status.COMPLETED])
 def test_no_new_link_is_sent_for_a_job_that_is_confirmed(
-    services: Services, make, link, answer, status: Status
+    services: Services, make: MakeJob, link: Callable[[str], str], answer: Callable[..., TestResponse], status: Status
 ) -> None:
     stored = make(status, ago=AGES_AGO)
     assert answer(f"{link(stored.id)}/resend").status_code == 410
@@ -264,7 +305,7 @@ def test_no_new_link_is_sent_for_a_job_that_is_confirmed(
 
 
 def forgeries(services: Services, stored: Stored) -> dict[str, str]:
-    nonce = stored.job.confirmation.nonce
+    nonce = present(present(stored.job.confirmation).nonce)
     good, status = services.tokens.confirm(stored.id, nonce), services.tokens.status(stored.id)
     payload, _, signature = good.rpartition(".")
     other = URLSafeSerializer("another key altogether", salt="confirm-link").dumps([stored.id, nonce])
@@ -292,7 +333,7 @@ def forgeries(services: Services, stored: Stored) -> dict[str, str]:
     ],
 )  # fmt: skip
 def test_a_forged_confirmation_link_is_no_link_and_changes_nothing(
-    client: FlaskClient, services: Services, make, answer, kind: str
+    client: FlaskClient, services: Services, make: MakeJob, answer: Callable[..., TestResponse], kind: str
 ) -> None:
     stored = make(Status.PENDING)
     before = tree(stored.folder)
@@ -304,16 +345,16 @@ def test_a_forged_confirmation_link_is_no_link_and_changes_nothing(
 
 
 def test_a_confirmation_link_opens_no_status_page_and_a_forged_one_neither(
-    client: FlaskClient, services: Services, make
+    client: FlaskClient, services: Services, make: MakeJob
 ) -> None:
     stored = make(Status.PENDING)
-    confirm = services.tokens.confirm(stored.id, stored.job.confirmation.nonce)
+    confirm = confirm_token(services, stored)
     for token in (confirm, stored.id, services.tokens.status(stored.id)[:-2], "x.y"):
         assert client.get(f"/status/{token}").status_code == 404
 
 
 def test_a_confirmation_without_its_csrf_token_changes_nothing(
-    client: FlaskClient, services: Services, make, link
+    client: FlaskClient, services: Services, make: MakeJob, link: Callable[[str], str]
 ) -> None:
     stored = make(Status.PENDING)
     response = client.post(link(stored.id), data={"decision": "confirm"})
@@ -321,9 +362,11 @@ def test_a_confirmation_without_its_csrf_token_changes_nothing(
     assert services.store.load(stored.id).job.status is Status.PENDING
 
 
-def test_the_links_work_in_a_browser_that_never_saw_the_form(app: Flask, make, link) -> None:
+def test_the_links_work_in_a_browser_that_never_saw_the_form(
+    app: Flask, make: MakeJob, link: Callable[[str], str]
+) -> None:
     stored = make(Status.PENDING)
     fresh = app.test_client()
     page = fresh.get(link(stored.id)).get_data(as_text=True)
-    token = re.search(r'name="csrf_token" value="([^"]+)"', page).group(1)
+    token = present(re.search(r'name="csrf_token" value="([^"]+)"', page)).group(1)
     assert fresh.post(link(stored.id), data={"csrf_token": token, "decision": "confirm"}).status_code == 303

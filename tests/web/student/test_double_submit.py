@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from printsys.domain.status import Status
 from printsys.services import Services
 from printsys.web.student.double_submit import REMEMBERED, Submissions
-from tests.web.conftest import FORM, form_token, hidden_value, token_in, tree
+from tests.web.conftest import FORM, MakeJob, confirm_token, form_token, hidden_value, token_in, tree
 
 
 def stl(size_mm: float) -> bytes:
@@ -106,7 +106,7 @@ def test_every_page_says_that_storage_is_offline(client: FlaskClient, services: 
 
 
 def test_students_learn_nothing_of_our_paths_and_staff_do(
-    client: FlaskClient, staff: FlaskClient, services: Services, make
+    client: FlaskClient, staff: FlaskClient, services: Services, make: MakeJob
 ) -> None:
     job_id = make().id
     with unmounted(services.settings.storage):
@@ -117,10 +117,12 @@ def test_students_learn_nothing_of_our_paths_and_staff_do(
     assert str(services.settings.storage) in for_staff.get_data(as_text=True)
 
 
-def test_a_reason_that_is_far_too_long_is_asked_for_again(client: FlaskClient, services: Services, make) -> None:
+def test_a_reason_that_is_far_too_long_is_asked_for_again(
+    client: FlaskClient, services: Services, make: MakeJob
+) -> None:
     stored = make(Status.PENDING)
     before = tree(services.settings.storage)
-    path = f"/confirm/{services.tokens.confirm(stored.id, stored.job.confirmation.nonce)}"
+    path = f"/confirm/{confirm_token(services, stored)}"
     said = {"csrf_token": form_token(client), "decision": "decline", "reason": "x" * 6000}
     answer = client.post(path, data=said)
     assert answer.status_code == 422

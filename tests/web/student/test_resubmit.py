@@ -15,15 +15,16 @@ from indexer.check import check_storage
 from printsys.actions.intake import reprint
 from printsys.domain.links import resubmission_key
 from printsys.domain.status import Status
+from printsys.jobstore import Stored
 from printsys.services import Services
 from tests.factories import act, sync
-from tests.web.conftest import FORM, STL, form_token, token_in
+from tests.web.conftest import FORM, STL, MakeJob, PastStore, Traces, form_token, token_in
 
 MENDED = STL.replace(b"9 0 0", b"12 0 0")
 
 
 @pytest.fixture
-def rejected(make):
+def rejected(make: MakeJob) -> Stored:
     return make(Status.REJECTED)
 
 
@@ -45,7 +46,7 @@ def let_settle(folder: Path) -> None:
         os.utime(path, times=(time.time() - 60,) * 2)
 
 
-def test_the_link_reopens_the_request_as_it_was_sent(client: FlaskClient, services: Services, make) -> None:
+def test_the_link_reopens_the_request_as_it_was_sent(client: FlaskClient, services: Services, make: MakeJob) -> None:
     stored = make(Status.REJECTED, name="Ada Byron", color="Blue", copies=3, message="For a bridge.")
     page = client.get(link(services, stored.id)).get_data(as_text=True)
     for said in ('value="Ada Byron"', 'selected value="Blue"', 'value="3"', "For a bridge.", "bracket v2.stl"):
@@ -55,7 +56,7 @@ def test_the_link_reopens_the_request_as_it_was_sent(client: FlaskClient, servic
 
 
 def test_sent_again_it_is_the_same_job_with_its_old_files_kept(
-    client: FlaskClient, services: Services, rejected
+    client: FlaskClient, services: Services, rejected: Stored
 ) -> None:
     before = rejected.job
     answer = send(client, link(services, rejected.id), color="Blue")
@@ -79,7 +80,9 @@ def test_sent_again_it_is_the_same_job_with_its_old_files_kept(
     assert not any(services.store.layout.staging.iterdir())
 
 
-def test_what_is_approved_next_is_the_mended_model(client: FlaskClient, staff: FlaskClient, services, rejected) -> None:
+def test_what_is_approved_next_is_the_mended_model(
+    client: FlaskClient, staff: FlaskClient, services: Services, rejected: Stored
+) -> None:
     (rejected.folder / "aaa sliced.gcode").write_bytes(b"; the old model\n")
     send(client, link(services, rejected.id))
     page = staff.get(f"/dashboard/jobs/{rejected.id}/approve").get_data(as_text=True)
@@ -88,7 +91,7 @@ def test_what_is_approved_next_is_the_mended_model(client: FlaskClient, staff: F
     assert page.count(" checked") == 1 and "of an earlier version" in page
 
 
-def test_a_reprint_is_of_the_mended_model_alone(client: FlaskClient, services: Services, rejected) -> None:
+def test_a_reprint_is_of_the_mended_model_alone(client: FlaskClient, services: Services, rejected: Stored) -> None:
     (rejected.folder / "old.gcode").write_bytes(b"; the old model\n")
     let_settle(rejected.folder)
     sync(services.store, services.mirror)
@@ -99,7 +102,9 @@ def test_a_reprint_is_of_the_mended_model_alone(client: FlaskClient, services: S
     assert {record.role for record in made.files} == {"original", "working"}
 
 
-def test_a_second_rejection_and_a_second_try(client: FlaskClient, services: Services, rejected, past_store) -> None:
+def test_a_second_rejection_and_a_second_try(
+    client: FlaskClient, services: Services, rejected: Stored, past_store: PastStore
+) -> None:
     send(client, link(services, rejected.id))
     act(services.store, rejected.id, "reject")
     assert send(client, link(services, rejected.id), {"lid.stl": STL}).status_code == 303
@@ -108,20 +113,22 @@ def test_a_second_rejection_and_a_second_try(client: FlaskClient, services: Serv
     assert [record.name for record in job.sent_files] == ["original/lid.stl"]
 
 
-def test_without_a_new_file_the_model_stays(client: FlaskClient, services: Services, rejected) -> None:
+def test_without_a_new_file_the_model_stays(client: FlaskClient, services: Services, rejected: Stored) -> None:
     path = link(services, rejected.id)
     assert send(client, path, {}, color="Blue").status_code == 303
     job = services.store.load(rejected.id).job
     assert job.status is Status.UPLOADED and job.files == rejected.job.files
 
 
-def test_nothing_new_is_not_sent(client: FlaskClient, services: Services, rejected) -> None:
+def test_nothing_new_is_not_sent(client: FlaskClient, services: Services, rejected: Stored) -> None:
     answer = send(client, link(services, rejected.id), {})
     assert answer.status_code == 422 and "Nothing is different yet" in answer.get_data(as_text=True)
     assert services.store.load(rejected.id).job.revision == rejected.job.revision
 
 
-def test_what_is_wrong_is_said_and_nothing_is_kept(client: FlaskClient, services: Services, rejected, traces) -> None:
+def test_what_is_wrong_is_said_and_nothing_is_kept(
+    client: FlaskClient, services: Services, rejected: Stored, traces: Traces
+) -> None:
     before = traces()
     answer = send(client, link(services, rejected.id), {"a.stl": b""}, student_email="nope", color="Nowhere Blue")
     page = answer.get_data(as_text=True)
@@ -131,7 +138,7 @@ def test_what_is_wrong_is_said_and_nothing_is_kept(client: FlaskClient, services
     assert traces() == before
 
 
-def test_a_link_works_once_and_says_so(client: FlaskClient, services: Services, rejected) -> None:
+def test_a_link_works_once_and_says_so(client: FlaskClient, services: Services, rejected: Stored) -> None:
     path = link(services, rejected.id)
     send(client, path)
     revision = services.store.load(rejected.id).job.revision
@@ -140,7 +147,9 @@ def test_a_link_works_once_and_says_so(client: FlaskClient, services: Services, 
     assert services.store.load(rejected.id).job.revision == revision
 
 
-def test_a_link_of_a_filed_job_asks_for_a_new_request(client: FlaskClient, services: Services, rejected) -> None:
+def test_a_link_of_a_filed_job_asks_for_a_new_request(
+    client: FlaskClient, services: Services, rejected: Stored
+) -> None:
     path = link(services, rejected.id)
     act(services.store, rejected.id, "archive")
     answer = client.get(path)
@@ -148,7 +157,7 @@ def test_a_link_of_a_filed_job_asks_for_a_new_request(client: FlaskClient, servi
 
 
 @pytest.mark.parametrize("kind", ["status", "cut", "confirm"])
-def test_only_our_own_link_opens_it(client: FlaskClient, services: Services, rejected, kind: str) -> None:
+def test_only_our_own_link_opens_it(client: FlaskClient, services: Services, rejected: Stored, kind: str) -> None:
     token = {
         "status": services.tokens.status(rejected.id),
         "cut": link(services, rejected.id).rpartition("/")[2][:-1],
@@ -158,13 +167,13 @@ def test_only_our_own_link_opens_it(client: FlaskClient, services: Services, rej
     assert send(client, f"/resubmit/{token}").status_code == 404
 
 
-def test_the_status_page_offers_it(client: FlaskClient, services: Services, rejected) -> None:
+def test_the_status_page_offers_it(client: FlaskClient, services: Services, rejected: Stored) -> None:
     page = client.get(f"/status/{services.tokens.status(rejected.id)}").get_data(as_text=True)
     assert link(services, rejected.id) in page
 
 
 def test_a_form_that_lay_open_for_long_comes_back_as_it_was_typed(
-    client: FlaskClient, services: Services, rejected
+    client: FlaskClient, services: Services, rejected: Stored
 ) -> None:
     answer = send(client, link(services, rejected.id), message="Now thicker.", csrf_token="stale")
     assert answer.status_code == 400 and "Now thicker." in answer.get_data(as_text=True)

@@ -6,7 +6,6 @@ import io
 import json
 import re
 import threading
-from collections.abc import Callable
 from html import unescape
 
 import pytest
@@ -14,12 +13,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from printsys.domain.status import Status
+from printsys.jobstore import Stored
 from printsys.services import Services
 from printsys.web import create_app
 from printsys.web.limits import limiter
 from tests.factories import act
 from tests.mirrored import mirrored_job
-from tests.web.conftest import FORM, STL, hidden_value, token_in
+from tests.present import present
+from tests.web.conftest import FORM, STL, PostAction, Submit, Traces, confirm_token, hidden_value, token_in
 
 XSS = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 FOUR_POINTS = b"v 0 0 0\nv 9 0 0\nv 0 9 0\nv 0 0 9\nf 1 2 3\nf 1 2 4\n"
@@ -27,11 +28,11 @@ FOUR_POINTS = b"v 0 0 0\nv 9 0 0\nv 0 9 0\nv 0 0 9\nf 1 2 3\nf 1 2 4\n"
 
 def error_beside(html: str, field: str) -> str:
     """What is said under the field, by its id, as a screen reader finds it."""
-    found = re.search(rf'id="{field}-error"[^>]*>([^<]*)<', html)
+    found = present(re.search(rf'id="{field}-error"[^>]*>([^<]*)<', html))
     return unescape(found.group(1)).strip() if found else ""
 
 
-def only_job(services: Services):
+def only_job(services: Services) -> Stored:
     ids = [job_id for job_id, _ in services.store.ids()]
     assert len(ids) == 1
     return services.store.load(ids[0])
@@ -40,7 +41,7 @@ def only_job(services: Services):
 # -- a good form ------------------------------------------------------------------------------------------------------
 
 
-def test_a_good_form_makes_the_folder_its_record_its_log_and_its_row(submit, services: Services) -> None:
+def test_a_good_form_makes_the_folder_its_record_its_log_and_its_row(submit: Submit, services: Services) -> None:
     answer = submit(message="Please mind the <thin> bit.", copies="3", due_date="2026-12-24")
     stored = only_job(services)
     assert answer.status_code == 303 and answer.location == f"/submit/success?job={stored.id}"
@@ -58,17 +59,17 @@ def test_a_good_form_makes_the_folder_its_record_its_log_and_its_row(submit, ser
     }  # fmt: skip
     lines = [json.loads(line) for line in (stored.folder / "events.jsonl").read_text("utf-8").splitlines()]
     assert [(line["type"], line["actor"]) for line in lines] == [("JobCreated", "student"), ("EmailQueued", "student")]
-    row = mirrored_job(services.queries, stored.id)
+    row = present(mirrored_job(services.queries, stored.id))
     assert row.student_name == "Jane Doe" and row.revision == stored.job.revision and row.mail_owed == 1
 
 
-def test_each_kind_of_model_is_taken_and_several_make_one_job(submit, services: Services) -> None:
+def test_each_kind_of_model_is_taken_and_several_make_one_job(submit: Submit, services: Services) -> None:
     assert submit(files={"a.stl": STL, "b.OBJ": FOUR_POINTS}).status_code == 303
     originals = sorted(file.name for file in only_job(services).job.files if file.role == "original")
     assert originals == ["original/a.stl", "original/b.OBJ"]
 
 
-def test_the_optional_fields_may_be_left_out_or_empty(submit, services: Services) -> None:
+def test_the_optional_fields_may_be_left_out_or_empty(submit: Submit, services: Services) -> None:
     assert submit(copies=None, due_date=None, message=None).status_code == 303
     assert submit(copies="", due_date="", message="").status_code == 303
     for job_id, _ in services.store.ids():
@@ -80,7 +81,9 @@ def test_the_optional_fields_may_be_left_out_or_empty(submit, services: Services
     ("name", "folder"),
     [("José Ñandú", "JoseNandu"), ("李明", "LiMing"), ("CON", None), ("../../etc/passwd", None), ("a" * 100, None)],
 )
-def test_any_name_makes_a_safe_folder_and_is_kept_as_it_is(submit, services: Services, name: str, folder: str) -> None:
+def test_any_name_makes_a_safe_folder_and_is_kept_as_it_is(
+    submit: Submit, services: Services, name: str, folder: str
+) -> None:
     assert submit(student_name=name).status_code == 303
     stored = only_job(services)
     assert stored.job.student.name == name
@@ -90,16 +93,16 @@ def test_any_name_makes_a_safe_folder_and_is_kept_as_it_is(submit, services: Ser
 
 
 def test_the_success_page_names_the_job_links_to_its_status_and_says_what_happens_next(
-    client: FlaskClient, submit, services: Services
+    client: FlaskClient, submit: Submit, services: Services
 ) -> None:
     page = client.get(submit().location).get_data(as_text=True)
     job = only_job(services).job
-    link = re.search(r'href="(/status/[^"]+)"', page).group(1)
+    link = present(re.search(r'href="(/status/[^"]+)"', page)).group(1)
     assert job.id in page and "What happens next" in page and "7 days" in page
     assert job.id in client.get(link).get_data(as_text=True)
 
 
-def test_the_status_link_is_shown_to_no_other_browser(app: Flask, submit) -> None:
+def test_the_status_link_is_shown_to_no_other_browser(app: Flask, submit: Submit) -> None:
     where = submit().location
     page = app.test_client().get(where)
     assert page.status_code == 200 and "/status/" not in page.get_data(as_text=True)
@@ -116,7 +119,7 @@ def test_the_form_shows_the_labs_introduction_exactly_and_all_that_the_lab_offer
     client: FlaskClient, services: Services
 ) -> None:
     page = client.get("/submit").get_data(as_text=True)
-    said = re.search(r'<div class="introduction">(.*?)</div>', page, re.S).group(1)
+    said = present(re.search(r'<div class="introduction">(.*?)</div>', page, re.S)).group(1)
     assert unescape(said) == services.lab.introduction
     text = unescape(page)
     for method in services.lab.methods:
@@ -138,7 +141,9 @@ def test_the_form_shows_the_labs_introduction_exactly_and_all_that_the_lab_offer
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("value", [None, "", "   "])
-def test_a_missing_field_is_named_and_nothing_is_left_behind(submit, traces, field: str, value: str | None) -> None:
+def test_a_missing_field_is_named_and_nothing_is_left_behind(
+    submit: Submit, traces: Traces, field: str, value: str | None
+) -> None:
     before = traces()
     answer = submit(**{field: value})
     assert answer.status_code == 422
@@ -146,7 +151,7 @@ def test_a_missing_field_is_named_and_nothing_is_left_behind(submit, traces, fie
     assert traces() == before
 
 
-def test_a_form_without_a_file_says_so(submit, traces) -> None:
+def test_a_form_without_a_file_says_so(submit: Submit, traces: Traces) -> None:
     before = traces()
     answer = submit(files={})
     assert answer.status_code == 422
@@ -179,7 +184,7 @@ BAD_FIELDS = {
 
 
 @pytest.mark.parametrize("case", BAD_FIELDS)
-def test_a_bad_field_is_explained_and_nothing_is_left_behind(submit, traces, case: str) -> None:
+def test_a_bad_field_is_explained_and_nothing_is_left_behind(submit: Submit, traces: Traces, case: str) -> None:
     changed, field, says = BAD_FIELDS[case]
     before = traces()
     answer = submit(**changed)
@@ -188,7 +193,7 @@ def test_a_bad_field_is_explained_and_nothing_is_left_behind(submit, traces, cas
     assert traces() == before
 
 
-def test_control_characters_and_line_ends_in_a_name_never_reach_the_record(submit, services: Services) -> None:
+def test_control_characters_and_line_ends_in_a_name_never_reach_the_record(submit: Submit, services: Services) -> None:
     """They are tidied away and not refused: they come from pasting, and nobody can see them to mend them."""
     assert submit(student_name="Jane\r\nBcc: x\x00\x1b[2J\u202eDoe").status_code == 303
     name = only_job(services).job.student.name
@@ -211,7 +216,7 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("case", BAD_FILES)
-def test_a_bad_file_is_explained_and_nothing_is_left_behind(submit, traces, case: str) -> None:
+def test_a_bad_file_is_explained_and_nothing_is_left_behind(submit: Submit, traces: Traces, case: str) -> None:
     files, says = BAD_FILES[case]
     before = traces()
     answer = submit(files=files)
@@ -220,7 +225,7 @@ def test_a_bad_file_is_explained_and_nothing_is_left_behind(submit, traces, case
     assert traces() == before
 
 
-def test_a_body_above_the_limit_is_refused_before_it_is_read(client: FlaskClient, app: Flask, traces) -> None:
+def test_a_body_above_the_limit_is_refused_before_it_is_read(client: FlaskClient, app: Flask, traces: Traces) -> None:
     class Untouched(io.BytesIO):
         def read(self, *_: object) -> bytes:
             raise AssertionError("the body was read")
@@ -237,7 +242,7 @@ def test_a_body_above_the_limit_is_refused_before_it_is_read(client: FlaskClient
     assert traces() == before
 
 
-def test_a_body_that_ends_early_is_refused(client: FlaskClient, traces) -> None:
+def test_a_body_that_ends_early_is_refused(client: FlaskClient, traces: Traces) -> None:
     before = traces()
     answer = client.post(
         "/submit",
@@ -249,7 +254,9 @@ def test_a_body_that_ends_early_is_refused(client: FlaskClient, traces) -> None:
     assert traces() == before
 
 
-def test_all_mistakes_are_said_at_once_beside_their_fields_and_what_was_typed_is_kept(submit, traces) -> None:
+def test_all_mistakes_are_said_at_once_beside_their_fields_and_what_was_typed_is_kept(
+    submit: Submit, traces: Traces
+) -> None:
     before = traces()
     answer = submit(
         files={"model.exe": b"MZ"},
@@ -260,7 +267,7 @@ def test_all_mistakes_are_said_at_once_beside_their_fields_and_what_was_typed_is
     assert answer.status_code == 422
     wrong = ("student_name", "student_email", "color", "printer", "discipline", "minimum_charge_consent", "copies")
     assert [field for field in (*wrong, "file") if not error_beside(page, field)] == []
-    summary = re.search(r'id="error-summary">(.*?)</div>', page, re.S).group(1)
+    summary = present(re.search(r'id="error-summary">(.*?)</div>', page, re.S)).group(1)
     assert summary.count("<li>") == len(wrong) + 1
     assert 'value="jane@"' in page and 'value="ARCH &amp; 4000"' in page and "keep &lt;me&gt;" in page
     assert re.search(r'value="Filament" required checked', page)
@@ -268,7 +275,9 @@ def test_all_mistakes_are_said_at_once_beside_their_fields_and_what_was_typed_is
     assert traces() == before
 
 
-def test_a_form_with_a_mistake_can_be_mended_and_sent_again(client: FlaskClient, submit, services: Services) -> None:
+def test_a_form_with_a_mistake_can_be_mended_and_sent_again(
+    client: FlaskClient, submit: Submit, services: Services
+) -> None:
     page = submit(class_number="").get_data(as_text=True)
     values = FORM | {"csrf_token": token_in(page), "submission": hidden_value(page, "submission")}
     answer = client.post("/submit", data=values | {"file": (io.BytesIO(STL), "a.stl")})
@@ -294,7 +303,7 @@ def test_the_same_form_sent_twice_makes_one_job(client: FlaskClient, services: S
 def test_the_same_form_sent_from_two_threads_at_once_makes_one_job(app: Flask, services: Services) -> None:
     first = app.test_client()
     page = first.get("/submit").get_data(as_text=True)
-    cookie = first.get_cookie("printsys").value
+    cookie = present(first.get_cookie("printsys")).value
     start, answers = threading.Barrier(4), []
 
     def send() -> None:
@@ -313,13 +322,13 @@ def test_the_same_form_sent_from_two_threads_at_once_makes_one_job(app: Flask, s
     assert only_job(services)
 
 
-def test_two_forms_make_two_jobs(submit, services: Services) -> None:
+def test_two_forms_make_two_jobs(submit: Submit, services: Services) -> None:
     assert submit().location != submit().location
     assert len(list(services.store.ids())) == 2
 
 
 def test_a_form_that_lay_open_too_long_keeps_what_was_typed(
-    client: FlaskClient, app: Flask, services: Services, traces
+    client: FlaskClient, app: Flask, services: Services, traces: Traces
 ) -> None:
     before = traces()
     page = client.get("/submit").get_data(as_text=True)
@@ -333,7 +342,7 @@ def test_a_form_that_lay_open_too_long_keeps_what_was_typed(
     assert only_job(services)
 
 
-def test_a_form_without_its_token_makes_nothing(client: FlaskClient, traces) -> None:
+def test_a_form_without_its_token_makes_nothing(client: FlaskClient, traces: Traces) -> None:
     before = traces()
     answer = client.post("/submit", data=FORM | {"file": (io.BytesIO(STL), "a.stl")})
     assert answer.status_code == 400 and traces() == before
@@ -350,7 +359,7 @@ def test_the_submit_limit_is_honoured(services: Services) -> None:
     assert client.get("/submit").status_code == 200
 
 
-def test_a_limit_of_zero_is_no_limit(submit) -> None:
+def test_a_limit_of_zero_is_no_limit(submit: Submit) -> None:
     assert {submit(student_name="").status_code for _ in range(12)} == {422}
 
 
@@ -358,7 +367,7 @@ def test_a_limit_of_zero_is_no_limit(submit) -> None:
 
 
 @pytest.fixture
-def hostile(services: Services, submit) -> str:
+def hostile(services: Services, submit: Submit) -> str:
     """The id of an approved job with the payload in everything that its student and staff can write."""
     assert submit(student_name=XSS, class_number=XSS[:50], message=XSS).status_code == 303
     stored = only_job(services)
@@ -375,11 +384,10 @@ def is_escaped(page: str) -> bool:
 def test_hostile_text_is_escaped_on_every_page_that_shows_it(
     client: FlaskClient, staff: FlaskClient, services: Services, hostile: str
 ) -> None:
-    nonce = services.store.load(hostile).job.confirmation.nonce
     shown = {
         client: [
             f"/status/{services.tokens.status(hostile)}",
-            f"/confirm/{services.tokens.confirm(hostile, nonce)}",
+            f"/confirm/{confirm_token(services, services.store.load(hostile))}",
         ],
         staff: [
             "/dashboard?status=Pending",
@@ -399,18 +407,18 @@ def test_hostile_text_is_escaped_on_every_page_that_shows_it(
 
 
 @pytest.mark.parametrize("field", [*FORM, "submission"])
-def test_hostile_text_in_a_form_that_comes_back_is_escaped(submit, client: FlaskClient, field: str) -> None:
+def test_hostile_text_in_a_form_that_comes_back_is_escaped(submit: Submit, client: FlaskClient, field: str) -> None:
     page = client.get("/submit").get_data(as_text=True)
     answer = client.post("/submit", data=filled(page) | {"class_number": "", field: XSS})
     assert answer.status_code == 422
     assert is_escaped(answer.get_data(as_text=True))
 
 
-def test_hostile_text_in_a_file_name_is_escaped(submit) -> None:
+def test_hostile_text_in_a_file_name_is_escaped(submit: Submit) -> None:
     for name in ("<img src=x onerror=alert(1)>.exe", "<script>alert(1)</script>.stl"):
         assert is_escaped(submit(files={name: b""}).get_data(as_text=True))
 
 
-def test_hostile_text_in_a_conflict_page_is_escaped(staff: FlaskClient, hostile: str, post: Callable) -> None:
+def test_hostile_text_in_a_conflict_page_is_escaped(staff: FlaskClient, hostile: str, post: PostAction) -> None:
     answer = post(hostile, "reject", revision="1", comment=XSS)
     assert answer.status_code == 409 and is_escaped(answer.get_data(as_text=True))
