@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from printsys.domain.inputs import DetailsInput, ResubmitInput, SubmitInput, WalkInInput
-from printsys.domain.job import Request, Status, Student
+from printsys.domain.job import Request, Student
 from printsys.domain.request_fields import REQUEST_FIELDS, from_job, to_document
+from printsys.domain.status import Status
 from printsys.reports import COLUMNS, STUDENT_COLUMNS
 from printsys.web.staff.forms import DetailsForm, WalkInForm
 from printsys.web.student.forms import SubmitForm
@@ -34,7 +36,8 @@ def fields_of(form: type) -> set[str]:
 
 def test_the_form_the_input_and_the_record_have_the_same_fields() -> None:
     assert fields_of(SubmitForm) == set(SubmitInput.model_fields) == NAMES
-    for section, model in {"student": Student, "request": Request}.items():
+    sections: dict[str, type[BaseModel]] = {"student": Student, "request": Request}
+    for section, model in sections.items():
         assert {field.key for field in REQUEST_FIELDS if field.section == section} == set(model.model_fields)
 
 

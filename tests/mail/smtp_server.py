@@ -122,7 +122,8 @@ def port_of(server: Controller) -> int:
 @contextmanager
 def serving(inbox: MailInbox, server_class: type[Server] = Server, **options: Any) -> Iterator[Server]:
     """A server that delivers into `inbox` while the body runs; `options` are aiosmtpd's."""
-    server = server_class(inbox, **{"hostname": "127.0.0.1", "port": 0} | options)
+    bound: dict[str, Any] = {"hostname": "127.0.0.1", "port": 0} | options
+    server = server_class(inbox, **bound)
     server.start()
     try:
         yield server

@@ -68,7 +68,7 @@ def test_the_conversation_is_encrypted_before_the_login(
         logins.append((session.ssl is not None, data.login, data.password))
         return AuthResult(success=data.password == b"right", handled=False)
 
-    login = {"authenticator": check, "auth_required": True}
+    login: dict[str, Any] = {"authenticator": check, "auth_required": True}
     with serving(inbox, tls_context=certificate, require_starttls=True, **login) as server:
         right_password = using(settings, port=server.port, use_tls=True, username="lab", password="right")
         assert isinstance(deliver(message, right_password), Sent)
