@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from indexer.schema import attention, events, job_counts, jobs, mirror_state
 from indexer.search_text import search_query
 from printsys.domain.emails import CLOSING
 from printsys.domain.events import EventType
-from printsys.domain.job import SUPERSEDED, Document
+from printsys.domain.job import SUPERSEDED, Document, Job, parse
 from printsys.domain.status import FILES_READ, Status
 
 
@@ -54,6 +55,10 @@ class JobRow:
     mail_owed: int
     next_mail_at: datetime | None
     document: Document
+
+    @cached_property
+    def job(self) -> Job:
+        return parse(self.document)
 
     @property
     def unreviewed(self) -> bool:

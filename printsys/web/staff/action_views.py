@@ -104,7 +104,7 @@ ACTION_VIEWS: dict[str, ActionView] = {
     ),
     "reject": ActionView(forms.RejectForm, style="danger"),
     "confirm": ActionView(
-        forms.ReasonForm, next_if=lambda summary: summary.waits_for_student and not summary.has_address
+        forms.ReasonForm, next_if=lambda summary: summary.waits_for_student and not summary.job.student.email
     ),  # nobody can confirm by a link
     "start": ActionView(next_if=_always),
     "complete": ActionView(next_if=_always),
@@ -132,7 +132,7 @@ ACTION_VIEWS: dict[str, ActionView] = {
         place="more",
         done=_saying("{name} gets the e-mail again."),
         offered_if=lambda stored: bool(stored.job.student.email),
-        next_if=lambda summary: summary.link_expired is not None and summary.has_address,
+        next_if=lambda summary: summary.link_expired is not None and bool(summary.job.student.email),
     ),
     "choose-file": ActionView(forms.FilesForm, place="more", done=_saying("The print file is chosen.")),
     "override": ActionView(forms.OverrideForm, place="more"),
@@ -148,7 +148,7 @@ ACTION_VIEWS: dict[str, ActionView] = {
 
 def next_step(summary: JobSummary) -> Step | None:
     """The one thing to do next, where it is staff's to do; otherwise a job may wait for its student."""
-    return next((step for step in steps_from(summary.status) if ACTION_VIEWS[step.action].next_if(summary)), None)
+    return next((step for step in steps_from(summary.job.status) if ACTION_VIEWS[step.action].next_if(summary)), None)
 
 
 def offered_steps(stored: Stored) -> list[Step]:

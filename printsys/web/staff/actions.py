@@ -20,7 +20,6 @@ from printsys.web.filters import status_name
 from printsys.web.services import services
 from printsys.web.staff.action_views import ACTION_VIEWS, form_for
 from printsys.web.staff.history import history
-from printsys.web.staff.job_list import JobSummary
 from printsys.web.student.forms import with_errors
 
 pages = Blueprint("actions", __name__, url_prefix="/dashboard/jobs/<job_id>")
@@ -128,8 +127,7 @@ def conflict(error: StaleJob) -> ResponseReturnValue:
 
 def _conflict_page(error: StaleJob, stored: Stored, **context: object) -> ResponseReturnValue:
     """With the action's form or, where it does not fit the job any more, with `over`: why."""
-    summary = JobSummary.of(stored, services().lab)
-    page = render_template("staff/conflict.html", job=stored.job, lines=history(error.since), card=summary, **context)
+    page = render_template("staff/conflict.html", job=stored.job, lines=history(error.since), **context)
     return page, 409
 
 

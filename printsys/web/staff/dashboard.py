@@ -11,7 +11,7 @@ from printsys.web.auth import login_required
 from printsys.web.services import services
 from printsys.web.staff import archive
 from printsys.web.staff.action_views import ACTION_VIEWS
-from printsys.web.staff.job_list import shelf
+from printsys.web.staff.job_list import list_jobs
 from printsys.web.staff.mail_state import mail_state
 
 pages = Blueprint("dashboard", __name__, url_prefix="/dashboard")
@@ -26,7 +26,7 @@ def show() -> ResponseReturnValue:
     page = max(1, request.args.get("page", 1, type=int))
     return render_template(
         "staff/dashboard.html",
-        shelf=shelf(services(), status, q, page),
+        job_list=list_jobs(services(), status, q, page),
         q=q,
         action_views=ACTION_VIEWS,
         LIVE=LIVE,

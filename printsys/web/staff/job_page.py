@@ -70,20 +70,19 @@ class FileLine:
 
 
 def job_page(services: Services, stored: Stored) -> dict[str, Any]:
-    card = JobSummary.of(stored, services.lab)
+    summary = JobSummary.from_folder(stored)
     beat = heartbeat.read(services.settings)
-    next_action = card.next_step.action if card.next_step else None
+    next_action = summary.next_step.action if summary.next_step else None
     buttons = [_button(step, stored, services, next_action) for step in offered_steps(stored)]
     filled = [button for button in buttons if button.kind == "primary"]
     return {
-        "card": card,
+        "summary": summary,
         "stored": stored,
         "job": stored.job,
         "main": filled + [button for button in buttons if button.place == "main" and button not in filled],
         "more": [button for button in buttons if button.place == "more" and button not in filled],
         "history": history(stored.events),
         "moved_by_hand": last_move(stored.events),
-        "held_back": card.held_back,
         "waiting_mails": [(mail_name(mail.mail), mail) for mail in owed(stored.events, stored.id)],
         "held_up": beat.holding_up(stored.id) if beat else None,
         "given_up": beat.given_up(stored.id) if beat else None,

@@ -248,7 +248,7 @@ def test_without_the_database_the_dashboard_is_a_plain_list_with_a_banner(
 ) -> None:
     jobs = {status: make(status).id for status in Status}
     page = dark_staff.get("/dashboard")
-    assert page.status_code == 200 and "The database is resting" in text(page)
+    assert page.status_code == 200 and "The database is not available" in text(page)
     assert set(cards(page)) == {jobs[status] for status in LIVE}
     assert cards(dark_staff.get("/dashboard?status=Archived")) == [jobs[Status.ARCHIVED]]
     assert "Jane Doe" in text(page)
@@ -389,9 +389,9 @@ def test_a_student_without_an_e_mail_is_confirmed_for_by_staff(
         change.record(EventDraft(EventType.DETAILS_EDITED, "staff", {}, {"student": {"email": None}}))
     act(services.store, job.id, "approve")
     services.mirror.put(services.store.load(job.id))
-    shelf = staff.get("/dashboard?status=Pending").get_data(as_text=True)
-    assert "The student gave no e-mail: ask in person, then confirm for them." in shelf
-    assert f'href="/dashboard/jobs/{job.id}#confirm"' in shelf
+    page = staff.get("/dashboard?status=Pending").get_data(as_text=True)
+    assert "The student gave no e-mail: ask in person, then confirm for them." in page
+    assert f'href="/dashboard/jobs/{job.id}#confirm"' in page
     page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
     assert "Confirm for the student" in page and "Send the e-mail again" not in page
     assert post(job.id, "confirm", reason="said yes at the counter").status_code == 303

@@ -242,7 +242,9 @@ def test_a_folder_that_cannot_be_read_is_named_while_the_database_is_away(servic
     data = {"csrf_token": form_token(client, "/login"), "password": STAFF_PASSWORD}
     assert client.post("/login", data=data).status_code == 303
     page = client.get("/dashboard").get_data(as_text=True)
-    assert "The database is resting" in page and f'id="job-{good.id}"' in page and f'id="job-{bad.id}"' not in page
+    assert (
+        "The database is not available" in page and f'id="job-{good.id}"' in page and f'id="job-{bad.id}"' not in page
+    )
     assert "These folders need a person" in page and bad.folder.name in page
     assert re.search(r'Uploaded <span class="count">2<', re.sub(r"\s+", " ", page)), "folders are counted"
 
