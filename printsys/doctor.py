@@ -154,7 +154,7 @@ def _staff_password(settings: Settings, _lab: Lab) -> Check:
 
 
 def _database(settings: Settings, _lab: Lab) -> Check:
-    url = settings.database_url or postgres.url_if_running(settings.instance)
+    url = settings.database_url or postgres.PostgresServer(settings.instance).url_if_running()
     if url is None:
         return Check("database", True, "The embedded PostgreSQL is not running; `python manage.py run` starts it.")
     try:

@@ -93,6 +93,14 @@ class MirrorDown(PrintSysError):
     """PostgreSQL does not answer; the folders are still the record and the lab goes on."""
 
 
+class PostgresFailed(PrintSysError):
+    """The embedded PostgreSQL does not start, or does not stop; `reason` is PostgreSQL's."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"There is no database: {reason}")
+
+
 class TokenInvalid(PrintSysError):
     """A link that was not made by this lab, or was damaged on its way."""
 

@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from printsys.config import Settings, load_settings
-from printsys.errors import PrintSysError
-from printsys.ops.postgres import PostgresFailed, embedded_postgres
+from printsys.ops.postgres import embedded_postgres
 
 
 def add_storage_argument(parser: argparse.ArgumentParser) -> None:
@@ -32,12 +31,9 @@ def settings_from(args: argparse.Namespace) -> Settings:
 
 @contextmanager
 def database(settings: Settings) -> Iterator[Settings]:
-    """Settings with a database to use: the lab's own server, or the embedded one, running while the body does."""
+    """Settings with a database, the lab's own server or the embedded one, while the body runs. PostgresFailed."""
     if settings.database_url:
         yield settings
         return
-    try:
-        with embedded_postgres(settings.instance) as url:
-            yield settings.model_copy(update={"database_url": url})
-    except PostgresFailed as error:
-        raise PrintSysError(f"There is no database: {error}") from error
+    with embedded_postgres(settings.instance) as url:
+        yield settings.model_copy(update={"database_url": url})

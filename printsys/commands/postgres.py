@@ -1,22 +1,20 @@
 """Keep the embedded PostgreSQL running until this ends (`run` does this for you).
 
-Under `run` this is who stops the server when `run` itself was killed and cannot.
+Under `run` this process stops the server when `run` itself was killed and cannot.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
-import os
 import time
 
 from printsys.commands.common import add_storage_argument, settings_from
-from printsys.errors import PrintSysError
 from printsys.ops import logging_setup
-from printsys.ops.postgres import PostgresFailed, embedded_postgres, is_living
+from printsys.ops.postgres import PostgresServer, embedded_postgres
 from printsys.ops.shutdown import is_orphan, stop_event
 
-LOOK_EVERY_S = 0.5
+CHECK_EVERY_S = 0.5
 DYING_PATIENCE_S = 10.0
 logger = logging.getLogger(__name__)
 
@@ -26,23 +24,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    stop, supervisor = stop_event(), os.getppid()
+    stop = stop_event()
     instance = settings_from(args).instance
     logging_setup.keep(instance, "postgres")
-    try:
-        with embedded_postgres(instance):
-            logger.info("the embedded PostgreSQL is running")
-            while not stop.wait(LOOK_EVERY_S):  # on Windows a wait without a time limit would not notice Ctrl-C
-                pass
-            if is_orphan():
-                _wait_until_gone(supervisor)
-    except PostgresFailed as error:
-        raise PrintSysError(f"There is no database: {error}") from error
+    with embedded_postgres(instance):
+        logger.info("the embedded PostgreSQL is running")
+        while not stop.wait(CHECK_EVERY_S):  # on Windows a wait without a time limit would not notice Ctrl-C
+            pass
+        if is_orphan():
+            _wait_for_dead_users(PostgresServer(instance))
     return 0
 
 
-def _wait_until_gone(pid: int) -> None:
-    """A killed process closes its pipes before it is gone; until then its share in the server would count."""
+def _wait_for_dead_users(server: PostgresServer) -> None:
+    """The operating system closes a killed process's pipes before it frees its locks."""
     deadline = time.monotonic() + DYING_PATIENCE_S
-    while is_living(pid) and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        with server.locked():
+            if server.count_uses() == 1:
+                return
         time.sleep(0.02)

@@ -20,10 +20,10 @@ from filelock import FileLock, Timeout
 from printsys.commands.common import add_storage_argument, port_number, settings_from
 from printsys.config import DEFAULT_BASE_URL, ROOT, Settings, load_lab
 from printsys.credentials import staff_password
-from printsys.errors import PrintSysError
+from printsys.errors import PostgresFailed, PrintSysError
 from printsys.jobstore.layout import Layout
 from printsys.ops import logging_setup, postgres_keeper
-from printsys.ops.postgres import PostgresFailed, embedded_postgres
+from printsys.ops.postgres import embedded_postgres
 from printsys.ops.shutdown import SUPERVISED
 from printsys.ops.supervisor import SupervisedProcess, Supervisor
 
@@ -152,7 +152,7 @@ def _database(settings: Settings) -> Iterator[dict[str, str]]:
         try:
             environment["DATABASE_URL"] = stack.enter_context(embedded_postgres(settings.instance))
         except PostgresFailed as error:
-            print(f"The database did not start; going on from the folders alone. ({error})", file=sys.stderr)
+            print(f"The database did not start; going on from the folders alone. ({error.reason})", file=sys.stderr)
         yield environment
 
 
@@ -161,13 +161,14 @@ def _database_keeper(
 ) -> threading.Thread:
     """The lab's own server is the lab's to keep."""
 
-    def moved(url: str) -> None:
+    def restart_parts(url: str) -> None:
         supervisor.start_anew(environment | {"DATABASE_URL": url})
 
     url = environment.get("DATABASE_URL")
     if settings.database_url or url is None:
         return threading.Thread(target=stop.wait, daemon=True)
-    return threading.Thread(target=postgres_keeper.keep, args=(settings.instance, stop, moved, url), daemon=True)
+    arguments = (settings.instance, stop, restart_parts, url)
+    return threading.Thread(target=postgres_keeper.keep, args=arguments, daemon=True)
 
 
 def _fill_demo(environment: dict[str, str]) -> None:

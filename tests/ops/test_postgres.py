@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL, a real one each time: shared, adopted after a crash, made anew when ruined."""
+"""The embedded PostgreSQL, a real one each time: shared, adopted after a crash, replaced when ruined."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,9 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from printsys.ops.postgres import PostgresFailed, embedded_postgres
+from printsys.errors import PostgresFailed
+from printsys.ops.postgres import PostgresServer, embedded_postgres
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLD = """
@@ -43,12 +46,24 @@ def answers(url: str) -> str:
         engine.dispose()
 
 
+def execute(url: str, statement: str) -> None:
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sa.text(statement))
+    engine.dispose()
+
+
 def server_pid(instance: Path) -> int:
     return int((instance / "postgres" / "postmaster.pid").read_text().split()[0])
 
 
 def is_running(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def resume_all(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        process.resume()
 
 
 def hold(instance: Path) -> subprocess.Popen[str]:
@@ -71,15 +86,12 @@ def test_the_server_runs_as_long_as_it_is_used(instance: Path) -> None:
 
 
 def test_what_it_held_is_there_at_the_next_start(instance: Path) -> None:
-    for statement in ("CREATE TABLE kept (n int)", "SELECT n FROM kept"):
+    for statement in ("CREATE TABLE remembered (n int)", "SELECT n FROM remembered"):
         with embedded_postgres(instance) as url:
-            engine = sa.create_engine(url)
-            with engine.begin() as connection:
-                connection.execute(sa.text(statement))
-            engine.dispose()
+            execute(url, statement)
 
 
-@pytest.mark.parametrize("name", ["the lab's own (instance) & more", "/".join(["deep"] * 40)])
+@pytest.mark.parametrize("name", ["the lab's own (instance) & more", "a&b;c", "a,b", "/".join(["deep"] * 40)])
 def test_any_path_will_do(instance: Path, name: str) -> None:
     with embedded_postgres(instance / name) as url:
         assert answers(url) == "printsys"
@@ -92,19 +104,19 @@ def test_a_path_that_a_shell_would_expand_is_refused(instance: Path) -> None:
 
 
 def test_two_processes_share_it_and_the_last_one_stops_it(instance: Path) -> None:
-    other = hold(instance)
+    holder = hold(instance)
     with embedded_postgres(instance) as url:
         pid = server_pid(instance)
         assert answers(url) == "printsys"
     assert is_running(pid)
-    other.communicate()
+    holder.communicate()
     assert not is_running(pid)
 
 
 def test_using_it_twice_in_one_process_stops_it_once(instance: Path) -> None:
     with embedded_postgres(instance) as url:
-        with embedded_postgres(instance) as again:
-            assert again == url
+        with embedded_postgres(instance) as second_url:
+            assert second_url == url
         assert answers(url) == "printsys"
 
 
@@ -133,17 +145,61 @@ def test_after_a_power_cut_it_starts_although_its_old_number_is_another_programs
         assert answers(url) == "printsys"
 
 
-def test_a_dead_users_number_that_another_program_has_now_does_not_keep_it_running(instance: Path) -> None:
+def test_a_killed_user_does_not_keep_it_running(instance: Path) -> None:
+    holder = hold(instance)
     with embedded_postgres(instance):
         pid = server_pid(instance)
-        (instance / "postgres" / ".handle_pids.json").write_text(f"[1, {pid}, {os.getpid()}]")
+        holder.kill()
+        holder.wait()
     assert not is_running(pid)
+    assert sorted(path.name for path in instance.iterdir()) == ["postgres", "postgres.lock"]
 
 
-def test_data_that_no_longer_start_are_set_aside_and_made_anew(instance: Path) -> None:
+@pytest.mark.skipif(os.name == "nt", reason="kills as only POSIX can")
+def test_after_its_main_process_was_killed_it_waits_for_the_others_and_keeps_its_data(instance: Path) -> None:
+    with embedded_postgres(instance) as url:
+        execute(url, "CREATE TABLE remembered (n int)")
+        main = psutil.Process(server_pid(instance))
+        background = main.children()
+        for process in background:
+            process.suspend()  # so that it does not end by itself
+        main.kill()
+        resume = threading.Timer(1, resume_all, args=[background])
+        resume.start()
+        server = PostgresServer(instance)
+        until(lambda: not server.is_listening())
+        with server.locked():
+            assert server.start() == url
+        resume.join()
+        execute(url, "SELECT n FROM remembered")
+    assert not (instance / "postgres.broken").exists()
+
+
+@pytest.mark.parametrize("ruined", ["global/pg_control", "PG_VERSION"])
+def test_data_that_do_not_start_are_set_aside_and_an_empty_database_begins(instance: Path, ruined: str) -> None:
+    with embedded_postgres(instance) as url:
+        execute(url, "CREATE TABLE remembered (n int)")
+    (instance / "postgres" / ruined).write_bytes(b"\0" * 100)
+    with embedded_postgres(instance) as url, pytest.raises(sa.exc.ProgrammingError, match="does not exist"):
+        execute(url, "SELECT n FROM remembered")
+    assert (instance / "postgres.broken" / "global").exists()
+
+
+def test_data_of_another_major_version_are_set_aside(instance: Path, caplog: pytest.LogCaptureFixture) -> None:
     with embedded_postgres(instance):
         pass
-    (instance / "postgres" / "global" / "pg_control").write_bytes(b"\0" * 100)
+    (instance / "postgres" / "PG_VERSION").write_text("18\n")
     with embedded_postgres(instance) as url:
         assert answers(url) == "printsys"
-    assert (instance / "postgres.broken" / "PG_VERSION").exists()
+    assert (instance / "postgres.broken" / "PG_VERSION").read_text() == "18\n"
+    assert "PostgreSQL 18 made the data" in caplog.text
+    assert "did not start" not in caplog.text
+
+
+def test_a_statement_that_fails_is_not_in_the_servers_log(instance: Path) -> None:
+    with embedded_postgres(instance) as url:
+        with pytest.raises(sa.exc.ProgrammingError):
+            execute(url, "SELECT 'jane@example.edu' FROM nowhere")
+    log = (instance / "postgres" / "log").read_text()
+    assert "nowhere" in log
+    assert "jane@" not in log
