@@ -61,53 +61,48 @@ class Checked:
         return blocks(self.findings)
 
 
-class Memory:
-    """What was found out about bytes that were looked at lately, by their sha256. It is true of them for ever."""
+class UploadChecker:
+    """Checks models in this process: few at a time, and each only once while it is remembered."""
 
-    def __init__(self) -> None:
-        self._seen: OrderedDict[str, UploadCheck] = OrderedDict()
+    def __init__(self, scratch: Path) -> None:
+        """`scratch`: a folder for copies, which last as long as a check."""
+        self._scratch = scratch
+        self._turns = threading.BoundedSemaphore(AT_ONCE)
         self._guard = threading.Lock()
+        self._checks: OrderedDict[str, UploadCheck] = OrderedDict()
 
-    def get(self, sha256: str) -> UploadCheck | None:
+    def remembered(self, sha256: str) -> UploadCheck | None:
+        """The check of bytes that were here a moment ago. It is true of them for ever."""
         with self._guard:
-            return self._seen.get(sha256)
+            return self._checks.get(sha256)
 
-    def keep(self, sha256: str, looked: UploadCheck) -> None:
-        with self._guard:
-            self._seen[sha256] = looked
-            self._seen.move_to_end(sha256)
-            while len(self._seen) > REMEMBERED:
-                self._seen.popitem(last=False)
-
-
-memory = Memory()
-turns = threading.BoundedSemaphore(AT_ONCE)
-
-
-def look_into(name: str, stream: BinaryIO, scratch: Path) -> tuple[str, UploadCheck]:
-    """sha256 and what was found out about the bytes from where `stream` stands; it is left there.
-
-    `scratch` is a folder for the time of the look.
-    """
-    start = stream.tell()
-    digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
-    stream.seek(start)
-    looked = memory.get(digest)
-    if looked is None:
-        with turns:
-            looked = _look_through_a_file(name, stream, scratch)
+    def check(self, name: str, stream: BinaryIO) -> tuple[str, UploadCheck]:
+        """sha256 and check of the bytes from where `stream` stands; the stream is left there. OSError is the disk's."""
+        start = stream.tell()
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
         stream.seek(start)
-        memory.keep(digest, looked)
-    return digest, looked
+        check = self.remembered(digest)
+        if check is None:
+            with self._turns:
+                check = self._check_copy(name, stream)
+            stream.seek(start)
+            self._remember(digest, check)
+        return digest, check
 
+    def _check_copy(self, name: str, stream: BinaryIO) -> UploadCheck:
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
+            path = Path(folder) / f"model{os.path.splitext(name)[1].lower()}"
+            with path.open("wb") as file:
+                shutil.copyfileobj(stream, file, CHUNK)
+            return look_at(path, name, PATIENCE)
 
-def _look_through_a_file(name: str, stream: BinaryIO, scratch: Path) -> UploadCheck:
-    scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        path = Path(folder) / f"model{os.path.splitext(name)[1].lower()}"
-        with path.open("wb") as file:
-            shutil.copyfileobj(stream, file, CHUNK)
-        return look_at(path, name, PATIENCE)
+    def _remember(self, sha256: str, check: UploadCheck) -> None:
+        with self._guard:
+            self._checks[sha256] = check
+            self._checks.move_to_end(sha256)
+            while len(self._checks) > REMEMBERED:
+                self._checks.popitem(last=False)
 
 
 def look_at(path: Path, name: str, limits: bounded.Limits = bounded.USUAL) -> UploadCheck:

@@ -10,6 +10,7 @@ from flask_bootstrap import Bootstrap5
 from flask_wtf import CSRFProtect
 
 from indexer.notifications import ChangeListener
+from printsys.assessment.upload_check import SCRATCH, UploadChecker
 from printsys.config import ROOT
 from printsys.services import Services
 from printsys.web import api, auth, errors, filters, health, limits, live, security
@@ -45,14 +46,15 @@ def create_app(services: Services) -> Flask:
         BOOTSTRAP_SERVE_LOCAL=True,
     )
     app.extensions[EXTENSION] = services
-    app.extensions[live.EXTENSION] = ChangeListener(services.mirror.engine)
+    app.extensions[live.EXTENSION] = live.LiveUpdates(ChangeListener(services.mirror.engine))
     app.extensions[double_submit.EXTENSION] = double_submit.Submissions()
+    app.extensions[upload_check.EXTENSION] = UploadChecker(services.settings.instance / SCRATCH)
     app.jinja_env.globals["attention_count"] = attention.count
     Bootstrap5(app)
     CSRFProtect(app)
-    limits.init(app)
     for part in (security, errors, filters):
         part.init(app)
     for module in STUDENT_PAGES + STAFF_PAGES + OTHER_PAGES:
         app.register_blueprint(module.pages)
+    limits.init(app)
     return app

@@ -12,7 +12,6 @@ from flask.typing import ResponseReturnValue
 
 from printsys.credentials import api_tokens, staff_password
 from printsys.domain.events import STAFF
-from printsys.web.limits import LOGIN, limiter
 from printsys.web.services import services
 
 pages = Blueprint("auth", __name__)
@@ -66,7 +65,6 @@ def login() -> ResponseReturnValue:
 
 
 @pages.post("/login")
-@limiter.limit(LOGIN)
 def log_in() -> ResponseReturnValue:
     who = request.form.get("who", "")
     hashed = staff_password.current_hash(services().settings)

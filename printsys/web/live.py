@@ -16,36 +16,46 @@ from indexer.notifications import ChangeListener
 from printsys.web.auth import login_required
 
 pages = Blueprint("live", __name__)
-EXTENSION = "notices"
+EXTENSION = "live"
 MOST_STREAMS = 12
 """Each open stream keeps a thread of the server (see printsys/commands/web.py: THREADS)."""
 STREAM_S = 300.0
 PING_S = 15.0
-_streams = threading.BoundedSemaphore(MOST_STREAMS)
+
+
+class LiveUpdates:
+    """Which streams are open, and what they listen to."""
+
+    def __init__(self, changes: ChangeListener) -> None:
+        self.changes = changes
+        self.free_streams = threading.BoundedSemaphore(MOST_STREAMS)
+
+    def stop(self) -> None:
+        self.changes.stop()
 
 
 @pages.get("/dashboard/live")
 @login_required
 def live() -> ResponseReturnValue:
     """`changed` events; 204 (the browser then does not come back) where too many are open."""
-    if not _streams.acquire(blocking=False):
+    updates: LiveUpdates = current_app.extensions[EXTENSION]
+    if not updates.free_streams.acquire(blocking=False):
         return Response(status=204)
-    notices: ChangeListener = current_app.extensions[EXTENSION]
-    stream = Response(_events(notices), mimetype="text/event-stream")
+    stream = Response(_events(updates.changes), mimetype="text/event-stream")
     stream.headers["X-Accel-Buffering"] = "no"
-    stream.call_on_close(_streams.release)
+    stream.call_on_close(updates.free_streams.release)
     return stream
 
 
-def _events(notices: ChangeListener) -> Iterator[bytes]:
+def _events(changes: ChangeListener) -> Iterator[bytes]:
     until = time.monotonic() + STREAM_S
-    seen = notices.number()
+    sent_number = changes.number()
     yield b"retry: 2000\n\n"
     pinged = time.monotonic()
-    while time.monotonic() < until and not notices.stopped:
-        number = notices.wait(seen, 1.0)
-        if number > seen:
-            seen = number
+    while time.monotonic() < until and not changes.stopped:
+        number = changes.wait(sent_number, 1.0)
+        if number > sent_number:
+            sent_number = number
             yield f"event: changed\ndata: {number}\n\n".encode()
         elif time.monotonic() - pinged > PING_S:
             pinged = time.monotonic()

@@ -20,13 +20,14 @@ from werkzeug.security import generate_password_hash
 from werkzeug.test import TestResponse
 
 from indexer import schema
+from printsys.assessment.upload_check import UploadChecker
 from printsys.config import ROOT, load_settings
 from printsys.credentials import staff_password
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore, Stored
 from printsys.services import Services, build_services
 from printsys.web import create_app
-from printsys.web.limits import limiter
+from printsys.web.student import upload_check
 from tests.factories import Clock, make_job, make_store
 from tests.fixtures_db import TEMPLATE, drop_database
 from tests.present import present
@@ -108,10 +109,16 @@ def services(tmp_path: Path, database_url: str) -> Services:
     return built
 
 
+@pytest.fixture(scope="session")
+def upload_checker(tmp_path_factory: pytest.TempPathFactory) -> UploadChecker:
+    return UploadChecker(tmp_path_factory.mktemp("checking"))
+
+
 @pytest.fixture
-def app(services: Services) -> Flask:
+def app(services: Services, upload_checker: UploadChecker) -> Flask:
+    """With a check that remembers the models of all tests: each new one costs a process."""
     app = create_app(services)
-    limiter.reset()
+    app.extensions[upload_check.EXTENSION] = upload_checker
     return app
 
 

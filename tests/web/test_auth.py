@@ -13,7 +13,6 @@ from werkzeug.test import TestResponse
 from printsys.credentials import staff_password
 from printsys.services import Services
 from printsys.web import create_app
-from printsys.web.limits import limiter
 from tests.present import present
 from tests.web.conftest import STAFF_PASSWORD, MakeJob, form_token, json_of, tree
 
@@ -128,7 +127,6 @@ def test_the_eleventh_try_in_a_minute_is_put_off_even_with_the_right_password(ap
 def test_a_new_password_counts_at_once_and_a_hash_in_the_settings_before_it(services: Services) -> None:
     object.__setattr__(services.settings, "staff_password_hash", generate_password_hash("from the settings"))
     client = create_app(services).test_client()
-    limiter.reset()
     assert log_in(client).status_code == 401
     assert log_in(client, "from the settings").status_code == 303
 

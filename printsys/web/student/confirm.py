@@ -11,7 +11,6 @@ from printsys.domain.inputs import OptionalReasonInput, validate
 from printsys.domain.links import require_open_confirmation
 from printsys.domain.status import Status
 from printsys.errors import InvalidInput, TokenExpired, TokenUsed, TransitionNotAllowed
-from printsys.web.limits import limiter, no_submit_limit, submit_limit
 from printsys.web.services import services
 
 pages = Blueprint("confirm", __name__)
@@ -40,7 +39,6 @@ def decide(token: str) -> ResponseReturnValue:
 
 
 @pages.post("/confirm/<token>/resend")
-@limiter.limit(submit_limit, exempt_when=no_submit_limit)
 def resend(token: str) -> ResponseReturnValue:
     job_id, nonce = services().tokens.read_confirm(token)
     try:

@@ -16,7 +16,6 @@ from printsys.domain.request_fields import from_job
 from printsys.errors import InvalidInput, PrintSysError, StorageFailure, StorageOffline, TokenUsed
 from printsys.texts import reasons
 from printsys.web.errors import open_too_long_page
-from printsys.web.limits import limiter, no_submit_limit, submit_limit
 from printsys.web.services import services
 from printsys.web.student.forms import SubmitForm, with_errors
 from printsys.web.student.submit import NOT_STORED, PAUSED, read_request
@@ -38,7 +37,6 @@ def show(token: str) -> ResponseReturnValue:
 
 
 @pages.post("/resubmit/<token>")
-@limiter.limit(submit_limit, exempt_when=no_submit_limit)
 def send(token: str) -> ResponseReturnValue:
     job_id, key = services().tokens.read_resubmit(token)
     job = services().store.load(job_id).job

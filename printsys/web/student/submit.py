@@ -14,7 +14,6 @@ from printsys.config.offer import offer_problems
 from printsys.domain.inputs import SubmitInput, validate
 from printsys.errors import InvalidInput, StorageFailure, StorageOffline
 from printsys.jobstore import IncomingFile
-from printsys.web.limits import limiter, no_submit_limit, submit_limit
 from printsys.web.services import services
 from printsys.web.student.double_submit import submissions
 from printsys.web.student.forms import SubmitForm, with_errors
@@ -45,7 +44,6 @@ def show() -> ResponseReturnValue:
 
 
 @pages.post("/submit")
-@limiter.limit(submit_limit, exempt_when=no_submit_limit)
 def send() -> ResponseReturnValue:
     form_id = request.form.get("submission") or secrets.token_urlsafe(16)
     sent = submissions().form(form_id[:FORM_ID_LENGTH])

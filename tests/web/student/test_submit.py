@@ -16,7 +16,6 @@ from printsys.domain.status import Status
 from printsys.jobstore import Stored
 from printsys.services import Services
 from printsys.web import create_app
-from printsys.web.limits import limiter
 from tests.factories import act
 from tests.mirrored import mirrored_job
 from tests.present import present
@@ -350,7 +349,6 @@ def test_a_form_without_its_token_makes_nothing(client: FlaskClient, traces: Tra
 
 def test_the_submit_limit_is_honoured(services: Services) -> None:
     object.__setattr__(services.settings, "submit_limit", 2)
-    limiter.reset()
     client = create_app(services).test_client()
     answers = [client.post("/submit", data=filled(client.get("/submit").get_data(as_text=True))) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [303, 303, 429]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -16,6 +17,7 @@ from printsys.assessment import upload_check
 from printsys.errors import ModelTooHard
 from printsys.models3d import bounded
 from printsys.services import Services
+from printsys.web import create_app
 from tests.web.conftest import STL, Submit, form_token, json_of
 
 FLAT = (
@@ -25,9 +27,10 @@ FLAT = (
 HUGE = STL.replace(b"30", b"900")
 
 
-@pytest.fixture(autouse=True)
-def _forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upload_check, "memory", upload_check.Memory())
+@pytest.fixture
+def app(services: Services) -> Flask:
+    """With a check of its own: here it is what is tested."""
+    return create_app(services)
 
 
 def ask(client: FlaskClient, *files: tuple[str, bytes], **chosen: Any) -> TestResponse:
