@@ -1,17 +1,16 @@
-"""The house stays in order: style, types, and arrows between its rooms that run one way."""
+"""The code stays in order: style, types, and imports between packages that run one way."""
 
 from __future__ import annotations
 
-import ast
+import graphlib
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("printsys", "indexer", "opener")
+from tests.source import PACKAGES, ROOT, imports, modules
+
 PURE = {"flask", "sqlalchemy", "huey", "trimesh"}
 
 ALLOWED_IMPORTS = {
@@ -25,6 +24,7 @@ ALLOWED_IMPORTS = {
     "jobstore": "domain errors fs",
     "models3d": "domain.filetypes errors formats",
     "slicers": "domain.filetypes errors formats models3d.topology",
+    "texts": "config domain",
     "credentials": "config domain.naming errors fs",
     "ops": "config domain.naming errors fs backoff",
     "indexer": "domain errors fs jobstore",
@@ -33,22 +33,30 @@ ALLOWED_IMPORTS = {
     "reports": "domain errors jobstore indexer.queries",
     "services": "actions config credentials errors indexer jobstore",
     "backup": "config credentials domain errors fs jobstore",
-    "web": (
-        "actions assessment backoff config credentials domain errors formats fs indexer jobstore mail models3d "
-        "ops reports services slicers texts"
-    ),
     "mail": "assessment backoff config credentials domain errors fs jobstore ops.heartbeat services texts",
     "worker": "actions.reminders assessment backoff config domain errors jobstore mail models3d ops services slicers",
+    "demo": "actions config domain errors jobstore models3d.samples services",
 }
-"""What each package may import besides itself. Packages without a row stand at the edge and may import any of these;
-nothing with a row may import them."""
+"""What each package may import besides itself."""
+ALL_BUT = {
+    "web": "backup commands demo doctor worker",
+    "doctor": "commands web",
+    "commands": "",
+}
+"""Packages at the edge: they may import everything but these."""
 
 
 def full_name(package: str) -> str:
     return package if package.split(".")[0] in PACKAGES else f"printsys.{package}"
 
 
-MAY_IMPORT = {full_name(row): {full_name(name) for name in names.split()} for row, names in ALLOWED_IMPORTS.items()}
+def full_names(packages: Iterable[str]) -> set[str]:
+    return {full_name(package) for package in packages}
+
+
+MAY_IMPORT = {full_name(row): full_names(names.split()) for row, names in ALLOWED_IMPORTS.items()} | {
+    full_name(row): full_names({*ALLOWED_IMPORTS, *ALL_BUT} - set(names.split())) for row, names in ALL_BUT.items()
+}
 
 
 def run(*command: str) -> None:
@@ -68,43 +76,45 @@ def test_mypy_finds_nothing() -> None:
     run("mypy")
 
 
-def modules() -> Iterator[tuple[str, Path]]:
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-            yield name.removesuffix(".__init__"), path
-
-
-def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def room(module: str) -> str | None:
+def row_of(module: str) -> str | None:
     """The row of `MAY_IMPORT` that a module belongs to."""
-    return next((row for row in MAY_IMPORT if module == row or module.startswith(row + ".")), None)
+    return next((row for row in MAY_IMPORT if is_in(module, {row})), None)
 
 
-def is_in(module: str, rooms: set[str]) -> bool:
-    return any(module == r or module.startswith(r + ".") for r in rooms)
+def is_in(module: str, packages: set[str]) -> bool:
+    return any(module == package or module.startswith(package + ".") for package in packages)
 
 
-def test_arrows_between_the_rooms_run_one_way() -> None:
-    wrong = []
+def import_graph() -> dict[str, set[str]]:
+    """The packages, each with those that it imports."""
+    graph: dict[str, set[str]] = {row: set() for row in MAY_IMPORT}
     for module, path in modules():
-        here = room(module)
-        if here is None:
-            continue
-        for target in imports(path):
-            if target.split(".")[0] not in PACKAGES or target in ("printsys", "indexer"):
-                continue
-            if not is_in(target, MAY_IMPORT[here] | {here}):
-                wrong.append(f"{module} imports {target}")
-    assert wrong == []
+        if row := row_of(module):
+            graph[row] |= {target for name in imports(path) if (target := row_of(name)) and target != row}
+    return graph
+
+
+def test_every_package_has_a_row_of_what_it_may_import() -> None:
+    assert [module for module, _ in modules() if row_of(module) is None and module != "printsys"] == []
+
+
+def test_packages_import_only_what_their_row_allows() -> None:
+    forbidden = [
+        f"{module} imports {target}"
+        for module, path in modules()
+        if (row := row_of(module))
+        for target in imports(path)
+        if target.split(".")[0] in PACKAGES and target not in ("printsys", "indexer")
+        if not is_in(target, MAY_IMPORT[row] | {row})
+    ]
+    assert forbidden == []
+
+
+def test_packages_do_not_import_each_other_in_a_circle() -> None:
+    try:
+        graphlib.TopologicalSorter(import_graph()).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
 
 
 def test_the_domain_and_the_store_know_no_framework() -> None:
