@@ -23,7 +23,7 @@ from printsys import fs
 from printsys.domain.events import EventType, sha256
 from printsys.errors import JobBusy, PrintSysError, StorageOffline
 from printsys.jobstore import JobStore, Layout
-from printsys.jobstore.files import Seen, is_ignored, list_files, looks_as_recorded, signature
+from printsys.jobstore.files import ListedFile, is_ignored, list_files, looks_as_recorded, signature
 from printsys.jobstore.jsontext import JsonProblem
 from printsys.jobstore.layout import EVENTS, METADATA, ORIGINAL
 from printsys.jobstore.repair import id_inside
@@ -113,9 +113,9 @@ def quiet_listing(layout: Layout, it: JobRecord, now_ns: int) -> str | None:
     return listing if same else None
 
 
-def _originals(folder: Path) -> Iterator[Seen]:
+def _originals(folder: Path) -> Iterator[ListedFile]:
     with os.scandir(folder / ORIGINAL) as entries:
         for entry in entries:
             if not is_ignored(entry.name) and entry.is_file(follow_symlinks=False):
                 status = entry.stat(follow_symlinks=False)
-                yield Seen(f"{ORIGINAL}/{entry.name}", status.st_size, status.st_mtime_ns)
+                yield ListedFile(f"{ORIGINAL}/{entry.name}", status.st_size, status.st_mtime_ns)

@@ -17,7 +17,7 @@ from printsys.domain.emails import owed
 from printsys.domain.folder_moves import drag
 from printsys.domain.job import FileRecord
 from printsys.jobstore import JobEdit, JobStore, Stored
-from printsys.jobstore.files import SETTLE_S, Seen, is_settled, list_files, looks_as_recorded, sha256_of
+from printsys.jobstore.files import SETTLE_S, ListedFile, is_settled, list_files, looks_as_recorded, sha256_of
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Reconciler:
         vanished = self._vanished_just_now(stored, {seen.name for seen in there})
         return FolderSnapshot(stored.folder.name, tuple(files), frozenset(being_written), frozenset(vanished))
 
-    def _digest(self, stored: Stored, seen: Seen, now_ns: int) -> str | None:
+    def _digest(self, stored: Stored, seen: ListedFile, now_ns: int) -> str | None:
         """The file's sha256: as hashed before, as recorded if nothing speaks against it, or read now; None: not yet."""
         key = (stored.id, seen.name)
         known = self._hashes.get(key)
@@ -119,6 +119,6 @@ class Reconciler:
         return fresh
 
 
-def _is_as_recorded(record: FileRecord, seen: Seen, stored: Stored, now_ns: int) -> bool:
+def _is_as_recorded(record: FileRecord, seen: ListedFile, stored: Stored, now_ns: int) -> bool:
     recorded = max((e.at for e in stored.events if "files" in e.patch), default=record.added_at)
     return looks_as_recorded(seen, record.size, recorded.timestamp(), now_ns)

@@ -70,7 +70,7 @@ class Sweeper:
         """Every folder. StorageOffline, MirrorDown."""
         self.store.require_online()
         listings = self._listings()
-        every = list(self.store.layout.job_places())
+        every = list(self.store.layout.job_paths())
         if not listings and len(every) >= WORTH_A_REBUILD:
             reindex(self.store, self.mirror.engine)
             listings = self._listings()

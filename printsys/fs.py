@@ -1,4 +1,4 @@
-"""The few ways in which this program touches the disk under storage/: whole, synced, or not at all.
+"""Reads and writes files whole and synced, or not at all.
 
 Nothing else in the program opens a file under storage/ for writing.
 """
@@ -13,6 +13,8 @@ import stat
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +68,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """A file that must not be there yet, written and synced. The caller syncs its folder."""
+    """Write and sync a file that must not be there yet (FileExistsError). The caller syncs its folder."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
     try:
         _write_all(descriptor, data)
@@ -78,8 +80,8 @@ def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
 def replace(path: Path, data: bytes, precondition: Callable[[], bool] = lambda: True) -> bool:
     """Put `data` in the place of `path`: temporary beside it, sync, `os.replace`, sync of the folder.
 
-    `precondition` is asked at the last moment; where it says no, nothing is replaced and the answer is False.
-    A temporary left by a crash is simply written over.
+    `precondition` runs at the last moment; where it returns False, nothing is replaced and so does this. The next
+    call writes over a temporary that a crash left.
     """
     temporary = path.with_name("." + path.name + TEMPORARY_SUFFIX)
     try:
@@ -94,7 +96,8 @@ def replace(path: Path, data: bytes, precondition: Callable[[], bool] = lambda: 
             return False
         _patiently(os.replace, temporary, path)
     except OSError:
-        _unlink_quietly(temporary)
+        with suppress(OSError):  # the caller learns the first error
+            temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
     return True
@@ -103,8 +106,8 @@ def replace(path: Path, data: bytes, precondition: Callable[[], bool] = lambda: 
 def append(path: Path, data: bytes, at: int) -> None:
     """Append `data` in one write at offset `at`, cutting off anything beyond it, and sync.
 
-    If the disk refuses, what was written is cut off again and the OSError is raised: the file is as it was. A failed
-    fsync is not tried again (the kernel marks the lost pages clean): the lines are cut off and the error raised.
+    If the disk refuses, this cuts off again what was written and raises the OSError: the file is as it was. It does
+    not try a failed fsync again: the kernel marks the lost pages clean.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
     try:
@@ -156,14 +159,9 @@ def _renameat2(source: Path, target: Path) -> bool:
     raise OSError(code, os.strerror(code), str(source), None, str(target))
 
 
+@cache
 def _libc() -> Any:
-    global _loaded_libc
-    if _loaded_libc is None:
-        _loaded_libc = ctypes.CDLL(None, use_errno=True)
-    return _loaded_libc
-
-
-_loaded_libc: Any = None
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def move_folder(source: Path, target: Path) -> None:
@@ -175,7 +173,7 @@ def move_folder(source: Path, target: Path) -> None:
 
 
 def _patiently(action: Callable[..., None], *arguments: Path) -> None:
-    """`action`, tried again for `SHARING_PATIENCE_S` where Windows says that somebody has the file open."""
+    """Try `action` again for `SHARING_PATIENCE_S` where Windows says that another program has the file open."""
     deadline = time.monotonic() + SHARING_PATIENCE_S
     pause = 0.01
     while True:
@@ -189,7 +187,7 @@ def _patiently(action: Callable[..., None], *arguments: Path) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """A synced copy of a file's bytes; the target must not be there yet."""
+    """Copy a file's bytes and sync them; the target must not be there yet (FileExistsError)."""
     with source.open("rb") as reader, target.open("xb") as writer:
         shutil.copyfileobj(reader, writer, 1 << 20)
         writer.flush()
@@ -207,11 +205,3 @@ def remove_tree(path: Path) -> None:
         shutil.rmtree(path, onerror=writable_then_again)
     else:
         shutil.rmtree(path)
-
-
-def _unlink_quietly(path: Path) -> None:
-    """Tidy up after a failure whose own error is on its way to the caller."""
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        return

@@ -105,7 +105,7 @@ def make_job(
     stored = store.create(
         lambda job_id: naming.folder_name(name, method, color, job_id),
         [IncomingFile(file_name, io.BytesIO(data)) for file_name, data in files],
-        lambda job_id, staged: job_created(job_id, staged.folder, said, staged.files, "student", store.clock()),
+        lambda job_id, staged: job_created(job_id, staged.folder_name, said, staged.files, "student", store.clock()),
     )
     for action in WAY_TO[status]:
         stored = act(store, stored.id, action)
@@ -142,10 +142,10 @@ def resubmit(store: JobStore, job_id: str, files: Sequence[tuple[str, bytes]]) -
         "printer": job.request.printer,
         "minimum_charge_consent": "yes",
     }
-    with store.staged(job_id, [IncomingFile(name, io.BytesIO(data)) for name, data in files]) as parcel:
+    with store.staged(job_id, [IncomingFile(name, io.BytesIO(data)) for name, data in files]) as staged:
         with store.edit(job_id) as change:
-            facts = validate(ResubmitInput, said | {"files": list(parcel.files)})
-            change.parcel = parcel
+            facts = validate(ResubmitInput, said | {"files": list(staged.files)})
+            change.staged = staged
             change.record(*workflow.plan(change.job, "resubmit", "student", facts, context(store)))
     return change.result
 

@@ -46,7 +46,7 @@ from printsys.errors import (
     TransitionNotAllowed,
 )
 from printsys.jobstore import IncomingFile, JobEdit, JobStore, Stored
-from printsys.jobstore.files import Seen, describe, unchanged
+from printsys.jobstore.files import ListedFile, describe, unchanged
 from printsys.jobstore.incoming import StagedFiles
 
 RESEND_COOL_DOWN = timedelta(minutes=2)
@@ -72,7 +72,7 @@ class Actions:
         stored = self.store.create(
             lambda job_id: naming.folder_name(said.student_name, said.print_method, said.color, job_id),
             files,
-            lambda job_id, staged: job_created(job_id, staged.folder, said, staged.files, actor, self.clock()),
+            lambda job_id, staged: job_created(job_id, staged.folder_name, said, staged.files, actor, self.clock()),
         )
         return self.follow_up(stored)
 
@@ -148,17 +148,17 @@ class Actions:
         require_open_resubmission(self.store.load(job_id).job, key)
         if not files:
             return self._resubmit(job_id, key, ResubmitInput(**said.model_dump()), None)
-        with self.store.staged(job_id, files) as parcel:
-            facts = ResubmitInput(**said.model_dump(), files=list(parcel.files))
-            return self._resubmit(job_id, key, facts, parcel)
+        with self.store.staged(job_id, files) as staged:
+            facts = ResubmitInput(**said.model_dump(), files=list(staged.files))
+            return self._resubmit(job_id, key, facts, staged)
 
-    def _resubmit(self, job_id: str, key: str, said: ResubmitInput, parcel: StagedFiles | None) -> Stored:
+    def _resubmit(self, job_id: str, key: str, said: ResubmitInput, staged: StagedFiles | None) -> Stored:
         with self.store.edit(job_id) as change:
             _refuse_if_moved_by_hand(change.before)
             require_open_resubmission(change.job, key)
-            if parcel is not None and any((change.before.folder / name).exists() for name in parcel.names):
+            if staged is not None and any((change.before.folder / name).exists() for name in staged.names):
                 raise JobBusy(job_id, 0)  # a file of that name has just been put there
-            change.parcel = parcel
+            change.staged = staged
             change.record(*self._plan(change, "resubmit", STUDENT, said))
         return self.follow_up(change.result)
 
@@ -218,7 +218,7 @@ class Actions:
         waiting = emails.owed(change.before.events, change.job.id)
         return workflow.plan(change.job, action, actor, said, self.context(), waiting)
 
-    def _prepare_files(self, job_id: str, said: ActionInput) -> list[tuple[FileRecord, Seen]]:
+    def _prepare_files(self, job_id: str, said: ActionInput) -> list[tuple[FileRecord, ListedFile]]:
         """Hash, outside the lock, print files that the record does not know yet (a slicer has just saved them)."""
         if not isinstance(said, ApproveInput | ChooseFileInput):
             return []
@@ -247,7 +247,7 @@ def _refuse_if_moved_by_hand(stored: Stored) -> None:
         raise JobBusy(stored.id, 0)
 
 
-def _new_files(change: JobEdit, prepared: Sequence[tuple[FileRecord, Seen]], actor: str) -> list[EventDraft]:
+def _new_files(change: JobEdit, prepared: Sequence[tuple[FileRecord, ListedFile]], actor: str) -> list[EventDraft]:
     """What was hashed outside the lock, re-checked inside it."""
     for record, seen in prepared:
         if not unchanged(change.before.folder, seen):

@@ -65,7 +65,7 @@ def walk_in(actions: Actions, place: str, said: WalkInInput, actor: str) -> Stor
             lambda job_id: naming.folder_name(*name, job_id),
             list(_incoming(source, files)),
             lambda job_id, staged: walk_in_created(
-                job_id, staged.folder, said, staged.files, actor, actions.clock(), place
+                job_id, staged.folder_name, said, staged.files, actor, actions.clock(), place
             ),
         )
     trash.discard(actions.store, place)
@@ -81,7 +81,7 @@ def _reprint(actions: Actions, job: Job, folder: Path, actor: str, found_in: str
             lambda job_id: naming.folder_name(job.student.name, request.method, request.color or "", job_id),
             list(_incoming(folder, files, {record.name for record in job.files if record.is_superseded})),
             lambda job_id, staged: reprint_created(
-                job_id, staged.folder, job, staged.files, actor, actions.clock(), found_in
+                job_id, staged.folder_name, job, staged.files, actor, actions.clock(), found_in
             ),
         )
     return actions.follow_up(made)

@@ -150,9 +150,9 @@ class _Taking:
     def _announced(self, job_id: str) -> Iterator[Path]:
         """A move that waits for a program to close its file, and the files that it brings."""
         yield self.layout.intent(job_id)
-        parcel = moves.announced_files(self.layout, job_id)
-        if parcel is not None:
-            yield parcel
+        staging = moves.announced_files(self.layout, job_id)
+        if staging is not None:
+            yield staging
 
     # -- all else -------------------------------------------------------------------------------------------------
 

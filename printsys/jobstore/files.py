@@ -1,4 +1,4 @@
-"""Looking at the files of a job folder: which there are, and what one of them is. Reading only."""
+"""The files of a job folder: which there are, and what each of them is. Reading only."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from pathlib import Path
 
 from printsys.domain.filetypes import type_of
 from printsys.domain.job import FileRecord
-from printsys.jobstore.layout import ASIDE, EVENTS, METADATA, ORIGINAL, PREVIEWS
+from printsys.jobstore.layout import EVENTS, METADATA, ORIGINAL
 
 IGNORED_SUFFIXES = (".tmp", ".part", ".crdownload", ".swp", ".swo", ".bak", "~", ".lock")
 IGNORED_NAMES = frozenset({METADATA, EVENTS, "thumbs.db", "desktop.ini"})
-OURS = frozenset({ORIGINAL, PREVIEWS, ASIDE})
 
 
 @dataclass(frozen=True)
-class Seen:
+class ListedFile:
     """A file as a directory listing shows it. `name` is relative to the job folder; times in ns, sizes in bytes."""
 
     name: str
@@ -36,25 +35,23 @@ def is_ignored(name: str) -> bool:
     return lower in IGNORED_NAMES or lower.startswith((".", "~$")) or lower.endswith(IGNORED_SUFFIXES)
 
 
-def list_files(folder: Path) -> Iterator[Seen]:
+def list_files(folder: Path) -> Iterator[ListedFile]:
     """The files that people and slicers keep in the job folder itself; no originals, previews or links."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if not is_ignored(entry.name) and entry.is_file(follow_symlinks=False):
                 status = entry.stat(follow_symlinks=False)
-                yield Seen(entry.name, status.st_size, status.st_mtime_ns)
+                yield ListedFile(entry.name, status.st_size, status.st_mtime_ns)
 
 
-def printable(folder: Path) -> list[Seen]:
+def printable(folder: Path) -> list[ListedFile]:
     """What could be the print file, the likeliest first: slicer output, the newest first, then models by name."""
-    found = [seen for seen in list_files(folder) if type_of(seen.name).is_printable]
-    return sorted(
-        found, key=lambda seen: (_is_model(seen), 0 if _is_model(seen) else -seen.mtime_ns, seen.name.casefold())
-    )
 
+    def rank(listed: ListedFile) -> tuple[bool, int, str]:
+        is_model = type_of(listed.name).kind == "model"
+        return is_model, 0 if is_model else -listed.mtime_ns, listed.name.casefold()
 
-def _is_model(seen: Seen) -> bool:
-    return type_of(seen.name).kind == "model"
+    return sorted((listed for listed in list_files(folder) if type_of(listed.name).is_printable), key=rank)
 
 
 def sha256_of(path: Path) -> str:
@@ -62,33 +59,33 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def describe(folder: Path, name: str, source: str, now: datetime) -> tuple[FileRecord, Seen]:
-    """A record of the file as it is now, and its listing to re-check with under the lock. Reads the whole file."""
+def describe(folder: Path, name: str, source: str, now: datetime) -> tuple[FileRecord, ListedFile]:
+    """A record of the file as it is now, and its listing for `unchanged` under the lock. Reads the whole file."""
     path = folder / name
     before = path.stat()
     digest = sha256_of(path)
     record = FileRecord(
         name=name, role="slicer", size=before.st_size, sha256=digest, added_at=now.replace(microsecond=0), source=source
     )
-    return record, Seen(name, before.st_size, before.st_mtime_ns)
+    return record, ListedFile(name, before.st_size, before.st_mtime_ns)
 
 
-def unchanged(folder: Path, seen: Seen) -> bool:
+def unchanged(folder: Path, listed: ListedFile) -> bool:
     try:
-        status = (folder / seen.name).stat()
+        status = (folder / listed.name).stat()
     except FileNotFoundError:
         return False
-    return (status.st_size, status.st_mtime_ns) == (seen.size, seen.mtime_ns)
+    return (status.st_size, status.st_mtime_ns) == (listed.size, listed.mtime_ns)
 
 
-# -- what a glance tells --------------------------------------------------------------------------------------------
+# -- what a listing tells -------------------------------------------------------------------------------------------
 
 SETTLE_S = 2.0
 """A file is finished when its size and time of change have been quiet for so long, and a deletion is believed then:
 slicers unlink their target for an instant before they rename the new one into its place."""
 RACY_S = 3.0
-"""A file changed less than so long before it was looked at may change again within the same tick of its clock (FAT's
-is 2 s): what was read of it is not trusted later without reading again (git calls this racily clean)."""
+"""A file changed less than so long before it was read may change again within the same tick of its clock (FAT's is
+2 s): what was read of it is not trusted later without reading again (git calls this racily clean)."""
 
 
 def signature(folder: Path | str, now_ns: int) -> str | None:
@@ -100,20 +97,20 @@ def signature(folder: Path | str, now_ns: int) -> str | None:
     digest = hashlib.sha1(os.path.basename(folder).encode("utf-8", "surrogateescape"), usedforsecurity=False)
     newest = 0
     for inner in (folder, f"{folder}{os.sep}{ORIGINAL}"):
-        seen = []
+        lines = []
         try:
             with os.scandir(inner) as entries:
                 for entry in entries:
                     if not entry.is_dir(follow_symlinks=False):
                         status = entry.stat(follow_symlinks=False)
-                        changed = status.st_mtime_ns
-                        seen.append(f"{entry.name}\0{status.st_size}\0{changed}\0")
-                        if changed > newest:
-                            newest = changed
+                        mtime_ns = status.st_mtime_ns
+                        lines.append(f"{entry.name}\0{status.st_size}\0{mtime_ns}\0")
+                        if mtime_ns > newest:
+                            newest = mtime_ns
         except (FileNotFoundError, NotADirectoryError):
-            seen = []
-        seen.sort()
-        digest.update("".join(seen).encode("utf-8", "surrogateescape") + b"/")
+            lines = []
+        lines.sort()
+        digest.update("".join(lines).encode("utf-8", "surrogateescape") + b"/")
     return digest.hexdigest() if now_ns - newest >= RACY_S * 1e9 else None
 
 
@@ -122,18 +119,18 @@ TRUST_S = 3
 RECENT_S = 3600
 
 
-def looks_as_recorded(seen: Seen, size: int, recorded_at: float, now_ns: int) -> bool:
+def looks_as_recorded(listed: ListedFile, size: int, recorded_at: float, now_ns: int) -> bool:
     """Same size, and not written to since it was recorded (`recorded_at`, seconds since the epoch). Around that moment
     only reading tells, if it is recent."""
-    if seen.size != size:
+    if listed.size != size:
         return False
-    after = seen.mtime_ns / 1e9 - recorded_at
-    recent = now_ns - seen.mtime_ns < RECENT_S * 1e9
+    after = listed.mtime_ns / 1e9 - recorded_at
+    recent = now_ns - listed.mtime_ns < RECENT_S * 1e9
     return after < -TRUST_S or (after <= TRUST_S and not recent)
 
 
 def is_settled(path: Path, now_ns: int) -> bool:
-    """Whether nobody seems to be writing the file any more; a 3MF besides only when its zip directory reads.
+    """Whether nobody seems to be writing the file any more; for a 3MF, its zip directory must read, too.
 
     Quiet for `SETTLE_S`; on Linux also: no process has it open for writing (a read lease would not be granted).
     """

@@ -16,15 +16,15 @@ def recognise(root: Path, remembered_at: Path) -> str:
     """The storage-id that this machine goes by; `remembered_at` is the file of instance/ that remembers it.
 
     The first start on an empty storage makes the id; a machine that starts later learns it from the storage. Once it
-    is remembered it is never learnt anew: a storage without it is offline, not new.
+    is remembered it is never learned again: a storage without it is offline, not new.
     """
     remembered = fs.read_if_there(remembered_at)
     if remembered:
         return remembered.decode("ascii").strip()
     layout = Layout(root)
-    found = _found_or_made(layout)
-    fs.replace(remembered_at, found.encode() + b"\n")
-    return found
+    storage_id = _read_or_make_id(layout)
+    fs.replace(remembered_at, storage_id.encode() + b"\n")
+    return storage_id
 
 
 def require_online(layout: Layout, expected_id: str) -> None:
@@ -44,25 +44,25 @@ def require_online(layout: Layout, expected_id: str) -> None:
 
 
 def require_storage(root: Path, remembered_at: Path) -> None:
-    """StorageOffline where there is no storage yet: a command that looks or tidies must not set one up."""
+    """StorageOffline where there is no storage yet: a command that reads or tidies must not set one up."""
     if not remembered_at.exists() and not Layout(root).storage_id.exists():
         raise StorageOffline(f"There is no storage in {root} yet.")
 
 
-def _found_or_made(layout: Layout) -> str:
+def _read_or_make_id(layout: Layout) -> str:
     try:
         existing = fs.read_if_there(layout.storage_id)
         if existing:
             return existing.decode("ascii", "replace").strip()
         _refuse_foreign_folder(layout.root)
         layout.make()
-        made = uuid.uuid4().hex
+        storage_id = uuid.uuid4().hex
         try:
-            fs.write_new(layout.storage_id, made.encode() + b"\n")
+            fs.write_new(layout.storage_id, storage_id.encode() + b"\n")
         except FileExistsError:  # another computer was first
             return fs.read(layout.storage_id).decode("ascii").strip()
         fs.sync_folder(layout.system)
-        return made
+        return storage_id
     except OSError as error:
         raise StorageFailure(f"The storage folder {layout.root} cannot be set up: {error.strerror}.") from error
 
@@ -71,9 +71,8 @@ def _refuse_foreign_folder(root: Path) -> None:
     """A folder full of other things is more likely a wrong path than a new storage."""
     if not root.exists():
         return
-    ours = {SYSTEM, *(status.value for status in Status)}
     names = {name for name in os.listdir(root) if not name.startswith(".")}
-    if names and not names & ours:
+    if names and not names & {SYSTEM, *Status}:
         raise ConfigError(
             [f"PRINTSYS_STORAGE: {root} holds other things ({min(names)} …) and is not a storage folder."]
         )

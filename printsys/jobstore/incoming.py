@@ -34,10 +34,10 @@ class IncomingFile:
 
 @dataclass
 class StagedFiles:
-    """Files for a job that exists, staged beside storage/. `is_taken` once a change has them: then they are the job's,
-    whatever happens."""
+    """Files for a job that exists, staged beside storage/ in `folder`. `is_taken` once a change has them: then they
+    are the job's, whatever happens."""
 
-    place: Path
+    folder: Path
     files: tuple[Document, ...]
     is_taken: bool = False
 
@@ -51,7 +51,7 @@ class NewJobFiles:
     """The folder's name and its files as they are on disk now, as records for metadata.json: originals, then working
     copies."""
 
-    folder: str
+    folder_name: str
     files: tuple[Document, ...]
 
 
@@ -61,54 +61,59 @@ def stage_files(
     files: Sequence[IncomingFile],
     now: datetime,
     name_limit: int,
-    originals_there: Iterable[str] = (),
+    names_in_original: Iterable[str] = (),
 ) -> NewJobFiles:
     """Write each original as original/<safe name> (read-only) and as the working copy <folder name>[_n].<ext>, and
     what a slicer made under its own name; all of it synced.
 
-    `originals_there` are names in original/ that are taken already.
+    `names_in_original` are taken already: those of the job's own original/.
     """
-    taken = {comparable(name) for name in originals_there}
-    desk = _Desk(staging, folder_name, now.replace(microsecond=0), name_limit - len(" 99"), taken)
+    taken_names = {comparable(name) for name in names_in_original}
+    stage = _Stage(staging, folder_name, now.replace(microsecond=0), name_limit - len(" 99"), taken_names)
     (staging / ORIGINAL).mkdir()
     for incoming in files:
-        (desk.original if incoming.role == "original" else desk.made_by_slicer)(incoming)
+        if incoming.role == "original":
+            stage.add_original(incoming)
+        else:
+            stage.add_slicer_file(incoming)
     fs.sync_folder(staging / ORIGINAL)
-    return NewJobFiles(folder_name, tuple(dump(record) for record in desk.kept + desk.working + desk.made))
+    return NewJobFiles(folder_name, tuple(map(dump, stage.originals + stage.working_copies + stage.slicer_files)))
 
 
 @dataclass
-class _Desk:
+class _Stage:
     """The staging folder while it is filled, with the records of what lies there."""
 
     staging: Path
     folder_name: str
     now: datetime
     name_limit: int
-    taken: set[str]
-    """Names in original/."""
-    kept: list[FileRecord] = field(default_factory=list)
-    working: list[FileRecord] = field(default_factory=list)
-    made: list[FileRecord] = field(default_factory=list)
+    original_names: set[str]
+    """Names in original/, as they are compared."""
+    originals: list[FileRecord] = field(default_factory=list)
+    working_copies: list[FileRecord] = field(default_factory=list)
+    slicer_files: list[FileRecord] = field(default_factory=list)
 
-    def original(self, incoming: IncomingFile) -> None:
-        name = distinct(safe_file_name(incoming.name, self.name_limit), self.taken)
-        self.taken.add(comparable(name))
+    def add_original(self, incoming: IncomingFile) -> None:
+        name = distinct(safe_file_name(incoming.name, self.name_limit), self.original_names)
+        self.original_names.add(comparable(name))
         path = self.staging / ORIGINAL / name
         record = self._record(f"{ORIGINAL}/{name}", "original", incoming, path)
-        number = len(self.kept) + 1
+        number = len(self.originals) + 1
         copy_name = f"{self.folder_name}{'' if number == 1 else f'_{number}'}{os.path.splitext(name)[1].lower()}"
         fs.copy(path, self.staging / copy_name)
         path.chmod(0o444)
-        self.kept.append(record)
-        self.working.append(record.model_copy(update={"name": copy_name, "role": "working", "uploaded_as": None}))
+        self.originals.append(record)
+        self.working_copies.append(
+            record.model_copy(update={"name": copy_name, "role": "working", "uploaded_as": None})
+        )
 
-    def made_by_slicer(self, incoming: IncomingFile) -> None:
-        taken = {comparable(entry.name) for entry in self.staging.iterdir()}
+    def add_slicer_file(self, incoming: IncomingFile) -> None:
+        taken_names = {comparable(name) for name in names_in(self.staging)}
         stem, extension = os.path.splitext(safe_file_name(incoming.name, self.name_limit))
         # A file that bears the name of the job it was made for takes this one's.
-        name = distinct((self.folder_name if id_in_folder_name(stem) else stem) + extension, taken)
-        self.made.append(self._record(name, "slicer", incoming, self.staging / name))
+        name = distinct((self.folder_name if id_in_folder_name(stem) else stem) + extension, taken_names)
+        self.slicer_files.append(self._record(name, "slicer", incoming, self.staging / name))
 
     def _record(self, name: str, role: Literal["original", "slicer"], incoming: IncomingFile, path: Path) -> FileRecord:
         size, digest = _store(incoming.stream, path)
@@ -123,11 +128,15 @@ class _Desk:
         )
 
 
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()] if folder.is_dir() else []
+
+
 def next_version(folder_name: str, names: Iterable[str]) -> str:
     """What working copies of a new version are called, where files with `names` are in the folder: `<name>_v2` …"""
-    taken = {comparable(name) for name in names}
+    taken_names = {comparable(name) for name in names}
     version = 2
-    while any(name.startswith(comparable(f"{folder_name}_v{version}")) for name in taken):
+    while any(name.startswith(comparable(f"{folder_name}_v{version}")) for name in taken_names):
         version += 1
     return f"{folder_name}_v{version}"
 

@@ -47,7 +47,7 @@ def decode(data: bytes) -> Any:
     except json.JSONDecodeError as error:
         raise JsonProblem(error.msg[0].lower() + error.msg[1:], error.lineno, error.colno) from error
     except _Refused as refused:
-        raise _place(text, refused) from None
+        raise _with_position(text, refused) from None
     half = next((match for match in _LONE_HALF.finditer(text) if match.group(1)), None)
     if half is not None:
         raise JsonProblem(
@@ -68,15 +68,15 @@ def line_of_field(data: bytes, path: Sequence[str | int]) -> int:
     """The line (from 1) on which the value at `path` is, or that of its nearest parent that is written."""
     text = _text(data)
     nearest, line = -1, 1
-    for found, offset, _doubled in _keys(text):
-        depth = len(found)
-        if depth > nearest and tuple(path[:depth]) == found:
+    for key_path, offset, _doubled in _keys(text):
+        depth = len(key_path)
+        if depth > nearest and tuple(path[:depth]) == key_path:
             nearest, line = depth, _line_column(text, offset)[0]
     return line
 
 
 class _Refused(Exception):
-    """From inside the parser's hooks, which know what is wrong but not where."""
+    """What the parser's hooks raise: they know the problem but not its place."""
 
     def __init__(self, problem: str, token: str | None = None) -> None:
         self.problem, self.token = problem, token
@@ -130,7 +130,7 @@ def _refuse_depth(text: str) -> None:
             raise JsonProblem(f"brackets are nested more than {MAX_DEPTH} deep", *_line_column(text, match.start()))
 
 
-def _place(text: str, refused: _Refused) -> JsonProblem:
+def _with_position(text: str, refused: _Refused) -> JsonProblem:
     if refused.token is None:
         for path, offset, doubled in _keys(text):
             if doubled:

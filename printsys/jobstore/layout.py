@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from printsys.domain.naming import FILE_NAME_LIMIT, FOLDER_NAME_LIMIT, PATH_LIMIT, id_in_folder_name
@@ -17,7 +17,7 @@ EVENTS = "events.jsonl"
 ORIGINAL = "original"
 PREVIEWS = "previews"
 ASIDE = "aside"
-"""In a job folder: what was cut off or replaced, kept for people. Never read back."""
+"""In a job folder: what the system cut off or replaced, kept for people. Never read back."""
 
 
 class Layout:
@@ -73,9 +73,9 @@ class Layout:
 
     def job_folders(self, statuses: tuple[Status, ...] = tuple(Status)) -> Iterator[Path]:
         """Every folder in the status folders that could be a job; hidden ones are not."""
-        return (self.root / place for place in self.job_places(statuses))
+        return (self.root / relative_path for relative_path in self.job_paths(statuses))
 
-    def job_places(self, statuses: tuple[Status, ...] = tuple(Status)) -> Iterator[str]:
+    def job_paths(self, statuses: tuple[Status, ...] = tuple(Status)) -> Iterator[str]:
         """As `job_folders`, relative to storage/ with forward slashes: for walking 100,000 of them."""
         for status in statuses:
             try:
@@ -86,7 +86,7 @@ class Layout:
                 if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
                     yield f"{status.value}/{entry.name}"
 
-    def named_for(self, job_id: str, within: tuple[Path, ...]) -> Iterator[Path]:
+    def named_for(self, job_id: str, within: Iterable[Path]) -> Iterator[Path]:
         """Folders whose name ends with this id, in `within` (folders of job folders)."""
         for parent in within:
             try:
@@ -101,20 +101,20 @@ def file_inside(folder: Path, name: str, job_id: str) -> Path:
 
     Links are not followed, `..`, absolute paths, drives and alternate data streams have no meaning here.
     """
-    parts = PurePosixPath(name).parts
-    if not parts or name.startswith("/") or any(p in ("..", ".") or set(p) & set('\\:\0"<>|?*') for p in parts):
+    segments = PurePosixPath(name).parts
+    if not segments or name.startswith("/") or any(s in ("..", ".") or set(s) & set('\\:\0"<>|?*') for s in segments):
         raise JobNotFound(job_id)
     path = folder
     try:
-        for part in parts:
-            path = path / part
+        for segment in segments:
+            path = path / segment
             if path.is_symlink():
                 raise JobNotFound(job_id)
-        is_there = path.is_file()
+        is_file = path.is_file()
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise
-        is_there = False
-    if not is_there:
+        is_file = False
+    if not is_file:
         raise JobNotFound(job_id)
     return path

@@ -48,7 +48,9 @@ class Log:
 
 
 @dataclass
-class _Reading:
+class _Reader:
+    """The lines so far: `events` of finished batches, `pending` of one whose end has not come yet."""
+
     events: list[Event] = field(default_factory=list)
     pending: list[Event] = field(default_factory=list)
     last_line: bytes | None = None
@@ -65,7 +67,10 @@ def read_log(data: bytes, job_id: str) -> Log:
     log, broken = _read(data)
     if broken is not None:
         number, problem = broken
-        _refuse_if_finished_lines_follow(data.splitlines(keepends=True)[number - 1 :], job_id, number, problem)
+        # A torn write has no finished batch in or behind it; where there is one, somebody edited the log.
+        lines = data.splitlines(keepends=True)[number - 1 :]
+        if any(line.endswith(b"\n") and b'"state":"' in line for line in lines):
+            raise DamagedJob(job_id, "events.jsonl", f"line {number} breaks the record: {problem}.")
     return log
 
 
@@ -76,22 +81,22 @@ def trusted(data: bytes) -> Log:
 
 def _read(data: bytes) -> tuple[Log, tuple[int, str] | None]:
     """The log as far as its lines follow on each other, and where and why they stop to."""
-    reading = _Reading()
+    reader = _Reader()
     position, broken = 0, None
     for number, line in enumerate(data.splitlines(keepends=True), 1):
-        problem = _take(reading, line, number)
+        problem = _take(reader, line, number)
         if problem is not None:
             broken = number, problem
             break
         position += len(line)
-        if reading.pending[-1].state is not None:
-            reading.events += reading.pending
-            reading.pending, reading.length, reading.committed_line = [], position, reading.last_line
-    return Log(tuple(reading.events), reading.committed_line, reading.length, data[reading.length :]), broken
+        if reader.pending[-1].state is not None:
+            reader.events += reader.pending
+            reader.pending, reader.length, reader.committed_line = [], position, reader.last_line
+    return Log(tuple(reader.events), reader.committed_line, reader.length, data[reader.length :]), broken
 
 
-def _take(reading: _Reading, raw: bytes, number: int) -> str | None:
-    """Add a line to the reading, or say why it does not follow on the one before."""
+def _take(reader: _Reader, raw: bytes, number: int) -> str | None:
+    """Add a line to the reader, or return why it does not follow on the one before."""
     if not raw.endswith(b"\n"):
         return "it has no line end"
     line = raw.rstrip(b"\r\n").removeprefix(_BOM if number == 1 else b"")
@@ -101,14 +106,8 @@ def _take(reading: _Reading, raw: bytes, number: int) -> str | None:
         return "it cannot be read"
     if event.seq != number:
         return f"it has seq {event.seq}: a line is missing or doubled before it"
-    if event.prev != (sha256(reading.last_line) if reading.last_line is not None else None):
+    if event.prev != (sha256(reader.last_line) if reader.last_line is not None else None):
         return "the line before it was changed"
-    reading.pending.append(event)
-    reading.last_line = line
+    reader.pending.append(event)
+    reader.last_line = line
     return None
-
-
-def _refuse_if_finished_lines_follow(rest: list[bytes], job_id: str, number: int, problem: str) -> None:
-    """A torn write has no finished batch in or behind it; one that is there means that somebody edited the log."""
-    if any(line.endswith(b"\n") and b'"state":"' in line for line in rest):
-        raise DamagedJob(job_id, "events.jsonl", f"line {number} breaks the record: {problem}.")

@@ -14,13 +14,12 @@ from printsys.jobstore.log import Log
 from printsys.jobstore.stored import is_deleted
 
 
-def write_intent(layout: Layout, folder: Path, to: Path, seq: int, job_id: str, parcel: Path | None = None) -> None:
-    """Say, before it happens, that the event `seq` moves `folder` into the folder `to`, and brings the files that are
-    staged in `parcel`."""
-    told = {"from": layout.relative(folder), "to": layout.relative(to / folder.name), "seq": seq}
-    if parcel is not None:
-        told["parcel"] = parcel.name
-    fs.replace(layout.intent(job_id), json.dumps(told).encode() + b"\n")
+def write_intent(layout: Layout, folder: Path, to: Path, seq: int, job_id: str, staging: Path | None = None) -> None:
+    """Announce that the event `seq` moves `folder` into the folder `to`, and brings the files in `staging`."""
+    intent = {"from": layout.relative(folder), "to": layout.relative(to / folder.name), "seq": seq}
+    if staging is not None:
+        intent["parcel"] = staging.name
+    fs.replace(layout.intent(job_id), json.dumps(intent).encode() + b"\n")
 
 
 def read_intent(layout: Layout, job_id: str) -> int | None:
@@ -36,23 +35,23 @@ def read_intent(layout: Layout, job_id: str) -> int | None:
 
 
 def announced_files(layout: Layout, job_id: str) -> Path | None:
-    """The staged files that the job's intent announces, if there is one and it names any."""
+    """The folder of staged files that the job's intent announces, if there is one and it names any."""
     try:
-        told = decode_object(fs.read_if_there(layout.intent(job_id)) or b"{}").get("parcel")
+        name = decode_object(fs.read_if_there(layout.intent(job_id)) or b"{}").get("parcel")
     except JsonProblem:
         return None
     # A name, never a path: whatever the file says, nothing outside staging/ is touched.
-    is_name = isinstance(told, str) and told.startswith(f"{job_id}.") and Path(told).name == told
-    return layout.staging / str(told) if is_name else None
+    is_name = isinstance(name, str) and name.startswith(f"{job_id}.") and Path(name).name == name
+    return layout.staging / str(name) if is_name else None
 
 
-def bring(parcel: Path, folder: Path) -> None:
-    """Put the staged files into the job folder, each by one rename that replaces nothing. May be run again anywhere.
+def bring_files(staging: Path, folder: Path) -> None:
+    """Put the staged files into the job folder, each by one rename that replaces nothing. May be killed and run again.
 
-    Where a person has put a file of that name there meanwhile, ours is kept in aside/: it is noticed and raised.
+    Where a person has put a file of that name there meanwhile, ours goes to aside/, and the difference is raised.
     """
-    for source in _files_in(parcel):
-        target = folder / source.relative_to(parcel)
+    for source in _files_in(staging):
+        target = folder / source.relative_to(staging)
         target.parent.mkdir(exist_ok=True)
         try:
             fs.rename_folder(source, target)
@@ -61,17 +60,17 @@ def bring(parcel: Path, folder: Path) -> None:
             os.replace(source, folder / ASIDE / f"sent-{source.name}")
         fs.sync_folder(target.parent)
     fs.sync_folder(folder)
-    fs.remove_tree(parcel)
+    fs.remove_tree(staging)
 
 
-def _files_in(parcel: Path) -> list[Path]:
+def _files_in(folder: Path) -> list[Path]:
     """Raises what the disk refuses; `rglob` would pass over a folder that it may not read."""
-    with os.scandir(parcel) as entries:
-        inside = list(entries)
-    found: list[Path] = []
-    for entry in sorted(inside, key=lambda entry: entry.name):
-        found += _files_in(Path(entry.path)) if entry.is_dir(follow_symlinks=False) else [Path(entry.path)]
-    return found
+    files: list[Path] = []
+    with os.scandir(folder) as scan:
+        entries = sorted(scan, key=lambda entry: entry.name)
+    for entry in entries:
+        files += _files_in(Path(entry.path)) if entry.is_dir(follow_symlinks=False) else [Path(entry.path)]
+    return files
 
 
 def drop_intent(layout: Layout, job_id: str) -> None:
@@ -92,10 +91,10 @@ def finish_move(layout: Layout, folder: Path, job: Job, log: Log) -> tuple[Path,
     if seq > log.seq:
         drop_intent(layout, job.id)
         return folder, None
-    parcel = announced_files(layout, job.id)
-    if parcel is not None and parcel.exists():
+    staging = announced_files(layout, job.id)
+    if staging is not None and staging.exists():
         try:
-            bring(parcel, folder)
+            bring_files(staging, folder)
         except OSError as error:
             return folder, f"its new files cannot be put into it yet ({error.strerror})"
     parent = layout.trash if is_deleted(log) else layout.status(job.status)

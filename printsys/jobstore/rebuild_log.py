@@ -1,4 +1,4 @@
-"""A ruined record begun anew from what can be trusted of it. What was there is kept aside, and nothing is invented."""
+"""Begins a ruined log again from what can be trusted of it. The old one is kept aside, and nothing is invented."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from printsys.jobstore.layout import EVENTS, METADATA
 from printsys.jobstore.log import Log, trusted
 from printsys.jobstore.repair import keep_aside
 
-MOST_LOST = 10_000
-"""A revision further than this beyond the log was typed by somebody: it says nothing of lost lines."""
+MAX_LOST = 10_000
+"""Somebody typed a revision that is further than this beyond the log: it says nothing of lost lines."""
 
 
 def rebuild(folder: Path, job_id: str, actor: str, now: datetime) -> None:
@@ -46,8 +46,8 @@ def _batch(log: Log, lost: int, document: Document, aside: list[str], actor: str
     # Whether an e-mail had gone out is in the lines that were lost: a second one would be worse than asking staff.
     owed = emails.owed(log.events, document["id"])
     drafts += [emails.dropped(mail, "the record had to be restored") for mail in owed]
-    told = {"trusted": log.seq, "lost": lost, "aside": aside}
-    drafts.append(EventDraft(EventType.RECORD_RESTORED, actor, told, patch))
+    event_data = {"trusted": log.seq, "lost": lost, "aside": aside}
+    drafts.append(EventDraft(EventType.RECORD_RESTORED, actor, event_data, patch))
     batch = build_batch(drafts, before, log.seq, log.last_line, now)
     parse(batch.document)
     return batch
@@ -55,9 +55,9 @@ def _batch(log: Log, lost: int, document: Document, aside: list[str], actor: str
 
 def _last_good(metadata: bytes | None, log: Log, job_id: str) -> Document:
     """metadata.json if it can be understood and is this job's, else what the trusted lines lead to."""
-    for found in (metadata, metadata_bytes(log.document()) if log.events else None):
+    for text in (metadata, metadata_bytes(log.document()) if log.events else None):
         try:
-            document = decode_object(found) if found is not None else {}
+            document = decode_object(text) if text is not None else {}
             if parse(document).id == job_id:
                 return canonical(document)
         except (JsonProblem, ValidationError):
@@ -72,5 +72,5 @@ def _lost(log_bytes: bytes, metadata: bytes | None, log: Log) -> int:
         revision = decode_object(metadata or b"{}").get("revision")
     except JsonProblem:
         revision = None
-    told = revision - log.seq if isinstance(revision, int) else 0
-    return max(lines, told if told <= MOST_LOST else 0, 0)
+    ahead = revision - log.seq if isinstance(revision, int) else 0
+    return max(lines, ahead if ahead <= MAX_LOST else 0, 0)

@@ -10,7 +10,6 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -45,10 +44,10 @@ class _Synced:
 
 def id_inside(folder: Path) -> str | None:
     """The id that the folder's record carries: in its first event or, where that is lost, in metadata.json."""
-    for name, read_id in ((EVENTS, _id_in_log), (METADATA, _id_in_metadata)):
+    for name, read_document in ((EVENTS, _first_patch), (METADATA, decode_object)):
         try:
             data = fs.read_if_there(folder / name)
-            job_id = read_id(data) if data is not None else None
+            job_id = read_document(data).get("id") if data is not None else None
         except (JsonProblem, NotADirectoryError):
             continue
         if isinstance(job_id, str):
@@ -56,13 +55,9 @@ def id_inside(folder: Path) -> str | None:
     return None
 
 
-def _id_in_log(data: bytes) -> Any:
+def _first_patch(data: bytes) -> Document:
     patch = decode_object(data.partition(b"\n")[0]).get("patch")
-    return patch.get("id") if isinstance(patch, dict) else None
-
-
-def _id_in_metadata(data: bytes) -> Any:
-    return decode_object(data).get("id")
+    return patch if isinstance(patch, dict) else {}
 
 
 def lies_where_it_says(folder: Path, job_id: str) -> bool:
@@ -198,17 +193,17 @@ def _sync(folder: Path, log: Log, job_id: str, now: datetime) -> _Synced:
         if log.events[-1].type != EventType.METADATA_RESTORED:
             log = _append(folder, log, EventDraft(EventType.METADATA_RESTORED, SYSTEM), now)
     elif sha256(metadata) != log.state_before:
-        theirs = _read_by_hand(metadata, log, job_id)
-        edit = hand_edit(log.document(theirs["revision"]), theirs, log.document())
+        edited_document = _read_by_hand(metadata, log, job_id)
+        edit = hand_edit(log.document(edited_document["revision"]), edited_document, log.document())
         if isinstance(edit, Conflict):
             fields = " and ".join(edit.fields)
             raise DamagedJob(job_id, METADATA, f"it was edited by hand while the system changed {fields} too.")
         if "status" in edit.patch:
-            rest = {name: value for name, value in edit.patch.items() if name not in ("status", "status_since")}
-            return _Synced(log, sha256(metadata), Status(theirs["status"]), rest)
+            other_fields = {name: value for name, value in edit.patch.items() if name not in ("status", "status_since")}
+            return _Synced(log, sha256(metadata), Status(edited_document["status"]), other_fields)
         if edit.patch:
             log = _append(folder, log, EventDraft(EventType.METADATA_EDITED, FILESYSTEM, {}, edit.patch), now)
-        elif theirs["revision"] == log.seq:
+        elif edited_document["revision"] == log.seq:
             return _Synced(log, sha256(metadata))  # only white space, line ends or key order: nothing happened
     written = metadata_bytes(log.document())
     fs.replace(folder / METADATA, written, lambda: fs.read_if_there(folder / METADATA) == metadata)
@@ -218,24 +213,24 @@ def _sync(folder: Path, log: Log, job_id: str, now: datetime) -> _Synced:
 def _read_by_hand(text: bytes, log: Log, job_id: str) -> Document:
     """What a person's metadata.json says, or DamagedJob with the line and field that nobody can act on."""
     try:
-        theirs = decode_object(text)
+        document = decode_object(text)
     except JsonProblem as problem:
         raise DamagedJob(job_id, METADATA, f"{problem}.") from problem
-    _parse_by_hand(text, theirs, job_id)
+    _parse_by_hand(text, document, job_id)
     recorded = log.document()
     for key in IDENTITY:
-        if theirs.get(key) != recorded[key] and not _is_older(theirs, log, key):
+        if document.get(key) != recorded[key] and not _is_older(document, log, key):
             line = line_of_field(text, [key])
-            raise DamagedJob(job_id, METADATA, f"line {line}: {key} was changed by hand, to {theirs.get(key)!r}.")
-    if theirs["revision"] < 1:
+            raise DamagedJob(job_id, METADATA, f"line {line}: {key} was changed by hand, to {document.get(key)!r}.")
+    if document["revision"] < 1:
         raise DamagedJob(job_id, METADATA, f"line {line_of_field(text, ['revision'])}: there is no such revision.")
-    return canonical(theirs)
+    return canonical(document)
 
 
-def _is_older(theirs: Document, log: Log, key: str) -> bool:
+def _is_older(document: Document, log: Log, key: str) -> bool:
     """Whether the value is simply that of the revision which the person had opened."""
-    revision = theirs["revision"]
-    return 1 <= revision < log.seq and bool(log.document(revision)[key] == theirs.get(key))
+    revision = document["revision"]
+    return 1 <= revision < log.seq and bool(log.document(revision)[key] == document.get(key))
 
 
 def _parse_by_hand(text: bytes, document: Document, job_id: str) -> Job:

@@ -18,7 +18,7 @@ from printsys.domain.job import Job, parse
 from printsys.domain.status import Status
 from printsys.errors import JobNotFound, StaleJob
 from printsys.jobstore import identity, locks, moves, repair
-from printsys.jobstore.incoming import IncomingFile, NewJobFiles, StagedFiles, next_version, stage_files
+from printsys.jobstore.incoming import IncomingFile, NewJobFiles, StagedFiles, names_in, next_version, stage_files
 from printsys.jobstore.layout import EVENTS, METADATA, ORIGINAL, Layout, file_inside
 from printsys.jobstore.log import Log
 from printsys.jobstore.stored import Stored
@@ -28,12 +28,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class JobEdit:
-    """A change being made, under the job's lock. `result` is the job afterwards."""
+    """A change under way, under the job's lock. `result` is the job afterwards."""
 
     before: Stored
     drafts: list[EventDraft] = field(default_factory=list)
     to_trash: bool = False
-    parcel: StagedFiles | None = None
+    staged: StagedFiles | None = None
+    """New files that the change brings into the job."""
     result: Stored = field(init=False)
 
     def __post_init__(self) -> None:
@@ -47,17 +48,13 @@ class JobEdit:
         self.drafts.extend(drafts)
 
 
-def require_current(stored: Stored, seen: int | None) -> None:
-    """StaleJob, with what happened since, if the job is not the one that the caller saw at revision `seen`."""
-    if seen is None or seen == stored.job.revision:
+def require_current(stored: Stored, expected_revision: int | None) -> None:
+    """StaleJob, with what happened since, if the job is not the one that the caller saw at that revision."""
+    if expected_revision is None or expected_revision == stored.job.revision:
         return
-    since = news_since(stored.events, seen)
-    if since or seen > stored.job.revision:
-        raise StaleJob(stored.id, seen, stored.job.revision, since)
-
-
-def _names_in(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    since = news_since(stored.events, expected_revision)
+    if since or expected_revision > stored.job.revision:
+        raise StaleJob(stored.id, expected_revision, stored.job.revision, since)
 
 
 class JobStore:
@@ -102,34 +99,33 @@ class JobStore:
         with self.locked(job_id), self.disk_errors():
             return self.load_locked(job_id)
 
+    def load_locked(self, job_id: str) -> Stored:
+        """`load`, for a caller that holds the job's lock."""
+        return self._remember(repair.load(self.layout, self.find(job_id), job_id, self.clock()))
+
     def find(self, job_id: str, near: Path | None = None) -> Path:
         """The job's folder, wherever it is now: as last seen, by its name, or by the id inside. JobNotFound.
 
         Where several folders carry the id (somebody copied one), the job is the one that lies where its record says.
         `near`: a folder that carries the id. It counts only where it bears the job's own name: a copy bears another.
         """
-        seen = self._last_seen.get(job_id)
-        if seen is None and near is not None and naming.id_in_folder_name(near.name) == job_id:
-            seen = near
-        if seen is not None and seen.parent != self.layout.trash and repair.lies_where_it_says(seen, job_id):
-            self._last_seen[job_id] = seen
-            return seen
-        for search in (self._of_that_name(seen), self._named_for(job_id), self.layout.job_folders()):
-            found = [folder for folder in search if repair.id_inside(folder) == job_id]
-            if found:
-                best = next((folder for folder in found if repair.lies_where_it_says(folder, job_id)), found[0])
+        likely = self._last_seen.get(job_id)
+        if likely is None and near is not None and naming.id_in_folder_name(near.name) == job_id:
+            likely = near
+        if likely is not None and likely.parent != self.layout.trash and repair.lies_where_it_says(likely, job_id):
+            self._last_seen[job_id] = likely
+            return likely
+        status_folders = [self.layout.status(status) for status in Status]
+        # A folder that was dragged keeps its name, also one that a person gave it: nothing need be listed then.
+        same_name = [folder / likely.name for folder in status_folders] if likely is not None else []
+        for search in (same_name, self.layout.named_for(job_id, status_folders), self.layout.job_folders()):
+            candidates = [folder for folder in search if repair.id_inside(folder) == job_id]
+            if candidates:
+                best = next((f for f in candidates if repair.lies_where_it_says(f, job_id)), candidates[0])
                 self._last_seen[job_id] = best
                 return best
         self.require_online()
         raise JobNotFound(job_id)
-
-    def _of_that_name(self, seen: Path | None) -> Iterator[Path]:
-        """A folder that was dragged keeps its name, also one that a person gave it: no folder need be listed."""
-        if seen is not None:
-            yield from (self.layout.status(status) / seen.name for status in Status)
-
-    def _named_for(self, job_id: str) -> Iterator[Path]:
-        return self.layout.named_for(job_id, tuple(self.layout.status(s) for s in Status))
 
     def ids(self, statuses: tuple[Status, ...] = tuple(Status)) -> Iterator[tuple[str, Path]]:
         """(id, folder) of every job folder, by the id inside it; a folder without one is not a job."""
@@ -143,7 +139,7 @@ class JobStore:
         return file_inside(stored.folder, name, stored.id)
 
     def read_copy(self, folder: Path) -> Job | None:
-        """What the record in a copy of a job's folder says; where it is not whole, that of the job that was copied.
+        """The job as a copy of its folder has it or, where the copy's record is not whole, the job that was copied.
 
         None where the folder is no copy of any job.
         """
@@ -151,8 +147,8 @@ class JobStore:
         if job_id is None:
             return None
         with self.disk_errors():
-            copied = repair.read_if_clean(self.layout, folder, job_id)
-        return copied.job if copied is not None else self.load(job_id).job
+            clean = repair.read_if_clean(self.layout, folder, job_id)
+        return clean.job if clean is not None else self.load(job_id).job
 
     # -- creating -----------------------------------------------------------------------------------------------
 
@@ -165,8 +161,8 @@ class JobStore:
     ) -> Stored:
         """A new job, complete or not at all: staged beside storage/, then one rename into its status folder.
 
-        `folder_name(id)` names it, `drafts(id, staged)` says, purely, what happened, given the files as they are on
-        disk. Raises StorageFailure (nothing is left behind), StorageOffline, FileRefused.
+        `folder_name(id)` names it; `drafts(id, new_files)` gives, purely, its first events from the files as they are
+        on disk. Raises StorageFailure (nothing is left behind), StorageOffline, FileRefused.
         """
         self.require_online()
         with self.disk_errors():
@@ -188,8 +184,8 @@ class JobStore:
         staging = self.layout.staging / job_id
         staging.mkdir()
         try:
-            staged = stage_files(staging, name, files, self.clock(), self.layout.file_name_limit)
-            batch = build_batch(drafts(job_id, staged), {}, 0, None, self.clock())
+            new_files = stage_files(staging, name, files, self.clock(), self.layout.file_name_limit)
+            batch = build_batch(drafts(job_id, new_files), {}, 0, None, self.clock())
             job = parse(batch.document)
             fs.write_new(staging / EVENTS, batch.lines)
             fs.write_new(staging / METADATA, batch.metadata)
@@ -207,34 +203,36 @@ class JobStore:
                 logger.warning("job %s is created, but %s could not be synced: %s", job_id, folder.name, error)
         self._last_seen[job_id] = target
         log = Log().with_batch(batch)
-        _tell(job_id, log.events)
+        _log_events(job_id, log.events)
         return Stored(target, status, job, batch.document, log, digest=sha256(batch.metadata))
 
     @contextmanager
     def staged(self, job_id: str, files: Sequence[IncomingFile]) -> Iterator[StagedFiles]:
         """`files` on their way into a job that exists, written and synced outside its lock. A change takes them over
-        by `change.parcel`; what none has taken is gone afterwards. Raises what `create` does, and JobNotFound."""
+        by `change.staged`; what none has taken is gone afterwards. Raises what `create` does, and JobNotFound."""
         stored = self.load(job_id)
-        place = self.layout.staging / f"{job_id}.{self._random_bits(32):08x}"
+        staging = self.layout.staging / f"{job_id}.{self._random_bits(32):08x}"
         with self.locked(locks.staging_lock_name(job_id)), self.disk_errors():
-            place.mkdir(parents=True)
+            staging.mkdir(parents=True)
+            staged: StagedFiles | None = None
             try:
-                name = next_version(stored.folder.name, (entry.name for entry in stored.folder.iterdir()))
-                there = _names_in(stored.folder / ORIGINAL)
-                made = stage_files(place, name, files, self.clock(), self.layout.file_name_limit, there)
-                fs.sync_folder(place)
-                parcel = StagedFiles(place, made.files)
-                yield parcel
+                name = next_version(stored.folder.name, names_in(stored.folder))
+                originals = names_in(stored.folder / ORIGINAL)
+                new_files = stage_files(staging, name, files, self.clock(), self.layout.file_name_limit, originals)
+                fs.sync_folder(staging)
+                staged = StagedFiles(staging, new_files.files)
+                yield staged
             finally:
-                if place.exists() and not (moves.announced_files(self.layout, job_id) == place and parcel.is_taken):
-                    fs.remove_tree(place)
+                is_taken = staged is not None and staged.is_taken
+                if staging.exists() and not (is_taken and moves.announced_files(self.layout, job_id) == staging):
+                    fs.remove_tree(staging)
 
     def _is_taken(self, job_id: str) -> bool:
         """Whether any folder carries this id: in its name (trash and staging too), or inside one that was renamed."""
-        places = (*(self.layout.status(s) for s in Status), self.layout.trash, self.layout.quarantine)
-        if (self.layout.staging / job_id).exists() or any(True for _ in self.layout.named_for(job_id, places)):
+        parents = [*map(self.layout.status, Status), self.layout.trash, self.layout.quarantine]
+        if (self.layout.staging / job_id).exists() or any(True for _ in self.layout.named_for(job_id, parents)):
             return True
-        renamed = (f for f in self.layout.job_folders() if naming.id_in_folder_name(f.name) is None)
+        renamed = (folder for folder in self.layout.job_folders() if naming.id_in_folder_name(folder.name) is None)
         return any(repair.id_inside(folder) == job_id for folder in renamed)
 
     # -- changing -----------------------------------------------------------------------------------------------
@@ -275,26 +273,22 @@ class JobStore:
         moves_folder = change.to_trash or after.job.status != before.job.status
         parent = self.layout.trash if change.to_trash else self.layout.status(after.job.status)
         metadata = before.folder / METADATA
-        parcel = change.parcel.place if change.parcel is not None else None
-        if (moves_folder and parent != before.folder.parent) or parcel is not None:
-            moves.write_intent(self.layout, before.folder, parent, after.log.seq, before.id, parcel)
+        staging = change.staged.folder if change.staged is not None else None
+        if (moves_folder and parent != before.folder.parent) or staging is not None:
+            moves.write_intent(self.layout, before.folder, parent, after.log.seq, before.id, staging)
         fs.append(before.folder / EVENTS, batch.lines, log.length)
-        _tell(before.id, after.events[len(log.events) :])
-        if change.parcel is not None:
-            change.parcel.is_taken = True
+        _log_events(before.id, batch.events)
+        if change.staged is not None:
+            change.staged.is_taken = True
         # From here on the change has happened: what the disk refuses now is finished when the job is next touched.
         try:
             fs.replace(metadata, batch.metadata, lambda: sha256(fs.read(metadata)) == before.digest)
-            folder, pending = moves.finish_move(self.layout, before.folder, after.job, after.log)
+            folder, move_pending = moves.finish_move(self.layout, before.folder, after.job, after.log)
         except OSError as error:
             logger.warning("job %s: the change is recorded, the rest is finished later: %s", before.id, error)
             return after
         self._last_seen[before.id] = folder
-        return replace(after, folder=folder, folder_status=self.layout.status_of(folder), move_pending=pending)
-
-    def load_locked(self, job_id: str) -> Stored:
-        """`load`, for a caller that holds the job's lock."""
-        return self._remember(repair.load(self.layout, self.find(job_id), job_id, self.clock()))
+        return replace(after, folder=folder, folder_status=self.layout.status_of(folder), move_pending=move_pending)
 
     def repair_for_write(self, job_id: str) -> Stored:
         """The job, ready to be changed by a caller that holds its lock. See `repair.repair_for_write`."""
@@ -324,7 +318,6 @@ class JobStore:
         return path
 
 
-def _tell(job_id: str, events: Iterable[Event]) -> None:
-    """For whoever minds the system: a line for each event that was recorded."""
+def _log_events(job_id: str, events: Iterable[Event]) -> None:
     for event in events:
         logger.info("job %s: %s by %s", job_id, event.type, event.actor)

@@ -86,7 +86,7 @@ def test_a_walk_in_that_is_stopped_leaves_what_it_was_made_of(stage: Stage) -> N
             lambda job_id: f"SamRoe_Filament_Color_{job_id}",
             [IncomingFile("part.stl", io.BytesIO(STL), "filesystem")],
             lambda job_id, staged: walk_in_created(
-                job_id, staged.folder, said, staged.files, "staff", store.clock(), "Uploaded/part.stl"
+                job_id, staged.folder_name, said, staged.files, "staff", store.clock(), "Uploaded/part.stl"
             ),
         )
         trash.discard(store, "Uploaded/part.stl")

@@ -33,7 +33,7 @@ from printsys.domain.request_fields import from_job
 from printsys.domain.status import Status
 from printsys.errors import InvalidInput
 from printsys.jobstore import Stored
-from printsys.jobstore.files import Seen, printable
+from printsys.jobstore.files import ListedFile, printable
 from printsys.web.filters import ago, local, size, status_name
 from printsys.web.student.forms import Choice, each
 
@@ -99,7 +99,7 @@ class FilesForm(ActionForm):
             self.print_file.data = chosen or names[:1]
 
 
-def _described(seen: Seen, is_old: bool) -> str:
+def _described(seen: ListedFile, is_old: bool) -> str:
     saved = datetime.fromtimestamp(seen.mtime_ns / 1e9, UTC)
     passed = ago(saved)
     words = [size(seen.size), f"saved {passed if passed == 'just now' else passed + ' ago'}"]

@@ -18,7 +18,7 @@ from printsys.domain.pending_work import preview_of
 from printsys.domain.request_fields import REQUEST_FIELDS
 from printsys.domain.workflow import Step
 from printsys.jobstore import Stored
-from printsys.jobstore.files import Seen, list_files, printable
+from printsys.jobstore.files import ListedFile, list_files, printable
 from printsys.models3d.findings import ModelFinding
 from printsys.models3d.inspect import ModelFacts
 from printsys.ops import heartbeat
@@ -170,7 +170,7 @@ def _said_by_slicer(record: FileRecord, job: Job, lab: Lab) -> Iterator[str]:
     yield from facts.warnings
 
 
-def _lying_there(stored: Stored, seen: Seen) -> FileLine:
+def _lying_there(stored: Stored, seen: ListedFile) -> FileLine:
     record = stored.job.file(seen.name)
     words = ["print file"] if seen.name in stored.job.print_files else []
     words += ["working copy"] if record and record.role == "working" else []
