@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Callable
+from typing import TypeVar
 
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -24,6 +26,7 @@ pages = Blueprint("submit", __name__)
 logger = logging.getLogger(__name__)
 FORM_ID_LENGTH = 64
 MINE = "my_jobs"
+T = TypeVar("T")
 NOT_STORED = (
     "We cannot store your model at the moment, so nothing was sent. What you typed is still here: "
     "please try again in a few minutes."
@@ -71,24 +74,33 @@ def open_for_too_long(_error: CSRFError) -> ResponseReturnValue:
 
 
 def read_request(files_needed: bool = True) -> tuple[SubmitInput, list[IncomingFile]]:
-    """What was filled in, and the files. InvalidInput says all that is wrong at once: what is missing, what the lab
-    does not offer, what is wrong with the files."""
-    said: SubmitInput | None = None
-    wrong: dict[str, list[str]] = {}
+    """What was filled in, and the files. InvalidInput names all problems at once: nobody wants to hear of one mistake
+    after the other."""
+    problems: dict[str, list[str]] = {}
+    answers = _collect(problems, lambda: validate(SubmitInput, request.form))
+    files = _collect(problems, lambda: _accept_files(files_needed))
+    problems = offer_problems(services().lab, answers.model_dump() if answers else request.form) | problems
+    if problems or answers is None or files is None:
+        raise InvalidInput(problems)
+    return answers, files
+
+
+def _collect(problems: dict[str, list[str]], read: Callable[[], T]) -> T | None:
     try:
-        said = validate(SubmitInput, request.form)
+        return read()
     except InvalidInput as error:
-        wrong |= error.fields
-    # Also where something is missing: nobody wants to hear of one mistake after the other.
-    wrong = offer_problems(services().lab, said.model_dump() if said else request.form) | wrong
-    sent = request.files.getlist("file")
-    files, refused = incoming_files(sent, services().lab) if files_needed or any(f.filename for f in sent) else ([], [])
-    refused = refused or refusals(checked_files(sent if files else []))
-    if refused:
-        wrong["file"] = refused
-    if wrong or said is None:
-        raise InvalidInput(wrong)
-    return said, files
+        problems.update(error.fields)
+        return None
+
+
+def _accept_files(are_needed: bool) -> list[IncomingFile]:
+    uploads = [file for file in request.files.getlist("file") if file.filename]
+    if not uploads and not are_needed:
+        return []
+    files = incoming_files(uploads, services().lab)
+    if sentences := refusals(checked_files(uploads)):
+        raise InvalidInput({"file": sentences})
+    return files
 
 
 def _form_page(form: SubmitForm, general: list[str]) -> str:
@@ -99,9 +111,13 @@ def _form_page(form: SubmitForm, general: list[str]) -> str:
 def success() -> ResponseReturnValue:
     """What happens next. Only the browser that submitted is shown the link to the job's page."""
     job_id = request.args.get("job", "")
-    mine = job_id in session.get(MINE, [])
-    if not mine:
+    if job_id not in session.get(MINE, []):
         return render_template("student/success.html", job_id=None)
     stored = services().store.load(job_id)
-    shown = {"checked": checked_job(stored), "printer": services().lab.printer(stored.job.request.printer)}
-    return render_template("student/success.html", job_id=job_id, token=services().tokens.status(job_id), **shown)
+    return render_template(
+        "student/success.html",
+        job_id=job_id,
+        token=services().tokens.status(job_id),
+        checked=checked_job(stored),
+        printer=services().lab.printer(stored.job.request.printer),
+    )

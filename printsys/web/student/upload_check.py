@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import FileStorage
 
 from printsys.assessment.upload_check import Checked, UploadCheck, UploadChecker, judge
-from printsys.errors import JobNotFound
+from printsys.errors import InvalidInput, JobNotFound
 from printsys.jobstore import Stored
 from printsys.web.services import services
 from printsys.web.student.uploads import incoming_files
@@ -35,8 +35,11 @@ def check() -> ResponseReturnValue:
         if len(checks) != len(hashes) or len(names) != len(hashes):
             return jsonify(error="Please send the files again."), 409
         return _answer([_judge(*each) for each in zip(names, hashes, checks, strict=True)], [])
-    _, refused = incoming_files(files, services().lab)
-    return _answer([] if refused else checked_files(files), refused)
+    try:
+        incoming_files(files, services().lab)
+    except InvalidInput as error:
+        return _answer([], error.fields["file"])
+    return _answer(checked_files(files), [])
 
 
 def checked_files(files: Sequence[FileStorage]) -> list[Checked]:

@@ -8,31 +8,31 @@ from collections.abc import Sequence
 from werkzeug.datastructures import FileStorage
 
 from printsys.config import Lab
-from printsys.errors import FileRefused
+from printsys.errors import FileRefused, InvalidInput
 from printsys.jobstore import IncomingFile
 from printsys.models3d.sniff import check_model
 
 
-def incoming_files(sent: Sequence[FileStorage], lab: Lab) -> tuple[list[IncomingFile], list[str]]:
-    """The files to store, and a sentence for each that cannot be taken."""
-    files = [file for file in sent if file.filename]
-    if not files:
-        return [], ["Please choose your model file."]
-    if len(files) > lab.max_files:
-        return [], [f"Please send at most {lab.max_files} files at once; these are {len(files)}."]
-    wrong = [sentence for file in files if (sentence := _refusal(file, lab))]
-    return [IncomingFile(file.filename or "", file.stream) for file in files], wrong  # type: ignore[arg-type]
+def incoming_files(uploads: Sequence[FileStorage], lab: Lab) -> list[IncomingFile]:
+    """The files to store. InvalidInput has a sentence for each that cannot be taken."""
+    if not uploads:
+        raise InvalidInput({"file": ["Please choose your model file."]})
+    if len(uploads) > lab.max_files:
+        raise InvalidInput({"file": [f"Please send at most {lab.max_files} files at once; these are {len(uploads)}."]})
+    if sentences := [sentence for file in uploads if (sentence := _refusal(file, lab))]:
+        raise InvalidInput({"file": sentences})
+    return [IncomingFile(file.filename or "", file.stream) for file in uploads]  # type: ignore[arg-type]
 
 
-def digests(sent: Sequence[FileStorage]) -> list[tuple[str, str]]:
+def digests(uploads: Sequence[FileStorage]) -> list[tuple[str, str]]:
     """(name, sha256) of each file; the streams are left at their start."""
-    found = []
-    for file in sent:
+    pairs = []
+    for file in uploads:
         if file.filename:
             file.stream.seek(0)
-            found.append((file.filename, hashlib.file_digest(file.stream, "sha256").hexdigest()))  # type: ignore[arg-type]
+            pairs.append((file.filename, hashlib.file_digest(file.stream, "sha256").hexdigest()))  # type: ignore[arg-type]
             file.stream.seek(0)
-    return found
+    return pairs
 
 
 def _refusal(file: FileStorage, lab: Lab) -> str | None:
