@@ -13,6 +13,8 @@ from typing import Any
 
 from anyascii import anyascii
 
+from printsys.domain.naming import parse_id
+
 LONGEST_WORD = 60
 MOST_WORDS = 2_000
 """Bounds well inside PostgreSQL's own for a tsvector (2 kB a word, 1 MB in all)."""
@@ -41,10 +43,18 @@ def search_vector(document: Mapping[str, Any]) -> str:
     return " ".join(f"'{word}'" for word in sorted(found)[:MOST_WORDS])
 
 
-def search_query(said: str) -> str | None:
-    """What a person typed as PostgreSQL's text of a tsquery: every word must begin a word of the job. None: no word."""
-    wanted = list(dict.fromkeys(words(said)))[:MOST_SEARCHED]
-    return " & ".join(f"'{word}':*" for word in wanted) or None
+def search_query(typed: str) -> str | None:
+    """What a person typed as PostgreSQL's text of a tsquery: every word must begin a word of the job. None: no word.
+
+    A word that could be an id finds that id, too, whichever look-alikes (O, I, L) it is typed with.
+    """
+    typed_words = list(dict.fromkeys(words(typed)))[:MOST_SEARCHED]
+    return " & ".join(map(_term, typed_words)) or None
+
+
+def _term(word: str) -> str:
+    job_id = parse_id(word)
+    return f"('{word}':* | '{job_id}')" if job_id not in (None, word) else f"'{word}':*"
 
 
 def _texts(document: Mapping[str, Any]) -> Iterator[str]:

@@ -231,6 +231,16 @@ def test_search_finds_an_id_by_any_part_of_it(store: JobStore, mirror: Mirror, q
         assert [found.id for found in queries.jobs(q=said)] == [job.id]
 
 
+@pytest.mark.parametrize("typed", ["kOm29xlq", "KOM29XIQ", "jane k0m29xlq", "kOm29x1q jane"])
+def test_search_finds_an_id_that_was_misread(
+    typed: str, store: JobStore, mirror: Mirror, queries: Queries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror.put(make_job(store))
+    monkeypatch.setattr("printsys.domain.naming.job_id", lambda random_bits: "k0m29x1q")
+    mirror.put(make_job(store))
+    assert [row.id for row in queries.jobs(q=typed)] == ["k0m29x1q"]
+
+
 def test_search_finds_notes_and_every_word_must_match(store: JobStore, mirror: Mirror, queries: Queries) -> None:
     job = make_job(store)
     mirror.put(act(store, job.id, "notes", notes="Supports were removed by hand"))

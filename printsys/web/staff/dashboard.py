@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from printsys.domain.naming import parse_id
 from printsys.domain.status import LIVE, Status
 from printsys.jobstore.notes import missed_events
 from printsys.web.auth import login_required
@@ -24,6 +25,9 @@ def show() -> ResponseReturnValue:
     wanted = request.args.get("status")
     status = Status(wanted) if wanted in set(Status) else None
     page = max(1, request.args.get("page", 1, type=int))
+    job_id = parse_id(q)
+    if job_id and any(summary.job.id == job_id for summary in list_jobs(services(), None, job_id, 1).summaries):
+        return redirect(url_for("job.show", job_id=job_id))
     return render_template(
         "staff/dashboard.html",
         job_list=list_jobs(services(), status, q, page),

@@ -127,6 +127,12 @@ def test_a_page_that_there_is_not_is_harmless(staff: FlaskClient, make: MakeJob,
     assert staff.get(f"/dashboard?page={page}").status_code == 200
 
 
+def make_with_id(make: MakeJob, job_id: str, status: Status = Status.UPLOADED) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("printsys.domain.naming.job_id", lambda random_bits: job_id)
+        make(status)
+
+
 # -- search -----------------------------------------------------------------------------------------------------------
 
 
@@ -143,10 +149,27 @@ def test_a_search_finds_jobs_of_every_status_by_what_is_known_of_them(
     assert sorted(cards(page)) == sorted(found)
 
 
-def test_a_search_finds_a_job_by_its_id_in_any_case(staff: FlaskClient, make: MakeJob) -> None:
-    job = make()
+@pytest.mark.parametrize("typed", ["k0m29x1q", " K0M29X1Q ", "kOm29xlq", "KoM29XIQ", "k0m29x1q&status=Pending"])
+def test_an_exact_id_goes_straight_to_its_job_however_it_is_typed(
+    staff: FlaskClient, make: MakeJob, typed: str
+) -> None:
     make()
-    assert cards(staff.get(f"/dashboard?q={job.id.upper()}")) == [job.id]
+    make_with_id(make, "k0m29x1q", Status.ARCHIVED)
+    page = staff.get(f"/dashboard?q={typed}")
+    assert (page.status_code, page.location) == (302, "/dashboard/jobs/k0m29x1q")
+
+
+def test_an_id_among_other_words_is_found_however_it_is_typed(staff: FlaskClient, make: MakeJob) -> None:
+    make()
+    make_with_id(make, "k0m29x1q")
+    assert cards(staff.get("/dashboard?q=jane+KOM29XlQ")) == ["k0m29x1q"]
+
+
+def test_an_id_that_no_job_has_is_searched_for_as_a_word(staff: FlaskClient, make: MakeJob) -> None:
+    """`sheridan` reads as an id: sher1dan."""
+    job = make(name="Ann Sheridan")
+    page = staff.get("/dashboard?q=sheridan")
+    assert page.status_code == 200 and cards(page) == [job.id]
 
 
 @pytest.mark.parametrize(
@@ -258,6 +281,7 @@ def test_without_the_database_a_search_looks_into_the_active_folders(dark_staff:
     job = make(name="Bob Roe")
     make()
     assert cards(dark_staff.get("/dashboard?q=bob")) == [job.id]
+    assert dark_staff.get(f"/dashboard?q={job.id}").location == f"/dashboard/jobs/{job.id}"
 
 
 def test_without_the_database_a_whole_life_goes_on(dark: Services, dark_staff: FlaskClient, make: MakeJob) -> None:
