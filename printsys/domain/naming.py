@@ -42,9 +42,9 @@ def job_id(random_bits: int) -> str:
 
 
 def parse_id(text: str) -> str | None:
-    """The id that a person typed or said, in any case and with Crockford's look-alikes (O, I, L), or None."""
-    said = text.strip().casefold().translate(_CROCKFORD_READS)
-    return said if len(said) == ID_LENGTH and all(letter in ID_ALPHABET for letter in said) else None
+    """The id that a person typed, in any case and with Crockford's look-alikes (O, I, L), or None."""
+    letters = text.strip().casefold().translate(_CROCKFORD_READS)
+    return letters if len(letters) == ID_LENGTH and all(letter in ID_ALPHABET for letter in letters) else None
 
 
 def id_in_folder_name(name: str) -> str | None:
@@ -53,12 +53,8 @@ def id_in_folder_name(name: str) -> str | None:
     return match.group(1).casefold() if match else None
 
 
-def same_name(one: str, other: str) -> bool:
-    """Whether two names are the same file on a case-insensitive, normalising file system."""
-    return comparable(one) == comparable(other)
-
-
 def comparable(name: str) -> str:
+    """Equal for two names that are the same file on a case-insensitive, normalizing file system."""
     return unicodedata.normalize("NFC", name).casefold()
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from printsys.errors import ModelUnreadable
 from printsys.models3d.mesh import finite, load
@@ -133,21 +133,8 @@ def _png(picture: Array, size: int) -> bytes:
     small[..., :3] /= np.maximum(opacity, 1e-6)
     small[..., 3:] = opacity * 255
     image = Image.fromarray(np.clip(small + 0.5, 0, 255).astype(np.uint8), "RGBA")
-    return _bytes(image if image.width == size else image.resize((size, size), Image.Resampling.BILINEAR))
-
-
-def placeholder(size: int = 512) -> bytes:
-    """A crossed-out box: what stands where no picture could be made. The reason is said in words beside it."""
-    image = Image.new("RGBA", (size, size), (0, 0, 0, 0))
-    pen = ImageDraw.Draw(image)
-    low, high, width = size * 0.3, size * 0.7, max(size // 64, 1)
-    grey = (128, 138, 150, 255)
-    pen.rounded_rectangle((low, low, high, high), radius=size // 20, outline=grey, width=width)
-    pen.line((low + width * 3, high - width * 3, high - width * 3, low + width * 3), fill=grey, width=width)
-    return _bytes(image)
-
-
-def _bytes(image: Image.Image) -> bytes:
+    if image.width != size:
+        image = image.resize((size, size), Image.Resampling.BILINEAR)
     out = io.BytesIO()
     image.save(out, "PNG", compress_level=4)
     return out.getvalue()

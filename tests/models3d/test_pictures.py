@@ -15,7 +15,7 @@ from playwright.sync_api import Page, sync_playwright
 from printsys.models3d.mesh import load
 from printsys.models3d.raster import nearest
 from printsys.models3d.samples import SAMPLES, sample
-from printsys.models3d.thumbnail import MARGIN, draw, placeholder, render
+from printsys.models3d.thumbnail import MARGIN, draw, render
 from printsys.models3d.viewer import page, simplified
 from tests.models3d.corpus import CORPUS, stated
 from tests.models3d.test_inspect import OBJ, PACKAGES, REFUSED, STL, needs_corpus
@@ -84,10 +84,6 @@ def test_a_mesh_that_hides_most_of_itself_is_drawn_coarser_but_drawn() -> None:
     squares = np.repeat(trimesh.creation.box((1, 1, 1)).triangles, 40, axis=0)
     picture = pixels(render(squares, 512))
     assert picture.shape == (512, 512, 4) and picture[256, 256, 3] == 255
-
-
-def test_the_placeholder_is_a_picture_too() -> None:
-    assert pixels(placeholder(128)).shape == (128, 128, 4)
 
 
 # -- the page -------------------------------------------------------------------------------------------------------
