@@ -11,11 +11,11 @@ from pathlib import Path
 from opener.slicers import Slicer
 
 PATIENCE_S = 1.5
-"""How long a program is watched for failing at once (a missing library, a file that is no program)."""
+"""How long the opener watches whether a program fails at once (a missing library, a file that is no program)."""
 
 _DIRTY = ("LD_", "DYLD_", "PYTHON", "_PYI", "_MEI", "TCL_", "TK_", "GTK_MODULES", "GIO_MODULE", "QT_PLUGIN_PATH",
           "PERL5", "RUBY", "NODE_OPTIONS", "BASH_ENV", "BASH_FUNC_", "GCONV_PATH", "VIRTUAL_ENV")  # fmt: skip
-"""Beginnings of variables that make a program load foreign code, or that were meant for our own Python."""
+"""Beginnings of variables that make a program load foreign code, or that are meant for the opener's own Python."""
 
 
 def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -24,14 +24,14 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     }  # fmt: skip
 
 
-def opening(slicer: Slicer, file: Path, platform: str = sys.platform) -> list[str]:
+def open_command(slicer: Slicer, file: Path, platform: str = sys.platform) -> list[str]:
     """The command that opens `file`, whose absolute path can never be read as an option."""
     if platform == "darwin" and slicer.path.suffix == ".app":
         return ["/usr/bin/open", "-a", str(slicer.path), str(file)]
     return [str(slicer.path), str(file)]
 
 
-def showing(file: Path, platform: str = sys.platform, environ: Mapping[str, str] = os.environ) -> list[str]:
+def show_command(file: Path, platform: str = sys.platform, environ: Mapping[str, str] = os.environ) -> list[str]:
     """The command that shows `file` in the file manager."""
     if platform == "win32":
         return [environ.get("SystemRoot", r"C:\Windows") + r"\explorer.exe", "/select,", str(file)]
@@ -41,12 +41,12 @@ def showing(file: Path, platform: str = sys.platform, environ: Mapping[str, str]
 
 
 def start(command: Sequence[str], environ: Mapping[str, str] = os.environ, patience_s: float = PATIENCE_S) -> str:
-    """Starts `command` and lets it go. Returns "" or, where it failed at once, what is wrong with it."""
+    """Starts `command` and lets it go. Returns "" or, where it failed at once, the problem."""
     if sys.platform == "win32":
         _forget_bundled_libraries()
-        apart = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
+        creation_flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
     else:
-        apart = 0
+        creation_flags = 0
     try:
         process = subprocess.Popen(
             list(command),
@@ -55,7 +55,7 @@ def start(command: Sequence[str], environ: Mapping[str, str] = os.environ, patie
             stderr=subprocess.DEVNULL,
             cwd=Path(command[0]).parent,
             env=clean_environment(environ),
-            creationflags=apart,
+            creationflags=creation_flags,
             start_new_session=True,
         )
     except OSError as error:
@@ -63,7 +63,7 @@ def start(command: Sequence[str], environ: Mapping[str, str] = os.environ, patie
     try:
         code = process.wait(patience_s)
     except subprocess.TimeoutExpired:
-        process.returncode = 0  # it outlives us on purpose: no warning about a child that was left
+        process.returncode = 0  # it outlives us on purpose: no warning about a child that still runs
         return ""
     # A slicer that hands the file to its window that is already open ends at once, with 0; so do open and xdg-open.
     return "" if code == 0 else f"it ended at once with code {code}"

@@ -7,11 +7,11 @@ import shutil
 import subprocess
 import sys
 
-from opener.dialogs import TITLE, Printed
+from opener.dialogs import TITLE, ConsoleDialogs
 
 
-class SystemBox(Printed):
-    """Tells in a box of the system's own; asks nothing."""
+class MessageBox(ConsoleDialogs):
+    """Shows a box of the system's own; asks nothing."""
 
     def tell(self, text: str) -> None:
         super().tell(text)

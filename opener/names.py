@@ -1,4 +1,4 @@
-"""Which file names a link may say: names that mean one ordinary file in a job's folder on Windows, macOS and Linux.
+"""Which file names a link may have: names that mean one ordinary file in a job's folder on Windows, macOS and Linux.
 
 The rules of all systems hold on each of them, so that a link behaves the same everywhere.
 Windows' rules: https://learn.microsoft.com/windows/win32/fileio/naming-a-file
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from opener.refusals import Refused, Why
+from opener.refusals import Reason, Refused
 
 ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base 32 (https://www.crockford.com/base32.html): no i, l, o, u to mishear or misread."""
@@ -61,8 +61,9 @@ def comparable(name: str) -> str:
 
 def job_id(text: str) -> str | None:
     """The id in its one spelling, whatever case and look-alikes (O, I, L) it came in; None if it is not one."""
-    said = text.casefold().translate(_CROCKFORD_READS)
-    return said if len(said) == ID_LENGTH and all(letter in ID_LETTERS for letter in said) else None
+    spelled = text.casefold().translate(_CROCKFORD_READS)
+    is_id = len(spelled) == ID_LENGTH and all(letter in ID_LETTERS for letter in spelled)
+    return spelled if is_id else None
 
 
 def extension(name: str) -> str:
@@ -79,36 +80,36 @@ def parts_of(path: str) -> tuple[str, ...]:
     _refuse_other_roots(path)
     parts = tuple(path.split("/"))
     if len(parts) > DEPTH_LIMIT:
-        raise Refused(Why.NAME)
+        raise Refused(Reason.NAME)
     for part in parts:
         _refuse_part(part)
     if extension(parts[-1]) not in OPENABLE:
-        raise Refused(Why.EXTENSION, extension(parts[-1]) or "without extension")
+        raise Refused(Reason.EXTENSION, extension(parts[-1]) or "without extension")
     return parts
 
 
 def _refuse_other_roots(path: str) -> None:
     if has_hidden_signs(path):
-        raise Refused(Why.CONTROL)
+        raise Refused(Reason.CONTROL)
     if path[:2].replace("\\", "/") == "//":
-        raise Refused(Why.UNC)
+        raise Refused(Reason.UNC)
     if path[:1] in ("/", "\\", "~"):
-        raise Refused(Why.ABSOLUTE)
+        raise Refused(Reason.ABSOLUTE)
     if _DRIVE.match(path):
-        raise Refused(Why.DRIVE)
+        raise Refused(Reason.DRIVE)
     if any(part.strip(" ") == ".." for part in path.replace("\\", "/").split("/")):
-        raise Refused(Why.PARENT)
+        raise Refused(Reason.PARENT)
     if "\\" in path:
-        raise Refused(Why.BACKSLASH)
+        raise Refused(Reason.BACKSLASH)
     if ":" in path:
-        raise Refused(Why.STREAM)
+        raise Refused(Reason.STREAM)
 
 
 def _refuse_part(part: str) -> None:
     if _DEVICE.fullmatch(part.split(".")[0].rstrip(" ")):
-        raise Refused(Why.DEVICE)
-    # Windows drops dots and spaces from the end of a name: "x.exe ." would be another file than it says.
+        raise Refused(Reason.DEVICE)
+    # Windows drops dots and spaces from the end of a name: "x.exe ." would be another file than its name.
     if not part or part != part.rstrip(" .") or len(part) > PART_LIMIT or _NEVER_IN_A_NAME & set(part):
-        raise Refused(Why.NAME)
+        raise Refused(Reason.NAME)
     if part.startswith("."):
-        raise Refused(Why.HIDDEN)
+        raise Refused(Reason.HIDDEN)

@@ -1,4 +1,4 @@
-"""What the opener wants to know of a job's metadata.json, however damaged that is: which job, which printer."""
+"""Reads from a job's metadata.json, however damaged, which job it is and for which printer."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ SIZE_LIMIT = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class RequestLog:
-    """Empty where metadata.json does not say, or cannot be read."""
+class RecordedJob:
+    """A field is empty where metadata.json does not say, or cannot be read."""
 
     id: str = ""
     method: str = ""
     printer: str = ""
 
 
-def read(folder: Path) -> RequestLog:
-    """Never raises for what the file holds, nor for a file that is not there."""
+def read(folder: Path) -> RecordedJob:
+    """Never raises for what the file holds, nor for a missing file."""
     try:
         with open(folder / METADATA, "rb") as file:
-            found = parse(file.read(SIZE_LIMIT))
+            record = parse(file.read(SIZE_LIMIT))
     except OSError:
-        found = RequestLog()
-    return found if found.method else replace(found, method=_method_in_name(folder.name))
+        record = RecordedJob()
+    return record if record.method else replace(record, method=_method_in_name(folder.name))
 
 
 def _method_in_name(folder_name: str) -> str:
@@ -38,20 +38,20 @@ def _method_in_name(folder_name: str) -> str:
     return words[-3] if len(words) >= 4 and names.job_id(words[-1]) else ""
 
 
-def parse(raw: bytes) -> RequestLog:
+def parse(raw: bytes) -> RecordedJob:
     try:
         document = json.loads(raw)  # takes a byte-order mark of UTF-16 by itself
     except (ValueError, RecursionError):
         try:
             document = json.loads(raw.decode("utf-8-sig"))
         except (ValueError, RecursionError):
-            return RequestLog()
+            return RecordedJob()
     if not isinstance(document, dict):
-        return RequestLog()
+        return RecordedJob()
     request = document.get("request")
     request = request if isinstance(request, dict) else {}
     id_ = names.job_id(_text(document.get("id")))
-    return RequestLog(id_ or "", _text(request.get("method")).strip(), _text(request.get("printer")).strip())
+    return RecordedJob(id_ or "", _text(request.get("method")).strip(), _text(request.get("printer")).strip())
 
 
 def _text(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Every way in which the opener says no: a stable code for the log, and one plain sentence for the window."""
+"""Every reason why the opener refuses a link: a stable code for the log, and one plain sentence for the window."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from enum import Enum, unique
 
 
 @unique
-class Why(Enum):
-    """The member's name is the code; the value is the sentence, with `{}` where something is named."""
+class Reason(Enum):
+    """The member's name is the code; the value is the sentence, with `{}` for details."""
 
     # The link
     ARGUMENTS = "The opener takes exactly one link. What called it gave it something else, so nothing was opened."
@@ -57,8 +57,8 @@ class Why(Enum):
 
 
 class Refused(Exception):
-    """Says what was not opened, and why, in one sentence for people."""
+    """Nothing was opened; the text is one sentence for people that says why."""
 
-    def __init__(self, why: Why, *named: str) -> None:
-        super().__init__(why.value.format(*named))
-        self.why = why
+    def __init__(self, reason: Reason, *details: str) -> None:
+        super().__init__(reason.value.format(*details))
+        self.reason = reason

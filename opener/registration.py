@@ -1,4 +1,4 @@
-"""Tells the system that links of ours are opened with the opener: for this person only, without an administrator."""
+"""Registers the opener for the dashboard's links: for this person only, without an administrator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Registration(Protocol):
     def install(self, command: Sequence[str]) -> None: ...
 
     def uninstall(self) -> bool:
-        """Leaves nothing behind. False where nothing was registered."""
+        """Leaves nothing behind. Returns False where nothing was registered."""
 
     def registered(self) -> dict[str, str | None]:
         """What the system would call for each of `url.SCHEMES`, as the system has it; None where it has nothing."""
@@ -42,7 +42,7 @@ def registration() -> Registration:
 def own_command(
     executable: str = sys.executable, frozen: bool = bool(getattr(sys, "frozen", False)), platform: str = sys.platform
 ) -> list[str]:
-    """How this very opener is called with a link.
+    """The command by which the system calls this very opener with a link.
 
     `-I` keeps PYTHON* variables and the folder that the browser runs in from changing what Python imports; what stands
     behind `--` is never an option, whatever the link holds.
@@ -50,11 +50,6 @@ def own_command(
     if frozen:
         return [executable, "open", "--"]
     if platform == "win32":
-        executable = _without_console(executable)
+        windowless = Path(executable).with_name("pythonw.exe")  # no black window flashes up
+        executable = str(windowless) if windowless.is_file() else executable
     return [executable, "-I", str(Path(__file__).resolve().with_name("__main__.py")), "open", "--"]
-
-
-def _without_console(executable: str) -> str:
-    """`pythonw.exe` beside `python.exe`, so that no black window flashes up."""
-    beside = Path(executable).with_name("pythonw.exe")
-    return str(beside) if beside.is_file() else executable

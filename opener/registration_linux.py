@@ -13,11 +13,21 @@ from pathlib import Path
 
 from opener import tomltext
 from opener.launch import clean_environment
-from opener.refusals import Refused, Why
+from opener.refusals import Reason, Refused
 from opener.url import SCHEMES
 
 DESKTOP_FILE = "printsys-opener.desktop"
 _TYPES = [f"x-scheme-handler/{scheme}" for scheme in SCHEMES]
+_DESKTOP_ENTRY = f"""\
+[Desktop Entry]
+Type=Application
+Name=Print lab opener
+Comment=Opens a print job's file in the slicer
+Exec=%s
+Terminal=false
+NoDisplay=true
+MimeType={";".join(_TYPES)};
+"""
 _NEEDS_NO_QUOTES = re.compile(r"[A-Za-z0-9@_+=:,./-]+")
 
 
@@ -35,23 +45,23 @@ class LinuxRegistration:
 
     def install(self, command: Sequence[str]) -> None:
         try:
-            for mime_list in self.lists:  # xdg-mime writes there, but makes no folder
+            for mime_list in self.lists:  # xdg-mime writes was_registered, but makes no folder
                 mime_list.parent.mkdir(parents=True, exist_ok=True)
-            tomltext.write(self.file, _desktop_entry(self.expected(command)))
+            tomltext.write(self.file, _DESKTOP_ENTRY % self.expected(command))
         except OSError as error:
-            raise Refused(Why.REGISTRATION, f"{self.file} cannot be written ({error.strerror})") from error
+            raise Refused(Reason.REGISTRATION, f"{self.file} cannot be written ({error.strerror})") from error
         for mime_type in _TYPES:
             self._xdg_mime("default", DESKTOP_FILE, mime_type)
 
     def uninstall(self) -> bool:
-        there = self.file.exists()
+        was_registered = self.file.exists()
         try:
             self.file.unlink(missing_ok=True)
             for mime_list in self.lists:
-                _forget(mime_list)
+                _remove_opener_from(mime_list)
         except OSError as error:
-            raise Refused(Why.REGISTRATION, f"{error.filename} cannot be changed ({error.strerror})") from error
-        return there
+            raise Refused(Reason.REGISTRATION, f"{error.filename} cannot be changed ({error.strerror})") from error
+        return was_registered
 
     def registered(self) -> dict[str, str | None]:
         return {scheme: self._opened_by(f"x-scheme-handler/{scheme}") for scheme in SCHEMES}
@@ -72,20 +82,20 @@ class LinuxRegistration:
 
     def _xdg_mime(self, *arguments: str) -> str:
         try:
-            done = subprocess.run(
+            result = subprocess.run(
                 ["xdg-mime", *arguments], env=self.environ, capture_output=True, text=True, timeout=30, check=False
             )
         except FileNotFoundError:
-            raise Refused(Why.REGISTRATION, "xdg-mime is missing (apt install xdg-utils)") from None
+            raise Refused(Reason.REGISTRATION, "xdg-mime is missing (apt install xdg-utils)") from None
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise Refused(Why.REGISTRATION, f"xdg-mime does not run ({error})") from error
-        if done.returncode != 0 and arguments[0] == "default":
-            raise Refused(Why.REGISTRATION, done.stderr.strip() or f"xdg-mime ended with {done.returncode}")
-        return done.stdout.strip()
+            raise Refused(Reason.REGISTRATION, f"xdg-mime does not run ({error})") from error
+        if result.returncode != 0 and arguments[0] == "default":
+            raise Refused(Reason.REGISTRATION, result.stderr.strip() or f"xdg-mime ended with {result.returncode}")
+        return result.stdout.strip()
 
 
 def exec_argument(argument: str) -> str:
-    """One argument as the key Exec wants it: quoted only where it must be, since xdg-open itself splits at spaces."""
+    """One argument as the key Exec wants it: quoted only where necessary, since xdg-open itself splits at spaces."""
     argument = argument.replace("%", "%%")
     if _NEEDS_NO_QUOTES.fullmatch(argument):
         return argument
@@ -94,19 +104,12 @@ def exec_argument(argument: str) -> str:
     return '"' + quoted.replace("\\", "\\\\") + '"'
 
 
-def _desktop_entry(exec_line: str) -> str:
-    return (
-        "[Desktop Entry]\nType=Application\nName=Print lab opener\nComment=Opens a print job's file in the slicer\n"
-        f"Exec={exec_line}\nTerminal=false\nNoDisplay=true\nMimeType={';'.join(_TYPES)};\n"
-    )
-
-
-def _forget(mime_list: Path) -> None:
-    """Takes us out of a mimeapps.list; the file goes too where nothing but its headings is left."""
+def _remove_opener_from(mime_list: Path) -> None:
+    """Changes a mimeapps.list; removes the file where nothing but its headings remains."""
     if not mime_list.exists():
         return
     before = mime_list.read_text("utf-8", errors="surrogateescape").splitlines()
-    after = [line for line in map(_without_us, before) if line is not None]
+    after = [line for line in map(_without_opener, before) if line is not None]
     if after == before:
         return
     if any(line.strip() and not line.startswith("[") for line in after):
@@ -118,7 +121,7 @@ def _forget(mime_list: Path) -> None:
         mime_list.unlink()
 
 
-def _without_us(line: str) -> str | None:
+def _without_opener(line: str) -> str | None:
     key, equals, value = line.partition("=")
     programs = value.split(";")
     if not equals or DESKTOP_FILE not in programs:

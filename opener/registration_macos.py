@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from opener.refusals import Refused, Why
+from opener.refusals import Reason, Refused
 from opener.url import SCHEMES
 
 BUNDLE = "Print Lab Opener.app"
@@ -27,13 +27,13 @@ Run = Callable[[Sequence[str]], None]
 
 
 def run_tool(command: Sequence[str]) -> None:
-    """Raises Refused with what the tool said."""
+    """Raises Refused with the tool's own message."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Refused(Why.REGISTRATION, f"{command[0]} does not run ({error})") from error
-    if done.returncode != 0:
-        raise Refused(Why.REGISTRATION, done.stderr.strip() or f"{command[0]} ended with {done.returncode}")
+        raise Refused(Reason.REGISTRATION, f"{command[0]} does not run ({error})") from error
+    if result.returncode != 0:
+        raise Refused(Reason.REGISTRATION, result.stderr.strip() or f"{command[0]} ended with {result.returncode}")
 
 
 class MacRegistration:
@@ -50,7 +50,7 @@ class MacRegistration:
         try:
             self.bundle.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise Refused(Why.REGISTRATION, f"{self.bundle.parent} cannot be made ({error.strerror})") from error
+            raise Refused(Reason.REGISTRATION, f"{self.bundle.parent} cannot be made ({error.strerror})") from error
         with tempfile.TemporaryDirectory() as folder:
             script = Path(folder) / "opener.applescript"
             script.write_text(applescript(command), "utf-8")
@@ -71,7 +71,7 @@ class MacRegistration:
             }
             self._plist.write_bytes(plistlib.dumps(description))
         except (OSError, plistlib.InvalidFileException) as error:
-            raise Refused(Why.REGISTRATION, f"{self._plist} cannot be changed ({error})") from error
+            raise Refused(Reason.REGISTRATION, f"{self._plist} cannot be changed ({error})") from error
 
     def uninstall(self) -> bool:
         if not self.bundle.exists():
@@ -83,7 +83,7 @@ class MacRegistration:
         try:
             shutil.rmtree(self.bundle)
         except OSError as error:
-            raise Refused(Why.REGISTRATION, f"{self.bundle} cannot be removed ({error.strerror})") from error
+            raise Refused(Reason.REGISTRATION, f"{self.bundle} cannot be removed ({error.strerror})") from error
         return True
 
     def registered(self) -> dict[str, str | None]:

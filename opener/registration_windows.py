@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Sequence
 
 from opener import registry as reg
-from opener.refusals import Refused, Why
+from opener.refusals import Reason, Refused
 from opener.registry import Registry
 from opener.url import SCHEMES
 
@@ -35,7 +35,9 @@ class WindowsRegistration:
             with self.registry.CreateKeyEx(self.hive, path, 0, self.registry.KEY_WRITE) as key:
                 self.registry.SetValueEx(key, name, 0, self.registry.REG_SZ, value)
         except OSError as error:
-            raise Refused(Why.REGISTRATION, f"the registry key {path} cannot be written ({error.strerror})") from error
+            raise Refused(
+                Reason.REGISTRATION, f"the registry key {path} cannot be written ({error.strerror})"
+            ) from error
 
     def uninstall(self) -> bool:
         ours = [f"{_CLASSES}\\{scheme}" for scheme in SCHEMES]
@@ -44,7 +46,7 @@ class WindowsRegistration:
             for path in ours:
                 reg.delete_tree(self.registry, self.hive, path)
         except OSError as error:
-            raise Refused(Why.REGISTRATION, f"a registry key cannot be deleted ({error.strerror})") from error
+            raise Refused(Reason.REGISTRATION, f"a registry key cannot be deleted ({error.strerror})") from error
         return bool(ours)
 
     def registered(self) -> dict[str, str | None]:

@@ -31,25 +31,25 @@ def real() -> Registry:
 
 
 def value(registry: Registry, hive: Any, path: str, name: str | None = None) -> str | None:
-    """A text value, None where the key or the value is not there."""
+    """A text value, None where there is no such key or value."""
     try:
         with registry.OpenKey(hive, path, 0, registry.KEY_READ) as key:
-            found, _ = registry.QueryValueEx(key, name)
+            data, _ = registry.QueryValueEx(key, name)
     except OSError:
         return None
-    return found if isinstance(found, str) else None
+    return data if isinstance(data, str) else None
 
 
 def subkeys(registry: Registry, hive: Any, path: str) -> Iterator[str]:
-    """Names beneath a key, all listed before the first is given out: who deletes one must not shift the others."""
-    found: list[str] = []
+    """Names beneath a key, all listed before the first is yielded: deleting one must not shift the others."""
+    names: list[str] = []
     try:
         with registry.OpenKey(hive, path, 0, registry.KEY_READ) as key:
             while True:
-                found.append(registry.EnumKey(key, len(found)))
-    except OSError:  # the key is not there, or its list ended
+                names.append(registry.EnumKey(key, len(names)))
+    except OSError:  # there is no such key, or its list ended
         pass
-    yield from found
+    yield from names
 
 
 def delete_tree(registry: Registry, hive: Any, path: str) -> None:

@@ -1,4 +1,4 @@
-"""What `status` and `doctor` say: what is registered, what would be launched for each kind, and what is wrong."""
+"""What `status` and `doctor` print: what is registered, what each kind of file opens in, and the problems."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from opener import config, names, remembered, showing, slicers
+from opener import choices, config, names, on_demand, slicers
 from opener.opening import Desktop
-from opener.record import RequestLog
+from opener.record import RecordedJob
 from opener.refusals import Refused
 from opener.registration import Registration
 from opener.slicers import Slicer
@@ -20,7 +20,7 @@ from opener.storage import Storage
 
 @dataclass(frozen=True)
 class DoctorFinding:
-    """One line of doctor's: what was looked at, and what is to be done where it is not well."""
+    """One line of doctor's: `what` it checked, and the `remedy` where that is not `ok`."""
 
     ok: bool
     what: str
@@ -28,7 +28,7 @@ class DoctorFinding:
 
 
 @dataclass(frozen=True)
-class Kind:
+class FileKindReport:
     """What would happen with one kind of file. `opens` is a slicer's name, "ask" or "nothing"."""
 
     kind: str
@@ -36,32 +36,35 @@ class Kind:
     fits: list[str]
 
 
-def kinds(desktop: Desktop, settings: config.Config) -> list[Kind]:
-    here = slicers.on_this_computer(settings, desktop.computer)
-    chosen = remembered.read(desktop.places.remembered)
-    return [_kind(extension, record, here, chosen) for extension, record in _cases(here)]
+def kinds(desktop: Desktop, settings: config.Config) -> list[FileKindReport]:
+    installed = slicers.on_this_computer(settings, desktop.system)
+    chosen = choices.read(desktop.paths.choices)
+    reports = []
+    for extension, record in _cases(installed):
+        kind = slicers.kind(extension, record)
+        fits = [slicer.name for slicer in slicers.fitting(installed, extension, record)]
+        if len(fits) == 1:
+            opens = fits[0]
+        elif chosen.get(kind) in fits:
+            opens = chosen[kind]
+        else:
+            opens = "ask" if fits else "nothing"
+        reports.append(FileKindReport(kind, opens, fits))
+    return reports
 
 
-def _cases(here: Sequence[Slicer]) -> Iterator[tuple[str, RequestLog]]:
+def _cases(installed: Sequence[Slicer]) -> Iterator[tuple[str, RecordedJob]]:
     """Models by method and by every printer that the settings name; slicers' own files by themselves."""
-    printers = sorted({printer for slicer in here for printer in slicer.printers})
+    printers = sorted({printer for slicer in installed for printer in slicer.printers})
     for extension in sorted(names.MODELS):
-        yield from ((extension, RequestLog(method=method)) for method in ("Filament", "Resin"))
-        yield from ((extension, RequestLog(printer=printer)) for printer in printers)
-    yield from ((extension, RequestLog()) for extension in sorted(names.SLICED))
-
-
-def _kind(extension: str, record: RequestLog, here: Sequence[Slicer], chosen: dict[str, str]) -> Kind:
-    kind = slicers.kind(extension, record)
-    fits = [slicer.name for slicer in slicers.fitting(here, extension, record)]
-    if len(fits) == 1 or chosen.get(kind) in fits:
-        return Kind(kind, chosen[kind] if len(fits) > 1 else fits[0], fits)
-    return Kind(kind, "ask" if fits else "nothing", fits)
+        yield from ((extension, RecordedJob(method=method)) for method in ("Filament", "Resin"))
+        yield from ((extension, RecordedJob(printer=printer)) for printer in printers)
+    yield from ((extension, RecordedJob()) for extension in sorted(names.SLICED))
 
 
 def status(desktop: Desktop, registration: Registration, command: Sequence[str]) -> dict[str, Any]:
-    """Everything that `status` prints, as JSON has it. Raises Refused where the settings cannot be read."""
-    settings = config.read(desktop.places.config)
+    """Everything that `status` prints, as in its JSON. Raises Refused where the settings cannot be read."""
+    settings = config.read(desktop.paths.config)
     expected = registration.expected(command)
     links = {
         scheme: {"calls": called, "this_opener": called == expected}
@@ -71,9 +74,9 @@ def status(desktop: Desktop, registration: Registration, command: Sequence[str])
         "links": links,
         "storage": settings.storage or None,
         "storage_says": _storage_says(settings),
-        "config": str(desktop.places.config),
-        "log": str(desktop.places.log),
-        "slicers": {s.name: str(s.path) for s in slicers.on_this_computer(settings, desktop.computer)},
+        "config": str(desktop.paths.config),
+        "log": str(desktop.paths.log),
+        "slicers": {s.name: str(s.path) for s in slicers.on_this_computer(settings, desktop.system)},
         "kinds": [asdict(kind) for kind in kinds(desktop, settings)],
     }
 
@@ -89,44 +92,46 @@ def _storage_says(settings: config.Config) -> str:
     return "ready"
 
 
-def as_text(found: dict[str, Any]) -> str:
+def as_text(summary: dict[str, Any]) -> str:
     lines = ["Links"]
-    for scheme, link in found["links"].items():
-        said = link["calls"] or "not registered"
-        lines.append(f"  {scheme}://  {said}" + ("" if link["this_opener"] else "  (not this opener)"))
-    lines += ["Storage", f"  {found['storage'] or '-'}  {found['storage_says']}"]
-    lines += ["Programs", *(f"  {name}  {path}" for name, path in found["slicers"].items() or {"none": ""}.items())]
+    for scheme, link in summary["links"].items():
+        target = link["calls"] or "not registered"
+        lines.append(f"  {scheme}://  {target}" + ("" if link["this_opener"] else "  (not this opener)"))
+    lines += ["Storage", f"  {summary['storage'] or '-'}  {summary['storage_says']}"]
+    lines += ["Programs", *(f"  {name}  {path}" for name, path in summary["slicers"].items() or {"none": ""}.items())]
     lines.append("Files")
-    for kind in found["kinds"]:
+    for kind in summary["kinds"]:
         if kind["fits"]:
             several = f" ({', '.join(kind['fits'])})" if len(kind["fits"]) > 1 else ""
             lines.append(f"  {kind['kind']:<24} {kind['opens']}{several}")
-    without = [kind["kind"] for kind in found["kinds"] if not kind["fits"]]
+    without = [kind["kind"] for kind in summary["kinds"] if not kind["fits"]]
     lines.append(f"  nothing opens: {', '.join(without) or '-'}")
-    lines += ["Settings", f"  {found['config']}", "Log", f"  {found['log']}"]
+    lines += ["Settings", f"  {summary['config']}", "Log", f"  {summary['log']}"]
     return "\n".join(lines)
 
 
 def findings(desktop: Desktop, registration: Registration, command: Sequence[str]) -> Iterator[DoctorFinding]:
     yield DoctorFinding(sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "install Python 3.11 or newer")
-    missing = showing.no_windows()
+    missing = on_demand.why_no_windows()
     yield DoctorFinding(
         not missing, f"windows can be shown{': ' + missing if missing else ''}", "refusals may go unseen"
     )
     try:
-        settings = config.read(desktop.places.config)
+        settings = config.read(desktop.paths.config)
     except Refused as refused:
         yield DoctorFinding(False, str(refused), "correct that file")
         return
-    yield DoctorFinding(True, f"settings in {desktop.places.config}")
+    yield DoctorFinding(True, f"settings in {desktop.paths.config}")
     says = _storage_says(settings)
     yield DoctorFinding(says == "ready", f"storage: {says}", "python -m opener install --storage PATH")
-    yield from _registered(registration, command)
-    yield from _programs(desktop, settings)
-    yield _log(desktop.places.log)
+    yield from _link_findings(registration, command)
+    yield from _slicer_findings(desktop, settings)
+    log = desktop.paths.log
+    existing = log if log.exists() else next(parent for parent in log.parents if parent.exists())
+    yield DoctorFinding(os.access(existing, os.W_OK), f"log {log}", "its folder cannot be written")
 
 
-def _registered(registration: Registration, command: Sequence[str]) -> Iterator[DoctorFinding]:
+def _link_findings(registration: Registration, command: Sequence[str]) -> Iterator[DoctorFinding]:
     try:
         called = registration.registered()
     except Refused as refused:
@@ -134,21 +139,15 @@ def _registered(registration: Registration, command: Sequence[str]) -> Iterator[
         return
     for scheme, calls in called.items():
         ours = calls == registration.expected(command)
-        said = "this opener" if ours else calls or "nothing"
-        yield DoctorFinding(ours, f"{scheme}:// links call {said}", "python -m opener install")
+        target = "this opener" if ours else calls or "nothing"
+        yield DoctorFinding(ours, f"{scheme}:// links call {target}", "python -m opener install")
 
 
-def _programs(desktop: Desktop, settings: config.Config) -> Iterator[DoctorFinding]:
-    here = slicers.on_this_computer(settings, desktop.computer)
+def _slicer_findings(desktop: Desktop, settings: config.Config) -> Iterator[DoctorFinding]:
+    installed = slicers.on_this_computer(settings, desktop.system)
     yield DoctorFinding(
-        bool(here), f"{len(here)} slicers found", f"install one, or name one in {desktop.places.config}"
+        bool(installed), f"{len(installed)} slicers found", f"install one, or name one in {desktop.paths.config}"
     )
-    for slicer in here:
-        there = os.path.exists(slicer.path)
-        yield DoctorFinding(there, f"{slicer.name}: {slicer.path}", f"correct its path in {desktop.places.config}")
-
-
-def _log(path: Path) -> DoctorFinding:
-    folder = next(parent for parent in path.parents if parent.exists())
-    writable = os.access(path if path.exists() else folder, os.W_OK)
-    return DoctorFinding(writable, f"log {path}", "its folder cannot be written")
+    for slicer in installed:
+        exists = os.path.exists(slicer.path)
+        yield DoctorFinding(exists, f"{slicer.name}: {slicer.path}", f"correct its path in {desktop.paths.config}")

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opener import names
-from opener.catalogue import KNOWN
-from opener.config import Config, Override
-from opener.finding import Computer, find
-from opener.record import RequestLog
+from opener.catalog import KNOWN_SLICERS
+from opener.config import Config, SlicerOverride
+from opener.record import RecordedJob
+from opener.slicer_search import HostSystem, find
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Slicer:
     methods: frozenset[str]
     printers: frozenset[str] = frozenset()
 
-    def fits(self, extension: str, record: RequestLog) -> bool:
+    def fits(self, extension: str, record: RecordedJob) -> bool:
         if extension not in self.extensions:
             return False
         if self.printers:
@@ -33,23 +33,25 @@ class Slicer:
         return extension not in names.MODELS or not method or not self.methods or method in self.methods
 
 
-def on_this_computer(config: Config, computer: Computer) -> list[Slicer]:
-    """What was found, as the settings change it; then what only the settings know."""
-    said = {override.name.casefold(): override for override in config.slicers}
+def on_this_computer(config: Config, system: HostSystem) -> list[Slicer]:
+    """The slicers found on it, as the settings change them; then those that only the settings know."""
+    overrides = {override.name.casefold(): override for override in config.slicers}
     slicers: list[Slicer] = []
-    for known in KNOWN:
-        override = said.pop(known.name.casefold(), Override(known.name))
-        path = Path(override.path) if override.path else find(known, computer)
+    for catalogued in KNOWN_SLICERS:
+        override = overrides.pop(catalogued.name.casefold(), SlicerOverride(catalogued.name))
+        path = Path(override.path) if override.path else find(catalogued, system)
         if path and not override.ignore:
-            slicers.append(_overridden(Slicer(known.name, path, known.extensions, known.methods), override))
-    for override in said.values():
+            slicers.append(
+                _overridden(Slicer(catalogued.name, path, catalogued.extensions, catalogued.methods), override)
+            )
+    for override in overrides.values():
         if override.path and not override.ignore:
             anything = Slicer(override.name, Path(override.path), names.MODELS, frozenset())
             slicers.append(_overridden(anything, override))
     return slicers
 
 
-def _overridden(slicer: Slicer, override: Override) -> Slicer:
+def _overridden(slicer: Slicer, override: SlicerOverride) -> Slicer:
     return Slicer(
         slicer.name,
         slicer.path,
@@ -59,14 +61,14 @@ def _overridden(slicer: Slicer, override: Override) -> Slicer:
     )
 
 
-def fitting(slicers: Iterable[Slicer], extension: str, record: RequestLog) -> list[Slicer]:
-    """Those that fit. One that the settings tie to the job's printer goes before all that fit any printer."""
-    fit = [slicer for slicer in slicers if slicer.fits(extension, record)]
-    return [slicer for slicer in fit if slicer.printers] or fit
+def fitting(slicers: Iterable[Slicer], extension: str, record: RecordedJob) -> list[Slicer]:
+    """Those that fit. One that the settings tie to the job's printer excludes those that fit any printer."""
+    fits = [slicer for slicer in slicers if slicer.fits(extension, record)]
+    return [slicer for slicer in fits if slicer.printers] or fits
 
 
-def kind(extension: str, record: RequestLog) -> str:
-    """What a choice is remembered for: `.stl filament`, `.stl resin prusa-sl1`, or just `.gcode`."""
+def kind(extension: str, record: RecordedJob) -> str:
+    """The kind of file that a choice is remembered for: `.stl filament`, `.stl resin prusa-sl1`, or just `.gcode`."""
     if extension not in names.MODELS:
         return extension
     return " ".join(part for part in (extension, record.method.lower(), record.printer.lower()) if part)

@@ -19,16 +19,16 @@ def quoted(text: str) -> str:
 def with_value(text: str, key: str, value: str) -> str:
     """`text` with the top-level `key` set to `value`; its other lines and comments stay as they are.
 
-    Raises ValueError where the text is so unusual that the value did not arrive, or anything else changed.
+    Raises ValueError where the text is so unusual that it does not end with that value, or anything else changed.
     """
     line = f"{key} = {quoted(value)}"
     lines = text.splitlines()
-    top = next((i for i, each in enumerate(lines) if each.lstrip().startswith("[")), len(lines))
-    there = next((i for i in range(top) if re.match(rf"\s*{re.escape(key)}\s*=", lines[i])), None)
-    if there is None:
+    top = next((i for i, text_line in enumerate(lines) if text_line.lstrip().startswith("[")), len(lines))
+    existing = next((i for i in range(top) if re.match(rf"\s*{re.escape(key)}\s*=", lines[i])), None)
+    if existing is None:
         lines.insert(0, line)
     else:
-        lines[there] = line
+        lines[existing] = line
     changed = "\n".join(lines) + "\n"
     if tomllib.loads(changed) != {**tomllib.loads(text), key: value}:
         raise ValueError(f"{key} could not be set; please set it by hand to {quoted(value)}")
@@ -42,6 +42,6 @@ def table(values: Mapping[str, str]) -> str:
 def write(path: Path, text: str) -> None:
     """Replaces the file at once or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.new")
-    beside.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(beside, path)
+    new_file = path.with_name(f"{path.name}.{os.getpid()}.new")
+    new_file.write_text(text, encoding="utf-8", newline="\n")
+    os.replace(new_file, path)

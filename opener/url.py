@@ -1,4 +1,4 @@
-"""What a link asks for: pure, and never raising anything but Refused.
+"""Parses a link: pure, and never raises anything but Refused.
 
 `urllib.parse.urlsplit` is not used: it silently drops tabs and line ends, and takes no scheme that starts with a digit.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from opener import names
-from opener.refusals import Refused, Why
+from opener.refusals import Reason, Refused
 
 SCHEMES = ("3dprint", "printsys")
 """The second is the same under a name that starts with a letter: RFC 3986 wants that, browsers insist on it and take
@@ -40,47 +40,47 @@ def parse(url: str) -> OpenRequest:
     parameters = _parameters(_query(url))
     job = names.job_id(parameters["job"])
     if job is None:
-        raise Refused(Why.JOB_ID)
+        raise Refused(Reason.JOB_ID)
     return OpenRequest(job, names.parts_of(parameters["file"]))
 
 
 def _query(url: str) -> str:
     if len(url) > LENGTH_LIMIT:
-        raise Refused(Why.TOO_LONG)
+        raise Refused(Reason.TOO_LONG)
     if names.has_hidden_signs(url):
-        raise Refused(Why.CONTROL)
+        raise Refused(Reason.CONTROL)
     scheme, colon, rest = url.partition(":")
     if not colon or scheme.lower() not in SCHEMES:
-        raise Refused(Why.SCHEME)
+        raise Refused(Reason.SCHEME)
     # Some browsers and desktops put a slash behind the host before they pass the link on.
     verb, question, query = rest.removeprefix("//").partition("?")
     if verb.lower().removesuffix("/") != "open":
-        raise Refused(Why.VERB)
+        raise Refused(Reason.VERB)
     if not question:
-        raise Refused(Why.MISSING, "job")
+        raise Refused(Reason.MISSING, "job")
     return query.partition("#")[0]
 
 
 def _parameters(query: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for pair in query.split("&"):
         key, _, value = pair.partition("=")
         if key not in ("job", "file"):
-            raise Refused(Why.UNKNOWN_PARAMETER)
-        if key in found:
-            raise Refused(Why.DOUBLED, key)
-        found[key] = _decoded(value)
+            raise Refused(Reason.UNKNOWN_PARAMETER)
+        if key in values:
+            raise Refused(Reason.DOUBLED, key)
+        values[key] = _decoded(value)
     for key in ("job", "file"):
-        if not found.get(key):
-            raise Refused(Why.MISSING, key)
-    return found
+        if not values.get(key):
+            raise Refused(Reason.MISSING, key)
+    return values
 
 
 def _decoded(value: str) -> str:
     """Percent-decoded once, never twice; a plus sign stays a plus sign, since file names have them."""
     if _BAD_PERCENT.search(value):
-        raise Refused(Why.ENCODING)
+        raise Refused(Reason.ENCODING)
     try:
         return unquote_to_bytes(value).decode("utf-8")
     except UnicodeDecodeError:
-        raise Refused(Why.ENCODING) from None
+        raise Refused(Reason.ENCODING) from None

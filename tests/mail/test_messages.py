@@ -24,7 +24,7 @@ from printsys.domain.status import Status
 from printsys.jobstore import Stored
 from printsys.mail import messages
 from printsys.mail.messages import MailComposer, MailNotSendable, compose, make_composer
-from printsys.mail.samples import sample
+from printsys.mail.sample_jobs import sample
 from printsys.mail.sender import MailSender
 from printsys.mail.templates import TEMPLATES
 from printsys.services import Services

@@ -1,4 +1,4 @@
-"""Calls the opener as people and systems do: as a process of its own, in a home of its own."""
+"""Calls the opener as people and systems do: as its own process, in a home folder of its own."""
 
 from __future__ import annotations
 
@@ -44,5 +44,5 @@ class Home:
 
 def new_home(path: Path) -> Home:
     path.mkdir()
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
-    return Home(path, kept | {"HOME": str(path), "XDG_RUNTIME_DIR": str(path)})
+    inherited = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
+    return Home(path, inherited | {"HOME": str(path), "XDG_RUNTIME_DIR": str(path)})

@@ -1,4 +1,4 @@
-"""A storage with one job, and a desktop that notes what it would start and say."""
+"""A storage with one job, and a desktop that notes what it would start and show."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from opener import config
-from opener.dialogs import Choice
-from opener.finding import Computer
+from opener.dialogs import SlicerChoice
 from opener.opening import Desktop
-from opener.places import Places
+from opener.paths import OpenerPaths
+from opener.slicer_search import HostSystem
 
 JOB = "k7m29xq4"
 FOLDER = f"JaneDoe_Filament_TrueRed_{JOB}"
@@ -50,31 +50,31 @@ def job(storage: Path) -> Path:
 
 
 @dataclass
-class Noted:
-    """Stands where the windows are: keeps what was said, answers as it was told to."""
+class FakeDialogs:
+    """Instead of windows: notes the texts and the choices offered, and answers with `answer` and `press`."""
 
-    told: list[str] = field(default_factory=list)
-    asked: list[list[str]] = field(default_factory=list)
-    answer: Choice | None = None
+    texts: list[str] = field(default_factory=list)
+    choices: list[list[str]] = field(default_factory=list)
+    answer: SlicerChoice | None = None
     press: bool = False
 
     def tell(self, text: str) -> None:
-        self.told.append(text)
+        self.texts.append(text)
 
-    def choose(self, question: str, names: Sequence[str]) -> Choice | None:
-        self.told.append(question)
-        self.asked.append(list(names))
+    def choose(self, question: str, names: Sequence[str]) -> SlicerChoice | None:
+        self.texts.append(question)
+        self.choices.append(list(names))
         return self.answer
 
     def offer(self, text: str, button: str) -> bool:
-        self.told.append(text)
+        self.texts.append(text)
         return self.press
 
 
 @dataclass
 class World:
     desktop: Desktop
-    dialogs: Noted
+    dialogs: FakeDialogs
     started: list[list[str]]
     bin: Path
 
@@ -85,7 +85,7 @@ class World:
 
     @property
     def log(self) -> str:
-        return self.desktop.places.log.read_text("utf-8")
+        return self.desktop.paths.log.read_text("utf-8")
 
 
 @pytest.fixture
@@ -99,10 +99,10 @@ def world(tmp_path: Path, storage: Path) -> World:
 
     programs = tmp_path / "bin"
     programs.mkdir()
-    computer = Computer("linux", {"PATH": str(programs)}, home=tmp_path / "home", root=tmp_path / "root")
-    dialogs = Noted()
-    desktop = Desktop(Places(tmp_path / "config"), computer, dialogs, start, {}, pause=lambda _: None)
-    config.set_storage(desktop.places.config, str(storage), STORAGE_ID)
+    system = HostSystem("linux", {"PATH": str(programs)}, home=tmp_path / "home", root=tmp_path / "root")
+    dialogs = FakeDialogs()
+    desktop = Desktop(OpenerPaths(tmp_path / "config"), system, dialogs, start, {}, pause=lambda _: None)
+    config.set_storage(desktop.paths.config, str(storage), STORAGE_ID)
     world = World(desktop, dialogs, started, programs)
     world.add_program("prusa-slicer")
     return world

@@ -67,10 +67,10 @@ class Desk:
         self._xdotool("key", *keys)
 
     def _xdotool(self, *arguments: str) -> str:
-        done = subprocess.run(
+        result = subprocess.run(
             ["xdotool", *arguments], env=self.environ, capture_output=True, text=True, timeout=60, check=False
         )
-        return done.stdout
+        return result.stdout
 
 
 def running(*command: str) -> list[int]:
@@ -91,14 +91,14 @@ def _command(pid: int) -> tuple[str, ...]:
 
 @contextmanager
 def screen() -> Iterator[str]:
-    """The name of a screen that nobody else uses."""
+    """The name of a new screen."""
     read, write = os.pipe()
     command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x900x24", "-nolisten", "tcp"]
     server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
     os.close(write)
     try:
-        with os.fdopen(read) as said:
-            yield f":{said.readline().strip()}"
+        with os.fdopen(read) as display:
+            yield f":{display.readline().strip()}"
     finally:
         server.terminate()
         server.wait(30)
@@ -106,7 +106,7 @@ def screen() -> Iterator[str]:
 
 @contextmanager
 def desk(folder: Path, storage: Path) -> Iterator[Desk]:
-    """Programs that use the screen end with it; what was opened from storage is waited for."""
+    """Programs that use the screen end with it; at the end waits for those that have a file of storage open."""
     home = new_home(folder / "desk")
     home.environ |= {"LANG": "en_US.UTF-8", "LC_ALL": "en_US.UTF-8", "LOCPATH": str(_english(folder))}
     home.environ["LIBGL_ALWAYS_SOFTWARE"] = "1"
@@ -114,8 +114,8 @@ def desk(folder: Path, storage: Path) -> Iterator[Desk]:
     try:
         with screen() as display:
             home.environ["DISPLAY"] = display
-            done = home.opener("install", "--storage", str(storage))
-            assert done.returncode == 0, done.stderr
+            result = home.opener("install", "--storage", str(storage))
+            assert result.returncode == 0, result.stderr
             yield Desk(home)
     finally:
         _end_what_has_open(storage)
@@ -138,12 +138,12 @@ def _set_up_prusa_slicer(home: Home) -> None:
 
 
 def _end_what_has_open(storage: Path) -> None:
-    def left() -> list[int]:
+    def running_pids() -> list[int]:
         return [pid for pid in _processes() if any(arg.startswith(f"{storage}{os.sep}") for arg in _command(pid)[1:])]
 
-    for pid in left():
+    for pid in running_pids():
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-    until(lambda: not left())
+    until(lambda: not running_pids())

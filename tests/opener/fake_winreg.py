@@ -1,4 +1,4 @@
-"""A registry with the calls, the errors and the moods of Python's `winreg`, kept in memory.
+"""A registry in memory, with the calls, the errors and the oddities of Python's `winreg`.
 
 https://docs.python.org/3/library/winreg.html and https://learn.microsoft.com/windows/win32/sysinfo/registry-functions
 """
@@ -14,7 +14,7 @@ _NO_MORE_ITEMS = 259
 
 @dataclass
 class Key:
-    """Names of keys and values are told apart whatever their case, and kept as they were written."""
+    """Names of keys and values keep their spelling; upper and lower case are the same."""
 
     name: str
     values: dict[str, tuple[Any, int]] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Key:
 
 @dataclass
 class Handle:
-    """What opening a key gives: it may do what was asked for, until it is closed."""
+    """An open key: allows the access that it was opened for, until it is closed."""
 
     key: Key
     access: int

@@ -1,4 +1,4 @@
-"""`python -m opener …` as a process: what it prints, and what it ends with."""
+"""`python -m opener …` as a process: what it prints, and its exit codes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 
 from opener import __main__ as opener_main
 from opener import opening
-from opener.messagebox import SystemBox
+from opener.messagebox import MessageBox
+from opener.on_demand import DialogsOnDemand
 from opener.opening import Desktop
-from opener.showing import OnDemand
 from opener.url import SCHEMES
 from tests.opener.commands import Home, new_home
 from tests.opener.conftest import JOB, STORAGE_ID, url
@@ -26,12 +26,12 @@ def home(tmp_path: Path) -> Home:
 
 @needs_xdg
 def test_install_sets_up_and_status_says_so(home: Home, storage: Path) -> None:
-    done = home.opener("install", "--storage", str(storage))
-    assert (done.returncode, done.stderr) == (0, "")
+    result = home.opener("install", "--storage", str(storage))
+    assert (result.returncode, result.stderr) == (0, "")
     assert f'storage_id = "{STORAGE_ID}"' in (home.config / "config.toml").read_text()
-    found = json.loads(home.opener("status", "--json").stdout)
-    assert {scheme: link["this_opener"] for scheme, link in found["links"].items()} == dict.fromkeys(SCHEMES, True)
-    assert (found["storage"], found["storage_says"]) == (str(storage), "ready")
+    status = json.loads(home.opener("status", "--json").stdout)
+    assert {scheme: link["this_opener"] for scheme, link in status["links"].items()} == dict.fromkeys(SCHEMES, True)
+    assert (status["storage"], status["storage_says"]) == (str(storage), "ready")
     text = home.opener("status").stdout
     assert "not this opener" not in text and f"{storage}  ready" in text
 
@@ -41,9 +41,9 @@ def test_uninstall_leaves_nothing_behind(home: Home, storage: Path) -> None:
     assert home.opener("install", "--storage", str(storage)).returncode == 0
     home.opener("open", "--", url("gone.stl"))
     assert home.config / "opener.log" in home.config.iterdir()
-    done = home.opener("uninstall")
-    assert (done.returncode, home.everything()) == (0, [])
-    assert "gone" in done.stdout
+    result = home.opener("uninstall")
+    assert (result.returncode, home.everything()) == (0, [])
+    assert "gone" in result.stdout
     assert "nothing is left" in home.opener("uninstall").stdout
 
 
@@ -72,22 +72,22 @@ def test_install_again_keeps_what_a_person_wrote(home: Home, storage: Path) -> N
     ],
 )
 def test_install_without_storage_changes_nothing(home: Home, arguments: tuple[str, ...], sentence: str) -> None:
-    done = home.opener(*arguments)
-    assert done.returncode == 1 and sentence in done.stderr and "Traceback" not in done.stderr
+    result = home.opener(*arguments)
+    assert result.returncode == 1 and sentence in result.stderr and "Traceback" not in result.stderr
     assert home.everything() == []
 
 
 @needs_xdg
 def test_a_computer_without_xdg_mime_is_told_what_to_install(home: Home, storage: Path) -> None:
-    done = home.opener("install", "--storage", str(storage), PATH=str(home.path))
-    assert done.returncode == 1 and "apt install xdg-utils" in done.stderr
+    result = home.opener("install", "--storage", str(storage), PATH=str(home.path))
+    assert result.returncode == 1 and "apt install xdg-utils" in result.stderr
 
 
 @needs_xdg
 def test_doctor_names_what_is_wrong_and_ends_with_one(home: Home, storage: Path) -> None:
-    done = home.opener("doctor", "--json")
-    findings = {finding["what"]: finding for finding in json.loads(done.stdout)}
-    assert done.returncode == 1
+    result = home.opener("doctor", "--json")
+    findings = {finding["what"]: finding for finding in json.loads(result.stdout)}
+    assert result.returncode == 1
     assert not findings["storage: not set up"]["ok"]
     assert not findings["printsys:// links call nothing"]["ok"]
     home.opener("install", "--storage", str(storage))
@@ -99,8 +99,8 @@ def test_doctor_names_what_is_wrong_and_ends_with_one(home: Home, storage: Path)
 def test_doctor_goes_on_with_settings_that_cannot_be_read(home: Home) -> None:
     home.config.mkdir(parents=True)
     (home.config / "config.toml").write_text("storage = ")
-    done = home.opener("doctor")
-    assert done.returncode == 1 and "settings cannot be used" in done.stdout and "Traceback" not in done.stderr
+    result = home.opener("doctor")
+    assert result.returncode == 1 and "settings cannot be used" in result.stdout and "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize("arguments", [(), ("dance",), ("open", "--evil"), ("install", "--storage")])
@@ -109,47 +109,47 @@ def test_a_wrong_call_ends_with_two(home: Home, arguments: tuple[str, ...]) -> N
 
 
 def test_a_refusal_is_printed_where_there_is_no_screen(home: Home) -> None:
-    done = home.opener("open", "--", "https://example.edu/")
-    assert done.returncode == 1
-    assert done.stderr == "This link is not a 3dprint:// or printsys:// link, so it was not followed.\n"
+    result = home.opener("open", "--", "https://example.edu/")
+    assert result.returncode == 1
+    assert result.stderr == "This link is not a 3dprint:// or printsys:// link, so it was not followed.\n"
     assert (home.config / "opener.log").read_text().endswith("Z refused SCHEME\n")
 
 
 def test_what_stands_behind_two_dashes_is_never_an_option(home: Home) -> None:
-    done = home.opener("open", "--", "--help")
-    assert done.returncode == 1 and "usage" not in done.stdout
+    result = home.opener("open", "--", "--help")
+    assert result.returncode == 1 and "usage" not in result.stdout
 
 
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An opener with a mistake in it. Where its log is."""
 
-    def follow(arguments: object, desktop: Desktop) -> bool:
+    def follow_link(arguments: object, desktop: Desktop) -> bool:
         raise ZeroDivisionError("a mistake")
 
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setattr(opening, "follow", follow)
+    monkeypatch.setattr(opening, "follow_link", follow_link)
     return tmp_path / "printsys-opener" / "opener.log"
 
 
 def test_a_mistake_of_the_opener_is_logged_and_shown(broken: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[str] = []
-    monkeypatch.setattr(OnDemand, "tell", lambda self, text: told.append(text))
+    texts: list[str] = []
+    monkeypatch.setattr(DialogsOnDemand, "tell", lambda self, text: texts.append(text))
     assert opener_main.main(["open", "--", url(job=JOB)]) == 3
     text = broken.read_text()
     assert "Traceback" in text and "ZeroDivisionError: a mistake" in text
-    assert len(told) == 1 and str(broken) in told[0]
+    assert len(texts) == 1 and str(broken) in texts[0]
 
 
 def test_a_mistake_is_shown_even_where_the_windows_are_what_is_broken(
     broken: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_window(self: OnDemand, text: str) -> None:
+    def no_window(self: DialogsOnDemand, text: str) -> None:
         raise RuntimeError("main thread is not in main loop")
 
-    told: list[str] = []
-    monkeypatch.setattr(OnDemand, "tell", no_window)
-    monkeypatch.setattr(SystemBox, "tell", lambda self, text: told.append(text))
+    texts: list[str] = []
+    monkeypatch.setattr(DialogsOnDemand, "tell", no_window)
+    monkeypatch.setattr(MessageBox, "tell", lambda self, text: texts.append(text))
     assert opener_main.main(["open", "--", url()]) == 3
     assert "ZeroDivisionError" in broken.read_text() and "RuntimeError" in broken.read_text()
-    assert len(told) == 1
+    assert len(texts) == 1

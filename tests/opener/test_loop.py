@@ -37,8 +37,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def staff(lab: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with desk(tmp_path_factory.mktemp("staff"), lab) as here:
-        yield here
+    with desk(tmp_path_factory.mktemp("staff"), lab) as staff_desk:
+        yield staff_desk
 
 
 @pytest.fixture

@@ -9,36 +9,38 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
-from opener.dialogs import Choice
-from opener.opening import follow
-from opener.places import Places
-from opener.refusals import Why
+from opener.dialogs import SlicerChoice
+from opener.opening import follow_link
+from opener.paths import OpenerPaths
+from opener.refusals import Reason
 from tests.opener.conftest import FOLDER, JOB, World, make_job, url
 from tests.opener.test_url import REFUSED, TEXTS
 
 
 def open_link(world: World, link: str) -> bool:
-    return follow([link], world.desktop)
+    return follow_link([link], world.desktop)
 
 
 def test_a_click_opens_the_exact_file(world: World, job: Path) -> None:
     assert open_link(world, url("original/bracket%20v2.stl"))
     assert world.started == [[str(world.bin / "prusa-slicer"), str(job / "original" / "bracket v2.stl")]]
-    assert world.dialogs.told == []
+    assert world.dialogs.texts == []
     assert world.log.endswith(f"Z opened in PrusaSlicer job={JOB} kind=.stl\n")
 
 
-@pytest.mark.parametrize(("link", "why"), REFUSED)
-def test_each_refusal_is_said_and_logged_and_starts_nothing(world: World, job: Path, link: str, why: Why) -> None:
+@pytest.mark.parametrize(("link", "reason"), REFUSED)
+def test_each_refusal_is_shown_and_logged_and_starts_nothing(
+    world: World, job: Path, link: str, reason: Reason
+) -> None:
     assert not open_link(world, link)
     assert world.started == []
-    assert len(world.dialogs.told) == 1
-    assert f"refused {why.name}" in world.log and world.log.count("\n") == 1
+    assert len(world.dialogs.texts) == 1
+    assert f"refused {reason.name}" in world.log and world.log.count("\n") == 1
 
 
 @pytest.mark.parametrize("arguments", [[], [url(), "--evil"], [url(), url()]])
 def test_a_link_that_was_torn_into_several_arguments_is_refused(world: World, arguments: list[str]) -> None:
-    assert not follow(arguments, world.desktop)
+    assert not follow_link(arguments, world.desktop)
     assert "refused ARGUMENTS" in world.log and world.started == []
 
 
@@ -52,27 +54,27 @@ def test_the_log_has_no_student_s_name(world: World, job: Path) -> None:
 def test_a_log_that_cannot_be_written_keeps_no_file_from_opening(
     world: World, job: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world.desktop.places.log.mkdir()
+    world.desktop.paths.log.mkdir()
     assert open_link(world, url())
     assert "log" in capsys.readouterr().err
 
 
-def test_settings_that_cannot_be_read_are_said(world: World, job: Path) -> None:
-    world.desktop.places.config.write_text('storage = "relative"\nslicer = 3\n')
+def test_settings_that_cannot_be_read_are_reported(world: World, job: Path) -> None:
+    world.desktop.paths.config.write_text('storage = "relative"\nslicer = 3\n')
     assert not open_link(world, url())
-    assert "relative" in world.dialogs.told[0] and "slicer is not a setting" in world.dialogs.told[0]
+    assert "relative" in world.dialogs.texts[0] and "slicer is not a setting" in world.dialogs.texts[0]
 
 
 def test_an_opener_that_was_not_set_up_says_how(world: World, job: Path, tmp_path: Path) -> None:
-    world.desktop.places = Places(tmp_path / "other")
+    world.desktop.paths = OpenerPaths(tmp_path / "other")
     assert not open_link(world, url())
-    assert "--storage" in world.dialogs.told[0]
+    assert "--storage" in world.dialogs.texts[0]
 
 
 def test_resin_goes_to_preform_and_filament_does_not(world: World, storage: Path) -> None:
     preform = world.bin / "PreForm"
     preform.write_bytes(b"")
-    with world.desktop.places.config.open("a") as file:
+    with world.desktop.paths.config.open("a") as file:
         file.write(f'[[slicers]]\nname = "PreForm"\npath = "{preform}"\n')
     make_job(storage, "Pending", method="Resin")
     make_job(storage, "Pending", "Ada_Filament_Gray_00000000", "00000000")
@@ -80,37 +82,37 @@ def test_resin_goes_to_preform_and_filament_does_not(world: World, storage: Path
     assert [Path(command[0]).name for command in world.started] == ["PreForm", "prusa-slicer"]
 
 
-def test_where_several_fit_one_is_asked_and_the_answer_remembered(world: World, job: Path) -> None:
+def test_where_several_fit_the_opener_asks_and_the_answer_remembered(world: World, job: Path) -> None:
     world.add_program("cura", "orca-slicer")
-    world.dialogs.answer = Choice("Cura", remember=True)
+    world.dialogs.answer = SlicerChoice("Cura", remember=True)
     assert open_link(world, url()) and open_link(world, url())
-    assert world.dialogs.asked == [["PrusaSlicer", "OrcaSlicer", "Cura"]], "asked once"
+    assert world.dialogs.choices == [["PrusaSlicer", "OrcaSlicer", "Cura"]], "asked once"
     assert [Path(command[0]).name for command in world.started] == ["cura", "cura"]
 
 
-def test_an_answer_for_once_is_asked_again(world: World, job: Path) -> None:
+def test_an_answer_for_once_asks_again(world: World, job: Path) -> None:
     world.add_program("cura")
-    world.dialogs.answer = Choice("Cura", remember=False)
+    world.dialogs.answer = SlicerChoice("Cura", remember=False)
     assert open_link(world, url()) and open_link(world, url())
-    assert len(world.dialogs.asked) == 2
+    assert len(world.dialogs.choices) == 2
 
 
 def test_a_remembered_program_that_is_gone_is_asked_for_again(world: World, job: Path) -> None:
     world.add_program("cura", "orca-slicer")
-    world.dialogs.answer = Choice("Cura", remember=True)
+    world.dialogs.answer = SlicerChoice("Cura", remember=True)
     open_link(world, url())
     (world.bin / "cura").unlink()
-    world.dialogs.answer = Choice("OrcaSlicer", remember=True)
+    world.dialogs.answer = SlicerChoice("OrcaSlicer", remember=True)
     assert open_link(world, url())
-    assert world.dialogs.asked[-1] == ["PrusaSlicer", "OrcaSlicer"]
+    assert world.dialogs.choices[-1] == ["PrusaSlicer", "OrcaSlicer"]
 
 
 def test_a_damaged_memory_only_asks_again(world: World, job: Path) -> None:
     world.add_program("cura")
-    world.desktop.places.remembered.write_bytes(b"\xff = [")
-    world.dialogs.answer = Choice("Cura", remember=True)
+    world.desktop.paths.choices.write_bytes(b"\xff = [")
+    world.dialogs.answer = SlicerChoice("Cura", remember=True)
     assert open_link(world, url()) and open_link(world, url())
-    assert len(world.dialogs.asked) == 1
+    assert len(world.dialogs.choices) == 1
 
 
 def test_a_window_that_is_closed_opens_nothing(world: World, job: Path) -> None:
@@ -124,16 +126,16 @@ def test_without_a_slicer_the_file_manager_is_offered(world: World, job: Path, p
     (world.bin / "prusa-slicer").unlink()
     world.dialogs.press = pressed
     assert not open_link(world, url())
-    assert str(job / f"{FOLDER}.stl") in world.dialogs.told[0]
+    assert str(job / f"{FOLDER}.stl") in world.dialogs.texts[0]
     assert world.started == ([["/usr/bin/xdg-open", str(job)]] if pressed else [])
     assert "refused NO_SLICER" in world.log
 
 
-def test_a_slicer_that_does_not_start_is_said_with_the_file(world: World, job: Path) -> None:
+def test_a_slicer_that_does_not_start_is_reported_with_the_file(world: World, job: Path) -> None:
     world.desktop.start = lambda command: "it ended at once with code 127"
     assert not open_link(world, url())
-    assert "PrusaSlicer could not be started: it ended at once with code 127" in world.dialogs.told[0]
-    assert str(job) in world.dialogs.told[0]
+    assert "PrusaSlicer could not be started: it ended at once with code 127" in world.dialogs.texts[0]
+    assert str(job) in world.dialogs.texts[0]
 
 
 @pytest.fixture
@@ -149,7 +151,7 @@ def traps(job: Path, tmp_path: Path) -> Path:
     return job
 
 
-def inside(path: Path, job: Path) -> Iterator[bool]:
+def rules_for_opened(path: Path, job: Path) -> Iterator[bool]:
     yield path.is_absolute() and path.is_relative_to(job)
     yield os.path.realpath(path) == str(path)
     yield path.is_file() and path.suffix.lower() == ".stl"
@@ -157,9 +159,9 @@ def inside(path: Path, job: Path) -> Iterator[bool]:
 
 def check(world: World, job: Path, link: str) -> None:
     world.started.clear()
-    assert follow([link], world.desktop) == bool(world.started)
+    assert follow_link([link], world.desktop) == bool(world.started)
     for _, file in world.started:
-        assert all(inside(Path(file), job)), file
+        assert all(rules_for_opened(Path(file), job)), file
 
 
 fuzz = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])

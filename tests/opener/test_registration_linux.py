@@ -72,7 +72,7 @@ def test_another_program_of_the_same_links_is_named(linux: LinuxRegistration, ho
     assert linux.registered() == dict.fromkeys(SCHEMES, "other.desktop")
 
 
-def test_a_folder_that_cannot_be_written_is_said(linux: LinuxRegistration, home: Home) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(linux: LinuxRegistration, home: Home) -> None:
     (home.path / ".local").touch()
     with pytest.raises(Refused, match="cannot be written"):
         linux.install(COMMAND)
@@ -82,7 +82,7 @@ def test_a_folder_that_cannot_be_written_is_said(linux: LinuxRegistration, home:
 def test_any_argument_comes_out_as_it_went_in(argument: str) -> None:
     """Read as the Desktop Entry Specification says: the value's escapes first, then quotes, then field codes."""
     value = exec_argument(argument)
-    read = value
+    parsed = value
     if value.startswith('"'):
-        read = re.sub(r'\\(["`$\\])', r"\1", value.replace("\\\\", "\\").removeprefix('"').removesuffix('"'))
-    assert read.replace("%%", "%") == argument
+        parsed = re.sub(r'\\(["`$\\])', r"\1", value.replace("\\\\", "\\").removeprefix('"').removesuffix('"'))
+    assert parsed.replace("%%", "%") == argument

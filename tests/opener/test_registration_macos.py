@@ -1,4 +1,4 @@
-"""macOS's registration, by the bundle it makes. What was not run on a real Mac is said in docs/opener.md."""
+"""macOS's registration, by the bundle it makes. docs/opener.md says what was not run on a real Mac."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from opener.refusals import Refused, Why
+from opener.refusals import Reason, Refused
 from opener.registration_macos import BUNDLE, MacRegistration, applescript
 from opener.url import SCHEMES
 
@@ -18,7 +18,7 @@ COMMAND = ["/usr/local/bin/python3", "-I", '/Volumes/Jane\'s "lab"\\opener/__mai
 
 
 class Mac:
-    """Stands where Apple's tools are: makes what osacompile makes, notes the rest."""
+    """Instead of Apple's tools: makes what osacompile makes, notes the rest."""
 
     def __init__(self, home: Path) -> None:
         self.ran: list[str] = []
@@ -31,7 +31,7 @@ class Mac:
         tool = Path(command[0]).name
         self.ran.append(" ".join([tool, *(part for part in command[1:] if part.startswith("-") and part != "-")]))
         if tool == self.fails:
-            raise Refused(Why.REGISTRATION, f"{tool} ended with 1")
+            raise Refused(Reason.REGISTRATION, f"{tool} ended with 1")
         if tool == "osacompile":
             self.script = Path(command[3]).read_text("utf-8")
             (self.bundle / "Contents").mkdir(parents=True)
@@ -41,8 +41,8 @@ class Mac:
 
     @property
     def plist(self) -> dict[str, object]:
-        found: dict[str, object] = plistlib.loads((self.bundle / "Contents" / "Info.plist").read_bytes())
-        return found
+        description: dict[str, object] = plistlib.loads((self.bundle / "Contents" / "Info.plist").read_bytes())
+        return description
 
 
 @pytest.fixture
@@ -71,9 +71,9 @@ def test_the_bundle_is_signed_as_it_is_and_registered_after_that(mac: Mac, regis
 
 
 def test_the_script_calls_the_command_word_for_word() -> None:
-    found = re.search(r'do shell script "((?:[^"\\]|\\.)*)" & quoted form of theLink', applescript(COMMAND))
-    assert found
-    assert shlex.split(re.sub(r"\\(.)", r"\1", found.group(1))) == COMMAND
+    call = re.search(r'do shell script "((?:[^"\\]|\\.)*)" & quoted form of theLink', applescript(COMMAND))
+    assert call
+    assert shlex.split(re.sub(r"\\(.)", r"\1", call.group(1))) == COMMAND
 
 
 def test_installing_again_makes_a_new_bundle(mac: Mac, registration: MacRegistration) -> None:
@@ -84,10 +84,12 @@ def test_installing_again_makes_a_new_bundle(mac: Mac, registration: MacRegistra
     assert registration.registered()["printsys"] == registration.expected(COMMAND)
 
 
-@pytest.mark.parametrize("known", [True, False])
-def test_uninstall_leaves_nothing_behind(mac: Mac, registration: MacRegistration, tmp_path: Path, known: bool) -> None:
+@pytest.mark.parametrize("registered", [True, False])
+def test_uninstall_leaves_nothing_behind(
+    mac: Mac, registration: MacRegistration, tmp_path: Path, registered: bool
+) -> None:
     registration.install(COMMAND)
-    mac.fails = "" if known else "lsregister"
+    mac.fails = "" if registered else "lsregister"
     assert registration.uninstall()
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     assert registration.registered() == dict.fromkeys(SCHEMES)
@@ -101,7 +103,7 @@ def test_a_tool_that_fails_is_named(mac: Mac, registration: MacRegistration, too
         registration.install(COMMAND)
 
 
-def test_a_folder_that_cannot_be_made_is_said(registration: MacRegistration, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(registration: MacRegistration, tmp_path: Path) -> None:
     (tmp_path / "Applications").touch()
     with pytest.raises(Refused, match="cannot be made"):
         registration.install(COMMAND)

@@ -1,4 +1,4 @@
-"""Windows' registration, in a stand-in for its registry. What was not run on real Windows is said in docs/opener.md."""
+"""Windows' registration, in a stand-in for its registry. docs/opener.md says what was not run on real Windows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from opener import registration
-from opener.refusals import Refused, Why
+from opener.refusals import Reason, Refused
 from opener.registration_windows import WindowsRegistration
 from opener.url import SCHEMES
 from tests.opener.fake_winreg import FakeRegistry
@@ -46,7 +46,7 @@ def test_uninstall_leaves_nothing_behind_and_others_alone(registry: FakeRegistry
     assert windows.uninstall()
     assert list(registry.HKEY_CURRENT_USER.at(CLASSES).keys) == ["mailto"]
     assert windows.registered() == dict.fromkeys(SCHEMES)
-    assert not windows.uninstall(), "there is nothing more to take away"
+    assert not windows.uninstall(), "there is nothing to remove"
 
 
 def test_uninstall_leaves_another_program_s_registration(registry: FakeRegistry) -> None:
@@ -69,21 +69,21 @@ def test_a_value_that_is_no_text_is_not_taken_for_a_command(registry: FakeRegist
 
 
 @pytest.mark.parametrize("locked", [r"3dprint", r"printsys\shell\open\command"])
-def test_a_registry_that_is_locked_is_said_with_its_key(registry: FakeRegistry, locked: str) -> None:
+def test_a_registry_that_is_locked_is_reported_with_its_key(registry: FakeRegistry, locked: str) -> None:
     registry.read_only = {rf"{CLASSES}\{locked}"}
-    with pytest.raises(Refused, match="Access is denied") as said:
+    with pytest.raises(Refused, match="Access is denied") as refused:
         WindowsRegistration(registry).install(COMMAND)
-    assert said.value.why is Why.REGISTRATION and locked in str(said.value)
+    assert refused.value.reason is Reason.REGISTRATION and locked in str(refused.value)
 
 
-def test_a_key_that_cannot_be_deleted_is_said(registry: FakeRegistry) -> None:
+def test_a_key_that_cannot_be_deleted_is_reported(registry: FakeRegistry) -> None:
     windows = WindowsRegistration(registry)
     windows.install(COMMAND)
     registry.read_only = {rf"{CLASSES}\printsys\shell"}
     with pytest.raises(Refused, match="cannot be deleted"):
         windows.uninstall()
     registry.read_only = set()
-    assert windows.uninstall(), "what was left can still be taken away"
+    assert windows.uninstall(), "the rest can still be removed"
     assert list(registry.HKEY_CURRENT_USER.at(CLASSES).keys) == ["mailto"]
 
 

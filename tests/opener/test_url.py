@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from opener import names
-from opener.refusals import Refused, Why
+from opener.refusals import Reason, Refused
 from opener.url import OpenRequest, parse
 from printsys.domain import naming
 from tests.opener.conftest import JOB, url
@@ -42,110 +42,110 @@ def test_an_id_is_read_as_people_say_it() -> None:
 
 
 REFUSED = [
-    ("", Why.SCHEME),
-    ("part.stl", Why.SCHEME),
-    ("https://example.edu/?job=k7m29xq4&file=a.stl", Why.SCHEME),
-    ("file:///etc/passwd", Why.SCHEME),
-    (" " + url(), Why.SCHEME),
-    (f"3dprint://delete?job={JOB}&file=a.stl", Why.VERB),
-    (f"3dprint://open/../x?job={JOB}&file=a.stl", Why.VERB),
-    (f"3dprint:////open?job={JOB}&file=a.stl", Why.VERB),
-    (f"3dprint://me@open?job={JOB}&file=a.stl", Why.VERB),
-    ("3dprint://open", Why.MISSING),
-    (f"3dprint://open?job={JOB}", Why.MISSING),
-    ("3dprint://open?file=a.stl", Why.MISSING),
-    (f"3dprint://open?job={JOB}&file=", Why.MISSING),
-    (url() + "&file=b.stl", Why.DOUBLED),
-    (url() + f"&job={JOB}", Why.DOUBLED),
-    (url() + "&printer=x", Why.UNKNOWN_PARAMETER),
-    (url() + "&", Why.UNKNOWN_PARAMETER),
-    (f"3dprint://open?JOB={JOB}&file=a.stl", Why.UNKNOWN_PARAMETER),
-    (url(job="k7m29xq"), Why.JOB_ID),
-    (url(job="k7m29xqu"), Why.JOB_ID),
-    (url(job="k7m29x%2F4"), Why.JOB_ID),
-    (url(job="١٢٣٤٥٦٧٨"), Why.JOB_ID),
-    (url("a.stl%"), Why.ENCODING),
-    (url("%zz.stl"), Why.ENCODING),
-    (url("%ff.stl"), Why.ENCODING),
-    (url("%c0%ae%c0%ae/a.stl"), Why.ENCODING),
-    (url("/etc/a.stl"), Why.ABSOLUTE),
-    (url("%2Fetc%2Fa.stl"), Why.ABSOLUTE),
-    (url("%5Cwindows%5Ca.stl"), Why.ABSOLUTE),
-    (url("~/a.stl"), Why.ABSOLUTE),
-    (url("//server/share/a.stl"), Why.UNC),
-    (url("%5C%5Cserver%5Cshare%5Ca.stl"), Why.UNC),
-    (url("%5C%5C%3F%5CC:%5Ca.stl"), Why.UNC),
-    (url("C:%5Ca.stl"), Why.DRIVE),
-    (url("c:a.stl"), Why.DRIVE),
-    (url("../a.stl"), Why.PARENT),
-    (url("original/../../a.stl"), Why.PARENT),
-    (url("..%5Ca.stl"), Why.PARENT),
-    (url("original/..%20/a.stl"), Why.PARENT),
-    (url(".."), Why.PARENT),
-    (url("original%5Ca.stl"), Why.BACKSLASH),
-    (url("a.exe:b.stl"), Why.STREAM),
-    (url("a.stl::$DATA"), Why.STREAM),
-    (url("NUL.stl"), Why.DEVICE),
-    (url("original/com1.x.stl"), Why.DEVICE),
-    (url("Aux .stl"), Why.DEVICE),
-    (url("COM%C2%B9.stl"), Why.DEVICE),
-    (url("CONOUT$.stl"), Why.DEVICE),
-    (url("a.stl."), Why.NAME),
-    (url("a.stl%20"), Why.NAME),
-    (url("original//a.stl"), Why.NAME),
-    (url("a%3Fb.stl"), Why.NAME),
-    (url("a%22b.stl"), Why.NAME),
-    (url("a%7Cb.stl"), Why.NAME),
-    (url("a/" * 9 + "a.stl"), Why.NAME),
-    (url("a" * 201 + ".stl"), Why.NAME),
-    (url("./a.stl"), Why.NAME),
-    (url(".hidden.stl"), Why.HIDDEN),
-    (url(".printsys/a.stl"), Why.HIDDEN),
-    (url("a.exe"), Why.EXTENSION),
-    (url("metadata.json"), Why.EXTENSION),
-    (url("stl"), Why.EXTENSION),
-    (url("a.stl.lnk"), Why.EXTENSION),
-    (url("a%252estl"), Why.EXTENSION),
-    (url("a%00.stl"), Why.CONTROL),
-    (url("a%0A.stl"), Why.CONTROL),
-    (url("a%C2%85.stl"), Why.CONTROL),
-    (url("a%E2%80%AElts.gcode"), Why.CONTROL),
-    (url("a\n.stl"), Why.CONTROL),
-    ("3d\tprint://open", Why.CONTROL),
-    (url("a\ud800.stl"), Why.CONTROL),
-    (url("a" * 3000), Why.TOO_LONG),
+    ("", Reason.SCHEME),
+    ("part.stl", Reason.SCHEME),
+    ("https://example.edu/?job=k7m29xq4&file=a.stl", Reason.SCHEME),
+    ("file:///etc/passwd", Reason.SCHEME),
+    (" " + url(), Reason.SCHEME),
+    (f"3dprint://delete?job={JOB}&file=a.stl", Reason.VERB),
+    (f"3dprint://open/../x?job={JOB}&file=a.stl", Reason.VERB),
+    (f"3dprint:////open?job={JOB}&file=a.stl", Reason.VERB),
+    (f"3dprint://me@open?job={JOB}&file=a.stl", Reason.VERB),
+    ("3dprint://open", Reason.MISSING),
+    (f"3dprint://open?job={JOB}", Reason.MISSING),
+    ("3dprint://open?file=a.stl", Reason.MISSING),
+    (f"3dprint://open?job={JOB}&file=", Reason.MISSING),
+    (url() + "&file=b.stl", Reason.DOUBLED),
+    (url() + f"&job={JOB}", Reason.DOUBLED),
+    (url() + "&printer=x", Reason.UNKNOWN_PARAMETER),
+    (url() + "&", Reason.UNKNOWN_PARAMETER),
+    (f"3dprint://open?JOB={JOB}&file=a.stl", Reason.UNKNOWN_PARAMETER),
+    (url(job="k7m29xq"), Reason.JOB_ID),
+    (url(job="k7m29xqu"), Reason.JOB_ID),
+    (url(job="k7m29x%2F4"), Reason.JOB_ID),
+    (url(job="١٢٣٤٥٦٧٨"), Reason.JOB_ID),
+    (url("a.stl%"), Reason.ENCODING),
+    (url("%zz.stl"), Reason.ENCODING),
+    (url("%ff.stl"), Reason.ENCODING),
+    (url("%c0%ae%c0%ae/a.stl"), Reason.ENCODING),
+    (url("/etc/a.stl"), Reason.ABSOLUTE),
+    (url("%2Fetc%2Fa.stl"), Reason.ABSOLUTE),
+    (url("%5Cwindows%5Ca.stl"), Reason.ABSOLUTE),
+    (url("~/a.stl"), Reason.ABSOLUTE),
+    (url("//server/share/a.stl"), Reason.UNC),
+    (url("%5C%5Cserver%5Cshare%5Ca.stl"), Reason.UNC),
+    (url("%5C%5C%3F%5CC:%5Ca.stl"), Reason.UNC),
+    (url("C:%5Ca.stl"), Reason.DRIVE),
+    (url("c:a.stl"), Reason.DRIVE),
+    (url("../a.stl"), Reason.PARENT),
+    (url("original/../../a.stl"), Reason.PARENT),
+    (url("..%5Ca.stl"), Reason.PARENT),
+    (url("original/..%20/a.stl"), Reason.PARENT),
+    (url(".."), Reason.PARENT),
+    (url("original%5Ca.stl"), Reason.BACKSLASH),
+    (url("a.exe:b.stl"), Reason.STREAM),
+    (url("a.stl::$DATA"), Reason.STREAM),
+    (url("NUL.stl"), Reason.DEVICE),
+    (url("original/com1.x.stl"), Reason.DEVICE),
+    (url("Aux .stl"), Reason.DEVICE),
+    (url("COM%C2%B9.stl"), Reason.DEVICE),
+    (url("CONOUT$.stl"), Reason.DEVICE),
+    (url("a.stl."), Reason.NAME),
+    (url("a.stl%20"), Reason.NAME),
+    (url("original//a.stl"), Reason.NAME),
+    (url("a%3Fb.stl"), Reason.NAME),
+    (url("a%22b.stl"), Reason.NAME),
+    (url("a%7Cb.stl"), Reason.NAME),
+    (url("a/" * 9 + "a.stl"), Reason.NAME),
+    (url("a" * 201 + ".stl"), Reason.NAME),
+    (url("./a.stl"), Reason.NAME),
+    (url(".hidden.stl"), Reason.HIDDEN),
+    (url(".printsys/a.stl"), Reason.HIDDEN),
+    (url("a.exe"), Reason.EXTENSION),
+    (url("metadata.json"), Reason.EXTENSION),
+    (url("stl"), Reason.EXTENSION),
+    (url("a.stl.lnk"), Reason.EXTENSION),
+    (url("a%252estl"), Reason.EXTENSION),
+    (url("a%00.stl"), Reason.CONTROL),
+    (url("a%0A.stl"), Reason.CONTROL),
+    (url("a%C2%85.stl"), Reason.CONTROL),
+    (url("a%E2%80%AElts.gcode"), Reason.CONTROL),
+    (url("a\n.stl"), Reason.CONTROL),
+    ("3d\tprint://open", Reason.CONTROL),
+    (url("a\ud800.stl"), Reason.CONTROL),
+    (url("a" * 3000), Reason.TOO_LONG),
 ]
 
 
-@pytest.mark.parametrize(("link", "why"), REFUSED)
-def test_a_link_that_asks_for_more_is_refused_with_its_reason(link: str, why: Why) -> None:
+@pytest.mark.parametrize(("link", "reason"), REFUSED)
+def test_a_link_that_breaks_a_rule_is_refused_with_its_reason(link: str, reason: Reason) -> None:
     with pytest.raises(Refused) as refused:
         parse(link)
-    assert refused.value.why is why
+    assert refused.value.reason is reason
     assert "{}" not in str(refused.value)
 
 
 def test_every_refusal_has_a_sentence_of_its_own() -> None:
-    sentences = [why.value for why in Why.__members__.values()]
-    assert len(set(sentences)) == len(Why.__members__)
+    sentences = [reason.value for reason in Reason.__members__.values()]
+    assert len(set(sentences)) == len(Reason.__members__)
     assert all(sentence[0].isupper() or sentence.startswith(("“", "{")) for sentence in sentences)
 
 
 def test_ids_and_names_follow_the_lab_s_own_rules() -> None:
-    """The opener imports nothing of the project, so the two must be seen to agree."""
+    """The opener imports nothing of the project, so this test compares the two."""
     assert names.ID_LETTERS == naming.ID_ALPHABET
     assert names.ID_LENGTH == naming.ID_LENGTH
-    for said in ("K7M29XQ4", "oil2345a", "k7m29xqu", "short", "k7m29xq4x", "ſ7m29xq4"):
-        assert names.job_id(said) == naming.parse_id(said), said
+    for spelling in ("K7M29XQ4", "oil2345a", "k7m29xqu", "short", "k7m29xq4x", "ſ7m29xq4"):
+        assert names.job_id(spelling) == naming.parse_id(spelling), spelling
     for device in naming.RESERVED:
         with pytest.raises(Refused) as refused:
             names.parts_of(f"{device}.stl")
-        assert refused.value.why is Why.DEVICE
+        assert refused.value.reason is Reason.DEVICE
 
 
 @given(st.text(max_size=40))
-def test_every_name_that_the_lab_gives_a_file_can_be_opened(said: str) -> None:
-    name = naming.safe_file_name(said + ".stl")
+def test_every_name_that_the_lab_gives_a_file_can_be_opened(stem: str) -> None:
+    name = naming.safe_file_name(stem + ".stl")
     assert parse(url("original/" + quote(name))).parts == ("original", name)
 
 
@@ -160,9 +160,9 @@ NOISE = st.one_of(PIECES, st.characters(), st.sampled_from(" \t\0\u202e\ud800\u0
 TEXTS = st.one_of(
     st.text(),
     st.lists(NOISE, max_size=14).map("".join),
-    st.lists(NOISE, max_size=8).map(lambda some: url("".join(some))),
-    st.lists(NOISE, max_size=8).map(lambda some: url(quote("".join(some), safe="", errors="replace"))),
-    st.lists(PIECES, max_size=6).map(lambda some: url("".join(some) + ".stl")),
+    st.lists(NOISE, max_size=8).map(lambda pieces: url("".join(pieces))),
+    st.lists(NOISE, max_size=8).map(lambda pieces: url(quote("".join(pieces), safe="", errors="replace"))),
+    st.lists(PIECES, max_size=6).map(lambda pieces: url("".join(pieces) + ".stl")),
     st.binary(max_size=40).map(lambda raw: url(quote(raw, safe="") + ".stl")),
 )
 """Noise, shuffled pieces of links, and links whose file is noise: raw, percent-encoded, with a good ending."""

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from printsys.domain.emails import EMAILS, Mail
 from printsys.mail.messages import MailComposer, compose, make_composer
-from printsys.mail.samples import sample
+from printsys.mail.sample_jobs import sample
 from printsys.mail.templates import TEMPLATES
 from printsys.web.auth import login_required
 from printsys.web.security import POLICY

@@ -1,7 +1,7 @@
-"""What was asked for and what came of it: one line each, in a log that rotates.
+"""One line for each link: what it asked for and what came of it, in a log that rotates.
 
 It holds job ids, kinds of files and verdicts, but no file names: those have students' names in them. Only the traceback
-of a mistake of the opener's own may say one.
+of a mistake of the opener's own may contain one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ KEPT = 3
 
 
 class _Handler(RotatingFileHandler):
-    """A log that cannot be written is said, but keeps no file from opening."""
+    """Reports on stderr that the log cannot be written; that keeps no file from opening."""
 
     def _open(self) -> TextIOWrapper:
         Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The windows themselves (tkinter). All of them close with Escape, and Return presses the first button."""
+"""Windows by tkinter. Escape closes each of them, and Return presses the first button."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import tkinter as tk
 from collections.abc import Sequence
 from tkinter import ttk
 
-from opener.dialogs import TITLE, Choice
+from opener.dialogs import TITLE, SlicerChoice
 
 _WIDTH = 460
 """Pixels after which text wraps."""
 
 
-class Windows:
+class TkDialogs:
     def tell(self, text: str) -> None:
-        _Window(text).ask(["OK"])
+        _QuestionWindow(text).ask(["OK"])
 
-    def choose(self, question: str, names: Sequence[str]) -> Choice | None:
-        window = _Window(question)
+    def choose(self, question: str, names: Sequence[str]) -> SlicerChoice | None:
+        window = _QuestionWindow(question)
         remember = window.tick("Always open these files with it on this computer", True)
         name = window.ask(names)
-        return Choice(name, remember.get()) if name else None
+        return SlicerChoice(name, remember.get()) if name else None
 
     def offer(self, text: str, button: str) -> bool:
-        return _Window(text).ask([button, "Close"]) == button
+        return _QuestionWindow(text).ask([button, "Close"]) == button
 
 
-class _Window:
+class _QuestionWindow:
     """One question, asked once."""
 
     def __init__(self, text: str) -> None:
@@ -44,7 +44,7 @@ class _Window:
         return variable
 
     def ask(self, buttons: Sequence[str]) -> str:
-        """The button that was pressed, "" where the window was closed."""
+        """The button that was pressed, "" where a person closed the window."""
         for row, name in enumerate(buttons, 1):
             button = ttk.Button(self.frame, text=name, command=lambda name=name: self._press(name))  # type: ignore[misc]
             button.grid(row=row, sticky="ew", pady=3)

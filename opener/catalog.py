@@ -1,7 +1,7 @@
 """The slicers that the opener knows, and where each system usually has them.
 
-`windows` are patterns beneath Program Files and the person's own Programs folder; `exe` is what App Paths in the
-registry lists; `programs` are looked for on PATH; `mac` are bundles in /Applications; `flatpak` are Flathub's ids.
+`windows` are patterns beneath Program Files and the person's own Programs folder; `exe` is the name that App Paths in
+the registry lists; `programs` are names on PATH; `mac` are bundles in /Applications; `flatpak` are Flathub's ids.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _PRUSA_LIKE = MODELS - {".ply"}
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownSlicer:
     name: str
     extensions: frozenset[str]
     methods: frozenset[str]
@@ -30,8 +30,8 @@ class Known:
     appimage: str = ""
 
 
-KNOWN = (
-    Known(
+KNOWN_SLICERS = (
+    KnownSlicer(
         "PrusaSlicer",
         _PRUSA_LIKE | _GCODE | {".bgcode", ".bgc", ".sl1", ".sl1s"},
         FILAMENT,
@@ -42,7 +42,7 @@ KNOWN = (
         flatpak=("com.prusa3d.PrusaSlicer",),
         appimage="PrusaSlicer*.AppImage",
     ),
-    Known(
+    KnownSlicer(
         "OrcaSlicer",
         _PRUSA_LIKE | _GCODE,
         FILAMENT,
@@ -53,7 +53,7 @@ KNOWN = (
         flatpak=("com.orcaslicer.OrcaSlicer", "io.github.softfever.OrcaSlicer"),
         appimage="OrcaSlicer*.AppImage",
     ),
-    Known(
+    KnownSlicer(
         "Bambu Studio",
         _PRUSA_LIKE | _GCODE,
         FILAMENT,
@@ -64,7 +64,7 @@ KNOWN = (
         flatpak=("com.bambulab.BambuStudio",),
         appimage="Bambu*Studio*.AppImage",
     ),
-    Known(
+    KnownSlicer(
         "Cura",
         _MESHES | {".amf", ".ply", ".gcode", ".g", ".ufp", ".makerbot"},
         FILAMENT,
@@ -79,7 +79,7 @@ KNOWN = (
         flatpak=("com.ultimaker.cura",),
         appimage="Ulti[Mm]aker*Cura*.AppImage",
     ),
-    Known(
+    KnownSlicer(
         "ideaMaker",
         _MESHES | {".idea", ".data", ".step", ".stp"},
         FILAMENT,
@@ -89,7 +89,7 @@ KNOWN = (
         mac=("ideaMaker.app",),
         appimage="ideaMaker*.AppImage",
     ),
-    Known(
+    KnownSlicer(
         "PreForm",
         _MESHES | {".form", ".formx"},
         RESIN,
@@ -97,7 +97,7 @@ KNOWN = (
         exe="PreForm.exe",
         mac=("PreForm.app", "Formlabs/PreForm.app"),
     ),
-    Known(
+    KnownSlicer(
         "Slic3r",
         _MESHES | {".amf"},
         FILAMENT,

@@ -9,7 +9,7 @@ from opener import tomltext
 
 
 def read(path: Path) -> dict[str, str]:
-    """Kind → the slicer's name. A file that is gone or damaged remembers nothing: one is asked again."""
+    """The slicer's name by the kind of file. A lost or damaged file remembers nothing: the opener asks again."""
     try:
         document = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError):

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from opener.catalogue import KNOWN, Known
-from opener.config import Config, Override
-from opener.finding import Computer, find
-from opener.record import RequestLog
+from opener.catalog import KNOWN_SLICERS, KnownSlicer
+from opener.config import Config, SlicerOverride
+from opener.record import RecordedJob
+from opener.slicer_search import HostSystem, find
 from opener.slicers import fitting, kind, on_this_computer
 from tests.opener.fake_winreg import FakeRegistry
 
-BY_NAME = {known.name: known for known in KNOWN}
+BY_NAME = {slicer.name: slicer for slicer in KNOWN_SLICERS}
 PRUSA, CURA, PREFORM = BY_NAME["PrusaSlicer"], BY_NAME["Cura"], BY_NAME["PreForm"]
 
 
@@ -25,23 +25,23 @@ def program(path: Path) -> Path:
     return path
 
 
-def linux(root: Path, **environ: str) -> Computer:
-    return Computer("linux", environ, root / "home", root)
+def linux(root: Path, **environ: str) -> HostSystem:
+    return HostSystem("linux", environ, root / "home", root)
 
 
-def windows(root: Path, registry: FakeRegistry | None = None) -> Computer:
+def windows(root: Path, registry: FakeRegistry | None = None) -> HostSystem:
     environ = {"ProgramFiles": str(root / "PF"), "LOCALAPPDATA": str(root / "Local")}
-    return Computer("win32", environ, root / "home", root, registry)
+    return HostSystem("win32", environ, root / "home", root, registry)
 
 
-@pytest.mark.parametrize("known", KNOWN, ids=lambda known: known.name)
+@pytest.mark.parametrize("slicer", KNOWN_SLICERS, ids=lambda slicer: slicer.name)
 @pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
-def test_on_an_empty_computer_nothing_is_found(tmp_path: Path, known: Known, platform: str) -> None:
-    assert find(known, Computer(platform, {}, tmp_path, tmp_path, FakeRegistry())) is None
+def test_on_an_empty_computer_nothing_is_found(tmp_path: Path, slicer: KnownSlicer, platform: str) -> None:
+    assert find(slicer, HostSystem(platform, {}, tmp_path, tmp_path, FakeRegistry())) is None
 
 
 @pytest.mark.parametrize(
-    ("known", "place"),
+    ("slicer", "relative_path"),
     [
         (PRUSA, "PF/Prusa3D/PrusaSlicer/prusa-slicer.exe"),
         (BY_NAME["OrcaSlicer"], "PF/OrcaSlicer/orca-slicer.exe"),
@@ -53,30 +53,30 @@ def test_on_an_empty_computer_nothing_is_found(tmp_path: Path, known: Known, pla
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
-def test_windows_has_it_in_program_files(tmp_path: Path, known: Known, place: str) -> None:
-    there = program(tmp_path / place)
-    assert find(known, windows(tmp_path)) == there
+def test_windows_has_it_in_program_files(tmp_path: Path, slicer: KnownSlicer, relative_path: str) -> None:
+    path = program(tmp_path / relative_path)
+    assert find(slicer, windows(tmp_path)) == path
 
 
 def test_the_newest_version_is_taken(tmp_path: Path) -> None:
     for version in ("5.9.1", "5.10.0", "4.13"):
         program(tmp_path / "PF" / f"UltiMaker Cura {version}" / "UltiMaker-Cura.exe")
-    found = find(CURA, windows(tmp_path))
-    assert found and found.parent.name == "UltiMaker Cura 5.10.0"
+    newest = find(CURA, windows(tmp_path))
+    assert newest and newest.parent.name == "UltiMaker Cura 5.10.0"
 
 
 @pytest.mark.parametrize("quotes", ["", '"'])
 def test_windows_registry_knows_an_unusual_place(tmp_path: Path, quotes: str) -> None:
     registry = FakeRegistry()
-    there = program(tmp_path / "D" / "Tools" / "prusa-slicer.exe")
+    path = program(tmp_path / "D" / "Tools" / "prusa-slicer.exe")
     key = r"Software\Microsoft\Windows\CurrentVersion\App Paths\prusa-slicer.exe"
-    registry.put(registry.HKEY_LOCAL_MACHINE, key, default=f"{quotes}{there}{quotes}")
-    assert find(PRUSA, windows(tmp_path, registry)) == there
+    registry.put(registry.HKEY_LOCAL_MACHINE, key, default=f"{quotes}{path}{quotes}")
+    assert find(PRUSA, windows(tmp_path, registry)) == path
 
 
 def test_windows_list_of_what_can_be_uninstalled_knows_it_too(tmp_path: Path) -> None:
     registry = FakeRegistry()
-    there = program(tmp_path / "D" / "PreForm" / "PreForm.exe")
+    path = program(tmp_path / "D" / "PreForm" / "PreForm.exe")
     uninstall = r"Software\WOW6432Node\Microsoft\Windows\CurrentVersion\Uninstall"
     registry.put(registry.HKEY_LOCAL_MACHINE, rf"{uninstall}\Broken", DisplayName=7)
     registry.put(registry.HKEY_LOCAL_MACHINE, rf"{uninstall}\Other", DisplayName="Other", InstallLocation=str(tmp_path))
@@ -84,9 +84,9 @@ def test_windows_list_of_what_can_be_uninstalled_knows_it_too(tmp_path: Path) ->
         registry.HKEY_LOCAL_MACHINE,
         rf"{uninstall}\{{0815}}",
         DisplayName="Formlabs PreForm 3.40",
-        InstallLocation=str(there.parent),
+        InstallLocation=str(path.parent),
     )
-    assert find(PREFORM, windows(tmp_path, registry)) == there
+    assert find(PREFORM, windows(tmp_path, registry)) == path
 
 
 @pytest.mark.parametrize("listed", ["relative.exe", "", "/gone/prusa-slicer.exe"])
@@ -101,17 +101,17 @@ def test_what_the_registry_lists_and_is_not_there_is_not_taken(tmp_path: Path, l
 def test_macos_has_a_bundle(tmp_path: Path, folder: str) -> None:
     bundle = tmp_path / folder / "PrusaSlicer.app"
     (bundle / "Contents" / "MacOS").mkdir(parents=True)
-    computer = Computer("darwin", {}, tmp_path / "home", tmp_path)
-    assert find(PRUSA, computer) == bundle
+    system = HostSystem("darwin", {}, tmp_path / "home", tmp_path)
+    assert find(PRUSA, system) == bundle
 
 
 def test_a_folder_named_like_a_bundle_is_none(tmp_path: Path) -> None:
     (tmp_path / "Applications" / "PrusaSlicer.app").mkdir(parents=True)
-    assert find(PRUSA, Computer("darwin", {}, tmp_path, tmp_path)) is None
+    assert find(PRUSA, HostSystem("darwin", {}, tmp_path, tmp_path)) is None
 
 
 @pytest.mark.parametrize(
-    "place",
+    "relative_path",
     [
         "usr/bin/prusa-slicer",
         "home/.local/share/flatpak/exports/bin/com.prusa3d.PrusaSlicer",
@@ -121,9 +121,9 @@ def test_a_folder_named_like_a_bundle_is_none(tmp_path: Path) -> None:
         "opt/PrusaSlicer.AppImage",
     ],
 )
-def test_linux_has_it_on_path_as_flatpak_or_as_appimage(tmp_path: Path, place: str) -> None:
-    there = program(tmp_path / place)
-    assert find(PRUSA, linux(tmp_path, PATH=str(tmp_path / "usr/bin"))) == there
+def test_linux_has_it_on_path_as_flatpak_or_as_appimage(tmp_path: Path, relative_path: str) -> None:
+    path = program(tmp_path / relative_path)
+    assert find(PRUSA, linux(tmp_path, PATH=str(tmp_path / "usr/bin"))) == path
 
 
 def test_a_relative_entry_of_path_is_not_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,38 +138,40 @@ def test_what_may_not_be_run_is_not_found(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def computer(tmp_path: Path) -> Computer:
+def system(tmp_path: Path) -> HostSystem:
     for name in ("prusa-slicer", "cura"):
         program(tmp_path / "bin" / name)
     return linux(tmp_path, PATH=str(tmp_path / "bin"))
 
 
-def names(config: Config, computer: Computer, extension: str, record: RequestLog) -> list[str]:
-    return [slicer.name for slicer in fitting(on_this_computer(config, computer), extension, record)]
+def names(config: Config, system: HostSystem, extension: str, record: RecordedJob) -> list[str]:
+    return [slicer.name for slicer in fitting(on_this_computer(config, system), extension, record)]
 
 
-def test_the_settings_name_a_path_and_leave_another_out(computer: Computer, tmp_path: Path) -> None:
-    config = Config(slicers=(Override("prusaslicer", "/opt/ps"), Override("Cura", ignore=True)))
-    assert [(s.name, str(s.path)) for s in on_this_computer(config, computer)] == [("PrusaSlicer", "/opt/ps")]
+def test_the_settings_name_a_path_and_leave_another_out(system: HostSystem, tmp_path: Path) -> None:
+    config = Config(slicers=(SlicerOverride("prusaslicer", "/opt/ps"), SlicerOverride("Cura", ignore=True)))
+    assert [(s.name, str(s.path)) for s in on_this_computer(config, system)] == [("PrusaSlicer", "/opt/ps")]
 
 
-def test_a_slicer_that_only_the_settings_know_opens_models(computer: Computer) -> None:
-    config = Config(slicers=(Override("Lychee", "/opt/lychee", methods=frozenset({"resin"})), Override("no path")))
-    assert names(config, computer, ".stl", RequestLog(method="Resin")) == ["Lychee"]
-    assert names(config, computer, ".gcode", RequestLog(method="Resin")) == ["PrusaSlicer", "Cura"]
+def test_a_slicer_that_only_the_settings_know_opens_models(system: HostSystem) -> None:
+    config = Config(
+        slicers=(SlicerOverride("Lychee", "/opt/lychee", methods=frozenset({"resin"})), SlicerOverride("no path"))
+    )
+    assert names(config, system, ".stl", RecordedJob(method="Resin")) == ["Lychee"]
+    assert names(config, system, ".gcode", RecordedJob(method="Resin")) == ["PrusaSlicer", "Cura"]
 
 
-def test_a_printer_s_own_slicer_goes_before_all_others(computer: Computer) -> None:
-    config = Config(slicers=(Override("Cura", printers=frozenset({"raise3d-pro2-plus"})),))
-    assert names(config, computer, ".stl", RequestLog(method="Filament", printer="Raise3D-Pro2-Plus")) == ["Cura"]
-    assert names(config, computer, ".stl", RequestLog(method="Filament", printer="prusa-mk4s")) == ["PrusaSlicer"]
+def test_a_printer_s_own_slicer_goes_before_all_others(system: HostSystem) -> None:
+    config = Config(slicers=(SlicerOverride("Cura", printers=frozenset({"raise3d-pro2-plus"})),))
+    assert names(config, system, ".stl", RecordedJob(method="Filament", printer="Raise3D-Pro2-Plus")) == ["Cura"]
+    assert names(config, system, ".stl", RecordedJob(method="Filament", printer="prusa-mk4s")) == ["PrusaSlicer"]
 
 
-def test_a_job_without_a_method_may_be_opened_with_any(computer: Computer) -> None:
-    assert names(Config(), computer, ".stl", RequestLog()) == ["PrusaSlicer", "Cura"]
+def test_a_job_without_a_method_may_be_opened_with_any(system: HostSystem) -> None:
+    assert names(Config(), system, ".stl", RecordedJob()) == ["PrusaSlicer", "Cura"]
 
 
 def test_a_choice_is_remembered_for_method_and_printer_but_not_for_a_slicer_s_own_file() -> None:
-    record = RequestLog(method="Resin", printer="Form-3")
+    record = RecordedJob(method="Resin", printer="Form-3")
     assert kind(".stl", record) == ".stl resin form-3"
     assert kind(".gcode", record) == ".gcode"

@@ -12,7 +12,7 @@ APP = "printsys-opener"
 
 
 @dataclass(frozen=True)
-class Places:
+class OpenerPaths:
     """`folder` holds everything that the opener writes, but for its registration."""
 
     folder: Path
@@ -22,7 +22,7 @@ class Places:
         return self.folder / "config.toml"
 
     @property
-    def remembered(self) -> Path:
+    def choices(self) -> Path:
         return self.folder / "remembered.toml"
 
     @property
@@ -30,11 +30,12 @@ class Places:
         return self.folder / "opener.log"
 
 
-def places(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Places:
+def opener_paths(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> OpenerPaths:
     """`%APPDATA%\\printsys-opener`, or `printsys-opener` in `$XDG_CONFIG_HOME` or `~/.config`."""
     home = Path(environ.get("USERPROFILE") or environ.get("HOME") or Path.home())
     if platform == "win32":
-        return Places(Path(environ.get("APPDATA") or home / "AppData" / "Roaming") / APP)
-    said = environ.get("XDG_CONFIG_HOME", "")
+        return OpenerPaths(Path(environ.get("APPDATA") or home / "AppData" / "Roaming") / APP)
+    config_home = environ.get("XDG_CONFIG_HOME", "")
     # A relative XDG_CONFIG_HOME is to be ignored: https://specifications.freedesktop.org/basedir-spec
-    return Places((Path(said) if os.path.isabs(said) else Path(environ.get("HOME") or home) / ".config") / APP)
+    usual = Path(environ.get("HOME") or home) / ".config"
+    return OpenerPaths((Path(config_home) if os.path.isabs(config_home) else usual) / APP)
