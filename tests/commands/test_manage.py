@@ -211,10 +211,3 @@ def test_every_command_is_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     rows = "".join(line.split("|")[1] for line in readme.splitlines() if line.startswith("| `"))
     assert [command for command in ast.literal_eval(named) if not re.search(rf"`{command}\b", rows)] == []
-
-
-@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
-def test_links_between_the_docs_lead_somewhere(page: Path) -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8"))
-    assert [link for link in links if not (page.parent / link).exists()] == []
-    assert f"docs/{page.name}" in (ROOT / "README.md").read_text("utf-8")

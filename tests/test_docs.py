@@ -1,0 +1,37 @@
+"""The documentation agrees with the code: its paths, its links, its drawing of the imports."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests import import_graph
+from tests.source import ROOT
+
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*.md"))]
+PATH = re.compile(r"(?<![\w./-])(?:printsys|indexer|opener|templates|static|tests|bench|docs|\.ci)/[\w./-]*")
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+@each_page
+def test_every_path_in_the_docs_exists(page: Path) -> None:
+    code = re.findall(r"`([^`\n]+)`", page.read_text("utf-8"))
+    paths = [path for text in code for path in PATH.findall(text)]
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+@each_page
+def test_links_between_the_docs_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_the_readme_links_every_page(page: Path) -> None:
+    assert f"docs/{page.name}" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_drawing_of_the_imports_is_the_codes() -> None:
+    assert import_graph.drawn() == import_graph.drawing(), "run `python -m tests.import_graph`"
