@@ -19,9 +19,13 @@ from pathlib import Path
 from typing import Any
 
 WINDOWS = sys.platform == "win32"
-SHARING_ERRORS = frozenset({5, 32, 33})
-"""WinError access denied, sharing violation, lock violation: what a virus scanner causes for a moment."""
-SHARING_PATIENCE_S = 2.0
+SHARING_ERRORS = frozenset({5, 32, 33, 145})
+"""WinError access denied, sharing violation, lock violation, folder not empty (a deleted file that a program still has
+open keeps its name): what a virus scanner causes for a moment."""
+SHARING_PATIENCE_S = 2.5
+"""For work that must succeed: a scanner looks at one new file after another, each for up to half a second."""
+BRIEF_PATIENCE_S = 0.25
+"""For what may be finished later, while a person waits for a page."""
 TEMPORARY_SUFFIX = ".printsys-tmp"
 
 _RENAME_NOREPLACE = 1
@@ -77,11 +81,17 @@ def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
         os.close(descriptor)
 
 
-def replace(path: Path, data: bytes, precondition: Callable[[], bool] = lambda: True) -> bool:
+def replace(
+    path: Path,
+    data: bytes,
+    precondition: Callable[[], bool] = lambda: True,
+    patience_s: float = SHARING_PATIENCE_S,
+) -> bool:
     """Put `data` in the place of `path`: temporary beside it, sync, `os.replace`, sync of the folder.
 
     `precondition` runs at the last moment; where it returns False, nothing is replaced and so does this. The next
-    call writes over a temporary that a crash left.
+    call writes over a temporary that a crash left. `patience_s`: how long to wait, on Windows, for another program
+    that has the file open.
     """
     temporary = path.with_name("." + path.name + TEMPORARY_SUFFIX)
     try:
@@ -92,9 +102,9 @@ def replace(path: Path, data: bytes, precondition: Callable[[], bool] = lambda: 
         finally:
             os.close(descriptor)
         if not precondition():
-            temporary.unlink(missing_ok=True)
+            unlink(temporary)
             return False
-        _patiently(os.replace, temporary, path)
+        rename_over(temporary, path, patience_s)
     except OSError:
         with suppress(OSError):  # the caller learns the first error
             temporary.unlink(missing_ok=True)
@@ -133,16 +143,50 @@ def truncate(path: Path, length: int) -> None:
         os.close(descriptor)
 
 
-def rename_folder(source: Path, target: Path) -> None:
+def rename_over(source: Path, target: Path, patience_s: float = SHARING_PATIENCE_S) -> None:
+    """`os.replace`, where Windows lets it wait for other programs and lifts a read-only mark from the target."""
+
+    def attempt() -> None:
+        if WINDOWS:
+            _make_writable(target)
+        os.replace(source, target)
+
+    _patiently(attempt, patience_s)
+
+
+def unlink(path: Path, patience_s: float = SHARING_PATIENCE_S) -> None:
+    """Delete a file, read-only or not; nothing happens where it is not there."""
+
+    def attempt() -> None:
+        if WINDOWS:
+            _make_writable(path)
+        path.unlink(missing_ok=True)
+
+    _patiently(attempt, patience_s)
+
+
+def _make_writable(path: Path) -> None:
+    """Windows replaces and deletes no file that bears the read-only mark."""
+    with suppress(FileNotFoundError):
+        if not path.stat().st_mode & stat.S_IWRITE:
+            path.chmod(stat.S_IREAD | stat.S_IWRITE)
+
+
+def rename_folder(source: Path, target: Path, patience_s: float = SHARING_PATIENCE_S) -> None:
     """Rename without replacing: FileExistsError if anything has the target's name, an empty folder too.
 
-    Plain `os.rename` would silently replace an empty folder (POSIX).
+    Plain `os.rename` would silently replace an empty folder (POSIX). `patience_s`: how long to wait, on Windows, for
+    a program that has a file in the folder open.
     """
     if sys.platform == "linux" and _renameat2(source, target):
         return
-    if os.path.lexists(target):
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(source), None, str(target))
-    os.rename(source, target)
+
+    def attempt() -> None:
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(source), None, str(target))
+        os.rename(source, target)
+
+    _patiently(attempt, patience_s)
 
 
 def _renameat2(source: Path, target: Path) -> bool:
@@ -164,26 +208,27 @@ def _libc() -> Any:
     return ctypes.CDLL(None, use_errno=True)
 
 
-def move_folder(source: Path, target: Path) -> None:
+def move_folder(source: Path, target: Path, patience_s: float = SHARING_PATIENCE_S) -> None:
     """`rename_folder`, durable: both parents are synced."""
-    rename_folder(source, target)
+    rename_folder(source, target, patience_s)
     sync_folder(target.parent)
     if source.parent != target.parent:
         sync_folder(source.parent)
 
 
-def _patiently(action: Callable[..., None], *arguments: Path) -> None:
-    """Try `action` again for `SHARING_PATIENCE_S` where Windows says that another program has the file open."""
-    deadline = time.monotonic() + SHARING_PATIENCE_S
+def _patiently(attempt: Callable[[], object], patience_s: float) -> None:
+    """Call `attempt` again for `patience_s` where Windows says that another program has the file open."""
+    deadline = time.monotonic() + patience_s
     pause = 0.01
     while True:
         try:
-            return action(*arguments)
+            attempt()
+            return
         except OSError as error:
-            if getattr(error, "winerror", None) not in SHARING_ERRORS or time.monotonic() > deadline:
+            if getattr(error, "winerror", None) not in SHARING_ERRORS or time.monotonic() + pause > deadline:
                 raise
         time.sleep(pause)
-        pause *= 2
+        pause = min(pause * 2, 0.1)
 
 
 def copy(source: Path, target: Path) -> None:
@@ -194,14 +239,18 @@ def copy(source: Path, target: Path) -> None:
         os.fsync(writer.fileno())
 
 
-def remove_tree(path: Path) -> None:
+def remove_tree(path: Path, patience_s: float = SHARING_PATIENCE_S) -> None:
     """Delete a folder of ours (staging, expired trash), read-only files included."""
-
-    def writable_then_again(action: Callable[[str], object], name: str, _error: object) -> None:
-        os.chmod(name, stat.S_IWRITE)
-        action(name)
-
-    if WINDOWS:
-        shutil.rmtree(path, onerror=writable_then_again)
-    else:
+    if not WINDOWS:
         shutil.rmtree(path)
+        return
+
+    def lift_and_repeat(_action: Callable[..., object], name: str, _error: object) -> None:
+        _make_writable(Path(name))
+        (os.rmdir if os.path.isdir(name) else os.unlink)(name)
+
+    def attempt() -> None:
+        with suppress(FileNotFoundError):
+            shutil.rmtree(path, onerror=lift_and_repeat)
+
+    _patiently(attempt, patience_s)

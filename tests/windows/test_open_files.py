@@ -1,0 +1,63 @@
+"""Files that other programs hold open: work that must succeed waits a moment, pages never do."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from printsys import fs
+from tests.windows.programs import SHARE_ALL, SHARE_DELETE, SHARE_READ, close_after, held_open
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    folder = tmp_path / "job"
+    folder.mkdir()
+    (folder / "bracket.stl").write_bytes(b"old")
+    return folder / "bracket.stl"
+
+
+ACTIONS: dict[str, Callable[[Path], object]] = {
+    "replace": lambda file: fs.replace(file, b"new"),
+    "unlink": fs.unlink,
+    "rename": lambda file: fs.rename_over(file, file.with_name("renamed.stl")),
+    "rename the folder": lambda file: fs.rename_folder(file.parent, file.parent.with_name("moved")),
+    "remove the folder": lambda file: fs.remove_tree(file.parent),
+}
+
+
+@pytest.mark.parametrize("share", [SHARE_READ, SHARE_READ | SHARE_DELETE, SHARE_ALL])
+@pytest.mark.parametrize("action", ACTIONS)
+def test_what_a_program_holds_for_a_moment_is_waited_for(file: Path, action: str, share: int) -> None:
+    with held_open(file, share) as opened:
+        timer = close_after(opened, 0.4)
+        ACTIONS[action](file)
+        timer.join()
+
+
+IMPATIENT: dict[str, Callable[[Path], object]] = {
+    "replace": lambda file: fs.replace(file, b"new", patience_s=0),
+    "rename the folder": lambda file: fs.rename_folder(file.parent, file.parent.with_name("moved"), patience_s=0),
+}
+
+
+@pytest.mark.parametrize("action", IMPATIENT)
+def test_without_patience_it_is_refused_at_once(file: Path, action: str) -> None:
+    with held_open(file, SHARE_READ), pytest.raises(OSError, match=r".") as refused:
+        IMPATIENT[action](file)
+    assert getattr(refused.value, "winerror", None) in fs.SHARING_ERRORS
+    assert file.read_bytes() == b"old"
+    assert [path.name for path in file.parent.iterdir()] == ["bracket.stl"]
+
+
+@pytest.mark.parametrize("action", ["replace", "unlink", "remove the folder"])
+def test_the_read_only_mark_is_lifted_where_we_remove_or_replace(file: Path, action: str) -> None:
+    os.chmod(file, stat.S_IREAD)
+    ACTIONS[action](file)
+    assert file.exists() == (action == "replace")
+    if action == "replace":
+        assert file.read_bytes() == b"new"
