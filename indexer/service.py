@@ -78,7 +78,8 @@ class Service:
     @property
     def is_quiet(self) -> bool:
         """Whether nothing was heard of that is still to be looked at."""
-        return not self._again and (self._watcher is None or self._watcher.folders.empty())
+        # In this order: what is no longer in the watcher's queue is in `_again` until it has been looked at.
+        return (self._watcher is None or self._watcher.folders.unfinished_tasks == 0) and not self._again
 
     # -- what the watcher hears -----------------------------------------------------------------------------------
 
@@ -107,23 +108,24 @@ class Service:
             return
         if isinstance(self._watcher, PollingWatcher):
             self._watcher.poll()
-        heard = dict.fromkeys(sorted(self._heard(self._watcher), key=_is_gone))
-        now = time.monotonic()
+        sounds = list(self._heard(self._watcher))
+        heard, now = dict.fromkeys(sounds), time.monotonic()
+        new = [folder for folder in heard if folder not in self._again]
         due = [folder for folder, at in self._again.items() if at <= now and folder not in heard]
-        for folder in due:
-            del self._again[folder]
+        self._again |= dict.fromkeys(heard, now + QUIET_S)
+        for _ in sounds:
+            self._watcher.folders.task_done()
         try:
-            for folder in [*heard, *due]:  # where something went comes before where it was
-                if folder in heard:
-                    first_sound = folder not in self._again
-                    self._again[folder] = now + QUIET_S
-                    if not first_sound:
-                        continue
+            for folder in [*sorted(new, key=_is_gone), *due]:  # where something went comes before where it was
                 if self.sweeper.look_at(folder):
                     self._again[folder] = time.monotonic() + QUIET_S
+                elif self._again[folder] <= now:  # it was due, and is settled
+                    del self._again[folder]
         except (StorageOffline, MirrorDown) as error:
             self._tell_once(str(error))
             self.wake.set()
+            for folder in due:  # the sweep looks at them
+                self._again.pop(folder, None)
 
     def _heard(self, watcher: Watcher) -> Iterator[Path]:
         try:

@@ -89,7 +89,7 @@ class NativeWatcher(e.FileSystemEventHandler):
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self.folders: queue.SimpleQueue[Path] = queue.SimpleQueue()
+        self.folders: queue.Queue[Path] = queue.Queue()
         self._lost = _Lost()
         self._overflow = _Overflow(self._lost)
         self._observer: BaseObserver | None = None
@@ -152,7 +152,7 @@ class PollingWatcher:
     """The same for file systems that tell nothing: status folders every 2 s, listings of the live jobs every 5 s."""
 
     layout: Layout
-    folders: queue.SimpleQueue[Path] = field(default_factory=queue.SimpleQueue)
+    folders: queue.Queue[Path] = field(default_factory=queue.Queue)
     _names: set[Path] = field(default_factory=set)
     _signatures: dict[Path, str | None] = field(default_factory=dict)
     _names_at: float = float("-inf")

@@ -61,7 +61,7 @@ class Desk:
         last = f"{FULL_STOP}{self.full_stops}.gcode"
         (self.store.find(self.job.id) / last).write_bytes(b"G28\n")
         until(lambda: last in [event.data.get("name") for event in mirrored_events(self.queries, self.job.id)])
-        until(lambda: not self.service._again)
+        until(lambda: self.service.is_quiet)
         events = self.store.load(self.job.id).events[self.before :]
         assert {event.actor for event in events} == {"filesystem"}
         return [(event.type, event.data) for event in events if FULL_STOP not in str(event.data.get("name"))]

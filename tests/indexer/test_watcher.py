@@ -196,6 +196,25 @@ def test_polling_tells_only_what_changed(store: JobStore) -> None:
     assert watcher.folders.get_nowait() == other.folder
 
 
+@pytest.mark.parametrize("mode", ["native"], indirect=True)
+def test_the_service_is_not_quiet_while_it_looks(
+    service: Service, store: JobStore, queries: Queries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_at, was_quiet = service.sweeper.look_at, list[bool]()
+
+    def watched(folder: Path) -> bool:
+        was_quiet.append(service.is_quiet)
+        return look_at(folder)
+
+    monkeypatch.setattr(service.sweeper, "look_at", watched)
+    job = make_job(store, files=[("part.stl", b"solid x\nendsolid x\n")])
+    until(lambda: mirrored_job(queries, job.id) is not None)
+    (job.folder / "part.gcode").write_bytes(GCODE)
+    until(lambda: "part.gcode" in [event.data.get("name") for event in mirrored_events(queries, job.id)])
+    until(lambda: service.is_quiet)
+    assert len(was_quiet) > 1 and not any(was_quiet)
+
+
 @pytest.mark.needs("prusa-slicer")
 @pytest.mark.parametrize("mode", ["native"], indirect=True)
 def test_what_the_real_prusa_slicer_saves_is_recorded(service: Service, store: JobStore, queries: Queries) -> None:
