@@ -185,7 +185,7 @@ class _Teller:
         store = JobStore(services.settings.storage, services.store.expected_id, clock=self._clock)
         self.actions: Actions = replace(services.actions, store=store, enqueue=lambda job_id: None, clock=self._clock)
         self.lab: Lab = services.lab
-        self.staff = f"{STAFF}:{self.lab.staff[0]}" if self.lab.staff else STAFF
+        self.staff = f"{STAFF}:{self.lab.about.staff[0]}" if self.lab.about.staff else STAFF
 
     def _clock(self) -> datetime:
         return self.shown
@@ -204,22 +204,22 @@ class _Teller:
         said = {
             "student_name": story.name,
             "student_email": story.email,
-            "discipline": _offered(story.discipline, self.lab.disciplines),
+            "discipline": _offered(story.discipline, self.lab.submission.disciplines),
             "class_number": story.class_number,
             "print_method": method.name,
             "color": _offered(story.color, method.colors),
             "printer": _offered(story.printer, [printer.id for printer in self.lab.printers_for(method.name)]),
             "minimum_charge_consent": "yes",
-            "copies": min(story.copies, self.lab.max_copies),
+            "copies": min(story.copies, self.lab.submission.max_copies),
             "due_date": due,
             "message": story.message,
         }
-        files = [self._file(name, which) for name, which in story.files[: self.lab.max_files]]
+        files = [self._file(name, which) for name, which in story.files[: self.lab.submission.max_files]]
         return self.actions.submit(validate(SubmitInput, said), files)
 
     def _file(self, name: str, which: str) -> IncomingFile:
         shape, _, kind = which.partition(".")
-        kind = _offered(f".{kind}", self.lab.extensions).removeprefix(".")
+        kind = _offered(f".{kind}", self.lab.submission.extensions).removeprefix(".")
         return IncomingFile(f"{name.rpartition('.')[0]}.{kind}", io.BytesIO(sample(shape, kind)))
 
     def _take(self, stored: Stored, step: DemoStep) -> Stored:
@@ -245,7 +245,7 @@ class _Teller:
             known = {"volume_ml": f"{volume:.1f}"} if by_volume else {}
             return known | {"print_file": print_files(stored), "material": material.name}
         if step.action == "pickup" and job.estimate is not None:
-            return {"payment_method": self.lab.payment_methods[0], "amount": str(job.estimate.cost)}
+            return {"payment_method": self.lab.payment.methods[0], "amount": str(job.estimate.cost)}
         if step.action == "reject":
             return {"reasons": [name for name in step.said["reasons"] if self.lab.reason(name)]}
         return {}

@@ -13,6 +13,7 @@ from indexer.index import Mirror
 from indexer.rebuild import Progress, SweepReport
 from indexer.reconcile import Reconciler
 from indexer.sweep import Sweeper
+from printsys.config import Lab
 from printsys.domain import naming, workflow
 from printsys.domain.creation import job_created
 from printsys.domain.effects import Context
@@ -62,6 +63,11 @@ class Clock:
     def __call__(self) -> datetime:
         self.now += timedelta(seconds=1)
         return self.now
+
+
+def change_lab(lab: Lab, table: str, **values: Any) -> None:
+    """As if lab.toml said so in one of its tables. All parts of the system hold this one `lab`, which is frozen."""
+    lab.__dict__[table] = getattr(lab, table).model_copy(update=values)
 
 
 def make_store(place: Path, clock: Clock | None = None) -> JobStore:

@@ -177,7 +177,7 @@ class Actions:
     def _due(self, stored: Stored) -> list[str]:
         if stored.asked_by_hand is not None or stored.problem is not None:
             return []
-        return due(stored.job, stored.events, self.clock(), self.lab.patience)
+        return due(stored.job, stored.events, self.clock(), self.lab.reminders.patience)
 
     def send_failed_again(self, job_id: str, actor: str) -> Stored:
         """Put every e-mail that was given up, and that the student still needs, in line again: to today's address."""
@@ -204,8 +204,8 @@ class Actions:
         now = self.clock()
         return Context(
             now=now,
-            prices=self.lab.price_list_on(now.astimezone(ZoneInfo(self.lab.timezone)).date()),
-            confirmation_days=self.lab.confirmation_days,
+            prices=self.lab.price_list_on(now.astimezone(ZoneInfo(self.lab.about.timezone)).date()),
+            confirmation_days=self.lab.confirmation.valid_days,
             nonce=secrets.token_urlsafe(18),
         )
 

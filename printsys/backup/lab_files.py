@@ -16,7 +16,7 @@ def targets(settings: Settings) -> dict[str, dict[str, Path]]:
     """kind → name in the backup → where it belongs on this machine; a name that ends in / is a folder."""
     is_there = settings.lab_config.exists()
     beside_it = settings.lab_config.parent / TEMPLATES
-    templates = load_lab(settings.lab_config).mail_templates if is_there else beside_it
+    templates = load_lab(settings.lab_config).mail.folder(settings.lab_config) if is_there else beside_it
     lab = {"lab.toml": settings.lab_config, TEMPLATES: templates}
     secrets = {
         ".env": ROOT / ".env",

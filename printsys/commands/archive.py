@@ -53,7 +53,7 @@ def _before(args: argparse.Namespace, retention_days: int) -> datetime:
 
 def _look(settings: Settings, args: argparse.Namespace) -> Archived:
     told = Archived()
-    before = _before(args, load_lab(settings.lab_config).retention_days)
+    before = _before(args, load_lab(settings.lab_config).retention.days)
     told.done = [job.id for job in kept_long_enough(open_store(settings), before, told.stay)]
     return told
 
@@ -66,7 +66,7 @@ def _archive(settings: Settings, args: argparse.Namespace) -> Archived:
         except PrintSysError as error:  # the folders are the record; the mirror follows by itself
             print(error, file=sys.stderr)
         services = build_services(settings, make_enqueue(settings))
-        before = _before(args, services.lab.retention_days)
+        before = _before(args, services.lab.retention.days)
         unread: list[tuple[str, str]] = []
         found = [(job.id, job.revision) for job in kept_long_enough(services.store, before, unread)]
         with progress_bar(args.progress, "Archiving") as progress:

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     require_storage(settings.storage, remembered_at(settings))
     if args.first and args.last and args.first > args.last:
         raise PrintSysError(f"The period ends ({args.last}) before it begins ({args.first}).")
-    period = Period(ZoneInfo(load_lab(settings.lab_config).timezone), args.first, args.last, f"{args.by}_at")
+    period = Period(ZoneInfo(load_lab(settings.lab_config).about.timezone), args.first, args.last, f"{args.by}_at")
     left_out: dict[str, str] = {}
     store = open_store(settings)
     store.require_online()

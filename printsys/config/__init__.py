@@ -1,6 +1,7 @@
 """What the system is told from outside: settings (.env, environment) and lab.toml."""
 
-from printsys.config.lab import Lab, Material, Method, Printer, Reason, load_lab
+from printsys.config.lab import Lab, Material, Method, Printer, Reason
+from printsys.config.lab_file import load_lab
 from printsys.config.settings import (
     DEFAULT_BASE_URL,
     MIN_PASSWORD_LENGTH,

@@ -1,28 +1,19 @@
-"""lab.toml: what the lab is and offers, checked as a whole at start. All mistakes at once, each with its line."""
+"""lab.toml as types: what the lab is and offers."""
 
 from __future__ import annotations
 
-import difflib
-import re
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field
 
-from printsys.config.toml_lines import Where, line_of
+from printsys.config.strict import Strict
 from printsys.domain import pricing
 from printsys.domain.pricing import PriceList
 from printsys.domain.reminders import Patience
-from printsys.errors import ConfigError
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Material(Strict):
@@ -72,6 +63,8 @@ def _zone(name: str) -> str:
 
 
 class LabTable(Strict):
+    """What e-mail templates call `lab`."""
+
     name: str
     contact_email: str
     phone: str = ""
@@ -92,6 +85,10 @@ class SubmissionTable(Strict):
     consent_question: str
     consent_refused: str
 
+    @property
+    def max_file_bytes(self) -> int:
+        return self.max_file_mb * 1024 * 1024
+
 
 class Days(Strict):
     days: Annotated[int, Field(ge=1, le=3650)]
@@ -107,21 +104,29 @@ class ReminderTable(Strict):
     confirm_after_days: Annotated[int, Field(ge=0, le=365)] = 3
     collect_after_days: Annotated[int, Field(ge=0, le=365)] = 14
 
+    @property
+    def patience(self) -> Patience:
+        confirm, collect = (timedelta(days=days) for days in (self.confirm_after_days, self.collect_after_days))
+        return Patience(confirm or None, collect or None)
+
 
 class MailTable(Strict):
     """`templates`: the folder of the lab's own e-mail templates, from where lab.toml is. It need not be there."""
 
     templates: Annotated[str, Field(min_length=1)] = "mail-templates"
 
+    def folder(self, lab_toml: Path) -> Path:
+        return lab_toml.absolute().parent / self.templates
+
 
 class PaymentTable(Strict):
     methods: Annotated[list[str], Field(min_length=1)]
 
 
-class LabFile(Strict):
-    """lab.toml as it is written."""
+class Lab(Strict):
+    """What the lab is and offers: lab.toml, with the look-ups that the program needs."""
 
-    lab: LabTable
+    about: LabTable = Field(alias="lab")
     submission: SubmissionTable
     confirmation: ValidDays
     retention: Days
@@ -132,29 +137,6 @@ class LabFile(Strict):
     printers: Annotated[list[Printer], Field(min_length=1)]
     prices: Annotated[list[PriceList], Field(min_length=1)]
     rejection_reasons: list[Reason] = []
-
-
-class Lab:
-    """What the lab is and offers: lab.toml, checked, with the look-ups that the program needs."""
-
-    def __init__(self, file: LabFile, folder: Path) -> None:
-        """`folder`: where lab.toml is."""
-        facts, submission = file.lab, file.submission
-        self.name, self.contact_email, self.phone = facts.name, facts.contact_email, facts.phone
-        self.place, self.hours, self.bring = facts.place, facts.hours, facts.bring
-        self.timezone, self.staff = facts.timezone, facts.staff
-        self.introduction = submission.introduction.removeprefix("\n")
-        self.disciplines = submission.disciplines
-        self.extensions: list[str] = list(submission.extensions)
-        self.max_files, self.max_file_mb = submission.max_files, submission.max_file_mb
-        self.max_copies = submission.max_copies
-        self.consent_question, self.consent_refused = submission.consent_question, submission.consent_refused
-        self.confirmation_days, self.retention_days = file.confirmation.valid_days, file.retention.days
-        self.patience = Patience(_days(file.reminders.confirm_after_days), _days(file.reminders.collect_after_days))
-        self.mail_templates = folder / file.mail.templates
-        self.payment_methods = file.payment.methods
-        self.methods, self.printers, self.prices = file.methods, file.printers, file.prices
-        self.rejection_reasons = file.rejection_reasons
 
     def method(self, name: str) -> Method | None:
         return next((method for method in self.methods if method.name == name), None)
@@ -170,122 +152,3 @@ class Lab:
 
     def price_list_on(self, day: date) -> PriceList:
         return pricing.price_list_on(day, self.prices)
-
-    @property
-    def max_file_bytes(self) -> int:
-        return self.max_file_mb * 1024 * 1024
-
-
-def load_lab(path: Path) -> Lab:
-    """lab.toml at `path`. ConfigError with every mistake and its line."""
-    try:
-        text = path.read_text("utf-8-sig")
-        values = tomllib.loads(text, parse_float=Decimal)
-    except OSError as error:
-        raise ConfigError([f"{path.name} cannot be read: {error.strerror}"]) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError([f"{path.name} is not UTF-8 text (at byte {error.start})"]) from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError([_syntax_mistake(path.name, text, str(error))]) from error
-    mistakes = list(_contradictions(values))
-    try:
-        file = LabFile.model_validate(values)
-    except ValidationError as error:
-        mistakes += [(problem["loc"], _lab_mistake(problem)) for problem in error.errors()]
-    if mistakes:
-        placed = sorted((line_of(text, where), what) for where, what in mistakes)
-        raise ConfigError([f"{path.name} line {line}: {what}" for line, what in placed])
-    return Lab(file, path.absolute().parent)
-
-
-def _days(days: int) -> timedelta | None:
-    return timedelta(days=days) if days else None
-
-
-def _syntax_mistake(name: str, text: str, said: str) -> str:
-    found = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", said)
-    if found is None:
-        return f"{name}: {said}"
-    line = found.group(1) or len(text.rstrip().splitlines())
-    return f"{name} line {line}: this is not TOML: {said[: found.start()]}"
-
-
-def _lab_mistake(problem: Any) -> str:
-    where = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] != "extra_forbidden":
-        return f"{where}: {said(problem)}"
-    known = _keys_at(LabFile, problem["loc"][:-1])
-    near = difflib.get_close_matches(str(problem["loc"][-1]), known, 1)
-    return f"there is no {where} here" + (f"; did you mean {near[0]}?" if near else "")
-
-
-def said(problem: Any) -> str:
-    """pydantic's sentence; where a check of ours raised it, just what that said."""
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    return message[0].lower() + message[1:]
-
-
-def _keys_at(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
-    """The keys that lab.toml may have at `path`."""
-    for part in path:
-        if isinstance(part, int):
-            continue
-        found = next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None)
-        nested = _model_in(found.annotation) if found else None
-        if nested is None:
-            return []
-        model = nested
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((m for a in getattr(annotation, "__args__", ()) if (m := _model_in(a))), None)
-
-
-def _contradictions(values: Mapping[str, Any]) -> Iterator[tuple[Where, str]]:
-    """What each field allows by itself but the file as a whole does not. What is no table is told of elsewhere."""
-    tables = {name: _tables(values, name) for name in ("methods", "printers", "prices", "rejection_reasons")}
-    methods = [method["name"] for method in tables["methods"].values() if isinstance(method.get("name"), str)]
-    printed = [printer.get("method") for printer in tables["printers"].values()]
-    yield from _too_late(values)
-    yield from _doubled("methods", "name", tables["methods"])
-    yield from _doubled("printers", "id", tables["printers"])
-    yield from _doubled("rejection_reasons", "id", tables["rejection_reasons"])
-    yield from _doubled("prices", "valid_from", tables["prices"])
-    for n, printer in tables["printers"].items():
-        if "method" in printer and printer["method"] not in methods:
-            yield ("printers", n, "method"), f"printer {printer.get('id')}: there is no method {printer['method']}"
-    for n, method in tables["methods"].items():
-        if "name" in method and method["name"] not in printed:
-            yield ("methods", n, "name"), f"no printer prints {method['name']}"
-    for n, prices in tables["prices"].items():
-        if isinstance(rates := prices.get("rates"), dict):
-            for missing in [method for method in methods if method not in rates]:
-                yield ("prices", n, "rates"), f"the prices from {prices.get('valid_from')} have none for {missing}"
-            for unknown in [name for name in rates if name not in methods]:
-                yield ("prices", n, "rates", unknown), f"there is a price for {unknown}, but no such method"
-
-
-def _too_late(values: Mapping[str, Any]) -> Iterator[tuple[Where, str]]:
-    """A reminder that would come when there is nothing to confirm any more."""
-    reminders, confirmation = values.get("reminders"), values.get("confirmation")
-    if isinstance(reminders, dict) and isinstance(confirmation, dict):
-        after, valid = reminders.get("confirm_after_days"), confirmation.get("valid_days")
-        if isinstance(after, int) and isinstance(valid, int) and after >= valid:
-            sentence = f"a link is valid for {valid} days, so a reminder after {after} days comes too late"
-            yield ("reminders", "confirm_after_days"), sentence
-
-
-def _tables(values: Mapping[str, Any], name: str) -> dict[int, dict[str, Any]]:
-    found = values.get(name)
-    return {n: one for n, one in enumerate(found) if isinstance(one, dict)} if isinstance(found, list) else {}
-
-
-def _doubled(table: str, key: str, rows: Mapping[int, Mapping[str, Any]]) -> Iterator[tuple[Where, str]]:
-    names: list[Any] = []
-    for n, row in rows.items():
-        if row.get(key) is not None and row[key] in names:
-            yield (table, n, key), f"{row[key]} is there twice in {table}"
-        names.append(row.get(key))

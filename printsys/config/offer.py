@@ -34,11 +34,11 @@ def offer_problems(lab: Lab, values: Mapping[str, Any]) -> dict[str, list[str]]:
             problems["color"] = [f"{color} is not a colour that we have for {method.name}."]
         if printer and printer not in [offered.id for offered in lab.printers_for(method.name)]:
             problems["printer"] = [f"Please choose a printer for {method.name}."]
-    if discipline and discipline not in lab.disciplines:
+    if discipline and discipline not in lab.submission.disciplines:
         problems["discipline"] = ["Please choose a discipline from the list."]
     copies = str(values.get("copies") or "")
-    if copies.isdecimal() and int(copies) > lab.max_copies:
-        problems["copies"] = [f"We print at most {lab.max_copies} copies of a job."]
+    if copies.isdecimal() and int(copies) > lab.submission.max_copies:
+        problems["copies"] = [f"We print at most {lab.submission.max_copies} copies of a job."]
     if values.get("minimum_charge_consent") in (False, "no"):
-        problems["minimum_charge_consent"] = [lab.consent_refused]
+        problems["minimum_charge_consent"] = [lab.submission.consent_refused]
     return problems

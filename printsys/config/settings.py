@@ -1,7 +1,5 @@
-"""What the system is told from outside: settings (.env, environment) and lab.toml. Both fail loudly at start.
-
-Everything is checked before anything runs, and all mistakes are reported at once, each with where it is.
-"""
+"""This machine's settings, from .env and the environment. Checked before anything runs; all mistakes are reported at
+once, each with its place."""
 
 from __future__ import annotations
 
@@ -9,6 +7,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,7 +15,7 @@ from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator
 from werkzeug.security import check_password_hash, generate_password_hash
 
-from printsys.config.lab import Strict, said
+from printsys.config.strict import Strict, sentence
 from printsys.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,85 +85,98 @@ MAIL_VARIABLES = {
     "MAIL_PASSWORD": "password",
     "MAIL_DEFAULT_SENDER": "sender",
 }
-_ENVIRONMENT_NAME = {
-    field: name for name, field in (VARIABLES | {k: f"mail.{v}" for k, v in MAIL_VARIABLES.items()}).items()
+_VARIABLE_OF = {field: name for name, field in VARIABLES.items()} | {
+    f"mail.{field}": name for name, field in MAIL_VARIABLES.items()
 }
+
+
+@dataclass(frozen=True)
+class Variables:
+    """What .env and the environment say. `lines`: where in .env those variables stand that come from there."""
+
+    values: Mapping[str, str]
+    lines: Mapping[str, int]
+
+    def mistake(self, name: str, words: str) -> str:
+        return f"{name} ({f'.env line {self.lines[name]}' if name in self.lines else 'environment'}): {words}"
 
 
 def load_settings(environment: Mapping[str, str] | None = None, root: Path = ROOT) -> Settings:
     """Settings from the environment over `root`/.env over the defaults. ConfigError names every wrong variable.
 
-    Without SECRET_KEY one is made and kept in instance/secret-key, readable by this user alone. STAFF_PASSWORD goes no
-    further than here: what is kept is its hash.
+    Without SECRET_KEY one is made and stored in instance/secret-key, readable by this user alone. STAFF_PASSWORD goes
+    no further than here: only its hash is stored.
     """
-    env_file = root / ".env"
-    written = _read_env(env_file)
-    given = {k: v for k, v in (written | dict(os.environ if environment is None else environment)).items() if v != ""}
-    values: dict[str, Any] = {field: given[name] for name, field in VARIABLES.items() if name in given}
-    for field, default in (("storage", "storage"), ("instance", "instance"), ("lab_config", "lab.toml")):
-        values[field] = (root / values.get(field, default)).absolute()
-    if "MAIL_SERVER" in given:
-        values["mail"] = {field: given[name] for name, field in MAIL_VARIABLES.items() if name in given}
-    if "base_url" in values:
-        values["base_url"] = values["base_url"].rstrip("/")
-    lines = _env_lines(env_file)
-
-    def mistake(name: str, what: str) -> str:
-        return f"{name} ({f'.env line {lines[name]}' if name in written and name in lines else 'environment'}): {what}"
-
+    variables = _read(os.environ if environment is None else environment, root / ".env")
+    values = _values(variables.values, root)
+    password = variables.values.get("STAFF_PASSWORD") if "staff_password_hash" not in values else None
     mistakes = []
-    given_password = None
-    if "staff_password_hash" not in values and (password := given.get("STAFF_PASSWORD")):
-        if len(password) < MIN_PASSWORD_LENGTH:
-            mistakes.append(mistake("STAFF_PASSWORD", f"use at least {MIN_PASSWORD_LENGTH} characters"))
-        else:
-            given_password = password
+    if password and len(password) < MIN_PASSWORD_LENGTH:
+        mistakes.append(variables.mistake("STAFF_PASSWORD", f"use at least {MIN_PASSWORD_LENGTH} characters"))
+        password = None
     try:
-        if "secret_key" not in values:
-            values["secret_key"] = kept_secret(values["instance"] / "secret-key", lambda: secrets.token_urlsafe(48))
-        if given_password is not None:
-            values["staff_password_hash"] = _hash_of(given_password, values["instance"] / "staff-password-given")
-        settings = Settings.model_validate(values)
+        settings = Settings.model_validate(values | _secrets(values, password))
     except OSError as error:
-        mistakes.append(mistake("PRINTSYS_INSTANCE", f"{values['instance']} cannot be used: {error.strerror}"))
+        words = f"{values['instance']} cannot be used: {error.strerror}"
+        mistakes.append(variables.mistake("PRINTSYS_INSTANCE", words))
     except ValidationError as error:
-        mistakes += [mistake(_variable(problem), said(problem)) for problem in error.errors()]
+        mistakes += [variables.mistake(_variable(problem), sentence(problem)) for problem in error.errors()]
     if mistakes:
         raise ConfigError(mistakes)
     return settings
 
 
-def _hash_of(password: str, path: Path) -> str:
-    """The same at each start, as long as the password is: a session remembers with which it was opened."""
-    known = kept_secret(path, lambda: generate_password_hash(password))
-    if not check_password_hash(known, password):
-        path.unlink(missing_ok=True)
-        known = kept_secret(path, lambda: generate_password_hash(password))
-    return known
-
-
-def _read_env(path: Path) -> dict[str, str]:
+def _read(environment: Mapping[str, str], env_file: Path) -> Variables:
+    """An empty variable is as good as none. ConfigError where .env is no text that can be read."""
     try:
-        return {name: value for name, value in dotenv_values(path, encoding="utf-8-sig").items() if value is not None}
+        in_file = {name: value for name, value in dotenv_values(env_file, encoding="utf-8-sig").items() if value}
+        text = env_file.read_text("utf-8-sig") if env_file.is_file() else ""
     except UnicodeDecodeError as error:
         raise ConfigError([f".env is not UTF-8 text (at byte {error.start})"]) from error
     except OSError as error:
         raise ConfigError([f".env cannot be read: {error.strerror}"]) from error
+    lines = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        assignment = re.match(r"\s*(?:export\s+)?(\w+)\s*=", line)
+        if assignment and assignment.group(1) not in environment:
+            lines[assignment.group(1)] = number
+    return Variables({name: value for name, value in (in_file | dict(environment)).items() if value}, lines)
 
 
-def _variable(problem: Any) -> str:
-    return _ENVIRONMENT_NAME.get(".".join(str(part) for part in problem["loc"]), str(problem["loc"]))
+def _values(variables: Mapping[str, str], root: Path) -> dict[str, Any]:
+    """The settings' fields as they are written."""
+    values: dict[str, Any] = {field: variables[name] for name, field in VARIABLES.items() if name in variables}
+    for field, default in (("storage", "storage"), ("instance", "instance"), ("lab_config", "lab.toml")):
+        values[field] = (root / values.get(field, default)).absolute()
+    if "MAIL_SERVER" in variables:
+        values["mail"] = {field: variables[name] for name, field in MAIL_VARIABLES.items() if name in variables}
+    if "base_url" in values:
+        values["base_url"] = values["base_url"].rstrip("/")
+    return values
 
 
-def _env_lines(path: Path) -> dict[str, int]:
-    if not path.is_file():
-        return {}
-    lines = enumerate(path.read_text("utf-8-sig", "replace").splitlines(), 1)
-    return {m.group(1): number for number, line in lines if (m := re.match(r"\s*(?:export\s+)?(\w+)\s*=", line))}
+def _secrets(values: Mapping[str, Any], password: str | None) -> dict[str, str]:
+    """The secret key where no variable gives one, and the hash of `password`. Both are stored in instance/. OSError."""
+    instance: Path = values["instance"]
+    stored = {}
+    if "secret_key" not in values:
+        stored["secret_key"] = read_or_make(instance / "secret-key", lambda: secrets.token_urlsafe(48))
+    if password:
+        stored["staff_password_hash"] = _hash_of(password, instance / "staff-password-given")
+    return stored
 
 
-def kept_secret(path: Path, make: Callable[[], str]) -> str:
-    """The secret in `path`, made and kept for this user alone the first time."""
+def _hash_of(password: str, path: Path) -> str:
+    """The same at each start, as long as the password is: a session remembers with which it was opened."""
+    stored_hash = read_or_make(path, lambda: generate_password_hash(password))
+    if not check_password_hash(stored_hash, password):
+        path.unlink(missing_ok=True)
+        stored_hash = read_or_make(path, lambda: generate_password_hash(password))
+    return stored_hash
+
+
+def read_or_make(path: Path, make: Callable[[], str]) -> str:
+    """The secret in `path`. The first time it is made and stored there, for this user alone."""
     try:
         return path.read_text("ascii").strip()
     except FileNotFoundError:
@@ -177,3 +189,8 @@ def kept_secret(path: Path, make: Callable[[], str]) -> str:
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(secret + "\n")
     return secret
+
+
+def _variable(problem: Any) -> str:
+    field = ".".join(str(part) for part in problem["loc"])
+    return _VARIABLE_OF.get(field, field)

@@ -17,6 +17,8 @@ _STRING = re.compile(
     r'"""(?:[^\\]|\\.)*?"{3,5}' r"|'''.*?'{3,5}" r'|"(?:[^"\\\n]|\\.)*"' r"|'[^'\n]*'" r"|\#[^\n]*", re.DOTALL
 )
 
+_INNERMOST = re.compile(r"[\[{][^\[\]{}]*[\]}]")
+
 
 class Position(NamedTuple):
     where: Where
@@ -42,25 +44,25 @@ def positions(text: str) -> Iterator[Position]:
             table = names
             yield Position(table, number)
         elif assignment := _ASSIGNMENT.match(statement):
-            here = (*table, *_split(assignment.group(1)))
-            yield Position(here, number)
+            key = (*table, *_split(assignment.group(1)))
+            yield Position(key, number)
             for n, line in enumerate(_elements(assignment.group(2), number)):
-                yield Position((*here, n), line)
+                yield Position((*key, n), line)
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:
     """Each header or assignment, however many lines it has, with the line where it begins."""
-    begun, held, depth = 0, "", 0
-    blanked = _without_strings(text)
-    for number, (line, plain) in enumerate(zip(text.split("\n"), blanked.split("\n"), strict=True), 1):
-        if not held:
-            begun = number
-        held += line + "\n"
+    first, statement, depth = 0, "", 0
+    plain_text = _without_strings(text)
+    for number, (line, plain) in enumerate(zip(text.split("\n"), plain_text.split("\n"), strict=True), 1):
+        if not statement:
+            first = number
+        statement += line + "\n"
         depth += sum(plain.count(c) for c in "[{") - sum(plain.count(c) for c in "]}")
         if depth <= 0 and "\0" not in plain[-1:]:
-            if held.strip():
-                yield begun, held
-            held, depth = "", 0
+            if statement.strip():
+                yield first, statement
+            statement, depth = "", 0
 
 
 def _without_strings(text: str) -> str:
@@ -68,31 +70,24 @@ def _without_strings(text: str) -> str:
     return _STRING.sub(_blank, text)
 
 
-def _blank(found: re.Match[str]) -> str:
-    if found.group().startswith("#"):
-        return " " * len(found.group())
-    return re.sub(r"[^\n]", "_", found.group()).replace("\n", "\0\n")
+def _blank(match: re.Match[str]) -> str:
+    if match.group().startswith("#"):
+        return " " * len(match.group())
+    return re.sub(r"[^\n]", "_", match.group()).replace("\n", "\0\n")
 
 
 def _elements(value: str, line: int) -> Iterator[int]:
     """The lines on which the elements of a list begin, if `value` (which begins on `line`) is one."""
-    depth, awaited = 0, False
-    for character in _without_strings(value).lstrip(" \t"):
-        if depth == 0 and character != "[":
-            return
-        if depth == 1 and awaited and not character.isspace() and character not in "],":
-            yield line
-            awaited = False
-        if character in "[{":
-            depth += 1
-            awaited = awaited or depth == 1
-        elif character in "]}":
-            depth -= 1
-        elif character == "," and depth == 1:
-            awaited = True
-        if character == "]" and depth == 0:
-            return
-        line += character == "\n"
+    plain = _without_strings(value)
+    if not plain.lstrip(" \t").startswith("["):
+        return
+    flat = plain[plain.index("[") + 1 : plain.rindex("]")]
+    while (flatter := _INNERMOST.sub(_blank, flat)) != flat:
+        flat = flatter
+    for element in flat.split(","):
+        if begin := re.search(r"\S", element):
+            yield line + element[: begin.start()].count("\n")
+        line += element.count("\n")
 
 
 def _split(dotted: str) -> tuple[str, ...]:
@@ -101,9 +96,9 @@ def _split(dotted: str) -> tuple[str, ...]:
 
 def _indexed(names: tuple[str, ...], lists: dict[Where, int]) -> Where:
     """`prices.rates` below the second `[[prices]]` is ("prices", 1, "rates")."""
-    here: Where = ()
+    where: Where = ()
     for name in names[:-1]:
-        here = (*here, name)
-        if here in lists:
-            here = (*here, lists[here])
-    return (*here, names[-1])
+        where = (*where, name)
+        if where in lists:
+            where = (*where, lists[where])
+    return (*where, names[-1])

@@ -57,19 +57,21 @@ class MailComposer:
 
     def test_message(self, to: str) -> EmailMessage:
         """An e-mail that says only that e-mail works."""
-        message = self.empty_message(to, f"Test e-mail from {self.lab.name}")
+        message = self.empty_message(to, f"Test e-mail from {self.lab.about.name}")
         message["Message-ID"] = make_msgid(domain=self.domain)
-        message.set_content(f"If you can read this, {self.lab.name} can send e-mail.\n", cte="quoted-printable")
+        message.set_content(f"If you can read this, {self.lab.about.name} can send e-mail.\n", cte="quoted-printable")
         return message
 
     def empty_message(self, to: str, subject: str, name: str = "") -> EmailMessage:
         """A message without a body. MailNotSendable where `to` is no address."""
-        sender_name, sender = parseaddr((self.settings.mail and self.settings.mail.sender) or self.lab.contact_email)
+        sender_name, sender = parseaddr(
+            (self.settings.mail and self.settings.mail.sender) or self.lab.about.contact_email
+        )
         message = EmailMessage(policy=SMTP)
         message["Subject"] = one_line(subject)
-        message["From"] = _mailbox(sender_name or self.lab.name, sender)
+        message["From"] = _mailbox(sender_name or self.lab.about.name, sender)
         message["To"] = _mailbox(name, to)
-        message["Reply-To"] = _mailbox(self.lab.name, self.lab.contact_email)
+        message["Reply-To"] = _mailbox(self.lab.about.name, self.lab.about.contact_email)
         message["Date"] = format_datetime(self.clock().astimezone(self.zone))
         message["Auto-Submitted"] = "auto-generated"
         message["X-Auto-Response-Suppress"] = "All"  # what Exchange understands instead
@@ -80,7 +82,7 @@ class MailComposer:
         printer = self.lab.printer(job.request.printer)
         expires = job.confirmation.expires_at if job.confirmation else None
         return {
-            "lab": self.lab,
+            "lab": self.lab.about,
             "job": job,
             "name": one_line(job.student.name),
             "status_link": f"{self.settings.base_url}/status/{self.tokens.status(job.id)}",
@@ -116,19 +118,19 @@ class MailComposer:
 
     @property
     def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.lab.timezone)
+        return ZoneInfo(self.lab.about.timezone)
 
     @property
     def domain(self) -> str:
         """The lab's own, the same on all its machines: Message-IDs end with it."""
-        return _ascii_address(self.lab.contact_email).rpartition("@")[2]
+        return _ascii_address(self.lab.about.contact_email).rpartition("@")[2]
 
 
 def make_composer(settings: Settings, lab: Lab, tokens: Tokens) -> MailComposer:
     """ConfigError where the lab's own address is none: else every student's e-mail would be given up for it."""
     mistakes = []
     sender = settings.mail.sender if settings.mail else None
-    for setting, address in (("lab.toml, contact_email", lab.contact_email), ("MAIL_DEFAULT_SENDER", sender)):
+    for setting, address in (("lab.toml, contact_email", lab.about.contact_email), ("MAIL_DEFAULT_SENDER", sender)):
         try:
             if address is not None:
                 _ascii_address(parseaddr(address)[1])
@@ -136,7 +138,7 @@ def make_composer(settings: Settings, lab: Lab, tokens: Tokens) -> MailComposer:
             mistakes.append(f"{setting}: “{address}” is not an e-mail address")
     if mistakes:
         raise ConfigError(mistakes)
-    return MailComposer(settings, lab, tokens, MailTemplates(lab.mail_templates))
+    return MailComposer(settings, lab, tokens, MailTemplates(lab.mail.folder(settings.lab_config)))
 
 
 # -- the e-mails ----------------------------------------------------------------------------------------------------

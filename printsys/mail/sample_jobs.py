@@ -30,7 +30,7 @@ def sample(mail: Mail, lab: Lab, now: datetime) -> tuple[OwedMail, Job]:
     document: Document = build_batch(drafts, {}, 0, None, started).document
     for seq, action in enumerate(EMAILS[mail].sample_steps, 10):
         job = parse(document)
-        context = Context(started, lab.price_list_on(now.date()), lab.confirmation_days, "nonce of a sample")
+        context = Context(started, lab.price_list_on(now.date()), lab.confirmation.valid_days, "nonce of a sample")
         actor = STUDENT if action == "student_confirm" else STAFF
         action_input = inputs.validate(find_step(action, job.status, actor).needs, _form(action, lab))
         document = build_batch(plan(job, action, actor, action_input, context), document, seq, None, started).document
@@ -40,8 +40,8 @@ def sample(mail: Mail, lab: Lab, now: datetime) -> tuple[OwedMail, Job]:
 
 def _time_since_start(mail: Mail, lab: Lab) -> timedelta:
     if mail is Mail.EXPIRED:
-        return timedelta(days=lab.confirmation_days, hours=1)
-    waited = {Mail.REMINDER: lab.patience.confirm, Mail.UNCOLLECTED: lab.patience.collect}.get(mail)
+        return timedelta(days=lab.confirmation.valid_days, hours=1)
+    waited = {Mail.REMINDER: lab.reminders.patience.confirm, Mail.UNCOLLECTED: lab.reminders.patience.collect}.get(mail)
     return waited or timedelta(0)
 
 
@@ -59,10 +59,11 @@ def _form(action: str, lab: Lab) -> dict[str, Any]:
     method = lab.methods[0]
     forms: dict[str, dict[str, Any]] = {
         "submit": {
-            "student_name": "Jane Doe", "student_email": "jane@example.edu", "discipline": lab.disciplines[0],
+            "student_name": "Jane Doe", "student_email": "jane@example.edu",
+            "discipline": lab.submission.disciplines[0],
             "class_number": "N/A", "print_method": method.name, "color": method.colors[0],
             "printer": lab.printers_for(method.name)[0].id, "minimum_charge_consent": True,
-            "copies": min(2, lab.max_copies),
+            "copies": min(2, lab.submission.max_copies),
         },
         "approve": {
             "print_file": ["bracket.stl"], "weight_g": "42.7", "volume_ml": "34.4", "time_h": "3.4",
@@ -73,7 +74,7 @@ def _form(action: str, lab: Lab) -> dict[str, Any]:
             "comment": "The handle is 0.4 mm thin.\nCome by, and we look at it together.",
         },
         "pickup": {
-            "amount": "4.27", "payment_method": lab.payment_methods[0], "picked_up_by": "Jane Doe",
+            "amount": "4.27", "payment_method": lab.payment.methods[0], "picked_up_by": "Jane Doe",
             "transaction": "TX-1042", "weight_g": "42.7",
         },
     }  # fmt: skip

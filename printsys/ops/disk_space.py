@@ -38,7 +38,7 @@ class DiskSpace:
 
 def rooms(settings: Settings, lab: Lab) -> list[DiskSpace]:
     """Of storage and of instance/; what cannot be asked is left out, since others say that it is away."""
-    low = max(LOW_BYTES, UPLOADS_LEFT * 2 * lab.max_file_bytes)
+    low = max(LOW_BYTES, UPLOADS_LEFT * 2 * lab.submission.max_file_bytes)
     found = []
     for name, place in (("the storage", settings.storage), ("this computer (instance/)", settings.instance)):
         try:

@@ -35,7 +35,7 @@ def create_app(services: Services) -> Flask:
     is_https = services.settings.base_url.startswith("https://")
     app.config.update(
         SECRET_KEY=services.settings.secret_key,
-        MAX_CONTENT_LENGTH=services.lab.max_files * services.lab.max_file_bytes + 1024 * 1024,
+        MAX_CONTENT_LENGTH=services.lab.submission.max_files * services.lab.submission.max_file_bytes + 1024 * 1024,
         SESSION_COOKIE_NAME="printsys",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",

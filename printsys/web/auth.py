@@ -74,7 +74,7 @@ def log_in() -> ResponseReturnValue:
     session.clear()  # nothing that was planted in a session before the login outlives it
     session.permanent = True
     session["staff"] = staff_password.fingerprint(hashed)
-    session["who"] = who if who in services().lab.staff else ""
+    session["who"] = who if who in services().lab.about.staff else ""
     return redirect(_safe_next(), 303)
 
 

@@ -50,7 +50,7 @@ def _common() -> dict[str, Any]:
 
 
 def local(moment: datetime) -> datetime:
-    return moment.astimezone(ZoneInfo(services().lab.timezone))
+    return moment.astimezone(ZoneInfo(services().lab.about.timezone))
 
 
 def when(moment: datetime | None) -> str:

@@ -34,7 +34,7 @@ class CappedFile(tempfile.SpooledTemporaryFile):  # type: ignore[type-arg]
 
 
 def init(app: Flask) -> None:
-    cap = app.extensions["services"].lab.max_file_bytes
+    cap = app.extensions["services"].lab.submission.max_file_bytes
 
     class LimitedRequest(Request):
         def _get_file_stream(self, *_: Any, **__: Any) -> CappedFile:

@@ -160,7 +160,7 @@ def test_a_lab_with_other_facts_can_be_filled_too(changes: dict[str, str], setti
     assert len(jobs) == 12
     assert {stored.job.status for stored in jobs} == set(Status)
     sent = [file.name for stored in jobs for file in stored.job.files]
-    assert all(name.endswith((*services.lab.extensions, ".gcode")) for name in sent)
+    assert all(name.endswith((*services.lab.submission.extensions, ".gcode")) for name in sent)
 
 
 def test_what_was_paid_is_what_was_agreed(jobs: list[Stored]) -> None:

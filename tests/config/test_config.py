@@ -151,21 +151,21 @@ def test_the_lab_has_its_facts() -> None:
     assert (prices.minimum, prices.rates["Filament"].amount, prices.rates["Resin"].amount) == (
         Decimal("3.00"), Decimal("0.10"), Decimal("0.20"),
     )  # fmt: skip
-    assert (lab.max_file_mb, lab.confirmation_days, lab.retention_days) == (50, 7, 90)
-    assert lab.timezone == "America/Chicago"
-    assert len(lab.disciplines) == 7
+    assert (lab.submission.max_file_mb, lab.confirmation.valid_days, lab.retention.days) == (50, 7, 90)
+    assert lab.about.timezone == "America/Chicago"
+    assert len(lab.submission.disciplines) == 7
 
 
 def test_the_introduction_is_shown_exactly_as_written(lab_file: Path) -> None:
     begin, end = LAB.index('introduction = """\n') + len('introduction = """\n'), LAB.index('"""\ndisciplines')
     own = "  Hello,\n\n\tplease: [read] this = that # carefully\n  "
     lab_file.write_text(LAB[:begin] + own + LAB[end:], "utf-8")
-    assert load_lab(lab_file).introduction == own
+    assert load_lab(lab_file).submission.introduction == own
 
 
 def test_a_lab_file_from_windows_notepad_is_read(lab_file: Path) -> None:
     lab_file.write_bytes(b"\xef\xbb\xbf" + LAB.replace("\n", "\r\n").encode())
-    assert load_lab(lab_file).name
+    assert load_lab(lab_file).about.name
 
 
 def test_all_mistakes_in_the_lab_file_are_told_each_with_its_line(lab_file: Path) -> None:
@@ -247,6 +247,9 @@ list = [
     # and a line of its own: "x
     "two, three",
     { inner = 3 },
+    [
+        "a, [b", 4,
+    ], 5,
 ]
 [a.b]
 c.d = 4
@@ -263,9 +266,10 @@ amount = 5
     ("where", "line"),
     [
         (("top",), 2), (("a", "text"), 4), (("a", "quoted key"), 8), (("a", "list", 0), 10), (("a", "list", 1), 12),
-        (("a", "list", 2, "inner"), 13), (("a", "b"), 15), (("a", "b", "c", "d"), 16), (("rows", 0, "x"), 18),
-        (("rows", 1), 19), (("rows", 1, "x", 1), 20), (("rows", 1, "rates", "Filament", "amount"), 22),
-        (("rows", 1, "missing"), 19), (("nowhere",), 1),
+        (("a", "list", 2, "inner"), 13), (("a", "list", 3, 1), 14), (("a", "list", 4), 16),
+        (("a", "b"), 18), (("a", "b", "c", "d"), 19), (("rows", 0, "x"), 21),
+        (("rows", 1), 22), (("rows", 1, "x", 1), 23), (("rows", 1, "rates", "Filament", "amount"), 25),
+        (("rows", 1, "missing"), 22), (("nowhere",), 1),
     ],
 )  # fmt: skip
 def test_a_value_is_found_on_its_line(where: tuple[str | int, ...], line: int) -> None:

@@ -125,7 +125,9 @@ def test_a_finished_print_says_where_and_when_to_come(
     require_common_form(message)
     assert message["Subject"] == f"Your 3D print is ready to collect ({job_id})"
     for body in (" ".join(text_of(message).split()), html_of(message)):
-        assert services.lab.place in body and services.lab.hours in body and services.lab.bring in body
+        assert (
+            services.lab.about.place in body and services.lab.about.hours in body and services.lab.about.bring in body
+        )
         assert body.count("$4.27") == 1
     assert mail_events(services, job_id)[-1] == "EmailSent completed"
 

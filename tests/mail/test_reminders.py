@@ -16,6 +16,7 @@ from printsys.errors import ConfigError
 from printsys.jobstore import Stored
 from printsys.mail.sender import MailSender
 from printsys.services import Services
+from tests.factories import change_lab
 from tests.mail.conftest import act, later, mail_events, sender_without_pauses, submit
 from tests.mail.smtp_server import MailInbox, html_of, link_in, text_of
 
@@ -94,7 +95,7 @@ def test_two_computers_do_what_is_due_once(services: Services, waiting: Stored, 
 
 
 def test_a_lab_that_never_reminds(services: Services, waiting: Stored) -> None:
-    services.lab.patience = Patience(None, None)
+    change_lab(services.lab, "reminders", confirm_after_days=0, collect_after_days=0)
     remind_after(services, days=5)
     assert mails_after(services, waiting.id, waiting.job.revision) == []
 
@@ -178,7 +179,7 @@ def test_an_uncollected_print_says_where_it_waits(
     message = inbox.messages[-1]
     assert "still waiting" in message["Subject"]
     for body in (" ".join(text_of(message).split()), html_of(message)):
-        assert services.lab.place in body and services.lab.bring in body and "has been done since" in body
+        assert services.lab.about.place in body and services.lab.about.bring in body and "has been done since" in body
 
 
 def test_a_receipt_says_what_was_paid(
@@ -227,8 +228,8 @@ def test_a_lab_toml_from_before_reminders_still_loads(services: Services, tmp_pa
     start, end = text.index("[reminders]"), text.index("[retention]")
     (tmp_path / "lab.toml").write_text(text[:start] + text[end:])
     lab = load_lab(tmp_path / "lab.toml")
-    assert lab.patience == Patience(timedelta(days=3), timedelta(days=14))
-    assert lab.mail_templates == tmp_path / "mail-templates"
+    assert lab.reminders.patience == Patience(timedelta(days=3), timedelta(days=14))
+    assert lab.mail.folder(tmp_path / "lab.toml") == tmp_path / "mail-templates"
 
 
 # -- the lab's own templates ------------------------------------------------------------------------------------------
@@ -236,9 +237,10 @@ def test_a_lab_toml_from_before_reminders_still_loads(services: Services, tmp_pa
 
 @pytest.fixture
 def own(services: Services, tmp_path: Path) -> Path:
-    services.lab.mail_templates = tmp_path / "mail-templates"
-    services.lab.mail_templates.mkdir()
-    return services.lab.mail_templates
+    folder = tmp_path / "mail-templates"
+    folder.mkdir()
+    change_lab(services.lab, "mail", templates=str(folder))
+    return folder
 
 
 def test_the_labs_own_template_is_used_and_the_others_stay(

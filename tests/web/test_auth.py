@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 from printsys.credentials import staff_password
 from printsys.services import Services
 from printsys.web import create_app
+from tests.factories import change_lab
 from tests.present import present
 from tests.web.conftest import STAFF_PASSWORD, MakeJob, form_token, json_of, tree
 
@@ -180,7 +181,7 @@ def test_the_api_answers_strangers_with_401_as_json(client: FlaskClient, path: s
 
 @pytest.fixture
 def named(app: Flask, services: Services) -> Flask:
-    services.lab.staff = ["Sam", "Alex O'Neil"]
+    change_lab(services.lab, "about", staff=["Sam", "Alex O'Neil"])
     return app
 
 

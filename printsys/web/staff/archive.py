@@ -20,7 +20,7 @@ COUNTED = 1000
 
 
 def _before() -> datetime:
-    return ended_before(datetime.now(UTC), services().lab.retention_days)
+    return ended_before(datetime.now(UTC), services().lab.retention.days)
 
 
 def count() -> str | None:

@@ -190,7 +190,7 @@ class PickupForm(ActionForm):
 
     def prepare(self, stored: Stored, lab: Lab) -> None:
         super().prepare(stored, lab)
-        self.payment_method.choices = each(lab.payment_methods)
+        self.payment_method.choices = each(lab.payment.methods)
         self.optional |= {"weight_g", "transaction"}
         if not self.is_submitted():
             self.picked_up_by.data = stored.job.student.name
@@ -236,7 +236,7 @@ class DetailsForm(ActionForm):
         method = lab.method(job.request.method)
         names = {printer.id: printer.name for printer in lab.printers}
         offered = {
-            "discipline": lab.disciplines,
+            "discipline": lab.submission.disciplines,
             "color": method.colors if method else [],
             "printer": [printer.id for printer in lab.printers_for(job.request.method)],
         }
@@ -298,7 +298,7 @@ class WalkInForm(FlaskForm):
         form.print_method.choices = each(m.name for m in lab.methods)
         form.color.choices = [UNKNOWN, *(Choice(c, c, optgroup=m.name) for m in lab.methods for c in m.colors)]
         form.printer.choices = [UNKNOWN, *(Choice(p.id, p.name, optgroup=p.method) for p in lab.printers)]
-        form.discipline.choices = [UNKNOWN, *each(lab.disciplines)]
+        form.discipline.choices = [UNKNOWN, *each(lab.submission.disciplines)]
         if not form.is_submitted():
             form._guess(lab, PurePosixPath(place))
         return form

@@ -41,7 +41,7 @@ def preview(name: str) -> ResponseReturnValue:
         chosen=mail,
         letter=message,
         text=_part(message, "plain"),
-        folder=services().lab.mail_templates,
+        folder=services().lab.mail.folder(services().settings.lab_config),
         built_in=TEMPLATES,
         own=[path.name for path in composer.templates.own_files() if path.suffix in (".txt", ".html")],
         mistakes=composer.templates.mistakes,

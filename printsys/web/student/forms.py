@@ -67,18 +67,18 @@ class SubmitForm(FlaskForm):
     @classmethod
     def of(cls, lab: Lab, **kwargs: Any) -> SubmitForm:
         form = cls(**kwargs)
-        form.discipline.choices = [NOT_CHOSEN, *each(lab.disciplines)]
+        form.discipline.choices = [NOT_CHOSEN, *each(lab.submission.disciplines)]
         form.print_method.choices = each(m.name for m in lab.methods)
         form.color.choices = [NOT_CHOSEN, *(Choice(c, c, optgroup=m.name) for m in lab.methods for c in m.colors)]
         form.printer.choices = [
             NOT_CHOSEN,
             *(Choice(p.id, f"{p.name} ({p.volume_text})", optgroup=p.method) for p in lab.printers),
         ]
-        form.minimum_charge_consent.label.text = lab.consent_question
-        kinds = ", ".join(lab.extensions)
-        many = f"up to {lab.max_files} files, " if lab.max_files > 1 else ""
-        form.file.description = f"{kinds}; {many}at most {lab.max_file_mb} MB each."
-        form.file.render_kw = {"accept": ",".join(lab.extensions), "multiple": lab.max_files > 1}
-        form.copies.render_kw = {"min": 1, "max": lab.max_copies, "inputmode": "numeric"}
+        form.minimum_charge_consent.label.text = lab.submission.consent_question
+        kinds = ", ".join(lab.submission.extensions)
+        many = f"up to {lab.submission.max_files} files, " if lab.submission.max_files > 1 else ""
+        form.file.description = f"{kinds}; {many}at most {lab.submission.max_file_mb} MB each."
+        form.file.render_kw = {"accept": ",".join(lab.submission.extensions), "multiple": lab.submission.max_files > 1}
+        form.copies.render_kw = {"min": 1, "max": lab.submission.max_copies, "inputmode": "numeric"}
         form.due_date.render_kw = {"type": "date"}
         return form

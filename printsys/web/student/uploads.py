@@ -17,8 +17,9 @@ def incoming_files(uploads: Sequence[FileStorage], lab: Lab) -> list[IncomingFil
     """The files to store. InvalidInput has a sentence for each that cannot be taken."""
     if not uploads:
         raise InvalidInput({"file": ["Please choose your model file."]})
-    if len(uploads) > lab.max_files:
-        raise InvalidInput({"file": [f"Please send at most {lab.max_files} files at once; these are {len(uploads)}."]})
+    limit = lab.submission.max_files
+    if len(uploads) > limit:
+        raise InvalidInput({"file": [f"Please send at most {limit} files at once; these are {len(uploads)}."]})
     if sentences := [sentence for file in uploads if (sentence := _refusal(file, lab))]:
         raise InvalidInput({"file": sentences})
     return [IncomingFile(file.filename or "", file.stream) for file in uploads]  # type: ignore[arg-type]
@@ -38,9 +39,11 @@ def digests(uploads: Sequence[FileStorage]) -> list[tuple[str, str]]:
 def _refusal(file: FileStorage, lab: Lab) -> str | None:
     name = file.filename or ""
     if getattr(file.stream, "too_large", False):
-        return f"{name} is larger than {lab.max_file_mb} MB. Please simplify the model or split it into parts."
+        return (
+            f"{name} is larger than {lab.submission.max_file_mb} MB. Please simplify the model or split it into parts."
+        )
     try:
-        check_model(name, file.stream, lab.max_file_bytes, lab.extensions)  # type: ignore[arg-type]
+        check_model(name, file.stream, lab.submission.max_file_bytes, lab.submission.extensions)  # type: ignore[arg-type]
     except FileRefused as refused:
         return str(refused)
     file.stream.seek(0)

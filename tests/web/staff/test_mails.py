@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from printsys.domain.emails import Mail
 from printsys.services import Services
+from tests.factories import change_lab
 
 
 def text(client: FlaskClient, path: str) -> str:
@@ -20,7 +21,7 @@ def text(client: FlaskClient, path: str) -> str:
 @pytest.mark.parametrize("mail", list(Mail))
 def test_each_e_mail_is_shown_as_it_would_be_sent(staff: FlaskClient, services: Services, mail: Mail) -> None:
     page = text(staff, f"/dashboard/mails/{mail}")
-    assert "examp7e0" in page and "Hello Jane Doe," in page and services.lab.hours in page
+    assert "examp7e0" in page and "Hello Jane Doe," in page and services.lab.about.hours in page
     alone = text(staff, f"/dashboard/mails/{mail}/html")
     assert "Hello Jane Doe," in alone and "examp7e0" in alone
     assert "None" not in page + alone and "{{" not in page + alone
@@ -54,7 +55,8 @@ def test_a_letter_can_do_nothing_in_its_frame(staff: FlaskClient) -> None:
 def test_the_labs_own_words_and_their_mistakes_are_shown(
     staff: FlaskClient, services: Services, tmp_path: Path
 ) -> None:
-    own = services.lab.mail_templates = tmp_path / "mail-templates"
+    own = tmp_path / "mail-templates"
+    change_lab(services.lab, "mail", templates=str(own))
     own.mkdir()
     (own / "received.txt").write_text("Hooray, {{ name }}!\n\nWe have it.\n")
     page = text(staff, "/dashboard/mails/received")

@@ -70,7 +70,7 @@ def test_the_status_page_says_where_a_job_is_in_the_students_words(
     if status is Status.REJECTED:
         assert present(services.lab.reason("too-thin")).text in said and "The walls are too thin." in said
     if status is Status.COMPLETED:
-        assert services.lab.place in said and services.lab.hours in said
+        assert services.lab.about.place in said and services.lab.about.hours in said
     if status is Status.PENDING:
         assert "link in our e-mail is good until" in said
 
@@ -113,7 +113,7 @@ def test_the_confirmation_page_shows_the_details_and_the_cost_and_changes_nothin
         assert page.status_code == 200
         said = text(page)
         assert "Jane Doe" in said and "$4.27" in said and "42.7 g PLA" in said and "about 3.5 hours" in said
-        assert services.lab.place in said and "Please decide by" in said
+        assert services.lab.about.place in said and "Please decide by" in said
     assert tree(stored.folder) == before
 
 

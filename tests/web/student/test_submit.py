@@ -119,14 +119,14 @@ def test_the_form_shows_the_labs_introduction_exactly_and_all_that_the_lab_offer
 ) -> None:
     page = client.get("/submit").get_data(as_text=True)
     said = present(re.search(r'<div class="introduction">(.*?)</div>', page, re.S)).group(1)
-    assert unescape(said) == services.lab.introduction
+    assert unescape(said) == services.lab.submission.introduction
     text = unescape(page)
     for method in services.lab.methods:
         assert method.description in text and all(f'value="{color}"' in text for color in method.colors)
     for printer in services.lab.printers:
         assert f'value="{printer.id}"' in text and printer.volume_text in text
-    assert all(f'value="{discipline}"' in text for discipline in services.lab.disciplines)
-    assert services.lab.consent_question in text and "50 MB" in text
+    assert all(f'value="{discipline}"' in text for discipline in services.lab.submission.disciplines)
+    assert services.lab.submission.consent_question in text and "50 MB" in text
 
 
 # -- what is wrong is said, and nothing is left behind ----------------------------------------------------------------
