@@ -1,4 +1,4 @@
-"""What a slicer's file says, in one shape for every program. Kept as `files[].slicer` in metadata.json.
+"""What a slicer's file says, in one shape for every program. metadata.json keeps it as `files[].slicer`.
 
 Millimetres, cm³ (= ml), grams, g/cm³ and whole seconds. None is "not stated": a weight of 0.00 g beside used filament
 is the mark of a profile without a density, so readers make it None too.
@@ -21,17 +21,17 @@ CENT = Decimal("0.01")
 
 
 class Weight(NamedTuple):
-    """Grams, None where they cannot be known, and sentences on how they came about."""
+    """Grams, None where nobody can know them, and sentences on how they came about."""
 
     grams: Decimal | None
     remarks: tuple[str, ...] = ()
 
 
-class _Frozen(BaseModel):
+class _FrozenModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Tool(_Frozen):
+class Tool(_FrozenModel):
     """One filament: the tool's number as G-code counts (T0 first), what is in it, what the print takes of it."""
 
     index: int
@@ -56,8 +56,8 @@ class Tool(_Frozen):
         return self.length_mm * PI / 4 * diameter * diameter / 1000, not self.diameter_mm
 
 
-class Thumbnail(_Frozen):
-    """An embedded picture; its bytes are read when asked for (`printsys.slicers.picture`)."""
+class Thumbnail(_FrozenModel):
+    """An embedded picture. `printsys.slicers.picture` reads its bytes."""
 
     format: str
     width: int
@@ -65,7 +65,7 @@ class Thumbnail(_Frozen):
     where: str
 
 
-class Plate(_Frozen):
+class Plate(_FrozenModel):
     index: int
     time_s: int | None = None
     weight_g: Decimal | None = None
@@ -73,7 +73,7 @@ class Plate(_Frozen):
     objects: tuple[str, ...] = ()
 
 
-class Box(_Frozen):
+class Box(_FrozenModel):
     """The space that the printed objects take, in mm."""
 
     low: tuple[Decimal, Decimal, Decimal]
@@ -84,7 +84,7 @@ class Box(_Frozen):
         return (self.high[0] - self.low[0], self.high[1] - self.low[1], self.high[2] - self.low[2])
 
 
-class PlacedItem(_Frozen):
+class PlacedItem(_FrozenModel):
     """One thing on the plate, by its name in the slicer."""
 
     name: str
@@ -94,7 +94,7 @@ class PlacedItem(_Frozen):
     triangles: int
 
 
-class Placed(_Frozen):
+class Placed(_FrozenModel):
     """The meshes of a project as they stand on the plate, to be compared with the student's model.
 
     The figures are of all of them together; `items` lists at most the first 200.
@@ -107,7 +107,7 @@ class Placed(_Frozen):
     items: tuple[PlacedItem, ...] = ()
 
 
-class SlicerFacts(_Frozen):
+class SlicerFacts(_FrozenModel):
     """`grams` is the total that the file states. `is_project` is a plate that was arranged but not sliced."""
 
     family: str = UNKNOWN
@@ -140,63 +140,61 @@ class SlicerFacts(_Frozen):
         return f"{self.program} {self.version.split('+')[0]}" if self.version else self.program
 
     def weight_g(self, densities: Mapping[str, Decimal]) -> Weight:
-        """The job's grams: as stated, else volume × density. Never 0 where something is used.
+        """The job's grams: as the file states them, else volume × density. Never 0 where the print uses something.
 
-        `densities` is g/cm³ by material; its first is taken for what names no material that is known.
+        `densities` is g/cm³ by material; its first stands in for a material that it lacks, or that the file leaves out.
         """
         if self.is_project:
             return Weight(None)
-        if self.resin_ml and not self.grams:
-            return _resin(self.resin_ml, self.material, densities)
         used = [tool for tool in self.tools if tool.is_used]
-        unweighed = [tool for tool in used if not tool.weight_g]
-        if not unweighed:
-            return Weight(self.grams or sum((t.weight_g or Decimal(0) for t in used), Decimal(0)) or None)
-        if self.grams and len(unweighed) == len(used):
+        weighed = [tool for tool in used if tool.weight_g]
+        # Where only some tools have a weight, the total is theirs alone.
+        if self.grams and len(weighed) in (0, len(used)):
             return Weight(self.grams)
-        computed = [_weigh(tool, densities) for tool in unweighed]
-        remarks = tuple(remark for weight in computed for remark in weight.remarks)
-        if any(weight.grams is None for weight in computed):
+        if self.resin_ml and not self.grams:
+            return _weigh_resin(self.resin_ml, self.material, densities)
+        weights = [_weigh(tool, densities) for tool in used]
+        remarks = tuple(remark for weight in weights for remark in weight.remarks)
+        if not weights or any(weight.grams is None for weight in weights):
             return Weight(None, remarks)
-        total = sum((t.weight_g or Decimal(0) for t in used), Decimal(0)) + sum(w.grams or Decimal(0) for w in computed)
-        return Weight(min(total, MOST), remarks)
+        return Weight(min(sum((weight.grams or Decimal(0) for weight in weights), Decimal(0)), MOST), remarks)
 
 
 def _weigh(tool: Tool, densities: Mapping[str, Decimal]) -> Weight:
+    if tool.weight_g:
+        return Weight(tool.weight_g)
     volume, assumed = tool.volume()
     if volume is None:
         return Weight(None, ("The file says neither how much filament it takes nor its weight.",))
-    density, whence = _density(tool, densities)
-    what = f"The file states no weight for {tool.material or 'its filament'}"
+    density, source = tool.density_g_cm3, "the density in the file"
+    if not density:
+        density, source = _lab_density(tool.material, densities)
+    unstated = f"The file states no weight for {tool.material or 'its filament'}"
     if density is None:
-        return Weight(None, (f"{what}, and no density is known for it: please weigh the print or type the weight.",))
+        advice = "and no density is known for it: please weigh the print or type the weight."
+        return Weight(None, (f"{unstated}, {advice}",))
     grams = _grams(volume, density)
-    thick = f", for filament of {USUAL_DIAMETER_MM} mm" if assumed else ""
-    return Weight(grams, (f"{what}: {grams} g is {_shown(volume)} cm³ × {_plain(density)} g/cm³ ({whence}){thick}.",))
+    product = f"{grams} g is {_shown(volume)} cm³ × {density:f} g/cm³ ({source})"
+    diameter = f", for filament of {USUAL_DIAMETER_MM} mm" if assumed else ""
+    return Weight(grams, (f"{unstated}: {product}{diameter}.",))
 
 
-def _resin(volume: Decimal, material: str | None, densities: Mapping[str, Decimal]) -> Weight:
-    density, whence = _lab_density(material, densities)
+def _weigh_resin(volume: Decimal, material: str | None, densities: Mapping[str, Decimal]) -> Weight:
+    density, source = _lab_density(material, densities)
     if density is None:
         return Weight(None)
     grams = _grams(volume, density)
-    return Weight(grams, (f"The file states {_shown(volume)} ml: {grams} g at {_plain(density)} g/ml ({whence}).",))
-
-
-def _density(tool: Tool, densities: Mapping[str, Decimal]) -> tuple[Decimal | None, str]:
-    if tool.density_g_cm3:
-        return tool.density_g_cm3, "the density in the file"
-    return _lab_density(tool.material, densities)
+    return Weight(grams, (f"The file states {_shown(volume)} ml: {grams} g at {density:f} g/ml ({source}).",))
 
 
 def _lab_density(material: str | None, densities: Mapping[str, Decimal]) -> tuple[Decimal | None, str]:
-    known = {name.casefold(): (name, density) for name, density in densities.items() if density}
-    if material is not None and material.casefold() in known:
-        name, density = known[material.casefold()]
+    by_name = {name.casefold(): (name, density) for name, density in densities.items() if density}
+    if material is not None and material.casefold() in by_name:
+        name, density = by_name[material.casefold()]
         return density, f"the lab's density of {name}"
-    if not known:
+    if not by_name:
         return None, ""
-    name, density = next(iter(known.values()))
+    name, density = next(iter(by_name.values()))
     why = f"{material} is not one of the lab's" if material else "the file names no material"
     return density, f"the lab's density of {name}, as {why}"
 
@@ -207,7 +205,3 @@ def _grams(volume: Decimal, density: Decimal) -> Decimal:
 
 def _shown(value: Decimal) -> Decimal:
     return max(value.quantize(CENT, ROUND_HALF_UP), CENT)
-
-
-def _plain(value: Decimal) -> str:
-    return f"{value:f}"
