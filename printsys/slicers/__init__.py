@@ -1,6 +1,6 @@
 """What a slicer's output says, so that nobody types it: `read`, `picture`, `could_be`.
 
-What a file is, is told by its content; its name only says whether to look at all. docs/slicers.md lists the programs.
+A file's content says what it is; its name only says whether to read it at all. docs/slicers.md lists the programs.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from printsys.slicers import (
     bgcode,
     chitubox,
     closed,
-    ends,
     gcode,
+    gcode_comments,
     gx,
     project3mf,
     sl1,
     ufp,
     zip_pictures,
 )
-from printsys.slicers.facts import Box, Placed, PlacedItem, Plate, SlicerFacts, Thumbnail, Tool, Weight
+from printsys.slicers.facts import Box, PlacedModel, PlacedModels, Plate, SlicerFacts, Thumbnail, Tool, Weight
 from printsys.slicers.pictures import largest
 
 __all__ = [
     "Box",
-    "Placed",
-    "PlacedItem",
+    "PlacedModel",
+    "PlacedModels",
     "Plate",
     "SlicerFacts",
     "Thumbnail",
@@ -50,10 +50,10 @@ def could_be(name: str) -> bool:
 
 
 def read(path: Path, *, name: str | None = None, measure: bool = True) -> SlicerFacts | None:
-    """None for what is no slicer's file. What cannot be read is facts of the family "unknown" with a warning sentence.
+    """None for a file that no slicer wrote. One that nobody can read gives facts of the family "unknown" and a warning.
 
-    `name` is the file's own name where it lies under another. Milliseconds, unless a project's meshes are measured
-    (`placed`): some seconds for a million triangles, so not where a person waits. OSError is the disk's alone.
+    `name` is the file's own name where it is stored under another. Takes milliseconds; with `measure` the meshes of a
+    project (`placed`) take seconds for a million triangles, too long while a person waits. OSError is the disk's alone.
     """
     name = name or path.name
     if not could_be(name):
@@ -62,10 +62,10 @@ def read(path: Path, *, name: str | None = None, measure: bool = True) -> Slicer
         head = stream.read(8)
         if not head:
             return _unreadable("The file is empty (0 bytes).")
-        return closed.read(name, head) if closed.is_one(name) else _by_content(stream, head, name, measure)
+        return closed.read(name, head) if closed.is_one(name) else _read_by_content(stream, head, name, measure)
 
 
-def _by_content(stream: BinaryIO, head: bytes, name: str, measure: bool) -> SlicerFacts | None:
+def _read_by_content(stream: BinaryIO, head: bytes, name: str, measure: bool) -> SlicerFacts | None:
     if head.startswith(bgcode.MAGIC):
         return bgcode.read(stream)
     if gx.is_one(head):
@@ -77,23 +77,18 @@ def _by_content(stream: BinaryIO, head: bytes, name: str, measure: bool) -> Slic
     if head.startswith(ZIP):
         try:
             with open_package(stream) as package:
-                return _package(package, name, measure)
+                facts = _read_package(package, name, measure)
+                shown = tuple(zip_pictures.thumbnails(package)) if facts else ()
         except ZipRefused as refusal:
             return _unreadable(f"The file could not be read. {refusal}")
+        return facts.model_copy(update={"thumbnails": (*facts.thumbnails, *shown)}) if facts else None
     if type_of(name).is_gcode:
-        return gcode.read(ends.of_file(stream))
+        return gcode.read(gcode_comments.of_file(stream))
     return _unreadable("The file could not be read: it is not what its name says, or it is damaged.")
 
 
-def _package(package: Package, name: str, measure: bool) -> SlicerFacts | None:
-    facts = _facts_of(package, name, measure)
-    if facts is None:
-        return None
-    return facts.model_copy(update={"thumbnails": (*facts.thumbnails, *zip_pictures.thumbnails(package))})
-
-
-def _facts_of(package: Package, name: str, measure: bool) -> SlicerFacts | None:
-    """A 3MF that no slicer has been at is a model: None."""
+def _read_package(package: Package, name: str, measure: bool) -> SlicerFacts | None:
+    """None for a 3MF without a slicer's settings: it is a model."""
     if bambu_package.plates_of(package):
         return bambu_package.read(package)
     if sl1.is_one(package):
@@ -101,16 +96,16 @@ def _facts_of(package: Package, name: str, measure: bool) -> SlicerFacts | None:
     if ufp.gcode_part(package) is not None or name.casefold().endswith(".ufp"):
         return ufp.read(package)
     if name.casefold().endswith(".3mf"):
-        return project3mf.read(package) if measure else project3mf.said_by(package)
+        return project3mf.read(package) if measure else project3mf.read_settings(package)
     return _unreadable("The package holds nothing that a slicer writes.")
 
 
-def _unreadable(why: str) -> SlicerFacts:
-    return SlicerFacts(warnings=(why,))
+def _unreadable(reason: str) -> SlicerFacts:
+    return SlicerFacts(warnings=(reason,))
 
 
 def picture(path: Path, *, name: str | None = None) -> bytes | None:
-    """The largest embedded preview as a PNG; None where none can be shown. OSError is the disk's alone."""
+    """The largest embedded preview as a PNG; None without a readable one. OSError is the disk's alone."""
     name = name or path.name
     if not could_be(name):
         return None

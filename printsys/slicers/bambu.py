@@ -11,40 +11,40 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from printsys.slicers import prusa, usage
-from printsys.slicers.ends import Ends
 from printsys.slicers.facts import SlicerFacts, Tool
+from printsys.slicers.gcode_comments import GcodeComments
 from printsys.slicers.numerals import duration, settings, words
 
 TOTAL_TIME = re.compile(r"(?:model printing time: .{1,60}; )?total estimated time: (.{1,60})")
 USUAL_AREA = Decimal("2.405")
 
 
-def read(ends: Ends, program: str, version: str | None) -> SlicerFacts:
-    facts = prusa.read(ends, program, version)
-    stated = ends.search(TOTAL_TIME)
+def read(comments: GcodeComments, program: str, version: str | None) -> SlicerFacts:
+    facts = prusa.read(comments, program, version)
+    stated = comments.search(TOTAL_TIME)
     time = duration(stated.group(1)) if stated else None
     changed: dict[str, object] = {"family": "bambu"}
     if time is not None:
         changed |= {"time_s": time, "times": {**facts.times, "normal": time}}
-    used = header_tools(ends)
+    used = header_tools(comments)
     if used:
         changed |= {"tools": used, "material": usage.material(used), **usage.totals(used)}
     return facts.model_copy(update=changed)
 
 
-def header_tools(ends: Ends) -> tuple[Tool, ...]:
+def header_tools(comments: GcodeComments) -> tuple[Tool, ...]:
     """Lists in the header are of the used filaments, whose numbers (from 1) `filament` names."""
-    lengths = settings(ends.header("total filament length [mm]"))
-    diameters = settings(ends.header("filament_diameter"))
-    indexes = [int(n) - 1 for n in settings(ends.header("filament")) if n]
+    lengths = settings(comments.header("total filament length [mm]"))
+    diameters = settings(comments.header("filament_diameter"))
+    indexes = [int(n) - 1 for n in settings(comments.header("filament")) if n]
     if len(indexes) != len(lengths):
         indexes = list(range(len(lengths)))
-    materials = words(ends.setting("filament_type"))
+    materials = words(comments.setting("filament_type"))
     return usage.tools(
         lengths=lengths,
-        volumes=_cm3(settings(ends.header("total filament volume [cm^3]")), lengths),
-        weights=settings(ends.header("total filament weight [g]")),
-        densities=_of_used(settings(ends.header("filament_density")), indexes),
+        volumes=_cm3(settings(comments.header("total filament volume [cm^3]")), lengths),
+        weights=settings(comments.header("total filament weight [g]")),
+        densities=_of_used(settings(comments.header("filament_density")), indexes),
         diameters=_of_used(diameters, indexes),
         materials=[materials[n] if n < len(materials) else "" for n in indexes],
         indexes=indexes,

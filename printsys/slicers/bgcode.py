@@ -1,4 +1,4 @@
-"""Prusa's binary G-code: a chain of blocks, of which only metadata and pictures are read; the moves are jumped over.
+"""Prusa's binary G-code: a chain of blocks. We read those with metadata and pictures and stop before the moves.
 
 https://github.com/prusa3d/libbgcode/blob/main/doc/specifications.md
 """
@@ -9,11 +9,12 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
+from math import prod
 from typing import BinaryIO, NamedTuple
 
 from printsys.slicers import heatshrink, prusa
-from printsys.slicers.ends import Ends
 from printsys.slicers.facts import SlicerFacts, Thumbnail
+from printsys.slicers.gcode_comments import GcodeComments
 
 MAGIC = b"GCDE"
 FILE_HEADER = struct.Struct("<4sIH")
@@ -30,6 +31,8 @@ MOST_BLOCKS = 64
 
 
 class Block(NamedTuple):
+    """`kind` and `compression` by the specification's numbers, sizes in bytes, `at`: where the packed bytes begin."""
+
     kind: int
     compression: int
     unpacked_size: int
@@ -67,18 +70,17 @@ def _block(stream: BinaryIO) -> Block | None:
 
 
 def read(stream: BinaryIO) -> SlicerFacts:
-    """The statements are those of the text form."""
-    found = list(blocks(stream))
-    ends = Ends(b"\n".join(_comments(stream, block) for block in sorted(found, key=lambda block: block.kind == PRINT)))
-    program, _, version = (ends.setting("Producer") or "").partition(" ")
-    facts = prusa.read(ends, program or "PrusaSlicer", version or None)
-    said = () if facts.time_s or facts.tools else (SILENT,)
-    return facts.model_copy(update={"thumbnails": tuple(thumbnails(found)), "warnings": said})
+    """By the reader of the text form: the metadata state the same keys."""
+    metadata = sorted(blocks(stream), key=lambda block: block.kind == PRINT)
+    comments = GcodeComments(b"\n".join(_comments(stream, block) for block in metadata))
+    program, _, version = (comments.setting("Producer") or "").partition(" ")
+    facts = prusa.read(comments, program or "PrusaSlicer", version or None)
+    warnings = () if facts.time_s or facts.tools else (SILENT,)
+    return facts.model_copy(update={"thumbnails": tuple(thumbnails(stream)), "warnings": warnings})
 
 
-def thumbnails(found: list[Block]) -> Iterator[Thumbnail]:
-    shown = (block for block in found if block.kind == THUMBNAIL and len(block.parameters) == PICTURE.size)
-    for n, block in enumerate(shown, 1):
+def thumbnails(stream: BinaryIO) -> Iterator[Thumbnail]:
+    for n, block in enumerate(_picture_blocks(stream), 1):
         kind, width, height = PICTURE.unpack(block.parameters)
         if kind < len(FORMATS):
             yield Thumbnail(format=FORMATS[kind], width=width, height=height, where=f"thumbnail {n}")
@@ -86,28 +88,26 @@ def thumbnails(found: list[Block]) -> Iterator[Thumbnail]:
 
 def pictures(stream: BinaryIO) -> Iterator[bytes]:
     """The largest first."""
-    shown = [block for block in blocks(stream) if block.kind == THUMBNAIL and len(block.parameters) == PICTURE.size]
-    for block in sorted(shown, key=_area, reverse=True):
+    for block in sorted(_picture_blocks(stream), key=lambda block: -prod(PICTURE.unpack(block.parameters)[1:])):
         yield _unpacked(stream, block, MOST_PICTURE)
 
 
-def _area(block: Block) -> int:
-    _, width, height = PICTURE.unpack(block.parameters)
-    return int(width) * int(height)
+def _picture_blocks(stream: BinaryIO) -> list[Block]:
+    return [block for block in blocks(stream) if block.kind == THUMBNAIL and len(block.parameters) == PICTURE.size]
 
 
 def _comments(stream: BinaryIO, block: Block) -> bytes:
     """`key=value` as `; key = value`. The first pre-releases write "printer model" for "printer_model"."""
     if block.kind == THUMBNAIL:
         return b""
-    parted = (line.partition(b"=") for line in _unpacked(stream, block, MOST_METADATA).splitlines())
+    pairs = (line.partition(b"=") for line in _unpacked(stream, block, MOST_METADATA).splitlines())
     return b"\n".join(
-        b"; %s = %s" % (b"printer_model" if key == b"printer model" else key, value) for key, _, value in parted
+        b"; %s = %s" % (b"printer_model" if key == b"printer model" else key, value) for key, _, value in pairs
     )
 
 
 def _unpacked(stream: BinaryIO, block: Block, limit: int) -> bytes:
-    """b"" for what is damaged or larger than such a block ever is."""
+    """b"" for a block that is damaged, or larger than such a block ever is."""
     if max(block.packed_size, block.unpacked_size) > limit:
         return b""
     stream.seek(block.at)

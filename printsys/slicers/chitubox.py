@@ -1,4 +1,4 @@
-"""CTB, CBDDLP and Photon, which ChiTuBox, Lychee and UVtools write for most resin printers. 0 stands for "not set".
+"""CTB, CBDDLP and Photon, which ChiTuBox, Lychee and UVtools write for most resin printers. 0 means "not set".
 
 Offsets as in https://github.com/sn4k3/UVtools (ChituboxFile.cs), little-endian. Encrypted CTB (version 5) say nothing.
 """
@@ -35,10 +35,10 @@ def read(stream: BinaryIO) -> SlicerFacts:
     version = int.from_bytes(header[4:8], "little")
     time = _u32(header, TIME) if version > 1 else 0
     parameters = _at(stream, _u32(header, PARAMETERS), 28) if version > 1 else b""
-    name = _machine(stream, _u32(header, SLICER)) if version > 1 else None
+    name = _machine_name(stream, _u32(header, SLICER)) if version > 1 else None
     time = time if 0 < time <= LONGEST_S else 0
     volume, grams = _f32(parameters, VOLUME), _f32(parameters, WEIGHT)
-    said = () if time or volume else ("The file does not say how long it takes or what it uses.",)
+    warnings = () if time or volume else ("The file does not say how long it takes or what it uses.",)
     return SlicerFacts(
         family="chitubox",
         program=MAGICS[_u32(header, 0)],
@@ -49,27 +49,27 @@ def read(stream: BinaryIO) -> SlicerFacts:
         printer_model=name,
         layer_height_mm=_f32(header, LAYER_HEIGHT),
         thumbnails=tuple(_thumbnails(stream, header)),
-        warnings=said,
+        warnings=warnings,
     )
 
 
 def _thumbnails(stream: BinaryIO, header: bytes) -> list[Thumbnail]:
-    found = []
+    thumbnails = []
     for where, offset in (("large", LARGE_PICTURE), ("small", SMALL_PICTURE)):
         size = _at(stream, _u32(header, offset), 8)
         width, height = (_u32(size, 0), _u32(size, 4)) if len(size) == 8 else (0, 0)
         if 0 < width * height <= MOST_PIXELS:
-            found.append(Thumbnail(format="RLE15", width=width, height=height, where=where))
-    return found
+            thumbnails.append(Thumbnail(format="RLE15", width=width, height=height, where=where))
+    return thumbnails
 
 
 def picture(stream: BinaryIO) -> tuple[int, int, bytes] | None:
-    """Width, height and RGB of the large picture. Five bits a colour; the sixth bit says that a count follows."""
+    """Width, height and RGB of the large picture. Five bits a color; the sixth bit says that a count follows."""
     header = _at(stream, 0, HEADER)
-    about = _at(stream, _u32(header, LARGE_PICTURE), 16) if len(header) == HEADER else b""
-    if len(about) < 16:
+    entry = _at(stream, _u32(header, LARGE_PICTURE), 16) if len(header) == HEADER else b""
+    if len(entry) < 16:
         return None
-    width, height, offset, size = struct.unpack("<4I", about)
+    width, height, offset, size = struct.unpack("<4I", entry)
     if not 0 < width * height <= MOST_PIXELS or size > 4 * MOST_PIXELS:
         return None
     packed = _at(stream, offset, size)
@@ -77,20 +77,20 @@ def picture(stream: BinaryIO) -> tuple[int, int, bytes] | None:
     while at + 2 <= len(packed) and len(rgb) < 3 * width * height:
         dot = packed[at] | packed[at + 1] << 8
         at += 2
-        times = 1
+        repeats = 1
         if dot & 0x20 and at + 2 <= len(packed):
-            times += (packed[at] | packed[at + 1] << 8) & 0x0FFF
+            repeats += (packed[at] | packed[at + 1] << 8) & 0x0FFF
             at += 2
-        rgb += bytes(((dot >> 11 & 31) * 255 // 31, (dot >> 6 & 31) * 255 // 31, (dot & 31) * 255 // 31)) * times
+        rgb += bytes(((dot >> 11 & 31) * 255 // 31, (dot >> 6 & 31) * 255 // 31, (dot & 31) * 255 // 31)) * repeats
     whole = 3 * width * height
     return width, height, bytes(rgb[:whole].ljust(whole, b"\0"))
 
 
-def _machine(stream: BinaryIO, at: int) -> str | None:
-    about = _at(stream, at, NAME_SIZE + 4) if at else b""
-    if len(about) < NAME_SIZE + 4 or not 0 < _u32(about, NAME_SIZE) <= MOST_NAME:
+def _machine_name(stream: BinaryIO, at: int) -> str | None:
+    info = _at(stream, at, NAME_SIZE + 4) if at else b""
+    if len(info) < NAME_SIZE + 4 or not 0 < _u32(info, NAME_SIZE) <= MOST_NAME:
         return None
-    name = _at(stream, _u32(about, NAME_OFFSET), _u32(about, NAME_SIZE)).decode("utf-8", "replace").strip("\0 ")
+    name = _at(stream, _u32(info, NAME_OFFSET), _u32(info, NAME_SIZE)).decode("utf-8", "replace").strip("\0 ")
     return name if name.isprintable() and name else None
 
 

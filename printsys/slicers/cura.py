@@ -1,7 +1,7 @@
 """Cura: `;TIME:814`, metres or mm³ of filament, never grams; Ultimaker's "Griffin" header has names of its own.
 
-CuraEngine on the command line leaves placeholders (`;TIME:6666`, `;Filament used: 0m`); the time that has elapsed after
-the last layer is true there. https://github.com/Ultimaker/CuraEngine/blob/main/src/gcodeExport.cpp
+CuraEngine on the command line leaves placeholders (`;TIME:6666`, `;Filament used: 0m`); there the time elapsed after
+the last layer is right. https://github.com/Ultimaker/CuraEngine/blob/main/src/gcodeExport.cpp
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import re
 from decimal import Decimal
 
 from printsys.slicers import usage
-from printsys.slicers.ends import Ends
 from printsys.slicers.facts import Box, SlicerFacts, Tool
+from printsys.slicers.gcode_comments import GcodeComments
 from printsys.slicers.numerals import number, seconds
 
 PLACEHOLDER = Decimal(6666)
@@ -20,28 +20,28 @@ TRAIN = re.compile(r"EXTRUDER_TRAIN\.(\d{1,2})\.MATERIAL\.VOLUME_USED:(.{1,30})"
 MOST_MM = Decimal(100_000)
 
 
-def read(ends: Ends, program: str, version: str | None) -> SlicerFacts:
-    used = _griffin_tools(ends) or _tools(ends.header("Filament used")) or _ulti_tools(ends)
-    time = seconds(_time(ends))
+def read(comments: GcodeComments, program: str, version: str | None) -> SlicerFacts:
+    used = _griffin_tools(comments) or _tools(comments.header("Filament used")) or _ultigcode_tools(comments)
+    time = seconds(_time(comments))
     return SlicerFacts(
         family="cura",
         program=program,
         version=version,
         **usage.normal(time),
         tools=used,
-        printer_model=ends.header("TARGET_MACHINE.NAME"),
-        nozzle_mm=number(ends.header("EXTRUDER_TRAIN.0.NOZZLE.DIAMETER")),
-        layer_height_mm=number(ends.header("Layer height")),
-        box=_box(ends),
+        printer_model=comments.header("TARGET_MACHINE.NAME"),
+        nozzle_mm=number(comments.header("EXTRUDER_TRAIN.0.NOZZLE.DIAMETER")),
+        layer_height_mm=number(comments.header("Layer height")),
+        box=_box(comments),
         **usage.totals(used),
     )
 
 
-def _time(ends: Ends) -> Decimal | None:
-    stated = number(ends.header("TIME")) or number(ends.header("PRINT.TIME"))
+def _time(comments: GcodeComments) -> Decimal | None:
+    stated = number(comments.header("TIME")) or number(comments.header("PRINT.TIME"))
     if stated and stated != PLACEHOLDER:
         return stated
-    elapsed = ends.colons.get("TIME_ELAPSED", [])
+    elapsed = comments.colons.get("TIME_ELAPSED", [])
     return number(elapsed[-1]) if elapsed else None
 
 
@@ -53,28 +53,28 @@ def _tools(stated: str | None) -> tuple[Tool, ...]:
     )
 
 
-def _griffin_tools(ends: Ends) -> tuple[Tool, ...]:
-    found = [match for line in ends.lines if (match := TRAIN.match(line))]
-    volumes = [number(match.group(2)) for match in found]
+def _griffin_tools(comments: GcodeComments) -> tuple[Tool, ...]:
+    matches = [match for line in comments.lines if (match := TRAIN.match(line))]
+    volumes = [number(match.group(2)) for match in matches]
     return usage.tools(
         volumes=[volume / 1000 if volume else None for volume in volumes],
-        indexes=[int(match.group(1)) for match in found],
+        indexes=[int(match.group(1)) for match in matches],
     )
 
 
-def _ulti_tools(ends: Ends) -> tuple[Tool, ...]:
+def _ultigcode_tools(comments: GcodeComments) -> tuple[Tool, ...]:
     """UltiGCode's mm³: `;MATERIAL:2911`, `;MATERIAL2:0`."""
-    volumes = [number(ends.header(key)) for key in ("MATERIAL", "MATERIAL2")]
+    volumes = [number(comments.header(key)) for key in ("MATERIAL", "MATERIAL2")]
     return usage.tools(volumes=[v / 1000 if v and v != PLACEHOLDER else None for v in volumes])
 
 
-def _box(ends: Ends) -> Box | None:
-    """Placeholders are the ends of what an integer holds, far off any plate."""
-    low, high = ([_signed(ends.header(f"{end}{axis}")) for axis in "XYZ"] for end in ("MIN", "MAX"))
-    known = [figure for figure in (*low, *high) if figure is not None and abs(figure) <= MOST_MM]
-    if len(known) < 6 or any(a >= b for a, b in zip(known[:3], known[3:], strict=True)):
+def _box(comments: GcodeComments) -> Box | None:
+    """Placeholders are the largest and smallest integers, far off any plate."""
+    low, high = ([_signed(comments.header(f"{end}{axis}")) for axis in "XYZ"] for end in ("MIN", "MAX"))
+    corners = [figure for figure in (*low, *high) if figure is not None and abs(figure) <= MOST_MM]
+    if len(corners) < 6 or any(a >= b for a, b in zip(corners[:3], corners[3:], strict=True)):
         return None
-    return Box.model_validate({"low": known[:3], "high": known[3:]})
+    return Box.model_validate({"low": corners[:3], "high": corners[3:]})
 
 
 def _signed(text: str | None) -> Decimal | None:

@@ -84,8 +84,8 @@ class Box(_FrozenModel):
         return (self.high[0] - self.low[0], self.high[1] - self.low[1], self.high[2] - self.low[2])
 
 
-class PlacedItem(_FrozenModel):
-    """One thing on the plate, by its name in the slicer."""
+class PlacedModel(_FrozenModel):
+    """One model on the plate, by its name in the slicer."""
 
     name: str
     box: Box
@@ -94,17 +94,17 @@ class PlacedItem(_FrozenModel):
     triangles: int
 
 
-class Placed(_FrozenModel):
-    """The meshes of a project as they stand on the plate, to be compared with the student's model.
+class PlacedModels(_FrozenModel):
+    """The meshes of a project as they stand on the plate, for a comparison with the student's model.
 
-    The figures are of all of them together; `items` lists at most the first 200.
+    The figures are sums over all of them; `items` lists at most the first 200.
     """
 
     box: Box
     volume_cm3: Decimal
     bodies: int
     triangles: int
-    items: tuple[PlacedItem, ...] = ()
+    items: tuple[PlacedModel, ...] = ()
 
 
 class SlicerFacts(_FrozenModel):
@@ -128,7 +128,7 @@ class SlicerFacts(_FrozenModel):
     plates: tuple[Plate, ...] = ()
     objects: tuple[str, ...] = ()
     box: Box | None = None
-    placed: Placed | None = None
+    placed: PlacedModels | None = None
     thumbnails: tuple[Thumbnail, ...] = ()
     warnings: tuple[str, ...] = ()
 

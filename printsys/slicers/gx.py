@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import BinaryIO, NamedTuple
 
-from printsys.slicers import ends, gcode, usage
+from printsys.slicers import gcode, gcode_comments, usage
 from printsys.slicers.facts import UNKNOWN, SlicerFacts
 from printsys.slicers.numerals import seconds
 
@@ -43,7 +43,7 @@ def read(stream: BinaryIO) -> SlicerFacts:
     header = _header(stream)
     if header is None:
         return SlicerFacts(warnings=("The file is cut short.",))
-    facts = gcode.read(ends.of_file(stream, header.gcode_at))
+    facts = gcode.read(gcode_comments.of_file(stream, header.gcode_at))
     tools = facts.tools or usage.tools(lengths=[Decimal(header.right_mm), Decimal(header.left_mm)])
     time_s = facts.time_s or seconds(Decimal(header.time_s))
     return facts.model_copy(
@@ -63,7 +63,7 @@ def pictures(stream: BinaryIO) -> Iterator[bytes]:
     header = _header(stream)
     if header is None:
         return
-    yield from gcode.pictures(ends.of_file(stream, header.gcode_at))
+    yield from gcode.pictures(gcode_comments.of_file(stream, header.gcode_at))
     for begin, end in ((header.png_at, header.gcode_at), (header.bmp_at, header.png_at)):
         if HEADER.size <= begin < end <= begin + MOST_PICTURE:
             stream.seek(begin)

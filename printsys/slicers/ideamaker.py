@@ -1,6 +1,6 @@
 """ideaMaker G-code: totals in the last lines, after a block of base64; grams only by density (kg/m³) and diameter.
 
-Its project (`.idea`) is a format of Raise3D's own that nobody has published: it is named, and nothing is read from it.
+Nobody has published the format of its project (`.idea`): see closed.py.
 """
 
 from __future__ import annotations
@@ -8,28 +8,28 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from decimal import Decimal
-from itertools import count, takewhile
+from itertools import count
 
 from printsys.slicers import usage
-from printsys.slicers.ends import Ends
 from printsys.slicers.facts import Box, SlicerFacts
+from printsys.slicers.gcode_comments import GcodeComments
 from printsys.slicers.numerals import number, seconds
 
 TIME = ("Print Time", "REMAINING_TIME")
 BOX = re.compile(r"Bounding Box: *((?:-?[\d.]{1,12} *){6})$")
 
 
-def read(ends: Ends, program: str, version: str | None) -> SlicerFacts:
-    lengths = list(_each(ends, "Material#{} Used"))
-    materials = _named(ends, "Filament Type #{}")
-    densities = [density / 1000 if density else None for density in _each(ends, "Filament Density #{}")]
+def read(comments: GcodeComments, program: str, version: str | None) -> SlicerFacts:
+    lengths = [number(text) for text in _numbered(comments, "Material#{} Used")]
+    materials = list(_numbered(comments, "Filament Type #{}"))
+    densities = [number(text) for text in _numbered(comments, "Filament Density #{}")]
     used = usage.tools(
         lengths=lengths,
         materials=materials,
-        densities=densities,
-        diameters=list(_each(ends, "Filament Diameter #{}")),
+        densities=[density / 1000 if density else None for density in densities],
+        diameters=[number(text) for text in _numbered(comments, "Filament Diameter #{}")],
     )
-    time = next((found for key in TIME if (found := seconds(number(ends.header(key))))), None)
+    time = next((time for key in TIME if (time := seconds(number(comments.header(key))))), None)
     return SlicerFacts(
         family="ideamaker",
         program=program,
@@ -37,34 +37,32 @@ def read(ends: Ends, program: str, version: str | None) -> SlicerFacts:
         **usage.normal(time),
         tools=used,
         material=usage.material(used, materials[:1]),
-        printer_model=ends.header("Printer Type"),
-        layer_height_mm=None,
-        nozzle_mm=_nozzle(ends),
-        box=_box(ends),
+        printer_model=comments.header("Printer Type"),
+        nozzle_mm=_nozzle(comments),
+        box=_box(comments),
         **usage.totals(used),
     )
 
 
-def _each(ends: Ends, key: str) -> Iterator[Decimal | None]:
-    numbered = (ends.header(key.format(n)) for n in count(1))
-    yield from (number(value) for value in takewhile(lambda value: value is not None, numbered))
+def _numbered(comments: GcodeComments, key: str) -> Iterator[str]:
+    """The values of `key` for 1, 2, 3 … up to the first number without one."""
+    for n in count(1):
+        value = comments.header(key.format(n))
+        if value is None:
+            return
+        yield value
 
 
-def _named(ends: Ends, key: str) -> list[str]:
-    numbered = (ends.header(key.format(n)) for n in count(1))
-    return [value for value in takewhile(lambda value: value is not None, numbered) if value]
-
-
-def _nozzle(ends: Ends) -> Decimal | None:
+def _nozzle(comments: GcodeComments) -> Decimal | None:
     """`Dimension: 365.000 240.000 240.000 0.400 0.400`: the plate's size, then each nozzle's."""
-    figures = (ends.header("Dimension") or "").split()
+    figures = (comments.header("Dimension") or "").split()
     return number(figures[3]) if len(figures) > 3 else None
 
 
-def _box(ends: Ends) -> Box | None:
+def _box(comments: GcodeComments) -> Box | None:
     """Lowest and highest of each axis in turn."""
-    found = ends.search(BOX)
-    figures = found.group(1).split() if found else []
+    match = comments.search(BOX)
+    figures = match.group(1).split() if match else []
     if len(figures) != 6 or not all(re.fullmatch(r"-?\d{1,6}(\.\d{1,6})?", figure) for figure in figures):
         return None
     return Box.model_validate({"low": figures[0::2], "high": figures[1::2]})

@@ -6,8 +6,8 @@ import re
 from decimal import Decimal
 
 from printsys.slicers import usage
-from printsys.slicers.ends import Ends
 from printsys.slicers.facts import SlicerFacts
+from printsys.slicers.gcode_comments import GcodeComments
 from printsys.slicers.numerals import duration, number
 
 TIME = ("Estimated Build Time", "Calculated-during-export Build Time", "Estimated-in-GUI Build Time")
@@ -15,19 +15,19 @@ VERSION = re.compile(r"version (.{1,60})")
 USED = re.compile(r"Ext #?(\d{1,2}) *= *([\d.,]{1,20}) mm(?: *\(([\d.,]{1,20}) cm\^3\))?")
 
 
-def read(ends: Ends, program: str, _version: str | None) -> SlicerFacts:
-    version = ends.search(VERSION)
-    found = {int(m.group(1)): m for line in ends.lines if (m := USED.match(line))}
-    material = ends.setting("material_name")
+def read(comments: GcodeComments, program: str, _version: str | None) -> SlicerFacts:
+    version = comments.search(VERSION)
+    extruders = {int(match.group(1)): match for line in comments.lines if (match := USED.match(line))}
+    material = comments.setting("material_name")
     used = usage.tools(
-        lengths=[number(m.group(2)) for m in found.values()],
-        volumes=[number(m.group(3)) for m in found.values()],
+        lengths=[number(match.group(2)) for match in extruders.values()],
+        volumes=[number(match.group(3)) for match in extruders.values()],
         materials=[material or ""],
-        diameters=[number(ends.setting("fiber_dia_mm"))] * len(found),
-        indexes=[n - 1 for n in found],
+        diameters=[number(comments.setting("fiber_dia_mm"))] * len(extruders),
+        indexes=[n - 1 for n in extruders],
     )
-    time = next((t for key in TIME if (t := duration(ends.header(key)))), None)
-    nozzle = number(ends.setting("nozzle_dia_mm")) or Decimal(0)
+    time = next((time for key in TIME if (time := duration(comments.header(key)))), None)
+    nozzle = number(comments.setting("nozzle_dia_mm")) or Decimal(0)
     return SlicerFacts(
         family="kisslicer",
         program=program,
@@ -35,8 +35,8 @@ def read(ends: Ends, program: str, _version: str | None) -> SlicerFacts:
         **usage.normal(time),
         tools=used,
         material=usage.material(used, [material] if material else ()),
-        printer_model=ends.setting("printer_name"),
+        printer_model=comments.setting("printer_name"),
         nozzle_mm=nozzle or None,
-        layer_height_mm=number(ends.setting("layer_thickness_mm")),
+        layer_height_mm=number(comments.setting("layer_thickness_mm")),
         **usage.totals(used),
     )

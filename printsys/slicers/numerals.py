@@ -1,6 +1,6 @@
 """Numbers and times as slicers write them: `400.85, 0, 98.63`, `13,16 g`, `1d 22h 20m 41s`, `0 hours 31 minutes`.
 
-Everything is bounded, so that no file can state what the rest of the system could not hold.
+Every figure has a bound, so that no file can state one that the rest of the system cannot hold.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
 def number(text: str | None) -> Decimal | None:
-    """The first number in `text`, with a decimal point or comma; None for none, and for what is no sane figure."""
-    found = NUMBER.search(text or "")
-    if found is None:
+    """The first number in `text`, decimal point or comma; None without one, or where it is below 0 or above `MOST`."""
+    match = NUMBER.search(text or "")
+    if match is None:
         return None
-    value = Decimal(found.group().replace(",", "."))
+    value = Decimal(match.group().replace(",", "."))
     return value if 0 <= value <= MOST else None
 
 
@@ -33,9 +33,11 @@ def numbers(text: str | None) -> list[Decimal | None]:
     """A list of figures. Slicers part them by ", "; a bare comma is a decimal comma unless the figures have points."""
     if not text:
         return []
-    parted = re.split(r"\s*;\s*|,\s+" if "." not in text and ", " in text else r"\s*[;,]\s*", text)
-    lone_comma = "." not in text and text.count(",") == 1 and ", " not in text
-    return [number(part) for part in ([text] if lone_comma else parted)]
+    may_have_decimal_commas = "." not in text
+    if may_have_decimal_commas and text.count(",") == 1 and ", " not in text:
+        return [number(text)]
+    separator = r"\s*;\s*|,\s+" if may_have_decimal_commas and ", " in text else r"\s*[;,]\s*"
+    return [number(part) for part in re.split(separator, text)]
 
 
 def settings(text: str | None) -> list[Decimal | None]:
@@ -49,7 +51,7 @@ def words(text: str | None) -> list[str]:
 
 
 def seconds(value: Decimal | None) -> int | None:
-    """Whole seconds; None where there are none, or more than a print can take."""
+    """Whole seconds; None for 0, and for more than a print can take."""
     if value is None:
         return None
     whole = int(value.quantize(Decimal(1), ROUND_HALF_UP))
@@ -57,8 +59,8 @@ def seconds(value: Decimal | None) -> int | None:
 
 
 def duration(text: str | None) -> int | None:
-    """Seconds of `1d 22h 20m 41s`, any part of which may be missing, or of `7.94 minutes`; None where there is none."""
-    found = PART.findall(text or "")
-    if not found:
+    """Seconds of `1d 22h 20m 41s`, any part of which may be missing, or of `7.94 minutes`; None without a part."""
+    parts = PART.findall(text or "")
+    if not parts:
         return None
-    return seconds(sum((Decimal(n.replace(",", ".")) * SECONDS[unit[0].lower()] for n, unit in found), Decimal(0)))
+    return seconds(sum((Decimal(n.replace(",", ".")) * SECONDS[unit[0].lower()] for n, unit in parts), Decimal(0)))

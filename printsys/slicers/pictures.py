@@ -1,4 +1,4 @@
-"""Embedded previews, whatever they are packed as, made anew as PNG: no stranger's bytes are served as they came."""
+"""Embedded previews of any format, redrawn as PNG: we serve no stranger's bytes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import BinaryIO
 from PIL import Image, UnidentifiedImageError
 
 from printsys.formats.safezip import ZipRefused, open_package
-from printsys.slicers import bgcode, chitubox, closed, ends, gcode, gx, ufp, zip_pictures
+from printsys.slicers import bgcode, chitubox, closed, gcode, gcode_comments, gx, ufp, zip_pictures
 
 KINDS = ("PNG", "JPEG", "QOI", "BMP")
 MOST_PIXELS = 16_000_000
 ICON = 40
-"""Pictures with fewer dots a side are marks for a printer's display; they show nobody what is printed."""
+"""Pictures with fewer dots a side are marks for a printer's display: they do not show the print."""
 UNREADABLE = (
     UnidentifiedImageError,
     OSError,
@@ -36,12 +36,13 @@ def largest(stream: BinaryIO, name: str) -> bytes | None:
     if gx.is_one(head):
         return _first(gx.pictures(stream))
     if chitubox.is_one(head):
-        return _raw(chitubox.picture(stream))
+        rows = chitubox.picture(stream)
+        return _to_png(Image.frombytes("RGB", rows[:2], rows[2])) if rows else None
     if closed.is_one(name):
         return _first(closed.pictures(stream))
     if head.startswith(ZIP):
         return _of_package(stream)
-    return _first(gcode.pictures(ends.of_file(stream)))
+    return _first(gcode.pictures(gcode_comments.of_file(stream)))
 
 
 def _of_package(stream: BinaryIO) -> bytes | None:
@@ -51,8 +52,8 @@ def _of_package(stream: BinaryIO) -> bytes | None:
             part = ufp.gcode_part(package) if shown is None else None
             if part is None:
                 return shown
-            with package.open(part) as inside:
-                return _first(gcode.pictures(ends.of_start(inside)))
+            with package.open(part) as text:
+                return _first(gcode.pictures(gcode_comments.of_start(text)))
     except ZipRefused:
         return None
 
@@ -62,29 +63,17 @@ def _first(candidates: Iterable[bytes]) -> bytes | None:
 
 
 def as_png(data: bytes) -> bytes | None:
-    """None for what is no picture that slicers embed, is damaged, or too small or large to be a preview."""
+    """None for a picture of a kind that no slicer embeds, a damaged one, and one too small or large for a preview."""
     try:
         with Image.open(io.BytesIO(data), formats=KINDS) as image:
             if image.width * image.height > MOST_PIXELS or max(image.size) < ICON:
                 return None
-            return _saved(image.convert("RGBA"))
-    except (
-        UnidentifiedImageError,
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        IndexError,
-        Image.DecompressionBombError,
-    ):
+            return _to_png(image.convert("RGBA"))
+    except UNREADABLE:
         return None
 
 
-def _raw(found: tuple[int, int, bytes] | None) -> bytes | None:
-    return _saved(Image.frombytes("RGB", found[:2], found[2])) if found else None
-
-
-def _saved(image: Image.Image) -> bytes:
+def _to_png(image: Image.Image) -> bytes:
     out = io.BytesIO()
     image.save(out, "PNG")
     return out.getvalue()

@@ -1,6 +1,6 @@
-"""PrusaSlicer, SuperSlicer and whatever descends from them: `; key = value`, statistics before the configuration.
+"""PrusaSlicer, SuperSlicer and their descendants: `; key = value`, statistics before the configuration.
 
-The job's time is the one in normal mode; the silent mode's and the first layer's are stated beside it.
+The job's time is the one in normal mode; the silent mode's and the first layer's stand beside it.
 https://github.com/prusa3d/PrusaSlicer/blob/master/src/libslic3r/GCode.cpp
 """
 
@@ -9,15 +9,15 @@ from __future__ import annotations
 import re
 
 from printsys.slicers import usage
-from printsys.slicers.ends import Ends
 from printsys.slicers.facts import SlicerFacts
+from printsys.slicers.gcode_comments import GcodeComments
 from printsys.slicers.numerals import duration, number, numbers, settings, words
 
 TIME = re.compile(r"estimated printing time \((\w{1,20}) mode\) = (.{1,60})")
 
 
-def read(ends: Ends, program: str, version: str | None) -> SlicerFacts:
-    get = ends.setting
+def read(comments: GcodeComments, program: str, version: str | None) -> SlicerFacts:
+    get = comments.setting
     materials = words(get("filament_type"))
     used = usage.tools(
         lengths=numbers(get("filament used [mm]")),
@@ -27,7 +27,7 @@ def read(ends: Ends, program: str, version: str | None) -> SlicerFacts:
         densities=settings(get("filament_density")),
         diameters=settings(get("filament_diameter")),
     )
-    by_mode = times(ends)
+    by_mode = times(comments)
     totals = usage.totals(used)
     totals["grams"] = totals["grams"] or (number(get("total filament used [g]")) or None if not used else None)
     return SlicerFacts(
@@ -45,8 +45,8 @@ def read(ends: Ends, program: str, version: str | None) -> SlicerFacts:
     )
 
 
-def times(ends: Ends) -> dict[str, int]:
+def times(comments: GcodeComments) -> dict[str, int]:
     """Seconds by mode."""
-    found = (TIME.match(line) for line in ends.lines if line.startswith("estimated printing time"))
-    read = {match.group(1): duration(match.group(2)) for match in found if match}
-    return {mode: time for mode, time in read.items() if time is not None}
+    matches = (match for line in comments.lines if (match := TIME.match(line)))
+    by_mode = {match.group(1): duration(match.group(2)) for match in matches}
+    return {mode: time for mode, time in by_mode.items() if time is not None}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from printsys.slicers import usage
-from printsys.slicers.ends import Ends
 from printsys.slicers.facts import SlicerFacts
+from printsys.slicers.gcode_comments import GcodeComments
 from printsys.slicers.numerals import duration, number
 
 WEIGHT = ("Plastic weight", "Material Weight", "Material weight")
@@ -15,19 +15,19 @@ VOLUME = ("Plastic volume", "Material Volume", "Material volume")
 TIME = ("Build time", "Build Time")
 
 
-def read(ends: Ends, program: str, version: str | None) -> SlicerFacts:
-    volume = number(_first(ends, VOLUME))
-    grams = number(_first(ends, WEIGHT)) or None
-    material = _named(ends, "printMaterial")
+def read(comments: GcodeComments, program: str, version: str | None) -> SlicerFacts:
+    volume = number(_first(comments, VOLUME))
+    grams = number(_first(comments, WEIGHT)) or None
+    material = _setting(comments, "printMaterial")
     used = usage.tools(
-        lengths=[number(_first(ends, LENGTH))],
+        lengths=[number(_first(comments, LENGTH))],
         volumes=[volume / 1000 if volume else None],
         weights=[grams],
         materials=[material or ""],
-        densities=[number(_named(ends, "filamentDensities"))],
-        diameters=[number(_named(ends, "filamentDiameters"))],
+        densities=[number(_setting(comments, "filamentDensities"))],
+        diameters=[number(_setting(comments, "filamentDiameters"))],
     )
-    time = duration(_first(ends, TIME))
+    time = duration(_first(comments, TIME))
     return SlicerFacts(
         family="simplify3d",
         program=program,
@@ -35,17 +35,17 @@ def read(ends: Ends, program: str, version: str | None) -> SlicerFacts:
         **usage.normal(time),
         tools=used,
         material=material,
-        printer_model=_named(ends, "profileName"),
-        nozzle_mm=number((_named(ends, "extruderDiameter") or "").split(",")[0]),
-        layer_height_mm=number(_named(ends, "layerHeight")),
+        printer_model=_setting(comments, "profileName"),
+        nozzle_mm=number((_setting(comments, "extruderDiameter") or "").split(",")[0]),
+        layer_height_mm=number(_setting(comments, "layerHeight")),
         **usage.totals(used),
     )
 
 
-def _first(ends: Ends, keys: tuple[str, ...]) -> str | None:
-    return next((value for key in keys if (value := ends.header(key))), None)
+def _first(comments: GcodeComments, keys: tuple[str, ...]) -> str | None:
+    return next((value for key in keys if (value := comments.header(key))), None)
 
 
-def _named(ends: Ends, key: str) -> str | None:
-    found = ends.search(re.compile(rf"{key},(.{{1,200}})"))
-    return found.group(1).strip() if found else None
+def _setting(comments: GcodeComments, key: str) -> str | None:
+    match = comments.search(re.compile(rf"{key},(.{{1,200}})"))
+    return match.group(1).strip() if match else None

@@ -1,4 +1,4 @@
-"""PrusaSlicer's `.sl1` and `.sl1s`: layer pictures and config.ini in a zip. `usedMaterial` is ml; grams are not stated.
+"""PrusaSlicer's `.sl1` and `.sl1s`: layer pictures and config.ini in a zip. `usedMaterial` is ml; it states no grams.
 
 https://github.com/prusa3d/PrusaSlicer/blob/master/src/libslic3r/Format/SL1.cpp
 """
@@ -19,21 +19,18 @@ def is_one(package: Package) -> bool:
 
 
 def read(package: Package) -> SlicerFacts:
-    said = _pairs(package.read(CONFIG, MOST_CONFIG))
-    program, _, version = said.get("prusaSlicerVersion", "").partition("-")
-    time = seconds(number(said.get("printTime")))
+    lines = package.read(CONFIG, MOST_CONFIG).decode("utf-8", "replace").splitlines()
+    pairs = (line.partition("=") for line in lines)
+    config = {key.strip(): value.strip() for key, separator, value in pairs if separator}
+    program, _, version = config.get("prusaSlicerVersion", "").partition("-")
+    time = seconds(number(config.get("printTime")))
     return SlicerFacts(
         family="sl1",
         program=program or "Slic3r PE",
         version=version or None,
         **usage.normal(time),
-        resin_ml=number(said.get("usedMaterial")) or None,
-        material=said.get("materialName") or None,
-        printer_model=said.get("printerModel") or None,
-        layer_height_mm=number(said.get("layerHeight")),
+        resin_ml=number(config.get("usedMaterial")) or None,
+        material=config.get("materialName") or None,
+        printer_model=config.get("printerModel") or None,
+        layer_height_mm=number(config.get("layerHeight")),
     )
-
-
-def _pairs(text: bytes) -> dict[str, str]:
-    parted = (line.partition("=") for line in text.decode("utf-8", "replace").splitlines())
-    return {key.strip(): value.strip() for key, sign, value in parted if sign}

@@ -9,8 +9,8 @@ import re
 from decimal import Decimal
 
 from printsys.slicers import usage
-from printsys.slicers.ends import Ends
 from printsys.slicers.facts import SlicerFacts
+from printsys.slicers.gcode_comments import GcodeComments
 from printsys.slicers.numerals import number, settings, words
 
 LENGTH = re.compile(r"([\d.,]{1,20}?)\s?mm\b")
@@ -18,17 +18,17 @@ VOLUME = re.compile(r"\(([\d.,]{1,20})\s?cm3\)")
 WEIGHT = re.compile(r"([\d.,]{1,20})\s?g\b")
 
 
-def read(ends: Ends, program: str, version: str | None) -> SlicerFacts:
-    statements = ends.equals.get("filament used", [])
+def read(comments: GcodeComments, program: str, version: str | None) -> SlicerFacts:
+    statements = comments.equals.get("filament used", [])
     lengths = _all(LENGTH, statements)
     volumes = _all(VOLUME, statements)
     used = usage.tools(
         lengths=lengths,
         volumes=volumes if len(volumes) == len(lengths) else (),
         weights=_all(WEIGHT, statements),
-        materials=words(ends.setting("filament_type")),
-        densities=settings(ends.setting("filament_density")),
-        diameters=settings(ends.setting("filament_diameter")),
+        materials=words(comments.setting("filament_type")),
+        densities=settings(comments.setting("filament_density")),
+        diameters=settings(comments.setting("filament_diameter")),
     )
     totals = usage.totals(used)
     return SlicerFacts(
@@ -37,12 +37,12 @@ def read(ends: Ends, program: str, version: str | None) -> SlicerFacts:
         version=version,
         tools=used,
         material=usage.material(used),
-        printer_model=ends.setting("printer_model") or ends.setting("printer_settings_id"),
-        nozzle_mm=next(iter(settings(ends.setting("nozzle_diameter"))), None),
-        layer_height_mm=number(ends.setting("layer_height")),
+        printer_model=comments.setting("printer_model") or comments.setting("printer_settings_id"),
+        nozzle_mm=next(iter(settings(comments.setting("nozzle_diameter"))), None),
+        layer_height_mm=number(comments.setting("layer_height")),
         **totals,
     )
 
 
 def _all(pattern: re.Pattern[str], statements: list[str]) -> list[Decimal | None]:
-    return [number(found) for statement in statements for found in pattern.findall(statement)]
+    return [number(figure) for statement in statements for figure in pattern.findall(statement)]

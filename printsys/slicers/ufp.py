@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from printsys.formats.safezip import Package
-from printsys.slicers import ends, gcode
+from printsys.slicers import gcode, gcode_comments
 from printsys.slicers.facts import SlicerFacts
 
 
@@ -18,4 +18,4 @@ def read(package: Package) -> SlicerFacts:
     if part is None:
         return SlicerFacts(warnings=("There is no G-code in this package.",))
     with package.open(part) as stream:
-        return gcode.read(ends.of_start(stream))
+        return gcode.read(gcode_comments.of_start(stream))

@@ -21,21 +21,21 @@ def tools(
     diameters: Sequence[Decimal | None] = (),
     indexes: Sequence[int] = (),
 ) -> tuple[Tool, ...]:
-    """The tools that the print uses. The lists differ in length; unused tools stand as 0, as 0.00 or not at all."""
+    """The tools that the print uses. The lists differ in length; an unused tool is 0, 0.00 or absent."""
     count = min(max(len(lengths), len(volumes), len(weights)), MOST_TOOLS)
-    found = (
+    every = (
         Tool(
             index=_at(indexes, n) if n < len(indexes) else n,
-            length_mm=_some(_at(lengths, n)),
-            volume_cm3=_some(_at(volumes, n)),
-            weight_g=_some(_at(weights, n)),
+            length_mm=_at(lengths, n) or None,
+            volume_cm3=_at(volumes, n) or None,
+            weight_g=_at(weights, n) or None,
             material=_at(materials, n) or None,
-            density_g_cm3=_some(_at(densities, n)),
-            diameter_mm=_some(_at(diameters, n)),
+            density_g_cm3=_at(densities, n) or None,
+            diameter_mm=_at(diameters, n) or None,
         )
         for n in range(count)
     )
-    return tuple(tool for tool in found if tool.is_used)
+    return tuple(tool for tool in every if tool.is_used)
 
 
 def totals(used: Iterable[Tool]) -> dict[str, Any]:
@@ -54,20 +54,16 @@ def normal(time_s: int | None) -> dict[str, Any]:
 
 
 def total(values: Iterable[Decimal | None]) -> Decimal | None:
-    values = list(values)
-    known = [value for value in values if value]
-    return sum(known, Decimal(0)) if known and len(known) == len(values) else None
+    """None unless every one of them is known and not 0."""
+    figures = [value or Decimal(0) for value in values]
+    return sum(figures, Decimal(0)) if figures and all(figures) else None
 
 
 def material(used: Sequence[Tool], loaded: Sequence[str] = ()) -> str | None:
-    """What the used tools are loaded with; of a file that does not say which are used, all that it names."""
+    """Of the used tools; in a file that does not say which those are, all that it names."""
     named = [tool.material for tool in used] if used else list(loaded)
     return ", ".join(dict.fromkeys(name for name in named if name)) or None
 
 
 def _at(values: Sequence[T], n: int) -> Any:
     return values[n] if n < len(values) else None
-
-
-def _some(value: Decimal | None) -> Decimal | None:
-    return value or None

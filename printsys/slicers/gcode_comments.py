@@ -17,18 +17,18 @@ from typing import IO, BinaryIO, NamedTuple
 HEAD = 256 << 10
 TAIL = 192 << 10
 MOST_HEAD = 4 << 20
-"""How far pictures at the beginning are followed."""
+"""How far we follow pictures at the beginning."""
 MOST_LINE = 2000
 MOST_PICTURES = 32
 BEGIN = re.compile(rb"^; ?thumbnail(?:_(\w{1,8}))? begin (\d{1,5})[ x](\d{1,5}) (\d{1,8})[^\r\n]*", re.MULTILINE)
 BODY = re.compile(rb"(?:[\r\n]+;[ \t]?[A-Za-z0-9+/=]{1,256}[ \t]*(?=[\r\n]|\Z))*")
-"""What follows is the picture as long as it looks like base64: a file may lack the line that ends it."""
+"""The picture goes on as long as lines look like base64: a file may lack the line that ends it."""
 COMMENT = re.compile(rb"\n;+[ \t]*([^\r\n]{1,%d})" % MOST_LINE)
-"""Begins with bytes that are fixed, so that lines of moves are passed over quickly."""
+"""Begins with fixed bytes, so that the search passes quickly over lines of moves."""
 
 
 class Picture(NamedTuple):
-    """`data` is what stands in the file, still in base64."""
+    """`data` as in the file, in base64."""
 
     format: str
     width: int
@@ -36,15 +36,15 @@ class Picture(NamedTuple):
     data: bytes
 
     def unpacked(self) -> bytes:
-        """b"" where it is no base64."""
+        """b"" for data that are not base64."""
         try:
             return base64.b64decode(re.sub(rb"[^A-Za-z0-9+/=]", b"", self.data))
         except binascii.Error:
             return b""
 
 
-class Ends:
-    """Comment lines without their semicolons, in the order of the file, pictures taken out."""
+class GcodeComments:
+    """Comment lines without their semicolons, in the order of the file, without the pictures among them."""
 
     def __init__(self, head: bytes, tail: bytes = b"") -> None:
         self.head, self.tail = head, tail
@@ -57,7 +57,7 @@ class Ends:
 
     def _without_pictures(self, text: bytes) -> Iterator[bytes]:
         at = 0
-        while (begin := _next_picture(text, at)) and len(self.pictures) < MOST_PICTURES:
+        while (begin := _search_picture(text, text.find(b"thumbnail", at))) and len(self.pictures) < MOST_PICTURES:
             yield text[at : begin.start()]
             body = BODY.match(text, begin.end())
             at = body.end() if body else begin.end()
@@ -69,20 +69,20 @@ class Ends:
     @cached_property
     def equals(self) -> dict[str, list[str]]:
         """`key = value`: every value of a key, in order. Slic3r states one key twice, Prusa at both ends."""
-        return self._parted(" = ", " =")
+        return self._values(" = ", " =")
 
     @cached_property
     def colons(self) -> dict[str, list[str]]:
         """`key: value`, `key : value` and `KEY:value`."""
-        return self._parted(":", ":")
+        return self._values(":", ":")
 
-    def _parted(self, sign: str, last: str) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
+    def _values(self, sign: str, last: str) -> dict[str, list[str]]:
+        values: dict[str, list[str]] = {}
         for line in self.lines:
-            key, parted, value = line.partition(sign)
-            if parted or line.endswith(last):
-                found.setdefault(key.removesuffix(last).strip(), []).append(value.strip())
-        return found
+            key, separator, value = line.partition(sign)
+            if separator or line.endswith(last):
+                values.setdefault(key.removesuffix(last).strip(), []).append(value.strip())
+        return values
 
     def setting(self, key: str) -> str | None:
         """The value of `key = value`; of several, the last that is not empty."""
@@ -97,23 +97,23 @@ class Ends:
         return next((match for line in self.lines if (match := pattern.match(line))), None)
 
 
-def of_file(stream: BinaryIO, start: int = 0) -> Ends:
+def of_file(stream: BinaryIO, start: int = 0) -> GcodeComments:
     """Of the G-code that begins at byte `start`. Reads at most HEAD and TAIL, and pictures that began in the head to
-    their end. Lines cut in two count as none."""
+    their end. Leaves out lines that this cuts in two."""
     size = stream.seek(0, os.SEEK_END)
     stream.seek(start)
     head = head_of(stream)
     if size - start - len(head) <= TAIL:
-        return Ends(head + stream.read(TAIL))
+        return GcodeComments(head + stream.read(TAIL))
     stream.seek(size - TAIL)
     tail = stream.read(TAIL)
-    return Ends(_whole_lines(head), tail[tail.find(b"\n") + 1 :])
+    return GcodeComments(_whole_lines(head), tail[tail.find(b"\n") + 1 :])
 
 
-def of_start(stream: IO[bytes]) -> Ends:
-    """The beginning alone, of what can only be read from there."""
+def of_start(stream: IO[bytes]) -> GcodeComments:
+    """Of the beginning alone: a part of a zip package opens only there."""
     head = head_of(stream)
-    return Ends(_whole_lines(head) if len(head) >= HEAD else head)
+    return GcodeComments(_whole_lines(head) if len(head) >= HEAD else head)
 
 
 def _whole_lines(head: bytes) -> bytes:
@@ -123,18 +123,18 @@ def _whole_lines(head: bytes) -> bytes:
 def head_of(stream: IO[bytes]) -> bytes:
     head = stream.read(HEAD)
     while len(head) < MOST_HEAD and _in_a_picture(head):
-        more = stream.read(HEAD)
-        if not more:
+        chunk = stream.read(HEAD)
+        if not chunk:
             break
-        head += more
+        head += chunk
     return head
 
 
-def _next_picture(text: bytes, at: int = 0) -> re.Match[bytes] | None:
-    word = text.find(b"thumbnail", at)
-    return BEGIN.search(text, max(at, word - 2)) if word >= 0 else None
+def _search_picture(text: bytes, at: int) -> re.Match[bytes] | None:
+    """The first beginning of a picture at or after the word `thumbnail` at `at`; -1: there is no such word."""
+    return BEGIN.search(text, max(0, at - 2)) if at >= 0 else None
 
 
 def _in_a_picture(text: bytes) -> bool:
-    begin = BEGIN.search(text, max(0, text.rfind(b"thumbnail") - 2))
+    begin = _search_picture(text, text.rfind(b"thumbnail"))
     return begin is not None and begin.end() + int(begin.group(4)) > len(text)
