@@ -42,7 +42,7 @@ COMMANDS = {
     "db": "migrate the database: upgrade, revision",
     "set-password": "choose the staff password",
     "api-token": "make, list or revoke a token for scripts",
-    "doctor": "say what is wrong on this computer, and what to do",
+    "doctor": "check this computer and report problems with their fixes",
     "send-test-email": "try the mail settings",
 }
 

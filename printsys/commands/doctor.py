@@ -1,34 +1,246 @@
-"""Say what is wrong on this computer and what to do. Exit code 0: all is well, 1: findings, 2: could not run."""
+"""Check this computer and report problems with their fixes. Nothing is changed. Exit code 0: all is well, 1: findings,
+2: could not run."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
 
+from indexer.migrate import current
+from indexer.watcher import mode_for
+from opener.refusals import Refused
+from opener.registration import registration
+from printsys import fs
 from printsys.commands.common import add_storage_argument, settings_from
-from printsys.config import load_lab
-from printsys.doctor import Check, examine
+from printsys.config import ROOT, Lab, Settings, load_lab
+from printsys.credentials import api_tokens, staff_password
+from printsys.domain.status import Status
+from printsys.errors import PrintSysError
+from printsys.jobstore.layout import Layout
+from printsys.mail.smtp import Sent, check_connection
+from printsys.ops import disk_space, heartbeat
+from printsys.ops.postgres import PostgresServer
+from printsys.services import remembered_at
+from printsys.worker.queue import QUEUE_DOWN, make_huey, queue_length
 
 FINE, FINDINGS = 0, 1
+WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
+FEWEST_WATCHES = 65_536
+"""A live job takes three: its folder, original/ and previews/."""
+
+
+class Result(NamedTuple):
+    """What a check found. `advice` is empty where all is well."""
+
+    sentence: str
+    advice: str = ""
+
+    @property
+    def is_fine(self) -> bool:
+        return not self.advice
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print what was found as JSON")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON")
     add_storage_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     settings = settings_from(args)
-    found = []
-    for check in examine(settings, load_lab(settings.lab_config)):
-        found.append(check)
+    results = {}
+    for name, result in examine(settings, load_lab(settings.lab_config)):
+        results[name] = result
         if not args.json:
-            print(_in_words(check), flush=True)
+            print(_as_text(name, result), flush=True)
     if args.json:
-        print(json.dumps([check.as_json() for check in found], indent=2))
-    return FINE if all(check.is_fine for check in found) else FINDINGS
+        print(json.dumps([_as_json(name, result) for name, result in results.items()], indent=2))
+    return FINE if all(result.is_fine for result in results.values()) else FINDINGS
 
 
-def _in_words(check: Check) -> str:
-    line = f"{'ok   ' if check.is_fine else 'WRONG'} {check.name}: {check.said}"
-    return f"{line}\n      {check.advice}" if check.advice else line
+def _as_text(name: str, result: Result) -> str:
+    line = f"{'ok   ' if result.is_fine else 'WRONG'} {name}: {result.sentence}"
+    return line if result.is_fine else f"{line}\n      {result.advice}"
+
+
+def _as_json(name: str, result: Result) -> dict[str, object]:
+    return {"name": name, "is_fine": result.is_fine, "said": result.sentence, "advice": result.advice}
+
+
+def examine(settings: Settings, lab: Lab) -> Iterator[tuple[str, Result]]:
+    """Each result as soon as it is known: mail and database may take a few seconds. Raises nothing."""
+    checks: dict[str, Callable[[], Result]] = {
+        "python": _python,
+        "storage": lambda: _storage(settings),
+        "disk": lambda: _disk(settings, lab),
+        "watching": lambda: _watching(settings),
+        "secrets": lambda: _secrets(settings),
+        "password": lambda: _staff_password(settings),
+        "database": lambda: _database(settings),
+        "worker": lambda: _worker(settings),
+        "queue": lambda: _queue(settings),
+        "mail": lambda: _mail(settings),
+        "opener": _opener,
+    }
+    for name, check in checks.items():
+        yield name, check()
+
+
+def _python() -> Result:
+    return Result(f"Python {sys.version.split()[0]}; settings and lab.toml can be read.")
+
+
+def _storage(settings: Settings) -> Result:
+    layout = Layout(settings.storage)
+    if not settings.storage.is_dir():
+        return Result(
+            f"{settings.storage} is not there.",
+            "Mount it, or set PRINTSYS_STORAGE. For a new lab `python manage.py run` makes it.",
+        )
+    if not layout.storage_id.exists():
+        return Result(
+            f"{settings.storage} is no storage of ours yet.",
+            "Is this the right folder, and is the share mounted? `python manage.py run` sets an empty one up.",
+        )
+    if not os.access(settings.storage, os.W_OK) or not os.access(layout.staging.parent, os.W_OK):
+        return Result(
+            f"{settings.storage} cannot be written by this user.",
+            "Give the user that runs the system the right to write there.",
+        )
+    if _is_another(settings, layout):
+        return Result(
+            f"{settings.storage} is a storage, but not the one that this computer knows.",
+            f"Mount the lab's own there. If it is meant to be this one: delete {remembered_at(settings)}.",
+        )
+    disk = layout.staging.stat().st_dev
+    folders = [layout.status(status) for status in Status]
+    elsewhere = [folder.name for folder in folders if folder.exists() and folder.stat().st_dev != disk]
+    if elsewhere:
+        return Result(
+            f"{', '.join(elsewhere)} and {layout.system.name} lie on different disks.",
+            "A folder moves in one step only within one disk: put them all on the same.",
+        )
+    return Result(f"{settings.storage} is there and can be written.")
+
+
+def _is_another(settings: Settings, layout: Layout) -> bool:
+    """As jobstore/identity.py proves it at the start."""
+    remembered = fs.read_if_there(remembered_at(settings))
+    return remembered is not None and remembered.strip() not in (b"", fs.read(layout.storage_id).strip())
+
+
+def _disk(settings: Settings, lab: Lab) -> Result:
+    shortages = disk_space.shortages(settings, lab)
+    if shortages:
+        return Result(shortages[0].sentence, "Below that, uploads are soon refused.")
+    free = min((disk.free for disk in disk_space.disks(settings, lab)), default=0)
+    return Result(f"{free / 1e9:.0f} GB are free.")
+
+
+def _watching(settings: Settings) -> Result:
+    if mode_for(settings.storage, settings.watch_mode) == "polling":
+        return Result("The folders are polled: on a network share nobody tells of changes.")
+    try:
+        watches = int(WATCHES.read_text("ascii"))
+    except (OSError, ValueError):  # not Linux
+        return Result("The system tells of changes in the folders.")
+    if watches < FEWEST_WATCHES:
+        return Result(
+            f"Linux lets this user watch {watches:,} folders only.",
+            "As root: sysctl fs.inotify.max_user_watches=524288. Until then sweeps find what events miss.",
+        )
+    return Result(f"The system tells of changes in the folders, in up to {watches:,} of them.")
+
+
+def _secrets(settings: Settings) -> Result:
+    secrets = [
+        settings.instance / "secret-key",
+        settings.instance / "staff-password-given",
+        staff_password.hash_path(settings),
+        api_tokens.tokens_path(settings),
+        ROOT / ".env",
+    ]
+    readable = [path for path in secrets if os.name == "posix" and path.exists() and path.stat().st_mode & 0o077]
+    if readable:
+        names = " ".join(str(path) for path in readable)
+        return Result(f"Other users of this computer can read {names}.", f"chmod 600 {names}")
+    return Result("The secrets are this user's alone.")
+
+
+def _opener() -> Result:
+    """Never a finding: the computer that serves the pages is seldom one that slices."""
+    try:
+        schemes = registration().registered()
+    except Refused as refused:
+        return Result(f"Whether “Open in slicer” works on this computer is not known: {refused}")
+    if not any(schemes.values()):
+        return Result("“Open in slicer” is not set up on this computer: `python -m opener install`.")
+    return Result("“Open in slicer” is set up on this computer; `python -m opener doctor` looks closer.")
+
+
+def _staff_password(settings: Settings) -> Result:
+    if staff_password.current_hash(settings):
+        return Result("There is a staff password.")
+    return Result("There is no staff password yet.", "`python manage.py set-password` chooses one.")
+
+
+def _database(settings: Settings) -> Result:
+    url = settings.database_url or PostgresServer(settings.instance).url_if_running()
+    if url is None:
+        return Result("The embedded PostgreSQL is not running; `python manage.py run` starts it.")
+    try:
+        revision = current(url)
+    except PrintSysError as error:
+        return Result(
+            str(error),
+            "Look at DATABASE_URL and at the server. Until it is back the lab goes on from the folders.",
+        )
+    if revision is None:
+        return Result("PostgreSQL answers; its tables are made when the system starts.")
+    return Result(f"PostgreSQL answers; its tables are at version {revision}.")
+
+
+def _worker(settings: Settings) -> Result:
+    worker = heartbeat.read(settings)
+    if worker is None:
+        return Result("The worker has not run on this computer yet.")
+    if not worker.is_alive(datetime.now(UTC)):
+        return Result(
+            f"The worker was last seen {worker.at:%Y-%m-%d %H:%M} UTC.",
+            "E-mails wait until it runs: `python manage.py run`. None is lost.",
+        )
+    if worker.sidelined:
+        ids = ", ".join(str(problem.job_id) for problem in worker.sidelined)
+        return Result(f"It gave up looking into the files of {ids}.", "See the jobs' pages for why.")
+    if worker.trying:
+        return Result(f"E-mail is held up: {worker.trying[-1].words}", "See “mail” below.")
+    return Result("The worker is alive, and nothing holds e-mails up.")
+
+
+def _queue(settings: Settings) -> Result:
+    if not settings.redis_url:
+        return Result("The task queue is a file in instance/.")
+    try:
+        waiting = queue_length(make_huey(settings))
+    except QUEUE_DOWN as error:
+        return Result(
+            f"Redis does not answer: {error}",
+            "Look at REDIS_URL and at the server. Until it is back, e-mails wait; none is lost.",
+        )
+    return Result(f"Redis answers; {waiting} tasks wait.")
+
+
+def _mail(settings: Settings) -> Result:
+    if settings.mail is None:
+        return Result(
+            f"There is no MAIL_SERVER: e-mails become files in {settings.instance / 'outbox'}, and reach nobody.",
+        )
+    answer = check_connection(settings.mail)
+    if isinstance(answer, Sent):
+        return Result(f"{settings.mail.host} lets us in. `send-test-email ADDRESS` tries a whole e-mail.")
+    return Result(answer.words, "The lab goes on; e-mails wait until the server takes them.")

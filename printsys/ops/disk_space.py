@@ -1,26 +1,25 @@
-"""Free space on the disks that the lab writes to: said early, so that nobody learns of it by a failed upload."""
+"""Free space on the disks that the lab writes to, so that a page warns before an upload fails."""
 
 from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 
 from printsys.config import Settings
 from printsys.config.lab import Lab
 
 UPLOADS_LEFT = 20
-"""Low: fewer than so many of the largest requests fit (each file is kept twice) ..."""
+"""Low: fewer than so many of the largest requests fit (each file is stored twice) ..."""
 LOW_BYTES = 2_000_000_000
 """... or less than this is free, whichever is more."""
 
 
 @dataclass(frozen=True)
 class DiskSpace:
-    """`free` bytes on the disk of `place`; `low` is how many there should be."""
+    """`free` bytes are left on the disk with the number `device`; `low` is how many there should be."""
 
     name: str
-    place: Path
+    device: int
     free: int
     low: int
 
@@ -36,26 +35,22 @@ class DiskSpace:
         )
 
 
-def rooms(settings: Settings, lab: Lab) -> list[DiskSpace]:
-    """Of storage and of instance/; what cannot be asked is left out, since others say that it is away."""
+def disks(settings: Settings, lab: Lab) -> list[DiskSpace]:
+    """Of storage and of instance/, without those that do not answer: other checks report that."""
     low = max(LOW_BYTES, UPLOADS_LEFT * 2 * lab.submission.max_file_bytes)
-    found = []
-    for name, place in (("the storage", settings.storage), ("this computer (instance/)", settings.instance)):
+    spaces = []
+    for name, folder in (("the storage", settings.storage), ("this computer (instance/)", settings.instance)):
         try:
-            found.append(DiskSpace(name, place, shutil.disk_usage(place).free, low))
+            spaces.append(DiskSpace(name, folder.stat().st_dev, shutil.disk_usage(folder).free, low))
         except OSError:
             continue
-    return found
+    return spaces
 
 
 def shortages(settings: Settings, lab: Lab) -> list[DiskSpace]:
     """Each disk once."""
-    short = [room for room in rooms(settings, lab) if room.is_low]
-    return [room for number, room in enumerate(short) if not any(_same_disk(room, one) for one in short[:number])]
-
-
-def _same_disk(one: DiskSpace, other: DiskSpace) -> bool:
-    try:
-        return one.place.stat().st_dev == other.place.stat().st_dev
-    except OSError:
-        return False
+    by_device: dict[int, DiskSpace] = {}
+    for disk in disks(settings, lab):
+        if disk.is_low:
+            by_device.setdefault(disk.device, disk)
+    return list(by_device.values())

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from printsys import doctor
+from printsys.commands import doctor
+from printsys.commands.doctor import Result, examine
 from printsys.config import ROOT, MailServer, Settings, load_lab
 from printsys.credentials import staff_password
-from printsys.doctor import Check, examine
 from printsys.ops import disk_space, heartbeat
 from printsys.ops.heartbeat import Heartbeat, Problem
 from printsys.services import build_services
@@ -29,40 +29,38 @@ NOW = datetime.now(UTC)
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A lab that was set up, of which nothing runs."""
     monkeypatch.setattr(doctor, "ROOT", tmp_path)  # where its .env would be
-    found = Settings(
+    settings = Settings(
         storage=tmp_path / "storage", instance=tmp_path / "instance", lab_config=ROOT / "lab.toml", secret_key="x" * 32
     )
-    build_services(found, enqueue=lambda job_id: None).store.layout.make()
-    staff_password.choose(found, "correct horse")
-    return found
+    build_services(settings, enqueue=lambda job_id: None).store.layout.make()
+    staff_password.choose(settings, "correct horse")
+    return settings
 
 
-def check(settings: Settings, name: str) -> Check:
-    (found,) = [check for check in examine(settings, LAB) if check.name == name]
-    assert found.is_fine or found.advice, "whoever reads it must know what to do"
-    return found
+def check(settings: Settings, name: str) -> Result:
+    return dict(examine(settings, LAB))[name]
 
 
 def test_a_lab_in_order_has_no_findings(settings: Settings) -> None:
-    assert [one for one in examine(settings, LAB) if not one.is_fine] == []
+    assert [name for name, result in examine(settings, LAB) if not result.is_fine] == []
 
 
 def test_a_share_that_is_not_mounted(settings: Settings) -> None:
     settings.storage.rename(settings.storage.with_name("away"))
     assert not check(settings, "storage").is_fine
     settings.storage.mkdir()
-    assert "no storage of ours" in check(settings, "storage").said
-    assert list(settings.storage.iterdir()) == [], "a look sets nothing up"
+    assert "no storage of ours" in check(settings, "storage").sentence
+    assert list(settings.storage.iterdir()) == [], "a check sets nothing up"
 
 
 def test_a_disk_that_is_nearly_full(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk_space, "LOW_BYTES", 10**18)
-    assert "nearly full" in check(settings, "disk").said
+    assert "nearly full" in check(settings, "disk").sentence
 
 
 def test_a_storage_that_is_another_labs(settings: Settings) -> None:
     (settings.storage / ".printsys" / "storage-id").write_text("f" * 32)
-    assert "not the one that this computer knows" in check(settings, "storage").said
+    assert "not the one that this computer knows" in check(settings, "storage").sentence
 
 
 def test_a_storage_on_two_disks(settings: Settings) -> None:
@@ -72,7 +70,7 @@ def test_a_storage_on_two_disks(settings: Settings) -> None:
     folder = settings.storage / "Printing"
     folder.rmdir()
     folder.symlink_to(memory)
-    assert check(settings, "storage").said == "Printing and .printsys lie on different disks."
+    assert check(settings, "storage").sentence == "Printing and .printsys lie on different disks."
 
 
 @pytest.mark.skipif(os.name == "nt", reason="file modes are POSIX's")
@@ -89,8 +87,8 @@ def test_a_secret_that_others_can_read(settings: Settings, tmp_path: Path, name:
 
 
 def test_an_opener_that_is_not_set_up_is_no_finding(settings: Settings) -> None:
-    found = check(settings, "opener")
-    assert found.is_fine and "Open in slicer" in found.said
+    result = check(settings, "opener")
+    assert result.is_fine and "Open in slicer" in result.sentence
 
 
 def test_no_staff_password(settings: Settings) -> None:
@@ -102,7 +100,7 @@ def test_too_few_watches(settings: Settings, tmp_path: Path, monkeypatch: pytest
     few = tmp_path / "max_user_watches"
     few.write_text("8192\n")
     monkeypatch.setattr(doctor, "WATCHES", few)
-    assert "8,192 folders only" in check(settings, "watching").said
+    assert "8,192 folders only" in check(settings, "watching").sentence
 
 
 def nobody_listens() -> int:
@@ -112,30 +110,32 @@ def nobody_listens() -> int:
 
 def test_a_database_that_does_not_answer(settings: Settings) -> None:
     url = f"postgresql+psycopg2://lab:secret@127.0.0.1:{nobody_listens()}/printsys"
-    found = check(settings.model_copy(update={"database_url": url}), "database")
-    assert not found.is_fine and "secret" not in found.said
+    result = check(settings.model_copy(update={"database_url": url}), "database")
+    assert not result.is_fine and "secret" not in result.sentence
 
 
 def test_a_database_that_answers(settings: Settings, database_url: str) -> None:
-    assert "at version" in check(settings.model_copy(update={"database_url": database_url}), "database").said
+    assert "at version" in check(settings.model_copy(update={"database_url": database_url}), "database").sentence
 
 
 def test_a_redis_that_does_not_answer(settings: Settings) -> None:
     url = f"redis://127.0.0.1:{nobody_listens()}/0"
-    assert "Redis does not answer" in check(settings.model_copy(update={"redis_url": url}), "queue").said
+    assert "Redis does not answer" in check(settings.model_copy(update={"redis_url": url}), "queue").sentence
 
 
 @pytest.mark.parametrize(
-    ("ago", "more", "said"),
+    ("ago", "problems", "words"),
     [
         (timedelta(hours=2), {}, "last seen"),
         (timedelta(0), {"sidelined": (Problem(NOW, "too deep", "a48y3vyk"),)}, "a48y3vyk"),
         (timedelta(0), {"trying": (Problem(NOW, "454 try later"),)}, "454 try later"),
     ],
 )
-def test_a_worker_that_is_gone_or_stuck(settings: Settings, ago: timedelta, more: dict[str, Any], said: str) -> None:
-    heartbeat.write(settings, Heartbeat(datetime.now(UTC) - ago, 1, **more))
-    assert said in check(settings, "worker").said
+def test_a_worker_that_is_gone_or_stuck(
+    settings: Settings, ago: timedelta, problems: dict[str, Any], words: str
+) -> None:
+    heartbeat.write(settings, Heartbeat(datetime.now(UTC) - ago, 1, **problems))
+    assert words in check(settings, "worker").sentence
 
 
 @pytest.fixture
@@ -149,21 +149,26 @@ def inbox() -> Iterator[tuple[MailInbox, Server]]:
 
 
 def test_a_mail_server_is_greeted_and_sent_nothing(settings: Settings, inbox: tuple[MailInbox, Server]) -> None:
-    box, server = inbox
+    messages, server = inbox
     mail = MailServer(host="127.0.0.1", port=server.port, use_tls=False)
     assert check(settings.model_copy(update={"mail": mail}), "mail").is_fine
-    assert box.opened > 0 and box.tried == 0
+    assert messages.opened > 0 and messages.tried == 0
     wants = mail.model_copy(update={"use_tls": True})
-    assert "STARTTLS" in check(settings.model_copy(update={"mail": wants}), "mail").said
+    assert "STARTTLS" in check(settings.model_copy(update={"mail": wants}), "mail").sentence
     away = mail.model_copy(update={"port": nobody_listens()})
-    assert "Nobody listens there" in check(settings.model_copy(update={"mail": away}), "mail").said
+    assert "Nobody listens there" in check(settings.model_copy(update={"mail": away}), "mail").sentence
 
 
 def test_the_command_says_it_in_words_and_for_programs(
     tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     manage = Manage(tmp_path, database_url, monkeypatch, capsys)
-    said = manage("doctor")
-    assert said.code == 1 and "WRONG storage:" in said.out
-    told = {one["name"]: one for one in manage("doctor", "--json").json}
-    assert not told["storage"]["is_fine"] and told["storage"]["advice"]
+    done = manage("doctor")
+    assert done.code == 1 and "WRONG storage:" in done.out
+    results = {result["name"]: result for result in manage("doctor", "--json").json}
+    assert results["storage"] == {
+        "name": "storage",
+        "is_fine": False,
+        "said": f"{tmp_path / 'storage'} is not there.",
+        "advice": "Mount it, or set PRINTSYS_STORAGE. For a new lab `python manage.py run` makes it.",
+    }
