@@ -29,15 +29,15 @@ logger = logging.getLogger(__name__)
 
 
 class MailTemplates:
-    """`own`: the folder of the lab's templates; it need not be there, and may hold only some."""
+    """`lab_folder`: the folder of the lab's templates; it need not be there, and may hold only some."""
 
-    def __init__(self, own: Path) -> None:
-        self.own = own
+    def __init__(self, lab_folder: Path) -> None:
+        self.lab_folder = lab_folder
         self.mistakes: dict[str, str] = {}
         """By e-mail, the mistake in the lab's own template when it was last rendered."""
         built_in = FileSystemLoader(TEMPLATES)
         self._built_in = _environment(built_in)
-        self._own = _environment(ChoiceLoader([FileSystemLoader(own), built_in]))
+        self._own = _environment(ChoiceLoader([FileSystemLoader(lab_folder), built_in]))
 
     def render(self, name: str, values: Mapping[str, Any]) -> Parts:
         if not self.has_own():
@@ -45,8 +45,8 @@ class MailTemplates:
         try:
             parts = _render(self._own, name, values)
         except MISTAKES as error:
-            where = f"{error.name or name}, line {error.lineno}" if isinstance(error, TemplateSyntaxError) else name
-            self.mistakes[name] = f"{where}: {error or type(error).__name__}"
+            location = f"{error.name or name}, line {error.lineno}" if isinstance(error, TemplateSyntaxError) else name
+            self.mistakes[name] = f"{location}: {error or type(error).__name__}"
             logger.warning("the lab's own template for %s is not used: %s", name, self.mistakes[name])
             return _render(self._built_in, name, values)
         self.mistakes.pop(name, None)
@@ -57,7 +57,7 @@ class MailTemplates:
         return any(path.suffix in (".txt", ".html") for path in self.own_files())
 
     def own_files(self) -> list[Path]:
-        return sorted(self.own.iterdir()) if self.own.is_dir() else []
+        return sorted(self.lab_folder.iterdir()) if self.lab_folder.is_dir() else []
 
 
 def _environment(loader: BaseLoader) -> SandboxedEnvironment:

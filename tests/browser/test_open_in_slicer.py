@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import System, log_in
 from tests.browser.test_parts_down import recorded, submitted
-from tests.opener.fake_desktops import MAIN_WINDOW, PROGRAMS, desk, running
+from tests.opener.fake_desktops import MAIN_WINDOW, PROGRAMS, fake_desktop, running
 from tests.opener.test_loop import slice_and_save
 from tests.waiting import until
 
@@ -32,7 +32,7 @@ def test_from_a_click_to_the_slicer_and_back_into_the_approval(system: System, p
     address = answered.value.json()["address"]
     assert address.startswith(f"printsys://open?job={job_id}&file=")
 
-    with desk(tmp_path, system.storage) as staff:
+    with fake_desktop(tmp_path, system.storage) as staff:
         staff.follow(address)
         assert len(running("/usr/bin/prusa-slicer", str(model))) == 1
         until(lambda: bool(staff.windows(MAIN_WINDOW)), 120)

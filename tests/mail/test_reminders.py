@@ -236,7 +236,7 @@ def test_a_lab_toml_from_before_reminders_still_loads(services: Services, tmp_pa
 
 
 @pytest.fixture
-def own(services: Services, tmp_path: Path) -> Path:
+def lab_templates(services: Services, tmp_path: Path) -> Path:
     folder = tmp_path / "mail-templates"
     folder.mkdir()
     change_lab(services.lab, "mail", templates=str(folder))
@@ -244,9 +244,9 @@ def own(services: Services, tmp_path: Path) -> Path:
 
 
 def test_the_labs_own_template_is_used_and_the_others_stay(
-    services: Services, own: Path, inbox: MailInbox, quiet_job: MakeJob
+    services: Services, lab_templates: Path, inbox: MailInbox, quiet_job: MakeJob
 ) -> None:
-    (own / "received.txt").write_text(
+    (lab_templates / "received.txt").write_text(
         "Hooray, {{ name }}!\n\nWe have it. Job {{ job.id }}.\n{% include 'foot.txt' %}\n"
     )
     job_id = submit(services).id
@@ -258,22 +258,22 @@ def test_the_labs_own_template_is_used_and_the_others_stay(
     assert "Thank you, your request has arrived." in html_of(message)
 
 
-def test_a_template_is_used_from_the_next_mail_on(services: Services, own: Path, inbox: MailInbox) -> None:
+def test_a_template_is_used_from_the_next_mail_on(services: Services, lab_templates: Path, inbox: MailInbox) -> None:
     mail_sender = sender_without_pauses(services)
     for subject in ("We have your 3D", "One", "Two"):
         mail_sender.attend(submit(services).id)
         assert inbox.messages[-1]["Subject"].startswith(subject)
-        (own / "foot.txt").write_text("Bye.\n")
-        (own / "received.txt").write_text("One\n\nHello\n" if subject.startswith("We") else "Two\n\nHello\n")
+        (lab_templates / "foot.txt").write_text("Bye.\n")
+        (lab_templates / "received.txt").write_text("One\n\nHello\n" if subject.startswith("We") else "Two\n\nHello\n")
 
 
 @pytest.mark.parametrize(
     "mistake", ["{{ nonsense }}", "{% if %}", "{{ 1 / 0 }}", "{{ ''.__class__.__mro__[1].__subclasses__() }}"]
 )
 def test_a_template_with_a_mistake_keeps_no_mail_from_its_student(
-    services: Services, own: Path, inbox: MailInbox, caplog: pytest.LogCaptureFixture, mistake: str
+    services: Services, lab_templates: Path, inbox: MailInbox, caplog: pytest.LogCaptureFixture, mistake: str
 ) -> None:
-    (own / "received.txt").write_text(f"Hello\n\n{mistake}\n")
+    (lab_templates / "received.txt").write_text(f"Hello\n\n{mistake}\n")
     sender_without_pauses(services).attend(submit(services).id)
     assert inbox.only_message()["Subject"].startswith("We have your 3D print request")
     assert "own template for received is not used" in caplog.text

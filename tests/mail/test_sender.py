@@ -247,11 +247,11 @@ def test_a_deleted_job_owes_nobody_anything(services: Services, mail_sender: Mai
 def test_what_is_owed_is_found_in_the_folders_without_a_database(
     services: Services, mail_sender: MailSender, quiet_job: MakeJob
 ) -> None:
-    done, waiting, rejected = quiet_job().id, submit(services).id, quiet_job().id
+    sent_id, waiting, rejected = quiet_job().id, submit(services).id, quiet_job().id
     act(services, rejected, "reject")
     for _ in range(2):
         assert sorted(mail_sender.owing()) == sorted([waiting, rejected])
-    assert done not in mail_sender.owing()
+    assert sent_id not in mail_sender.owing()
 
 
 def test_after_the_start_the_mirror_knows_what_is_owed(
@@ -259,10 +259,10 @@ def test_after_the_start_the_mirror_knows_what_is_owed(
 ) -> None:
     services = build_services(settings.model_copy(update={"database_url": database_url}), enqueue=lambda job_id: None)
     mail_sender = sender_without_pauses(services)
-    waiting, done = submit(services).id, submit(services).id
-    assert sorted(mail_sender.owing()) == sorted([waiting, done])
+    waiting, sent_id = submit(services).id, submit(services).id
+    assert sorted(mail_sender.owing()) == sorted([waiting, sent_id])
     monkeypatch.setattr(JobStore, "ids", None)  # a walk through the folders would not go unnoticed
-    mail_sender.attend(done)
+    mail_sender.attend(sent_id)
     assert list(mail_sender.owing()) == [waiting]
 
 

@@ -31,7 +31,7 @@ printer = Lab
 
 
 @dataclass
-class Desk:
+class FakeDesktop:
     """`environ` is what every program here is started with."""
 
     home: Home
@@ -105,7 +105,7 @@ def screen() -> Iterator[str]:
 
 
 @contextmanager
-def desk(folder: Path, storage: Path) -> Iterator[Desk]:
+def fake_desktop(folder: Path, storage: Path) -> Iterator[FakeDesktop]:
     """Programs that use the screen end with it; at the end waits for those that have a file of storage open."""
     home = new_home(folder / "desk")
     home.environ |= {"LANG": "en_US.UTF-8", "LC_ALL": "en_US.UTF-8", "LOCPATH": str(_english(folder))}
@@ -116,7 +116,7 @@ def desk(folder: Path, storage: Path) -> Iterator[Desk]:
             home.environ["DISPLAY"] = display
             result = home.opener("install", "--storage", str(storage))
             assert result.returncode == 0, result.stderr
-            yield Desk(home)
+            yield FakeDesktop(home)
     finally:
         _end_what_has_open(storage)
 

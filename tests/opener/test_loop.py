@@ -12,7 +12,7 @@ import pytest
 
 from opener.dialogs import TITLE
 from tests.opener.conftest import JOB, STORAGE_ID, make_job
-from tests.opener.fake_desktops import MAIN_WINDOW, PROGRAMS, Desk, desk, running
+from tests.opener.fake_desktops import MAIN_WINDOW, PROGRAMS, FakeDesktop, fake_desktop, running
 from tests.waiting import until
 
 pytestmark = pytest.mark.needs(*PROGRAMS)
@@ -36,9 +36,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def staff(lab: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with desk(tmp_path_factory.mktemp("staff"), lab) as staff_desk:
-        yield staff_desk
+def staff(lab: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeDesktop]:
+    with fake_desktop(tmp_path_factory.mktemp("staff"), lab) as desktop:
+        yield desktop
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def link(file: str) -> str:
     return f"printsys://open?job={JOB}&file={quote(file)}"
 
 
-def test_a_link_starts_prusa_slicer_and_what_it_saves_is_in_the_job_s_folder(staff: Desk, model: Path) -> None:
+def test_a_link_starts_prusa_slicer_and_what_it_saves_is_in_the_job_s_folder(staff: FakeDesktop, model: Path) -> None:
     staff.follow(link(model.name))
     slicer = shutil.which("prusa-slicer")
     assert slicer and len(running(slicer, str(model))) == 1
@@ -65,7 +65,7 @@ def test_a_link_starts_prusa_slicer_and_what_it_saves_is_in_the_job_s_folder(sta
     assert b"; filament used [mm]" in saved.read_bytes()
 
 
-def slice_and_save(staff: Desk, model: Path) -> Path:
+def slice_and_save(staff: FakeDesktop, model: Path) -> Path:
     """As a person does it with the keyboard: slice, export, take the folder and name that are proposed."""
     saved = model.with_suffix(".gcode")
 
@@ -85,19 +85,21 @@ def slice_and_save(staff: Desk, model: Path) -> Path:
 
 
 @pytest.mark.parametrize("desktop", ["", "X-Generic", pytest.param("GNOME", marks=pytest.mark.needs("gio"))])
-def test_every_desktop_s_way_leads_to_the_opener_and_its_window_is_seen(staff: Desk, model: Path, desktop: str) -> None:
+def test_every_desktop_s_way_leads_to_the_opener_and_its_window_is_seen(
+    staff: FakeDesktop, model: Path, desktop: str
+) -> None:
     assert refusal(staff, link("gone.stl"), desktop) == f"refused NO_FILE job={JOB} kind=.stl"
 
 
 @pytest.mark.parametrize(
     "tail", ['" --storage=/', "$(touch pwned).stl", "`touch pwned`.stl", ";touch pwned;.stl", " b.stl"]
 )
-def test_nothing_in_a_link_is_run_or_torn_apart_on_its_way(staff: Desk, model: Path, tail: str) -> None:
+def test_nothing_in_a_link_is_run_or_torn_apart_on_its_way(staff: FakeDesktop, model: Path, tail: str) -> None:
     assert refusal(staff, f"printsys://open?job={JOB}&file={tail}").startswith("refused ")
     assert not list(staff.home.path.rglob("pwned"))
 
 
-def refusal(staff: Desk, link: str, desktop: str = "") -> str:
+def refusal(staff: FakeDesktop, link: str, desktop: str = "") -> str:
     """Follows the link, waits for the window that says no, closes it. The line that the log got."""
     lines = staff.log.splitlines()
     with staff.following(link, XDG_CURRENT_DESKTOP=desktop):
