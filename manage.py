@@ -32,7 +32,7 @@ COMMANDS = {
     "postgres": "keep the embedded PostgreSQL running",
     "test": "run the tests (everything after it goes to pytest)",
     "check": "prove that storage and mirror are whole",
-    "reindex": "build the mirror anew from the folders",
+    "reindex": "build the mirror again from the folders",
     "archive": "move jobs that ended long ago to Archived/",
     "prune": "empty the trash of what is older than 30 days, and what interrupted work left",
     "backup": "copy storage and lab.toml to another folder, while the system runs",
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
         return 2
     command = next((word for word in arguments if not word.startswith("-")), None)
     if command not in COMMANDS or (command != "test" and arguments[0].startswith("-")):
-        _parser().parse_args(arguments)  # prints help, or what is wrong, and ends
+        _parser().parse_args(arguments)  # prints help or the mistake, and ends
         return 2
     try:
         python = _set_up(DEV if command == "test" else RUN)
@@ -64,12 +64,12 @@ def main(arguments: list[str]) -> int:
         print("\nStopped while setting up; the next call starts that over.", file=sys.stderr)
         return 130
     if Path(sys.prefix).resolve() == VENV.resolve():
-        return _inside(command, arguments[arguments.index(command) + 1 :])
+        return _run_command(command, arguments[arguments.index(command) + 1 :])
     return _hand_over([str(python), str(ROOT / "manage.py"), *arguments])
 
 
 def _parser() -> argparse.ArgumentParser:
-    listing = "\n".join(f"  {name:16} {what}" for name, what in COMMANDS.items())
+    listing = "\n".join(f"  {name:16} {summary}" for name, summary in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="manage.py",
         usage="python manage.py COMMAND [options]",
@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _inside(command: str, arguments: list[str]) -> int:
+def _run_command(command: str, arguments: list[str]) -> int:
     """Run a command with everything installed. Each is a module with `add_arguments(parser)` and `run(args) -> int`."""
     sys.path.insert(0, str(ROOT))
     from printsys.errors import PrintSysError
@@ -105,7 +105,7 @@ def _hand_over(command: list[str]) -> int:
         os.execv(command[0], command)
     child = subprocess.Popen(command)
     while True:
-        with contextlib.suppress(KeyboardInterrupt):  # the child has had it too, and decides
+        with contextlib.suppress(KeyboardInterrupt):  # the child gets it too, and decides
             return child.wait()
 
 
@@ -127,10 +127,10 @@ def _set_up(requirements: str) -> Path:
         print("Setting up (once; this takes a minute or two).", file=sys.stderr, flush=True)
         if not _is_whole(python):
             _make_venv()
-        for name in (RUN, DEV):  # from here until the end nothing vouches for what is in there
+        for name in (RUN, DEV):  # until the end nothing proves what is installed
             _stamp(name).unlink(missing_ok=True)
         _install(python, requirements, lock)
-        _stamp(requirements).write_text(_wanted(requirements), "ascii")
+        _stamp(requirements).write_text(_stamp_text(requirements), "ascii")
     print("Set-up is done.", file=sys.stderr, flush=True)
     return python
 
@@ -139,21 +139,20 @@ def _stamp(requirements: str) -> Path:
     return VENV / f"installed-{requirements}"
 
 
-def _wanted(requirements: str) -> str:
-    """What a stamp says once everything is in: the pins (the run time's are part of the tests') and the Python."""
+def _stamp_text(requirements: str) -> str:
+    """What a stamp says after a complete installation: the pins (the tests' include the run time's) and the Python."""
     pins = b"".join((ROOT / name).read_bytes() for name in (RUN, requirements))
     return hashlib.sha256(pins + sys.version.encode() + str(VENV).encode()).hexdigest()
 
 
 def _is_current(python: Path, requirements: str) -> bool:
-    """An interrupted set-up has no stamp, a changed or moved one has another. What the tests have serves all."""
-    stamps = [_stamp(name) for name in {requirements, DEV}]
-    wanted = {_stamp(name): _wanted(name) for name in {requirements, DEV}}
-    return python.exists() and any(stamp.exists() and stamp.read_text("ascii") == wanted[stamp] for stamp in stamps)
+    """An interrupted set-up has no stamp, a changed or moved one another. What the tests need serves every command."""
+    stamps = {_stamp(name): _stamp_text(name) for name in (requirements, DEV)}
+    return python.exists() and any(path.exists() and path.read_text("ascii") == text for path, text in stamps.items())
 
 
 def _is_whole(python: Path) -> bool:
-    """Whether the environment's own python and pip run (it may have been copied, or cut short)."""
+    """Whether the environment's own python and pip run (somebody may have copied it, or cut it short)."""
     if not python.exists():
         return False
     probe = f"import sys, pip; assert sys.version == {sys.version!r} and sys.prefix == {str(VENV)!r}"
@@ -164,14 +163,14 @@ def _make_venv() -> None:
     print(f"  making {VENV.name} with Python {sys.version.split()[0]} …", file=sys.stderr, flush=True)
     if VENV.exists():
         _remove_venv()
-    made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False)
-    if made.returncode != 0:
+    venv = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False)
+    if venv.returncode != 0:
         shutil.rmtree(VENV, ignore_errors=True)
-        said = (made.stdout + made.stderr).strip()
-        if "ensurepip" in said or "No module named venv" in said:
+        output = (venv.stdout + venv.stderr).strip()
+        if "ensurepip" in output or "No module named venv" in output:
             package = f"python3.{sys.version_info.minor}-venv"
             raise SetupFailed(f"this Python comes without its venv module. On Debian or Ubuntu: apt install {package}")
-        raise SetupFailed(said or "python -m venv failed")
+        raise SetupFailed(output or "python -m venv failed")
 
 
 def _remove_venv() -> None:
@@ -199,38 +198,38 @@ def _install(python: Path, requirements: str, lock: int) -> None:
         pass_fds=inherited,
     )
     assert pip.stdout is not None
-    said: list[str] = []
-    found = 0
+    output: list[str] = []
+    collected = 0
     for line in pip.stdout:
-        said.append(line)
+        output.append(line)
         if line.startswith(("Collecting", "Requirement already")):
-            found += 1
-            if found % 10 == 0:
-                print(f"  {min(found, count)} of {count} …", file=sys.stderr, flush=True)
+            collected += 1
+            if collected % 10 == 0:
+                print(f"  {min(collected, count)} of {count} …", file=sys.stderr, flush=True)
         elif line.startswith("Installing collected"):
             print("  unpacking …", file=sys.stderr, flush=True)
     if pip.wait() != 0:
-        why = [line for line in said if line.startswith("ERROR")] or said[-8:]
+        why = [line for line in output if line.startswith("ERROR")] or output[-8:]
         raise SetupFailed("pip could not install the packages (is this computer online?)\n" + "".join(why).strip())
 
 
 @contextlib.contextmanager
 def _only_one() -> Iterator[int]:
-    """Two calls at once must not install into one folder; the second waits. The system frees a dead one's lock.
+    """Two calls at once must not install into one folder; the second waits. The system frees a dead process's lock.
 
-    Yields the lock's descriptor: an installer that inherits it keeps others out even when this process is killed.
+    Yields the lock's descriptor: an installer that inherits it keeps others out even when somebody kills this process.
     """
     try:
         descriptor = os.open(ROOT / ".venv-setup", os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise SetupFailed(f"{ROOT} cannot be written: {error.strerror}") from error
-    told = False
+    has_said_so = False
     deadline = time.monotonic() + SETUP_PATIENCE_S
     try:
         while not _lock(descriptor):
-            if not told:
+            if not has_said_so:
                 print("Another call is setting up; waiting for it …", file=sys.stderr, flush=True)
-                told = True
+                has_said_so = True
             if time.monotonic() > deadline:
                 raise SetupFailed(
                     f"another call has been at it for {SETUP_PATIENCE_S // 60} minutes; stop that one first"

@@ -75,13 +75,13 @@ def add_jobs(services: Services, count: int) -> None:
 
 def page_time(client: FlaskClient, path: str) -> float:
     """Seconds of the median load."""
-    taken = []
+    seconds = []
     for _ in range(LOADS):
         start = time.perf_counter()
         answer = client.get(path)
-        taken.append(time.perf_counter() - start)
+        seconds.append(time.perf_counter() - start)
         assert answer.status_code == 200, f"{path}: {answer.status}"
-    return statistics.median(taken)
+    return statistics.median(seconds)
 
 
 def ball_stl(path: Path) -> None:
@@ -91,21 +91,21 @@ def ball_stl(path: Path) -> None:
 
 
 def upload_time(client: FlaskClient, model: Path) -> float:
-    """The submission alone: like the form, it has the model looked into first."""
+    """The submission alone: like the form, it asks for a check of the model first."""
     page = client.get("/submit").get_data(as_text=True)
     with model.open("rb") as file:
-        asked = FORM | {"csrf_token": token_in(page), "file": (file, "big.stl")}
-        assert client.post("/submit/check", data=asked).status_code == 200
+        check = FORM | {"csrf_token": token_in(page), "file": (file, "big.stl")}
+        assert client.post("/submit/check", data=check).status_code == 200
     with model.open("rb") as file:
         values = FORM | {"csrf_token": token_in(page), "submission": hidden_value(page, "submission")}
         builder = EnvironBuilder("/submit", method="POST", data=values | {"file": (file, "big.stl")})
         request = builder.get_request()  # writes the body to a temporary file
     start = time.perf_counter()
     answer = client.open(request)
-    taken = time.perf_counter() - start
-    said = re.sub(r"<[^>]+>|\s+", " ", answer.get_data(as_text=True))
-    assert answer.status_code == 303, said[:2000]
-    return taken
+    seconds = time.perf_counter() - start
+    page_text = re.sub(r"<[^>]+>|\s+", " ", answer.get_data(as_text=True))
+    assert answer.status_code == 303, page_text[:2000]
+    return seconds
 
 
 def raw_upload_time(model: Path, place: Path) -> float:

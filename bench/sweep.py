@@ -100,18 +100,18 @@ def drag_latencies(store: JobStore, engine: sa.Engine) -> list[float]:
     thread = threading.Thread(target=service.run, args=(stop,))
     thread.start()
     swept.wait()
-    taken = []
+    seconds = []
     ready = [make_job(store, f"Drag {n}", status=Status.READY_TO_PRINT) for n in range(DRAGS)]
     for job in ready:
         wait(partial(has_row, engine, job.id))
-        wait(lambda: service.is_quiet)  # what came before has been looked at a second time, too
+        wait(lambda: service.is_quiet)  # the indexer has compared earlier changes a second time, too
         start = time.perf_counter()
         job.folder.rename(store.layout.status(Status.PRINTING) / job.folder.name)
         wait(partial(has_row, engine, job.id, Status.PRINTING))
-        taken.append(time.perf_counter() - start)
+        seconds.append(time.perf_counter() - start)
     stop.set()
     thread.join()
-    return taken
+    return seconds
 
 
 def has_row(engine: sa.Engine, job_id: str, status: Status | None = None) -> bool:
@@ -122,28 +122,28 @@ def has_row(engine: sa.Engine, job_id: str, status: Status | None = None) -> boo
 
 def raw_latencies(store: JobStore, mirror: Mirror, jobs: list[Stored]) -> list[float]:
     """Seconds from a rename to watchdog's event, and one upsert."""
-    heard = threading.Event()
+    event_came = threading.Event()
 
-    class Hear(FileSystemEventHandler):
+    class Listener(FileSystemEventHandler):
         def on_any_event(self, event: FileSystemEvent) -> None:
-            heard.set()
+            event_came.set()
 
     observer = Observer()
     uploaded = str(store.layout.status(Status.UPLOADED))  # the indexer watches no more than the live statuses either
-    observer.schedule(Hear(), uploaded, recursive=True, event_filter=[DirMovedEvent])
+    observer.schedule(Listener(), uploaded, recursive=True, event_filter=[DirMovedEvent])
     observer.start()
-    taken = []
+    seconds = []
     for job in jobs:
-        heard.clear()
+        event_came.clear()
         start = time.perf_counter()
         job.folder.rename(job.folder.with_name(job.folder.name + "x"))
-        heard.wait(10)
+        event_came.wait(10)
         mirror.mark_problem(job.id, "timed")
-        taken.append(time.perf_counter() - start)
+        seconds.append(time.perf_counter() - start)
         job.folder.with_name(job.folder.name + "x").rename(job.folder)
     observer.stop()
     observer.join()
-    return taken
+    return seconds
 
 
 def wait(condition: Callable[[], bool]) -> None:

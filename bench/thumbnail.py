@@ -79,11 +79,11 @@ def main(rounds: int) -> None:
             theirs.append(seconds(*f3d(mesh, picture)))
             if not picture.exists():
                 raise SystemExit("f3d drew nothing: its time would mean nothing")
-    mine, other = statistics.median(ours), statistics.median(theirs) - idle
+    our_median, f3d_median = statistics.median(ours), statistics.median(theirs) - idle
     print(f"{count:,} triangles, {PIXELS} × {PIXELS} pixels, median of {rounds} whole processes each")
-    print(f"  ours  {mine:6.2f} s   (from {min(ours):.2f} to {max(ours):.2f})")
-    print(f"  f3d   {other:6.2f} s   ({idle:.2f} s for starting a display are taken off)")
-    print(f"  ratio {mine / other:6.2f}   (below 1: ours is faster)")
+    print(f"  ours  {our_median:6.2f} s   (from {min(ours):.2f} to {max(ours):.2f})")
+    print(f"  f3d   {f3d_median:6.2f} s   ({idle:.2f} s for starting a display are subtracted)")
+    print(f"  ratio {our_median / f3d_median:6.2f}   (below 1: ours is faster)")
 
 
 if __name__ == "__main__":
