@@ -1,1 +1,1 @@
-"""A copy of storage/ that is taken while the system runs, and put back."""
+"""Copies storage/ while the system runs, and restores it."""

@@ -1,7 +1,7 @@
-"""Taking a backup while the system runs.
+"""Takes a backup while the system runs.
 
-Each job is copied twice: first as it comes, without its lock, then under it; the second time only what changed in
-between is read, so that nobody waits for a large file. A job that moves meanwhile is found again by its id.
+It copies each job twice: first without its lock, then under it. The second time it reads only what changed in between,
+so that nobody waits for a large file. It finds a job that moves meanwhile again by its id.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from printsys import fs
-from printsys.backup.vault import CHUNK, BackupRefused, Kept, Unit, Vault
+from printsys.backup.vault import CHUNK, BackupRefused, CopiedFile, Unit, Vault
 from printsys.domain.status import Status
 from printsys.errors import JobBusy, JobNotFound, StorageFailure
 from printsys.jobstore import JobStore, moves
@@ -24,12 +24,11 @@ from printsys.jobstore.files import RACY_S, sha256_of
 from printsys.jobstore.repair import id_inside
 
 ROUNDS = 5
-"""So often the folders are listed, until nothing new turns up: a listing may miss a job that is just being moved."""
+"""The most listings of the folders, until nothing new turns up: one may miss a job that is just being moved."""
 ATTEMPTS = 3
-"""So often a file is read that changes while it is read. What a person saves just then is in the next backup."""
+"""The most reads of a file that changes while it is read. What a person saves just then is in the next backup."""
 NOT_COPIED = frozenset({"locks", "moves", "staging", "trash"})
-"""Of .printsys/: what is under way. An announced move is copied with its job, and the trash by
-itself."""
+"""Of .printsys/: what is under way. An announced move is copied with its job, and the trash last, by itself."""
 Progress = Callable[[int, int], None]
 
 
@@ -48,174 +47,173 @@ class BackupReport:
 def back_up(
     store: JobStore,
     vault: Vault,
-    beside: Mapping[str, Mapping[str, Path]],
+    outside_files: Mapping[str, Mapping[str, Path]],
     progress: Progress | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> BackupReport:
-    """`beside`: kind → name → path of files outside of storage/. The vault is open. StorageOffline, BackupFailed.
+    """Copy storage/ and `outside_files` (kind → name → path) into the open vault. StorageOffline, BackupFailed.
 
     Every job that is there from beginning to end is in it once, whole, as it was at one moment between the two.
     """
     store.require_online()
-    taking = _Taking(store, vault)
-    taking.jobs(progress)
-    taking.all_else()
-    for kind, files in beside.items():
-        taking.beside(kind, files)
+    run = _BackupRun(store, vault)
+    run.copy_jobs(progress)
+    run.copy_what_is_no_job()
+    for kind, files in outside_files.items():
+        run.copy_outside_files(kind, files)
     store.require_online()
-    taking.report.name = vault.publish(taking.lines.values(), clock())
-    return taking.report
+    run.report.name = vault.publish(run.lines.values(), clock())
+    return run.report
 
 
-def refuse_places(storage: Path, vault: Path) -> None:
+def refuse_overlap(storage: Path, vault: Path) -> None:
     """BackupRefused where a backup would be part of what it is a backup of."""
-    one, other = storage.resolve(), vault.resolve()
-    if one == other or one in other.parents or other in one.parents:
+    source, target = storage.resolve(), vault.resolve()
+    if source == target or source in target.parents or target in source.parents:
         raise BackupRefused(f"{vault} and the storage folder lie in each other. Please keep backups elsewhere.")
 
 
-class _Taking:
-    """One backup on its way."""
+class _BackupRun:
+    """One backup on its way. `lines` are the units of it so far, `last_lines` what the vault has of each."""
 
     def __init__(self, store: JobStore, vault: Vault) -> None:
         self.store, self.vault, self.layout = store, vault, store.layout
-        self.known = vault.known()
+        self.last_lines = vault.last_lines()
         self.lines: dict[tuple[str, str], bytes] = {}
-        self.copies: set[Path] = set()
+        self.duplicates: set[Path] = set()
         """Folders that somebody copied: they carry the id of a job that lies elsewhere."""
         self.report = BackupReport()
 
     # -- jobs -----------------------------------------------------------------------------------------------------
 
-    def jobs(self, progress: Progress | None) -> None:
-        seen: dict[str, set[Path]] = {}
+    def copy_jobs(self, progress: Progress | None) -> None:
+        tried: set[tuple[str, Path]] = set()
         busy: dict[str, str] = {}
         for _ in range(ROUNDS):
-            listed = [(i, f) for i, f in self._listed() if f not in seen.get(i, ()) or i in busy]
+            listed = [job for job in self._jobs() if job not in tried or job[0] in busy]
             if not listed:
                 break
             for done, (job_id, folder) in enumerate(listed, 1):
-                seen.setdefault(job_id, set()).add(folder)
+                tried.add((job_id, folder))
                 busy.pop(job_id, None)
                 try:
-                    self._job(job_id, folder)
+                    self._copy_job(job_id, folder)
                 except JobBusy as error:
                     busy[job_id] = str(error)
                 if progress:
                     progress(done, len(listed))
         self.report.left_out |= busy
 
-    def _listed(self) -> Iterator[tuple[str, Path]]:
-        """Every job folder by the id inside. Both ways: a job that is moved against one is met by the other."""
-        found = dict.fromkeys(self.layout.job_folders())
-        found.update(dict.fromkeys(self.layout.job_folders(tuple(reversed(Status)))))
-        for folder in found:
+    def _jobs(self) -> Iterator[tuple[str, Path]]:
+        """Every job folder with the id inside, listed in both directions: a job that moves against one meets the
+        other."""
+        folders = dict.fromkeys(self.layout.job_folders())
+        folders |= dict.fromkeys(self.layout.job_folders(tuple(reversed(Status))))
+        for folder in folders:
             job_id = self._id_inside(folder)
             if job_id is not None:
                 yield job_id, folder
 
     def _id_inside(self, folder: Path) -> str | None:
-        """None too where it cannot be read: then it is copied as what it is, as far as that can be."""
-        with self._told(self.layout.relative(folder)):
+        """None, too, where the record cannot be read: then the folder's files are copied as those of no job."""
+        with self._noting_failures(self.layout.relative(folder)):
             return id_inside(folder)
         return None
 
-    def _job(self, job_id: str, folder: Path) -> None:
+    def _copy_job(self, job_id: str, folder: Path) -> None:
         is_new = ("job", job_id) not in self.lines
-        if is_new:  # what there is to read is read while nobody waits; under the lock it is known then
-            self._keep("job", job_id, self.layout.relative(folder), [folder])
+        if is_new:  # without the lock, so that little is left to read under it
+            self._copy_unit("job", job_id, self.layout.relative(folder), [folder])
         for _ in range(ATTEMPTS):
             try:
-                with self.store.lock_for_reading(job_id) as now:
-                    if now != folder and self._id_inside(folder) == job_id:
-                        self.copies.add(folder)
-                    if not is_new or self._copy_job(job_id, now):
+                with self.store.lock_for_reading(job_id) as own_folder:
+                    if own_folder != folder and self._id_inside(folder) == job_id:
+                        self.duplicates.add(folder)
+                    if not is_new or self._add_job(job_id, own_folder):
                         return
-            except StorageFailure:  # it refuses locks: a disk that can only be read any more, and needs a backup most
-                self._copy_job(job_id, self.store.find(job_id))
+            except StorageFailure:  # it refuses locks: a disk that can only be read any more needs a backup most
+                self._add_job(job_id, self.store.find(job_id))
                 return
             except JobNotFound:
                 return  # deleted: it is in the trash, which is copied last
         self.report.left_out[folder.name] = "Somebody is moving it just now."
 
-    def _copy_job(self, job_id: str, folder: Path) -> bool:
-        """Whether it was there to the end: a person may move a folder whoever holds its lock."""
-        unit = self._keep("job", job_id, self.layout.relative(folder), [folder, *self._announced(job_id)])
+    def _add_job(self, job_id: str, folder: Path) -> bool:
+        """False where the folder was not there to the end: a person may move it in spite of the lock."""
+        # With a move that waits for a program to close its file, and the files that the move brings.
+        staging = moves.announced_files(self.layout, job_id)
+        paths = [folder, self.layout.intent(job_id), *([staging] if staging is not None else [])]
+        unit = self._copy_unit("job", job_id, self.layout.relative(folder), paths)
         if not folder.is_dir():
             return False
         self._add(unit)
         self.report.jobs += 1
         return True
 
-    def _announced(self, job_id: str) -> Iterator[Path]:
-        """A move that waits for a program to close its file, and the files that it brings."""
-        yield self.layout.intent(job_id)
-        staging = moves.announced_files(self.layout, job_id)
-        if staging is not None:
-            yield staging
-
     # -- all else -------------------------------------------------------------------------------------------------
 
-    def all_else(self) -> None:
-        """What is no job's: loose files, folders without a record, copies of jobs; of ours the trash, the quarantine,
-        notes, and the storage's id."""
-        self._add(self._keep("storage", "", "", self._places_of_no_job()))
+    def copy_what_is_no_job(self) -> None:
+        """Loose files, folders without a record, copies of jobs; of ours the trash, the quarantine, notes, and the
+        storage's id."""
+        self._add(self._copy_unit("storage", "", "", self._paths_of_no_job()))
 
-    def _places_of_no_job(self) -> Iterator[Path]:
+    def _paths_of_no_job(self) -> Iterator[Path]:
         for path in _entries(self.layout.root):
             if path.name in set(Status):
-                yield from (inner for inner in _entries(path) if inner in self.copies or self._id_inside(inner) is None)
+                yield from (f for f in _entries(path) if f in self.duplicates or self._id_inside(f) is None)
             elif path == self.layout.system:
-                yield from (inner for inner in _entries(path) if inner.name not in NOT_COPIED)
+                yield from (entry for entry in _entries(path) if entry.name not in NOT_COPIED)
             else:
                 yield path
         # A job that was deleted after it was copied is a job in this backup, and not in its trash besides.
-        yield from (p for p in _entries(self.layout.trash) if ("job", self._id_inside(p)) not in self.lines)
+        yield from (f for f in _entries(self.layout.trash) if ("job", self._id_inside(f)) not in self.lines)
 
-    def beside(self, kind: str, files: Mapping[str, Path]) -> None:
+    def copy_outside_files(self, kind: str, files: Mapping[str, Path]) -> None:
         """Files outside of storage/, by the names that the backup has for them."""
-        before = self._before(kind, "")
-        kept = {name: self._kept(path, before.get(name)) for name, path in files.items() if path.is_file()}
-        self._add(Unit(kind, "", "", kept))
+        last_files = self._last_files(kind, "")
+        copied = {name: self._copy_file(path, last_files.get(name)) for name, path in files.items() if path.is_file()}
+        self._add(Unit(kind, "", "", copied))
 
     # -- files ----------------------------------------------------------------------------------------------------
 
     def _add(self, unit: Unit) -> None:
-        line = unit.line()
+        line = unit.to_line()
         self.lines[unit.kind, unit.id] = line
-        self.vault.note(line)
+        self.vault.add_to_journal(line)
         self.report.files += len(unit.files)
-        self.report.bytes += sum(kept.size for kept in unit.files.values())
+        self.report.bytes += sum(file.size for file in unit.files.values())
 
-    def _keep(self, kind: str, unit_id: str, place: str, tops: Iterable[Path]) -> Unit:
-        """Bring into the vault what it has not of all that is below `tops`. A job's file is known wherever the job was.
+    def _copy_unit(self, kind: str, unit_id: str, relative_path: str, paths: Iterable[Path]) -> Unit:
+        """Bring into the vault what it lacks of all that is at or below `paths`. It knows a job's file by its name in
+        the job, wherever the job was.
 
-        What vanishes meanwhile is not there; what cannot be read is told.
+        What vanishes meanwhile is not in the unit; what cannot be read is in the report.
         """
-        before = self._before(kind, unit_id)
-        kept: dict[str, Kept] = {}
-        for path in (path for top in tops for path in self._below(top)):
+        last_files = self._last_files(kind, unit_id)
+        copied: dict[str, CopiedFile] = {}
+        for path in (file for top_path in paths for file in self._files_below(top_path)):
             name = self.layout.relative(path)
-            with self._told(name):
-                kept[name] = self._kept(path, before.get(_inside(name, place)))
-        unit = Unit(kind, unit_id, place, kept)
-        self.known[kind, unit_id] = unit.line()
+            with self._noting_failures(name):
+                copied[name] = self._copy_file(path, last_files.get(_name_in(relative_path, name)))
+        unit = Unit(kind, unit_id, relative_path, copied)
+        self.last_lines[kind, unit_id] = unit.to_line()
         return unit
 
-    def _below(self, path: Path) -> Iterator[Path]:
+    def _files_below(self, path: Path) -> Iterator[Path]:
         """Every regular file at or below `path`. Links are not followed: they may lead anywhere."""
-        inside: list[Path] = []
-        with self._told(self.layout.relative(path)):
-            kind = path.lstat().st_mode
-            if stat.S_ISREG(kind) and not path.name.endswith(fs.TEMPORARY_SUFFIX):
+        entries: list[Path] = []
+        with self._noting_failures(self.layout.relative(path)):
+            mode = path.lstat().st_mode
+            if stat.S_ISREG(mode) and not path.name.endswith(fs.TEMPORARY_SUFFIX):
                 yield path
-            elif stat.S_ISDIR(kind):
-                inside = _entries(path)
-        for entry in inside:
-            yield from self._below(entry)
+            elif stat.S_ISDIR(mode):
+                entries = _entries(path)
+        for entry in entries:
+            yield from self._files_below(entry)
 
     @contextmanager
-    def _told(self, name: str) -> Iterator[None]:
+    def _noting_failures(self, name: str) -> Iterator[None]:
+        """Go on without what is gone; note in the report what cannot be read."""
         try:
             yield
         except (FileNotFoundError, NotADirectoryError):
@@ -223,30 +221,30 @@ class _Taking:
         except OSError as error:
             self.report.left_out[name] = f"It cannot be read ({error.strerror})."
 
-    def _before(self, kind: str, unit_id: str) -> dict[str, Kept]:
-        line = self.known.get((kind, unit_id))
-        unit = Unit.read(line) if line is not None else Unit(kind, unit_id, "", {})
-        return {_inside(name, unit.place): kept for name, kept in unit.files.items()}
+    def _last_files(self, kind: str, unit_id: str) -> dict[str, CopiedFile]:
+        """The unit's files as the vault has them, by their names in the unit."""
+        line = self.last_lines.get((kind, unit_id))
+        if line is None:
+            return {}
+        unit = Unit.from_line(line)
+        return {_name_in(unit.relative_path, name): file for name, file in unit.files.items()}
 
-    def _kept(self, path: Path, before: Kept | None) -> Kept:
-        found = path.stat()
-        if before is not None and found.st_size == before.size and self.vault.has(before):
-            if before.sure and before.mtime_ns == found.st_mtime_ns:
-                return before
-            if sha256_of(path) == before.sha256:
-                return _described(found, before.sha256, before.size)
-        return self._copied(path)
-
-    def _copied(self, path: Path) -> Kept:
-        """The file as it was at one moment, if it can be had so."""
+    def _copy_file(self, path: Path, last: CopiedFile | None) -> CopiedFile:
+        """`last` itself where it is the file still; otherwise the file as it was at one moment, if that can be had."""
+        status = path.stat()
+        if last is not None and status.st_size == last.size and self.vault.has(last.sha256, last.size):
+            if last.is_certain and last.mtime_ns == status.st_mtime_ns:
+                return last
+            if sha256_of(path) == last.sha256:
+                return _copied_file(status, last.sha256, last.size)
         for _ in range(ATTEMPTS):
-            found = path.stat()
+            status = path.stat()
             digest, size = self.vault.put(_chunks(path))
             self.report.copied += size
             after = path.stat()
-            if (after.st_mtime_ns, after.st_size) == (found.st_mtime_ns, size):
+            if (after.st_mtime_ns, after.st_size) == (status.st_mtime_ns, size):
                 break
-        return _described(found, digest, size)
+        return _copied_file(status, digest, size)
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -259,10 +257,10 @@ def _chunks(path: Path) -> Iterator[bytes]:
             yield chunk
 
 
-def _inside(name: str, place: str) -> str:
-    return name.removeprefix(f"{place}/") if place else name
+def _name_in(relative_path: str, name: str) -> str:
+    return name.removeprefix(f"{relative_path}/") if relative_path else name
 
 
-def _described(found: os.stat_result, sha256: str, size: int) -> Kept:
-    is_sure = time.time_ns() - found.st_mtime_ns > RACY_S * 1e9
-    return Kept(sha256, size, found.st_mtime_ns, stat.S_IMODE(found.st_mode), is_sure)
+def _copied_file(status: os.stat_result, sha256: str, size: int) -> CopiedFile:
+    is_certain = time.time_ns() - status.st_mtime_ns > RACY_S * 1e9
+    return CopiedFile(sha256, size, status.st_mtime_ns, stat.S_IMODE(status.st_mode), is_certain)

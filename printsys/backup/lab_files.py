@@ -1,4 +1,4 @@
-"""What belongs to the lab and lies outside of storage/: its lab.toml and templates and, if asked for, its secrets."""
+"""The lab's files outside of storage/: its lab.toml and templates and, on request, its secrets."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ TEMPLATES = "mail-templates/"
 
 def targets(settings: Settings) -> dict[str, dict[str, Path]]:
     """kind → name in the backup → where it belongs on this machine; a name that ends in / is a folder."""
-    is_there = settings.lab_config.exists()
-    beside_it = settings.lab_config.parent / TEMPLATES
-    templates = load_lab(settings.lab_config).mail.folder(settings.lab_config) if is_there else beside_it
-    lab = {"lab.toml": settings.lab_config, TEMPLATES: templates}
+    lab_toml = settings.lab_config
+    templates = load_lab(lab_toml).mail.folder(lab_toml) if lab_toml.exists() else lab_toml.parent / TEMPLATES
+    lab = {"lab.toml": lab_toml, TEMPLATES: templates}
     secrets = {
         ".env": ROOT / ".env",
         "secret-key": settings.instance / "secret-key",
@@ -28,10 +27,10 @@ def targets(settings: Settings) -> dict[str, dict[str, Path]]:
 
 
 def files(settings: Settings, with_secrets: bool) -> Mapping[str, Mapping[str, Path]]:
-    """What of it there is to copy."""
-    every = targets(settings)
-    lab = {name: path for name, path in every["lab"].items() if not name.endswith("/")}
-    folder = every["lab"][TEMPLATES]
-    found = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
-    lab |= {TEMPLATES + path.relative_to(folder).as_posix(): path for path in found}
-    return {"lab": lab} | ({"secrets": every["secrets"]} if with_secrets else {})
+    """kind → name in the backup → path, of the files to copy."""
+    by_kind = targets(settings)
+    lab = {name: path for name, path in by_kind["lab"].items() if not name.endswith("/")}
+    folder = by_kind["lab"][TEMPLATES]
+    templates = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+    lab |= {TEMPLATES + path.relative_to(folder).as_posix(): path for path in templates}
+    return {"lab": lab} | ({"secrets": by_kind["secrets"]} if with_secrets else {})

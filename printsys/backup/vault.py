@@ -1,9 +1,9 @@
-"""The folder that a backup is kept in: each content once, by its hash, and a list of what was where for each backup.
+"""The folder of the backups: each content once, by its hash, and for each backup a list of what was where.
 
     content/ab/abcdef…      the bytes, named by their sha256; written whole or not at all, never changed
-    snapshots/<time>.jsonl  one backup: a line a job with its files, a first line about it, a last one that seals it
-    journal.jsonl           what a backup that is under way (or was killed) has looked at already
-    printsys-backup         says what this folder is
+    snapshots/<time>.jsonl  one backup: a first line about it, a line a job with its files, a last one with their hash
+    journal.jsonl           the lines so far of a backup that is under way, or was killed
+    printsys-backup         marks the folder as one of backups
 
 So a job that moves costs nothing, what did not change is not read again, and a backup that is killed spoils no
 earlier one.
@@ -27,6 +27,7 @@ from filelock import FileLock, Timeout
 from printsys import fs
 from printsys.domain.job import format_time
 from printsys.errors import PrintSysError
+from printsys.jobstore.files import sha256_of
 
 FORMAT = 1
 MARKER = "printsys-backup"
@@ -34,7 +35,7 @@ CHUNK = 1 << 20
 
 
 class BackupRefused(PrintSysError):
-    """The folder cannot be used for this; nothing was changed."""
+    """The folder cannot serve for this; nothing was changed."""
 
 
 class BackupFailed(PrintSysError):
@@ -46,35 +47,36 @@ class BackupDamaged(PrintSysError):
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A file as it was copied. `mtime_ns` and `size` tell whether it has changed since, where `sure`: a file that was
-    written a moment before it was copied may change again within the same tick of its clock."""
+class CopiedFile:
+    """A file as it was copied. Where `is_certain`, equal `mtime_ns` and `size` mean that it has not changed since: a
+    file that was written a moment before it was copied may change again within the same tick of its clock."""
 
     sha256: str
     size: int
     mtime_ns: int
     mode: int
-    sure: bool
+    is_certain: bool
 
 
 @dataclass(frozen=True)
 class Unit:
-    """What is copied in one: a job under its lock, or what else there is. `files`: by their place in storage/ (kinds
-    `job` and `storage`) or by their names (`lab`, `secrets`)."""
+    """What is copied as one: a job under its lock, or all that is no job's. `files`: by their paths relative to
+    storage/ (kinds `job` and `storage`) or by their names (`lab`, `secrets`). `relative_path` is the job's folder."""
 
     kind: str
     id: str
-    place: str
-    files: Mapping[str, Kept]
+    relative_path: str
+    files: Mapping[str, CopiedFile]
 
-    def line(self) -> bytes:
-        files = {name: [k.sha256, k.size, k.mtime_ns, k.mode, k.sure] for name, k in self.files.items()}
-        return _line({"kind": self.kind, "id": self.id, "place": self.place, "files": files})
+    def to_line(self) -> bytes:
+        files = {name: [f.sha256, f.size, f.mtime_ns, f.mode, f.is_certain] for name, f in self.files.items()}
+        return _line({"kind": self.kind, "id": self.id, "place": self.relative_path, "files": files})
 
     @classmethod
-    def read(cls, line: bytes) -> Unit:
-        told = json.loads(line)
-        return cls(told["kind"], told["id"], told["place"], {n: Kept(*kept) for n, kept in told["files"].items()})
+    def from_line(cls, line: bytes) -> Unit:
+        data = json.loads(line)
+        files = {name: CopiedFile(*fields) for name, fields in data["files"].items()}
+        return cls(data["kind"], data["id"], data["place"], files)
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Snapshot:
 
     def contents(self) -> dict[str, int]:
         """The size of each content that it needs, by its hash."""
-        return {kept.sha256: kept.size for unit in self.units for kept in unit.files.values()}
+        return {file.sha256: file.size for unit in self.units for file in unit.files.values()}
 
 
 class Vault:
@@ -97,14 +99,14 @@ class Vault:
         self.journal = root / "journal.jsonl"
         self._unsynced: set[Path] = set()
 
-    def is_one(self) -> bool:
+    def is_marked(self) -> bool:
         return (self.root / MARKER).is_file()
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """Make the folder if need be, and keep other backups out of it. BackupRefused, BackupFailed."""
+        """Make the folder if it is not there, and lock other backups out. BackupRefused, BackupFailed."""
         with _writing():
-            if not self.is_one() and self.root.exists() and any(self.root.iterdir()):
+            if not self.is_marked() and self.root.exists() and any(self.root.iterdir()):
                 raise BackupRefused(f"{self.root} holds other things. Please name an empty folder, or a backup.")
             for folder in (self.root, self.content, self.snapshots):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -127,17 +129,14 @@ class Vault:
     def path(self, sha256: str) -> Path:
         return self.content / sha256[:2] / sha256
 
-    def has(self, kept: Kept) -> bool:
-        return self._has(kept.sha256, kept.size)
-
-    def _has(self, sha256: str, size: int) -> bool:
+    def has(self, sha256: str, size: int) -> bool:
         try:
             return self.path(sha256).stat().st_size == size
         except FileNotFoundError:
             return False
 
     def put(self, chunks: Iterable[bytes]) -> tuple[str, int]:
-        """Keep these bytes; their sha256 and size. An OSError of reading them is the caller's; BackupFailed."""
+        """Store these bytes; returns their sha256 and size. BackupFailed; an OSError of reading them passes through."""
         digest, size = hashlib.sha256(), 0
         with _writing():
             descriptor, name = tempfile.mkstemp(suffix=".new", dir=self.content)
@@ -151,32 +150,29 @@ class Vault:
                         file.write(chunk)
                 with _writing():
                     file.flush()
-                    if self._has(digest.hexdigest(), size):
+                    if self.has(digest.hexdigest(), size):
                         return digest.hexdigest(), size
                     os.fsync(file.fileno())
+            target = self.path(digest.hexdigest())
             with _writing():
-                self._adopt(temporary, digest.hexdigest())
+                target.parent.mkdir(mode=0o700, exist_ok=True)
+                os.replace(temporary, target)
+            self._unsynced |= {target.parent, self.content}
         finally:
             temporary.unlink(missing_ok=True)
         return digest.hexdigest(), size
-
-    def _adopt(self, temporary: Path, sha256: str) -> None:
-        target = self.path(sha256)
-        target.parent.mkdir(mode=0o700, exist_ok=True)
-        os.replace(temporary, target)
-        self._unsynced |= {target.parent, self.content}
 
     def is_whole(self, sha256: str, size: int) -> bool:
         """Reads it."""
         path = self.path(sha256)
         try:
-            return path.stat().st_size == size and _hash_of(path) == sha256
+            return path.stat().st_size == size and sha256_of(path) == sha256
         except OSError:
             return False
 
     def forget_damaged(self) -> list[str]:
-        """Read every content, and drop those that are not what they were: the next backup brings them anew."""
-        damaged = [path for path in sorted(self.content.glob("??/*")) if _hash_of(path) != path.name]
+        """Read every content, and drop those that are not what they were: the next backup copies them again."""
+        damaged = [path for path in sorted(self.content.glob("??/*")) if sha256_of(path) != path.name]
         with _writing():
             for path in damaged:
                 path.unlink()
@@ -185,43 +181,46 @@ class Vault:
     # -- backups ------------------------------------------------------------------------------------------------
 
     def names(self) -> list[str]:
-        """Of the backups that were ended, the oldest first."""
+        """Of the finished backups, the oldest first."""
         return sorted(path.stem for path in self.snapshots.glob("*.jsonl"))
 
-    def known(self) -> dict[tuple[str, str], bytes]:
-        """(kind, id) → the line of each unit as it was last copied, by an ended backup or by one that was killed."""
+    def last_lines(self) -> dict[tuple[str, str], bytes]:
+        """(kind, id) → the line of each unit as it was last copied, by a finished backup or by one that was killed."""
         lines: dict[tuple[str, str], bytes] = {}
         newest = [self.snapshots / f"{name}.jsonl" for name in self.names()[-1:]]
         for path in (*newest, self.journal):
             for line in (fs.read_if_there(path) or b"").splitlines(keepends=True):
-                told = _told(line)
-                if told is not None and "kind" in told:
-                    lines[told["kind"], told["id"]] = line
+                try:
+                    data = json.loads(line)
+                except ValueError:  # cut off: its unit is read again
+                    continue
+                if isinstance(data, dict) and "kind" in data:
+                    lines[data["kind"], data["id"]] = line
         return lines
 
-    def note(self, line: bytes) -> None:
-        """Remember it should this backup be killed."""
+    def add_to_journal(self, line: bytes) -> None:
+        """For the next backup, should this one be killed."""
         with _writing(), self.journal.open("ab") as file:
             file.write(line)
 
     def publish(self, lines: Iterable[bytes], now: datetime) -> str:
-        """These units are a backup; its name. From here on it counts."""
+        """Make these units a backup and return its name. From here on it counts."""
         name = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
         while (self.snapshots / f"{name}.jsonl").exists():
             name += "+"
         body = b"".join([_line({"format": FORMAT, "made_at": format_time(now)}), *lines])
-        build_batch = _line({"end": hashlib.sha256(body).hexdigest()})
+        end = _line({"end": hashlib.sha256(body).hexdigest()})
         with _writing():
             for folder in self._unsynced:  # once, and not for each content: until here nothing relies on them
                 fs.sync_folder(folder)
             self._unsynced.clear()
-            fs.replace(self.snapshots / f"{name}.jsonl", body + build_batch)
+            fs.replace(self.snapshots / f"{name}.jsonl", body + end)
             self.journal.unlink(missing_ok=True)
         return name
 
     def snapshot(self, name: str | None = None) -> Snapshot:
         """The backup of that name, or the newest. BackupRefused, BackupDamaged."""
-        names = self.names() if self.is_one() else []
+        names = self.names() if self.is_marked() else []
         if not names:
             raise BackupRefused(f"There is no backup in {self.root} that was ended.")
         if name is not None and name not in names:
@@ -236,13 +235,13 @@ class Vault:
             raise BackupDamaged(f"The list of backup {name} is damaged. Other backups there: {names}.") from error
         if first.get("format") != FORMAT:
             raise BackupRefused(f"Backup {name} was made by a newer version of this program.")
-        return Snapshot(name, first["made_at"], [Unit.read(line) for line in units])
+        return Snapshot(name, first["made_at"], [Unit.from_line(line) for line in units])
 
     def forget_all_but(self, newest: int) -> list[str]:
         """Drop older backups, and the contents that only they have; the names of those dropped."""
         names = self.names()
-        dropped, kept = names[:-newest], names[-newest:]
-        needed = {sha256 for name in kept for sha256 in self.snapshot(name).contents()} if dropped else set()
+        dropped, remaining = names[:-newest], names[-newest:]
+        needed = {sha256 for name in remaining for sha256 in self.snapshot(name).contents()} if dropped else set()
         with _writing():
             for name in dropped:
                 (self.snapshots / f"{name}.jsonl").unlink()
@@ -252,23 +251,9 @@ class Vault:
         return dropped
 
 
-def _hash_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _line(told: Mapping[str, Any]) -> bytes:
+def _line(data: Mapping[str, Any]) -> bytes:
     """ASCII: a file's name may be no Unicode at all, and comes back as it was."""
-    return json.dumps(told, separators=(",", ":")).encode("ascii") + b"\n"
-
-
-def _told(line: bytes) -> dict[str, Any] | None:
-    """None for a line that was cut off: what it told is looked at again."""
-    try:
-        told = json.loads(line)
-    except ValueError:
-        return None
-    return told if isinstance(told, dict) else None
+    return json.dumps(data, separators=(",", ":")).encode("ascii") + b"\n"
 
 
 @contextmanager

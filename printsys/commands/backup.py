@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from printsys.backup import lab_files
-from printsys.backup.create import BackupReport, back_up, refuse_places
+from printsys.backup.create import BackupReport, back_up, refuse_overlap
 from printsys.backup.vault import Vault
 from printsys.commands.common import add_storage_argument, settings_from
 from printsys.commands.progress import add_progress_argument, progress_bar
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_from(args)
     require_storage(settings.storage, remembered_at(settings))
     store = open_store(settings)
-    refuse_places(settings.storage, args.dir)
+    refuse_overlap(settings.storage, args.dir)
     vault = Vault(args.dir)
     with vault.open():
         damaged = vault.forget_damaged() if args.verify else []

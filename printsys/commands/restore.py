@@ -18,8 +18,8 @@ from indexer import migrate
 from indexer.rebuild import reindex
 from indexer.schema import create_engine
 from printsys.backup import lab_files
-from printsys.backup.create import refuse_places
-from printsys.backup.restore import Restored, put_back, put_beside, verify
+from printsys.backup.create import refuse_overlap
+from printsys.backup.restore import RestoreReport, restore_outside_files, restore_storage, verify
 from printsys.backup.vault import BackupDamaged, Snapshot, Vault
 from printsys.commands.common import add_storage_argument, database, settings_from
 from printsys.commands.progress import add_progress_argument, progress_bar
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
             "An older backup may be whole (--list, --backup NAME); --without-damaged restores all the others."
         )
     settings = settings_from(args)
-    refuse_places(settings.storage, args.dir)
+    refuse_overlap(settings.storage, args.dir)
     with _only_one(settings):
         return _restore(settings, args, vault, snapshot, damaged)
 
@@ -66,10 +66,10 @@ def run(args: argparse.Namespace) -> int:
 def _restore(settings: Settings, args: argparse.Namespace, vault: Vault, snapshot: Snapshot, damaged: list[str]) -> int:
     remembered = remembered_at(settings)
     with progress_bar(args.progress, "Restoring", "files") as progress:
-        told = put_back(vault, snapshot, settings.storage, remembered, damaged, progress)
+        told = restore_storage(vault, snapshot, settings.storage, remembered, damaged, progress)
     written = []
     for kind in ("lab", "secrets") if args.with_secrets else ("lab",):
-        written += put_beside(vault, snapshot, kind, lab_files.targets(settings)[kind], damaged)
+        written += restore_outside_files(vault, snapshot, kind, lab_files.targets(settings)[kind], damaged)
     _reindex(settings)
     print(_as_json(told, written) if args.json else _in_words(told, written))
     for name in told.damaged:
@@ -110,11 +110,11 @@ def _say_verified(snapshot: Snapshot, damaged: list[str], as_json: bool) -> int:
     return SOME_DAMAGED if damaged else DONE
 
 
-def _as_json(told: Restored, written: list[Path]) -> str:
+def _as_json(told: RestoreReport, written: list[Path]) -> str:
     return json.dumps(asdict(told) | {"written": [str(path) for path in written]}, indent=2)
 
 
-def _in_words(told: Restored, written: list[Path]) -> str:
+def _in_words(told: RestoreReport, written: list[Path]) -> str:
     lines = [f"Backup {told.name} is restored: {told.jobs} jobs, {told.files} files."]
     lines += [f"{path} was written; what was there before, if anything, is kept beside it." for path in written]
     return "\n".join(lines)

@@ -44,12 +44,12 @@ def manage(
 @pytest.fixture
 def jobs(store: JobStore) -> list[Stored]:
     """One in each status, old enough for their times to be trusted, and one in the trash."""
-    made = [
+    jobs = [
         make_job(store, name=f"Jane {status}", status=status, files=[("a.stl", os.urandom(5000))]) for status in Status
     ]
     act(store, make_job(store, name="Gone Girl").id, "delete")
     age(store.layout.root)
-    return made
+    return jobs
 
 
 def age(root: Path, seconds: float = 60) -> None:
@@ -68,20 +68,21 @@ def elsewhere(tmp_path: Path, manage: Manage) -> Callable[..., JobStore]:
     """A new computer: restores the backup there (by the command), and gives its storage."""
 
     def restored(name: str = "new", *options: str) -> JobStore:
-        place = tmp_path / name
-        manage.use(place)
+        root = tmp_path / name
+        manage.use(root)
         assert manage("restore", str(tmp_path / "backup"), *options).code == 0
         manage.use(tmp_path)
-        return make_store(place)
+        return make_store(root)
 
     return restored
 
 
 def kept_files(root: Path) -> dict[str, tuple[int, int, bytes | None]]:
     """All files of a storage that a backup has, with times, rights and bytes."""
-    found = everything(root)
-    left = (".printsys/locks/", ".printsys/storage-id")
-    return {n: told for n, told in found.items() if told[2] is not None and not n.startswith(left)}
+    not_copied = (".printsys/locks/", ".printsys/storage-id")
+    return {
+        name: file for name, file in everything(root).items() if file[2] is not None and not name.startswith(not_copied)
+    }
 
 
 def test_a_restored_storage_is_the_same_byte_for_byte_with_times_and_rights(
@@ -92,8 +93,8 @@ def test_a_restored_storage_is_the_same_byte_for_byte_with_times_and_rights(
     (store.layout.root / "Printing" / "no record" / "Grüße.gcode").write_bytes(b"G28")
     shutil.copytree(jobs[2].folder, jobs[2].folder.with_name("a copy"))
     before = kept_files(store.layout.root)
-    said = manage("backup", str(manage.place / "backup"), "--json")
-    assert said.code == 0 and said.json["jobs"] == len(jobs) and said.json["files"] == len(before) + 2, (
+    backup = manage("backup", str(manage.place / "backup"), "--json")
+    assert backup.code == 0 and backup.json["jobs"] == len(jobs) and backup.json["files"] == len(before) + 2, (
         "with the id and lab.toml"
     )
     assert kept_files(store.layout.root) == before, "a backup changes nothing"
@@ -119,8 +120,8 @@ def test_a_restored_lab_goes_on(
 def test_only_what_changed_is_copied_again(jobs: list[Stored], store: JobStore, manage: Manage) -> None:
     folder = str(manage.place / "backup")
     manage("backup", folder)
-    again = manage("backup", folder, "--json").json
-    assert again["copied"] == 0 and again["jobs"] == len(jobs)
+    second = manage("backup", folder, "--json").json
+    assert second["copied"] == 0 and second["jobs"] == len(jobs)
     act(store, jobs[0].id, "approve")  # it moves, and its record changes
     moved = manage("backup", folder, "--json").json
     record = store.load(jobs[0].id).folder
@@ -171,11 +172,11 @@ def test_older_backups_are_dropped_with_what_only_they_have(
 class Lab:
     """A process that works in the storage all the time."""
 
-    def __init__(self, place: Path) -> None:
-        self.said = (place / "writer.txt").open("w+")
-        command = [sys.executable, "-m", "tests.backup.writer", str(place), "7"]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=self.said, stderr=subprocess.STDOUT)
-        self.path = place / "writer.txt"
+    def __init__(self, folder: Path) -> None:
+        self.output = (folder / "writer.txt").open("w+")
+        command = [sys.executable, "-m", "tests.backup.writer", str(folder), "7"]
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=self.output, stderr=subprocess.STDOUT)
+        self.path = folder / "writer.txt"
 
     def made(self) -> set[str]:
         assert self.process.poll() is None, self.path.read_text()
@@ -184,7 +185,7 @@ class Lab:
     def end(self) -> None:
         self.process.kill()
         self.process.wait()
-        self.said.close()
+        self.output.close()
 
 
 @pytest.fixture
@@ -234,14 +235,14 @@ class Watched(Vault):
 
     def put(self, chunks: Iterable[bytes]) -> tuple[str, int]:
         self.copied.append(self.is_locked())
-        kept = super().put(chunks)
+        copied = super().put(chunks)
         next(self.meanwhile, lambda: None)()
-        return kept
+        return copied
 
-    def note(self, line: bytes) -> None:
+    def add_to_journal(self, line: bytes) -> None:
         if b'"job"' in line:
             self.noted.append(self.is_locked())
-        super().note(line)
+        super().add_to_journal(line)
 
 
 def test_a_job_is_read_under_its_lock_and_nobody_waits_for_its_files(store: JobStore, vault: Vault) -> None:
@@ -281,19 +282,19 @@ def test_a_move_that_waits_for_a_program_is_not_taken_for_a_drag_after_a_restore
     with vault.open():
         create.back_up(store, vault, {})
     new = elsewhere()
-    again = new.load(stored.id)
-    assert again.move_pending and again.asked_by_hand is None
+    restored = new.load(stored.id)
+    assert restored.move_pending and restored.asked_by_hand is None
     shutil.rmtree(new.layout.status(Status.PENDING) / stored.folder.name)
     assert new.load(stored.id).folder.parent.name == "Pending"
 
 
-def start(command: str, place: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    places = {"PRINTSYS_STORAGE": str(place / "storage"), "PRINTSYS_INSTANCE": str(place / "instance")}
+def start(command: str, folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    environment = {"PRINTSYS_STORAGE": str(folder / "storage"), "PRINTSYS_INSTANCE": str(folder / "instance")}
     code = (
         "import sys, argparse, importlib; m = importlib.import_module('printsys.commands.' + sys.argv[1]);"
         "p = argparse.ArgumentParser(); m.add_arguments(p); sys.exit(m.run(p.parse_args(sys.argv[2:])))"
     )
-    return subprocess.Popen([sys.executable, "-c", code, command, *arguments], cwd=ROOT, env=os.environ | places)
+    return subprocess.Popen([sys.executable, "-c", code, command, *arguments], cwd=ROOT, env=os.environ | environment)
 
 
 def kill_when(process: subprocess.Popen[bytes], condition: Callable[[], bool]) -> None:
@@ -322,10 +323,10 @@ def test_a_backup_that_is_killed_goes_on_and_spoils_no_earlier_one(
     for stored in many:
         act(store, stored.id, "approve")
     age(store.layout.root)
-    had = contents(vault)
-    for more in (20, 40):
+    count_before = contents(vault)
+    for count in (20, 40):
         process = start("backup", manage.place, str(vault.root))
-        kill_when(process, partial(has_grown, vault, had + more))
+        kill_when(process, partial(has_grown, vault, count_before + count))
         assert vault.names() == [first] and vault.journal.exists()
         assert manage("restore", str(vault.root), "--verify").out == f"Backup {first} is whole.\n"
     before = contents(vault)
@@ -341,12 +342,12 @@ def test_a_restore_that_is_killed_goes_on_and_is_offline_until_it_is_done(
     many: list[Stored], manage: Manage, vault: Vault, elsewhere: Callable[..., JobStore]
 ) -> None:
     manage("backup", str(vault.root))
-    place = manage.place / "new"
-    root = place / "storage"
-    process = start("restore", place, str(vault.root))
+    folder = manage.place / "new"
+    root = folder / "storage"
+    process = start("restore", folder, str(vault.root))
     kill_when(process, lambda: (root / "Uploaded").is_dir() and len(os.listdir(root / "Uploaded")) > 20)
     with pytest.raises(StorageOffline):
-        list(make_store(place).load(many[0].id).events)
+        list(make_store(folder).load(many[0].id).events)
     new = elsewhere()
     assert check_storage(new, deep=True) == []
     assert {job_id for job_id, _ in new.ids()} == {stored.id for stored in many}
@@ -385,8 +386,8 @@ def test_a_damaged_backup_is_found_out_before_anything_is_written(
     with pytest.raises(BackupDamaged, match="Nothing was written"):
         manage("restore", str(vault.root))
     assert not (manage.place / "new" / "storage").exists()
-    said = manage("restore", str(vault.root), "--without-damaged", "--json")
-    assert said.code == 1 and len(said.json["damaged"]) == 2, "the original and the working copy of one job"
+    restore = manage("restore", str(vault.root), "--without-damaged", "--json")
+    assert restore.code == 1 and len(restore.json["damaged"]) == 2, "the original and the working copy of one job"
     manage.use(manage.place)
     assert len(manage("backup", str(vault.root), "--verify", "--json").json["were_damaged"]) == 1
     assert manage("restore", str(vault.root), "--verify").code == 0
@@ -405,14 +406,14 @@ def test_a_list_that_was_changed_is_not_believed(
         manage("restore", str(vault.root), "--verify")
 
 
-@pytest.mark.parametrize("place", ["../outside.txt", "/tmp/outside.txt", "Uploaded/../../outside.txt"])
+@pytest.mark.parametrize("name", ["../outside.txt", "/tmp/outside.txt", "Uploaded/../../outside.txt"])
 def test_a_forged_backup_writes_nothing_outside_of_storage(
-    jobs: list[Stored], store: JobStore, manage: Manage, vault: Vault, place: str
+    jobs: list[Stored], store: JobStore, manage: Manage, vault: Vault, name: str
 ) -> None:
     manage("backup", str(vault.root))
     unit = next(unit for unit in vault.snapshot().units if unit.kind == "job")
-    forged = Unit("job", unit.id, unit.place, {place: next(iter(unit.files.values()))})
-    vault.publish([forged.line()], store.clock())
+    forged = Unit("job", unit.id, unit.relative_path, {name: next(iter(unit.files.values()))})
+    vault.publish([forged.to_line()], store.clock())
     forged_name = next(name for name in vault.names() if len(vault.snapshot(name).units) == 1)
     manage.use(manage.place / "new")
     with pytest.raises(BackupDamaged, match="no place in a storage"):
@@ -429,10 +430,12 @@ def test_a_folder_with_other_things_is_no_backup(jobs: list[Stored], manage: Man
     assert os.listdir(tmp_path / "photos") == ["cat.jpg"]
 
 
-@pytest.mark.parametrize("place", ["storage/backup", "storage", "."])
-def test_a_backup_does_not_lie_in_what_it_is_a_backup_of(jobs: list[Stored], manage: Manage, place: str) -> None:
+@pytest.mark.parametrize("relative_path", ["storage/backup", "storage", "."])
+def test_a_backup_does_not_lie_in_what_it_is_a_backup_of(
+    jobs: list[Stored], manage: Manage, relative_path: str
+) -> None:
     with pytest.raises(BackupRefused, match="lie in each other"):
-        manage("backup", str(manage.place / place))
+        manage("backup", str(manage.place / relative_path))
 
 
 def test_two_backups_at_once_are_refused(jobs: list[Stored], manage: Manage, vault: Vault) -> None:
@@ -492,13 +495,13 @@ def test_the_labs_own_words_come_back_and_nothing_of_this_machine_is_lost(
 ) -> None:
     (tmp_path / "mail-templates").mkdir()
     (tmp_path / "mail-templates" / "approved.txt").write_text("Dear student")
-    then = (tmp_path / "lab.toml").read_bytes()
+    lab_toml = (tmp_path / "lab.toml").read_bytes()
     manage("backup", str(tmp_path / "backup"))
     shutil.rmtree(tmp_path / "mail-templates")
-    (tmp_path / "lab.toml").write_bytes(then + b"# newer\n")
+    (tmp_path / "lab.toml").write_bytes(lab_toml + b"# newer\n")
     elsewhere()
-    assert (tmp_path / "lab.toml").read_bytes() == then
-    assert (tmp_path / "lab.toml.before-restore").read_bytes() == then + b"# newer\n"
+    assert (tmp_path / "lab.toml").read_bytes() == lab_toml
+    assert (tmp_path / "lab.toml.before-restore").read_bytes() == lab_toml + b"# newer\n"
     assert (tmp_path / "mail-templates" / "approved.txt").read_text() == "Dear student"
 
 
@@ -520,6 +523,6 @@ def test_secrets_are_copied_only_when_asked_for(
 def test_the_restore_says_what_it_did(jobs: list[Stored], manage: Manage, vault: Vault) -> None:
     name = manage("backup", str(vault.root), "--json").json["name"]
     manage.use(manage.place / "new")
-    told = manage("restore", str(vault.root), "--json")
-    assert (told.json["name"], told.json["jobs"], told.json["damaged"]) == (name, len(jobs), [])
-    assert json.loads(told.out)["written"] == []
+    restore = manage("restore", str(vault.root), "--json")
+    assert (restore.json["name"], restore.json["jobs"], restore.json["damaged"]) == (name, len(jobs), [])
+    assert json.loads(restore.out)["written"] == []

@@ -1,5 +1,5 @@
-"""A lab at work, for the tests of backups: makes, moves, changes and deletes jobs until it is ended. Says each job that
-it has made on a line, so that a test knows what there was when."""
+"""A lab at work, for the tests of backups: makes, moves, changes and deletes jobs until it is killed. It prints
+the id of each job that it has made on a line, so that a test knows which jobs there were when."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tests.factories import WAY_TO, act, make_job, make_store
 LONGEST = WAY_TO[Status.ARCHIVED]
 
 
-def work(place: Path, seed: int) -> None:
+def work(folder: Path, seed: int) -> None:
     chance = random.Random(seed)
-    store = make_store(place)
+    store = make_store(folder)
     steps: dict[str, int] = {}
     while True:
         if not steps or chance.random() < 0.3:
@@ -33,13 +33,13 @@ def work(place: Path, seed: int) -> None:
 
 
 def _change(store: JobStore, job_id: str, steps: dict[str, int], chance: random.Random) -> None:
-    what = chance.random()
-    if what < 0.1:
+    draw = chance.random()
+    if draw < 0.1:
         act(store, job_id, "notes", notes=f"Call {chance.random()}.")
-    elif what < 0.15 and len(steps) > 10 and steps[job_id] == len(LONGEST):
+    elif draw < 0.15 and len(steps) > 10 and steps[job_id] == len(LONGEST):
         act(store, job_id, "delete")
         del steps[job_id]
-    elif 1 < steps[job_id] < 5 and what < 0.3:
+    elif 1 < steps[job_id] < 5 and draw < 0.3:
         act(store, job_id, "revert")  # against the direction in which most jobs move
         steps[job_id] -= 1
     elif steps[job_id] < len(LONGEST):
