@@ -52,7 +52,7 @@ class Checked:
 
     name: str
     sha256: str
-    looked: UploadCheck
+    check: UploadCheck
     findings: list[ModelFinding] = field(default_factory=list)
     price: tuple[Decimal, Decimal] | None = None
 
@@ -117,17 +117,17 @@ def look_at(path: Path, name: str, limits: bounded.Limits = bounded.USUAL) -> Up
 
 
 def judge(
-    name: str, sha256: str, looked: UploadCheck, lab: Lab, method: str, printer: str, prices: PriceList
+    name: str, sha256: str, check: UploadCheck, lab: Lab, method: str, printer: str, prices: PriceList
 ) -> Checked:
     """What it means for somebody who wants it printed by `method` on `printer` (an id; empty: not chosen yet)."""
-    if looked.facts is None:
-        said = [unreadable(ModelUnreadable(looked.trouble or ""))] if looked.hopeless else []
-        return Checked(name, sha256, looked, said)
+    if check.facts is None:
+        said = [unreadable(ModelUnreadable(check.trouble or ""))] if check.hopeless else []
+        return Checked(name, sha256, check, said)
     printers = lab.printers_for(method) or lab.printers
-    found = findings(looked.facts, printers, printer or None)
+    found = findings(check.facts, printers, printer or None)
     known = lab.method(method)
-    price = price_range(looked.facts, known, prices) if known is not None and not blocks(found) else None
-    return Checked(name, sha256, looked, found, price)
+    price = price_range(check.facts, known, prices) if known is not None and not blocks(found) else None
+    return Checked(name, sha256, check, found, price)
 
 
 def price_range(facts: ModelFacts, method: Method, prices: PriceList) -> tuple[Decimal, Decimal] | None:

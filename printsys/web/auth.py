@@ -20,9 +20,11 @@ P = ParamSpec("P")
 
 def is_staff() -> bool:
     """Logged in with the password that is in force now: a new one ends every session of the old."""
-    said = session.get("staff")
-    hashed = staff_password.current_hash(services().settings) if isinstance(said, str) else None
-    return hashed is not None and hmac.compare_digest(str(said), staff_password.fingerprint(hashed))
+    fingerprint = session.get("staff")
+    if not isinstance(fingerprint, str):
+        return False
+    hashed = staff_password.current_hash(services().settings)
+    return hashed is not None and hmac.compare_digest(fingerprint, staff_password.fingerprint(hashed))
 
 
 def current_actor() -> str:
@@ -48,10 +50,9 @@ def login_or_token_required(view: Callable[P, ResponseReturnValue]) -> Callable[
 
     @functools.wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-        sent = request.authorization
-        has_token = (
-            sent is not None and sent.type == "bearer" and api_tokens.is_good(services().settings, sent.token or "")
-        )
+        header = request.authorization
+        token = header.token if header is not None and header.type == "bearer" else None
+        has_token = token is not None and api_tokens.is_good(services().settings, token)
         return view(*args, **kwargs) if is_staff() or has_token else abort(401)
 
     return guarded
@@ -69,8 +70,8 @@ def log_in() -> ResponseReturnValue:
     who = request.form.get("who", "")
     hashed = staff_password.current_hash(services().settings)
     if hashed is None or not staff_password.is_right(request.form.get("password", ""), hashed):
-        said = "That is not the password."
-        return render_template("auth/login.html", next=request.form.get("next", ""), wrong=said, who=who), 401
+        error = "That is not the password."
+        return render_template("auth/login.html", next=request.form.get("next", ""), error=error, who=who), 401
     session.clear()  # nothing that was planted in a session before the login outlives it
     session.permanent = True
     session["staff"] = staff_password.fingerprint(hashed)

@@ -26,7 +26,7 @@ class ErrorPage:
     """Whether its sentence (paths, files) is for staff alone; others get the advice."""
 
 
-FACES: dict[type[e.PrintSysError], ErrorPage] = {
+ERROR_PAGES: dict[type[e.PrintSysError], ErrorPage] = {
     e.TokenInvalid: ErrorPage(404, "This link does not work"),
     e.TokenExpired: ErrorPage(410, "This link has expired"),
     e.TokenUsed: ErrorPage(410, "This link is no longer needed"),
@@ -44,7 +44,7 @@ FACES: dict[type[e.PrintSysError], ErrorPage] = {
     e.MirrorDown: ErrorPage(503, "The database is resting", "Please try again in a moment."),
 }
 OFFLINE = "Our storage is offline at the moment. Nothing is lost; everything goes on when it is back."
-HTTP_FACES = {
+HTTP_ERROR_PAGES = {
     400: ErrorPage(400, "We did not understand that", "Please go back, reload the page, and try again."),
     404: ErrorPage(404, "There is nothing here", "Please check the address, or start from the beginning."),
     405: ErrorPage(405, "That is not how this page works"),
@@ -70,24 +70,24 @@ def _banners() -> dict[str, list[str]]:
         services().store.require_online()
     except e.StorageOffline:
         return {"banners": [OFFLINE]}
-    short = shortages(services().settings, services().lab) if is_staff() else []
-    return {"banners": [room.sentence for room in short]}
+    low_disks = shortages(services().settings, services().lab) if is_staff() else []
+    return {"banners": [disk.sentence for disk in low_disks]}
 
 
-def face_of(error: e.PrintSysError) -> ErrorPage:
-    return next((FACES[kind] for kind in type(error).__mro__ if kind in FACES), HTTP_FACES[500])
+def error_page(error: e.PrintSysError) -> ErrorPage:
+    return next((ERROR_PAGES[kind] for kind in type(error).__mro__ if kind in ERROR_PAGES), HTTP_ERROR_PAGES[500])
 
 
 def _expected(error: e.PrintSysError) -> ResponseReturnValue:
-    face = face_of(error)
-    return _answer(face, face.advice if face.is_private and not is_staff() else str(error))
+    page = error_page(error)
+    return _answer(page, page.advice if page.is_private and not is_staff() else str(error))
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:
     if error.code is not None and error.code < 400:
         return error.get_response()
-    face = HTTP_FACES.get(error.code or 500, ErrorPage(error.code or 500, error.name))
-    body, code = _answer(face, face.advice or error.description or "")
+    page = HTTP_ERROR_PAGES.get(error.code or 500, ErrorPage(error.code or 500, error.name))
+    body, code = _answer(page, page.advice or error.description or "")
     response = error.get_response() if error.code in (401, 405, 429) else None
     headers = {k: v for k, v in response.headers if k in ("Allow", "Retry-After")} if response else {}
     return body, code, headers
@@ -99,7 +99,7 @@ def open_too_long_page(_error: CSRFError) -> ResponseReturnValue:
     return _answer(OPEN_TOO_LONG, OPEN_TOO_LONG.advice)
 
 
-def _answer(face: ErrorPage, said: str) -> tuple[Response | str, int]:
+def _answer(page: ErrorPage, message: str) -> tuple[Response | str, int]:
     if request.path.startswith("/api/") or request.accept_mimetypes.best == "application/json":
-        return jsonify(error=face.title, message=said), face.code
-    return render_template("errors/error.html", face=face, said=said), face.code
+        return jsonify(error=page.title, message=message), page.code
+    return render_template("errors/error.html", error_page=page, message=message), page.code

@@ -124,7 +124,7 @@ function send(form) {
   const button = form.querySelector("#submit-button");
   const progress = form.querySelector("#upload-progress");
   const bar = progress.querySelector(".progress-bar");
-  const said = form.querySelector("#upload-said");
+  const said = form.querySelector("#upload-progress-text");
   form.dataset.sending = "1";
   form.querySelector(".submit-problem")?.remove();
   button.disabled = true;

@@ -19,7 +19,7 @@ def test_each_fix_that_staff_may_be_offered_has_a_button_and_the_reverse() -> No
 
 def test_each_button_does_something_or_leads_to_a_form() -> None:
     for slug, fix in FIXES.items():
-        assert (fix.do is None) != (fix.form is None), slug
+        assert (fix.apply is None) != (fix.form is None), slug
 
 
 def test_each_rule_raises_a_kind_that_has_fixes() -> None:

@@ -10,15 +10,16 @@ from printsys.domain import workflow
 from printsys.domain.inputs import validate
 from printsys.domain.job import Job
 from printsys.domain.workflow import Step
-from printsys.errors import InvalidInput, JobNotFound, PrintSysError, StaleJob, TransitionNotAllowed
+from printsys.errors import JobNotFound, PrintSysError, StaleJob, TransitionNotAllowed
 from printsys.jobstore import Stored
 from printsys.jobstore.store import require_current
 from printsys.jobstore.stored import is_deleted
 from printsys.web.auth import current_actor, login_required
-from printsys.web.errors import face_of
+from printsys.web.errors import error_page
 from printsys.web.filters import status_name
 from printsys.web.services import services
 from printsys.web.staff.action_views import ACTION_VIEWS, form_for
+from printsys.web.staff.forms import shown_revision
 from printsys.web.staff.history import history
 from printsys.web.student.forms import with_errors
 
@@ -37,9 +38,7 @@ def ask(job_id: str, action: str) -> ResponseReturnValue:
 @login_required
 def act(job_id: str, action: str) -> ResponseReturnValue:
     stored = services().store.load(job_id)
-    revision = request.form.get("revision", type=int)
-    if revision is None:
-        raise InvalidInput({"revision": ["The page did not say which state of the job it showed. Please reload it."]})
+    revision = shown_revision(request.form.get("revision"))
     require_current(stored, revision)
     step = workflow.find_step(action, stored.job.status, current_actor())
     try:
@@ -48,7 +47,7 @@ def act(job_id: str, action: str) -> ResponseReturnValue:
     except (JobNotFound, StaleJob, TransitionNotAllowed):
         raise
     except PrintSysError as error:
-        return _action_page(step, stored, error), face_of(error).code
+        return _action_page(step, stored, error), error_page(error).code
     flash(ACTION_VIEWS[action].done_sentence(step, after, since=revision))
     return redirect(url_for("dashboard.show"), 303) if is_deleted(after.log) else _back_to(stored.job)
 
@@ -68,7 +67,7 @@ def undo_move(job_id: str) -> ResponseReturnValue:
 @pages.post("/reprint")
 @login_required
 def reprint(job_id: str) -> ResponseReturnValue:
-    """The same once more: a new job that goes its own way, with a price of its own."""
+    """Print the same again: a new job that goes its own way, with a price of its own."""
     new_job = intake.reprint(services().actions, job_id, current_actor()).job
     flash(f"This is the new job; it prints {job_id} again.")
     return _back_to(new_job)
@@ -94,11 +93,10 @@ def _back_to(job: Job) -> ResponseReturnValue:
 def _action_page(step: Step, stored: Stored, error: PrintSysError | None = None) -> str:
     """`error`: why it was not done. What was typed stays."""
     form = form_for(step.action, stored, services().lab)
-    fields = error.fields if isinstance(error, InvalidInput) else {"": [str(error)]} if error else {}
     return render_template(
         "staff/action.html",
         form=form,
-        general=with_errors(form, fields),
+        general=with_errors(form, error) if error else [],
         title=ACTION_VIEWS[step.action].button_label(step, stored.job),
         job=stored.job,
         **_form_context(step, stored),

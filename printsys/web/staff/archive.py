@@ -9,14 +9,15 @@ from flask.typing import ResponseReturnValue
 
 from printsys.actions.archiving import archive, ended_before
 from printsys.domain.status import FINAL
-from printsys.errors import InvalidInput, MirrorDown
+from printsys.errors import MirrorDown
 from printsys.web.auth import current_actor, login_required
 from printsys.web.services import services
+from printsys.web.staff.forms import shown_revision
 
 pages = Blueprint("archive", __name__)
 PAGE = 100
 COUNTED = 1000
-"""More than so many are not counted for a page that everybody has open."""
+"""More than so many are not counted for a page that all staff have open."""
 
 
 def _before() -> datetime:
@@ -29,32 +30,29 @@ def count() -> str | None:
         n = services().queries.count_ended(FINAL, _before(), COUNTED + 1)
     except MirrorDown:
         return None
-    told = f"More than {COUNTED:,}" if n > COUNTED else str(n)
-    return f"{told} {'job' if n == 1 else 'jobs'}" if n else None
+    number = f"More than {COUNTED:,}" if n > COUNTED else str(n)
+    return f"{number} {'job' if n == 1 else 'jobs'}" if n else None
 
 
 @pages.get("/dashboard/ended")
 @login_required
 def ended() -> ResponseReturnValue:
-    return render_template("staff/ended.html", jobs=services().queries.ended(FINAL, _before(), PAGE), total=count())
+    return render_template("staff/archive.html", jobs=services().queries.ended(FINAL, _before(), PAGE), total=count())
 
 
 @pages.post("/dashboard/ended")
 @login_required
 def archive_them() -> ResponseReturnValue:
     """`job` (repeated): id and revision as the page showed them, `k7m29xq4:7`. What has changed since stays."""
-    told = archive(
-        services().actions, [_chosen(text) for text in request.form.getlist("job")], _before(), current_actor()
-    )
-    n = len(told.done)
+    chosen = [_id_and_revision(text) for text in request.form.getlist("job")]
+    archived = archive(services().actions, chosen, _before(), current_actor())
+    n = len(archived.done)
     flash(f"{n} {'job is' if n == 1 else 'jobs are'} archived." if n else "No job was archived.")
-    for _job_id, why in told.stay:
-        flash(why)
+    for _job_id, reason in archived.stay:
+        flash(reason)
     return redirect(url_for("archive.ended" if count() else "dashboard.show"), 303)
 
 
-def _chosen(text: str) -> tuple[str, int]:
+def _id_and_revision(text: str) -> tuple[str, int]:
     job_id, _, revision = text.partition(":")
-    if not revision.isdecimal():
-        raise InvalidInput({"job": ["The page did not say which state of the job it showed. Please reload it."]})
-    return job_id, int(revision)
+    return job_id, shown_revision(revision)

@@ -1,4 +1,4 @@
-"""What needs a person, with the fixes that are safe, in one place; and what happened while nobody was looking."""
+"""What needs a person, with the fixes that are safe, in one place; and what happened while the system was off."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from printsys.domain.inputs import WalkInInput, validate
 from printsys.errors import InvalidInput, MirrorDown, PrintSysError
 from printsys.jobstore.notes import forget_missed_events
 from printsys.web.auth import current_actor, login_or_token_required, login_required
-from printsys.web.errors import face_of
+from printsys.web.errors import error_page
 from printsys.web.services import services
 from printsys.web.staff.fixes import FIXES
 from printsys.web.staff.forms import WalkInForm
-from printsys.web.staff.missed import while_away
+from printsys.web.staff.missed import missed_digest
 from printsys.web.student.forms import with_errors
 
 pages = Blueprint("attention", __name__)
@@ -24,56 +24,57 @@ pages = Blueprint("attention", __name__)
 @pages.get("/dashboard/attention")
 @login_required
 def show() -> ResponseReturnValue:
-    findings = services().queries.attention()
-    return render_template("staff/attention.html", findings=findings, fixes=FIXES, away=while_away(services()))
+    items = services().queries.attention()
+    return render_template("staff/attention.html", items=items, fixes=FIXES, missed=missed_digest(services()))
 
 
 @pages.post("/dashboard/attention")
 @login_required
 def fix() -> ResponseReturnValue:
-    """`kind`, `folder`, `file`: which item; `fix`: which of its fixes. What has been settled meanwhile is said so."""
-    one = _item(request.form.get("kind", ""), request.form.get("folder", ""), request.form.get("file", ""))
-    if one is None:
-        flash("That has been settled meanwhile.")
+    """`kind`, `folder`, `file` name the item, `fix` one of its fixes."""
+    kind, file = request.form.get("kind", ""), request.form.get("file", "")
+    items = [item for item in _items_at(request.form.get("folder", "")) if (item.kind, item.file or "") == (kind, file)]
+    if not items:
+        flash("Somebody has settled that already.")
         return redirect(url_for("attention.show"), 303)
+    item = items[0]
     name = request.form.get("fix", "")
-    if name not in one.fixes or name not in FIXES or FIXES[name].do is None:
+    chosen = FIXES.get(name)
+    if name not in item.fixes or chosen is None or chosen.apply is None:
         raise InvalidInput({"fix": ["There is no such fix for this."]})
-    done = FIXES[name].do(one)  # type: ignore[misc]
-    if done is not None:
-        services().actions.follow_up(done)
-    services().mirror.settled(one)
-    flash(FIXES[name].done)
-    if done is not None and FIXES[name].shows_job:
-        return redirect(url_for("job.show", job_id=done.id), 303)
+    stored = chosen.apply(item)
+    if stored is not None:
+        services().actions.follow_up(stored)
+    services().mirror.settled(item)
+    flash(chosen.done)
+    if stored is not None and chosen.shows_job:
+        return redirect(url_for("job.show", job_id=stored.id), 303)
     return redirect(url_for("attention.show"), 303)
 
 
 @pages.route("/dashboard/attention/adopt", methods=["GET", "POST"])
 @login_required
-def make_a_job() -> ResponseReturnValue:
+def adopt() -> ResponseReturnValue:
     """A loose file, or a folder without a record (`place`, relative to storage/), becomes a job."""
-    place = request.values.get("place", "")
-    form = WalkInForm.of(services().lab, place)
+    relative_path = request.values.get("place", "")
+    form = WalkInForm.of(services().lab, relative_path)
     if request.method == "GET":
-        return render_template("staff/adopt.html", form=form, place=place, general=[])
+        return render_template("staff/adopt.html", form=form, general=[])
     try:
-        said = validate(WalkInInput, request.form)
-        made = intake.walk_in(services().actions, place, said, current_actor())
-    except PrintSysError as wrong:
-        fields = wrong.fields if isinstance(wrong, InvalidInput) else {"": [str(wrong)]}
-        general = with_errors(form, fields)
-        return render_template("staff/adopt.html", form=form, place=place, general=general), face_of(wrong).code
-    for one in _items_at(place):
-        services().mirror.settled(one)
-    flash(f"It is {made.job.student.name}'s job now.")
-    return redirect(url_for("job.show", job_id=made.id), 303)
+        answers = validate(WalkInInput, request.form)
+        stored = intake.walk_in(services().actions, relative_path, answers, current_actor())
+    except PrintSysError as error:
+        return render_template("staff/adopt.html", form=form, general=with_errors(form, error)), error_page(error).code
+    for item in _items_at(relative_path):
+        services().mirror.settled(item)
+    flash(f"It is {stored.job.student.name}'s job now.")
+    return redirect(url_for("job.show", job_id=stored.id), 303)
 
 
 @pages.post("/dashboard/attention/away")
 @login_required
-def seen() -> ResponseReturnValue:
-    """What happened while nobody was looking has been read."""
+def forget_missed() -> ResponseReturnValue:
+    """Staff have read what happened while the system was off."""
     forget_missed_events(services().store)
     return redirect(url_for("attention.show"), 303)
 
@@ -81,19 +82,15 @@ def seen() -> ResponseReturnValue:
 @pages.get("/api/v1/attention")
 @login_or_token_required
 def api() -> ResponseReturnValue:
-    return jsonify(attention=[one.as_json() for one in services().queries.attention()])
-
-
-def _item(kind: str, folder: str, file: str) -> AttentionItem | None:
-    return next((one for one in _items_at(folder) if (one.kind, one.file or "") == (kind, file)), None)
+    return jsonify(attention=[item.as_json() for item in services().queries.attention()])
 
 
 def _items_at(folder: str) -> list[AttentionItem]:
-    return [one for one in services().queries.attention() if one.folder == folder]
+    return [item for item in services().queries.attention() if item.folder == folder]
 
 
 def count() -> int | None:
-    """How many things need a person; None while nobody can tell."""
+    """How many items need a person; None while the mirror is down."""
     try:
         return len(services().queries.attention())
     except MirrorDown:

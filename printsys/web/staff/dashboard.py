@@ -34,7 +34,7 @@ def show() -> ResponseReturnValue:
         q=q,
         action_views=ACTION_VIEWS,
         LIVE=LIVE,
-        missed=bool(missed_events(services().store).events),
+        has_missed=bool(missed_events(services().store).events),
         mail=mail_state(),
-        kept_long_enough=archive.count(),
+        ended_long_ago=archive.count(),
     )

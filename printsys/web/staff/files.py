@@ -120,7 +120,7 @@ def open_in_slicer(job_id: str, name: str) -> ResponseReturnValue:
 def opening(job_id: str, name: str) -> ResponseReturnValue:
     stored = services().store.load(job_id)
     services().store.file(stored, name)
-    return render_template("staff/opening.html", job=stored.job, name=name, address=opener_address(job_id, name))
+    return render_template("staff/open_in_slicer.html", job=stored.job, name=name, address=opener_address(job_id, name))
 
 
 @pages.get("/opener")

@@ -81,6 +81,13 @@ def _not_offered(field: SelectField, value: Any) -> list[str]:
     return [name for name in chosen if name not in offered]
 
 
+def shown_revision(text: str | None) -> int:
+    """The revision that the page showed. InvalidInput without one."""
+    if text is None or not text.isdecimal():
+        raise InvalidInput({"revision": ["The page did not say which state of the job it showed. Please reload it."]})
+    return int(text)
+
+
 class ReasonForm(ActionForm):
     reason = TextAreaField("Reason", render_kw={"rows": 2})
 

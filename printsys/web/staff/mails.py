@@ -1,4 +1,4 @@
-"""What the e-mails look like, with made-up data: for staff, and for whoever writes the lab's own templates."""
+"""What the e-mails look like, with made-up data: for staff, and for the person who writes the lab's own templates."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from printsys.web.security import POLICY
 from printsys.web.services import services
 
 pages = Blueprint("mails", __name__, url_prefix="/dashboard/mails")
-LETTER_POLICY = (
+MAIL_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
 )
-"""A letter is styled in its own lines, as mail programs want it, and can do nothing."""
+"""An e-mail is styled in its own lines, as mail programs want it, and can do nothing."""
 
 
 @pages.get("", strict_slashes=False)
@@ -39,7 +39,7 @@ def preview(name: str) -> ResponseReturnValue:
         "staff/mails.html",
         names={mail: spec.name for mail, spec in EMAILS.items()},
         chosen=mail,
-        letter=message,
+        message=message,
         text=_part(message, "plain"),
         folder=services().lab.mail.folder(services().settings.lab_config),
         built_in=TEMPLATES,
@@ -56,7 +56,7 @@ def preview(name: str) -> ResponseReturnValue:
 def html(name: str) -> ResponseReturnValue:
     """The HTML part alone, for the preview's frame."""
     answer = Response(_part(_message(_composer(), _mail(name)), "html"), mimetype="text/html")
-    answer.headers["Content-Security-Policy"] = LETTER_POLICY
+    answer.headers["Content-Security-Policy"] = MAIL_POLICY
     answer.headers["X-Frame-Options"] = "SAMEORIGIN"
     return answer
 

@@ -15,13 +15,13 @@ from printsys.services import Services
 from printsys.web.staff.history import sentence
 
 FILES = frozenset({EventType.FILE_ADDED, EventType.FILE_CHANGED, EventType.FILE_REMOVED})
-WAYS_ON = ("approve", "choose-file")
-"""What is to be done about a file, the first of these that the job's status allows."""
+FILE_ACTIONS = ("approve", "choose-file")
+"""Of these, staff can take the first that the job's status allows."""
 
 
 @dataclass(frozen=True)
 class MissedLine:
-    """`action`: the form that deals with it, if there is one; `undo`: whether the move can be taken back."""
+    """`action`: the form that deals with it, if there is one; `undo`: whether staff can undo the move."""
 
     job_id: str
     revision: int
@@ -38,19 +38,19 @@ class MissedDigest:
     lines: list[MissedLine]
 
 
-def while_away(services: Services) -> MissedDigest:
+def missed_digest(services: Services) -> MissedDigest:
     """Jobs that are gone or cannot be read since are among what needs a person; here they are left out."""
-    noted = missed_events(services.store)
+    missed = missed_events(services.store)
     jobs: dict[str, Stored | None] = {}
     lines = []
-    for job_id, seq in noted.events:
+    for job_id, seq in missed.events:
         if job_id not in jobs:
             jobs[job_id] = _load(services, job_id)
         stored = jobs[job_id]
         event = next((e for e in stored.events if e.seq == seq), None) if stored else None
         if stored is not None and event is not None:
             lines.append(_line(stored, event))
-    return MissedDigest(noted.since, lines)
+    return MissedDigest(missed.since, lines)
 
 
 def _load(services: Services, job_id: str) -> Stored | None:
@@ -62,7 +62,7 @@ def _load(services: Services, job_id: str) -> Stored | None:
 
 def _line(stored: Stored, event: Event) -> MissedLine:
     steps = {step.action: step for step in steps_from(stored.job.status, STAFF)}
-    step = next((steps[name] for name in WAYS_ON if name in steps), None) if event.type in FILES else None
+    step = next((steps[name] for name in FILE_ACTIONS if name in steps), None) if event.type in FILES else None
     return MissedLine(
         stored.id,
         stored.job.revision,

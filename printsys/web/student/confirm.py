@@ -8,6 +8,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from printsys.domain.inputs import OptionalReasonInput, validate
+from printsys.domain.job import Job
 from printsys.domain.links import require_open_confirmation
 from printsys.domain.status import Status
 from printsys.errors import InvalidInput, TokenExpired, TokenUsed, TransitionNotAllowed
@@ -29,8 +30,8 @@ def decide(token: str) -> ResponseReturnValue:
         return _confirm_page(token, "Please choose whether we should print it.", 422)
     try:
         reason = validate(OptionalReasonInput, request.form).reason
-    except InvalidInput as wrong:
-        return _confirm_page(token, f"Your reason: {wrong}", 422)
+    except InvalidInput as error:
+        return _confirm_page(token, f"Your reason: {error}", 422)
     try:
         services().actions.student_decides(job_id, nonce, decision == "confirm", reason)
     except (TokenExpired, TokenUsed):
@@ -43,23 +44,33 @@ def resend(token: str) -> ResponseReturnValue:
     job_id, nonce = services().tokens.read_confirm(token)
     try:
         stored = services().actions.resend_confirmation(job_id, nonce)
-    except TransitionNotAllowed as refused:
-        return _confirm_page(token, str(refused), 409)
+    except TransitionNotAllowed as error:
+        return _confirm_page(token, str(error), 409)
     except TokenUsed:
         return _confirm_page(token)
     return render_template("student/resent.html", job=stored.job)
 
 
-def _confirm_page(token: str, said: str = "", code: int = 200) -> ResponseReturnValue:
+def _confirm_page(token: str, error: str = "", code: int = 200) -> ResponseReturnValue:
     """The offer, with `code`; or, where the link is over, why, and what to do."""
     job_id, nonce = services().tokens.read_confirm(token)
     job = services().store.load(job_id).job
-    more = {"job": job, "token": token, "status_token": services().tokens.status(job_id), "said": said}
     try:
         require_open_confirmation(job, nonce, datetime.now(UTC))
-    except TokenExpired as over:
-        return render_template("student/link_over.html", why=str(over), expired=True, **more), 410
-    except TokenUsed as over:
-        done = job.status not in (Status.PENDING, Status.UPLOADED, Status.REJECTED)
-        return render_template("student/link_over.html", why=str(over), expired=False, confirmed=done, **more), 410
-    return render_template("student/confirm.html", printer=services().lab.printer(job.request.printer), **more), code
+    except (TokenExpired, TokenUsed) as over:
+        is_confirmed = job.status not in (Status.PENDING, Status.UPLOADED, Status.REJECTED)
+        return link_over_page(job, over, is_confirmed=is_confirmed, token=token, error=error)
+    return render_template("student/confirm.html", job=job, token=token, error=error), code
+
+
+def link_over_page(job: Job, over: TokenExpired | TokenUsed, **context: object) -> ResponseReturnValue:
+    """Why the link does not work any more, and what the student can do."""
+    page = render_template(
+        "student/link_over.html",
+        job=job,
+        reason=str(over),
+        is_expired=isinstance(over, TokenExpired),
+        status_token=services().tokens.status(job.id),
+        **context,
+    )
+    return page, 410

@@ -1,8 +1,8 @@
-"""What the student's form asks. Whether the answers will do is decided by `printsys.domain.inputs` alone."""
+"""The fields of the student's form. `printsys.domain.inputs` alone decides whether the answers are good."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from flask_wtf import FlaskForm
@@ -19,17 +19,19 @@ from wtforms import (
 from wtforms.fields.choices import SelectChoice
 
 from printsys.config import Lab
+from printsys.errors import InvalidInput, PrintSysError
 
 
-def with_errors(form: FlaskForm, fields: Mapping[str, Iterable[str]]) -> list[str]:
-    """Put each message beside its field; those of no field of this form are given back."""
-    homeless = []
+def with_errors(form: FlaskForm, error: PrintSysError) -> list[str]:
+    """Put each message beside its field, and return those that belong to no field of this form."""
+    fields = error.fields if isinstance(error, InvalidInput) else {"": [str(error)]}
+    general: list[str] = []
     for name, messages in fields.items():
         if name in form._fields:
             form[name].errors = list(messages)
         else:
-            homeless += list(messages)
-    return homeless
+            general += messages
+    return general
 
 
 Choice: TypeAlias = SelectChoice
@@ -37,12 +39,12 @@ NOT_CHOSEN = Choice("", "Please choose …")
 
 
 def each(values: Iterable[str]) -> list[Choice]:
-    """Choices that are called what they are."""
+    """Choices whose label is their value."""
     return [Choice(value, value) for value in values]
 
 
 class SubmitForm(FlaskForm):
-    """The student's form. Colours and printers stand in groups by method; a script narrows them to the chosen one."""
+    """The student's form. Colors and printers stand in groups by method; a script narrows them to the chosen one."""
 
     submission = HiddenField()
     student_name = StringField("Your name", render_kw={"autocomplete": "name", "maxlength": 100})
@@ -75,9 +77,9 @@ class SubmitForm(FlaskForm):
             *(Choice(p.id, f"{p.name} ({p.volume_text})", optgroup=p.method) for p in lab.printers),
         ]
         form.minimum_charge_consent.label.text = lab.submission.consent_question
-        kinds = ", ".join(lab.submission.extensions)
-        many = f"up to {lab.submission.max_files} files, " if lab.submission.max_files > 1 else ""
-        form.file.description = f"{kinds}; {many}at most {lab.submission.max_file_mb} MB each."
+        extensions = ", ".join(lab.submission.extensions)
+        up_to = f"up to {lab.submission.max_files} files, " if lab.submission.max_files > 1 else ""
+        form.file.description = f"{extensions}; {up_to}at most {lab.submission.max_file_mb} MB each."
         form.file.render_kw = {"accept": ",".join(lab.submission.extensions), "multiple": lab.submission.max_files > 1}
         form.copies.render_kw = {"min": 1, "max": lab.submission.max_copies, "inputmode": "numeric"}
         form.due_date.render_kw = {"type": "date"}

@@ -1,4 +1,4 @@
-"""A rejected request, opened again by the link in the e-mail: as it was sent, to be mended, and still the same job."""
+"""A rejected request, opened again by the link in the e-mail: as it was sent, to be fixed, and still the same job."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from printsys.errors import InvalidInput, PrintSysError, StorageFailure, Storage
 from printsys.texts import reasons
 from printsys.web.errors import open_too_long_page
 from printsys.web.services import services
+from printsys.web.student.confirm import link_over_page
 from printsys.web.student.forms import SubmitForm, with_errors
 from printsys.web.student.submit import NOT_STORED, PAUSED, read_request
 
@@ -31,7 +32,7 @@ def show(token: str) -> ResponseReturnValue:
     try:
         require_open_resubmission(job, key)
     except TokenUsed as over:
-        return _over(job, over)
+        return link_over_page(job, over)
     as_sent = from_job(job) | {"minimum_charge_consent": "yes" if job.request.minimum_charge_consent else None}
     return _page(token, job, SubmitForm.of(services().lab, data=as_sent), [])
 
@@ -42,13 +43,13 @@ def send(token: str) -> ResponseReturnValue:
     job = services().store.load(job_id).job
     try:
         require_open_resubmission(job, key)
-        said, files = read_request(files_needed=False)
-        services().actions.resubmit(job_id, key, said, files)
+        answers, files = read_request(files_needed=False)
+        services().actions.resubmit(job_id, key, answers, files)
     except TokenUsed as over:  # sent twice: the first one did it
-        return _over(services().store.load(job_id).job, over)
-    except InvalidInput as wrong:
+        return link_over_page(services().store.load(job_id).job, over)
+    except InvalidInput as error:
         form = SubmitForm.of(services().lab)
-        return _page(token, job, form, with_errors(form, wrong.fields)), 422
+        return _page(token, job, form, with_errors(form, error)), 422
     except (StorageOffline, StorageFailure) as error:
         logger.warning("job %s: a request sent again could not be stored: %s", job_id, error)
         return _page(token, job, SubmitForm.of(services().lab), [NOT_STORED]), 503
@@ -69,21 +70,15 @@ def open_for_too_long(error: CSRFError) -> ResponseReturnValue:
 
 def _page(token: str, job: Job, form: SubmitForm, general: list[str]) -> str:
     form.submission.data = form.submission.data or secrets.token_urlsafe(16)
-    kept = [record.uploaded_as or record.name.rpartition("/")[2] for record in job.sent_files]
+    our_files = [record.uploaded_as or record.name.rpartition("/")[2] for record in job.sent_files]
     return render_template(
         "student/resubmit.html",
         token=token,
         job=job,
         form=form,
         general=general,
-        kept=kept,
+        our_files=our_files,
         methods=services().lab.methods,
         reasons=reasons(job, services().lab),
         findings=found_in(job, services().lab),
     )
-
-
-def _over(job: Job, over: TokenUsed) -> ResponseReturnValue:
-    shown = {"why": str(over), "expired": False, "confirmed": False, "said": ""}
-    token = services().tokens.status(job.id)
-    return render_template("student/link_over.html", job=job, status_token=token, **shown), 410

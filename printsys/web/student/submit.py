@@ -54,9 +54,9 @@ def send() -> ResponseReturnValue:
         if not sent.is_sent_again():
             try:
                 sent.record(services().actions.submit(*read_request()))
-            except InvalidInput as wrong:
+            except InvalidInput as error:
                 form = SubmitForm.of(services().lab)
-                return _form_page(form, with_errors(form, wrong.fields)), 422
+                return _form_page(form, with_errors(form, error)), 422
             except (StorageOffline, StorageFailure) as error:
                 logger.warning("a submission could not be stored: %s", error)
                 return _form_page(SubmitForm.of(services().lab), [NOT_STORED]), 503

@@ -82,7 +82,7 @@ def _as_json(model: Checked) -> dict[str, object]:
     return {
         "name": model.name,
         "sha256": model.sha256,
-        "model": model.looked.facts.model_dump(mode="json") if model.looked.facts else None,
+        "model": model.check.facts.model_dump(mode="json") if model.check.facts else None,
         "findings": [finding.model_dump() for finding in model.findings],
         "will_not_print": model.will_not_print,
         "price": [str(end) for end in model.price] if model.price else None,
