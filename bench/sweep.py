@@ -165,7 +165,7 @@ def main(count: int) -> None:
         with embedded_postgres(place / "instance") as url:
             migrate.upgrade(url)
             engine = create_engine(url)
-            store = make_store(place, clock=lambda: datetime.now(UTC))  # type: ignore[arg-type]
+            store = make_store(place, clock=lambda: datetime.now(UTC))
             store.layout.make()
             make_crowd(store, count, Status.PAID_PICKED_UP)
             mirror = Mirror(engine)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -70,7 +70,7 @@ def change_lab(lab: Lab, table: str, **values: Any) -> None:
     lab.__dict__[table] = getattr(lab, table).model_copy(update=values)
 
 
-def make_store(place: Path, clock: Clock | None = None) -> JobStore:
+def make_store(place: Path, clock: Callable[[], datetime] | None = None) -> JobStore:
     """A new storage in `place`/storage, remembered in `place`/instance; or the one that is there already."""
     (place / "instance").mkdir(parents=True, exist_ok=True)
     root = place / "storage"

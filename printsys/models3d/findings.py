@@ -88,7 +88,8 @@ def _unit(facts: ModelFacts) -> Iterator[ModelFinding]:
     longest = max(facts.size_mm)
     if suspect is not None:
         name, factor = suspect
-        size = size_text(tuple(side * factor for side in facts.size_mm))  # type: ignore[arg-type]
+        x, y, z = facts.size_mm
+        size = size_text((x * factor, y * factor, z * factor))
         read = f"Read in millimetres, this model is {size_text(facts.size_mm)}."
         yield ModelFinding(
             grade="worth knowing" if TINY_MM <= longest < SMALL_MM else "probably wrong",

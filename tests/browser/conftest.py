@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
+from typing import cast
 
 import pytest
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import Envelope
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from printsys.config import ROOT
@@ -41,8 +43,8 @@ class Postbox:
     def __init__(self) -> None:
         self._arrived: queue.Queue[EmailMessage] = queue.Queue()
 
-    async def handle_DATA(self, server: object, session: object, envelope: object) -> str:
-        self._arrived.put(email.message_from_bytes(envelope.content, policy=default))  # type: ignore[attr-defined]
+    async def handle_DATA(self, server: object, session: object, envelope: Envelope) -> str:
+        self._arrived.put(email.message_from_bytes(cast(bytes, envelope.content), policy=default))
         return "250 OK"
 
     def next(self) -> EmailMessage:

@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import System, log_in
 from tests.browser.test_whole_life import box_stl, fill_form
+from tests.present import present
 from tests.waiting import until
 
 pytestmark = pytest.mark.needs("chromium")
@@ -88,7 +89,7 @@ def test_only_what_cannot_be_printed_stands_in_the_way(system: System, page: Pag
 
 def test_without_javascript_the_same_is_shown_after_sending(system: System, page: Page, tmp_path: Path) -> None:
     system.start()
-    context = page.context.browser.new_context(java_script_enabled=False)  # type: ignore[union-attr]
+    context = present(page.context.browser).new_context(java_script_enabled=False)
     plain = context.new_page()
     plain.goto(f"{system.url}/submit")
     fill_form(plain, written(tmp_path / "holes.stl", with_a_hole()))

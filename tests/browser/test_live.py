@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import System, log_in
+from tests.present import present
 
 pytestmark = pytest.mark.needs("chromium")
 
@@ -17,7 +18,7 @@ def test_a_dragged_folder_moves_the_card_without_a_reload(system: System, page: 
     cards = page.locator(".job-card")
     expect(cards).to_have_count(2)
     page.evaluate("window.still = true")
-    job_id = cards.first.get_attribute("id").removeprefix("job-")  # type: ignore[union-attr]
+    job_id = present(cards.first.get_attribute("id")).removeprefix("job-")
     folder = system.folder(job_id)
     folder.rename(system.storage / "Printing" / folder.name)
     expect(cards).to_have_count(1)
@@ -30,7 +31,7 @@ def test_what_needs_a_person_is_counted_on_the_open_page(system: System, page: P
     log_in(page, system)
     attention = page.locator("[data-attention] .attention-count")
     expect(attention).to_have_count(0)
-    job_id = page.locator(".job-card").first.get_attribute("id").removeprefix("job-")  # type: ignore[union-attr]
+    job_id = present(page.locator(".job-card").first.get_attribute("id")).removeprefix("job-")
     (system.folder(job_id) / "metadata.json").write_text("{ half an edit", "utf-8")
     expect(attention).to_contain_text("1")
     page.goto(f"{system.url}/dashboard/attention")

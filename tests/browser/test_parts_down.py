@@ -16,6 +16,7 @@ from printsys.config import ROOT
 from printsys.ops.postgres import PostgresServer, embedded_postgres
 from tests.browser.conftest import Postbox, System, log_in
 from tests.browser.test_whole_life import box_stl, fill_form, link_in
+from tests.present import present
 from tests.waiting import until
 
 pytestmark = pytest.mark.needs("chromium")
@@ -43,7 +44,7 @@ def test_with_postgresql_stopped_the_whole_life_of_a_job_goes_on(
         assert recorded(system, job_id)["status"] == "Pending"
 
         mails.next()  # received
-        student = page.context.browser.new_context().new_page()  # type: ignore[union-attr]
+        student = present(page.context.browser).new_context().new_page()
         student.goto(link_in(mails.next(), "confirm"))
         student.get_by_role("button", name="Yes, print it").click()
         expect(student.get_by_role("heading", level=1)).to_have_text("In line for printing")

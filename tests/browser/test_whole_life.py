@@ -8,12 +8,12 @@ import re
 import time
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psycopg2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from printsys.domain.changes import LEARNED
 from printsys.domain.events import EventType
@@ -22,6 +22,7 @@ from printsys.domain.pending_work import owes_a_look
 from printsys.domain.status import Status
 from printsys.jobstore.log import read_log
 from tests.browser.conftest import PASSWORD, PATIENCE_S, Postbox, System, log_in
+from tests.present import present
 
 pytestmark = pytest.mark.needs("chromium")
 WORKSHOP_PATIENCE_S = 120
@@ -43,7 +44,7 @@ def box_stl(side: float = 20.0) -> bytes:
     return "\n".join([*lines, "endsolid box", ""]).encode()
 
 
-def must_be_whole(system: System, job_id: str, status: str, *types: str) -> dict[str, object]:
+def must_be_whole(system: System, job_id: str, status: str, *types: str) -> dict[str, Any]:
     """The folder is in its status folder; its log is chained, folds to metadata.json, and ends with these events."""
     folder = system.folder(job_id)
     assert folder.parent.name == status
@@ -58,7 +59,7 @@ def must_be_whole(system: System, job_id: str, status: str, *types: str) -> dict
     assert metadata_bytes(log.document()) == metadata
     kept = [event.type for event in log.events if event.type not in BY_THE_WORKER]
     assert kept[-len(types) :] == list(types)
-    document: dict[str, object] = json.loads(metadata)
+    document: dict[str, Any] = json.loads(metadata)
     assert (document["id"], document["status"], document["revision"]) == (job_id, status, log.seq)
     return document
 
@@ -124,11 +125,11 @@ def test_a_job_from_the_form_to_the_hand_out(
     dialog.get_by_role("button", name="Approve").click()
     expect(page.get_by_text("Approved at $4.27. José Ñandú gets an e-mail.")).to_be_visible()
     document = must_be_whole(system, job_id, "Pending", "StaffApproved", "EmailQueued")
-    assert document["estimate"]["cost"] == "4.27"  # type: ignore[index]
-    assert document["estimate"]["time_h"] == "3.5"  # type: ignore[index]
+    assert document["estimate"]["cost"] == "4.27"
+    assert document["estimate"]["time_h"] == "3.5"
     assert mirrored(page, system, job_id)["status"] == "Pending"
 
-    student = page.context.browser.new_context().new_page()  # type: ignore[union-attr]
+    student = present(page.context.browser).new_context().new_page()
     link = link_in(mails.next(), "confirm")
     student.goto(link)
     expect(student.locator(".price")).to_have_text("$4.27")
@@ -155,7 +156,7 @@ def test_a_job_from_the_form_to_the_hand_out(
     dialog.get_by_role("button", name="Take payment and hand out").click()
     expect(page.get_by_text("is now Paid & picked up.")).to_be_visible()
     document = must_be_whole(system, job_id, "PaidPickedUp", "PaymentRecorded", "JobPickedUp", "EmailQueued")
-    assert document["payment"]["amount"] == "4.27"  # type: ignore[index]
+    assert document["payment"]["amount"] == "4.27"
     row = mirrored(page, system, job_id)
     assert (row["status"], row["paid"]) == ("PaidPickedUp", "4.27")
     assert mails.next()["Subject"] == f"Receipt for your 3D print: $4.27 ({job_id})"
@@ -232,7 +233,7 @@ def test_dropping_the_database_and_starting_again_gives_the_same_dashboard(syste
     from printsys.ops.postgres import embedded_postgres
 
     with embedded_postgres(system.place / "instance") as url:
-        host = re.search(r"host=(.*)", url).group(1)  # type: ignore[union-attr]
+        host = present(re.search(r"host=(.*)", url)).group(1)
         connection = psycopg2.connect(host=host, user="postgres", dbname="postgres")
         connection.autocommit = True
         connection.cursor().execute("DROP DATABASE printsys WITH (FORCE)")
@@ -249,10 +250,10 @@ PAGES = ("/submit", "/login", "/dashboard", "/dashboard?status=Pending", "/dashb
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
-    system: System, browser: object, width: int, scheme: str
+    system: System, browser: Browser, width: int, scheme: Literal["light", "dark"]
 ) -> None:
     system.start("--demo")
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[attr-defined]
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()
     log_in(page, system)
     ids = [job["id"] for job in page.request.get(f"{system.url}/api/v1/jobs?limit=500").json()["jobs"]]

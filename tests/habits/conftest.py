@@ -77,7 +77,7 @@ class Desk:
 
 @pytest.fixture
 def store(tmp_path: Path) -> JobStore:
-    return make_store(tmp_path, clock=lambda: datetime.now(UTC))  # type: ignore[arg-type]
+    return make_store(tmp_path, clock=lambda: datetime.now(UTC))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 
 from tests.habits.conftest import Desk
 from tests.mirrored import mirrored_job
+from tests.present import present
 from tests.waiting import until
 
 
@@ -76,7 +77,7 @@ def emacs(path: Path) -> None:
 def test_an_editors_way_of_saving_is_one_edit_and_leaves_no_trace(desk: Desk, save: Callable[[Path], None]) -> None:
     job = desk.new_job()
     save(job.folder / "metadata.json")
-    until(lambda: mirrored_job(desk.queries, job.id).class_number == "ARCH 5000")  # type: ignore[union-attr]
+    until(lambda: present(mirrored_job(desk.queries, job.id)).class_number == "ARCH 5000")
     told = desk.told()
     assert [kind for kind, _ in told if kind != "MetadataRestored"] == ["MetadataEdited"]
     assert desk.raised() == []
@@ -89,16 +90,16 @@ def test_a_half_saved_record_is_raised_left_alone_and_heals_with_the_rest_of_it(
     path.write_bytes(text[: len(text) // 2])
     until(lambda: desk.raised() != [])
     assert path.read_bytes() == text[: len(text) // 2], "the person's text is theirs"
-    assert mirrored_job(desk.queries, job.id).class_number == "ARCH 4000", "the last good state keeps serving"  # type: ignore[union-attr]
+    assert present(mirrored_job(desk.queries, job.id)).class_number == "ARCH 4000", "the last good state keeps serving"
     path.write_bytes(text)
     until(lambda: desk.raised() == [])
     assert [kind for kind, _ in desk.told()] == ["MetadataEdited"]
-    assert mirrored_job(desk.queries, job.id).class_number == "ARCH 5000"  # type: ignore[union-attr]
+    assert present(mirrored_job(desk.queries, job.id)).class_number == "ARCH 5000"
 
 
 def test_a_status_written_by_hand_is_a_drag(desk: Desk) -> None:
     job = desk.new_job()
     path = job.folder / "metadata.json"
     path.write_bytes(path.read_bytes().replace(b'"Uploaded"', b'"Pending"'))
-    until(lambda: mirrored_job(desk.queries, job.id).folder.startswith("Pending/"))  # type: ignore[union-attr]
+    until(lambda: present(mirrored_job(desk.queries, job.id)).folder.startswith("Pending/"))
     assert desk.store.find(job.id).parent.name == "Pending"

@@ -24,6 +24,7 @@ from printsys.jobstore import JobStore
 from tests.factories import make_job, make_store
 from tests.many_jobs import make_crowd
 from tests.mirrored import mirrored_events, mirrored_job
+from tests.present import present
 from tests.running_indexer import running_indexer
 from tests.waiting import until
 
@@ -32,7 +33,7 @@ QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
 
 def index(place: Path, database_url: str, ready: Event, stop: Event) -> None:
     """The indexer as a process of its own."""
-    store = make_store(place, clock=lambda: datetime.now(UTC))  # type: ignore[arg-type]
+    store = make_store(place, clock=lambda: datetime.now(UTC))
     with running_indexer(store, create_engine(database_url)):
         ready.set()
         stop.wait()
@@ -85,7 +86,7 @@ def test_what_is_lost_when_the_kernels_queue_really_overflows_is_swept_up(
             dragged = unheard.folder.rename(store.layout.status(Status.PRINTING) / unheard.folder.name)
             (dragged / "sliced.gcode").write_bytes(b"G28\n")  # too young to be believed finished by the sweep
         until(lambda: mirrored_job(queries, unheard.id) is not None, 60)
-        until(lambda: mirrored_job(queries, unheard.id).status is Status.PRINTING, 60)  # type: ignore[union-attr]
+        until(lambda: present(mirrored_job(queries, unheard.id)).status is Status.PRINTING, 60)
         until(lambda: "FileAdded" in [event.type for event in mirrored_events(queries, unheard.id)], 60)
 
 

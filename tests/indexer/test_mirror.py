@@ -32,6 +32,7 @@ from printsys.jobstore import JobStore, Stored
 from tests.factories import act, context, make_job, sync
 from tests.fixtures_db import drop_database
 from tests.mirrored import mirrored_events, mirrored_files, mirrored_job
+from tests.present import present
 
 
 def snapshot(queries: Queries) -> Any:
@@ -120,7 +121,7 @@ def test_the_same_revision_in_another_folder_is_shown(store: JobStore, mirror: M
     job = make_job(store)
     waiting = "the folder moves when no program has a file in it open"
     assert mirror.put(replace(job, move_pending=waiting))
-    assert mirrored_job(queries, job.id).move_pending == waiting  # type: ignore[union-attr]
+    assert present(mirrored_job(queries, job.id)).move_pending == waiting
     dragged = store.layout.status(Status.PRINTING) / job.folder.name
     job.folder.rename(dragged)
     assert mirror.put(store.load(job.id))

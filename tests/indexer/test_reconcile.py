@@ -33,7 +33,7 @@ def place(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(place: Path) -> JobStore:
-    return make_store(place, clock=lambda: datetime.now(UTC))  # type: ignore[arg-type]
+    return make_store(place, clock=lambda: datetime.now(UTC))
 
 
 def context() -> Context:

@@ -29,6 +29,7 @@ from printsys.jobstore.notes import missing_jobs
 from tests.factories import act, context, make_job, sync
 from tests.indexer.test_mirror import Background, snapshot
 from tests.mirrored import mirrored_events, mirrored_job
+from tests.present import present
 
 
 @pytest.fixture
@@ -109,12 +110,12 @@ def test_sync_and_rebuild_agree_on_what_people_did_in_the_folders(
     report = sync(store, mirror, queries)
     kinds = sorted(one.kind for one in report.attention)
     assert kinds == ["duplicate", "facts-missing", "job-missing"]
-    assert mirrored_job(queries, dragged.id).status is Status.COMPLETED  # type: ignore[union-attr]
-    assert mirrored_job(queries, edited.id).notes == "by hand"  # type: ignore[union-attr]
-    assert mirrored_job(queries, copied.id).folder == store.layout.relative(copied.folder)  # type: ignore[union-attr]
-    assert mirrored_job(queries, renamed.id).folder == "Printing/Janes thing"  # type: ignore[union-attr]
-    assert "is gone" in mirrored_job(queries, deleted.id).problem  # type: ignore[union-attr,operator]
-    assert mirrored_job(queries, noted.id).notes == "Call Jane."  # type: ignore[union-attr]
+    assert present(mirrored_job(queries, dragged.id)).status is Status.COMPLETED
+    assert present(mirrored_job(queries, edited.id)).notes == "by hand"
+    assert present(mirrored_job(queries, copied.id)).folder == store.layout.relative(copied.folder)
+    assert present(mirrored_job(queries, renamed.id)).folder == "Printing/Janes thing"
+    assert "is gone" in present(present(mirrored_job(queries, deleted.id)).problem)
+    assert present(mirrored_job(queries, noted.id)).notes == "Call Jane."
     after = snapshot(queries)
     assert sync(store, mirror, queries).changed == 0
     assert [one.kind for one in reindex(store, engine).attention] == ["duplicate", "job-missing"]
@@ -163,7 +164,7 @@ def test_changes_made_during_a_rebuild_are_not_lost(
         mirror.put(new[0])
 
     reindex(store, engine, meanwhile)
-    assert mirrored_job(queries, noted.id).notes == "while it was built"  # type: ignore[union-attr]
+    assert present(mirrored_job(queries, noted.id)).notes == "while it was built"
     assert mirrored_job(queries, deleted.id) is None
     assert mirrored_job(queries, new[0].id) is not None
     assert queries.count() == len(jobs)
@@ -345,10 +346,10 @@ def test_a_job_whose_folder_is_nowhere_is_shown_as_missing_until_it_is_back(
     for walk in ("sync", "sync", "reindex"):
         report = reindex(store, engine) if walk == "reindex" else sync(store, mirror)
         assert [one.kind for one in report.attention if one.job_id == gone.id] == ["job-missing"]
-        assert "is gone" in (mirrored_job(queries, gone.id).problem or "")  # type: ignore[union-attr]
+        assert "is gone" in (present(mirrored_job(queries, gone.id)).problem or "")
     shutil.move(tmp_path / "elsewhere", gone.folder)
     assert [one.kind for one in sync(store, mirror).attention if one.job_id == gone.id] == []
-    assert mirrored_job(queries, gone.id).problem is None  # type: ignore[union-attr]
+    assert present(mirrored_job(queries, gone.id)).problem is None
     assert missing_jobs(store) == {}
 
 

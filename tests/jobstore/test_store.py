@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from multiprocessing import get_context
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -368,10 +369,10 @@ def test_a_second_computer_learns_the_storage_id_and_a_foreign_folder_is_refused
     assert [p.name for p in foreign.iterdir()] == ["thesis.docx"]
 
 
-def hold(root: Path, storage_id: str, job_id: str, held: object, release: object) -> None:
+def hold(root: Path, storage_id: str, job_id: str, held: Event, release: Event) -> None:
     with JobStore(root, storage_id).edit(job_id):
-        held.set()  # type: ignore[attr-defined]
-        release.wait()  # type: ignore[attr-defined]
+        held.set()
+        release.wait()
 
 
 def test_a_lock_that_another_process_keeps_ends_in_a_clear_error(root: Path, store: JobStore, job: Stored) -> None:
