@@ -108,7 +108,7 @@ class UploadChecker:
 def look_at(path: Path, name: str, limits: bounded.Limits = bounded.USUAL) -> UploadCheck:
     """Facts and picture of the file at `path`, whose owner calls it `name`. OSError is the disk's."""
     try:
-        seen = bounded.look(path, limits)
+        seen = bounded.examine(path, limits)
     except (FileRefused, ModelUnreadable) as error:
         return UploadCheck(trouble=str(error).replace(path.name, name), hopeless=True)
     except ModelTooHard as error:

@@ -1,4 +1,4 @@
-"""`python -m printsys.models3d inspect|thumbnail|look|viewer FILE`: one job of bounded.py, its answer as JSON."""
+"""`python -m printsys.models3d inspect|thumbnail|examine|viewer FILE`: one task of bounded.py, its answer as JSON."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def thumbnail(path: Path) -> Answer:
     return {"png": base64.b64encode(draw(path)).decode()}
 
 
-def look(path: Path) -> Answer:
-    """Facts and, if there is anything to draw, a picture: the file is read once."""
+def examine(path: Path) -> Answer:
+    """Facts and, where there is anything to draw, a picture, from one reading of the file."""
     from printsys.models3d.inspect import measure
     from printsys.models3d.mesh import load
     from printsys.models3d.thumbnail import render
@@ -45,12 +45,12 @@ def viewer(path: Path) -> Answer:
     return {"html": page(path)}
 
 
-JOBS: dict[str, Callable[[Path], Answer]] = {job.__name__: job for job in (inspect, thumbnail, look, viewer)}
+TASKS: dict[str, Callable[[Path], Answer]] = {task.__name__: task for task in (inspect, thumbnail, examine, viewer)}
 
 
-def main(job: str, name: str) -> Answer:
+def main(task: str, name: str) -> Answer:
     try:
-        return JOBS[job](Path(name))
+        return TASKS[task](Path(name))
     except (FileRefused, ModelUnreadable, ModelTooHard) as error:
         return {"error": type(error).__name__, "sentence": str(error)}
     except MemoryError:
@@ -59,5 +59,5 @@ def main(job: str, name: str) -> Answer:
 
 if __name__ == "__main__":
     if hasattr(os, "nice"):
-        os.nice(5)  # pages come first; Windows is told by the parent
+        os.nice(5)  # pages come first; on Windows the parent sets the priority
     sys.stdout.write(json.dumps(main(*sys.argv[1:])))

@@ -1,6 +1,6 @@
-"""Looks at models in a process of its own, with limits: a hostile file ends that process and nothing else.
+"""Reads models in a process of its own, with limits: a hostile file ends that process and nothing else.
 
-Memory is watched from here, since Windows and macOS have no limit that holds: a process that grows too large is ended.
+This side watches the memory and ends a process that grows too large: Windows and macOS have no limit that holds.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import psutil
 
 from printsys.errors import FileRefused, ModelTooHard, ModelUnreadable
 from printsys.models3d.inspect import ModelFacts
 
-Job = Literal["inspect", "thumbnail", "look", "viewer"]
+Task = Literal["inspect", "thumbnail", "examine", "viewer"]
 
 ROOT = Path(__file__).resolve().parents[2]
-LOOK_EVERY_S = 0.02
+WATCH_EVERY_S = 0.02
 MB = 1 << 20
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
-"""One thread: others would only take memory, since nothing here multiplies large matrices."""
+"""One thread: more would only take memory, since nothing here multiplies large matrices."""
 LOW_PRIORITY = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)
 
 
@@ -43,18 +43,18 @@ USUAL = Limits()
 
 
 @dataclass(frozen=True)
-class Look:
-    """`png` is None when there is nothing to draw; the facts say why."""
+class Examination:
+    """`png` is None for a model without anything to draw; the facts say why."""
 
     facts: ModelFacts
     png: bytes | None
 
 
-def look(path: Path, limits: Limits = USUAL) -> Look:
+def examine(path: Path, limits: Limits = USUAL) -> Examination:
     """Facts and picture at once, for the form. Raises as `run` does."""
-    answer = run("look", path, limits)
+    answer = run("examine", path, limits)
     png = answer["png"]
-    return Look(ModelFacts.model_validate(answer["facts"]), base64.b64decode(png) if png else None)
+    return Examination(ModelFacts.model_validate(answer["facts"]), base64.b64decode(png) if png else None)
 
 
 def inspect(path: Path, limits: Limits = USUAL) -> ModelFacts:
@@ -71,42 +71,39 @@ def page(path: Path, limits: Limits = USUAL) -> str:
     return str(run("viewer", path, limits)["html"])
 
 
-def run(job: Job, path: Path, limits: Limits = USUAL) -> dict[str, Any]:
+def run(task: Task, path: Path, limits: Limits = USUAL) -> dict[str, Any]:
     """The answer of `python -m printsys.models3d`.
 
-    FileRefused: not what its name says. ModelUnreadable: nothing can be made of it. ModelTooHard: time or memory were
-    not enough, or the process broke; its notes hold what it said last. OSError: the file itself cannot be read.
+    FileRefused: the file is not what its name says. ModelUnreadable: it is damaged. ModelTooHard: it needs more time or
+    memory than the limits, or the process crashed; the error's notes hold its last words. OSError: the disk's.
     """
     path = path.resolve()
     path.stat()
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as said:
-        process = _start(job, path, out, said)
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "printsys.models3d", task, str(path)],
+            cwd=ROOT,
+            env=os.environ | ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            creationflags=LOW_PRIORITY,
+        )
         try:
             _watch(process, path.name, limits)
         finally:
             process.kill()
             process.wait()
-        out.seek(0)
-        return _answer(path.name, process.returncode, out.read(), said)
-
-
-def _start(job: Job, path: Path, out: IO[bytes], said: IO[bytes]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "printsys.models3d", job, str(path)],
-        cwd=ROOT,
-        env=os.environ | ENVIRONMENT,
-        stdin=subprocess.DEVNULL,
-        stdout=out,
-        stderr=said,
-        creationflags=LOW_PRIORITY,
-    )
+        stdout.seek(0)
+        stderr.seek(0)
+        return _parse(path.name, process.returncode, stdout.read(), stderr.read())
 
 
 def _watch(process: subprocess.Popen[bytes], name: str, limits: Limits) -> None:
     end = time.monotonic() + limits.seconds
     while True:
         try:
-            process.wait(LOOK_EVERY_S)
+            process.wait(WATCH_EVERY_S)
             return
         except subprocess.TimeoutExpired:
             pass
@@ -125,23 +122,18 @@ def _memory(pid: int) -> int:
         return 0
 
 
-def _answer(name: str, code: int, out: bytes, said: IO[bytes]) -> dict[str, Any]:
+def _parse(name: str, exit_code: int, stdout: bytes, stderr: bytes) -> dict[str, Any]:
     try:
-        answer = json.loads(out)
+        answer = json.loads(stdout)
     except ValueError:
         answer = None
-    if code != 0 or not isinstance(answer, dict):
-        raise _broken(name, said)
+    if exit_code != 0 or not isinstance(answer, dict):
+        crash = ModelTooHard(f"{name} could not be looked at: the program that tried ended unexpectedly.")
+        crash.add_note(stderr[-4000:].decode("utf-8", "replace"))
+        raise crash
     sentence = str(answer.get("sentence"))
     if answer.get("error") == "FileRefused":
         raise FileRefused(name, sentence)
     if "error" in answer:
         raise {"ModelUnreadable": ModelUnreadable, "ModelTooHard": ModelTooHard}[answer["error"]](sentence)
     return answer
-
-
-def _broken(name: str, said: IO[bytes]) -> ModelTooHard:
-    said.seek(0)
-    error = ModelTooHard(f"{name} could not be looked at: the program that tried ended unexpectedly.")
-    error.add_note(said.read()[-4000:].decode("utf-8", "replace"))
-    return error

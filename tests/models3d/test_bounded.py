@@ -1,4 +1,4 @@
-"""Hostile and broken files end their own process, and each leaves one clear sentence."""
+"""A hostile or broken file ends its own process and leaves one clear sentence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import trimesh
 from printsys.errors import FileRefused, ModelTooHard, ModelUnreadable
 from printsys.models3d import bounded
 from printsys.models3d.samples import sample
-from tests.models3d.corpus import CORPUS
+from tests.corpus import CorpusFile, each, files
 
 CORE = 'xmlns="http://schemas.microsoft.com/3dmanufacturing/core/2015/02"'
 TRIANGLE = '<vertices><vertex x="0" y="0" z="0"/><vertex x="9" y="0" z="0"/><vertex x="0" y="9" z="5"/></vertices>'
@@ -36,8 +36,8 @@ def package(resources: str, build: str, head: str = "", unit: str = "millimeter"
     return out.getvalue()
 
 
-def component(number: int, *inner: int) -> str:
-    parts = "".join(f'<component objectid="{other}"/>' for other in inner)
+def component(number: int, *part_numbers: int) -> str:
+    parts = "".join(f'<component objectid="{part_number}"/>' for part_number in part_numbers)
     return f'<object id="{number}"><components>{parts}</components></object>'
 
 
@@ -77,9 +77,9 @@ HOSTILE: dict[str, tuple[str, bytes, type[Exception], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("what", HOSTILE)
-def test_a_hostile_file_gets_one_sentence(what: str, tmp_path: Path) -> None:
-    name, content, error, words = HOSTILE[what]
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_hostile_file_gets_one_sentence(case: str, tmp_path: Path) -> None:
+    name, content, error, words = HOSTILE[case]
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(error, match=words) as caught:
@@ -87,25 +87,23 @@ def test_a_hostile_file_gets_one_sentence(what: str, tmp_path: Path) -> None:
     assert str(caught.value).endswith(".") and "\n" not in str(caught.value)
 
 
-@pytest.mark.skipif(not CORPUS.is_dir(), reason="the collection of real files is not here")
-@pytest.mark.parametrize("path", sorted((CORPUS / "malformed").glob("*")), ids=lambda path: path.name)
-def test_a_malformed_file_is_looked_at_or_refused_but_breaks_nothing(path: Path) -> None:
-    sentence = looked = None
+@pytest.mark.needs("corpus")
+@pytest.mark.parametrize("file", each(files("malformed")))
+def test_a_malformed_file_is_examined_or_refused_but_breaks_nothing(file: CorpusFile) -> None:
+    sentence = ""
     try:
-        looked = bounded.look(path)
+        examination = bounded.examine(file.path)
+        assert (examination.png is not None) == (examination.facts.triangles > 0)
     except (FileRefused, ModelUnreadable) as error:
         sentence = str(error)
-    if looked is None:
-        assert sentence is not None and path.name in sentence
-    else:
-        assert (looked.png is not None) == (looked.facts.triangles > 0)
+    assert not sentence or file.path.name in sentence
 
 
-def test_what_is_not_a_number_is_a_fact_and_has_no_picture(tmp_path: Path) -> None:
+def test_a_corner_that_is_no_number_is_a_fact_and_has_no_picture(tmp_path: Path) -> None:
     path = tmp_path / "nan.obj"
     path.write_bytes(b"v 0 0 0\nv nan 0 0\nv 0 1 0\nf 1 2 3\n")
-    looked = bounded.look(path)
-    assert looked.png is None and not looked.facts.finite
+    examination = bounded.examine(path)
+    assert examination.png is None and not examination.facts.finite
     with pytest.raises(ModelUnreadable, match="not numbers"):
         bounded.draw(path)
 
@@ -126,7 +124,9 @@ def test_a_limit_ends_the_process_and_nothing_stays(heavy: Path, limits: bounded
     assert not [child for child in psutil.Process().children() if "printsys.models3d" in child.cmdline()]
 
 
-def test_a_process_that_breaks_is_said_with_what_it_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_of_the_process_is_reported_with_its_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "a.stl"
     path.write_bytes(BOX)
     (tmp_path / "numpy.py").write_text("raise RuntimeError('no arithmetic today')")
@@ -145,19 +145,19 @@ def test_a_file_that_is_gone_is_not_the_models_fault(tmp_path: Path) -> None:
 def test_facts_and_picture_come_together(kind: str, tmp_path: Path) -> None:
     path = tmp_path / f"Gehäuse №1.{kind}"
     path.write_bytes(sample("gear", kind))
-    looked = bounded.look(path)
-    assert looked.facts == bounded.inspect(path) and looked.facts.watertight
-    assert looked.png == bounded.draw(path)
+    examination = bounded.examine(path)
+    assert examination.facts == bounded.inspect(path) and examination.facts.watertight
+    assert examination.png == bounded.draw(path)
 
 
-@pytest.mark.skipif(not hasattr(os, "getpriority"), reason="priorities are asked for in another way here")
-def test_looking_gives_way_to_pages(heavy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[int] = []
+@pytest.mark.skipif(not hasattr(os, "getpriority"), reason="this system has priorities of another kind")
+def test_the_process_gives_way_to_pages(heavy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    priorities: list[int] = []
 
-    def memory(pid: int, ask: Callable[[int], int] = bounded._memory) -> int:
-        seen.append(psutil.Process(pid).nice())
-        return ask(pid)
+    def memory(pid: int, measure: Callable[[int], int] = bounded._memory) -> int:
+        priorities.append(psutil.Process(pid).nice())
+        return measure(pid)
 
     monkeypatch.setattr(bounded, "_memory", memory)
     bounded.inspect(heavy)
-    assert max(seen) > psutil.Process().nice()
+    assert max(priorities) > psutil.Process().nice()

@@ -1,4 +1,4 @@
-"""The facts of every mesh in the collection are those its manifest states; and of meshes made to be wrong."""
+"""The facts of every mesh in the collection are those that its manifest states; and the facts of faulty meshes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from printsys.errors import FileRefused, ModelUnreadable
 from printsys.formats import threemf
 from printsys.formats.safezip import open_package
 from printsys.models3d.inspect import ModelFacts, inspect
-from tests.models3d.corpus import CORPUS, number, sides, stated
+from tests.corpus import CORPUS, files
 
-STL = stated("stl")
-OBJ = {path: text for path, text in stated("obj").items() if not path.endswith(".mtl")}
-PACKAGES = stated("3mf-model")
+STL = {file.name: file for file in files("stl")}
+OBJ = {file.name: file for file in files("obj") if not file.name.endswith(".mtl")}
+PACKAGES = {file.name: file for file in files("3mf-model")}
 REFUSED = {
     "obj/trimesh_face_in_group_name.obj": (FileRefused, "no surface"),
     "3mf-model/lib3mf_Reader_GEN-C-ADA-COMPONENT-TRANSFORM-0.3mf": (ModelUnreadable, "XML that is damaged"),
@@ -25,51 +25,49 @@ REFUSED = {
     "3mf-model/lib3mf_SecureContent_keystore_encrypted.3mf": (FileRefused, "encrypted"),
     "3mf-model/lib3mf_Slice_Expected_Slice_Hierarchy.3mf": (FileRefused, "without any surface"),
 }
-"""An attribute given twice, a part that is encrypted: no XML. Slices without a mesh: nothing to look at."""
+"""An attribute twice, an encrypted part: no XML. Slices without a mesh: nothing to see."""
 UNLIKE_THE_MANIFEST = {"3mf-model/lib3mf_OPC_Issues_Box_ExtensionCustom.3mf": 12, "obj/trimesh_wallhole.obj": 66}
 """A model part with an extension of its own; faces that go on in the next line (66 is what trimesh counts as well)."""
 
-needs_corpus = pytest.mark.skipif(not CORPUS.is_dir(), reason="the collection of real files is not here")
 
-
-@needs_corpus
+@pytest.mark.needs("corpus")
 @pytest.mark.parametrize("name", STL)
 def test_an_stl_is_as_the_manifest_states(name: str) -> None:
-    facts, text = inspect(CORPUS / name), STL[name]
-    assert facts.format == ("text STL" if text.startswith("ascii") else "binary STL")
-    assert facts.triangles == number(text, "facets")
-    assert facts.size_mm == pytest.approx(sides(text), rel=1e-4)
-    if "edges_all_shared_twice=yes" in text:
+    facts, file = inspect(CORPUS / name), STL[name]
+    assert facts.format == ("text STL" if file.mesh.startswith("ascii") else "binary STL")
+    assert facts.triangles == file.figure("facets")
+    assert facts.size_mm == pytest.approx(file.size_mm, rel=1e-4)
+    if "edges_all_shared_twice=yes" in file.mesh:
         assert facts.watertight
         if not facts.turned_edges:
-            assert facts.volume_cm3 * 1000 == pytest.approx(number(text, "volume"), rel=1e-4)
+            assert facts.volume_cm3 * 1000 == pytest.approx(file.figure("volume"), rel=1e-4)
 
 
-@needs_corpus
+@pytest.mark.needs("corpus")
 @pytest.mark.parametrize("name", sorted(OBJ.keys() - REFUSED.keys()))
 def test_an_obj_is_as_the_manifest_states(name: str) -> None:
-    facts, text = inspect(CORPUS / name), OBJ[name]
-    polygons = re.findall(r"(\d+): (\d+)", text)
+    facts, file = inspect(CORPUS / name), OBJ[name]
+    polygons = re.findall(r"(\d+): (\d+)", file.mesh)
     assert facts.format == "OBJ" and facts.unit is None
     fans = sum((int(corners) - 2) * int(count) for corners, count in polygons)
     assert facts.triangles == UNLIKE_THE_MANIFEST.get(name, fans)
-    assert facts.size_mm == pytest.approx(sides(text), rel=1e-4)
+    assert facts.size_mm == pytest.approx(file.size_mm, rel=1e-4)
 
 
-@needs_corpus
+@pytest.mark.needs("corpus")
 @pytest.mark.parametrize("name", sorted(PACKAGES.keys() - REFUSED.keys()))
 def test_a_3mf_is_as_the_manifest_states(name: str) -> None:
-    facts, text = inspect(CORPUS / name), PACKAGES[name]
+    facts, file = inspect(CORPUS / name), PACKAGES[name]
     with (CORPUS / name).open("rb") as stream, open_package(stream) as package:
-        held = sum(len(solid.faces) for solid in threemf.read(package).objects.values())
-    assert held == UNLIKE_THE_MANIFEST.get(name, number(text, "triangles"))
-    unit = re.search(r"units=(\w+)", text)
+        triangles = sum(len(solid.faces) for solid in threemf.read(package).objects.values())
+    assert triangles == UNLIKE_THE_MANIFEST.get(name, file.figure("triangles"))
+    unit = re.search(r"units=(\w+)", file.mesh)
     assert facts.unit == (unit.group(1) if unit else "millimeter")
     if facts.triangles:
         assert all(side < 500 for side in facts.size_mm) and facts.bodies >= facts.pieces >= 1
 
 
-@needs_corpus
+@pytest.mark.needs("corpus")
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_read_is_refused_with_a_sentence(name: str) -> None:
     error, words = REFUSED[name]
@@ -88,24 +86,24 @@ EXPECTED = {
 """Repeated items, components of components, parts elsewhere, inches, and a support that is not printed."""
 
 
-@needs_corpus
+@pytest.mark.needs("corpus")
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_3mf_is_placed_as_it_is_to_be_built(name: str) -> None:
     facts = inspect(CORPUS / name)
     assert (facts.size_mm, facts.bodies, facts.pieces, facts.watertight) == EXPECTED[name]
 
 
-# -- meshes made to be wrong ----------------------------------------------------------------------------------------
+# -- faulty meshes --------------------------------------------------------------------------------------------------
 
 
-def facts_of(folder: Path, mesh: trimesh.Trimesh) -> ModelFacts:
+def export_and_inspect(folder: Path, mesh: trimesh.Trimesh) -> ModelFacts:
     path = folder / "model.stl"
     mesh.export(path)
     return inspect(path)
 
 
 def test_a_box_is_closed_one_body_and_its_volume(tmp_path: Path) -> None:
-    facts = facts_of(tmp_path, trimesh.creation.box((10, 20, 30)))
+    facts = export_and_inspect(tmp_path, trimesh.creation.box((10, 20, 30)))
     assert (facts.watertight, facts.inverted, facts.bodies, facts.open_edges) == (True, False, 1, 0)
     assert (facts.size_mm, facts.volume_cm3, facts.area_cm2) == ((10, 20, 30), 6, 22)
 
@@ -113,14 +111,14 @@ def test_a_box_is_closed_one_body_and_its_volume(tmp_path: Path) -> None:
 def test_a_missing_triangle_leaves_three_open_edges(tmp_path: Path) -> None:
     box = trimesh.creation.box()
     box.update_faces(np.arange(12) != 5)
-    facts = facts_of(tmp_path, box)
+    facts = export_and_inspect(tmp_path, box)
     assert (facts.watertight, facts.open_edges) == (False, 3)
 
 
 def test_a_surface_inside_out_is_known_and_its_volume_stays(tmp_path: Path) -> None:
     box = trimesh.creation.box((10, 10, 10))
     box.invert()
-    facts = facts_of(tmp_path, box)
+    facts = export_and_inspect(tmp_path, box)
     assert facts.inverted and facts.volume_cm3 == 1
 
 
@@ -128,28 +126,28 @@ def test_one_triangle_turned_round_is_no_hole(tmp_path: Path) -> None:
     box = trimesh.creation.box()
     faces = box.faces.copy()
     faces[3] = faces[3][::-1]
-    facts = facts_of(tmp_path, trimesh.Trimesh(box.vertices, faces, process=False))
+    facts = export_and_inspect(tmp_path, trimesh.Trimesh(box.vertices, faces, process=False))
     assert facts.watertight and facts.turned_edges == 3 and not facts.inverted
 
 
 def test_triangles_without_area_are_counted_and_harm_nothing(tmp_path: Path) -> None:
     box = trimesh.creation.box()
     faces = np.vstack([box.faces, [[0, 0, 1], [2, 2, 2]]])
-    facts = facts_of(tmp_path, trimesh.Trimesh(box.vertices, faces, process=False))
+    facts = export_and_inspect(tmp_path, trimesh.Trimesh(box.vertices, faces, process=False))
     assert (facts.degenerate, facts.watertight, facts.bodies) == (2, True, 1)
 
 
 def test_bodies_that_lie_apart_are_counted(tmp_path: Path) -> None:
     boxes = [trimesh.creation.box(bounds=[(3 * n, 0, 0), (3 * n + 1, 1, 1)]) for n in range(7)]
     together = trimesh.util.concatenate(boxes)
-    assert isinstance(together, trimesh.Trimesh) and facts_of(tmp_path, together).bodies == 7
+    assert isinstance(together, trimesh.Trimesh) and export_and_inspect(tmp_path, together).bodies == 7
 
 
 def test_corners_that_miss_each_other_by_a_rounding_still_close(tmp_path: Path) -> None:
     ball = trimesh.creation.icosphere(radius=50)
     corners = ball.triangles + np.random.default_rng(1).normal(0, 1e-6, ball.triangles.shape)
     soup = trimesh.Trimesh(corners.reshape(-1, 3), np.arange(len(ball.faces) * 3).reshape(-1, 3), process=False)
-    assert facts_of(tmp_path, soup).watertight
+    assert export_and_inspect(tmp_path, soup).watertight
 
 
 def test_a_coordinate_that_is_no_number_is_a_fact(tmp_path: Path) -> None:
@@ -177,5 +175,5 @@ def test_a_corner_beyond_the_moon_is_no_place(tmp_path: Path) -> None:
 
 
 def test_facts_survive_the_record(tmp_path: Path) -> None:
-    facts = facts_of(tmp_path, trimesh.creation.box((10, 20, 30)))
+    facts = export_and_inspect(tmp_path, trimesh.creation.box((10, 20, 30)))
     assert ModelFacts.model_validate_json(facts.model_dump_json()) == facts

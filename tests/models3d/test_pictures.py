@@ -17,8 +17,8 @@ from printsys.models3d.raster import nearest
 from printsys.models3d.samples import SAMPLES, sample
 from printsys.models3d.thumbnail import MARGIN, draw, render
 from printsys.models3d.viewer import page, simplified
-from tests.models3d.corpus import CORPUS, stated
-from tests.models3d.test_inspect import OBJ, PACKAGES, REFUSED, STL, needs_corpus
+from tests.corpus import CORPUS, files
+from tests.models3d.test_inspect import OBJ, PACKAGES, REFUSED, STL
 
 SOFTWARE_GL = ["--no-sandbox", "--use-gl=swiftshader", "--enable-unsafe-swiftshader"]
 NO_SURFACE = {"3mf-model/3mfsamples_beam lattice_pyramid.3mf", "3mf-model/3mfsamples_beam lattice_variable voronoi.3mf"}
@@ -29,7 +29,7 @@ def pixels(png: bytes) -> npt.NDArray[np.uint8]:
     return np.asarray(Image.open(io.BytesIO(png)))
 
 
-@needs_corpus
+@pytest.mark.needs("corpus")
 @pytest.mark.parametrize("name", sorted(DRAWN))
 def test_every_mesh_is_drawn_framed_and_shaded(name: str) -> None:
     picture = pixels(draw(CORPUS / name, 256))
@@ -45,7 +45,7 @@ def test_every_mesh_is_drawn_framed_and_shaded(name: str) -> None:
 
 def test_the_collection_is_not_forgotten() -> None:
     assert not CORPUS.is_dir() or len(DRAWN) > 70
-    assert stated("no such kind") == {}
+    assert files("no such kind") == []
 
 
 @pytest.mark.parametrize("name", SAMPLES)

@@ -1,4 +1,4 @@
-"""Whether a file is what its name says: over real files, over what people send by mistake, over noise."""
+"""Whether a file is what its name says: over real files, files that people send by mistake, and noise."""
 
 from __future__ import annotations
 
@@ -7,20 +7,18 @@ import struct
 import tracemalloc
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from printsys.domain.filetypes import MESHES
 from printsys.errors import FileRefused
 from printsys.models3d.sniff import check_model
+from tests.corpus import CorpusFile, each, files
 
-CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
-EXTENSIONS = [".stl", ".obj", ".3mf"]
 MB = 1024 * 1024
-KINDS = ("stl", "obj", "3mf-model", "malformed")
-FILES = [path for kind in KINDS for path in sorted((CORPUS / kind).glob("*")) if CORPUS.is_dir()]
+FILES = files("stl", "obj", "3mf-model", "malformed")
 
 REFUSED = {
     "box.mtl": "not one of the kinds",
@@ -49,15 +47,15 @@ REFUSED = {
     "stl_empty_binary.stl": "without any surface",
     "ufp_hello-no-gcode.ufp": "not one of the kinds",
 }
-"""Every other file has the form that its name promises. What is wrong further inside (3MF's MUSTFAIL files name colours
-that are not there, and the like) is for whoever builds the mesh to find."""
+"""Every other file has the form that its name promises. Faults further in (3MF's MUSTFAIL files name colors that do not
+exist, and the like) are for the reader of the mesh to find."""
 
 
 def verdict(name: str, data: bytes, max_bytes: int = 50 * MB) -> str:
     """`ok`, or the sentence of the refusal. Every sentence names the file and ends as one."""
     stream = io.BytesIO(data)
     try:
-        check_model(name, stream, max_bytes, EXTENSIONS)
+        check_model(name, stream, max_bytes, MESHES)
     except FileRefused as error:
         refused = error
     else:
@@ -69,18 +67,21 @@ def verdict(name: str, data: bytes, max_bytes: int = 50 * MB) -> str:
     return str(refused)
 
 
-@pytest.mark.skipif(not CORPUS.is_dir(), reason="the collection of real files (../shared/corpus) is not here")
-def test_the_collection_is_there() -> None:
+@pytest.mark.needs("corpus")
+def test_the_collection_is_whole() -> None:
     assert len(FILES) > 120
+    assert REFUSED.keys() <= {file.path.name for file in FILES}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_real_files_are_told_from_ruined_ones(path: Path) -> None:
-    said = verdict(path.name, path.read_bytes())
-    if path.name in REFUSED:
-        assert REFUSED[path.name] in said
+@pytest.mark.needs("corpus")
+@pytest.mark.parametrize("file", each(FILES))
+def test_real_files_pass_and_ruined_ones_do_not(file: CorpusFile) -> None:
+    name = file.path.name
+    outcome = verdict(name, file.path.read_bytes())
+    if name in REFUSED:
+        assert REFUSED[name] in outcome
     else:
-        assert said == "ok"
+        assert outcome == "ok"
 
 
 # -- STL ------------------------------------------------------------------------------------------------------------
@@ -98,8 +99,8 @@ endsolid part
 """
 
 
-def binary_stl(facets: int = 2, header: bytes = b"made by a test", said: int | None = None) -> bytes:
-    return header.ljust(80, b"\0") + struct.pack("<I", facets if said is None else said) + FACET * facets
+def binary_stl(facets: int = 2, header: bytes = b"made by a test", stated: int | None = None) -> bytes:
+    return header.ljust(80, b"\0") + struct.pack("<I", facets if stated is None else stated) + FACET * facets
 
 
 @pytest.mark.parametrize(
@@ -135,7 +136,7 @@ def test_the_extension_may_be_in_capitals() -> None:
         (binary_stl(0), "without any surface"),
         (b"solid part\nendsolid part\n", "without any surface"),
         (binary_stl(100)[:-1000], "cut short"),
-        (binary_stl(2, said=10**9), "cut short"),
+        (binary_stl(2, stated=10**9), "cut short"),
         (binary_stl(header=b"solid")[:-20], "cut short"),
         (b"MZ\x90\0" + b"\0" * 500, "a Windows program"),
         (b"%PDF-1.7\n" + b"x" * 500, "a PDF document"),
@@ -151,7 +152,7 @@ def test_the_extension_may_be_in_capitals() -> None:
         (b"Dear lab, please print my cat.", "not an STL file"),
     ],
 )
-def test_what_is_no_stl_is_refused_with_the_reason(data: bytes, words: str) -> None:
+def test_a_file_that_is_no_stl_is_refused_with_the_reason(data: bytes, words: str) -> None:
     assert words in verdict("part.stl", data)
 
 
@@ -176,7 +177,7 @@ def test_obj_files_with_a_face_are_taken(face: bytes) -> None:
         (b"; sliced\nG28\nG1 X1\nG1 X2\n", "sliced G-code"),
     ],
 )
-def test_what_is_no_obj_is_refused_with_the_reason(data: bytes, words: str) -> None:
+def test_a_file_that_is_no_obj_is_refused_with_the_reason(data: bytes, words: str) -> None:
     assert words in verdict("part.obj", data)
 
 

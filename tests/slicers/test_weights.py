@@ -1,4 +1,4 @@
-"""Grams: as stated, else volume × density, never 0 where something is used."""
+"""Grams: as stated, else volume × density, never 0 where the print uses something."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from printsys.slicers import SlicerFacts, Tool
 LAB = {"PLA": Decimal("1.24"), "PETG": Decimal("1.27")}
 
 
-def sliced(*tools: Tool, **more: object) -> SlicerFacts:
-    return SlicerFacts.model_validate({"family": "prusa", "program": "PrusaSlicer", "tools": tools, **more})
+def sliced(*tools: Tool, **fields: object) -> SlicerFacts:
+    return SlicerFacts.model_validate({"family": "prusa", "program": "PrusaSlicer", "tools": tools, **fields})
 
 
 def test_stated_grams_are_taken_without_a_word() -> None:
@@ -42,13 +42,13 @@ def test_the_density_in_the_file_comes_before_the_lab_s() -> None:
     assert "the density in the file" in weight.remarks[0]
 
 
-def test_an_assumed_diameter_is_said() -> None:
+def test_an_assumed_diameter_is_mentioned() -> None:
     weight = sliced(Tool(index=0, length_mm=Decimal(1000))).weight_g(LAB)
     assert weight.grams == Decimal("2.98")
     assert "for filament of 1.75 mm" in weight.remarks[0]
 
 
-def test_a_material_that_the_lab_has_not_is_weighed_as_its_first_and_said() -> None:
+def test_a_material_that_the_lab_lacks_is_weighed_as_its_first_and_mentioned() -> None:
     weight = sliced(Tool(index=0, material="NYLON", volume_cm3=Decimal(10))).weight_g(LAB)
     assert weight.grams == Decimal("12.40")
     assert "NYLON is not one of the lab's" in weight.remarks[0]
