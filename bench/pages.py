@@ -35,8 +35,9 @@ from printsys.domain.status import Status  # noqa: E402
 from printsys.ops.postgres import embedded_postgres  # noqa: E402
 from printsys.services import Services, build_services  # noqa: E402
 from printsys.web import create_app  # noqa: E402
+from tests.factories import FORM  # noqa: E402
 from tests.many_jobs import make_crowd  # noqa: E402
-from tests.web.conftest import FORM, STAFF_PASSWORD, hidden_value, token_in  # noqa: E402
+from tests.web.conftest import STAFF_PASSWORD, hidden_value, token_in  # noqa: E402
 
 FEW, LOADS, UPLOADS = 1_000, 30, 5
 UPLOAD_BYTES = 50_000_000

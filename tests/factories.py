@@ -1,11 +1,10 @@
-"""Worlds for tests: real storage with real jobs in it, brought to where a test wants them by the real workflow."""
+"""Real storage with real jobs in it, which the real actions bring to the status that a test needs."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +12,49 @@ from indexer.index import Mirror
 from indexer.rebuild import Progress, SweepReport
 from indexer.reconcile import Reconciler
 from indexer.sweep import Sweeper
-from printsys.config import Lab
-from printsys.domain import naming, workflow
+from printsys.actions import Actions
+from printsys.config import ROOT, Lab, load_lab
+from printsys.domain import naming
 from printsys.domain.creation import job_created
 from printsys.domain.effects import Context
-from printsys.domain.emails import owed
-from printsys.domain.inputs import ResubmitInput, SubmitInput, validate
-from printsys.domain.pricing import PriceList, Rate
+from printsys.domain.inputs import SubmitInput, validate
+from printsys.domain.job import Job
+from printsys.domain.links import resubmission_key
+from printsys.domain.request_fields import from_job
 from printsys.domain.status import Status
+from printsys.domain.workflow import STEPS
 from printsys.jobstore import IncomingFile, JobStore, Stored
 from printsys.jobstore.identity import recognise
 
 STAFF = "staff:Sam"
-PRICES = PriceList(
-    valid_from=date(2020, 1, 1),
-    minimum=Decimal("3.00"),
-    rates={"Filament": Rate(amount=Decimal("0.10")), "Resin": Rate(amount=Decimal("0.20"))},
-)
-STL = b"solid part\nendsolid part\n"
+LAB = load_lab(ROOT / "lab.toml")
+PRICES = LAB.price_list_on(date(2026, 3, 2))
+CORNERS = ((0, 0, 0), (30, 0, 0), (0, 30, 0), (0, 0, 30))
+STL = (
+    "solid part\n"
+    + "".join(
+        "facet normal 0 0 0\nouter loop\n"
+        + "".join("vertex {} {} {}\n".format(*CORNERS[n]) for n in face)
+        + "endloop\nendfacet\n"
+        for face in ((0, 2, 1), (0, 1, 3), (0, 3, 2), (1, 2, 3))
+    )
+    + "endsolid part\n"
+).encode()
+"""A closed tetrahedron of 30 mm."""
+FORM = {
+    "student_name": "Jane Doe",
+    "student_email": "jane@example.edu",
+    "discipline": "Architecture",
+    "class_number": "ARCH 4000",
+    "print_method": "Filament",
+    "color": "True Red",
+    "printer": "prusa-mk4s",
+    "minimum_charge_consent": "yes",
+    "copies": "1",
+    "due_date": "",
+    "message": "",
+}
+"""The student's form as a browser sends it."""
 
 WAY_TO: dict[Status, tuple[str, ...]] = {
     Status.UPLOADED: (),
@@ -42,16 +66,30 @@ WAY_TO: dict[Status, tuple[str, ...]] = {
     Status.REJECTED: ("reject",),
     Status.ARCHIVED: ("approve", "confirm", "start", "complete", "pickup", "archive"),
 }
-USUAL_FACTS: dict[str, dict[str, Any]] = {
+USUAL_INPUT: dict[str, dict[str, Any]] = {
     "approve": {"weight_g": "42.7", "time_h": "3.4", "material": "PLA"},
-    "reject": {"reasons": ["too-thin"], "comment": "The walls are too thin."},
+    "reject": {"reasons": ["too-thin", "messy"], "comment": "The walls are too thin."},
     "confirm": {"reason": "Said yes at the desk."},
     "revert": {"reason": "A slip of the mouse."},
     "fail": {"reason": "It came off the bed.", "fault": "machine", "wasted_g": "12"},
     "pickup": {"amount": "4.27", "payment_method": "Card", "picked_up_by": "Jane Doe", "weight_g": "42.7"},
+    "override": {"reason": "It was printed elsewhere."},
     "notes": {"notes": "Call Jane."},
+    "details": {"student_name": "Jane Roe", "student_email": "jane@example.edu", "copies": "2"},
+    "delete": {"reason": "A test."},
 }
-"""What staff say where a test does not say it."""
+"""What staff fill in where a test does not say it: see `usual_input` for what depends on the job."""
+
+
+def usual_input(action: str, job: Job) -> dict[str, Any]:
+    working = [file.name for file in job.current_files if file.role == "working"]
+    of_this_job: dict[str, dict[str, Any]] = {
+        "approve": {"print_file": working[:1]},
+        "choose-file": {"print_file": working[:1]},
+        "delete": {"confirm_id": job.id},
+        "override": {"status": Status.COMPLETED if job.status is not Status.COMPLETED else Status.PRINTING},
+    }
+    return USUAL_INPUT.get(action, {}) | of_this_job.get(action, {})
 
 
 class Clock:
@@ -93,71 +131,69 @@ def make_job(
     files: Sequence[tuple[str, bytes]] = (("bracket v2.stl", STL),),
 ) -> Stored:
     """Submit a job as a student does, then take it to `status` by the steps that staff would take."""
-    said = validate(
-        SubmitInput,
-        {
-            "student_name": name,
-            "student_email": email,
-            "discipline": discipline,
-            "class_number": class_number,
-            "print_method": method,
-            "color": color,
-            "printer": printer,
-            "minimum_charge_consent": "yes",
-            "copies": copies,
-            "message": message,
-        },
-    )
+    form = FORM | {
+        "student_name": name,
+        "student_email": email,
+        "discipline": discipline,
+        "class_number": class_number,
+        "print_method": method,
+        "color": color,
+        "printer": printer,
+        "copies": copies,
+        "message": message,
+    }
+    request = validate(SubmitInput, form)
     stored = store.create(
         lambda job_id: naming.folder_name(name, method, color, job_id),
         [IncomingFile(file_name, io.BytesIO(data)) for file_name, data in files],
-        lambda job_id, staged: job_created(job_id, staged.folder_name, said, staged.files, "student", store.clock()),
+        lambda job_id, staged: job_created(job_id, staged.folder_name, request, staged.files, "student", store.clock()),
     )
     for action in WAY_TO[status]:
         stored = act(store, stored.id, action)
     return stored
 
 
+class NoMirror(Mirror):
+    """For tests that need no database."""
+
+    def __init__(self) -> None:
+        pass
+
+    def put(self, stored: Stored) -> bool:
+        return False
+
+
+def actions_on(store: JobStore) -> Actions:
+    return Actions(store, NoMirror(), LAB, enqueue=lambda job_id: None, clock=store.clock)
+
+
 def act(
-    store: JobStore, job_id: str, action: str, actor: str = STAFF, expected_revision: int | None = None, **said: Any
+    store: JobStore, job_id: str, action: str, actor: str = STAFF, expected_revision: int | None = None, **values: Any
 ) -> Stored:
-    """One step of the workflow; what is not said is `USUAL_FACTS`. An approval takes the job's first working copy."""
-    with store.edit(job_id, expected_revision) as change:
-        facts = USUAL_FACTS.get(action, {}) | said
-        if action == "approve" and "print_file" not in facts:
-            facts["print_file"] = [file.name for file in change.job.files if file.role == "working"][:1]
-        if action == "delete":
-            facts = {"confirm_id": job_id} | facts
-        step = workflow.find_step(action, change.job.status, actor)
-        waiting = owed(change.before.events, job_id)
-        change.record(*workflow.plan(change.job, action, actor, validate(step.needs, facts), context(store), waiting))
-        change.to_trash = action == "delete"
-    return change.result
+    """One step of the workflow, with the usual input and what differs from it."""
+    return perform(actions_on(store), job_id, action, actor, expected_revision, **values)
+
+
+def perform(
+    actions: Actions, job_id: str, action: str, actor: str = STAFF, expected_revision: int | None = None, **values: Any
+) -> Stored:
+    """The same in a lab of the test's own."""
+    needs = next(step.needs for step in STEPS if step.action == action)
+    action_input = validate(needs, usual_input(action, actions.store.load(job_id).job) | values)
+    return actions.perform(job_id, action, action_input, actor, expected_revision)
 
 
 def resubmit(store: JobStore, job_id: str, files: Sequence[tuple[str, bytes]]) -> Stored:
     """A rejected request sent again with `files`, as the student's link does it."""
     job = store.load(job_id).job
-    said = {
-        "student_name": job.student.name,
-        "student_email": job.student.email,
-        "discipline": job.student.discipline,
-        "class_number": job.student.class_number,
-        "print_method": job.request.method,
-        "color": job.request.color,
-        "printer": job.request.printer,
-        "minimum_charge_consent": "yes",
-    }
-    with store.staged(job_id, [IncomingFile(name, io.BytesIO(data)) for name, data in files]) as staged:
-        with store.edit(job_id) as change:
-            facts = validate(ResubmitInput, said | {"files": list(staged.files)})
-            change.staged = staged
-            change.record(*workflow.plan(change.job, "resubmit", "student", facts, context(store)))
-    return change.result
+    key = resubmission_key(job)
+    assert key is not None
+    incoming = [IncomingFile(name, io.BytesIO(data)) for name, data in files]
+    return actions_on(store).resubmit(job_id, key, validate(SubmitInput, from_job(job)), incoming)
 
 
 def context(store: JobStore) -> Context:
-    return Context(now=store.clock(), prices=PRICES, confirmation_days=7, nonce="nonce-of-this-test")
+    return actions_on(store).context()
 
 
 def sync(store: JobStore, mirror: Mirror, queries: object = None, progress: Progress | None = None) -> SweepReport:

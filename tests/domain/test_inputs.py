@@ -13,27 +13,17 @@ from printsys.domain import inputs as f
 from printsys.domain.inputs import validate
 from printsys.domain.workflow import STEPS
 from printsys.errors import InvalidInput
+from tests.factories import FORM, USUAL_INPUT
 
-SUBMITTED = {
-    "student_name": "Jane Doe",
-    "student_email": "jane@example.edu",
-    "discipline": "Architecture",
-    "class_number": "ARCH 4000",
-    "print_method": "Filament",
-    "color": "True Red",
-    "printer": "prusa-mk4s",
-    "minimum_charge_consent": "yes",
-}
-APPROVED = {"print_file": ["part.gcode"], "weight_g": "42.7", "time_h": "3.4", "material": "PLA"}
-PICKED_UP = {"amount": "4.27", "payment_method": "Card", "picked_up_by": "Jane"}
+APPROVED = {"print_file": ["part.gcode"]} | USUAL_INPUT["approve"]
 USUAL: dict[type[f.ActionInput], dict[str, Any]] = {
-    f.SubmitInput: SUBMITTED,
-    f.ResubmitInput: SUBMITTED,
+    f.SubmitInput: FORM,
+    f.ResubmitInput: FORM,
     f.ApproveInput: APPROVED,
-    f.PickupInput: PICKED_UP,
-    f.ReasonInput: {"reason": "At the desk."},
-    f.FailInput: {"reason": "Came off.", "fault": "machine"},
-    f.OverrideInput: {"status": "Pending", "reason": "By hand."},
+    f.PickupInput: USUAL_INPUT["pickup"],
+    f.ReasonInput: USUAL_INPUT["confirm"],
+    f.FailInput: USUAL_INPUT["fail"],
+    f.OverrideInput: {"status": "Pending"} | USUAL_INPUT["override"],
     f.ChooseFileInput: {"print_file": ["part.gcode"]},
     f.DeleteInput: {"confirm_id": "k7m29xq4"},
 }
@@ -125,17 +115,17 @@ def test_grams_that_cannot_be_are_refused(typed: str, words: str) -> None:
 
 def test_an_empty_number_is_a_missing_one() -> None:
     assert validate(f.ApproveInput, APPROVED | {"weight_g": "", "volume_ml": "20"}).weight_g is None
-    assert validate(f.PickupInput, PICKED_UP | {"weight_g": " "}).weight_g is None
+    assert validate(f.PickupInput, USUAL_INPUT["pickup"] | {"weight_g": " "}).weight_g is None
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("$4.27", "4.27"), ("4,27", "4.27"), ("0", "0"), ("12", "12")])
 def test_money_is_taken_as_people_type_it(typed: str, meant: str) -> None:
-    assert validate(f.PickupInput, PICKED_UP | {"amount": typed}).amount == Decimal(meant)
+    assert validate(f.PickupInput, USUAL_INPUT["pickup"] | {"amount": typed}).amount == Decimal(meant)
 
 
 @pytest.mark.parametrize("typed", ["-1", "4.275", "100001", "free", ""])
 def test_money_that_cannot_be_is_refused(typed: str) -> None:
-    assert list(refused(f.PickupInput, PICKED_UP | {"amount": typed})) == ["amount"]
+    assert list(refused(f.PickupInput, USUAL_INPUT["pickup"] | {"amount": typed})) == ["amount"]
 
 
 @pytest.mark.parametrize("typed", ["1e-3000", "0.123456789"])
@@ -149,41 +139,39 @@ def test_no_number_is_kept_with_more_digits_than_a_scale_has(typed: str) -> None
 
 def test_line_ends_are_of_one_kind_and_what_is_invisible_is_dropped() -> None:
     assert validate(f.NotesInput, {"notes": " one\r\ntwo\rthree\x00\x1b[31m\u202e \n"}).notes == "one\ntwo\nthree[31m"
-    assert validate(f.SubmitInput, SUBMITTED | {"student_name": " Jane\r\nBcc: x\t Doe "}).student_name == (
+    assert validate(f.SubmitInput, FORM | {"student_name": " Jane\r\nBcc: x\t Doe "}).student_name == (
         "Jane Bcc: x Doe"
     )
 
 
 @pytest.mark.parametrize("name", ["José Ñandú", "李明", "محمد الأحمد", "Οδυσσέας", "O’Brien", "<script>", "🦆"])
 def test_names_of_any_script_are_kept_as_they_are(name: str) -> None:
-    assert validate(f.SubmitInput, SUBMITTED | {"student_name": name}).student_name == name
+    assert validate(f.SubmitInput, FORM | {"student_name": name}).student_name == name
 
 
 @pytest.mark.parametrize("name", ["", "   ", "\x00", "\u200b"])
 def test_a_name_of_nothing_is_no_name(name: str) -> None:
-    assert refused(f.SubmitInput, SUBMITTED | {"student_name": name}) == {"student_name": ["Please fill this in."]}
+    assert refused(f.SubmitInput, FORM | {"student_name": name}) == {"student_name": ["Please fill this in."]}
 
 
 @pytest.mark.parametrize(
     "address", ["jane", "jane@", "@example.edu", "jane@example", "a b@example.edu", "jane@example.edu, bob@example.edu"]
 )
 def test_what_is_no_address_is_refused(address: str) -> None:
-    assert "like jane@example.edu" in refused(f.SubmitInput, SUBMITTED | {"student_email": address})["student_email"][0]
+    assert "like jane@example.edu" in refused(f.SubmitInput, FORM | {"student_email": address})["student_email"][0]
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("yes", True), ("Yes ", True), ("no", False), ("on", True)])
 def test_consent_is_a_yes_or_a_no(typed: str, meant: bool) -> None:
-    assert validate(f.SubmitInput, SUBMITTED | {"minimum_charge_consent": typed}).minimum_charge_consent is meant
+    assert validate(f.SubmitInput, FORM | {"minimum_charge_consent": typed}).minimum_charge_consent is meant
 
 
 def test_an_unclear_consent_is_asked_again() -> None:
-    said = refused(f.SubmitInput, SUBMITTED | {"minimum_charge_consent": "perhaps"})
+    said = refused(f.SubmitInput, FORM | {"minimum_charge_consent": "perhaps"})
     assert said == {"minimum_charge_consent": ["Please answer yes or no."]}
 
 
-@pytest.mark.parametrize(
-    ("model", "said"), [(f.SubmitInput, SUBMITTED), (f.DetailsInput, {})], ids=["submit", "details"]
-)
+@pytest.mark.parametrize(("model", "said"), [(f.SubmitInput, FORM), (f.DetailsInput, {})], ids=["submit", "details"])
 def test_a_due_date_is_a_date(model: type[f.ActionInput], said: dict[str, Any]) -> None:
     assert validate(model, said | {"due_date": ""}).model_dump()["due_date"] is None
     assert validate(model, said | {"due_date": "2026-03-31"}).model_dump()["due_date"] == "2026-03-31"

@@ -12,8 +12,6 @@ from printsys.jobstore import JobStore, Stored
 from tests import factories
 from tests.factories import STL
 
-__all__ = ["STL"]
-
 
 def submit(store: JobStore, name: str = "Jane Doe", files: dict[str, bytes] | None = None) -> Stored:
     return factories.make_job(store, name, files=list((files or {"bracket v2.stl": STL}).items()))

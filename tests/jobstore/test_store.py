@@ -21,13 +21,16 @@ import pytest
 
 from printsys import fs
 from printsys.domain.events import EventDraft, EventType
+from printsys.domain.inputs import RejectInput
 from printsys.domain.job import metadata_bytes
 from printsys.domain.status import Status
+from printsys.domain.workflow import plan
 from printsys.errors import DamagedJob, JobBusy, JobNotFound, StaleJob, StorageFailure, StorageOffline
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.identity import recognise
 from printsys.jobstore.layout import file_inside
-from tests.jobstore.conftest import STL, act, approve, submit, tree
+from tests.factories import STAFF, STL, context
+from tests.jobstore.conftest import act, approve, submit, tree
 
 
 def events_of(job: Stored) -> list[dict[str, Any]]:
@@ -195,7 +198,9 @@ def test_a_status_written_into_metadata_json_waits_for_whoever_can_take_the_step
     asked = store.load(job.id)
     assert (asked.asked_by_hand, asked.job, asked.problem) == (Status.REJECTED, job.job, None)
     assert path.read_text("utf-8") == edited
-    after = act(store, job, "reject", reasons=["other"])
+    with store.edit(job.id) as change:
+        change.record(*plan(change.job, "reject", STAFF, RejectInput(reasons=["other"]), context(store)))
+    after = change.result
     assert [event["type"] for event in events_of(after)[2:4]] == ["MetadataEdited", "JobRejected"]
     assert (after.folder.parent.name, after.job.student.class_number) == ("Rejected", "ARCH 1")
     assert store.load(job.id).asked_by_hand is None

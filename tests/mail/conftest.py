@@ -13,11 +13,10 @@ import pytest
 
 from printsys.config import ROOT, MailServer, Settings
 from printsys.domain.inputs import SubmitInput, validate
-from printsys.domain.workflow import find_step
 from printsys.jobstore import IncomingFile, Stored
 from printsys.mail.sender import MailSender
 from printsys.services import Services, build_services
-from tests.factories import STAFF, STL, USUAL_FACTS
+from tests.factories import FORM, STL, perform
 from tests.mail.smtp_server import MailInbox, Server, serving
 
 
@@ -61,29 +60,12 @@ def sender_without_pauses(services: Services, **options: Any) -> MailSender:
 
 
 def submit(services: Services, name: str = "Jane Doe", email: str = "jane@example.edu", **fields: Any) -> Stored:
-    form = {
-        "student_name": name,
-        "student_email": email,
-        "discipline": "Architecture",
-        "class_number": "ARCH 4000",
-        "print_method": "Filament",
-        "color": "True Red",
-        "printer": "prusa-mk4s",
-        "minimum_charge_consent": "yes",
-    }
-    return services.actions.submit(
-        validate(SubmitInput, form | fields), [IncomingFile("bracket v2.stl", io.BytesIO(STL))]
-    )
+    form = FORM | {"student_name": name, "student_email": email} | fields
+    return services.actions.submit(validate(SubmitInput, form), [IncomingFile("bracket v2.stl", io.BytesIO(STL))])
 
 
-def act(services: Services, job_id: str, action: str, **fields: Any) -> Stored:
-    """What staff do by a button; fields that are not given are as usual."""
-    job = services.store.load(job_id).job
-    form = USUAL_FACTS.get(action, {}) | fields
-    if action == "approve":
-        form = {"print_file": [file.name for file in job.files if file.role == "working"]} | form
-    needs = find_step(action, job.status, STAFF).needs
-    return services.actions.perform(job_id, action, validate(needs, form), STAFF)
+def act(services: Services, job_id: str, action: str, **values: Any) -> Stored:
+    return perform(services.actions, job_id, action, **values)
 
 
 def later(services: Services, **passed: float) -> Services:

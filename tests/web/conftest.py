@@ -28,7 +28,7 @@ from printsys.jobstore import JobStore, Stored
 from printsys.services import Services, build_services
 from printsys.web import create_app
 from printsys.web.student import upload_check
-from tests.factories import Clock, make_job, make_store
+from tests.factories import FORM, STL, Clock, make_job, make_store
 from tests.fixtures_db import TEMPLATE, drop_database
 from tests.present import present
 
@@ -39,31 +39,6 @@ Traces = Callable[[], object]
 PastStore = Callable[[timedelta], JobStore]
 
 STAFF_PASSWORD = "correct horse"
-CORNERS = ((0, 0, 0), (30, 0, 0), (0, 30, 0), (0, 0, 30))
-STL = (
-    "solid part\n"
-    + "".join(
-        "facet normal 0 0 0\nouter loop\n"
-        + "".join("vertex {} {} {}\n".format(*CORNERS[n]) for n in face)
-        + "endloop\nendfacet\n"
-        for face in ((0, 2, 1), (0, 1, 3), (0, 3, 2), (1, 2, 3))
-    )
-    + "endsolid part\n"
-).encode()
-"""A closed tetrahedron of 30 mm."""
-FORM = {
-    "student_name": "Jane Doe",
-    "student_email": "jane@example.edu",
-    "discipline": "Architecture",
-    "class_number": "ARCH 4000",
-    "print_method": "Filament",
-    "color": "True Red",
-    "printer": "prusa-mk4s",
-    "minimum_charge_consent": "yes",
-    "copies": "1",
-    "due_date": "",
-    "message": "",
-}
 
 
 @pytest.fixture(scope="session")

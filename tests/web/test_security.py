@@ -18,8 +18,9 @@ from printsys.domain import workflow
 from printsys.domain.status import Status
 from printsys.services import Services
 from printsys.web import create_app
+from tests.factories import STL
 from tests.present import present
-from tests.web.conftest import STL, MakeJob, PastStore, Submit, Traces, confirm_token, form_token, tree
+from tests.web.conftest import MakeJob, PastStore, Submit, Traces, confirm_token, form_token, tree
 
 # -- headers ----------------------------------------------------------------------------------------------------------
 

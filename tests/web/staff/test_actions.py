@@ -19,36 +19,12 @@ from printsys.domain.folder_moves import drag
 from printsys.domain.status import Status
 from printsys.jobstore import Stored
 from printsys.services import Services
-from tests.factories import act
+from tests.factories import USUAL_INPUT, act, usual_input
 from tests.mirrored import mirrored_job
 from tests.present import present
 from tests.web.conftest import MakeJob, PostAction, form_token, hidden_value, json_of, token_in, tree
 
 U, P, R, X, C, D, J, A = Status
-SAID: dict[str, dict[str, Any]] = {
-    "approve": {"weight_g": "42.7", "time_h": "3.1", "material": "PLA"},
-    "reject": {"reasons": ["too-thin", "messy"], "comment": "Please mend it."},
-    "confirm": {"reason": "Said yes at the desk."},
-    "fail": {"reason": "It came off the bed.", "fault": "machine", "wasted_g": "12"},
-    "pickup": {"weight_g": "42.7", "amount": "4.27", "payment_method": "Card", "picked_up_by": "Jane Doe"},
-    "revert": {"reason": "A slip of the mouse."},
-    "override": {"status": "Completed", "reason": "It was printed elsewhere."},
-    "notes": {"notes": "Call Jane."},
-    "details": {"student_name": "Jane Roe", "student_email": "jane@example.edu", "copies": "2"},
-    "delete": {"reason": "A test."},
-}
-"""What staff say for each action, where a test does not say it."""
-
-
-def said_for(action: str, stored: Stored) -> dict[str, Any]:
-    working = next(file.name for file in stored.job.files if file.role == "working")
-    more: dict[str, dict[str, Any]] = {
-        "approve": {"print_file": [working]},
-        "choose-file": {"print_file": [working]},
-        "delete": {"confirm_id": stored.id},
-        "override": {"status": "Printing"} if stored.job.status is C else {},
-    }
-    return SAID.get(action, {}) | more.get(action, {})
 
 
 def text(response: TestResponse) -> str:
@@ -108,7 +84,7 @@ def test_an_action_goes_from_its_page_to_the_folder_the_log_the_row_and_the_jobs
     assert asked.status_code == 200
     page = asked.get_data(as_text=True)
     assert f'action="{url}"' in page and hidden_value(page, "revision") == str(before.job.revision)
-    sent = said_for(action, before) | {"csrf_token": token_in(page), "revision": hidden_value(page, "revision")}
+    sent = usual_input(action, before.job) | {"csrf_token": token_in(page), "revision": hidden_value(page, "revision")}
     answer = staff.post(url, data=sent)
     assert answer.status_code == 303 and answer.location == f"/dashboard/jobs/{before.id}"
     after = services.store.load(before.id)
@@ -128,7 +104,7 @@ def test_an_action_that_changes_no_status_is_recorded_where_the_job_lies(
     services: Services, make: MakeJob, post: PostAction, action: str
 ) -> None:
     before = make(P)
-    answer = post(before.id, action, **said_for(action, before))
+    answer = post(before.id, action, **usual_input(action, before.job))
     assert answer.status_code == 303
     after = services.store.load(before.id)
     assert after.folder == before.folder and new_events(before, after)[-1] == STAYING[action]
@@ -164,7 +140,7 @@ def test_the_price_shown_while_typing_is_the_price_that_the_approval_records(
     before = make(method=method, color="Gray", printer="formlabs-form3" if is_resin else "prusa-mk4s")
     shown = staff.get(f"/dashboard/jobs/{before.id}/quote", query_string={"weight_g": weight})
     assert json_of(shown)["text"] == rule and rule.startswith(f"${cost}")
-    said = said_for("approve", before) | {"weight_g": weight, "material": "Tough resin" if is_resin else "PLA"}
+    said = usual_input("approve", before.job) | {"weight_g": weight, "material": "Tough resin" if is_resin else "PLA"}
     assert post(before.id, "approve", **said).status_code == 303
     job = services.store.load(before.id).job
     assert present(job.estimate).cost == Decimal(cost) and present(job.confirmation).nonce
@@ -182,7 +158,7 @@ def test_the_hours_are_rounded_up_to_the_half(
     services: Services, make: MakeJob, post: PostAction, said: str, hours: str
 ) -> None:
     before = make()
-    post(before.id, "approve", **said_for("approve", before) | {"time_h": said})
+    post(before.id, "approve", **usual_input("approve", before.job) | {"time_h": said})
     assert present(services.store.load(before.id).job.estimate).time_h == Decimal(hours)
 
 
@@ -191,7 +167,7 @@ def test_a_slicers_file_that_the_record_does_not_know_yet_is_added_by_the_approv
 ) -> None:
     before = make()
     (before.folder / "plate 1.gcode").write_bytes(b"G28\nG1 X1\n")
-    answer = post(before.id, "approve", **said_for("approve", before) | {"print_file": ["plate 1.gcode"]})
+    answer = post(before.id, "approve", **usual_input("approve", before.job) | {"print_file": ["plate 1.gcode"]})
     assert answer.status_code == 303
     after = services.store.load(before.id)
     assert new_events(before, after) == ["FileAdded", "StaffApproved", "EmailQueued"]
@@ -204,7 +180,7 @@ def test_several_plates_may_be_approved_together(services: Services, make: MakeJ
     names = ["plate 1.gcode", "plate 2.gcode"]
     for name in names:
         (before.folder / name).write_bytes(name.encode())
-    assert post(before.id, "approve", **said_for("approve", before) | {"print_file": names}).status_code == 303
+    assert post(before.id, "approve", **usual_input("approve", before.job) | {"print_file": names}).status_code == 303
     assert services.store.load(before.id).job.print_files == names
 
 
@@ -212,7 +188,7 @@ def test_the_approval_owes_the_student_the_mail_with_the_link(
     staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
 ) -> None:
     before = make()
-    post(before.id, "approve", **said_for("approve", before))
+    post(before.id, "approve", **usual_input("approve", before.job))
     queued = services.store.load(before.id).events[-1]
     assert queued.type == "EmailQueued" and queued.data == {"mail": "approved", "to": "jane@example.edu"}
 
@@ -227,18 +203,22 @@ def test_a_rejection_keeps_the_ticked_reasons_and_the_words(
     page = staff.get(f"/dashboard/jobs/{before.id}/reject").get_data(as_text=True)
     assert all(f'value="{reason.id}"' in page for reason in services.lab.rejection_reasons if reason.id != "declined")
     assert "Reject and e-mail Jane" in page
-    post(before.id, "reject", **SAID["reject"])
+    post(before.id, "reject", **USUAL_INPUT["reject"])
     rejection = present(services.store.load(before.id).job.rejection)
-    assert (rejection.reasons, rejection.comment, rejection.by) == (["too-thin", "messy"], "Please mend it.", "staff")
+    assert (rejection.reasons, rejection.comment, rejection.by) == (
+        ["too-thin", "messy"],
+        "The walls are too thin.",
+        "staff",
+    )
     page = text(staff.get(f"/dashboard/jobs/{before.id}"))
-    assert present(services.lab.reason("too-thin")).text in page and "Please mend it." in page
+    assert present(services.lab.reason("too-thin")).text in page and "The walls are too thin." in page
 
 
 def test_a_failed_print_goes_back_in_line_with_why_and_what_it_cost(
     services: Services, make: MakeJob, post: PostAction
 ) -> None:
     before = make(X)
-    post(before.id, "fail", **SAID["fail"])
+    post(before.id, "fail", **USUAL_INPUT["fail"])
     failed = next(event for event in reversed(services.store.load(before.id).events) if event.type == "PrintFailed")
     told = {name: failed.data[name] for name in ("reason", "fault", "wasted_g")}
     assert told == {"reason": "It came off the bed.", "fault": "machine", "wasted_g": "12"}
@@ -248,7 +228,11 @@ def test_a_pick_up_records_the_payment(staff: FlaskClient, services: Services, m
     before = make(C)
     page = staff.get(f"/dashboard/jobs/{before.id}/pickup").get_data(as_text=True)
     assert re.search(r'name="amount"[^>]*value="4\.27"', page) and re.search(r'value="Jane Doe"', page)
-    post(before.id, "pickup", **SAID["pickup"] | {"transaction": "T-99", "picked_up_by": "Joe Doe", "amount": "$5"})
+    post(
+        before.id,
+        "pickup",
+        **USUAL_INPUT["pickup"] | {"transaction": "T-99", "picked_up_by": "Joe Doe", "amount": "$5"},
+    )
     paid = present(services.store.load(before.id).job.payment)
     assert (paid.amount, paid.method, paid.transaction) == (Decimal("5.00"), "Card", "T-99")
     assert (paid.picked_up_by, paid.weight_g, paid.by) == ("Joe Doe", Decimal("42.7"), "staff")
@@ -258,7 +242,7 @@ def test_a_pick_up_records_the_payment(staff: FlaskClient, services: Services, m
 def test_undoing_a_pick_up_takes_the_payment_back(services: Services, make: MakeJob, post: PostAction) -> None:
     before = make(D)
     assert before.job.payment is not None
-    post(before.id, "revert", **SAID["revert"])
+    post(before.id, "revert", **USUAL_INPUT["revert"])
     assert (
         services.store.load(before.id).job.payment is None
         and present(mirrored_job(services.queries, before.id)).paid is None
@@ -377,7 +361,7 @@ def test_facts_that_a_move_by_hand_skipped_are_asked_for_and_filled_in(
     assert moved.job.status is P and moved.job.estimate is None
     page = staff.get(f"/dashboard/jobs/{before.id}").get_data(as_text=True)
     assert f'action="/dashboard/jobs/{before.id}/supply"' in page
-    assert post(before.id, "supply", **said_for("approve", before)).status_code == 303
+    assert post(before.id, "supply", **usual_input("approve", before.job)).status_code == 303
     after = services.store.load(before.id)
     assert present(after.job.estimate).cost == Decimal("4.27") and present(after.job.confirmation).nonce
     assert new_events(moved, after) == ["FactsSupplied", "EmailQueued"]
@@ -431,7 +415,7 @@ def test_what_the_table_does_not_allow_is_refused_and_changes_nothing(
     before = make(status)
     state = tree(before.folder)
     for action in [action for from_, action in ILLEGAL if from_ is status]:
-        answer = post(before.id, action, **said_for(action, before))
+        answer = post(before.id, action, **usual_input(action, before.job))
         assert answer.status_code == 409, action
         assert "That is not possible now" in text(answer), action
         assert staff.get(f"/dashboard/jobs/{before.id}/{action}").status_code == 409, action
@@ -483,7 +467,7 @@ def test_a_fact_that_is_missing_or_impossible_is_said_beside_its_field(
 ) -> None:
     before = make(status)
     state = tree(before.folder)
-    answer = post(before.id, action, **said_for(action, before) | changed)
+    answer = post(before.id, action, **usual_input(action, before.job) | changed)
     assert answer.status_code == 422
     beside = re.search(rf'id="{field}-error">([^<]+)<', answer.get_data(as_text=True))
     assert beside and says in unescape(beside.group(1))
@@ -492,7 +476,9 @@ def test_a_fact_that_is_missing_or_impossible_is_said_beside_its_field(
 
 def test_what_was_typed_is_kept_beside_the_mistake(make: MakeJob, post: PostAction) -> None:
     before = make()
-    answer = post(before.id, "approve", **said_for("approve", before) | {"weight_g": "12.5 <g>", "time_h": "2.5"})
+    answer = post(
+        before.id, "approve", **usual_input("approve", before.job) | {"weight_g": "12.5 <g>", "time_h": "2.5"}
+    )
     page = answer.get_data(as_text=True)
     assert answer.status_code == 422 and 'value="12.5 &lt;g&gt;"' in page and 'value="2.5"' in page
     assert re.search(r"<option selected[^>]*>PLA<", page)
@@ -506,7 +492,7 @@ def test_a_print_file_that_vanished_meanwhile_is_said(staff: FlaskClient, make: 
     assert "plate.gcode" in staff.get(f"/dashboard/jobs/{before.id}/approve").get_data(as_text=True)
     sliced.unlink()
     state = tree(before.folder)
-    answer = post(before.id, "approve", **said_for("approve", before) | {"print_file": ["plate.gcode"]})
+    answer = post(before.id, "approve", **usual_input("approve", before.job) | {"print_file": ["plate.gcode"]})
     assert answer.status_code == 422 and re.search(r"plate\.gcode .*any more", text(answer))
     assert tree(before.folder) == state
 
@@ -515,16 +501,16 @@ def test_a_print_file_that_is_a_link_to_elsewhere_is_none(make: MakeJob, post: P
     before = make()
     (tmp_path / "secret.gcode").write_bytes(b"secret")
     (before.folder / "plate.gcode").symlink_to(tmp_path / "secret.gcode")
-    answer = post(before.id, "approve", **said_for("approve", before) | {"print_file": ["plate.gcode"]})
+    answer = post(before.id, "approve", **usual_input("approve", before.job) | {"print_file": ["plate.gcode"]})
     assert answer.status_code == 422
 
 
 def test_an_action_without_its_csrf_token_changes_nothing(make: MakeJob, post: PostAction) -> None:
     before = make()
     state = tree(before.folder)
-    answer = post(before.id, "reject", csrf_token=None, **SAID["reject"])
+    answer = post(before.id, "reject", csrf_token=None, **USUAL_INPUT["reject"])
     assert answer.status_code == 400 and "open for too long" in text(answer)
-    assert post(before.id, "reject", csrf_token="forged", **SAID["reject"]).status_code == 400
+    assert post(before.id, "reject", csrf_token="forged", **USUAL_INPUT["reject"]).status_code == 400
     assert tree(before.folder) == state
 
 
@@ -534,7 +520,7 @@ def test_an_action_that_does_not_say_which_state_it_saw_changes_nothing(
 ) -> None:
     before = make()
     state = tree(before.folder)
-    answer = post(before.id, "reject", revision=revision, **SAID["reject"])
+    answer = post(before.id, "reject", revision=revision, **USUAL_INPUT["reject"])
     assert answer.status_code in (409, 422) and tree(before.folder) == state
 
 
@@ -554,7 +540,7 @@ def test_the_second_of_two_tabs_is_told_what_happened_and_keeps_what_was_typed(
     old = before.job.revision
     assert post(before.id, "notes", notes="Sam was here", revision=old).status_code == 303
     state = tree(before.folder)
-    said = said_for("approve", before) | {"weight_g": "61.8", "time_h": "2.6"}
+    said = usual_input("approve", before.job) | {"weight_g": "61.8", "time_h": "2.6"}
     answer = post(before.id, "approve", revision=old, **said)
     page = answer.get_data(as_text=True)
     assert answer.status_code == 409
@@ -573,10 +559,10 @@ def test_the_second_of_two_tabs_is_told_what_happened_and_keeps_what_was_typed(
 def test_a_tab_whose_action_is_over_is_told_that_it_is(services: Services, make: MakeJob, post: PostAction) -> None:
     before = make()
     old = before.job.revision
-    assert post(before.id, "reject", revision=old, **SAID["reject"]).status_code == 303
+    assert post(before.id, "reject", revision=old, **USUAL_INPUT["reject"]).status_code == 303
     after = services.store.load(before.id)
-    answer = post(before.id, "approve", revision=old, **said_for("approve", before))
-    assert answer.status_code == 409 and re.search(r"Rejected: .*Please mend it\.", text(answer))
+    answer = post(before.id, "approve", revision=old, **usual_input("approve", before.job))
+    assert answer.status_code == 409 and re.search(r"Rejected: .*The walls are too thin\.", text(answer))
     assert services.store.load(before.id).job.revision == after.job.revision
 
 
@@ -590,7 +576,7 @@ def test_the_same_click_twice_happens_once(services: Services, make: MakeJob, po
 def test_a_change_by_the_student_meanwhile_is_named(services: Services, make: MakeJob, post: PostAction) -> None:
     before = make(P)
     services.actions.student_decides(before.id, present(present(before.job.confirmation).nonce), confirm=True)
-    answer = post(before.id, "confirm", revision=before.job.revision, **SAID["confirm"])
+    answer = post(before.id, "confirm", revision=before.job.revision, **USUAL_INPUT["confirm"])
     assert answer.status_code == 409 and "The student confirmed" in text(answer)
 
 
@@ -629,7 +615,7 @@ def test_a_click_after_somebody_moved_the_folder_is_not_done_and_names_the_move(
     before.folder.rename(moved_to)
     page = staff.get(f"/dashboard/jobs/{before.id}")
     assert page.status_code == 200 and "Printing" in text(page)
-    answer = post(before.id, "confirm", revision=before.job.revision, **SAID["confirm"])
+    answer = post(before.id, "confirm", revision=before.job.revision, **USUAL_INPUT["confirm"])
     assert answer.status_code == 409 and "The folder was moved to Printing" in text(answer)
     after = services.store.load(before.id)
     assert (after.job.status, after.folder) == (X, moved_to)
@@ -651,7 +637,7 @@ def test_a_damaged_record_can_be_seen_but_not_changed(
 
 def test_a_job_made_long_ago_is_worked_upon_as_any_other(services: Services, make: MakeJob, post: PostAction) -> None:
     before = make(P, ago=timedelta(days=400))
-    assert post(before.id, "confirm", **SAID["confirm"]).status_code == 303
+    assert post(before.id, "confirm", **USUAL_INPUT["confirm"]).status_code == 303
     assert act(services.store, before.id, "start").job.status is X
 
 

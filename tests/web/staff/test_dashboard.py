@@ -24,13 +24,11 @@ from printsys.ops import disk_space
 from printsys.services import NO_DATABASE, Services
 from printsys.texts import STATUS_TEXTS
 from printsys.web import create_app
-from tests.factories import act
+from tests.factories import FORM, STL, act
 from tests.mirrored import mirrored_job
 from tests.present import present
 from tests.web.conftest import (
-    FORM,
     STAFF_PASSWORD,
-    STL,
     MakeJob,
     PostAction,
     Submit,
@@ -352,7 +350,7 @@ def test_without_the_storage_every_page_says_so_and_nothing_is_made(
     row = present(mirrored_job(services.queries, offline))
     root: Path = services.store.layout.root
     status = f"/status/{services.tokens.status(offline)}"
-    confirm = f"/confirm/{services.tokens.confirm(offline, 'nonce-of-this-test')}"
+    confirm = f"/confirm/{services.tokens.confirm(offline, 'a nonce')}"
     data = {"csrf_token": form_token(client), "decision": "confirm"}
     action = {"csrf_token": form_token(staff, "/logout"), "revision": row.revision, "reason": "x"}
     answers = {

@@ -11,8 +11,8 @@ from printsys.domain.events import EventType
 from printsys.jobstore import Stored
 from printsys.services import Services
 from printsys.worker.file_inspector import FileInspector
-from tests.factories import act
-from tests.web.conftest import STL, MakeJob
+from tests.factories import STL, act
+from tests.web.conftest import MakeJob
 
 HOLES = STL.replace(STL.split(b"facet normal")[1], b"", 1).replace(b"facet normalfacet", b"facet", 1)
 

@@ -16,9 +16,9 @@ from indexer.sweep import Sweeper
 from printsys.domain.status import Status
 from printsys.jobstore import Stored
 from printsys.services import Services
-from tests.factories import make_job
+from tests.factories import STL, make_job
 from tests.mirrored import mirrored_job
-from tests.web.conftest import STL, MakeJob, token_in
+from tests.web.conftest import MakeJob, token_in
 
 WALK_IN = {"student_name": "Sam Roe", "print_method": "Filament"}
 

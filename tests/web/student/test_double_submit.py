@@ -15,7 +15,8 @@ from werkzeug.test import TestResponse
 from printsys.domain.status import Status
 from printsys.services import Services
 from printsys.web.student.double_submit import REMEMBERED, Submissions
-from tests.web.conftest import FORM, MakeJob, confirm_token, form_token, hidden_value, token_in, tree
+from tests.factories import FORM
+from tests.web.conftest import MakeJob, confirm_token, form_token, hidden_value, token_in, tree
 
 
 def stl(size_mm: float) -> bytes:

@@ -17,8 +17,8 @@ from printsys.domain.links import resubmission_key
 from printsys.domain.status import Status
 from printsys.jobstore import Stored
 from printsys.services import Services
-from tests.factories import act, sync
-from tests.web.conftest import FORM, STL, MakeJob, PastStore, Traces, form_token, token_in
+from tests.factories import FORM, STL, act, sync
+from tests.web.conftest import MakeJob, PastStore, Traces, form_token, token_in
 
 MENDED = STL.replace(b"9 0 0", b"12 0 0")
 

@@ -16,10 +16,10 @@ from printsys.domain.status import Status
 from printsys.jobstore import Stored
 from printsys.services import Services
 from printsys.web import create_app
-from tests.factories import act
+from tests.factories import FORM, STL, act
 from tests.mirrored import mirrored_job
 from tests.present import present
-from tests.web.conftest import FORM, STL, PostAction, Submit, Traces, confirm_token, hidden_value, token_in
+from tests.web.conftest import PostAction, Submit, Traces, confirm_token, hidden_value, token_in
 
 XSS = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 FOUR_POINTS = b"v 0 0 0\nv 9 0 0\nv 0 9 0\nv 0 0 9\nf 1 2 3\nf 1 2 4\n"

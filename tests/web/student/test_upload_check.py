@@ -18,7 +18,8 @@ from printsys.errors import ModelTooHard
 from printsys.models3d import bounded
 from printsys.services import Services
 from printsys.web import create_app
-from tests.web.conftest import STL, Submit, form_token, json_of
+from tests.factories import STL
+from tests.web.conftest import Submit, form_token, json_of
 
 FLAT = (
     b"solid flat\nfacet normal 0 0 1\nouter loop\nvertex 0 0 0\nvertex 90 0 0\nvertex 0 90 0\nendloop\nendfacet\n"
