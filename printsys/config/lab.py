@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field
 
 from printsys.config.strict import Strict
 from printsys.domain import pricing
+from printsys.domain.filetypes import MESHES
 from printsys.domain.pricing import PriceList
 from printsys.domain.reminders import Patience
 
@@ -62,6 +63,12 @@ def _zone(name: str) -> str:
     return name
 
 
+def _mesh_extension(extension: str) -> str:
+    if extension not in MESHES:
+        raise ValueError(f"{extension!r} is none of {', '.join(MESHES)}")
+    return extension
+
+
 class LabTable(Strict):
     """What e-mail templates call `lab`."""
 
@@ -78,7 +85,7 @@ class LabTable(Strict):
 class SubmissionTable(Strict):
     introduction: str
     disciplines: Annotated[list[str], Field(min_length=1)]
-    extensions: list[Literal[".stl", ".obj", ".3mf"]] = [".stl", ".obj", ".3mf"]
+    extensions: list[Annotated[str, AfterValidator(_mesh_extension)]] = [*MESHES]
     max_files: Annotated[int, Field(ge=1, le=50)] = 5
     max_file_mb: Annotated[int, Field(ge=1, le=2000)] = 50
     max_copies: Annotated[int, Field(ge=1, le=1000)] = 20
