@@ -35,18 +35,18 @@ def manage(
     return Manage(tmp_path, database_url, monkeypatch, capsys)
 
 
-def days_ago(place: Path, days: int) -> JobStore:
+def days_ago(folder: Path, days: int) -> JobStore:
     """The storage in `place` as it was written to so many days ago."""
-    return make_store(place, Clock(datetime.now(UTC) - timedelta(days=days)))
+    return make_store(folder, Clock(datetime.now(UTC) - timedelta(days=days)))
 
 
 def test_archive_moves_the_jobs_that_ended_before_the_retention_time(
     manage: Manage, tmp_path: Path, queries: Queries
 ) -> None:
     jobs = {(days, status): make_job(days_ago(tmp_path, days), status=status) for days in (89, 91) for status in Status}
-    said = manage("archive", "--json")
+    archive = manage("archive", "--json")
     due = {jobs[91, Status.PAID_PICKED_UP].id, jobs[91, Status.REJECTED].id}
-    assert said.code == 0 and set(said.json["archived"]) == due
+    assert archive.code == 0 and set(archive.json["archived"]) == due
     store = make_store(tmp_path)
     for (_, status), before in jobs.items():
         after = store.load(before.id)
@@ -71,17 +71,17 @@ def test_a_dry_run_says_what_it_would_archive_and_changes_nothing(manage: Manage
     stored = make_job(days_ago(tmp_path, 91), status=Status.REJECTED)
     manage("archive", "--dry-run")  # reading makes the job's lock
     before = everything(tmp_path / "storage")
-    said = manage("archive", "--dry-run")
-    assert said.code == 0 and said.out == f"1 job would be archived:\n  {stored.id}\n"
+    archive = manage("archive", "--dry-run")
+    assert archive.code == 0 and archive.out == f"1 job would be archived:\n  {stored.id}\n"
     assert everything(tmp_path / "storage") == before
 
 
 def test_a_damaged_job_stays_and_keeps_none_waiting(manage: Manage, tmp_path: Path) -> None:
     damaged, whole = (make_job(days_ago(tmp_path, 91), status=Status.REJECTED) for _ in range(2))
     (damaged.folder / "events.jsonl").write_bytes(b"{}\n")
-    said = manage("archive", "--json")
-    assert said.code == 1 and said.json["archived"] == [whole.id]
-    assert [one["job"] for one in said.json["stay"]] == [damaged.id]
+    archive = manage("archive", "--json")
+    assert archive.code == 1 and archive.json["archived"] == [whole.id]
+    assert [entry["job"] for entry in archive.json["stay"]] == [damaged.id]
 
 
 def test_archive_goes_on_without_a_database(manage: Manage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,8 +113,8 @@ def rubbish(tmp_path: Path) -> JobStore:
     for status in Status:
         make_job(store, status=status)
     act(store, make_job(store, name="Gone Girl").id, "delete")
-    kept = make_job(store)
-    shutil.copytree(kept.folder, kept.folder.with_name("a copy"))
+    job = make_job(store)
+    shutil.copytree(job.folder, job.folder.with_name("a copy"))
     trash.discard(store, "Uploaded/a copy")
     (store.layout.status(Status.UPLOADED) / "loose.stl").write_bytes(b"solid")
     trash.discard(store, "Uploaded/loose.stl")
@@ -129,10 +129,10 @@ def test_the_trash_is_emptied_after_thirty_days_and_not_before(rubbish: JobStore
     assert len(thrown) == 3
     assert list(find_waste(rubbish, datetime.now(UTC))) == []
     not_yet = find_waste(rubbish, datetime.now(UTC) + TRASH_KEEPS - timedelta(hours=1))
-    assert [waste.kind for waste in not_yet] == ["staging"]
-    found = list(find_waste(rubbish, datetime.now(UTC) + MONTH_LATER))
-    assert {waste.path.name for waste in found if waste.kind == "trash"} == thrown
-    assert all(remove(rubbish, waste) for waste in found)
+    assert [item.kind for item in not_yet] == ["staging"]
+    waste = list(find_waste(rubbish, datetime.now(UTC) + MONTH_LATER))
+    assert {item.path.name for item in waste if item.kind == "trash"} == thrown
+    assert all(remove(rubbish, item) for item in waste)
     assert in_the_trash(rubbish) == set() and list(rubbish.layout.staging.iterdir()) == []
     assert {path for status in Status for path in rubbish.layout.status(status).rglob("*")} == jobs
     assert check_storage(rubbish, deep=True) == []
@@ -152,9 +152,9 @@ def test_a_file_that_was_old_when_it_was_thrown_away_keeps_its_thirty_days(tmp_p
 def test_a_removal_that_was_killed_is_ended_by_the_next_prune(rubbish: JobStore) -> None:
     half = rubbish.layout.trash / f"{trash.EMPTYING}Half_Job"
     half.mkdir()
-    found = list(find_waste(rubbish, datetime.now(UTC)))
-    assert [waste.path for waste in found] == [half]
-    assert remove(rubbish, found[0]) and not half.exists()
+    waste = list(find_waste(rubbish, datetime.now(UTC)))
+    assert [item.path for item in waste] == [half]
+    assert remove(rubbish, waste[0]) and not half.exists()
 
 
 def test_a_link_in_the_trash_is_removed_and_what_it_points_to_stays(tmp_path: Path) -> None:
@@ -190,34 +190,34 @@ def a_month_later(rubbish: JobStore, monkeypatch: pytest.MonkeyPatch) -> JobStor
 
 def test_the_command_says_what_it_would_remove(manage: Manage, a_month_later: JobStore) -> None:
     before = everything(a_month_later.layout.root)
-    said = manage("prune", "--dry-run")
-    assert said.code == 0 and ".printsys/trash/loose.stl, in the trash since" in said.out
-    assert [one["removed"] for one in manage("prune", "--dry-run", "--json").json["found"]] == [False] * 4
+    prune = manage("prune", "--dry-run")
+    assert prune.code == 0 and ".printsys/trash/loose.stl, in the trash since" in prune.out
+    assert [entry["removed"] for entry in manage("prune", "--dry-run", "--json").json["found"]] == [False] * 4
     assert everything(a_month_later.layout.root) == before
 
 
-@pytest.mark.parametrize(("answer", "left"), [("", 3), ("n", 3), ("y", 0)])
+@pytest.mark.parametrize(("answer", "remaining"), [("", 3), ("n", 3), ("y", 0)])
 def test_on_a_terminal_it_asks(
-    manage: Manage, a_month_later: JobStore, monkeypatch: pytest.MonkeyPatch, answer: str, left: int
+    manage: Manage, a_month_later: JobStore, monkeypatch: pytest.MonkeyPatch, answer: str, remaining: int
 ) -> None:
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("builtins.input", lambda question: answer)
     assert manage("prune").code == 0
-    assert len(in_the_trash(a_month_later)) == left
+    assert len(in_the_trash(a_month_later)) == remaining
 
 
 def test_a_script_is_told_what_was_removed(manage: Manage, a_month_later: JobStore) -> None:
-    told = manage("prune", "--json").json
-    assert sorted(one["kind"] for one in told["found"] if one["removed"]) == ["staging", "trash", "trash", "trash"]
+    entries = manage("prune", "--json").json["found"]
+    assert sorted(entry["kind"] for entry in entries if entry["removed"]) == ["staging", "trash", "trash", "trash"]
     assert in_the_trash(a_month_later) == set()
 
 
 def test_what_a_killed_look_into_a_model_left_is_removed_after_a_day(manage: Manage, tmp_path: Path) -> None:
     make_store(tmp_path)
-    left = tmp_path / "instance" / SCRATCH / "tmp123"
-    left.mkdir(parents=True)
-    (left / "model.stl").write_bytes(b"solid")
+    scratch = tmp_path / "instance" / SCRATCH / "tmp123"
+    scratch.mkdir(parents=True)
+    (scratch / "model.stl").write_bytes(b"solid")
     assert manage("prune", "--json").json["found"] == []
-    found = list(find_scratch(left.parent, datetime.now(UTC) + timedelta(days=1, minutes=1)))
-    assert [waste.path for waste in found] == [left] and remove(make_store(tmp_path), found[0])
-    assert not left.exists()
+    waste = list(find_scratch(scratch.parent, datetime.now(UTC) + timedelta(days=1, minutes=1)))
+    assert [item.path for item in waste] == [scratch] and remove(make_store(tmp_path), waste[0])
+    assert not scratch.exists()

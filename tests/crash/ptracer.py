@@ -37,7 +37,7 @@ CALLS = {
     265: ("linkat", AT, 0), 268: ("fchmodat", AT, 0), 269: ("faccessat", AT, 0), 316: ("renameat2", AT, 0),
     326: ("copy_file_range", FD, 2), 332: ("statx", AT, 0), 439: ("faccessat2", AT, 0), 452: ("fchmodat2", AT, 0),
 }  # fmt: skip
-"""x86-64 system call numbers (arch/x86/entry/syscalls/syscall_64.tbl) → name, what tells its file, and where."""
+"""x86-64 system call numbers (arch/x86/entry/syscalls/syscall_64.tbl) → name, which argument is its file."""
 
 
 class _Info(ctypes.Structure):
@@ -123,12 +123,12 @@ def run(work: Callable[[], object], root: Path, fault: Fault | None = None) -> O
     os.close(writer)
     try:
         calls, killed = _trace(child, str(root), fault)
-        said = b""
+        error = b""
         while chunk := os.read(reader, 65536):
-            said += chunk
+            error += chunk
     finally:
         os.close(reader)
-    return Outcome(tuple(calls), killed, said.decode() or None)
+    return Outcome(tuple(calls), killed, error.decode() or None)
 
 
 def _be_traced(work: Callable[[], object], writer: int) -> None:

@@ -59,9 +59,9 @@ def test_beginning_a_damaged_record_anew_ends_the_same_wherever_it_was_stopped(s
 def test_what_is_put_away_is_whole_in_one_place_wherever_it_was_stopped(
     stage: Stage, put_away: Callable[[JobStore, str], Path]
 ) -> None:
-    place = stage.root / "Uploaded" / "strange"
-    place.mkdir()
-    (place / "part.stl").write_bytes(STL)
+    folder = stage.root / "Uploaded" / "strange"
+    folder.mkdir()
+    (folder / "part.stl").write_bytes(STL)
     stage.keep()
 
     def fix() -> None:
@@ -78,7 +78,7 @@ def test_a_walk_in_that_is_stopped_leaves_what_it_was_made_of(stage: Stage) -> N
     loose = stage.root / "Uploaded" / "part.stl"
     loose.write_bytes(STL)
     stage.keep()
-    said = WalkInInput(student_name="Sam Roe", print_method="Filament")
+    walk_in = WalkInInput(student_name="Sam Roe", print_method="Filament")
 
     def fix() -> None:
         store = stage.open()
@@ -86,13 +86,13 @@ def test_a_walk_in_that_is_stopped_leaves_what_it_was_made_of(stage: Stage) -> N
             lambda job_id: f"SamRoe_Filament_Color_{job_id}",
             [IncomingFile("part.stl", io.BytesIO(STL), "filesystem")],
             lambda job_id, staged: walk_in_created(
-                job_id, staged.folder_name, said, staged.files, "staff", store.clock(), "Uploaded/part.stl"
+                job_id, staged.folder_name, walk_in, staged.files, "staff", store.clock(), "Uploaded/part.stl"
             ),
         )
         trash.discard(store, "Uploaded/part.stl")
 
     for _, state in points(stage, fix, stage.put_back):
-        kept = [name for name, data in state.items() if data == STL and "staging" not in name]
-        assert kept, sorted(state)
+        copies = [name for name, data in state.items() if data == STL and "staging" not in name]
+        assert copies, sorted(state)
         stage.repair()
-        assert {one for one in stage.complaints() if "part.stl" not in one} == set()
+        assert {complaint for complaint in stage.complaints() if "part.stl" not in complaint} == set()

@@ -46,7 +46,6 @@ class Scene:
 
     name: str
     status: Status | None
-    said: tuple[tuple[str, object], ...] = ()
 
 
 SCENES = (
@@ -63,12 +62,12 @@ SCENES = (
 class Stage:
     """A storage that can be put back to how it was, and opened as a new process would open it."""
 
-    def __init__(self, place: Path, scene: Scene) -> None:
-        self.root, self.memory, self.kept = place / "storage", place / "storage-id", place / "kept"
+    def __init__(self, folder: Path, scene: Scene) -> None:
+        self.root, self.memory, self.backup = folder / "storage", folder / "storage-id", folder / "backup"
         self.scene = scene
         store = self.open()
         store.layout.make()
-        self.other = make_job(store, "Ada Byron").id
+        make_job(store, "Ada Byron")
         self.job_id = make_job(store, status=scene.status).id if scene.status else None
         self.keep()
 
@@ -79,12 +78,12 @@ class Stage:
         )
 
     def keep(self) -> None:
-        shutil.rmtree(self.kept, ignore_errors=True)
-        shutil.copytree(self.root, self.kept)
+        shutil.rmtree(self.backup, ignore_errors=True)
+        shutil.copytree(self.root, self.backup)
 
-    def put_back(self, kept: Path | None = None) -> None:
+    def put_back(self, backup: Path | None = None) -> None:
         shutil.rmtree(self.root)
-        shutil.copytree(kept or self.kept, self.root)
+        shutil.copytree(backup or self.backup, self.root)
 
     def act(self) -> None:
         store = self.open()
@@ -107,17 +106,17 @@ class Stage:
                 continue
 
     def tree(self) -> Tree:
-        """Names and bytes of all that counts: lock files are not; of folders only empty ones are told."""
-        found: Tree = {}
+        """Names and bytes of all that counts: no lock files; of folders only the empty ones."""
+        tree: Tree = {}
         for folder, folders, files in os.walk(self.root):
-            here = Path(folder).relative_to(self.root)
-            if here.parts[:2] == (".printsys", "locks"):
+            relative = Path(folder).relative_to(self.root)
+            if relative.parts[:2] == (".printsys", "locks"):
                 continue
             for name in files:
-                found[str(here / name)] = (Path(folder) / name).read_bytes()
+                tree[str(relative / name)] = (Path(folder) / name).read_bytes()
             if not folders and not files:
-                found[f"{here}/"] = b""
-        return found
+                tree[f"{relative}/"] = b""
+        return tree
 
     def complaints(self) -> list[str]:
         return [finding.sentence for finding in check_storage(self.open())]
@@ -164,15 +163,15 @@ def test_killed_anywhere_a_change_is_wholly_before_or_wholly_after(
     assert stage.complaints() == []
     ends: set[str] = set()
     gone_into: set[str] = set()
-    left = tmp_path / "left"
+    crashed = tmp_path / "crashed"
     for _, state in points(stage, stage.act, stage.put_back):
         if not thorough and digest(state) in gone_into:
             continue
         gone_into.add(digest(state))
-        shutil.rmtree(left, ignore_errors=True)
-        shutil.copytree(stage.root, left)
+        shutil.rmtree(crashed, ignore_errors=True)
+        shutil.copytree(stage.root, crashed)
         ends.add(must_end_whole(stage, before, after))
-        for _, halfway in points(stage, stage.repair, lambda: stage.put_back(left), only_changes=not thorough):
+        for _, halfway in points(stage, stage.repair, lambda: stage.put_back(crashed), only_changes=not thorough):
             if not thorough and digest(halfway) in gone_into:
                 continue
             gone_into.add(digest(halfway))
@@ -195,9 +194,9 @@ def test_there_are_enough_points(tmp_path: Path) -> None:
     """Create, approve, reject and revert together are stopped at more than `LEAST_POINTS` calls."""
     total = 0
     for scene in SCENES[:4]:
-        place = tmp_path / scene.name
-        place.mkdir()
-        stage = Stage(place, scene)
+        folder = tmp_path / scene.name
+        folder.mkdir()
+        stage = Stage(folder, scene)
         total += len(run(stage.act, stage.root).calls)
     assert total >= LEAST_POINTS
 

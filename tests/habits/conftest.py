@@ -1,4 +1,4 @@
-"""A job on somebody's desk: its real folder, with the running indexer behind it."""
+"""A job's real folder, and the running indexer that watches it."""
 
 from __future__ import annotations
 
@@ -23,39 +23,39 @@ FULL_STOP = "full stop "
 
 
 @dataclass
-class Desk:
-    """`new_job()` first; then do with `job.folder` what a program does; `told()` is what the record made of it."""
+class WatchedJob:
+    """`new_job()` first; then do with `job.folder` what a program does; `events()` is what the record has of it."""
 
     store: JobStore
     service: Service
     queries: Queries
 
     def __post_init__(self) -> None:
-        self.started = self.done = self.full_stops = 0
+        self.started = self.ended = self.full_stops = 0
         honest = self.service.sweeper.look_at
 
         def counted(folder: Path) -> bool:
             self.started += 1
             unsettled = honest(folder)
-            self.done = self.started
+            self.ended = self.started
             return unsettled
 
         self.service.sweeper.look_at = counted  # type: ignore[method-assign]
 
     def new_job(self, *files: tuple[str, bytes]) -> Stored:
         self.job = make_job(self.store, files=files) if files else make_job(self.store)
-        self.begin()
+        self.start_recording()
         return self.job
 
-    def begin(self) -> None:
-        """What is recorded from here on is told."""
+    def start_recording(self) -> None:
+        """`events()` begins with what is recorded from here on."""
         until(lambda: mirrored_job(self.queries, self.job.id) is not None)
         self.before = len(self.store.load(self.job.id).events)
 
-    def told(self) -> list[tuple[str, Document]]:
-        """Everything that the program's doings were taken for, once the indexer has no more to say.
+    def events(self) -> list[tuple[str, Document]]:
+        """Everything that the indexer made of the program's doings, once it is quiet.
 
-        A last file is saved and waited for: what was done before it has been seen and settled by then.
+        It saves a last file and waits for it: the indexer has seen all that was done before.
         """
         self.full_stops += 1
         last = f"{FULL_STOP}{self.full_stops}.gcode"
@@ -66,13 +66,13 @@ class Desk:
         assert {event.actor for event in events} == {"filesystem"}
         return [(event.type, event.data) for event in events if FULL_STOP not in str(event.data.get("name"))]
 
-    def has_looked(self) -> None:
+    def wait_for_a_look(self) -> None:
         """Wait for a look that begins after this and finds that something in the job's folder is not finished."""
         before = self.started
-        until(lambda: self.done > before and self.job.id in self.service.sweeper.soon)
+        until(lambda: self.ended > before and self.job.id in self.service.sweeper.soon)
 
-    def raised(self) -> list[str]:
-        return sorted(one.kind for one in self.queries.attention())
+    def attention(self) -> list[str]:
+        return sorted(item.kind for item in self.queries.attention())
 
 
 @pytest.fixture
@@ -81,6 +81,6 @@ def store(tmp_path: Path) -> JobStore:
 
 
 @pytest.fixture
-def desk(store: JobStore, engine: sa.Engine, queries: Queries) -> Iterator[Desk]:
+def watched(store: JobStore, engine: sa.Engine, queries: Queries) -> Iterator[WatchedJob]:
     with running_indexer(store, engine) as service:
-        yield Desk(store, service, queries)
+        yield WatchedJob(store, service, queries)

@@ -5,106 +5,108 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from tests.habits.conftest import Desk
+from tests.habits.conftest import WatchedJob
 from tests.waiting import until
 
 LEFTOVERS = ("Thumbs.db", "desktop.ini", ".DS_Store", "._bracket.stl", ".directory", "~$bracket.xlsx")
 
 
-def test_what_a_desktop_leaves_behind_is_nobodys_file_and_needs_nobody(desk: Desk) -> None:
-    job = desk.new_job()
-    for place in (job.folder, job.folder / "original", job.folder.parent, desk.store.layout.root):
+def test_what_a_desktop_leaves_behind_is_nobodys_file_and_needs_nobody(watched: WatchedJob) -> None:
+    job = watched.new_job()
+    for folder in (job.folder, job.folder / "original", job.folder.parent, watched.store.layout.root):
         for name in LEFTOVERS:
-            (place / name).write_bytes(b"\0" * 6148)
-    assert desk.told() == []
-    desk.service.wake.set()
-    until(lambda: not desk.service.wake.is_set())
-    assert desk.raised() == []
+            (folder / name).write_bytes(b"\0" * 6148)
+    assert watched.events() == []
+    watched.service.wake.set()
+    until(lambda: not watched.service.wake.is_set())
+    assert watched.attention() == []
 
 
-def test_explorers_new_folder_is_raised_until_it_is_something_or_gone(desk: Desk, tmp_path: Path) -> None:
-    desk.new_job()
-    new = desk.job.folder.parent / "New folder"
+def test_explorers_new_folder_is_raised_until_it_is_something_or_gone(watched: WatchedJob, tmp_path: Path) -> None:
+    watched.new_job()
+    new = watched.job.folder.parent / "New folder"
     new.mkdir()
-    until(lambda: desk.raised() == ["not-a-job"])
+    until(lambda: watched.attention() == ["not-a-job"])
     named = new.rename(new.with_name("For Prof. Smith"))
-    until(lambda: [one.folder for one in desk.queries.attention()] == ["Uploaded/For Prof. Smith"])
+    until(lambda: [item.folder for item in watched.queries.attention()] == ["Uploaded/For Prof. Smith"])
     named.rmdir()
-    until(lambda: desk.raised() == [])
-    assert desk.told() == []
+    until(lambda: watched.attention() == [])
+    assert watched.events() == []
 
 
-def test_a_loose_model_in_a_status_folder_is_raised_at_once_and_until_it_is_gone(desk: Desk) -> None:
-    desk.new_job()
-    loose = desk.job.folder.parent / "hook.stl"
+def test_a_loose_model_in_a_status_folder_is_raised_at_once_and_until_it_is_gone(watched: WatchedJob) -> None:
+    watched.new_job()
+    loose = watched.job.folder.parent / "hook.stl"
     loose.write_bytes(b"solid x\nendsolid x\n")
-    until(lambda: desk.raised() == ["loose-file"])
+    until(lambda: watched.attention() == ["loose-file"])
     loose.unlink()
-    until(lambda: desk.raised() == [])
+    until(lambda: watched.attention() == [])
 
 
-def test_a_new_folder_inside_a_job_is_the_persons_own(desk: Desk) -> None:
-    job = desk.new_job()
+def test_a_new_folder_inside_a_job_is_the_persons_own(watched: WatchedJob) -> None:
+    job = watched.new_job()
     new = job.folder / "New folder"
     new.mkdir()
     (new.rename(job.folder / "photos") / "failed print.jpg").write_bytes(b"\xff\xd8")
-    assert desk.told() == []
-    assert desk.raised() == []
+    assert watched.events() == []
+    assert watched.attention() == []
 
 
-def test_a_copied_file_is_recorded_once_when_all_of_it_is_there(desk: Desk) -> None:
-    job = desk.new_job()
+def test_a_copied_file_is_recorded_once_when_all_of_it_is_there(watched: WatchedJob) -> None:
+    job = watched.new_job()
     piece = b"G1 X1 Y1\n" * 10_000
     with (job.folder / "copied.gcode").open("wb") as copying:
         for _ in range(4):
             copying.write(piece)
             copying.flush()
-            desk.has_looked()
-    added = [(told["name"], told["size"]) for kind, told in desk.told() if kind == "FileAdded"]
+            watched.wait_for_a_look()
+    added = [(data["name"], data["size"]) for kind, data in watched.events() if kind == "FileAdded"]
     assert added == [("copied.gcode", 4 * len(piece))]
 
 
-def test_a_whole_job_that_was_taken_out_arrives_again_with_what_was_put_into_it(desk: Desk, tmp_path: Path) -> None:
-    job = desk.new_job()
+def test_a_whole_job_that_was_taken_out_arrives_again_with_what_was_put_into_it(
+    watched: WatchedJob, tmp_path: Path
+) -> None:
+    job = watched.new_job()
     away = tmp_path / "USB stick" / job.folder.name
     away.parent.mkdir()
     shutil.move(job.folder, away)
-    desk.service.wake.set()
-    until(lambda: desk.raised() == ["job-missing"])
+    watched.service.wake.set()
+    until(lambda: watched.attention() == ["job-missing"])
     (away / "sliced at home.gcode").write_bytes(b"G28\n")
     shutil.copytree(away, job.folder)
-    until(lambda: desk.raised() == [])
-    assert [(kind, data["name"]) for kind, data in desk.told() if "name" in data] == [
+    until(lambda: watched.attention() == [])
+    assert [(kind, data["name"]) for kind, data in watched.events() if "name" in data] == [
         ("FileAdded", "sliced at home.gcode")
     ]
 
 
-def test_a_missing_job_stays_raised_when_its_place_is_heard_of_again(desk: Desk) -> None:
-    job = desk.new_job()
+def test_a_missing_job_stays_raised_when_its_place_is_heard_of_again(watched: WatchedJob) -> None:
+    job = watched.new_job()
     shutil.rmtree(job.folder)
-    desk.service.wake.set()
-    until(lambda: desk.raised() == ["job-missing"])
-    desk.service.sweeper.look_at(job.folder)
-    assert desk.raised() == ["job-missing"]
+    watched.service.wake.set()
+    until(lambda: watched.attention() == ["job-missing"])
+    watched.service.sweeper.look_at(job.folder)
+    assert watched.attention() == ["job-missing"]
 
 
-def test_a_folder_that_arrives_with_its_files_is_raised_as_a_job_to_make(desk: Desk, tmp_path: Path) -> None:
-    desk.new_job()
+def test_a_folder_that_arrives_with_its_files_is_raised_as_a_job_to_make(watched: WatchedJob, tmp_path: Path) -> None:
+    watched.new_job()
     outside = tmp_path / "Walk-in Tuesday"
     (outside / "parts").mkdir(parents=True)
     for name in ("hinge.stl", "parts/pin.stl"):
         (outside / name).write_bytes(b"solid x\nendsolid x\n")
-    shutil.copytree(outside, desk.job.folder.parent / outside.name)
-    until(lambda: [one.folder for one in desk.queries.attention()] == ["Uploaded/Walk-in Tuesday"])
-    assert desk.raised() == ["not-a-job"]
+    shutil.copytree(outside, watched.job.folder.parent / outside.name)
+    until(lambda: [item.folder for item in watched.queries.attention()] == ["Uploaded/Walk-in Tuesday"])
+    assert watched.attention() == ["not-a-job"]
 
 
-def test_a_folder_copied_in_the_file_manager_is_raised_and_the_first_stays_the_job(desk: Desk) -> None:
-    job = desk.new_job()
+def test_a_folder_copied_in_the_file_manager_is_raised_and_the_first_stays_the_job(watched: WatchedJob) -> None:
+    job = watched.new_job()
     copy = job.folder.with_name(f"{job.folder.name} - Copy")
     shutil.copytree(job.folder, copy)
-    until(lambda: desk.raised() == ["duplicate"])
-    assert desk.store.find(job.id) == job.folder
+    until(lambda: watched.attention() == ["duplicate"])
+    assert watched.store.find(job.id) == job.folder
     shutil.rmtree(copy)
-    until(lambda: desk.raised() == [])
-    assert desk.told() == []
+    until(lambda: watched.attention() == [])
+    assert watched.events() == []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.habits.conftest import Desk
+from tests.habits.conftest import WatchedJob
 from tests.mirrored import mirrored_job
 from tests.present import present
 from tests.waiting import until
@@ -74,32 +74,34 @@ def emacs(path: Path) -> None:
 
 
 @pytest.mark.parametrize("save", [vim, gedit, vscode, notepad, notepad_unicode, emacs], ids=lambda save: save.__name__)
-def test_an_editors_way_of_saving_is_one_edit_and_leaves_no_trace(desk: Desk, save: Callable[[Path], None]) -> None:
-    job = desk.new_job()
+def test_an_editors_way_of_saving_is_one_edit_and_leaves_no_trace(
+    watched: WatchedJob, save: Callable[[Path], None]
+) -> None:
+    job = watched.new_job()
     save(job.folder / "metadata.json")
-    until(lambda: present(mirrored_job(desk.queries, job.id)).class_number == "ARCH 5000")
-    told = desk.told()
-    assert [kind for kind, _ in told if kind != "MetadataRestored"] == ["MetadataEdited"]
-    assert desk.raised() == []
+    until(lambda: present(mirrored_job(watched.queries, job.id)).class_number == "ARCH 5000")
+    events = watched.events()
+    assert [kind for kind, _ in events if kind != "MetadataRestored"] == ["MetadataEdited"]
+    assert watched.attention() == []
 
 
-def test_a_half_saved_record_is_raised_left_alone_and_heals_with_the_rest_of_it(desk: Desk) -> None:
-    job = desk.new_job()
+def test_a_half_saved_record_is_raised_left_alone_and_heals_with_the_rest_of_it(watched: WatchedJob) -> None:
+    job = watched.new_job()
     path = job.folder / "metadata.json"
     text = edited(path)
     path.write_bytes(text[: len(text) // 2])
-    until(lambda: desk.raised() != [])
+    until(lambda: watched.attention() != [])
     assert path.read_bytes() == text[: len(text) // 2], "the person's text is theirs"
-    assert present(mirrored_job(desk.queries, job.id)).class_number == "ARCH 4000", "the last good state keeps serving"
+    assert present(mirrored_job(watched.queries, job.id)).class_number == "ARCH 4000", "the last good state keeps serving"
     path.write_bytes(text)
-    until(lambda: desk.raised() == [])
-    assert [kind for kind, _ in desk.told()] == ["MetadataEdited"]
-    assert present(mirrored_job(desk.queries, job.id)).class_number == "ARCH 5000"
+    until(lambda: watched.attention() == [])
+    assert [kind for kind, _ in watched.events()] == ["MetadataEdited"]
+    assert present(mirrored_job(watched.queries, job.id)).class_number == "ARCH 5000"
 
 
-def test_a_status_written_by_hand_is_a_drag(desk: Desk) -> None:
-    job = desk.new_job()
+def test_a_status_written_by_hand_is_a_drag(watched: WatchedJob) -> None:
+    job = watched.new_job()
     path = job.folder / "metadata.json"
     path.write_bytes(path.read_bytes().replace(b'"Uploaded"', b'"Pending"'))
-    until(lambda: present(mirrored_job(desk.queries, job.id)).folder.startswith("Pending/"))
-    assert desk.store.find(job.id).parent.name == "Pending"
+    until(lambda: present(mirrored_job(watched.queries, job.id)).folder.startswith("Pending/"))
+    assert watched.store.find(job.id).parent.name == "Pending"

@@ -1,4 +1,4 @@
-"""More happens at once than the kernel can tell: nothing is missed for it."""
+"""More happens at once than the kernel can report: the indexer still misses nothing."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from tests.waiting import until
 QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
 
 
-def index(place: Path, database_url: str, ready: Event, stop: Event) -> None:
+def index(folder: Path, database_url: str, ready: Event, stop: Event) -> None:
     """The indexer as a process of its own."""
-    store = make_store(place, clock=lambda: datetime.now(UTC))
+    store = make_store(folder, clock=lambda: datetime.now(UTC))
     with running_indexer(store, create_engine(database_url)):
         ready.set()
         stop.wait()
 
 
 @contextmanager
-def indexer_process(place: Path, database_url: str) -> Iterator[BaseProcess]:
+def indexer_process(folder: Path, database_url: str) -> Iterator[BaseProcess]:
     spawn = multiprocessing.get_context("spawn")
     ready, stop = spawn.Event(), spawn.Event()
-    process = spawn.Process(target=index, args=(place, database_url, ready, stop))
+    process = spawn.Process(target=index, args=(folder, database_url, ready, stop))
     process.start()
     try:
         assert ready.wait(60)
@@ -66,7 +66,7 @@ def stopped(process: BaseProcess) -> Iterator[None]:
 
 
 def make_more_noise_than(events: int, folder: Path) -> None:
-    """Each round is told as three events: created, closed after writing, deleted."""
+    """Each round makes three events: created, closed after writing, deleted."""
     noise = folder / "noise.tmp"
     for _ in range(events // 3 + 1000):
         noise.write_bytes(b"")

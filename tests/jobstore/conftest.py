@@ -17,8 +17,8 @@ def submit(store: JobStore, name: str = "Jane Doe", files: dict[str, bytes] | No
     return factories.make_job(store, name, files=list((files or {"bracket v2.stl": STL}).items()))
 
 
-def act(store: JobStore, job: Stored, action: str, expected_revision: int | None = None, **said: Any) -> Stored:
-    return factories.act(store, job.id, action, expected_revision=expected_revision, **said)
+def act(store: JobStore, job: Stored, action: str, expected_revision: int | None = None, **fields: Any) -> Stored:
+    return factories.act(store, job.id, action, expected_revision=expected_revision, **fields)
 
 
 def approve(store: JobStore, job: Stored) -> Stored:

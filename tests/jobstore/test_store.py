@@ -103,10 +103,10 @@ def test_the_lines_of_the_log_are_chained_and_numbered(store: JobStore, job: Sto
 
 
 def test_a_caller_who_saw_an_older_revision_is_refused_and_told_what_happened(store: JobStore, job: Stored) -> None:
-    seen = job.job.revision
+    revision = job.job.revision
     act(store, job, "notes", notes="first")
     with pytest.raises(StaleJob) as refused:
-        act(store, job, "notes", expected_revision=seen, notes="second")
+        act(store, job, "notes", expected_revision=revision, notes="second")
     assert [event.type for event in refused.value.since] == ["NotesEdited"]
     assert store.load(job.id).job.notes == "first"
 
@@ -191,12 +191,12 @@ def test_an_edit_that_clashes_with_what_happened_since_is_raised(store: JobStore
     assert "from the editor" in (job.folder / "metadata.json").read_text("utf-8")
 
 
-def test_a_status_written_into_metadata_json_waits_for_whoever_can_take_the_step(store: JobStore, job: Stored) -> None:
+def test_a_status_written_into_metadata_json_waits_for_the_step(store: JobStore, job: Stored) -> None:
     path = job.folder / "metadata.json"
     edited = path.read_text("utf-8").replace('"Uploaded"', '"Rejected"').replace('"ARCH 4000"', '"ARCH 1"')
     path.write_text(edited, "utf-8")
-    asked = store.load(job.id)
-    assert (asked.asked_by_hand, asked.job, asked.problem) == (Status.REJECTED, job.job, None)
+    loaded = store.load(job.id)
+    assert (loaded.asked_by_hand, loaded.job, loaded.problem) == (Status.REJECTED, job.job, None)
     assert path.read_text("utf-8") == edited
     with store.edit(job.id) as change:
         change.record(*plan(change.job, "reject", STAFF, RejectInput(reasons=["other"]), context(store)))
@@ -304,25 +304,25 @@ def test_a_pending_move_that_was_taken_back_moves_nothing(store: JobStore, job: 
 def test_a_renamed_or_dragged_folder_is_found_by_the_id_inside(
     open_store: Callable[[], JobStore], store: JobStore, job: Stored
 ) -> None:
-    there = store.layout.status(Status.PRINTING) / "Jane's bracket"
-    job.folder.rename(there)
-    for opened in (store, open_store()):
-        found = opened.load(job.id)
-        assert found.folder == there
-        assert found.asked_by_hand == Status.PRINTING
+    target = store.layout.status(Status.PRINTING) / "Jane's bracket"
+    job.folder.rename(target)
+    for opened_store in (store, open_store()):
+        stored = opened_store.load(job.id)
+        assert stored.folder == target
+        assert stored.asked_by_hand == Status.PRINTING
 
 
 def test_a_deleted_job_goes_to_the_trash_whole(store: JobStore, job: Stored) -> None:
     before = {name.rpartition("/")[2]: data for name, data in tree(job.folder).items()}
-    gone = act(store, job, "delete", confirm_id=job.id.upper())
-    assert gone.folder.parent == store.layout.trash
-    kept = {name.rpartition("/")[2]: data for name, data in tree(gone.folder).items()}
-    assert kept.keys() == before.keys()
-    assert kept["bracket v2.stl"] == STL
+    deleted = act(store, job, "delete", confirm_id=job.id.upper())
+    assert deleted.folder.parent == store.layout.trash
+    after = {name.rpartition("/")[2]: data for name, data in tree(deleted.folder).items()}
+    assert after.keys() == before.keys()
+    assert after["bracket v2.stl"] == STL
     with pytest.raises(JobNotFound):
         store.load(job.id)
-    back = store.layout.status(Status.UPLOADED) / gone.folder.name
-    gone.folder.rename(back)
+    back = store.layout.status(Status.UPLOADED) / deleted.folder.name
+    deleted.folder.rename(back)
     assert store.load(job.id).folder == back, "a person who drags it back from the trash has it back"
 
 
@@ -330,11 +330,11 @@ def test_an_id_that_is_taken_is_never_given_again(open_store: Callable[[], JobSt
     first, second, third = submit(store), submit(store), submit(store)
     second.folder.rename(second.folder.with_name("renamed by hand"))
     act(store, third, "delete", confirm_id=third.id)
-    taken = [
+    taken_bits = [
         int("".join(f"{'0123456789abcdefghjkmnpqrstvwxyz'.index(c):05b}" for c in j.id), 2)
         for j in (first, second, third)
     ]
-    draws = iter([*taken, 7])
+    draws = iter([*taken_bits, 7])
     colliding = JobStore(store.layout.root, store.expected_id, clock=store.clock, random_bits=lambda _n: next(draws))
     assert submit(colliding).id == "00000007"
 
@@ -383,8 +383,8 @@ def hold(root: Path, storage_id: str, job_id: str, held: Event, release: Event) 
 def test_a_lock_that_another_process_keeps_ends_in_a_clear_error(root: Path, store: JobStore, job: Stored) -> None:
     context = get_context("spawn")
     held, release = context.Event(), context.Event()
-    other = context.Process(target=hold, args=(root, store.expected_id, job.id, held, release))
-    other.start()
+    process = context.Process(target=hold, args=(root, store.expected_id, job.id, held, release))
+    process.start()
     try:
         assert held.wait(30)
         impatient = JobStore(root, store.expected_id, lock_patience_s=0.1)
@@ -392,8 +392,8 @@ def test_a_lock_that_another_process_keeps_ends_in_a_clear_error(root: Path, sto
             act(impatient, job, "notes", notes="x")
     finally:
         release.set()
-        other.join(30)
-    assert other.exitcode == 0
+        process.join(30)
+    assert process.exitcode == 0
     assert act(store, job, "notes", notes="x").job.notes == "x"
 
 
@@ -511,11 +511,11 @@ def test_a_rename_never_replaces_an_empty_folder(tmp_path: Path) -> None:
 
 
 def test_bookkeeping_that_changes_nothing_of_the_job_turns_no_click_away(store: JobStore, job: Stored) -> None:
-    seen = job.job.revision
+    revision = job.job.revision
     with store.edit(job.id) as change:
         change.record(EventDraft(EventType.EMAIL_SENT, "system", {"mail": "received", "queued_seq": 2}))
-    assert act(store, job, "notes", expected_revision=seen, notes="typed before the e-mail went out").job.notes
+    assert act(store, job, "notes", expected_revision=revision, notes="typed before the e-mail went out").job.notes
     with pytest.raises(StaleJob):
-        act(store, job, "notes", expected_revision=seen, notes="typed before the notes changed")
+        act(store, job, "notes", expected_revision=revision, notes="typed before the notes changed")
     with pytest.raises(StaleJob):
         act(store, job, "notes", expected_revision=99, notes="from a page of another storage")
