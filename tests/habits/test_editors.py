@@ -92,7 +92,9 @@ def test_a_half_saved_record_is_raised_left_alone_and_heals_with_the_rest_of_it(
     path.write_bytes(text[: len(text) // 2])
     until(lambda: watched.attention() != [])
     assert path.read_bytes() == text[: len(text) // 2], "the person's text is theirs"
-    assert present(mirrored_job(watched.queries, job.id)).class_number == "ARCH 4000", "the last good state keeps serving"
+    assert present(mirrored_job(watched.queries, job.id)).class_number == "ARCH 4000", (
+        "the last good state keeps serving"
+    )
     path.write_bytes(text)
     until(lambda: watched.attention() == [])
     assert [kind for kind, _ in watched.events()] == ["MetadataEdited"]
