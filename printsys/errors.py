@@ -10,7 +10,7 @@ from typing import Any
 
 
 class PrintSysError(Exception):
-    """Anything that is expected to go wrong and can be explained to the person in front of it."""
+    """What the system expects to go wrong, and can explain to the person in front of it."""
 
 
 class ConfigError(PrintSysError):
@@ -22,7 +22,7 @@ class ConfigError(PrintSysError):
 
 
 class InvalidInput(PrintSysError):
-    """What was typed cannot be used; `fields` maps a field's name to its messages."""
+    """The system cannot use what somebody typed; `fields` maps a field's name to its messages."""
 
     def __init__(self, fields: Mapping[str, Sequence[str]]) -> None:
         self.fields = {name: list(messages) for name, messages in fields.items()}
@@ -30,7 +30,7 @@ class InvalidInput(PrintSysError):
 
 
 class FileRefused(PrintSysError):
-    """A file that was sent is not something the lab can take."""
+    """The lab cannot take a file that somebody sent."""
 
     def __init__(self, filename: str, reason: str) -> None:
         self.filename = filename
@@ -53,7 +53,7 @@ class JobNotFound(PrintSysError):
 
 
 class JobBusy(PrintSysError):
-    """The job's lock could not be had in time."""
+    """Another process kept the job's lock too long."""
 
     def __init__(self, job_id: str, waited_s: float) -> None:
         self.job_id = job_id
@@ -63,7 +63,7 @@ class JobBusy(PrintSysError):
 
 
 class StaleJob(PrintSysError):
-    """The job changed after the caller looked. `since` lists the events that came in between, oldest first."""
+    """The job changed after the caller read it. `since` lists the events that came in between, oldest first."""
 
     def __init__(self, job_id: str, expected: int, actual: int, since: Sequence[Any] = ()) -> None:
         self.job_id, self.expected, self.actual, self.since = job_id, expected, actual, list(since)
@@ -114,8 +114,8 @@ class TokenUsed(PrintSysError):
 
 
 class ModelUnreadable(PrintSysError):
-    """A file that looks like a model, but that nothing can be made of."""
+    """A file that looks like a model and cannot be read as one."""
 
 
 class ModelTooHard(PrintSysError):
-    """Looking at a model took more time or memory than is reasonable, or ended the process that looked."""
+    """A model's inspection took more time or memory than is reasonable, or ended its process."""

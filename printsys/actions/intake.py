@@ -23,7 +23,7 @@ from printsys.domain.status import Status
 from printsys.errors import InvalidInput, JobNotFound
 from printsys.jobstore import IncomingFile, Stored, trash
 from printsys.jobstore.files import is_ignored, is_settled, sha256_of
-from printsys.jobstore.layout import ORIGINAL
+from printsys.jobstore.layout import ASIDE, ORIGINAL, PREVIEWS
 
 NOT_YET = "{} is being written right now. Please try again in a moment."
 
@@ -110,7 +110,7 @@ def _incoming(source: Path, opened: ExitStack, superseded: Container[str] = ()) 
 
 
 def _files_in(folder: Path) -> list[Path]:
-    ours = ("previews", "aside")
+    ours = (PREVIEWS, ASIDE)
     found = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     kept = (p for p in found if not is_ignored(p.name) and not set(ours) & set(p.relative_to(folder).parts[:-1]))
     return sorted(kept, key=lambda path: (len(path.parts), path.name.casefold()))

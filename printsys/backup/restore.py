@@ -70,7 +70,10 @@ def restore_storage(
     id_file = files.pop(layout.relative(layout.storage_id), None)
     storage_id = fs.read(vault.path(id_file.sha256)) if id_file else uuid.uuid4().hex.encode() + b"\n"
     try:
-        _begin(layout, snapshot.name)
+        layout.make()
+        fs.replace(_marker(layout), json.dumps({"backup": snapshot.name}).encode())
+        layout.storage_id.unlink(missing_ok=True)
+        fs.sync_folder(layout.system)
         fs.replace(remembered_at, storage_id)
         for done, (name, file) in enumerate(files.items(), 1):
             _write(vault, file, root / name)
@@ -111,13 +114,6 @@ def _require_empty(layout: Layout, name: str) -> None:
             f"{layout.root} is not empty: there is {foreign}. Nothing was written. "
             "Please restore into an empty folder (--storage names another)."
         )
-
-
-def _begin(layout: Layout, name: str) -> None:
-    layout.make()
-    fs.replace(_marker(layout), json.dumps({"backup": name}).encode())
-    layout.storage_id.unlink(missing_ok=True)
-    fs.sync_folder(layout.system)
 
 
 def _write(vault: Vault, file: CopiedFile, target: Path) -> None:

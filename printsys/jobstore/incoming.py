@@ -21,9 +21,9 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class IncomingFile:
-    """A file to be stored: its bytes from where `stream` stands, and the name that its owner gave it.
+    """A file to store: its bytes from where `stream` stands, and the name that its owner gave it.
 
-    An `original` is kept untouched and copied to work on; a file of a `slicer` keeps its place beside the copy.
+    An `original` stays untouched, with a copy to work on; a file of a `slicer` goes beside the copy.
     """
 
     name: str
@@ -142,7 +142,7 @@ def next_version(folder_name: str, names: Iterable[str]) -> str:
 
 
 def _store(stream: BinaryIO, path: Path) -> tuple[int, str]:
-    """Size in bytes and sha256 of what was written, synced."""
+    """Write and sync the stream's bytes; returns their size and sha256."""
     digest, size = hashlib.sha256(), 0
     with path.open("xb") as file:
         while chunk := stream.read(CHUNK):

@@ -19,7 +19,7 @@ def job_lock(layout: Layout, job_id: str) -> FileLock:
 
 
 def staging_lock_name(job_id: str) -> str:
-    """Of the lock that is held while files for an existing job are staged; the job's own lock is free meanwhile."""
+    """The lock to hold while staging files for an existing job; the job's own lock is free meanwhile."""
     return f"{job_id}.new"
 
 

@@ -1,4 +1,4 @@
-"""Reading events.jsonl: what is whole and chained, what is a torn tail, and what somebody damaged."""
+"""Reads events.jsonl: what is whole and chained, what is a torn tail, and what somebody damaged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Moving a job's folder to its status folder: the intent that tells our unfinished move from a person's drag."""
+"""Moves a job's folder to its status folder, by an intent that tells our unfinished move from a person's drag."""
 
 from __future__ import annotations
 

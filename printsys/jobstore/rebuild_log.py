@@ -23,10 +23,10 @@ MAX_LOST = 10_000
 
 
 def rebuild(folder: Path, job_id: str, actor: str, now: datetime) -> None:
-    """The lines of events.jsonl that can be trusted, an EventLost for each that cannot, so that no number is given
-    twice, and one event that leads to metadata.json as it is. DamagedJob where both are ruined.
+    """Write a log of the lines that can be trusted, an EventLost for each that cannot, so that no number comes twice,
+    and one event that leads to metadata.json as it is. DamagedJob where both are ruined.
 
-    Killed anywhere, it can be run again: the log is replaced last, and until then it is as damaged as before.
+    Killed anywhere, it can run again: it replaces the log last, and until then the log is as damaged as before.
     """
     log_bytes, metadata = fs.read_if_there(folder / EVENTS) or b"", fs.read_if_there(folder / METADATA)
     log = trusted(log_bytes)

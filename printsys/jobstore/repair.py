@@ -1,7 +1,7 @@
-"""Putting a job right when it is touched: the same code for every crash point, safe to be killed and run again.
+"""Puts a job right when it is touched: the same code for every crash point, safe to be killed and run again.
 
-A torn tail of the log is cut off and kept aside; an event newer than metadata.json is rolled forward; a lost
-metadata.json is rebuilt; a person's edit of it is merged, or raised and left alone; an unfinished move is finished.
+It cuts off a torn tail of the log and keeps it aside, rolls an event newer than metadata.json forward, rebuilds a lost
+metadata.json, merges a person's edit of it (or raises it and leaves it alone), and finishes an unfinished move.
 """
 
 from __future__ import annotations
@@ -155,19 +155,13 @@ def whole_log(folder: Path, job_id: str) -> Log:
 def _uncut_log(folder: Path, job_id: str) -> Log:
     """`whole_log`, and no lines were taken out at its end: metadata.json is never written before its event."""
     log = whole_log(folder, job_id)
-    revision = _revision_of(folder / METADATA)
-    if revision > log.seq:
+    try:
+        revision = decode_object(fs.read_if_there(folder / METADATA) or b"{}").get("revision")
+    except JsonProblem:
+        revision = None
+    if isinstance(revision, int) and revision > log.seq:
         raise DamagedJob(job_id, EVENTS, f"it ends at event {log.seq}, but metadata.json is at revision {revision}.")
     return log
-
-
-def _revision_of(path: Path) -> int:
-    """What metadata.json says of itself; 0 where it says nothing readable."""
-    try:
-        revision = decode_object(fs.read_if_there(path) or b"{}").get("revision")
-    except JsonProblem:
-        return 0
-    return revision if isinstance(revision, int) else 0
 
 
 def keep_aside(folder: Path, name: str, data: bytes) -> Path:
@@ -217,20 +211,15 @@ def _read_by_hand(text: bytes, log: Log, job_id: str) -> Document:
     except JsonProblem as problem:
         raise DamagedJob(job_id, METADATA, f"{problem}.") from problem
     _parse_by_hand(text, document, job_id)
-    recorded = log.document()
+    revision, recorded = document["revision"], log.document()
+    opened = log.document(revision) if 1 <= revision < log.seq else recorded
     for key in IDENTITY:
-        if document.get(key) != recorded[key] and not _is_older(document, log, key):
+        if document.get(key) not in (recorded[key], opened[key]):
             line = line_of_field(text, [key])
             raise DamagedJob(job_id, METADATA, f"line {line}: {key} was changed by hand, to {document.get(key)!r}.")
-    if document["revision"] < 1:
+    if revision < 1:
         raise DamagedJob(job_id, METADATA, f"line {line_of_field(text, ['revision'])}: there is no such revision.")
     return canonical(document)
-
-
-def _is_older(document: Document, log: Log, key: str) -> bool:
-    """Whether the value is simply that of the revision which the person had opened."""
-    revision = document["revision"]
-    return 1 <= revision < log.seq and bool(log.document(revision)[key] == document.get(key))
 
 
 def _parse_by_hand(text: bytes, document: Document, job_id: str) -> Job:

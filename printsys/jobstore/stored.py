@@ -17,8 +17,8 @@ class Stored:
     """`move_pending` says, in words, why the folder is not in its status folder yet. `problem` says what a person
     must look at in the record; while there is one, the job serves its last good state and cannot be changed.
     `asked_in_file` is a status that somebody wrote into metadata.json, `edited` what else that edit changed: it waits
-    for the step to be taken, and the next change that is recorded brings it along.
-    `digest` is the sha256 of metadata.json as it was read or written: only that file is ever replaced.
+    for the step, and the next recorded change brings it along.
+    `digest` is the sha256 of metadata.json as the store read or wrote it: the store replaces only that file.
     `noticed` is the number of the first event that loading it added: an edit by hand, a restored metadata.json."""
 
     folder: Path
