@@ -119,7 +119,7 @@ def append(path: Path, data: bytes, at: int) -> None:
     If the disk refuses, this cuts off again what was written and raises the OSError: the file is as it was. It does
     not try a failed fsync again: the kernel marks the lost pages clean.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+    descriptor = _open_patiently(path, os.O_WRONLY | os.O_CREAT)
     try:
         try:
             if os.fstat(descriptor).st_size != at:
@@ -134,8 +134,15 @@ def append(path: Path, data: bytes, at: int) -> None:
         os.close(descriptor)
 
 
+def _open_patiently(path: Path, flags: int) -> int:
+    descriptors: list[int] = []
+    binary = getattr(os, "O_BINARY", 0)
+    _patiently(lambda: descriptors.append(os.open(path, flags | binary, 0o644)), SHARING_PATIENCE_S)
+    return descriptors[0]
+
+
 def truncate(path: Path, length: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0))
+    descriptor = _open_patiently(path, os.O_WRONLY)
     try:
         os.ftruncate(descriptor, length)
         os.fsync(descriptor)
@@ -216,6 +223,11 @@ def move_folder(source: Path, target: Path, patience_s: float = SHARING_PATIENCE
         sync_folder(source.parent)
 
 
+def is_held(error: OSError) -> bool:
+    """Whether another program that has the file open is the reason; only Windows refuses for that."""
+    return WINDOWS and (getattr(error, "winerror", None) in SHARING_ERRORS or error.errno == errno.EACCES)
+
+
 def _patiently(attempt: Callable[[], object], patience_s: float) -> None:
     """Call `attempt` again for `patience_s` where Windows says that another program has the file open."""
     deadline = time.monotonic() + patience_s
@@ -225,7 +237,7 @@ def _patiently(attempt: Callable[[], object], patience_s: float) -> None:
             attempt()
             return
         except OSError as error:
-            if getattr(error, "winerror", None) not in SHARING_ERRORS or time.monotonic() + pause > deadline:
+            if not is_held(error) or time.monotonic() + pause > deadline:
                 raise
         time.sleep(pause)
         pause = min(pause * 2, 0.1)

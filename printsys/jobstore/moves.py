@@ -11,6 +11,7 @@ from printsys.domain.job import Job
 from printsys.jobstore.jsontext import JsonProblem, decode_object
 from printsys.jobstore.layout import ASIDE, Layout
 from printsys.jobstore.log import Log
+from printsys.jobstore.open_files import who_holds
 from printsys.jobstore.stored import is_deleted
 
 
@@ -57,7 +58,7 @@ def bring_files(staging: Path, folder: Path) -> None:
             fs.rename_folder(source, target)
         except FileExistsError:
             (folder / ASIDE).mkdir(exist_ok=True)
-            os.replace(source, folder / ASIDE / f"sent-{source.name}")
+            fs.rename_over(source, folder / ASIDE / f"sent-{source.name}")
         fs.sync_folder(target.parent)
     fs.sync_folder(folder)
     fs.remove_tree(staging)
@@ -74,16 +75,19 @@ def _files_in(folder: Path) -> list[Path]:
 
 
 def drop_intent(layout: Layout, job_id: str) -> None:
-    layout.intent(job_id).unlink(missing_ok=True)
+    fs.unlink(layout.intent(job_id))
     fs.sync_folder(layout.moves)
 
 
-def finish_move(layout: Layout, folder: Path, job: Job, log: Log) -> tuple[Path, str | None]:
+def finish_move(
+    layout: Layout, folder: Path, job: Job, log: Log, patience_s: float = fs.SHARING_PATIENCE_S
+) -> tuple[Path, str | None]:
     """Carry out the move that an intent announced, if its event happened; drop the intent if it did not.
 
     Returns where the folder is now, and in words why it could not be moved yet (a slicer holds a file open, something
     has its name there); the intent stays then and the next touch tries again. Where it goes is what the record says
-    now, whatever the intent said: a later change may have turned it round.
+    now, whatever the intent said: a later change may have turned it round. `patience_s`: how long to wait, on Windows,
+    for a program that has a file in the folder open.
     """
     seq = read_intent(layout, job.id)
     if seq is None:
@@ -100,14 +104,14 @@ def finish_move(layout: Layout, folder: Path, job: Job, log: Log) -> tuple[Path,
     parent = layout.trash if is_deleted(log) else layout.status(job.status)
     if folder.parent != parent:
         try:
-            fs.move_folder(folder, parent / folder.name)
+            fs.move_folder(folder, parent / folder.name, patience_s)
         except FileExistsError:
             return (
                 folder,
                 f"another folder named {folder.name} is in {parent.name}; the folder moves when that one is gone",
             )
         except OSError as error:
-            return folder, f"the folder moves to {parent.name} when no program has a file in it open ({error.strerror})"
+            return folder, f"the folder moves to {parent.name} when {who_holds(folder)} ({error.strerror})"
         folder = parent / folder.name
     else:
         fs.sync_folder(parent)

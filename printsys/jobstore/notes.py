@@ -36,7 +36,7 @@ def missing_jobs(store: JobStore) -> dict[str, dict[str, object]]:
 
 
 def forget_missing(store: JobStore, job_id: str) -> None:
-    (store.layout.missing / f"{job_id}.json").unlink(missing_ok=True)
+    fs.unlink(store.layout.missing / f"{job_id}.json")
 
 
 @dataclass(frozen=True)
@@ -70,4 +70,4 @@ def note_missed_events(store: JobStore, events: Iterable[EventKey], since: datet
 
 
 def forget_missed_events(store: JobStore) -> None:
-    store.layout.missed_events.unlink(missing_ok=True)
+    fs.unlink(store.layout.missed_events)

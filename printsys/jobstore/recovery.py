@@ -28,7 +28,7 @@ def recover_all(store: JobStore) -> list[str]:
         touched.append(job_id)
     for torn in sorted(store.layout.moves.glob(f".*.json{fs.TEMPORARY_SUFFIX}")):
         with store.locked(torn.name[1:].partition(".")[0]):  # a process that still writes it holds this lock
-            torn.unlink(missing_ok=True)
+            fs.unlink(torn)
     return touched + [
         staging.name for staging in sorted(store.layout.staging.iterdir()) if drop_abandoned(store, staging)
     ]

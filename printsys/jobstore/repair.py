@@ -23,6 +23,7 @@ from printsys.jobstore.jsontext import JsonProblem, decode_object, line_of_field
 from printsys.jobstore.layout import ASIDE, EVENTS, METADATA, Layout
 from printsys.jobstore.log import Log, read_log
 from printsys.jobstore.moves import finish_move, read_intent
+from printsys.jobstore.open_files import who_holds
 from printsys.jobstore.stored import Stored, is_deleted
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,8 @@ class _Synced:
     digest: str | None = None
     asked_in_file: Status | None = None
     edited: Document | None = None
+    is_behind: bool = False
+    """On Windows: a program holds metadata.json open, so it is not brought up to the log yet. The log is the record."""
 
 
 def id_inside(folder: Path) -> str | None:
@@ -98,12 +101,12 @@ def load(layout: Layout, folder: Path, job_id: str, now: datetime) -> Stored:
         return _serve_metadata(layout, folder, job_id, damage)
     synced, problem = _Synced(log), None
     try:
-        synced = _sync(folder, log, job_id, now)
+        synced = _sync(folder, log, job_id, now, patience_s=0)
     except DamagedJob as damage:
         problem = damage
     except OSError as error:
         logger.info("job %s is served from its log; its repair has to wait: %s", job_id, error)
-    return _finished(layout, folder, job_id, log, synced, problem)
+    return _finished(layout, folder, job_id, log, synced, problem, patience_s=0)
 
 
 def repair_for_write(layout: Layout, folder: Path, job_id: str, now: datetime) -> Stored:
@@ -113,17 +116,26 @@ def repair_for_write(layout: Layout, folder: Path, job_id: str, now: datetime) -
     deletion.
     """
     log = _uncut_log(folder, job_id)
-    return _finished(layout, folder, job_id, log, _sync(folder, log, job_id, now), None)
+    synced = _sync(folder, log, job_id, now, fs.BRIEF_PATIENCE_S)
+    return _finished(layout, folder, job_id, log, synced, None, fs.BRIEF_PATIENCE_S)
 
 
 def _finished(
-    layout: Layout, folder: Path, job_id: str, log: Log, synced: _Synced, problem: DamagedJob | None
+    layout: Layout,
+    folder: Path,
+    job_id: str,
+    log: Log,
+    synced: _Synced,
+    problem: DamagedJob | None,
+    patience_s: float,
 ) -> Stored:
     """Finish the move that is under way, too. `log` is the log as it was found."""
     document = synced.log.document()
     job = parse(document)
     is_being_deleted = is_deleted(synced.log) and read_intent(layout, job_id) is not None
-    folder, move_pending = finish_move(layout, folder, job, synced.log)
+    folder, move_pending = finish_move(layout, folder, job, synced.log, patience_s)
+    if move_pending is None and synced.is_behind:
+        move_pending = f"{METADATA} is brought up to date when {who_holds(folder)}"
     if is_being_deleted:
         raise JobNotFound(job_id)
     return Stored(
@@ -173,9 +185,10 @@ def keep_aside(folder: Path, name: str, data: bytes) -> Path:
     return aside / name
 
 
-def _sync(folder: Path, log: Log, job_id: str, now: datetime) -> _Synced:
+def _sync(folder: Path, log: Log, job_id: str, now: datetime, patience_s: float) -> _Synced:
     """Cut off what a crash left behind the log, and make metadata.json what the log says. A person's edit of it comes
-    into the log first. DamagedJob, OSError."""
+    into the log first. `patience_s`: how long to wait, on Windows, for a program that has metadata.json open; after
+    that the log goes on without it. DamagedJob, OSError."""
     if log.tail:
         keep_aside(folder, f"events-torn-{sha256(log.tail)[:8]}.jsonl", log.tail)
         fs.truncate(folder / EVENTS, log.length)
@@ -200,7 +213,12 @@ def _sync(folder: Path, log: Log, job_id: str, now: datetime) -> _Synced:
         elif edited_document["revision"] == log.seq:
             return _Synced(log, sha256(metadata))  # only white space, line ends or key order: nothing happened
     written = metadata_bytes(log.document())
-    fs.replace(folder / METADATA, written, lambda: fs.read_if_there(folder / METADATA) == metadata)
+    try:
+        fs.replace(folder / METADATA, written, lambda: fs.read_if_there(folder / METADATA) == metadata, patience_s)
+    except OSError as error:
+        if metadata is None or not fs.is_held(error):
+            raise
+        return _Synced(log, sha256(metadata), is_behind=True)
     return _Synced(log, sha256(written))
 
 

@@ -20,7 +20,7 @@ def restore_metadata(store: JobStore, job_id: str) -> Stored:
         metadata = fs.read_if_there(folder / METADATA)
         if metadata is not None:
             repair.keep_aside(folder, f"metadata-{sha256(metadata)[:8]}.json", metadata)
-            (folder / METADATA).unlink()
+            fs.unlink(folder / METADATA)
         return store.repair_for_write(job_id)
 
 

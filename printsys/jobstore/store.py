@@ -280,10 +280,16 @@ class JobStore:
         _log_events(before.id, batch.events)
         if change.staged is not None:
             change.staged.is_taken = True
+
+        def is_unchanged() -> bool:
+            return sha256(fs.read(metadata)) == before.digest
+
         # From here on the change has happened: what the disk refuses now is finished when the job is next touched.
         try:
-            fs.replace(metadata, batch.metadata, lambda: sha256(fs.read(metadata)) == before.digest)
-            folder, move_pending = moves.finish_move(self.layout, before.folder, after.job, after.log)
+            fs.replace(metadata, batch.metadata, is_unchanged, fs.BRIEF_PATIENCE_S)
+            folder, move_pending = moves.finish_move(
+                self.layout, before.folder, after.job, after.log, fs.BRIEF_PATIENCE_S
+            )
         except OSError as error:
             logger.warning("job %s: the change is recorded, the rest is finished later: %s", before.id, error)
             return after

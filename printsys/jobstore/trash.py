@@ -151,7 +151,7 @@ def _delete(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         fs.remove_tree(path)
     else:
-        path.unlink()
+        fs.unlink(path)
 
 
 def _stale(kind: Literal["staging", "scratch"], folder: Path, now: datetime) -> Iterator[Waste]:
