@@ -87,15 +87,15 @@ def check_connection(server: MailServer) -> Outcome:
 @contextmanager
 def connected(server: MailServer) -> Iterator[smtplib.SMTP]:
     """A connection, encrypted and logged in as the settings say. After an error in the body nothing more is sent."""
-    context = ssl.create_default_context()
     if server.port == IMPLICIT_TLS_PORT:
+        context = ssl.create_default_context()
         connection: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=TIMEOUT_S, context=context)
     else:
         connection = smtplib.SMTP(server.host, server.port, timeout=TIMEOUT_S)
     try:
         if server.use_tls and server.port != IMPLICIT_TLS_PORT:
             with _required("it does not offer STARTTLS; MAIL_USE_TLS=false sends without"):
-                connection.starttls(context=context)
+                connection.starttls(context=ssl.create_default_context())
         if server.username:
             with _required("it does not offer a login; leave out MAIL_USERNAME"):
                 connection.login(server.username, server.password or "")
