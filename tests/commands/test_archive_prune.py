@@ -36,7 +36,7 @@ def manage(
 
 
 def days_ago(folder: Path, days: int) -> JobStore:
-    """The storage in `place` as it was written to so many days ago."""
+    """The storage in `folder` as a process wrote to it so many days ago."""
     return make_store(folder, Clock(datetime.now(UTC) - timedelta(days=days)))
 
 

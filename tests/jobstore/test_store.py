@@ -279,6 +279,15 @@ def test_a_log_that_somebody_damaged_is_raised_and_never_rewritten(store: JobSto
     assert (path.read_bytes() if damaged else b"") == b"".join(damaged)
 
 
+def test_only_a_job_whose_log_and_metadata_are_both_ruined_cannot_be_loaded(store: JobStore, job: Stored) -> None:
+    log = job.folder / "events.jsonl"
+    log.write_bytes(log.read_bytes().replace(b"Jane", b"June", 1))
+    assert store.load(job.id).job == job.job
+    (job.folder / "metadata.json").write_bytes(b"{")
+    with pytest.raises(DamagedJob):
+        store.load(job.id)
+
+
 def test_a_folder_in_the_way_is_not_replaced_and_the_move_is_finished_later(store: JobStore, job: Stored) -> None:
     blocker = store.layout.status(Status.PENDING) / job.folder.name
     blocker.mkdir()
