@@ -1,6 +1,6 @@
-"""Zip packages from strangers: what the directory promises is checked first, what comes out is counted.
+"""Zip packages from strangers: we check what the directory promises and count the bytes that come out.
 
-Nothing is written to disk, so names that lead out of the package are only refused as keys.
+We write nothing to disk, so a name that leads out of the package does no harm.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from printsys.errors import PrintSysError
 
 CHUNK = 1 << 16
 MOST_PARTS = 10_000
-"""No program writes as many; zipfile would hold them all in memory before we could count."""
+"""No program writes as many; zipfile would hold them all in memory before we could count them."""
 DAMAGED = "It is damaged or cut short."
 DIRECTORY_ENTRY = b"PK\x01\x02"
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -35,7 +35,7 @@ BROKEN = (
 
 
 class ZipRefused(PrintSysError):
-    """The package, or a part of it, is damaged or not what an honest program writes."""
+    """The package, or a part of it, is damaged or not the work of an honest program."""
 
 
 class Package:
@@ -50,14 +50,14 @@ class Package:
 
     @property
     def names(self) -> list[str]:
-        """As the package has them, in its order, no name twice."""
+        """In the package's order and spelling, no name twice."""
         return [part.filename for part in self._parts.values()]
 
     def __contains__(self, name: str) -> bool:
         return _key(name) in self._parts
 
     def size(self, name: str) -> int:
-        """Bytes when unpacked, as the directory promises."""
+        """Unpacked bytes, as the directory promises."""
         return self._parts[_key(name)].file_size
 
     def read(self, name: str, limit: int) -> bytes:
@@ -74,7 +74,7 @@ class Package:
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
-        """A stream of the part. What goes wrong while it is read is a ZipRefused, too."""
+        """A stream of the part. An error while you read it is a ZipRefused, too."""
         part = self._parts.get(_key(name))
         if part is None:
             raise ZipRefused(f"{name} is missing.")
@@ -82,24 +82,24 @@ class Package:
             raise ZipRefused("It is encrypted. Please save it without a password.")
         if part.compress_type not in PACKED:
             raise ZipRefused(f"{name} is packed in an unusual way.")
-        with _damage_told(), self._package.open(part) as stream:
+        with _damage_refused(), self._package.open(part) as stream:
             yield stream
 
 
 @contextmanager
 def open_package(stream: BinaryIO) -> Iterator[Package]:
-    """ZipRefused for what is no zip file, is damaged, or has more parts than any program writes."""
+    """ZipRefused for a file that is no zip, is damaged, or has more parts than any program writes."""
     if directory_entries(stream) > MOST_PARTS:
         raise ZipRefused("It has far too many parts.")
-    with _damage_told():
+    with _damage_refused():
         package = zipfile.ZipFile(stream)
     with package:
         yield Package(package)
 
 
 @contextmanager
-def _damage_told() -> Iterator[None]:
-    """The disk's own errors stay what they are; "invalid argument" is a package that points before its beginning."""
+def _damage_refused() -> Iterator[None]:
+    """The disk's own errors stay OSError; "invalid argument" means a package that points before its beginning."""
     try:
         yield
     except BROKEN as error:
@@ -115,7 +115,7 @@ def _key(name: str) -> str:
 
 
 def directory_entries(stream: BinaryIO) -> int:
-    """At least as many as the zip directory has, by their signature."""
+    """How often the signature of a directory entry occurs: at least as often as the directory has entries."""
     count, tail = 0, b""
     stream.seek(0)
     while chunk := stream.read(CHUNK):

@@ -1,8 +1,8 @@
 """3MF: objects, components, build items, and parts of the production extension, as Prusa's and Bambu's programs write.
 
-Sources: 3MF core specification 1.3 (chapters 3 and 4) and production extension 1.1 (`p:path`). Read as a stream by
-expat, which expands no entity of ours: a document type is refused.
-Modifiers and blockers of slicers' projects are meshes, too: their own files say which, and they are left out.
+Sources: 3MF core specification 1.3 (chapters 3 and 4) and production extension 1.1 (`p:path`). expat reads each part as
+a stream; we refuse a document type, so there are no entities to expand.
+Modifiers and blockers of slicers' projects are meshes, too: the slicers' own files say which, and we skip those.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from printsys.formats.safezip import Package
 MAX_TRIANGLES = 20_000_000
 MAX_DEPTH = 32
 MAX_VISITS = 20_000
-"""Of objects, each as often as it is used."""
+"""Of objects, each as often as the build contains it."""
 REPEATED = "repeats its parts absurdly often"
 MAX_CONFIG = 8 << 20
 MM_PER_UNIT = {
@@ -55,16 +55,16 @@ Attributes = Mapping[str, str]
 
 
 class ThreeMfRefused(PrintSysError):
-    """What is wrong, as the rest of a sentence that begins with the file's name: `has a part that contains itself`."""
+    """The text continues a sentence that begins with the file's name: `has a part that contains itself`."""
 
 
 class ThreeMfTooMuch(ThreeMfRefused):
-    """It may be a model, but one beyond all bounds."""
+    """Perhaps a model, but one beyond all bounds."""
 
 
 @dataclass(frozen=True)
-class Use:
-    """An object set somewhere: a component of another, or an item of what is to be built."""
+class Placement:
+    """An object and where it stands: a component of another object, or an item of the build."""
 
     key: Key
     matrix: Matrix
@@ -75,24 +75,24 @@ class Solid:
     name: str = ""
     points: Points = field(default_factory=lambda: np.zeros((0, 3)))
     faces: Faces = field(default_factory=lambda: np.zeros((0, 3), np.int64))
-    components: list[Use] = field(default_factory=list)
+    components: list[Placement] = field(default_factory=list)
     printed: bool = True
 
 
 @dataclass
 class Model:
-    """`items` are in `unit`; modifiers, blockers and supports are left out of them."""
+    """`items` are in `unit`, without modifiers, blockers and supports."""
 
     unit: str = "millimeter"
     objects: dict[Key, Solid] = field(default_factory=dict)
-    items: list[Use] = field(default_factory=list)
+    items: list[Placement] = field(default_factory=list)
 
     @property
     def mm_per_unit(self) -> float:
         return MM_PER_UNIT[self.unit]
 
     def placed(self, most_triangles: int = MAX_TRIANGLES) -> Iterator[tuple[int, Points, Faces]]:
-        """Number of the item, points (in `unit`) and faces, of each mesh as it is to be built. ThreeMfRefused."""
+        """Number of the item, points (in `unit`) and faces of each mesh, as it stands on the plate. ThreeMfRefused."""
         triangles, visits = 0, count()
         for number, item in enumerate(self.items):
             for solid, matrix in self._leaves(item, (), visits):
@@ -102,20 +102,25 @@ class Model:
                 mirrored = np.linalg.det(matrix[:3]) < 0
                 yield number, solid.points @ matrix[:3] + matrix[3], solid.faces[:, ::-1] if mirrored else solid.faces
 
-    def _leaves(self, use: Use, above: tuple[Key, ...], visits: Iterator[int]) -> Iterator[tuple[Solid, Matrix]]:
+    def _leaves(
+        self, placement: Placement, above: tuple[Key, ...], visits: Iterator[int]
+    ) -> Iterator[tuple[Solid, Matrix]]:
+        """The meshes in `placement`. `above`: the objects around it; `visits` counts through the whole build."""
         if next(visits) > MAX_VISITS:
             raise ThreeMfTooMuch(REPEATED)
-        if use.key in above:
+        if placement.key in above:
             raise ThreeMfRefused("has a part that contains itself")
         if len(above) > MAX_DEPTH:
             raise ThreeMfTooMuch(f"nests its parts more than {MAX_DEPTH} deep")
-        solid = self.objects.get(use.key)
+        solid = self.objects.get(placement.key)
         if solid is None:
             raise ThreeMfRefused("refers to a part that is not in it")
         if len(solid.faces) and solid.printed:
-            yield solid, use.matrix
+            yield solid, placement.matrix
         for component in solid.components:
-            yield from self._leaves(Use(component.key, _after(component.matrix, use.matrix)), (*above, use.key), visits)
+            matrix = component.matrix @ placement.matrix[:3]
+            matrix[3] += placement.matrix[3]
+            yield from self._leaves(Placement(component.key, matrix), (*above, placement.key), visits)
 
 
 def read(package: Package, most_triangles: int = MAX_TRIANGLES) -> Model:
@@ -123,58 +128,49 @@ def read(package: Package, most_triangles: int = MAX_TRIANGLES) -> Model:
     return _ThreeMfReader(package, most_triangles).read()
 
 
-def _after(inner: Matrix, outer: Matrix) -> Matrix:
-    """Rows of 4 × 3, points as rows: first `inner`, then `outer`."""
-    turned = inner @ outer[:3]
-    turned[3] += outer[3]
-    return turned
-
-
 class _ThreeMfReader:
     def __init__(self, package: Package, most_triangles: int) -> None:
-        self.package, self.left = package, most_triangles
+        self.package, self.triangles_left = package, most_triangles
         self.model = Model()
         self.read_parts: set[str] = set()
 
     def read(self) -> Model:
-        start = self._start()
-        self._part(start, is_start=True)
-        waiting = self._needed()
-        while waiting:
-            for part in waiting:
-                self._part(part)
-            waiting = self._needed()
-        self._leave_out(start)
+        start = self._start_part()
+        self._read_part(start, is_start=True)
+        while unread := self._unread_parts():
+            for part in unread:
+                self._read_part(part)
+        self._exclude_unprinted(start)
         return self.model
 
-    def _needed(self) -> list[str]:
-        """Parts that are referred to and not read yet."""
-        uses = [*self.model.items, *(use for solid in self.model.objects.values() for use in solid.components)]
-        return sorted({use.key[0] for use in uses} - self.read_parts)
+    def _unread_parts(self) -> list[str]:
+        """Parts with an object that the build contains, as far as read."""
+        components = (component for solid in self.model.objects.values() for component in solid.components)
+        return sorted({placement.key[0] for placement in (*self.model.items, *components)} - self.read_parts)
 
-    def _start(self) -> str:
-        """The model that `_rels/.rels` names, else the first part that ends as one does."""
-        found: list[str] = []
+    def _start_part(self) -> str:
+        """The model that `_rels/.rels` names, else the first part with the extension of one."""
+        targets: list[str] = []
 
         def relation(tag: str, attributes: Attributes) -> None:
             if tag.endswith("Relationship") and attributes.get("Type", "").endswith(MODEL_RELATION):
-                found.append(_part_name("", attributes.get("Target", "")))
+                targets.append(_part_name("", attributes.get("Target", "")))
 
         if "_rels/.rels" in self.package:
             self._parse("_rels/.rels", relation)
         models = sorted(name.casefold() for name in self.package.names if name.casefold().endswith(".model"))
-        start = next((part for part in [*found, *models] if part in self.package), None)
+        start = next((part for part in [*targets, *models] if part in self.package), None)
         if start is None:
             raise ThreeMfRefused("refers to a part that is not in it")
         return start
 
-    def _part(self, part: str, is_start: bool = False) -> None:
+    def _read_part(self, part: str, is_start: bool = False) -> None:
         if part not in self.package:
             raise ThreeMfRefused("refers to a part that is not in it")
         self.read_parts.add(part)
-        handler = _ModelPart(part, self.model, is_start, self.left)
+        handler = _ModelPart(part, self.model, is_start, self.triangles_left)
         self._parse(part, handler.begin, handler.end)
-        self.left = handler.left
+        self.triangles_left = handler.triangles_left
 
     def _parse(
         self, part: str, begin: Callable[[str, Attributes], None], end: Callable[[str], None] | None = None
@@ -191,10 +187,8 @@ class _ThreeMfReader:
             except (KeyError, ValueError, OverflowError) as error:
                 raise ThreeMfRefused("lacks numbers where it needs them, or has others") from error
 
-    # -- what slicers tell beside the model -------------------------------------------------------------------------
-
-    def _leave_out(self, start: str) -> None:
-        """Modifiers, blockers and negative volumes print nothing. Where that cannot be read, they count as bodies."""
+    def _exclude_unprinted(self, start: str) -> None:
+        """Modifiers, blockers and negative volumes print nothing. Without a readable list they count as bodies."""
         prusa, bambu = _PrusaVolumes(), _BambuParts()
         for name, handler in ((PRUSA_VOLUMES, prusa), (BAMBU_PARTS, bambu)):
             if name in self.package and self.package.size(name) <= MAX_CONFIG:
@@ -203,8 +197,8 @@ class _ThreeMfReader:
                 except ThreeMfRefused:
                     return
         for key, solid in self.model.objects.items():
-            solid.printed = solid.printed and key[1] not in bambu.left_out
-            if key[0] == start and len(solid.faces) and (ranges := prusa.left_out.get(key[1])):
+            solid.printed = solid.printed and key[1] not in bambu.excluded
+            if key[0] == start and len(solid.faces) and (ranges := prusa.excluded.get(key[1])):
                 _cut(solid, ranges)
 
 
@@ -217,7 +211,7 @@ def _part_name(base: str, target: str) -> str:
 
 
 def _cut(solid: Solid, ranges: list[tuple[int, int]]) -> None:
-    """Take these triangles out, and the corners that no other has."""
+    """Take these triangles out, and the corners that no other triangle has."""
     keep = np.ones(len(solid.faces), dtype=bool)
     for first, last in ranges:
         keep[max(0, first) : last + 1] = False
@@ -226,10 +220,10 @@ def _cut(solid: Solid, ranges: list[tuple[int, int]]) -> None:
 
 
 class _ModelPart:
-    """One XML part. Only the part that the package starts with says what is built and in which unit."""
+    """One XML part. Only the start part states the unit and the items of the build."""
 
-    def __init__(self, part: str, model: Model, is_start: bool, left: int) -> None:
-        self.part, self.model, self.is_start, self.left = part, model, is_start, left
+    def __init__(self, part: str, model: Model, is_start: bool, triangles_left: int) -> None:
+        self.part, self.model, self.is_start, self.triangles_left = part, model, is_start, triangles_left
         self.solid: Solid | None = None
         self.points: list[float] = []
         self.corners: list[int] = []
@@ -242,17 +236,22 @@ class _ModelPart:
             self.points += float(attributes["x"]), float(attributes["y"]), float(attributes["z"])
         elif tag == "triangle":
             self.corners += int(attributes["v1"]), int(attributes["v2"]), int(attributes["v3"])
-            self._count()
+            self.triangles_left -= 1
+            if self.triangles_left < 0:
+                raise ThreeMfTooMuch("has far more triangles than any printer shows")
         elif tag == "component" and self.solid is not None:
-            self.solid.components.append(self._use(attributes))
+            self.solid.components.append(self._placement(attributes))
         elif tag == "object":
             printed = attributes.get("type", "model") in PRINTED_TYPES
             self.solid = Solid(name=attributes.get("name", "")[:200], printed=printed)
             self.model.objects[(self.part, attributes["id"])] = self.solid
         elif tag == "item" and self.is_start and attributes.get("printable") != "0":
-            self.model.items.append(self._use(attributes))
+            self.model.items.append(self._placement(attributes))
         elif tag == "model" and self.is_start:
-            self._unit(attributes.get("unit", "millimeter"))
+            unit = attributes.get("unit", "millimeter")
+            if unit not in MM_PER_UNIT:
+                raise ThreeMfRefused(f"is measured in “{unit[:20]}”, which is no unit of 3MF")
+            self.model.unit = unit
 
     def end(self, tag: str) -> None:
         if tag.startswith(CORE) and tag.endswith(" mesh") and self.solid is not None:
@@ -262,34 +261,19 @@ class _ModelPart:
             if len(faces) and not 0 <= faces.min() <= faces.max() < len(points):
                 raise ThreeMfRefused("has triangles whose corners do not exist")
 
-    def _count(self) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise ThreeMfTooMuch("has far more triangles than any printer shows")
-
-    def _use(self, attributes: Attributes) -> Use:
+    def _placement(self, attributes: Attributes) -> Placement:
+        """`transform` is twelve numbers by rows; the fourth row moves (3MF core, chapter 3.3)."""
         target = attributes.get(PRODUCTION)
         part = self.part if target is None else _part_name(posixpath.dirname(self.part), target)
-        return Use((part, attributes["objectid"]), _matrix(attributes.get("transform")))
-
-    def _unit(self, unit: str) -> None:
-        if unit not in MM_PER_UNIT:
-            raise ThreeMfRefused(f"is measured in “{unit[:20]}”, which is no unit of 3MF")
-        self.model.unit = unit
-
-
-def _matrix(text: str | None) -> Matrix:
-    """Twelve numbers by rows; the fourth row moves (3MF core, chapter 3.3)."""
-    if text is None:
-        return np.vstack([np.eye(3), np.zeros(3)])
-    return np.array([float(word) for word in text.split()], np.float64).reshape(4, 3)
+        words = attributes.get("transform", "1 0 0 0 1 0 0 0 1 0 0 0").split()
+        return Placement((part, attributes["objectid"]), np.array(list(map(float, words)), np.float64).reshape(4, 3))
 
 
 class _PrusaVolumes:
     """By object id, the triangles (first to last) of volumes that are not `ModelPart`."""
 
     def __init__(self) -> None:
-        self.left_out: dict[str, list[tuple[int, int]]] = {}
+        self.excluded: dict[str, list[tuple[int, int]]] = {}
         self.object_id, self.range = "", (0, -1)
 
     def begin(self, tag: str, attributes: Attributes) -> None:
@@ -298,15 +282,15 @@ class _PrusaVolumes:
         elif tag == "volume":
             self.range = int(attributes["firstid"]), int(attributes["lastid"])
         elif tag == "metadata" and attributes.get("key") == "volume_type" and attributes.get("value") != "ModelPart":
-            self.left_out.setdefault(self.object_id, []).append(self.range)
+            self.excluded.setdefault(self.object_id, []).append(self.range)
 
 
 class _BambuParts:
     """Ids of the objects that are not a `normal_part`."""
 
     def __init__(self) -> None:
-        self.left_out: set[str] = set()
+        self.excluded: set[str] = set()
 
     def begin(self, tag: str, attributes: Attributes) -> None:
         if tag == "part" and attributes.get("subtype", "normal_part") != "normal_part":
-            self.left_out.add(attributes["id"])
+            self.excluded.add(attributes["id"])

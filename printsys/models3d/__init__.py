@@ -1,6 +1,6 @@
-"""What a mesh is: whether a file holds one (sniff), what it is like (inspect), what that means for whoever made it
+"""What a mesh is: whether a file holds one (sniff), its figures (inspect), what those mean for the student who made it
 (findings, compare, estimate), a picture (thumbnail) and a page to turn it on (viewer).
 
-Others go through `bounded`, which does the same in a process with limits. Nothing is imported here: a picture of a
-large model has to start quickly.
+Other packages go through `bounded`, which does the same in a process with limits. This module imports nothing: a
+picture of a large model has to start quickly.
 """

@@ -1,4 +1,4 @@
-"""Whether what was sliced is what the student sent: by size, volume and number of bodies. Pure."""
+"""Whether a sliced file holds the model that the student sent: by size, volume and number of bodies. Pure."""
 
 from __future__ import annotations
 
@@ -9,73 +9,70 @@ from printsys.models3d.inspect import ModelFacts, Size
 
 LENGTH = 0.005
 VOLUME = 0.02
-"""Shares that programs differ by when they weld corners, simplify or write fewer digits."""
+"""Shares by which programs differ when they weld corners, simplify or write fewer digits."""
 LEAST_MM = 0.05
 
 
-def compare(original: ModelFacts, other: ModelFacts) -> list[str]:
-    """Sentences on how `other` (of a project or sliced 3MF) differs from the student's model; none if it does not.
+def compare(original: ModelFacts, sliced: ModelFacts) -> list[str]:
+    """Sentences on how the models on a plate differ from the student's model; none if they do not.
 
-    Turned by right angles is only said when nothing else differs; turned otherwise shows as the same volume in
-    another box. Several copies of the same model are told as copies.
+    A turn by right angles counts only where nothing else differs; any other turn shows as the same volume in another
+    box. Several copies of the same model count as copies.
     """
-    if not original.triangles or not other.triangles:
+    if not original.triangles or not sliced.triangles:
         return []
-    copies = _copies(original, other)
-    one = _typical(other) if copies > 1 else other.size_mm
-    said = [f"It holds {copies} copies of the model."] if copies > 1 else [*_bodies(original, other)]
-    return said + _size(original, one, other.volume_cm3 / copies)
+    copies = _copies(original, sliced)
+    if copies > 1:
+        size_mm = sliced.pieces_mm[0] if sliced.pieces_mm else sliced.size_mm
+        differences = [f"It holds {copies} copies of the model."]
+    else:
+        size_mm = sliced.size_mm
+        differences = _compare_bodies(original.bodies, sliced.bodies)
+    return differences + _compare_size(original, size_mm, sliced.volume_cm3 / copies)
 
 
-def _copies(original: ModelFacts, other: ModelFacts) -> int:
-    """How many times the student's bodies and volume are in the other; 1 if that does not come out even."""
-    if not original.bodies or not original.volume_cm3 or other.bodies % original.bodies:
+def _copies(original: ModelFacts, sliced: ModelFacts) -> int:
+    """How many times the plate holds the student's bodies and volume; 1 if that does not come out even."""
+    if not original.bodies or not original.volume_cm3 or sliced.bodies % original.bodies:
         return 1
-    times = other.bodies // original.bodies
-    even = times == other.pieces and _near(other.volume_cm3, times * original.volume_cm3, VOLUME)
-    return times if even else 1
+    times = sliced.bodies // original.bodies
+    is_even = times == sliced.pieces and _is_near(sliced.volume_cm3, times * original.volume_cm3)
+    return times if is_even else 1
 
 
-def _typical(other: ModelFacts) -> Size:
-    return other.pieces_mm[0] if other.pieces_mm else other.size_mm
-
-
-def _bodies(original: ModelFacts, other: ModelFacts) -> Sequence[str]:
-    if other.bodies == original.bodies:
-        return ()
-    kind = "more" if other.bodies > original.bodies else "fewer"
-    return (f"It holds {kind} bodies than the student's model ({other.bodies} instead of {original.bodies}).",)
-
-
-def _size(original: ModelFacts, size: Size, volume_cm3: float) -> list[str]:
-    if _same_size(original.size_mm, size):
-        return _volume(original, volume_cm3)
-    was, now = size_text(original.size_mm), size_text(size)
-    factors = {_factor(a, b) for a, b in zip(sorted(original.size_mm), sorted(size), strict=True)}
-    if _same_size(tuple(sorted(original.size_mm)), tuple(sorted(size))):
-        return [f"It is turned on another side ({now} instead of {was}).", *_volume(original, volume_cm3)]
-    if max(factors) - min(factors) <= LENGTH * max(factors):
-        return [f"It is scaled to {100 * max(factors):.4g} % of the student's model ({now} instead of {was})."]
-    if original.volume_cm3 and _near(volume_cm3, original.volume_cm3, VOLUME):
-        return [f"It is turned at an angle: the same volume, but {now} instead of {was}."]
-    return [f"It has another size than the student's model ({now} instead of {was})."]
-
-
-def _volume(original: ModelFacts, volume_cm3: float) -> list[str]:
-    """Only of closed models: the volume of others depends on who repairs them."""
-    if not original.watertight or _near(volume_cm3, original.volume_cm3, VOLUME):
+def _compare_bodies(original: int, sliced: int) -> list[str]:
+    if sliced == original:
         return []
-    was, now = (f"{volume:.3g} cm³" for volume in (original.volume_cm3, volume_cm3))
-    return [f"It has the size of the student's model but another volume ({now} instead of {was})."]
+    quantity = "more" if sliced > original else "fewer"
+    return [f"It holds {quantity} bodies than the student's model ({sliced} instead of {original})."]
 
 
-def _factor(a: float, b: float) -> float:
-    return b / a if a else 1.0
+def _compare_size(original: ModelFacts, size_mm: Size, volume_cm3: float) -> list[str]:
+    if _is_same_size(original.size_mm, size_mm):
+        return _compare_volume(original, volume_cm3)
+    sides, new_sides = sorted(original.size_mm), sorted(size_mm)
+    factors = {new / side if side else 1.0 for side, new in zip(sides, new_sides, strict=True)}
+    sizes = f"{size_text(size_mm)} instead of {size_text(original.size_mm)}"
+    if _is_same_size(sides, new_sides):
+        return [f"It is turned on another side ({sizes}).", *_compare_volume(original, volume_cm3)]
+    if max(factors) - min(factors) <= LENGTH * max(factors):
+        return [f"It is scaled to {100 * max(factors):.4g} % of the student's model ({sizes})."]
+    if original.volume_cm3 and _is_near(volume_cm3, original.volume_cm3):
+        return [f"It is turned at an angle: the same volume, but {sizes}."]
+    return [f"It has another size than the student's model ({sizes})."]
 
 
-def _same_size(one: Sequence[float], other: Sequence[float]) -> bool:
-    return all(abs(a - b) <= max(LEAST_MM, LENGTH * a) for a, b in zip(one, other, strict=True))
+def _compare_volume(original: ModelFacts, volume_cm3: float) -> list[str]:
+    """Only of closed models: the volume of an open one depends on the program that repairs it."""
+    if not original.watertight or _is_near(volume_cm3, original.volume_cm3):
+        return []
+    volumes = f"{volume_cm3:.3g} cm³ instead of {original.volume_cm3:.3g} cm³"
+    return [f"It has the size of the student's model but another volume ({volumes})."]
 
 
-def _near(one: float, other: float, share: float) -> bool:
-    return abs(one - other) <= share * max(one, other)
+def _is_same_size(sides: Sequence[float], new_sides: Sequence[float]) -> bool:
+    return all(abs(side - new) <= max(LEAST_MM, LENGTH * side) for side, new in zip(sides, new_sides, strict=True))
+
+
+def _is_near(volume: float, expected: float) -> bool:
+    return abs(volume - expected) <= VOLUME * max(volume, expected)

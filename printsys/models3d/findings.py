@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -22,7 +23,7 @@ FLAT = 1e-6
 MANY_BODIES = 20
 HEAVY = 1_000_000
 SENSIBLE_MM = (10.0, 400.0)
-"""What a drawing in another unit should come to, to be worth a guess."""
+"""A guess at another unit must lead to a longest side between these."""
 OTHER_UNITS = (("inches", 25.4), ("metres", 1000.0), ("micrometres", 0.001))
 
 
@@ -36,7 +37,7 @@ class PrinterLike(Protocol):
 
 
 class ModelFinding(BaseModel):
-    """`sentence` says what is so, `advice` what to do about it. Only "cannot print" stands in the way of submitting."""
+    """`sentence` says what the model is like, `advice` what to do about it. Only "cannot print" blocks a submission."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -49,27 +50,32 @@ class ModelFinding(BaseModel):
 def findings(
     facts: ModelFacts, printers: Sequence[PrinterLike], chosen_printer: str | None = None
 ) -> list[ModelFinding]:
-    """Worst first. `printers`: all of the lab's; `chosen_printer`: the id of the one the student asked for."""
-    hopeless = _hopeless(facts)
-    if hopeless:
-        return [hopeless]
-    found = [*_unit(facts), *_fits(facts, printers, chosen_printer), *_surface(facts), *_worth_knowing(facts)]
-    return sorted(found, key=lambda finding: GRADES.index(finding.grade))
+    """Worst first. `printers`: all of the lab's; `chosen_printer`: the id of the one that the student asked for."""
+    blocker = _blocker(facts)
+    if blocker:
+        return [blocker]
+    checks = (
+        _check_unit(facts),
+        _check_fit(facts, printers, chosen_printer),
+        _check_surface(facts),
+        _check_rest(facts),
+    )
+    return sorted(chain.from_iterable(checks), key=lambda finding: GRADES.index(finding.grade))
 
 
-def blocks(found: Sequence[ModelFinding]) -> bool:
-    return any(finding.grade == "cannot print" for finding in found)
+def blocks(model_findings: Sequence[ModelFinding]) -> bool:
+    return any(finding.grade == "cannot print" for finding in model_findings)
 
 
 def unreadable(error: Exception) -> ModelFinding:
-    """For the errors of models3d, whose text is a sentence for people already."""
+    """For the errors of models3d: their text is a sentence for people."""
     return ModelFinding(grade="cannot print", code="unreadable", sentence=str(error), advice=EXPORT)
 
 
 EXPORT = "Export the model again as STL, OBJ or 3MF, and open the new file once to see that it is whole."
 
 
-def _hopeless(facts: ModelFacts) -> ModelFinding | None:
+def _blocker(facts: ModelFacts) -> ModelFinding | None:
     if not facts.triangles:
         return _cannot("no-surface", "This file holds no surface: there is nothing to print.", EXPORT)
     if not facts.finite:
@@ -83,7 +89,7 @@ def _hopeless(facts: ModelFacts) -> ModelFinding | None:
     return None
 
 
-def _unit(facts: ModelFacts) -> Iterator[ModelFinding]:
+def _check_unit(facts: ModelFacts) -> Iterator[ModelFinding]:
     suspect = suspected_unit(facts)
     longest = max(facts.size_mm)
     if suspect is not None:
@@ -107,18 +113,19 @@ def _unit(facts: ModelFacts) -> Iterator[ModelFinding]:
 
 
 def suspected_unit(facts: ModelFacts) -> tuple[str, float] | None:
-    """(name, millimetres in one) of the unit that a file without one was probably drawn in; None: millimetres."""
+    """(name, millimeters in one) of the unit that a file without one was probably drawn in; None: millimeters."""
     longest = max(facts.size_mm)
     if facts.unit is not None or TINY_MM * 2 <= longest < HUGE_MM or not longest:
         return None
-    return next(((name, by) for name, by in OTHER_UNITS if SENSIBLE_MM[0] <= longest * by <= SENSIBLE_MM[1]), None)
+    shortest, largest = SENSIBLE_MM
+    return next(((name, factor) for name, factor in OTHER_UNITS if shortest <= longest * factor <= largest), None)
 
 
 # -- does it fit ----------------------------------------------------------------------------------------------------
 
 
 def fits(size: Size, volume: Sequence[float]) -> Literal["yes", "turned", "no"]:
-    """`turned`: not standing as it is drawn, but lying on another side. A two-hundredth of a mm is forgiven."""
+    """`turned`: only on another side than in the drawing. Tolerates a two-hundredth of a mm."""
     room = [side + 0.005 for side in volume]
     if size[2] <= room[2] and _all_fit(sorted(size[:2]), sorted(room[:2])):
         return "yes"
@@ -134,15 +141,14 @@ def _all_fit(sides: Sequence[float], room: Sequence[float]) -> bool:
     return all(side <= space for side, space in zip(sides, room, strict=True))
 
 
-def _fits(facts: ModelFacts, printers: Sequence[PrinterLike], chosen_id: str | None) -> Iterator[ModelFinding]:
+def _check_fit(facts: ModelFacts, printers: Sequence[PrinterLike], chosen_id: str | None) -> Iterator[ModelFinding]:
     pieces = facts.pieces_mm or (facts.size_mm,)
-    able = {printer.id: _worst(pieces, printer) for printer in printers}
+    able = {printer.id: _worst_fit(pieces, printer) for printer in printers}
     chosen = next((printer for printer in printers if printer.id == chosen_id), None)
     if printers and all(verdict == "no" for verdict in able.values()):
         yield _too_large_for_all(pieces, printers)
     elif chosen is not None and able[chosen.id] == "no":
-        others = [printer for printer in printers if able[printer.id] != "no"]
-        yield _too_large_for(chosen, pieces, others)
+        yield _too_large_for(chosen, pieces, [printer for printer in printers if able[printer.id] != "no"])
     elif chosen is not None and able[chosen.id] == "turned":
         yield ModelFinding(
             grade="worth knowing",
@@ -152,7 +158,7 @@ def _fits(facts: ModelFacts, printers: Sequence[PrinterLike], chosen_id: str | N
         )
 
 
-def _worst(pieces: Sequence[Size], printer: PrinterLike) -> str:
+def _worst_fit(pieces: Sequence[Size], printer: PrinterLike) -> str:
     verdicts = {fits(piece, printer.build_volume_mm) for piece in pieces}
     return next(verdict for verdict in ("no", "turned", "yes") if verdict in verdicts)
 
@@ -171,9 +177,9 @@ def _too_large_for_all(pieces: Sequence[Size], printers: Sequence[PrinterLike]) 
     )
 
 
-def _too_large_for(chosen: PrinterLike, pieces: Sequence[Size], others: Sequence[PrinterLike]) -> ModelFinding:
+def _too_large_for(chosen: PrinterLike, pieces: Sequence[Size], fitting: Sequence[PrinterLike]) -> ModelFinding:
     biggest = min(pieces, key=lambda piece: largest_scale(piece, chosen.build_volume_mm))
-    names = " and the ".join(printer.name for printer in others[:3])
+    names = " and the ".join(printer.name for printer in fitting[:3])
     return ModelFinding(
         grade="probably wrong",
         code="too-large-for-printer",
@@ -183,7 +189,7 @@ def _too_large_for(chosen: PrinterLike, pieces: Sequence[Size], others: Sequence
 
 
 def _would_fit(scale: float, printer: PrinterLike) -> str:
-    """Rounded down, so that what is promised is so."""
+    """Rounded down, so that the promise holds."""
     percent = scale * 100
     text = f"{math.floor(percent)}" if percent >= 10 else f"{math.floor(percent * 100) / 100:g}"
     return f"At {text} % it would fit the {printer.name}."
@@ -192,7 +198,7 @@ def _would_fit(scale: float, printer: PrinterLike) -> str:
 # -- the surface ----------------------------------------------------------------------------------------------------
 
 
-def _surface(facts: ModelFacts) -> Iterator[ModelFinding]:
+def _check_surface(facts: ModelFacts) -> Iterator[ModelFinding]:
     if facts.open_edges:
         yield ModelFinding(
             grade="probably wrong",
@@ -216,7 +222,7 @@ def _surface(facts: ModelFacts) -> Iterator[ModelFinding]:
         )
 
 
-def _worth_knowing(facts: ModelFacts) -> Iterator[ModelFinding]:
+def _check_rest(facts: ModelFacts) -> Iterator[ModelFinding]:
     if min(facts.size_mm) < THIN_MM and suspected_unit(facts) is None and max(facts.size_mm) >= TINY_MM:
         yield ModelFinding(
             grade="probably wrong",
@@ -252,9 +258,6 @@ def _cannot(code: str, sentence: str, advice: str) -> ModelFinding:
 
 
 def size_text(size: Size) -> str:
-    """`12.5 × 8 × 3 mm`: a tenth of a millimetre, and three digits for what is smaller than one."""
-    return " × ".join(_length(side) for side in size) + " mm"
-
-
-def _length(side: float) -> str:
-    return f"{side:.3g}" if side < 1 else f"{side:,.1f}".removesuffix(".0")
+    """`12.5 × 8 × 3 mm`: to a tenth of a millimeter, with three digits below one."""
+    sides = (f"{side:.3g}" if side < 1 else f"{side:,.1f}".removesuffix(".0") for side in size)
+    return " × ".join(sides) + " mm"

@@ -1,4 +1,4 @@
-"""The facts of a model, as they are kept in the record. What they mean for a student is said by findings.py."""
+"""The facts of a model, as the record keeps them. findings.py says what they mean for a student."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Size = tuple[float, float, float]
 
 
 class ModelFacts(BaseModel):
-    """Lengths in mm, areas in cm², volumes in cm³, taking files that state no unit as millimetres.
+    """Lengths in mm, areas in cm², volumes in cm³; a file without a unit counts as drawn in millimeters.
 
     `format` is "binary STL", "text STL", "OBJ" or "3MF"; `unit` is what the file states (3MF alone can).
-    `pieces_mm`: the sizes, each once, of what can be placed by itself: the items of a 3MF, else the whole.
+    `pieces_mm`: the sizes, each once, of the parts that can be placed separately: the items of a 3MF, else the whole.
     `volume_cm3` is a guess unless `watertight`. `inverted`: the surface faces inwards.
     """
 
@@ -42,14 +42,14 @@ class ModelFacts(BaseModel):
 
 
 def inspect(path: Path) -> ModelFacts:
-    """FileRefused, ModelUnreadable or ModelTooHard, each with one sentence, if there is nothing to know."""
+    """FileRefused, ModelUnreadable or ModelTooHard, each with one sentence, for a file without facts."""
     return measure(load(path))
 
 
 def measure(mesh: Mesh) -> ModelFacts:
     if not len(mesh.faces) or not finite(mesh):
         return ModelFacts(format=mesh.kind, unit=mesh.unit, triangles=len(mesh.faces), finite=not len(mesh.faces))
-    found = study(mesh.points, mesh.faces, mesh.piece)
+    topology = study(mesh.points, mesh.faces, mesh.piece)
     pieces = _pieces(mesh)
     return ModelFacts(
         format=mesh.kind,
@@ -58,14 +58,14 @@ def measure(mesh: Mesh) -> ModelFacts:
         size_mm=_size(mesh.triangles.reshape(-1, 3)),
         pieces=len(np.unique(mesh.piece)),
         pieces_mm=pieces,
-        volume_cm3=_tidy(abs(found.volume) / 1000),
-        area_cm2=_tidy(found.area / 100),
-        bodies=found.bodies,
-        watertight=found.watertight,
-        inverted=found.watertight and found.turned_edges == 0 and found.volume < 0,
-        degenerate=found.degenerate,
-        open_edges=found.open_edges,
-        turned_edges=found.turned_edges,
+        volume_cm3=_tidy(abs(topology.volume) / 1000),
+        area_cm2=_tidy(topology.area / 100),
+        bodies=topology.bodies,
+        watertight=topology.watertight,
+        inverted=topology.watertight and topology.turned_edges == 0 and topology.volume < 0,
+        degenerate=topology.degenerate,
+        open_edges=topology.open_edges,
+        turned_edges=topology.turned_edges,
     )
 
 
@@ -83,5 +83,5 @@ def _size(points: np.ndarray) -> Size:
 
 
 def _tidy(number: float) -> float:
-    """Six digits that count: more than any caliper, fewer than a float's noise."""
+    """Six significant digits: more than any caliper, fewer than a float's noise."""
     return float(f"{number:.6g}")

@@ -1,4 +1,4 @@
-"""The triangles of a file, whatever its format. Arrays only, so that a picture of a large model starts quickly."""
+"""The triangles of a file of any format. Arrays only, so that a picture of a large model starts quickly."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ Ints = npt.NDArray[np.integer]
 
 MAX_BYTES = 2 << 30
 FAR = 1e12
-"""In mm, beyond the moon: no place for a corner."""
+"""In mm, beyond the moon: no corner lies there."""
 STL_HEADER = 84
 STL_FACET = np.dtype([("normal", "<f4", 3), ("points", "<f4", (3, 3)), ("attribute", "<u2")])
 
 
 @dataclass(frozen=True)
 class Mesh:
-    """Points in millimetres. `piece` numbers the part that each triangle belongs to: what can be placed by itself.
+    """Points in millimeters. `piece` numbers the separately placeable part that each triangle belongs to.
 
-    `unit` is what the file states, None if its format states none. `soup`: three own points for each triangle.
+    `unit` is the file's own, None if its format has none. `soup`: three own points for each triangle.
     """
 
     kind: str
@@ -49,7 +49,7 @@ class Mesh:
 
 
 def load(path: Path) -> Mesh:
-    """FileRefused, ModelUnreadable or ModelTooHard, each with a sentence, if nothing can be made of it."""
+    """FileRefused, ModelUnreadable or ModelTooHard, each with a sentence, for a file without a usable mesh."""
     with path.open("rb") as stream:
         check_model(path.name, stream, MAX_BYTES, MESHES)
     mesh = {".stl": _stl, ".obj": _obj, ".3mf": _3mf}[path.suffix.lower()](path)
@@ -59,7 +59,7 @@ def load(path: Path) -> Mesh:
 
 
 def _without_loose_points(mesh: Mesh) -> Mesh:
-    """What no triangle uses is not printed, and may be anywhere or nowhere."""
+    """A point that no triangle uses does not print, and may be anywhere or nowhere."""
     used, faces = np.unique(mesh.faces, return_inverse=True)
     return replace(mesh, points=mesh.points[used], faces=faces.reshape(-1, 3))
 
@@ -84,7 +84,7 @@ def _stl(path: Path) -> Mesh:
 
 
 def _is_text(path: Path, count: int) -> bool:
-    """A text of `solid` and a count of zero cannot be told from an empty binary file but by its words."""
+    """A text and an empty binary file may both begin with `solid` and have a count of zero: only words differ."""
     with path.open("rb") as stream:
         return count == 0 and b"facet" in stream.read(4096)
 
@@ -114,12 +114,12 @@ def _obj(path: Path) -> Mesh:
             points.append(rest[:3])
         elif word == b"f":
             corners = [_corner(path, text, len(points)) for text in rest]
-            faces += [(corners[0], one, other) for one, other in pairwise(corners[1:])]
+            faces += [(corners[0], second, third) for second, third in pairwise(corners[1:])]
     refuse_too_many(path, len(faces))
     return _one_piece("OBJ", _numbers(path, points), np.array(faces, np.int64).reshape(-1, 3))
 
 
-def _corner(path: Path, text: bytes, known: int) -> int:
+def _corner(path: Path, text: bytes, point_count: int) -> int:
     """Counted from 1, or backwards from the newest point; the rest after `/` is texture and normal."""
     try:
         number = int(text.partition(b"/")[0])
@@ -127,23 +127,22 @@ def _corner(path: Path, text: bytes, known: int) -> int:
         raise ModelUnreadable(f"{path.name} has faces that cannot be read. Please export it again.") from None
     if abs(number) > MAX_BYTES:  # more corners than bytes
         raise ModelUnreadable(f"{path.name} has faces whose corners do not exist. Please export it again.")
-    return number - 1 if number > 0 else known + number
+    return number - 1 if number > 0 else point_count + number
 
 
 def _3mf(path: Path) -> Mesh:
-    again = "Please export it again"
+    """Each item of the build is a piece of its own."""
     try:
-        return _built(path)
+        return _read_3mf(path)
     except threemf.ThreeMfTooMuch as error:
-        raise ModelTooHard(f"{path.name} {error}. {again}, simplified.") from error
+        raise ModelTooHard(f"{path.name} {error}. Please export it again, simplified.") from error
     except threemf.ThreeMfRefused as error:
-        raise ModelUnreadable(f"{path.name} {error}. {again}.") from error
+        raise ModelUnreadable(f"{path.name} {error}. Please export it again.") from error
     except ZipRefused as error:
-        raise ModelUnreadable(f"{path.name} is damaged or cut short. {again}.") from error
+        raise ModelUnreadable(f"{path.name} is damaged or cut short. Please export it again.") from error
 
 
-def _built(path: Path) -> Mesh:
-    """All that is to be built, each item a piece of its own."""
+def _read_3mf(path: Path) -> Mesh:
     with path.open("rb") as stream, open_package(stream) as package:
         model = threemf.read(package)
     points, faces, pieces = [np.zeros((0, 3))], [np.zeros((0, 3), np.int64)], [np.zeros(0, np.int32)]
@@ -164,5 +163,5 @@ def refuse_too_many(path: Path, triangles: int) -> None:
 
 
 def finite(mesh: Mesh) -> bool:
-    """Whether every corner is at a place: a number, and one that sizes and volumes can be computed of."""
+    """Whether every corner is a number, and small enough to compute sizes and volumes with."""
     return bool(mesh.points.min(initial=0) > -FAR and mesh.points.max(initial=0) < FAR)

@@ -1,4 +1,4 @@
-"""A handful of models that could come from students: closed, in millimetres, small. For the demo and for tests."""
+"""A handful of models that could come from students: closed, in millimeters, small. For the demo and for tests."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def die(side: float = 18) -> trimesh.Trimesh:
 
 
 def name_plate(text: str = "LAB") -> trimesh.Trimesh:
-    """Raised letters on a plate of 1.6 mm, one millimetre a cell."""
+    """Raised letters on a plate of 1.6 mm, one millimeter a cell."""
     rows = ["".join(PIXELS[letter][row] + "0" for letter in text) for row in range(5)]
     pixels = np.array([[int(pixel) for pixel in row] for row in rows], float)
     relief = np.kron(np.pad(pixels, 1), np.ones((4, 4)))
@@ -104,19 +104,19 @@ def _ring(outer: Points, inner: Points, height: float) -> trimesh.Trimesh:
     return _solid(np.vstack(levels), np.vstack(faces))
 
 
-def _band(one: npt.NDArray[np.int64], other: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+def _band(start: npt.NDArray[np.int64], end: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
     """Triangles between two closed rows of points."""
-    one_next, other_next = np.roll(one, -1), np.roll(other, -1)
-    return [np.column_stack([one, one_next, other]), np.column_stack([one_next, other_next, other])]
+    start_next, end_next = np.roll(start, -1), np.roll(end, -1)
+    return [np.column_stack([start, start_next, end]), np.column_stack([start_next, end_next, end])]
 
 
 def _strip(middle: Points, thickness: float, width: float) -> trimesh.Trimesh:
     """A bent sheet: `middle` is its line seen from the side."""
     along = np.gradient(middle, axis=0)
     across = np.column_stack([-along[:, 1], along[:, 0]]) / np.linalg.norm(along, axis=1)[:, None]
-    left, right = middle + across * thickness / 2, middle - across * thickness / 2
+    edges = middle + across * thickness / 2, middle - across * thickness / 2
     count = len(middle)
-    sides = [np.column_stack([side[:, 0], np.full(count, y), side[:, 1]]) for y in (0, width) for side in (left, right)]
+    sides = [np.column_stack([edge[:, 0], np.full(count, y), edge[:, 1]]) for y in (0, width) for edge in edges]
     near_left, near_right, far_left, far_right = (np.arange(count) + n * count for n in range(4))
     outline = np.concatenate([near_left, near_right[::-1]])
     back = np.concatenate([far_left, far_right[::-1]])
@@ -128,8 +128,8 @@ def _strip(middle: Points, thickness: float, width: float) -> trimesh.Trimesh:
     return _solid(np.vstack(sides), np.vstack(faces))
 
 
-def _open_band(one: npt.NDArray[np.int64], other: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
-    return [triangles[:-1] for triangles in _band(one, other)]
+def _open_band(start: npt.NDArray[np.int64], end: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+    return [triangles[:-1] for triangles in _band(start, end)]
 
 
 def _relief(heights: Points, cell: float) -> trimesh.Trimesh:

@@ -22,7 +22,7 @@ from printsys.formats.safezip import MOST_PARTS, directory_entries
 CHUNK = 1 << 16
 MAX_RATIO = 100
 MAX_UNPACKED = 1 << 30
-"""A true 3MF of a million triangles unpacks 19 to 87 MB: these caps are far from any honest file."""
+"""A real 3MF of a million triangles unpacks to 19 to 87 MB: these caps are far from any honest file."""
 DAMAGED = "is a 3MF file that is damaged or cut short. Please export it again."
 TOO_MUCH = "unpacks to far more than a model needs. Please simplify it and export it again."
 MODEL_PART = re.compile(r"\.model$", re.IGNORECASE)
@@ -49,7 +49,7 @@ UNEXPORTED = (
     (b"ply\n", "a PLY file"),
     (b"ply\r", "a PLY file"),
 )
-"""Models and packages that a changed extension does not turn into what we print."""
+"""Models and packages that do not become printable under another extension."""
 WEB_PAGE = re.compile(rb"\s*<(!doctype\s+html|html)\b", re.IGNORECASE)
 GCODE_LINE = re.compile(rb"^(G[0-3]|G28|G9[0-2]|M10[4-9]|M140|M190)\b", re.MULTILINE)
 STL_START = re.compile(rb"(\xef\xbb\xbf)?\s*solid", re.IGNORECASE)
@@ -62,7 +62,7 @@ EXPORT = "Please export your model as STL, OBJ or 3MF."
 def check_model(name: str, stream: BinaryIO, max_bytes: int, extensions: Sequence[str]) -> None:
     """FileRefused, with a sentence that says what to do, unless `stream` holds what the extension of `name` promises.
 
-    `max_bytes` is the largest size taken, `extensions` are lower case with their dot. Leaves the stream at its start.
+    `max_bytes`: the largest size accepted; `extensions`: lower case, with their dot. Leaves the stream at its start.
     """
     extension = os.path.splitext(name)[1].lower()
     if extension not in extensions:
@@ -76,25 +76,25 @@ def check_model(name: str, stream: BinaryIO, max_bytes: int, extensions: Sequenc
         raise FileRefused(name, f"{name} is larger than {limit} MB. Please simplify the model or split it into parts.")
     head = stream.read(CHUNK)
     stream.seek(0)
-    what = _foreign(head, extension)
-    if what is not None and not (extension == ".stl" and _is_binary_stl(head, size)):
-        raise FileRefused(name, f"{name} is {what}, whatever its name says. {EXPORT}")
+    foreign_kind = _foreign_kind(head, extension)
+    if foreign_kind is not None and not (extension == ".stl" and _is_binary_stl(head, size)):
+        raise FileRefused(name, f"{name} is {foreign_kind}, whatever its name says. {EXPORT}")
     problem = {".stl": _stl, ".obj": _obj, ".3mf": _3mf}[extension](stream, head, size)
     stream.seek(0)
     if problem is not None:
         raise FileRefused(name, f"{name} {problem}")
 
 
-def _foreign(head: bytes, extension: str) -> str | None:
-    """What people send by mistake or with a changed extension, in words."""
+def _foreign_kind(head: bytes, extension: str) -> str | None:
+    """In words, the kind of a file that people send by mistake or with a changed extension."""
     if WEB_PAGE.match(head):
         return "a web page, not a 3D model"
     if head.lstrip()[:1] in b";GM" and len(GCODE_LINE.findall(head)) > 2:
         return "sliced G-code, not a 3D model"
-    other = next((f"{what}, not a 3D model" for magic, what in FOREIGN if head.startswith(magic)), None)
-    if other is None and extension != ".3mf":
-        other = next((what for magic, what in UNEXPORTED if head.startswith(magic)), None)
-    return other
+    kind = next((f"{kind}, not a 3D model" for magic, kind in FOREIGN if head.startswith(magic)), None)
+    if kind is None and extension != ".3mf":
+        kind = next((kind for magic, kind in UNEXPORTED if head.startswith(magic)), None)
+    return kind
 
 
 def _is_binary_stl(head: bytes, size: int) -> bool:
@@ -161,7 +161,7 @@ def _3mf(stream: BinaryIO, head: bytes, size: int) -> str | None:
 
 
 def _package(package: zipfile.ZipFile, size: int) -> str | None:
-    """What the directory promises comes first: nothing is unpacked that is encrypted or promises too much."""
+    """Checks the directory first: we unpack nothing that is encrypted or promises too much."""
     parts = package.infolist()
     if sum(part.file_size for part in parts) > min(MAX_UNPACKED, MAX_RATIO * size + (1 << 20)):
         return TOO_MUCH
@@ -196,22 +196,24 @@ def _start_part(package: zipfile.ZipFile, by_name: Mapping[str, zipfile.ZipInfo]
 
 
 def _model_part(package: zipfile.ZipFile, part: zipfile.ZipInfo, words: set[bytes]) -> str | None:
-    """Read to the end: what a part claims of its size and checksum is only proven by unpacking it.
+    """Reads to the end: only unpacking proves what a part claims of its size and checksum.
 
     Adds to `words` which of `model` and `triangle` are in it.
     """
-    came = 0
+    unpacked = 0
     tail = b""
-    here: set[bytes] = set()
+    part_words: set[bytes] = set()
     with package.open(part) as reader:
         while chunk := reader.read(CHUNK):
-            came += len(chunk)
-            if came > MAX_UNPACKED:
+            unpacked += len(chunk)
+            if unpacked > MAX_UNPACKED:
                 return TOO_MUCH
             window = (tail + chunk).replace(b"\0", b"")  # UTF-16 reads like ASCII without them
             if b"<!DOCTYPE" in window or b"<!ENTITY" in window:
                 return "holds XML that we do not open (a document type). Please export it again from your own program."
-            here |= {word for word in (b"model", b"triangle") if word not in here and word in window}
+            part_words |= {word for word in (b"model", b"triangle") if word not in part_words and word in window}
             tail = chunk[-32:]
-    words |= here
-    return None if b"model" in here else f"holds no model that we can read; it may be encrypted or damaged. {EXPORT}"
+    words |= part_words
+    if b"model" not in part_words:
+        return f"holds no model that we can read; it may be encrypted or damaged. {EXPORT}"
+    return None

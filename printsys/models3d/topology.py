@@ -37,39 +37,39 @@ def study(points: Floats, faces: Ints, piece: Ints) -> Topology:
     """
     owner = np.zeros(len(points), np.uint64)
     owner[faces.ravel()] = np.repeat(piece, 3).astype(np.uint64)
-    number = _numbered(points.astype(np.float64), owner)
+    number = _number(points.astype(np.float64), owner)
     welded = number[faces]
-    true = _have_three_corners(welded)
-    edges = _edges(welded[true])
+    is_triangle = _have_three_corners(welded)
+    edges = _edges(welded[is_triangle])
     if edges[0]:
         near = _number_near(points, owner, number)[faces]
         near_edges = _edges(near[_have_three_corners(near)])
         if near_edges[0] < edges[0]:
             welded, edges = near, near_edges
     area, volume = _measure(points, faces)
-    return Topology(_bodies(welded), *edges, int((~true).sum()), area, volume)
+    return Topology(_bodies(welded), *edges, int((~is_triangle).sum()), area, volume)
 
 
 def _number_near(points: Floats, owner: npt.NDArray[np.uint64], number: Ints) -> Ints:
     """Numbers that are the same for corners within CLOSE of each other.
 
-    A grid parts some neighbours wherever it lies, so three lie over each other, shifted: what one parts the next joins.
+    Any grid separates some neighbors, so three grids lie over each other, shifted: the next joins what one separates.
     """
     _, first = np.unique(number, return_index=True)
-    own, place = owner[first], points[first].astype(np.float64)
-    step = CLOSE * float(np.linalg.norm(np.ptp(place, axis=0))) or 1.0
+    owners, places = owner[first], points[first].astype(np.float64)
+    step = CLOSE * float(np.linalg.norm(np.ptp(places, axis=0))) or 1.0
     for shift in (0.0, 0.5, 0.25):
-        joined = _numbered(np.floor(place / step + shift), own)
+        joined = _number(np.floor(places / step + shift), owners)
         number = joined[number]
         _, first = np.unique(joined, return_index=True)
-        own, place = own[first], place[first]
+        owners, places = owners[first], places[first]
     return number
 
 
-def _numbered(places: npt.NDArray[np.float64], owner: npt.NDArray[np.uint64]) -> Ints:
-    """0, 1, 2 … for each place, equal ones alike."""
+def _number(places: npt.NDArray[np.float64], owner: npt.NDArray[np.uint64]) -> Ints:
+    """0, 1, 2 … for each place, the same for equal ones of one owner."""
     bits = np.ascontiguousarray(places + 0.0).view(np.uint64).reshape(-1, 3)  # -0.0 becomes 0.0
-    return np.unique(_mixed(bits, owner), return_inverse=True)[1]
+    return np.unique(_hash(bits, owner), return_inverse=True)[1]
 
 
 def _have_three_corners(faces: Ints) -> npt.NDArray[np.bool_]:
@@ -78,8 +78,8 @@ def _have_three_corners(faces: Ints) -> npt.NDArray[np.bool_]:
     return three
 
 
-def _mixed(bits: npt.NDArray[np.uint64], salt: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """One number for each row, by multiplying and shifting as splitmix64 does; equal rows are equal."""
+def _hash(bits: npt.NDArray[np.uint64], salt: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """One number for each row, by multiplying and shifting as splitmix64 does; the same for equal rows."""
     mixed = salt * np.uint64(0x9E3779B97F4A7C15)
     for column in range(3):
         mixed = (mixed ^ bits[:, column]) * np.uint64(0xBF58476D1CE4E5B9)
@@ -106,15 +106,15 @@ def _edges(faces: Ints) -> tuple[int, int]:
 def _bodies(faces: Ints) -> int:
     """Groups of triangles that share corners: each corner takes the smallest number it is connected to."""
     label = np.arange(int(faces.max(initial=0)) + 1)
-    one = np.concatenate([faces[:, 0], faces[:, 1]])
-    other = np.concatenate([faces[:, 1], faces[:, 2]])
-    while len(one):
-        a, b = label[one], label[other]
+    start = np.concatenate([faces[:, 0], faces[:, 1]])
+    stop = np.concatenate([faces[:, 1], faces[:, 2]])
+    while len(start):
+        a, b = label[start], label[stop]
         np.minimum.at(label, np.maximum(a, b), np.minimum(a, b))
         while not np.array_equal(shorter := label[label], label):
             label = shorter
-        apart = label[one] != label[other]
-        one, other = one[apart], other[apart]
+        apart = label[start] != label[stop]
+        start, stop = start[apart], stop[apart]
     return len(np.unique(label[faces]))
 
 

@@ -1,7 +1,7 @@
-"""A page on which a model can be turned: trimesh's three.js viewer, with everything in it and nothing fetched.
+"""A page on which people turn a model: trimesh's three.js viewer, self-contained; it fetches nothing.
 
 The page needs `script-src 'unsafe-inline'`, `style-src 'unsafe-inline'` and `connect-src data: blob:` (its loader
-fetches a data: address), so it belongs into a sandboxed frame (`allow-scripts` alone).
+fetches a data: address), so it belongs in a sandboxed frame (`allow-scripts` alone).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from printsys.models3d.mesh import Floats, Ints, Mesh, finite, load
 
 MOST_TRIANGLES = 200_000
 FINEST = 512
-"""Cells along the longest side that simplifying begins with."""
-COLOUR = (104, 134, 164, 255)
+"""Cells along the longest side at the first try to simplify."""
+COLOR = (104, 134, 164, 255)
 TITLE = "<title>trimesh: threejs viewer</title>"
 
 
 def page(path: Path) -> str:
-    """HTML. FileRefused, ModelUnreadable or ModelTooHard if there is nothing to show."""
+    """HTML. FileRefused, ModelUnreadable or ModelTooHard for a file without anything to show."""
     mesh = load(path)
     if not len(mesh.faces) or not finite(mesh):
         raise ModelUnreadable(f"{path.name} has no surface that could be shown.")
@@ -37,12 +37,12 @@ def simplified(mesh: Mesh, most: int = MOST_TRIANGLES) -> tuple[Floats, Ints]:
     """At most `most` triangles: corners in the same cell of a grid become one, ever coarser until it is enough."""
     points, faces, cells = mesh.points, mesh.faces, FINEST
     while len(faces) > most:
-        points, faces = _clustered(mesh.points, mesh.faces, cells)
+        points, faces = _cluster(mesh.points, mesh.faces, cells)
         cells = cells * 2 // 3
     return points, faces
 
 
-def _clustered(points: Floats, faces: Ints, cells: int) -> tuple[Floats, Ints]:
+def _cluster(points: Floats, faces: Ints, cells: int) -> tuple[Floats, Ints]:
     low = points.min(axis=0)
     step = float((points.max(axis=0) - low).max()) / cells or 1.0
     place = ((points - low) / step).astype(np.int64)
@@ -55,16 +55,16 @@ def _clustered(points: Floats, faces: Ints, cells: int) -> tuple[Floats, Ints]:
 
 
 def _scene(points: Floats, faces: Ints) -> trimesh.Scene:
-    """Centred, one unit large, seen as in the thumbnail. Both sides are drawn: a hole shows the inside.
+    """Centered, one unit large, from the thumbnail's angle, with both sides of the surface: a hole shows the inside.
 
-    The viewer turns about y, what is printed stands along z.
+    The viewer turns about y, prints stand along z.
     """
     low, high = points[faces].min(axis=(0, 1)), points[faces].max(axis=(0, 1))
     reach = float((high - low).max()) or 1.0
     x, y, z = ((points - (low + high) / 2) / reach).T
     mesh = trimesh.Trimesh(np.column_stack([x, z, -y]), faces, process=False)
     material = trimesh.visual.material.PBRMaterial(  # type: ignore[no-untyped-call]
-        baseColorFactor=COLOUR, metallicFactor=0.0, roughnessFactor=0.8, doubleSided=True
+        baseColorFactor=COLOR, metallicFactor=0.0, roughnessFactor=0.8, doubleSided=True
     )
     mesh.visual = trimesh.visual.TextureVisuals(material=material)  # type: ignore[no-untyped-call]
     scene = trimesh.Scene(mesh)

@@ -1,4 +1,4 @@
-"""What a student is told of a model, what blocks and what does not, and what staff are told of a sliced one."""
+"""What students read about a model, what blocks a submission, and what staff read about a sliced model."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ XL = Machine("xl", "Prusa XL", (360, 360, 360))
 LAB = (MK4, XL)
 
 
-def model(size: Size = (40, 30, 20), **more: Any) -> ModelFacts:
+def model(size: Size = (40, 30, 20), **facts: Any) -> ModelFacts:
     volume = size[0] * size[1] * size[2] / 1000
     sound = {"format": "binary STL", "triangles": 12, "size_mm": size, "pieces": 1, "pieces_mm": (size,), "bodies": 1}
-    return ModelFacts.model_validate(sound | {"watertight": True, "volume_cm3": volume} | more)
+    return ModelFacts.model_validate(sound | {"watertight": True, "volume_cm3": volume} | facts)
 
 
-def codes(found: list[ModelFinding]) -> list[str]:
-    return [finding.code for finding in found]
+def codes(model_findings: list[ModelFinding]) -> list[str]:
+    return [finding.code for finding in model_findings]
 
 
-def only(found: list[ModelFinding]) -> ModelFinding:
-    assert len(found) == 1, found
-    return found[0]
+def only(model_findings: list[ModelFinding]) -> ModelFinding:
+    assert len(model_findings) == 1, model_findings
+    return model_findings[0]
 
 
 def test_a_sound_model_gives_no_words() -> None:
@@ -53,39 +53,39 @@ def test_a_sound_model_gives_no_words() -> None:
         (model((400, 400, 400)), "too-large"),
     ],
 )
-def test_what_cannot_be_printed_blocks_and_is_said_alone(facts: ModelFacts, code: str) -> None:
-    found = only(findings(facts, LAB, "mk4"))
-    assert (found.grade, found.code) == ("cannot print", code) and blocks([found]) and found.advice
+def test_an_unprintable_model_has_one_finding_that_blocks(facts: ModelFacts, code: str) -> None:
+    finding = only(findings(facts, LAB, "mk4"))
+    assert (finding.grade, finding.code) == ("cannot print", code) and blocks([finding]) and finding.advice
 
 
 @pytest.mark.parametrize(
-    "more", [{"open_edges": 7, "watertight": False}, {"turned_edges": 2}, {"inverted": True}, {"bodies": 3}]
+    "facts", [{"open_edges": 7, "watertight": False}, {"turned_edges": 2}, {"inverted": True}, {"bodies": 3}]
 )
-def test_what_staff_can_mend_blocks_nothing(more: dict[str, Any]) -> None:
-    found = findings(model(**more), LAB, "mk4")
-    assert len(found) == 1 and not blocks(found)
+def test_a_fault_that_staff_can_mend_blocks_nothing(facts: dict[str, Any]) -> None:
+    finding = only(findings(model(**facts), LAB, "mk4"))
+    assert not blocks([finding])
 
 
 def test_too_large_for_the_printer_asked_for_names_those_it_fits_and_the_scale() -> None:
-    found = only(findings(model((300, 100, 100)), LAB, "mk4"))
-    assert found.grade == "probably wrong"
-    assert found.advice == "It fits the Prusa XL. At 83 % it would fit the Prusa MK4S."
+    finding = only(findings(model((300, 100, 100)), LAB, "mk4"))
+    assert finding.grade == "probably wrong"
+    assert finding.advice == "It fits the Prusa XL. At 83 % it would fit the Prusa MK4S."
 
 
 def test_too_large_for_all_names_the_nearest_scale() -> None:
-    found = only(findings(model((720, 100, 100)), LAB))
-    assert found.advice.startswith("At 50 % it would fit the Prusa XL.")
+    finding = only(findings(model((720, 100, 100)), LAB))
+    assert finding.advice.startswith("At 50 % it would fit the Prusa XL.")
 
 
-def test_the_scale_that_is_promised_fits() -> None:
+def test_the_promised_scale_fits() -> None:
     size = (301.0, 10.0, 10.0)
     percent = int(largest_scale(size, MK4.build_volume_mm) * 100)
     assert fits((size[0] * percent / 100, 1, 1), MK4.build_volume_mm) == "yes"
 
 
 def test_a_tall_model_fits_turned_on_its_side() -> None:
-    found = only(findings(model((50, 50, 240)), LAB, "mk4"))
-    assert (found.grade, found.sentence) == ("worth knowing", "It fits the Prusa MK4S turned on its side.")
+    finding = only(findings(model((50, 50, 240)), LAB, "mk4"))
+    assert (finding.grade, finding.sentence) == ("worth knowing", "It fits the Prusa MK4S turned on its side.")
 
 
 @pytest.mark.parametrize(
@@ -118,9 +118,9 @@ def test_a_unit_is_suspected_by_size(longest: float, unit: str | None) -> None:
 
 
 def test_the_suspicion_names_the_size_it_would_come_to() -> None:
-    found = findings(model((2, 1, 1)), LAB, "mk4")
-    assert codes(found) == ["unit-inches"]
-    assert found[0].sentence.endswith("Was it drawn in inches? Then it would be 50.8 × 25.4 × 25.4 mm.")
+    finding = only(findings(model((2, 1, 1)), LAB, "mk4"))
+    assert finding.code == "unit-inches"
+    assert finding.sentence.endswith("Was it drawn in inches? Then it would be 50.8 × 25.4 × 25.4 mm.")
 
 
 def test_a_unit_that_is_stated_is_not_doubted() -> None:
@@ -128,8 +128,8 @@ def test_a_unit_that_is_stated_is_not_doubted() -> None:
 
 
 def test_the_worst_comes_first() -> None:
-    found = findings(model((50, 50, 240), open_edges=3, watertight=False, bodies=2), LAB, "mk4")
-    assert codes(found) == ["holes", "turned", "bodies"]
+    worst_first = findings(model((50, 50, 240), open_edges=3, watertight=False, bodies=2), LAB, "mk4")
+    assert codes(worst_first) == ["holes", "turned", "bodies"]
 
 
 # -- compared with what was sliced ----------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ BRACKET = model((60, 40, 20), volume_cm3=20.0)
 
 
 @pytest.mark.parametrize(
-    ("other", "words"),
+    ("sliced", "words"),
     [
         (model((60.02, 40, 20), volume_cm3=20.1), None),
         (model((20, 60, 40), volume_cm3=20.0), "turned on another side"),
@@ -149,18 +149,18 @@ BRACKET = model((60, 40, 20), volume_cm3=20.0)
         (ModelFacts(format="3MF"), None),
     ],
 )
-def test_a_sliced_model_is_compared_with_the_students(other: ModelFacts, words: str | None) -> None:
-    said = compare(BRACKET, other)
-    assert len(said) == (0 if words is None else 1)
-    assert words is None or words in said[0]
+def test_a_sliced_model_is_compared_with_the_students(sliced: ModelFacts, words: str | None) -> None:
+    sentences = compare(BRACKET, sliced)
+    assert len(sentences) == (0 if words is None else 1)
+    assert words is None or words in sentences[0]
 
 
-def test_more_bodies_are_said() -> None:
-    said = compare(BRACKET, model((60, 40, 20), volume_cm3=20.0, bodies=3))
-    assert said == ["It holds more bodies than the student's model (3 instead of 1)."]
+def test_more_bodies_are_a_difference() -> None:
+    sentences = compare(BRACKET, model((60, 40, 20), volume_cm3=20.0, bodies=3))
+    assert sentences == ["It holds more bodies than the student's model (3 instead of 1)."]
 
 
-def test_copies_are_told_as_copies_and_nothing_else() -> None:
+def test_copies_count_as_copies_and_nothing_else() -> None:
     plate = model((130, 40, 20), volume_cm3=40.0, bodies=2, pieces=2, pieces_mm=((60, 40, 20),))
     assert compare(BRACKET, plate) == ["It holds 2 copies of the model."]
 

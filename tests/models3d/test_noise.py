@@ -52,7 +52,7 @@ def repacked(package: bytes, damage: list[tuple[float, int, bytes]]) -> bytes:
     return out.getvalue()
 
 
-def look(path: Path) -> None:
+def examine(path: Path) -> None:
     try:
         mesh = load(path)
     except (FileRefused, ModelUnreadable, ModelTooHard):
@@ -73,7 +73,7 @@ def test_damage_breaks_nothing(
     whole = sample("die" if kind == "stl" else "name_plate", kind)
     path = tmp_path_factory.getbasetemp() / f"damaged.{kind}"
     path.write_bytes(repacked(whole, damage) if kind == "3mf" else damaged(whole, damage))
-    look(path)
+    examine(path)
 
 
 @settings(max_examples=40)
@@ -84,4 +84,4 @@ def test_damage_to_a_text_stl_breaks_nothing(
     facet = b"facet normal 0 0 1\nouter loop\nvertex 0 0 0\nvertex 1.5 0 -2e3\nvertex 0 1 0\nendloop\nendfacet\n"
     path = tmp_path_factory.getbasetemp() / "damaged-text.stl"
     path.write_bytes(damaged(b"solid a\n" + facet * 20 + b"endsolid a\n", damage))
-    look(path)
+    examine(path)

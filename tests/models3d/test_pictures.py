@@ -1,4 +1,4 @@
-"""Pictures and the page to turn a model on: for every mesh in the collection, near and far, large and tiny."""
+"""Pictures, and the page to turn a model on: for every mesh in the collection, near and far, large and tiny."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_neither_size_nor_place_changes_the_picture(factor: float, place: float)
     assert np.abs(moved - pixels(render(box, 64))).mean() < 0.5
 
 
-def test_what_is_in_front_hides_what_is_behind() -> None:
+def test_the_nearer_triangle_hides_the_farther() -> None:
     square = np.array([[2, 2], [14, 2], [14, 14], [2, 14]], np.float32)
     faces = [square[[0, 1, 2]], square[[0, 2, 3]]]
     far, near = (np.dstack([faces, np.full((2, 3), depth)]) for depth in (0.9, 0.1))
@@ -72,12 +72,12 @@ def test_what_is_in_front_hides_what_is_behind() -> None:
     assert (front >= 0).sum() == 12 * 12 and depth[8, 8] == pytest.approx(0.1)
 
 
-def test_neighbours_leave_no_gap() -> None:
+def test_neighbors_leave_no_gap() -> None:
     fan = trimesh.creation.cylinder(radius=1, height=1, sections=700).triangles
     picture = pixels(render(fan, 256))[..., 3]
     for row in picture[(picture > 0).any(axis=1)][2:-2]:
-        inside = np.nonzero(row == 255)[0]
-        assert len(inside) == np.ptp(inside) + 1
+        columns = np.nonzero(row == 255)[0]
+        assert len(columns) == np.ptp(columns) + 1
 
 
 def test_a_mesh_that_hides_most_of_itself_is_drawn_coarser_but_drawn() -> None:
@@ -105,29 +105,29 @@ def test_a_large_mesh_is_simplified_and_keeps_its_shape(tmp_path: Path) -> None:
 def test_the_page_shows_the_model_in_a_sandbox_without_a_network(kind: str, tmp_path: Path) -> None:
     model = tmp_path / f"gear <1>.{kind}" if kind == "3mf" else tmp_path / "gear.stl"
     model.write_bytes(sample("gear", kind))
-    asked: list[str] = []
+    requested: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium",
             args=["--no-sandbox", "--use-gl=swiftshader", "--enable-unsafe-swiftshader"],
         )
         view = browser.new_page(viewport={"width": 300, "height": 300}, offline=True)
-        view.on("request", lambda request: asked.append(request.url))
+        view.on("request", lambda request: requested.append(request.url))
         view.set_content('<iframe sandbox="allow-scripts" width="280" height="280" style="border:0"></iframe>')
         view.eval_on_selector("iframe", "(frame, html) => { frame.srcdoc = html }", page(model))
         view.frame_locator("iframe").locator("canvas").wait_for()
-        colours = _colours_until_drawn(view)
+        colors = _colors_until_drawn(view)
         browser.close()
-    assert colours > 5
-    assert all(url.startswith(("data:", "blob:", "about:")) for url in asked)
+    assert colors > 5
+    assert all(url.startswith(("data:", "blob:", "about:")) for url in requested)
 
 
-def _colours_until_drawn(view: Page) -> int:
-    """The loader draws some frames after the canvas is there; a page that stays blank has one colour."""
+def _colors_until_drawn(view: Page) -> int:
+    """The loader draws some frames after the canvas is there; a page that stays blank has one color."""
     for _ in range(100):
         shot = Image.open(io.BytesIO(view.screenshot())).convert("RGB")
-        colours = len(shot.getcolors(1 << 20) or ())
-        if colours > 5:
-            return colours
+        colors = len(shot.getcolors(1 << 20) or ())
+        if colors > 5:
+            return colors
         view.evaluate("() => new Promise(requestAnimationFrame)")
-    return colours
+    return colors

@@ -1,4 +1,4 @@
-"""What is guessed and compared, beside the real PrusaSlicer."""
+"""The guess at the weight and the comparison, against the real PrusaSlicer."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def saved(folder: Path, name: str) -> Path:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_what_it_slices_to_lies_in_the_range_that_was_guessed(name: str, tmp_path: Path) -> None:
+def test_the_sliced_weight_lies_in_the_guessed_range(name: str, tmp_path: Path) -> None:
     model, gcode = saved(tmp_path, name), tmp_path / "out.gcode"
     prusaslicer("-g", "--filament-density", str(PLA), str(model), "-o", str(gcode))
     stated = re.search(r"filament used \[g\] = ([\d.]+)", gcode.read_text("utf-8"))
@@ -39,7 +39,7 @@ def test_what_it_slices_to_lies_in_the_range_that_was_guessed(name: str, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("options", "differences"),
     [
         ((), []),
         (("--scale", "50%"), ["scaled to 50 % of the student's model (34 × 34 × 6 mm instead of 67.9 × 67.9 × 12 mm)"]),
@@ -48,9 +48,9 @@ def test_what_it_slices_to_lies_in_the_range_that_was_guessed(name: str, tmp_pat
         (("--rotate-y", "30"), ["turned at an angle"]),
     ],
 )
-def test_a_project_it_writes_is_compared(asked: tuple[str, ...], said: list[str], tmp_path: Path) -> None:
+def test_a_project_it_writes_is_compared(options: tuple[str, ...], differences: list[str], tmp_path: Path) -> None:
     model, project = saved(tmp_path, "bracelet"), tmp_path / "out.3mf"
-    prusaslicer("--export-3mf", *asked, str(model), "-o", str(project))
-    told = compare(inspect(model), inspect(project))
-    assert len(told) == len(said), told
-    assert all(words in sentence for words, sentence in zip(said, told, strict=True)), told
+    prusaslicer("--export-3mf", *options, str(model), "-o", str(project))
+    sentences = compare(inspect(model), inspect(project))
+    assert len(sentences) == len(differences), sentences
+    assert all(words in sentence for words, sentence in zip(differences, sentences, strict=True)), sentences

@@ -1,4 +1,4 @@
-"""What no file of the corpus shows, and how what the slicers do is told to people."""
+"""Programs and oddities that no file of the corpus shows, and the sentences for people."""
 
 from __future__ import annotations
 
@@ -206,17 +206,17 @@ def test_binary_g_code_under_a_text_name_is_read_by_its_content(tmp_path: Path) 
 
 
 def test_metadata_packed_with_heatshrink_is_unpacked(tmp_path: Path) -> None:
-    said = b"filament used [mm]=100.5\nestimated printing time (normal mode)=20s\n"
+    metadata = b"filament used [mm]=100.5\nestimated printing time (normal mode)=20s\n"
     path = tmp_path / "x.bgcode"
-    path.write_bytes(binary(said, 3, shrunk(said)))
+    path.write_bytes(binary(metadata, 3, shrunk(metadata)))
     facts = slicers.read(path)
     assert facts is not None and (facts.time_s, facts.tools[0].length_mm) == (20, Decimal("100.5"))
 
 
-def binary(said: bytes, compression: int, packed: bytes | None = None) -> bytes:
+def binary(metadata: bytes, compression: int, packed: bytes | None = None) -> bytes:
     """A file of one block of print metadata, without checksums."""
-    content = said if packed is None else packed
-    sizes = bgcode.BLOCK_HEADER.pack(bgcode.PRINT, compression, len(said))
+    content = metadata if packed is None else packed
+    sizes = bgcode.BLOCK_HEADER.pack(bgcode.PRINT, compression, len(metadata))
     sizes += len(content).to_bytes(4, "little") if compression else b""
     return bgcode.FILE_HEADER.pack(bgcode.MAGIC, 1, 0) + sizes + b"\0\0" + content
 
@@ -227,7 +227,7 @@ def shrunk(data: bytes) -> bytes:
     return int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big")
 
 
-def test_heatshrink_repeats_what_lies_behind() -> None:
+def test_heatshrink_repeats_earlier_bytes() -> None:
     bits = f"1{ord('a'):08b}1{ord('b'):08b}" + f"0{1:012b}{5:04b}"
     packed = int(bits.ljust(40, "0"), 2).to_bytes(5, "big")
     assert heatshrink.unpack(packed, 12, 4, 8) == b"abababab"
@@ -270,12 +270,12 @@ def test_an_icon_is_no_picture_of_the_print() -> None:
 
 
 class Counting(io.FileIO):
-    came = 0
+    bytes_read = 0
 
     def read(self, size: int | None = -1) -> bytes:
-        got = super().read(-1 if size is None else size)
-        self.came += len(got)
-        return got
+        data = super().read(-1 if size is None else size)
+        self.bytes_read += len(data)
+        return data
 
 
 def test_of_a_huge_file_only_the_ends_are_read(tmp_path: Path) -> None:
@@ -288,7 +288,7 @@ def test_of_a_huge_file_only_the_ends_are_read(tmp_path: Path) -> None:
     with Counting(path) as stream:
         read = gcode_comments.of_file(stream)
         assert read.setting("filament used [g]") == "9.99"
-        assert stream.came <= HEAD + TAIL
+        assert stream.bytes_read <= HEAD + TAIL
     facts = slicers.read(path)
     assert facts is not None and facts.time_s == 3600
 
