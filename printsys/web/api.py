@@ -29,10 +29,10 @@ FURTHEST = 2**62
 @login_or_token_required
 def jobs() -> ResponseReturnValue:
     """`status`, `q`, `limit` (at most 500), `offset`."""
-    wanted = request.args.get("status")
-    if wanted is not None and wanted not in set(Status):
-        raise InvalidInput({"status": [f"There is no status {wanted}. There are: {', '.join(Status)}."]})
-    status, q = Status(wanted) if wanted else None, request.args.get("q", "")
+    text = request.args.get("status")
+    if text is not None and text not in set(Status):
+        raise InvalidInput({"status": [f"There is no status {text}. There are: {', '.join(Status)}."]})
+    status, q = Status(text) if text else None, request.args.get("q", "")
     limit = min(MOST, max(1, request.args.get("limit", PAGE, type=int)))
     offset = min(FURTHEST, max(0, request.args.get("offset", 0, type=int)))
     rows = services().queries.jobs(status, q, limit, offset)

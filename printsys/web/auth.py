@@ -1,4 +1,4 @@
-"""One shared password, and who is at the desk today."""
+"""Staff log in with one shared password and, if they like, their name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ P = ParamSpec("P")
 
 
 def is_staff() -> bool:
-    """Logged in with the password that is in force now: a new one ends every session of the old."""
+    """Logged in with the current password: a new one ends every session of the old."""
     fingerprint = session.get("staff")
     if not isinstance(fingerprint, str):
         return False
@@ -28,7 +28,7 @@ def is_staff() -> bool:
 
 
 def current_actor() -> str:
-    """Who an event names: `staff`, or `staff:Sam`."""
+    """The actor of an event: `staff`, or `staff:Sam`."""
     name = session.get("who")
     return f"{STAFF}:{name}" if name else STAFF
 
@@ -72,7 +72,7 @@ def log_in() -> ResponseReturnValue:
     if hashed is None or not staff_password.is_right(request.form.get("password", ""), hashed):
         error = "That is not the password."
         return render_template("auth/login.html", next=request.form.get("next", ""), error=error, who=who), 401
-    session.clear()  # nothing that was planted in a session before the login outlives it
+    session.clear()  # nothing that somebody planted in a session before the login outlives it
     session.permanent = True
     session["staff"] = staff_password.fingerprint(hashed)
     session["who"] = who if who in services().lab.about.staff else ""

@@ -17,7 +17,7 @@ from printsys.web.services import services
 
 @dataclass(frozen=True)
 class ErrorPage:
-    """How a kind of error looks: HTTP status, headline, what to do next."""
+    """How an error looks: HTTP status, headline, what to do next."""
 
     code: int
     title: str
@@ -40,10 +40,12 @@ ERROR_PAGES: dict[type[e.PrintSysError], ErrorPage] = {
     e.StorageOffline: ErrorPage(
         503, "The storage is offline", "Nothing is lost. Please try again in a few minutes.", True
     ),
-    e.StorageFailure: ErrorPage(503, "The storage refused", "Please try again; if it stays so, tell the lab."),
-    e.MirrorDown: ErrorPage(503, "The database is resting", "Please try again in a moment."),
+    e.StorageFailure: ErrorPage(
+        503, "The storage reported an error", "Please try again; if it happens again, tell the lab."
+    ),
+    e.MirrorDown: ErrorPage(503, "The database is not available", "Please try again in a moment."),
 }
-OFFLINE = "Our storage is offline at the moment. Nothing is lost; everything goes on when it is back."
+OFFLINE = "Our storage is offline at the moment. Nothing is lost; everything resumes when it is back."
 HTTP_ERROR_PAGES = {
     400: ErrorPage(400, "We did not understand that", "Please go back, reload the page, and try again."),
     404: ErrorPage(404, "There is nothing here", "Please check the address, or start from the beginning."),
@@ -51,7 +53,7 @@ HTTP_ERROR_PAGES = {
     413: ErrorPage(413, "That is too much at once", "Please send smaller files, or fewer. Nothing was stored."),
     429: ErrorPage(429, "Too many tries", "Please wait a minute and try again."),
     500: ErrorPage(
-        500, "Something went wrong on our side", "It has been noted. Nothing of yours was changed half-way."
+        500, "Something went wrong on our side", "The error is in the lab's log. Nothing of yours was changed halfway."
     ),
 }
 OPEN_TOO_LONG = ErrorPage(400, "This page was open for too long", "Please go back, reload the page, and send it again.")
@@ -65,7 +67,7 @@ def init(app: Flask) -> None:
 
 
 def _banners() -> dict[str, list[str]]:
-    """Every page says so while storage is offline, the form before it is filled in; staff's that a disk fills up."""
+    """Every page says that storage is offline, so the form does before it is filled in; staff pages name full disks."""
     try:
         services().store.require_online()
     except e.StorageOffline:
@@ -94,8 +96,8 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 
 
 def open_too_long_page(_error: CSRFError) -> ResponseReturnValue:
-    """For a form that was open longer than its token is good for. Pages that keep what was typed handle it themselves
-    (see web/student/submit.py)."""
+    """For a form that was open longer than its token is good for. Pages that keep what people typed handle the error
+    themselves (see web/student/submit.py)."""
     return _answer(OPEN_TOO_LONG, OPEN_TOO_LONG.advice)
 
 

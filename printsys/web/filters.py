@@ -19,7 +19,7 @@ from printsys.web.services import services
 
 
 def picture_address(png: bytes) -> str:
-    """A picture that needs no address of its own: there is no job yet whose folder could hold it."""
+    """The picture itself as an address: there is no job yet whose folder could hold it."""
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
@@ -57,8 +57,8 @@ def when(moment: datetime | None) -> str:
     """`Mar 2, 2026, 10:20 am`, where the lab is."""
     if moment is None:
         return ""
-    here = local(moment)
-    return f"{here:%b} {here.day}, {here.year}, {texts.clock(here)}"
+    time = local(moment)
+    return f"{time:%b} {time.day}, {time.year}, {texts.clock(time)}"
 
 
 def clock(moment: datetime) -> str:
@@ -69,12 +69,12 @@ def clock(moment: datetime) -> str:
 def day(moment: datetime | None) -> str:
     if moment is None:
         return ""
-    here = local(moment)
-    return f"{here:%A}, {here:%B} {here.day}"
+    time = local(moment)
+    return f"{time:%A}, {time:%B} {time.day}"
 
 
 def ago(moment: datetime | None) -> str:
-    """`just now`, `5 min`, `3 h`, `2 days`: how long something has been so."""
+    """`just now`, `5 min`, `3 h`, `2 days`: how long ago something happened."""
     if moment is None:
         return ""
     seconds = (datetime.now(UTC) - moment).total_seconds()

@@ -1,4 +1,4 @@
-"""Whether the parts are up, for whoever watches: no secrets, no names."""
+"""Whether the parts of the system are up, for monitoring programs: no secrets, no names."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ pages = Blueprint("health", __name__)
 
 @pages.get("/healthz")
 def healthz() -> ResponseReturnValue:
-    """200 while the lab can work, 503 without storage. Without its database, its worker or room on its disks it is
-    `degraded`."""
+    """200 while the lab can work, 503 without storage. Without database, worker or free disk space it is `degraded`."""
     mail = mail_state()
     components = {"storage": _storage(), "disk": _disk(), "database": _database(), "worker": _worker(mail)}
     down = components["storage"] != "ok"

@@ -1,4 +1,4 @@
-"""Pages that change by themselves: server-sent events that say "look again", nothing more.
+"""Tells open pages to refresh, by server-sent events that say nothing else.
 
 A browser that gets none (too many are open, a proxy holds them back) polls instead, see static/js/live.js.
 """
@@ -24,7 +24,7 @@ PING_S = 15.0
 
 
 class LiveUpdates:
-    """Which streams are open, and what they listen to."""
+    """How many streams are free, and what the open ones listen to."""
 
     def __init__(self, changes: ChangeListener) -> None:
         self.changes = changes

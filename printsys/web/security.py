@@ -1,4 +1,4 @@
-"""What every answer says to the browser, and what a request may bring."""
+"""The headers of every answer, and the size of what a request may bring."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ SPOOL_BYTES = 256 * 1024
 
 
 class CappedFile(tempfile.SpooledTemporaryFile):  # type: ignore[type-arg]
-    """An uploaded file on its way to disk. Beyond `cap` bytes nothing more is kept and `too_large` is set."""
+    """An uploaded file on its way to disk. It drops what comes after `cap` bytes and sets `too_large`."""
 
     def __init__(self, cap: int) -> None:
         super().__init__(max_size=SPOOL_BYTES, mode="w+b")
-        self.cap, self.came, self.too_large = cap, 0, False
+        self.cap, self.received, self.too_large = cap, 0, False
 
     def write(self, data: Any) -> int:
-        self.came += len(data)
-        if self.came > self.cap:
+        self.received += len(data)
+        if self.received > self.cap:
             self.too_large = True
             return len(data)
         return super().write(data)

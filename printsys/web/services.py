@@ -1,4 +1,4 @@
-"""How a page reaches the house that its app was made for."""
+"""The services that the app of this request was made for."""
 
 from __future__ import annotations
 

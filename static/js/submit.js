@@ -148,7 +148,7 @@ function send(form) {
   });
   request.addEventListener("error", () => {
     again(form);
-    tell(form, "The connection was lost. Please send it again: if it had arrived after all, it is not stored twice.");
+    tell(form, "The connection was lost. Please send it again: if it did arrive, it is not stored twice.");
   });
   request.open("POST", form.action);
   request.send(new FormData(form));
@@ -169,7 +169,7 @@ function showAnswer(form, html) {
     // Not our form: an error page of ours, or of something between us and the lab. All that was typed stays.
     again(form);
     const sentences = [...answer.querySelectorAll("main h1, main .lead")].map((part) => part.textContent.trim());
-    tell(form, sentences.join(". ") || "The lab's server did not answer as it should. Please try again in a moment.");
+    tell(form, sentences.join(". ") || "The lab's server gave an unexpected answer. Please try again in a moment.");
     return;
   }
   // The browser's file choice lives in its input: it moves into the new form with what was said of it, so nothing is

@@ -70,7 +70,7 @@ def test_a_rejected_student_mends_the_model_and_sends_it_again(
     student.get_by_label("Discipline").select_option("Engineering")
     student.get_by_label("Class number").fill("ENGR 1")
     student.get_by_text("Filament", exact=True).click()
-    student.get_by_label("Colour").select_option("True Red")
+    student.get_by_label("Color").select_option("True Red")
     student.get_by_label("Printer").select_option("prusa-mk4s")
     for name, side in (("box.stl", 20.0), ("mended.stl", 30.0)):
         (tmp_path / name).write_bytes(box_stl(side))
@@ -99,7 +99,7 @@ def test_a_rejected_student_mends_the_model_and_sends_it_again(
     assert complaints(student, []) == []
     student.get_by_role("button", name="Send it again").click()
     expect(student.get_by_role("alert")).to_contain_text("Nothing is different yet")
-    student.get_by_label("The mended model").set_input_files(tmp_path / "mended.stl")
+    student.get_by_label("The fixed model").set_input_files(tmp_path / "mended.stl")
     student.get_by_role("button", name="Send it again").click()
     student.wait_for_url("**/status/*")
     expect(student.get_by_role("heading", level=1)).to_have_text("We are looking at your model")

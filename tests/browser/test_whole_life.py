@@ -85,7 +85,7 @@ def fill_form(page: Page, model: Path) -> None:
     page.get_by_label("Discipline").select_option("Architecture")
     page.get_by_label("Class number").fill("ARCH 4000")
     page.get_by_role("radio", name="Filament").check()
-    page.get_by_label("Colour").select_option("True Red")
+    page.get_by_label("Color").select_option("True Red")
     page.get_by_label("Printer").select_option("prusa-mk4s")
     page.get_by_label("Model files").set_input_files(model)
     page.get_by_role("radio", name="Yes").check()
@@ -100,7 +100,7 @@ def test_a_job_from_the_form_to_the_hand_out(
     system.start()
 
     page.goto(f"{system.url}/submit")
-    expect(page.get_by_label("Colour")).to_be_disabled()
+    expect(page.get_by_label("Color")).to_be_disabled()
     fill_form(page, model)
     page.get_by_role("button", name="Send to the lab").click()
     page.wait_for_url("**/submit/success?job=*")
@@ -183,7 +183,7 @@ def test_what_is_wrong_is_said_beside_its_field_and_what_was_typed_stays(
     expect(page.locator("#file-error")).to_contain_text("a Windows program")
     expect(page.get_by_label("Your name")).to_be_focused()
     expect(page.get_by_label("E-mail")).to_have_value("jose@example.edu")
-    expect(page.get_by_label("Colour")).to_have_value("True Red")
+    expect(page.get_by_label("Color")).to_have_value("True Red")
     assert [p for p in system.storage.glob("*/*") if p.parent.name != ".printsys"] == []
     # The chosen file and all else are still there: mending what is wrong is enough.
     good = tmp_path / "box.stl"

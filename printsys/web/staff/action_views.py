@@ -158,7 +158,7 @@ def offered_steps(stored: Stored) -> list[Step]:
 
 
 def form_for(action: str, stored: Stored, lab: Lab) -> forms.ActionForm:
-    """The action's form for the job as it is now, with what was typed if this is an answer to it."""
+    """The action's form for the job as it is now, with the values of this request where it posts the form."""
     form = (ACTION_VIEWS[action].form or forms.ActionForm)()
     form.prepare(stored, lab)
     form.revision.data = str(stored.job.revision)

@@ -1,4 +1,4 @@
-"""The buttons of a job: the form that an action asks, what it does, and what staff see when it cannot be done."""
+"""The actions of a job: their forms, what they do, and what staff see when they cannot be done."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ def act(job_id: str, action: str) -> ResponseReturnValue:
 @pages.post("/undo-move")
 @login_required
 def undo_move(job_id: str) -> ResponseReturnValue:
-    """Drag the folder back where it came from; what the move brought with it is undone."""
+    """Move the folder back where it came from, and undo what the move did."""
     try:
         after = services().actions.undo_move(job_id, current_actor(), request.form.get("revision", type=int))
     except StaleJob as error:
-        return _conflict_page(error, services().store.load(job_id), over="The move is not the last step any more.")
+        return _conflict_page(error, services().store.load(job_id), over="The move is no longer the last step.")
     flash(f"The move is undone: {after.job.student.name}'s job is {status_name(after.job.status)} again.")
     return _back_to(after.job)
 
@@ -79,7 +79,7 @@ def look_again(job_id: str) -> ResponseReturnValue:
     """Have the worker inspect the job's files, whatever went wrong before."""
     job = services().store.load(job_id).job
     services().actions.enqueue(job.id)
-    flash("The files are inspected once more. What comes of it shows here in a moment.")
+    flash("The worker inspects the files again. The result shows here in a moment.")
     return _back_to(job)
 
 
@@ -91,7 +91,7 @@ def _back_to(job: Job) -> ResponseReturnValue:
 
 
 def _action_page(step: Step, stored: Stored, error: PrintSysError | None = None) -> str:
-    """`error`: why it was not done. What was typed stays."""
+    """`error`: why it was not done. The form keeps what staff typed."""
     form = form_for(step.action, stored, services().lab)
     return render_template(
         "staff/action.html",
@@ -105,14 +105,14 @@ def _action_page(step: Step, stored: Stored, error: PrintSysError | None = None)
 
 @pages.errorhandler(TransitionNotAllowed)
 def refused(error: TransitionNotAllowed) -> ResponseReturnValue:
-    """It does not fit the job as it is: an old link, or a request that no page of ours makes."""
+    """The action does not fit the job as it is: an old link, or a request that no page of ours makes."""
     stored = services().store.load((request.view_args or {})["job_id"])
     return render_template("staff/refused.html", job=stored.job, why=str(error)), 409
 
 
 @pages.errorhandler(StaleJob)
 def conflict(error: StaleJob) -> ResponseReturnValue:
-    """Somebody was faster. What was typed is kept, beside what happened; sending it again is a decision of its own."""
+    """Somebody was faster. The page shows what happened and keeps what staff typed; they decide whether to send it."""
     view_args = request.view_args or {}
     stored = services().store.load(view_args["job_id"])
     try:
@@ -124,7 +124,7 @@ def conflict(error: StaleJob) -> ResponseReturnValue:
 
 
 def _conflict_page(error: StaleJob, stored: Stored, **context: object) -> ResponseReturnValue:
-    """With the action's form or, where it does not fit the job any more, with `over`: why."""
+    """With the action's form or, where it no longer fits the job, with `over`: why."""
     page = render_template("staff/conflict.html", job=stored.job, lines=history(error.since), **context)
     return page, 409
 

@@ -25,7 +25,7 @@ def _before() -> datetime:
 
 
 def count() -> str | None:
-    """`3 jobs`, for a line on the dashboard; None where there are none, or nobody can tell."""
+    """`3 jobs`, for a line on the dashboard; None where there are none, or the mirror is down."""
     try:
         n = services().queries.count_ended(FINAL, _before(), COUNTED + 1)
     except MirrorDown:
@@ -43,7 +43,7 @@ def ended() -> ResponseReturnValue:
 @pages.post("/dashboard/ended")
 @login_required
 def archive_them() -> ResponseReturnValue:
-    """`job` (repeated): id and revision as the page showed them, `k7m29xq4:7`. What has changed since stays."""
+    """`job` (repeated): id and revision as the page showed them, `k7m29xq4:7`. Jobs that changed since stay."""
     chosen = [_id_and_revision(text) for text in request.form.getlist("job")]
     archived = archive(services().actions, chosen, _before(), current_actor())
     n = len(archived.done)

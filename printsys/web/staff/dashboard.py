@@ -22,8 +22,8 @@ pages = Blueprint("dashboard", __name__, url_prefix="/dashboard")
 @login_required
 def show() -> ResponseReturnValue:
     q = request.args.get("q", "").strip()
-    wanted = request.args.get("status")
-    status = Status(wanted) if wanted in set(Status) else None
+    text = request.args.get("status")
+    status = Status(text) if text in set(Status) else None
     page = max(1, request.args.get("page", 1, type=int))
     job_id = parse_id(q)
     if job_id and any(summary.job.id == job_id for summary in list_jobs(services(), None, job_id, 1).summaries):

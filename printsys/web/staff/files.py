@@ -1,4 +1,4 @@
-"""A job's files: download them, see them, turn a model in 3D, open one in the slicer of the desktop at hand."""
+"""A job's files: downloads, pictures, a model in 3D, and opening one in the slicer of the desktop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FRAME_POLICY = (
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
     "img-src data: blob:; connect-src data: blob:; frame-ancestors 'self'"
 )
-"""The viewer's own page: it may run its script and reach nothing, not even the session of whoever looks at it."""
+"""The viewer's own page: it may run its script and reach nothing, not even the session of the person looking at it."""
 A_DAY_S = 86_400
 SCHEME = "printsys"
 """A link's scheme must begin with a letter (RFC 3986, 3.1): browsers take `3dprint://` for a path of this site."""
@@ -49,7 +49,7 @@ def _header_safe(name: str) -> str:
 @pages.get("/jobs/<job_id>/previews/<name>")
 @login_required
 def preview(job_id: str, name: str) -> ResponseReturnValue:
-    """By the hash of what it shows, so it never changes. One that is gone is a drawn box, never a broken image."""
+    """Its name is the hash of what it shows, so it never changes. In place of a lost one there is a drawn box."""
     store = services().store
     try:
         if not PREVIEW.fullmatch(name):
@@ -98,14 +98,14 @@ def _require_model(job_id: str, name: str) -> None:
 
 
 def opener_address(job_id: str, name: str) -> str:
-    """What the opener is asked: names no path, so it works wherever a desktop has its storage."""
+    """The link for the opener. It has no path, so it works wherever a desktop has its storage."""
     return f"{SCHEME}://open?job={job_id}&file={quote(name, safe='/')}"
 
 
 @pages.post("/jobs/<job_id>/open/<path:name>")
 @login_required
 def open_in_slicer(job_id: str, name: str) -> ResponseReturnValue:
-    """Record who asked; the browser then follows the link. Without a script a page of its own has it."""
+    """Record who opens it; the browser then follows the link. Without a script a page of its own has the link."""
     store = services().store
     store.file(store.load(job_id), name)
     opened = EventDraft(EventType.FILE_OPENED, current_actor(), {"name": name})
@@ -126,5 +126,5 @@ def opening(job_id: str, name: str) -> ResponseReturnValue:
 @pages.get("/opener")
 @login_required
 def opener() -> ResponseReturnValue:
-    """How the opener comes onto this computer, in a minute."""
+    """How to install the opener on this computer."""
     return render_template("staff/opener.html", storage=services().settings.storage)

@@ -1,4 +1,4 @@
-"""What staff fill in for each action, and for a file or folder that becomes a job; with what is known filled in."""
+"""The forms for staff: one an action, and one for a file or folder that becomes a job."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ UNKNOWN = Choice("", "Not known")
 
 
 class ActionForm(FlaskForm):
-    """A staff action. `revision` is what the page showed: the action is refused if the job has moved on since.
+    """A staff action. `revision` is what the page showed: the job refuses the action if it has changed since.
 
-    `optional` are the fields that may stay empty, `unsaid` those whose emptiness says nothing.
+    Fields in `optional` may stay empty; an empty field in `unknown` is not sent on.
     """
 
     revision = HiddenField()
@@ -53,25 +53,25 @@ class ActionForm(FlaskForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.optional: set[str] = set()
-        self.unsaid: set[str] = set()
+        self.unknown: set[str] = set()
 
     def prepare(self, stored: Stored, lab: Lab) -> None:
-        """Fill in choices, and what is known already."""
+        """Fill in the choices, and what the job says already."""
 
-    def answers(self, sent: MultiDict[str, str]) -> dict[str, Any]:
-        """What was sent for this form's own fields. InvalidInput for a choice that is not offered."""
+    def answers(self, request_form: MultiDict[str, str]) -> dict[str, Any]:
+        """The values of this form's own fields. InvalidInput for a choice that the form does not offer."""
         values: dict[str, Any] = {}
-        wrong: dict[str, list[str]] = {}
+        problems: dict[str, list[str]] = {}
         for name, field in self._fields.items():
             if isinstance(field, SelectMultipleField):
-                values[name] = sent.getlist(name)
-            elif name in sent and not (name in self.unsaid and not sent[name].strip()):
-                values[name] = sent[name]
-            if isinstance(field, SelectField) and (strange := _not_offered(field, values.get(name))):
-                gone = "in the job's folder any more" if name == "print_file" else "among what can be chosen here"
-                wrong[name] = [f"{value} is not {gone}." for value in strange]
-        if wrong:
-            raise InvalidInput(wrong)
+                values[name] = request_form.getlist(name)
+            elif name in request_form and not (name in self.unknown and not request_form[name].strip()):
+                values[name] = request_form[name]
+            if isinstance(field, SelectField) and (strangers := _not_offered(field, values.get(name))):
+                where = "in the job's folder" if name == "print_file" else "among the choices"
+                problems[name] = [f"{value} is not {where}." for value in strangers]
+        if problems:
+            raise InvalidInput(problems)
         return values
 
 
@@ -97,51 +97,50 @@ class FilesForm(ActionForm):
 
     def prepare(self, stored: Stored, lab: Lab) -> None:
         super().prepare(stored, lab)
-        old = {record.name for record in stored.job.files if record.is_superseded}
-        found = sorted(printable(stored.folder), key=lambda seen: seen.name in old)
-        self.print_file.choices = [Choice(seen.name, _described(seen, seen.name in old)) for seen in found]
+        superseded = {record.name for record in stored.job.files if record.is_superseded}
+        files = sorted(printable(stored.folder), key=lambda file: file.name in superseded)
+        self.print_file.choices = [Choice(file.name, _described(file, file.name in superseded)) for file in files]
         if not self.is_submitted():
-            names = [seen.name for seen in found]
+            names = [file.name for file in files]
             chosen = [name for name in stored.job.print_files if name in names]
             self.print_file.data = chosen or names[:1]
 
 
-def _described(seen: ListedFile, is_old: bool) -> str:
-    saved = datetime.fromtimestamp(seen.mtime_ns / 1e9, UTC)
-    passed = ago(saved)
-    words = [size(seen.size), f"saved {passed if passed == 'just now' else passed + ' ago'}"]
-    return f"{seen.name} ({', '.join(words + ['of an earlier version'] * is_old)})"
+def _described(file: ListedFile, is_superseded: bool) -> str:
+    age = ago(datetime.fromtimestamp(file.mtime_ns / 1e9, UTC))
+    words = [size(file.size), f"saved {age if age == 'just now' else age + ' ago'}"]
+    return f"{file.name} ({', '.join(words + ['of an earlier version'] * is_superseded)})"
 
 
 class ApproveForm(FilesForm):
     read = Prefill()
     material = SelectField("Material")
     weight_g = StringField("Weight in grams", render_kw=DECIMAL)
-    volume_ml = StringField("Volume in millilitres", render_kw=DECIMAL)
+    volume_ml = StringField("Volume in milliliters", render_kw=DECIMAL)
     time_h = StringField("Printing time in hours", description="Rounded up to the next half hour.", render_kw=DECIMAL)
 
     def prepare(self, stored: Stored, lab: Lab) -> None:
         super().prepare(stored, lab)
         job = stored.job
         method = lab.method(job.request.method)
-        known = job.estimate.material if job.estimate else None
-        self.material.choices = each(_with(known, [m.name for m in (method.materials if method else [])]))
+        material = job.estimate.material if job.estimate else None
+        self.material.choices = each(_with(material, [m.name for m in (method.materials if method else [])]))
         rate = lab.price_list_on(local(datetime.now(UTC)).date()).rates.get(job.request.method)
         if rate is None or rate.unit == "g":
             del self.volume_ml
         else:
             self.optional.add("weight_g")
         if job.request.copies > 1:
-            self.weight_g.description = f"Of all {job.request.copies} copies together."
+            self.weight_g.description = f"For all {job.request.copies} copies together."
         if not self.is_submitted():
-            self._begin_with_what_is_known(stored, lab, known)
+            self._fill_in(stored, lab)
 
-    def _begin_with_what_is_known(self, stored: Stored, lab: Lab, known: str | None) -> None:
-        """What staff said of this job before; else what the chosen files say of themselves."""
+    def _fill_in(self, stored: Stored, lab: Lab) -> None:
+        """The figures that staff gave for this job before; else those that the chosen files state."""
         figures = ("weight_g", "volume_ml", "time_h")
         estimate = stored.job.estimate
         if estimate is not None and estimate.source == STAFF:
-            self.material.data = known
+            self.material.data = estimate.material
             _prefill(self, estimate, figures)
             return
         self.read = prefill(stored, self.print_file.data or [], lab)
@@ -151,15 +150,15 @@ class ApproveForm(FilesForm):
         _prefill(self, self.read, figures)
 
 
-def _prefill(form: ActionForm, known: Any, names: Iterable[str]) -> None:
+def _prefill(form: ActionForm, source: Any, names: Iterable[str]) -> None:
     for name in names:
-        if name in form and (value := getattr(known, name)) is not None:
+        if name in form and (value := getattr(source, name)) is not None:
             form[name].data = plain(value)
 
 
-def _with(known: str | None, offered: list[str]) -> list[str]:
+def _with(current: str | None, offered: list[str]) -> list[str]:
     """What the lab offers, and what the job has already, should lab.toml have dropped it since."""
-    return [known, *offered] if known and known not in offered else offered
+    return [current, *offered] if current and current not in offered else offered
 
 
 class RejectForm(ActionForm):
@@ -230,7 +229,7 @@ class DetailsForm(ActionForm):
     student_email = EmailField("E-mail")
     discipline = SelectField("Discipline")
     class_number = StringField("Class number")
-    color = SelectField("Colour")
+    color = SelectField("Color")
     printer = SelectField("Printer")
     copies = IntegerField("Copies", render_kw={"min": 1})
     due_date = StringField("Needed by", render_kw={"type": "date"})
@@ -239,7 +238,7 @@ class DetailsForm(ActionForm):
     def prepare(self, stored: Stored, lab: Lab) -> None:
         super().prepare(stored, lab)
         job = stored.job
-        known = {name: value for name, value in from_job(job).items() if name in self}
+        current = {name: value for name, value in from_job(job).items() if name in self}
         method = lab.method(job.request.method)
         names = {printer.id: printer.name for printer in lab.printers}
         offered = {
@@ -247,14 +246,14 @@ class DetailsForm(ActionForm):
             "color": method.colors if method else [],
             "printer": [printer.id for printer in lab.printers_for(job.request.method)],
         }
-        # A job that began as a loose file may lack what the form has: it may go on lacking it.
-        self.unsaid = {name for name, value in known.items() if value is None and name != "due_date"}
-        self.optional |= self.unsaid | {"due_date", "message"}
+        # A job that began as a loose file may lack a field, and may go on lacking it.
+        self.unknown = {name for name, value in current.items() if value is None and name != "due_date"}
+        self.optional |= self.unknown | {"due_date", "message"}
         for name, values in offered.items():
-            blank = [UNKNOWN] if known[name] is None else []
-            self[name].choices = blank + [Choice(v, names.get(v, v)) for v in _with(known[name], values)]
+            blank = [UNKNOWN] if current[name] is None else []
+            self[name].choices = blank + [Choice(v, names.get(v, v)) for v in _with(current[name], values)]
         if not self.is_submitted():
-            for name, value in known.items():
+            for name, value in current.items():
                 self[name].data = value
 
 
@@ -269,19 +268,19 @@ class DeleteForm(ActionForm):
 
 
 class SupplyForm(ApproveForm, PickupForm, RejectForm, ReasonForm):
-    """What a move by hand skipped: of these fields only those that are missing."""
+    """Of the fields that a move by hand skipped, those that are missing."""
 
     def prepare(self, stored: Stored, lab: Lab) -> None:
         super().prepare(stored, lab)
         self.reason.label.text = "How did the student agree?"
         missing = still_missing(stored.job, stored.events)
-        asked = {name for fact in missing for name in SUPPLIES[fact].fields} | {"revision", "back", "csrf_token"}
-        for name in [name for name in self._fields if name not in asked]:
+        needed = {name for fact in missing for name in SUPPLIES[fact].fields} | {"revision", "back", "csrf_token"}
+        for name in [name for name in self._fields if name not in needed]:
             del self[name]
 
 
 class WalkInForm(FlaskForm):
-    """What is asked of a file or folder that is to become a job: who wants it, and how; the rest may stay unknown."""
+    """For a file or folder that becomes a job: who wants it, and how; the rest may stay unknown."""
 
     place = HiddenField()
     student_name = StringField("Whose is it?", render_kw={"autocomplete": "off", "maxlength": 100})
@@ -289,7 +288,7 @@ class WalkInForm(FlaskForm):
     student_email = EmailField(
         "E-mail", description="Without one nothing is sent: you talk to the student.", render_kw={"autocomplete": "off"}
     )
-    color = SelectField("Colour")
+    color = SelectField("Color")
     printer = SelectField("Printer")
     discipline = SelectField("Discipline")
     class_number = StringField("Class number", render_kw={"maxlength": 50})
@@ -298,23 +297,23 @@ class WalkInForm(FlaskForm):
     optional = frozenset({"student_email", "color", "printer", "discipline", "class_number"})
 
     @classmethod
-    def of(cls, lab: Lab, place: str) -> WalkInForm:
-        """`place` (relative to storage/) tells what it can: a job folder's name says whose it is and how it is made."""
+    def of(cls, lab: Lab, relative_path: str) -> WalkInForm:
+        """With what the name at `relative_path` (to storage/) says: a job folder's name has its student and method."""
         form = cls()
-        form.place.data = place
+        form.place.data = relative_path
         form.print_method.choices = each(m.name for m in lab.methods)
         form.color.choices = [UNKNOWN, *(Choice(c, c, optgroup=m.name) for m in lab.methods for c in m.colors)]
         form.printer.choices = [UNKNOWN, *(Choice(p.id, p.name, optgroup=p.method) for p in lab.printers)]
         form.discipline.choices = [UNKNOWN, *each(lab.submission.disciplines)]
         if not form.is_submitted():
-            form._guess(lab, PurePosixPath(place))
+            form._guess(lab, PurePosixPath(relative_path).name)
         return form
 
-    def _guess(self, lab: Lab, place: PurePosixPath) -> None:
-        parts = place.name.split("_")
-        named = next((m for m in lab.methods if m.name.casefold() in [part.casefold() for part in parts[1:]]), None)
-        self.print_method.data = named.name if named else type_of(place.name).method or lab.methods[0].name
-        if named:
+    def _guess(self, lab: Lab, name: str) -> None:
+        parts = name.split("_")
+        method = next((m for m in lab.methods if m.name.casefold() in [part.casefold() for part in parts[1:]]), None)
+        self.print_method.data = method.name if method else type_of(name).method or lab.methods[0].name
+        if method:
             self.student_name.data = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", parts[0])
-            words = {camel(color, COLOR_LENGTH, ""): color for color in named.colors}
-            self.color.data = next((words[part] for part in parts[2:] if part in words), "")
+            colors = {camel(color, COLOR_LENGTH, ""): color for color in method.colors}
+            self.color.data = next((colors[part] for part in parts[2:] if part in colors), "")

@@ -1,4 +1,4 @@
-"""Events as sentences that staff read. One row for each type; what this version does not know is named plainly."""
+"""Events as sentences that staff read. One row for each type; an unknown event shows its type."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ def _mail(data: Data) -> str:
 
 
 def _sent(data: Data) -> list[str]:
-    """What the student sent; the working copies made of it are no news."""
+    """The files of the student, without the working copies made from them."""
     return [name.removeprefix("original/") for name in data.get("files", []) if name.startswith("original/")]
 
 
 def _created(data: Data) -> str:
     files = ", ".join(_sent(data)) or "no files"
     if "reprint_of" in data:
-        return f"Made to print job {data['reprint_of']} again: {files}"
-    return f"Made of {data['found_in']}: {files}" if "found_in" in data else f"Submitted: {files}"
+        return f"Created to reprint job {data['reprint_of']}: {files}"
+    return f"Created from {data['found_in']}: {files}" if "found_in" in data else f"Submitted: {files}"
 
 
 def _read(data: Data) -> str:
-    told = f"Weight and time were read from {data.get('name') or 'the print file'}"
-    different = data.get("differences")
-    return f"{told}, which differs from what was agreed: {_list(different)}" if different else told
+    text = f"Weight and time were read from {data.get('name') or 'the print file'}"
+    differences = data.get("differences")
+    return f"{text}, which differs from what was agreed: {_list(differences)}" if differences else text
 
 
 def _list(value: Any) -> str:
@@ -44,19 +44,19 @@ def _list(value: Any) -> str:
 
 
 def _rejected(data: Data) -> str:
-    """Staff's own words, and what they ticked."""
+    """Staff's own words, and the reasons that they ticked."""
     ticked = "; ".join(reason.label if (reason := services().lab.reason(n)) else n for n in data.get("reasons", []))
-    said = data.get("comment")
-    if said and ticked:
-        return f"Rejected: {said} ({ticked})"
-    return f"Rejected: {said or ticked}" if said or ticked else "Rejected"
+    comment = data.get("comment")
+    if comment and ticked:
+        return f"Rejected: {comment} ({ticked})"
+    return f"Rejected: {comment or ticked}" if comment or ticked else "Rejected"
 
 
 def _failed(data: Data) -> str:
     fault = {"lab": "the lab's fault", "model": "the model's fault", "machine": "the machine's fault"}
-    more = [fault.get(str(data.get("fault")), "")] + ([f"{data['wasted_g']} g lost"] if data.get("wasted_g") else [])
-    told = ", ".join(part for part in more if part)
-    return _reasoned("The print failed")(data) + (f" ({told})" if told else "")
+    wasted = f"{data['wasted_g']} g lost" if data.get("wasted_g") else ""
+    details = ", ".join(part for part in (fault.get(str(data.get("fault"))), wasted) if part)
+    return _reasoned("The print failed")(data) + (f" ({details})" if details else "")
 
 
 def _reasoned(text: str) -> Callable[[Data], str]:
@@ -75,10 +75,10 @@ SENTENCES: dict[EventType, Callable[[Data], str]] = {
     EventType.JOB_COMPLETED: lambda d: "Printing is done",
     EventType.PAYMENT_RECORDED: lambda d: f"Paid {money(d.get('amount'))} by {d.get('method')}",
     EventType.JOB_PICKED_UP: lambda d: f"Picked up by {d.get('picked_up_by')}",
-    EventType.JOB_REOPENED: lambda d: "Opened again",
+    EventType.JOB_REOPENED: lambda d: "Reopened",
     EventType.JOB_ARCHIVED: lambda d: "Archived",
     EventType.JOB_DELETED: _reasoned("Deleted"),
-    EventType.STATUS_REVERTED: lambda d: _reasoned(f"Taken back to {status_name(d.get('to'))}")(d),
+    EventType.STATUS_REVERTED: lambda d: _reasoned(f"Moved back to {status_name(d.get('to'))}")(d),
     EventType.STATUS_OVERRIDDEN: lambda d: _reasoned(f"Status set to {status_name(d.get('to'))}")(d),
     EventType.REVIEWED: lambda d: "Marked as reviewed",
     EventType.UNREVIEWED: lambda d: "Marked as not reviewed",
@@ -91,25 +91,25 @@ SENTENCES: dict[EventType, Callable[[Data], str]] = {
     EventType.PRINT_FILE_CHOSEN: lambda d: f"Print file: {_list(d.get('print_files', []))}",
     EventType.MODEL_INSPECTED: lambda d: f"The model {d.get('name') or ''} was inspected".replace("  ", " "),
     EventType.ESTIMATE_READ: _read,
-    EventType.FILE_READ: lambda d: f"{d.get('name')} was looked into",
+    EventType.FILE_READ: lambda d: f"{d.get('name')} was inspected",
     EventType.PRICE_KEPT: lambda d: "The agreed price is kept",
     EventType.FILE_OPENED: lambda d: f"{d.get('name')} was opened in a slicer",
     EventType.THUMBNAIL_MADE: lambda d: "A picture was made",
     EventType.ORIGINAL_RESTORED: lambda d: f"The student's own {d.get('name') or 'file'} was restored",
     EventType.FACTS_SUPPLIED: lambda d: f"Filled in: {_list(d.get('supplied', []))}",
-    EventType.CONFIRMATION_EXPIRED: lambda d: "The time to confirm ran out",
+    EventType.CONFIRMATION_EXPIRED: lambda d: "The time to confirm is over",
     EventType.RESUBMITTED: lambda d: f"Sent again by the student: {', '.join(_sent(d)) or 'the same model'}",
     EventType.MOVE_UNDONE: lambda d: f"The move was undone; back to {status_name(d.get('to'))}",
     EventType.MOVE_ACCEPTED: lambda d: "The move was left as it is",
-    EventType.EVENT_LOST: lambda d: "What happened here is not known any more",
+    EventType.EVENT_LOST: lambda d: "The record of what happened here is lost",
     EventType.RECORD_RESTORED: lambda d: (
-        f"The damaged record was begun anew ({_list(d.get('aside', []))} kept in aside)"
+        f"A new record replaced the damaged one ({_list(d.get('aside', []))} is in aside)"
     ),
     EventType.METADATA_EDITED: lambda d: "metadata.json was edited by hand",
     EventType.METADATA_RESTORED: lambda d: "metadata.json was restored from the log",
     EventType.FOLDER_MOVED: lambda d: f"The folder was moved to {status_name(d.get('to'))}",
     EventType.FOLDER_RENAMED: lambda d: f"The folder was renamed {d.get('to')}",
-    EventType.EMAIL_QUEUED: lambda d: f"E-mail for {d.get('to')} queued: {_mail(d)}",
+    EventType.EMAIL_QUEUED: lambda d: f"E-mail to {d.get('to')} queued: {_mail(d)}",
     EventType.EMAIL_SENT: lambda d: f"E-mail sent to {d.get('to')}: {_mail(d)}",
     EventType.EMAIL_FAILED: lambda d: f"E-mail to {d.get('to')} failed ({d.get('answer')}): {_mail(d)}",
     EventType.EMAIL_DROPPED: lambda d: f"E-mail not sent, {d.get('why')}: {_mail(d)}",
@@ -117,7 +117,7 @@ SENTENCES: dict[EventType, Callable[[Data], str]] = {
 
 
 OURS = ("revision", "updated_at")
-"""Counted up by every event: no news."""
+"""Every event changes them."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Line:
 
 
 def sentence(event: Event) -> str:
-    """In words; the bare type where the event is of a newer version, or says what none of ours would."""
+    """In words; the bare type where a newer version wrote the event, or its data are not what its type has."""
     try:
         return SENTENCES[EventType(event.type)](event.data)
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
@@ -153,11 +153,11 @@ def _flat(patch: Any, path: str = "") -> Iterator[tuple[str, str]]:
     for name, value in patch.items():
         if not path and name in OURS:
             continue
-        where = f"{path}.{name}" if path else name
+        field = f"{path}.{name}" if path else name
         if isinstance(value, dict):
-            yield from _flat(value, where)
+            yield from _flat(value, field)
         else:
-            yield where, _short(name, value)
+            yield field, _short(name, value)
 
 
 def _short(name: str, value: Any) -> str:

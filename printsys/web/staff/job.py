@@ -1,4 +1,4 @@
-"""A job's own page, straight from its folder, and the figures that its approval form asks for while it is filled in."""
+"""A job's own page, straight from its folder, and the figures that its approval form asks for meanwhile."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def show(job_id: str) -> ResponseReturnValue:
 @pages.get("/quote")
 @login_required
 def quote(job_id: str) -> ResponseReturnValue:
-    """The price of what is being typed, by the one rule that the approval itself uses."""
+    """The price of the figures that staff type, by the rule that the approval itself uses."""
     job = services().store.load(job_id).job
     try:
         figures = validate(QuoteInput, request.args)
@@ -45,7 +45,7 @@ def quote(job_id: str) -> ResponseReturnValue:
 @pages.get("/read")
 @login_required
 def read(job_id: str) -> ResponseReturnValue:
-    """What the chosen files (`print_file`, repeatable) say of themselves, for a form that is being filled in."""
+    """What the chosen files (`print_file`, repeatable) say of themselves, for the approval form."""
     stored = services().store.load(job_id)
     offered = {file.name for file in printable(stored.folder)}
     chosen = [name for name in request.args.getlist("print_file") if name in offered]

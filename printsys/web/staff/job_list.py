@@ -61,7 +61,7 @@ class JobSummary:
 
     @property
     def link_expired(self) -> datetime | None:
-        """When the link ran out on which the job still waits."""
+        """When the link expired on which the job still waits."""
         expires_at = self.job.confirmation.expires_at if self.job.confirmation else None
         if expires_at is None or expires_at > datetime.now(UTC) or not self.waits_for_student:
             return None

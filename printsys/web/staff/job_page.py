@@ -1,4 +1,4 @@
-"""What a job's own page shows: its buttons, its files, and its e-mails on the way."""
+"""What a job's own page shows: its buttons, its files, and its e-mails that wait."""
 
 from __future__ import annotations
 
@@ -50,20 +50,20 @@ class Button:
 
 @dataclass(frozen=True)
 class FileLine:
-    """A file of the job. `shown` is the name that people know it by, `about` what there is to say of it."""
+    """A file of the job. `title` is the name that people know it by, `about` a line about it."""
 
     name: str
-    shown: str
+    title: str
     size: int
     about: str
     sha256: str | None
-    is_there: bool = True
+    exists: bool = True
     picture: str | None = None
     """Under previews/."""
     facts: ModelFacts | None = None
     findings: tuple[ModelFinding, ...] = ()
     trouble: str | None = None
-    """Why nothing is known of a model."""
+    """Why a model could not be inspected."""
     sliced: tuple[str, ...] = ()
     can_view: bool = False
     can_open: bool = False
@@ -89,7 +89,7 @@ def job_page(services: Services, stored: Stored) -> dict[str, Any]:
         "reasons": reasons(stored.job, services.lab),
         "request_facts": request_facts(stored.job, services.lab),
         "storage_root": str(services.settings.storage),
-        "files": [_with_what_is_known(line, stored, services) for line in files_of(stored)],
+        "files": [_with_inspection(line, stored, services) for line in files_of(stored)],
     }
 
 
@@ -115,26 +115,32 @@ def _button(step: Step, stored: Stored, services: Services, next_action: str | N
 
 
 def files_of(stored: Stored) -> list[FileLine]:
-    """What lies in the folder, slicer output first; what the student sent; what is recorded and gone."""
-    found = list(list_files(stored.folder))
-    likely = [seen.name for seen in printable(stored.folder)]
-    old = {record.name for record in stored.job.files if record.is_superseded}
-    found.sort(key=lambda s: (s.name in old, likely.index(s.name) if s.name in likely else 99, s.name.casefold()))
-    there = {seen.name for seen in found}
-    sent = [record for record in stored.job.files if record.role == "original"]
-    gone = [record for record in stored.job.files if record.role != "original" and record.name not in there]
+    """The files in the folder, slicer output first; what the student sent; what the record has and the folder lacks."""
+    files = list(list_files(stored.folder))
+    print_files = [file.name for file in printable(stored.folder)]
+    superseded = {record.name for record in stored.job.files if record.is_superseded}
+    files.sort(
+        key=lambda file: (
+            file.name in superseded,
+            print_files.index(file.name) if file.name in print_files else len(print_files),
+            file.name.casefold(),
+        )
+    )
+    names = {file.name for file in files}
+    originals = [record for record in stored.job.files if record.role == "original"]
+    lost = [record for record in stored.job.files if record.role != "original" and record.name not in names]
     return [
-        *(_lying_there(stored, seen) for seen in found),
-        *(_sent_in(stored, record) for record in sent),
-        *(FileLine(record.name, record.name, record.size, "", record.sha256, is_there=False) for record in gone),
+        *(_folder_line(stored, file) for file in files),
+        *(_original_line(stored, record) for record in originals),
+        *(FileLine(record.name, record.name, record.size, "", record.sha256, exists=False) for record in lost),
     ]
 
 
-def _with_what_is_known(line: FileLine, stored: Stored, services: Services) -> FileLine:
-    """What was found out about the file's bytes: by the record of another file with the same, where that has it."""
-    line = replace(line, can_open=line.is_there and type_of(line.name).is_known)
+def _with_inspection(line: FileLine, stored: Stored, services: Services) -> FileLine:
+    """With what the inspection found in its bytes: the record of another file with the same bytes may have it."""
+    line = replace(line, can_open=line.exists and type_of(line.name).is_known)
     record = stored.job.file(line.name)
-    if record is None or not line.is_there or line.sha256 is None:
+    if record is None or not line.exists or line.sha256 is None:
         return line
     same = next((f for f in stored.job.files if f.sha256 == record.sha256 and (f.model or f.slicer)), record)
     name = preview_of(same)
@@ -145,45 +151,45 @@ def _with_what_is_known(line: FileLine, stored: Stored, services: Services) -> F
         facts=facts if facts is not None and facts.triangles else None,
         findings=tuple(findings_of(same, stored.job, services.lab)) if record.role == "original" else (),
         trouble=(same.model or {}).get("trouble"),
-        sliced=tuple(_said_by_slicer(same, stored.job, services.lab)),
+        sliced=tuple(_slicer_words(same, stored.job, services.lab)),
         can_view=type_of(line.name).is_mesh,
     )
 
 
-def _said_by_slicer(record: FileRecord, job: Job, lab: Lab) -> Iterator[str]:
+def _slicer_words(record: FileRecord, job: Job, lab: Lab) -> Iterator[str]:
     facts = read_slicer_facts(record)
     if facts is None:
         return
-    read = reading(record.name, facts, lab.method(job.request.method))
+    estimate = reading(record.name, facts, lab.method(job.request.method))
     if facts.program is not None:
         yield facts.maker
-    if read is not None:
+    if estimate is not None:
         yield from (
             f"{amount(number)} {unit}"
-            for number, unit in ((read.weight_g, "g"), (read.volume_ml, "ml"), (read.time_h, "h"))
+            for number, unit in ((estimate.weight_g, "g"), (estimate.volume_ml, "ml"), (estimate.time_h, "h"))
             if number is not None
         )
-        if read.material:
-            yield read.material
+        if estimate.material:
+            yield estimate.material
     if facts.layer_height_mm:
         yield f"{amount(facts.layer_height_mm)} mm layers"
     yield from facts.warnings
 
 
-def _lying_there(stored: Stored, seen: ListedFile) -> FileLine:
-    record = stored.job.file(seen.name)
-    words = ["print file"] if seen.name in stored.job.print_files else []
+def _folder_line(stored: Stored, file: ListedFile) -> FileLine:
+    record = stored.job.file(file.name)
+    words = ["print file"] if file.name in stored.job.print_files else []
     words += ["working copy"] if record and record.role == "working" else []
     words += ["of an earlier version"] if record and record.is_superseded else []
-    words.append(f"saved {when(datetime.fromtimestamp(seen.mtime_ns / 1e9, UTC))}")
-    # The record's hash is the file's only as long as it was not saved over.
-    known = record.sha256 if record and record.size == seen.size else None
-    return FileLine(seen.name, seen.name, seen.size, " · ".join(words), known)
+    words.append(f"saved {when(datetime.fromtimestamp(file.mtime_ns / 1e9, UTC))}")
+    # The record's hash is the file's only as long as nobody saved over it.
+    sha256 = record.sha256 if record and record.size == file.size else None
+    return FileLine(file.name, file.name, file.size, " · ".join(words), sha256)
 
 
-def _sent_in(stored: Stored, record: FileRecord) -> FileLine:
+def _original_line(stored: Stored, record: FileRecord) -> FileLine:
     about = "as the student sent it" if record.source == "upload" else f"from {record.source}"
     about += ", an earlier version" if record.is_superseded else ""
-    is_there = (stored.folder / record.name).is_file()
-    shown = record.uploaded_as or record.name
-    return FileLine(record.name, shown, record.size, f"{about} · {when(record.added_at)}", record.sha256, is_there)
+    about += f" · {when(record.added_at)}"
+    exists = (stored.folder / record.name).is_file()
+    return FileLine(record.name, record.uploaded_as or record.name, record.size, about, record.sha256, exists)

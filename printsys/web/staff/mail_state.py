@@ -1,4 +1,4 @@
-"""How the e-mails are doing: what waits, since when, what stands in the way, and whether anybody works at it."""
+"""How the e-mails are doing: how many wait, since when, why, and whether the worker runs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from printsys.web.filters import ago, when
 from printsys.web.services import services
 
 LATE = timedelta(minutes=30)
-"""A mail that waits longer is worth a word: the server's first few refusals are tried again sooner."""
+"""Staff hear of an e-mail that waits longer; the first few retries after a refusal come sooner."""
 
 
 @dataclass(frozen=True)
 class MailState:
-    """`owed` None: the mirror cannot say. `pulse` None: no worker has ever run here."""
+    """`owed` None: the mirror is down. `heartbeat` None: no worker has ever run here."""
 
     now: datetime
     owed: int | None
@@ -42,31 +42,33 @@ class MailState:
     @property
     def troubles(self) -> list[str]:
         """Sentences for staff, the gravest first."""
-        found = []
+        sentences = []
         if not self.is_working:
             since = f" since {when(self.heartbeat.at)}" if self.heartbeat else ""
-            found.append(f"The worker has not been seen{since}: e-mails wait until it runs. None is lost.")
+            sentences.append(f"The worker has not been seen{since}: e-mails wait until it runs. None is lost.")
         elif self.is_without_queue:
-            found.append(
+            sentences.append(
                 "The task queue (the Redis of REDIS_URL, or queue.db in the instance) is down: "
                 "e-mails wait until it is back. None is lost."
             )
         elif self.heartbeat and self.heartbeat.trying:
-            found.append(f"E-mail is held up and tried again. The last answer was: {self.heartbeat.trying[-1].words}")
+            sentences.append(
+                f"E-mail is delayed; the worker tries again. The last answer was: {self.heartbeat.trying[-1].words}"
+            )
         elif self.is_late:
-            found.append(f"The oldest e-mail has been waiting for {ago(self.oldest)}.")
-        return found
+            sentences.append(f"The oldest e-mail has been waiting for {ago(self.oldest)}.")
+        return sentences
 
     @property
     def given_up(self) -> tuple[Problem, ...]:
-        """Jobs whose files are looked into only if somebody asks, each with what went wrong."""
+        """Jobs whose files the worker inspects only if somebody asks, each with the last error."""
         return self.heartbeat.sidelined if self.heartbeat else ()
 
     @property
     def summary(self) -> str:
         """One quiet line: what waits, and where e-mails go if not to students."""
         if self.owed is None:
-            waits = "How many e-mails wait is not known while the database rests"
+            waits = "How many e-mails wait is unknown while the database is not available"
         elif self.owed:
             passed = ago(self.oldest)
             since = "" if passed == "just now" else f", the oldest for {passed}"
@@ -77,15 +79,15 @@ class MailState:
 
     @property
     def at_work(self) -> str:
-        """How much lies before the worker, and what its last e-mail met with; empty where `troubles` says more."""
+        """How many tasks the worker has before it, and how its last e-mail failed; empty where `troubles` says more."""
         beat = self.heartbeat
         if beat is None or beat.queue is None or not self.is_working:
             return ""
         tasks = {0: "no task waits", 1: "1 task waits"}.get(beat.queue, f"{beat.queue} tasks wait")
-        said = f"The worker is running, {tasks} for it."
+        text = f"The worker is running, {tasks} for it."
         if beat.error is None or beat.trying:
-            return said
-        return f"{said} The last e-mail did not go out ({when(beat.error.at)}): {beat.error.words}"
+            return text
+        return f"{text} The last e-mail did not go out ({when(beat.error.at)}): {beat.error.words}"
 
     def as_json(self) -> dict[str, Any]:
         """For /healthz: public, so no names and no addresses."""

@@ -39,7 +39,7 @@ class MissedDigest:
 
 
 def missed_digest(services: Services) -> MissedDigest:
-    """Jobs that are gone or cannot be read since are among what needs a person; here they are left out."""
+    """Leaves out jobs that are gone or damaged since: those are attention items."""
     missed = missed_events(services.store)
     jobs: dict[str, Stored | None] = {}
     lines = []

@@ -64,7 +64,7 @@ def _confirm_page(token: str, error: str = "", code: int = 200) -> ResponseRetur
 
 
 def link_over_page(job: Job, over: TokenExpired | TokenUsed, **context: object) -> ResponseReturnValue:
-    """Why the link does not work any more, and what the student can do."""
+    """Why the link no longer works, and what the student can do."""
     page = render_template(
         "student/link_over.html",
         job=job,

@@ -26,8 +26,8 @@ class SentForm:
     files: list[tuple[str, str]] = field(default_factory=list)
 
     def is_sent_again(self) -> bool:
-        """Whether this request is the one that made the job, once more. Somebody who goes back and sends another
-        model, or other wishes, from the same page means another job: that must never be swallowed."""
+        """Whether this request repeats the one that made the job. A student who goes back and sends another model, or
+        other wishes, from the same page wants another job: it must never get lost."""
         if self.job_id is None or self.answers != _answers():
             return False
         return self.files == digests(request.files.getlist("file"))

@@ -58,7 +58,7 @@ class SubmitForm(FlaskForm):
         render_kw={"maxlength": 50},
     )
     print_method = RadioField("Print method")
-    color = SelectField("Colour")
+    color = SelectField("Color")
     printer = SelectField("Printer")
     minimum_charge_consent = RadioField("Minimum charge", choices=[Choice("yes", "Yes"), Choice("no", "No")])
     file = MultipleFileField("Your model")

@@ -31,7 +31,7 @@ NOT_STORED = (
     "We cannot store your model at the moment, so nothing was sent. What you typed is still here: "
     "please try again in a few minutes."
 )
-PAUSED = "This page was open for long. What you typed is still here; please choose your file and send it again."
+PAUSED = "This page was open for a long time. What you typed is still here; please choose your file and send it again."
 
 
 @pages.get("/")
@@ -49,18 +49,18 @@ def show() -> ResponseReturnValue:
 @pages.post("/submit")
 def send() -> ResponseReturnValue:
     form_id = request.form.get("submission") or secrets.token_urlsafe(16)
-    sent = submissions().form(form_id[:FORM_ID_LENGTH])
-    with sent.lock:
-        if not sent.is_sent_again():
+    sent_form = submissions().form(form_id[:FORM_ID_LENGTH])
+    with sent_form.lock:
+        if not sent_form.is_sent_again():
             try:
-                sent.record(services().actions.submit(*read_request()))
+                sent_form.record(services().actions.submit(*read_request()))
             except InvalidInput as error:
                 form = SubmitForm.of(services().lab)
                 return _form_page(form, with_errors(form, error)), 422
             except (StorageOffline, StorageFailure) as error:
                 logger.warning("a submission could not be stored: %s", error)
                 return _form_page(SubmitForm.of(services().lab), [NOT_STORED]), 503
-        job_id = sent.job_id
+        job_id = sent_form.job_id
     session[MINE] = [*session.get(MINE, [])[-9:], job_id]
     return redirect(url_for("submit.success", job=job_id), 303)
 
@@ -74,8 +74,8 @@ def open_for_too_long(_error: CSRFError) -> ResponseReturnValue:
 
 
 def read_request(files_needed: bool = True) -> tuple[SubmitInput, list[IncomingFile]]:
-    """What was filled in, and the files. InvalidInput names all problems at once: nobody wants to hear of one mistake
-    after the other."""
+    """The answers and the files. InvalidInput names all problems at once: nobody wants to hear of one mistake after the
+    other."""
     problems: dict[str, list[str]] = {}
     answers = _collect(problems, lambda: validate(SubmitInput, request.form))
     files = _collect(problems, lambda: _accept_files(files_needed))

@@ -26,8 +26,8 @@ def upload_checker() -> UploadChecker:
 
 @pages.post("/submit/check")
 def check() -> ResponseReturnValue:
-    """`file` (repeatable), or `sha256` of files that were checked a moment ago (409: no longer known, send the files);
-    `print_method`, `printer` as far as they are chosen. The answer has what is known, and the same as HTML."""
+    """`file` (repeatable), or `sha256` and `name` of files that were here a moment ago (409: no longer remembered, send
+    the files); `print_method`, `printer` as far as they are chosen. The answer has the checks, and the same as HTML."""
     hashes, names = request.form.getlist("sha256"), request.form.getlist("name")
     files = [file for file in request.files.getlist("file") if file.filename]
     if hashes and not files:
@@ -61,7 +61,7 @@ def checked_job(stored: Stored) -> list[Checked]:
             with services().store.file(stored, record.name).open("rb") as stream:
                 sha256, check = upload_checker().check(name, stream)
         except (JobNotFound, OSError):
-            continue  # taken away by somebody's hand since: staff are told
+            continue  # somebody removed it by hand since: staff hear of it elsewhere
         models.append(judge(name, sha256, check, services().lab, wishes.method, wishes.printer or "", prices))
     return models
 

@@ -318,7 +318,7 @@ def test_without_the_database_the_api_and_the_health_say_so(dark_staff: FlaskCli
     job = make()
     assert dark_staff.get("/api/v1/jobs").status_code == 503
     assert dark_staff.get(f"/api/v1/jobs/{job.id}").status_code == 200
-    assert "is not known while the database rests" in dark_staff.get("/dashboard").get_data(as_text=True)
+    assert "is unknown while the database is not available" in dark_staff.get("/dashboard").get_data(as_text=True)
     health = dark_staff.get("/healthz")
     assert health.status_code == 200 and json_of(health)["status"] == "degraded"
     assert json_of(health)["components"] == {"storage": "ok", "disk": "ok", "database": "down", "worker": "down"}

@@ -44,7 +44,7 @@ def test_the_page_lists_every_file_with_its_hash_and_says_which_is_gone(staff: F
     assert page.index("plate #1 ü.gcode") < page.index(f">{working.name}</a>"), "slicer output comes first"
     (job.folder / working.name).unlink()
     page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
-    assert f"{working.name} is not in the folder any more" in said(page)
+    assert f"{working.name} is no longer in the folder" in said(page)
 
 
 @pytest.mark.parametrize("name", ["plate #1.gcode", "100% ready.gcode", "ü 李明.gcode", "a+b&c.gcode"])
@@ -158,8 +158,8 @@ def test_a_link_that_ran_out_is_said_and_sending_it_again_is_the_next_thing(
 ) -> None:
     job = make(Status.PENDING, ago=timedelta(days=30))
     card = staff.get("/dashboard?status=Pending").get_data(as_text=True)
-    assert "the link ran out on" in card and "Send the e-mail again" in card and "waits for the student" not in card
-    assert "the link ran out on" in said(staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True))
+    assert "the link expired on" in card and "Send the e-mail again" in card and "waits for the student" not in card
+    assert "the link expired on" in said(staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True))
     answer = post(job.id, "resend-email")
     assert "Jane Doe gets the e-mail again" in said(staff.get(answer.location).get_data(as_text=True))
     assert "waits for the student" in staff.get("/dashboard?status=Pending").get_data(as_text=True)

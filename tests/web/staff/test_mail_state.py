@@ -175,12 +175,12 @@ def test_the_dashboard_says_when_nobody_works_and_when_mail_is_held_up(
     )
     assert "The oldest e-mail has been waiting for 3 h." in page
     beat(services, trying=(Problem(NOW, "451 not now", stored.id),))
-    assert "E-mail is held up and tried again. The last answer was: 451 not now" in text(staff, "/dashboard")
-    assert "is tried again: 451 not now" in text(staff, f"/dashboard/jobs/{stored.id}")
+    assert "E-mail is delayed; the worker tries again. The last answer was: 451 not now" in text(staff, "/dashboard")
+    assert "the worker tries again: 451 not now" in text(staff, f"/dashboard/jobs/{stored.id}")
     settle(services, stored)
     beat(services)
     page = text(staff, "/dashboard")
-    assert "No e-mail waits." in page and "held up" not in page and 'class="alert' not in page
+    assert "No e-mail waits." in page and "delayed" not in page and 'class="alert' not in page
 
 
 @pytest.mark.parametrize(("queue", "said"), [(1, "1 task waits"), (7, "7 tasks wait")])
@@ -241,7 +241,7 @@ def test_a_job_whose_files_were_given_up_is_said_and_can_be_tried_again(
     object.__setattr__(services.actions, "enqueue", asked.append)
     why = Problem(NOW, "RecursionError: too deep", job.id)
     beat(services, sidelined=(why,))
-    assert f'href="/dashboard/jobs/{job.id}">job {job.id}</a> are not looked into any more' in text(staff, "/dashboard")
+    assert f'the files of <a href="/dashboard/jobs/{job.id}">job {job.id}</a>' in text(staff, "/dashboard")
     page = text(staff, f"/dashboard/jobs/{job.id}")
     assert "RecursionError: too deep" in page and "Try again" in page
     assert json_of(staff.get("/healthz"))["mail"]["sidelined"] == 1

@@ -101,7 +101,7 @@ def test_a_model_that_takes_too_long_to_look_at_can_be_sent_all_the_same(
     monkeypatch.setattr(upload_check, "PATIENCE", bounded.Limits(seconds=0.0))
     answer = json_of(ask(client, ("slow.stl", STL)))
     assert answer["files"][0]["model"] is None and not answer["files"][0]["will_not_print"]
-    assert "slow.stl took longer" in unescape(answer["html"]) and "You can send it all the same" in answer["html"]
+    assert "slow.stl took longer" in unescape(answer["html"]) and "You can still send it" in answer["html"]
     assert submit({"slow.stl": STL}).status_code == 303
 
 
