@@ -493,7 +493,7 @@ def test_a_print_file_that_vanished_meanwhile_is_said(staff: FlaskClient, make: 
     sliced.unlink()
     state = tree(before.folder)
     answer = post(before.id, "approve", **usual_input("approve", before.job) | {"print_file": ["plate.gcode"]})
-    assert answer.status_code == 422 and re.search(r"plate\.gcode  is not in the job", text(answer))
+    assert answer.status_code == 422 and re.search(r"plate\.gcode is not in the job", text(answer))
     assert tree(before.folder) == state
 
 
