@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from printsys.commands.common import settings_from
+from printsys.config import load_settings
 from printsys.credentials import api_tokens
 
 
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    settings = settings_from(args)
+    settings = load_settings()
     if args.name is None:
         names = api_tokens.names(settings)
         print(json.dumps(names) if args.json else "\n".join(names) or "There are no tokens.")

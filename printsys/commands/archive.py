@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from indexer import migrate
 from printsys.actions.archiving import Archived, archive, ended_before, kept_long_enough
-from printsys.commands.common import add_storage_argument, database, settings_from
+from printsys.commands.common import add_storage_argument, database, read_settings
 from printsys.commands.progress import add_progress_argument, counted, progress_bar
 from printsys.config import Settings, load_lab
 from printsys.domain.events import SYSTEM
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    settings = settings_from(args)
+    settings = read_settings(args)
     require_storage(settings.storage, remembered_at(settings))
     told = _look(settings, args) if args.dry_run else _archive(settings, args)
     print(_as_json(told, args.dry_run) if args.json else _in_words(told, args.dry_run))

@@ -13,7 +13,7 @@ from pathlib import Path
 from printsys.backup import lab_files
 from printsys.backup.create import BackupReport, back_up, refuse_overlap
 from printsys.backup.vault import Vault
-from printsys.commands.common import add_storage_argument, settings_from
+from printsys.commands.common import add_storage_argument, read_settings
 from printsys.commands.progress import add_progress_argument, progress_bar
 from printsys.jobstore.identity import require_storage
 from printsys.services import open_store, remembered_at
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    settings = settings_from(args)
+    settings = read_settings(args)
     require_storage(settings.storage, remembered_at(settings))
     store = open_store(settings)
     refuse_overlap(settings.storage, args.dir)

@@ -14,7 +14,7 @@ from indexer.migrate import upgrade
 from indexer.reconcile import Reconciler
 from indexer.schema import create_engine
 from indexer.sweep import Sweeper
-from printsys.commands.common import add_storage_argument, database, settings_from
+from printsys.commands.common import add_storage_argument, database, read_settings
 from printsys.commands.progress import add_progress_argument, progress_bar
 from printsys.config import Settings
 from printsys.errors import PrintSysError
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    settings = settings_from(args)
+    settings = read_settings(args)
     store = _store(settings)
     if args.repair:
         _repair(settings)

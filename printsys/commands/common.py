@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from printsys.config import Settings, load_settings
+from printsys.errors import PrintSysError
 from printsys.ops.postgres import embedded_postgres
 
 
@@ -22,11 +25,25 @@ def port_number(text: str) -> int:
     return int(text)
 
 
-def settings_from(args: argparse.Namespace) -> Settings:
-    """Settings, with what the command line says over them, passed on to child processes by the environment."""
-    if getattr(args, "storage", None):
-        os.environ["PRINTSYS_STORAGE"] = str(args.storage.absolute())
-    return load_settings()
+def read_settings(args: argparse.Namespace) -> Settings:
+    """This machine's settings; the command line's --storage wins. ConfigError."""
+    storage = {"PRINTSYS_STORAGE": str(args.storage.absolute())} if args.storage else {}
+    return load_settings(os.environ | storage)
+
+
+@contextmanager
+def only_process(settings: Settings, refusal: str) -> Iterator[None]:
+    """While the body runs, no other process runs the system on this instance. PrintSysError(refusal)."""
+    settings.instance.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(settings.instance / "run.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise PrintSysError(refusal) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from indexer import migrate
-from printsys.commands.common import add_storage_argument, database, settings_from
+from printsys.commands.common import add_storage_argument, database, read_settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    with database(settings_from(args)) as settings:
+    with database(read_settings(args)) as settings:
         assert settings.database_url is not None
         if args.step == "upgrade":
             migrate.upgrade(settings.database_url)

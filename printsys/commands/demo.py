@@ -6,7 +6,7 @@ import argparse
 import logging
 
 from printsys import demo
-from printsys.commands.common import add_storage_argument, settings_from
+from printsys.commands.common import add_storage_argument, read_settings
 from printsys.services import build_services
 
 
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     logging.getLogger("printsys.actions").setLevel(logging.ERROR)  # without a database `run` reads it all at its start
-    services = build_services(settings_from(args), enqueue=lambda job_id: None)
+    services = build_services(read_settings(args), enqueue=lambda job_id: None)
     if args.only_if_empty and not demo.is_empty(services.store):
         return 0
     jobs = demo.fill(services)

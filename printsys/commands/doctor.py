@@ -17,7 +17,7 @@ from indexer.watcher import mode_for
 from opener.refusals import Refused
 from opener.registration import registration
 from printsys import fs
-from printsys.commands.common import add_storage_argument, settings_from
+from printsys.commands.common import add_storage_argument, read_settings
 from printsys.config import ROOT, Lab, Settings, load_lab
 from printsys.credentials import api_tokens, staff_password
 from printsys.domain.status import Status
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    settings = settings_from(args)
+    settings = read_settings(args)
     results = {}
     for name, result in examine(settings, load_lab(settings.lab_config)):
         results[name] = result

@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from printsys.commands.common import add_storage_argument, settings_from
+from printsys.commands.common import add_storage_argument, read_settings
 from printsys.commands.progress import add_progress_argument, progress_bar
 from printsys.config import load_lab
 from printsys.errors import PrintSysError
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    settings = settings_from(args)
+    settings = read_settings(args)
     require_storage(settings.storage, remembered_at(settings))
     if args.first and args.last and args.first > args.last:
         raise PrintSysError(f"The period ends ({args.last}) before it begins ({args.first}).")

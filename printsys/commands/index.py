@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from indexer.service import SWEEP_EVERY_S, Service
-from printsys.commands.common import add_storage_argument, database, settings_from
+from printsys.commands.common import add_storage_argument, database, read_settings
 from printsys.ops import logging_setup
 from printsys.ops.shutdown import stop_event
 from printsys.services import build_services
@@ -19,8 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     stop = stop_event()
-    settings = settings_from(args)
-    logging_setup.keep(settings.instance, "index")
+    settings = read_settings(args)
+    logging_setup.log_to_file(settings.instance, "index")
     with database(settings) as settings:
         services = build_services(settings, make_enqueue(settings))
         engine = services.mirror.engine

@@ -9,10 +9,10 @@ import argparse
 import logging
 import time
 
-from printsys.commands.common import add_storage_argument, settings_from
+from printsys.commands.common import add_storage_argument, read_settings
 from printsys.ops import logging_setup
 from printsys.ops.postgres import PostgresServer, embedded_postgres
-from printsys.ops.shutdown import is_orphan, stop_event
+from printsys.ops.shutdown import stop_event
 
 CHECK_EVERY_S = 0.5
 DYING_PATIENCE_S = 10.0
@@ -25,13 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     stop = stop_event()
-    instance = settings_from(args).instance
-    logging_setup.keep(instance, "postgres")
+    instance = read_settings(args).instance
+    logging_setup.log_to_file(instance, "postgres")
     with embedded_postgres(instance):
         logger.info("the embedded PostgreSQL is running")
         while not stop.wait(CHECK_EVERY_S):  # on Windows a wait without a time limit would not notice Ctrl-C
             pass
-        if is_orphan():
+        if stop.is_orphan:
             _wait_for_dead_users(PostgresServer(instance))
     return 0
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from printsys.assessment.upload_check import SCRATCH
-from printsys.commands.common import add_storage_argument, settings_from
+from printsys.commands.common import add_storage_argument, read_settings
 from printsys.commands.progress import Progress, add_progress_argument, counted, progress_bar
 from printsys.config import Settings
 from printsys.domain.job import format_time
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    settings = settings_from(args)
+    settings = read_settings(args)
     store = _store(settings)
     now = datetime.now(UTC)
     found = [*find_waste(store, now), *find_scratch(settings.instance / SCRATCH, now)]

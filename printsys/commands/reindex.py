@@ -8,7 +8,7 @@ import json
 from indexer import migrate
 from indexer.rebuild import SweepReport, reindex
 from indexer.schema import create_engine
-from printsys.commands.common import add_storage_argument, database, settings_from
+from printsys.commands.common import add_storage_argument, database, read_settings
 from printsys.commands.progress import add_progress_argument, progress_bar
 from printsys.services import open_store
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    settings = settings_from(args)
+    settings = read_settings(args)
     store = open_store(settings)
     with database(settings) as settings:
         assert settings.database_url is not None

@@ -7,12 +7,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from indexer import migrate
 from indexer.rebuild import reindex
@@ -21,7 +17,7 @@ from printsys.backup import lab_files
 from printsys.backup.create import refuse_overlap
 from printsys.backup.restore import RestoreReport, restore_outside_files, restore_storage, verify
 from printsys.backup.vault import BackupDamaged, Snapshot, Vault
-from printsys.commands.common import add_storage_argument, database, settings_from
+from printsys.commands.common import add_storage_argument, database, only_process, read_settings
 from printsys.commands.progress import add_progress_argument, progress_bar
 from printsys.config import Settings
 from printsys.errors import PrintSysError
@@ -57,9 +53,10 @@ def run(args: argparse.Namespace) -> int:
             f"{len(damaged)} files of backup {snapshot.name} are damaged, {damaged[0]} the first. Nothing was written. "
             "An older backup may be whole (--list, --backup NAME); --without-damaged restores all the others."
         )
-    settings = settings_from(args)
+    settings = read_settings(args)
     refuse_overlap(settings.storage, args.dir)
-    with _only_one(settings):
+    # Not under a system that runs: it would still go by the storage that it knew.
+    with only_process(settings, f"The system is running on {settings.instance}. Please stop it first."):
         return _restore(settings, args, vault, snapshot, damaged)
 
 
@@ -75,17 +72,6 @@ def _restore(settings: Settings, args: argparse.Namespace, vault: Vault, snapsho
     for name in told.damaged:
         print(f"{name} is damaged in the backup and was left out.", file=sys.stderr)
     return SOME_DAMAGED if told.damaged else DONE
-
-
-@contextmanager
-def _only_one(settings: Settings) -> Iterator[None]:
-    """Not under a system that is running: it would still go by the storage that it knew."""
-    settings.instance.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(settings.instance / "run.lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise PrintSysError(f"The system is running on {settings.instance}. Please stop it first.") from error
 
 
 def _reindex(settings: Settings) -> None:

@@ -6,7 +6,7 @@ import argparse
 import logging
 import threading
 
-from printsys.commands.common import add_storage_argument, port_number, settings_from
+from printsys.commands.common import add_storage_argument, port_number, read_settings
 from printsys.ops import logging_setup
 from printsys.ops.shutdown import stop_event
 
@@ -30,8 +30,8 @@ def run(args: argparse.Namespace) -> int:
     from printsys.worker.queue import make_enqueue
 
     stop = stop_event()
-    settings = settings_from(args)
-    logging_setup.keep(settings.instance, "web")
+    settings = read_settings(args)
+    logging_setup.log_to_file(settings.instance, "web")
     app = create_app(build_services(settings, make_enqueue(settings)))
     # waitress reads a whole body before the app sees it: beyond twice our own limit it refuses by itself.
     limit = 2 * app.config["MAX_CONTENT_LENGTH"]

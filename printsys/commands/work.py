@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from printsys.commands.common import add_storage_argument, settings_from
+from printsys.commands.common import add_storage_argument, read_settings
 from printsys.ops import logging_setup
 from printsys.worker.tasks import run_worker
 
@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    settings = settings_from(args)
-    logging_setup.keep(settings.instance, "work")
+    settings = read_settings(args)
+    logging_setup.log_to_file(settings.instance, "work")
     run_worker(settings)
     return 0

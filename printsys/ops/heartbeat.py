@@ -1,7 +1,7 @@
 """A worker's sign of life, for pages and for `/healthz`: a small file in instance/ that it writes every few seconds.
 
-A file, so that it can be read while the queue or the database is down; and told by the time in it, so that a worker
-that hangs is as dead as one that is gone.
+A file can be read while the queue or the database is down. The time in it counts: a worker that hangs is as dead as one
+that is gone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Problem:
-    """What stood in an e-mail's way: `words` are the mail server's. `job_id` None: nobody's in particular."""
+    """What prevents an e-mail, in the mail server's `words`, or the reading of a file. `job_id` None: of no one job."""
 
     at: datetime
     words: str
@@ -35,8 +35,8 @@ class Problem:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """`queue`: how many looks wait in the task queue, None where that is down. `error`: the last thing that stood in
-    the way of any e-mail, None after one went out. `trying`: what holds up a job's e-mail, by the job's id."""
+    """`queue`: how many tasks wait, None where the queue is down. `error`: what prevented the last e-mail, None after
+    one went out. `trying`: problems of jobs whose e-mail is tried again."""
 
     at: datetime
     pid: int
@@ -45,36 +45,36 @@ class Heartbeat:
     sent_at: datetime | None = None
     trying: tuple[Problem, ...] = ()
     sidelined: tuple[Problem, ...] = ()
-    """Jobs whose files are no longer looked into by themselves."""
+    """Of jobs whose files are not inspected any more, because that crashed again and again."""
 
     def is_alive(self, now: datetime) -> bool:
         return now - self.at < LIFE
 
-    def holding_up(self, job_id: str) -> Problem | None:
-        return next((one for one in self.trying if one.job_id == job_id), None)
+    def mail_problem(self, job_id: str) -> Problem | None:
+        return next((problem for problem in self.trying if problem.job_id == job_id), None)
 
-    def given_up(self, job_id: str) -> Problem | None:
-        return next((one for one in self.sidelined if one.job_id == job_id), None)
+    def file_problem(self, job_id: str) -> Problem | None:
+        return next((problem for problem in self.sidelined if problem.job_id == job_id), None)
 
 
 _SHAPE = TypeAdapter(Heartbeat)
 
 
-def place(settings: Settings) -> Path:
+def path(settings: Settings) -> Path:
     return settings.instance / "worker.json"
 
 
 def read(settings: Settings) -> Heartbeat | None:
-    """The last sign of life of this machine's worker; None where there never was one."""
+    """The last one of this machine's worker; None where there never was one."""
     try:
-        return _SHAPE.validate_json(fs.read(place(settings)))
+        return _SHAPE.validate_json(fs.read(path(settings)))
     except (OSError, ValidationError):
         return None
 
 
 def write(settings: Settings, heartbeat: Heartbeat) -> None:
     settings.instance.mkdir(parents=True, exist_ok=True)
-    fs.replace(place(settings), _SHAPE.dump_json(heartbeat) + b"\n")
+    fs.replace(path(settings), _SHAPE.dump_json(heartbeat) + b"\n")
 
 
 def keep_writing(

@@ -1,7 +1,7 @@
-"""Where the processes say what they do: on the terminal, and in `instance/logs/<process>.log`, which rotate.
+"""The processes log to the terminal and to `instance/logs/<process>.log`, which rotate.
 
-One line an event, a traceback below it where there is one. What students told us stays in the folders: whatever
-reaches a log, names, addresses and links are taken out of it, and a job is named by its id.
+One line an event, a traceback below it where there is one. What students wrote stays in the folders: names, addresses
+and links are redacted before a line reaches a log, and a job is named by its id.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from printsys.domain.naming import ID_ALPHABET, ID_LENGTH
 from printsys.errors import PrintSysError
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-MOST_BYTES = 2_000_000
-KEPT = 5
-"""Older files of each process: `web.log.1` is the newest of them."""
+MAX_BYTES = 2_000_000
+OLD_FILES = 5
+"""Of each process: `web.log.1` is the newest of them."""
 CHATTY = ("alembic", "huey", "filelock", "waitress.queue")
 _ID = f"[{ID_ALPHABET}{ID_ALPHABET.upper()}]{{{ID_LENGTH}}}"
-_HIDDEN: tuple[tuple[re.Pattern[str], str], ...] = (
+_REDACTIONS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"[^\s<>'\"(),;:=@]{1,64}@[\w.-]{1,255}\.\w{2,}"), "…@…"),
     (re.compile(r"\b(status|confirm|resubmit)/[\w.~=-]{12,}"), r"\1/…"),
     (re.compile(rf"(?<![^\s/\\'\"])[^\s/\\'\"]{{1,250}}_({_ID})(?=\.tmp\b|[/\\'\"\s:;,.)]|$)"), r"…_\1"),
@@ -45,44 +45,44 @@ rows; names of students' files; passwords in addresses of servers."""
 logger = logging.getLogger(__name__)
 
 
-def keep(instance: Path, process: str) -> None:
-    """From now on this process's log goes to its file and to the terminal. A folder that cannot be written is said on
-    the terminal, and nothing else stops for it."""
-    to_terminal()
-    sys.excepthook, threading.excepthook = _died, _thread_died
+def log_to_file(instance: Path, process: str) -> None:
+    """From now on this process logs to its file and to the terminal; to the terminal alone where the folder cannot be
+    written."""
+    log_to_terminal()
+    sys.excepthook, threading.excepthook = _log_crash, _log_thread_crash
     folder = instance / "logs"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        to_file = OwnFile(folder, process)
+        handler = ProcessLog(folder, process)
     except OSError as error:
-        logger.warning("no log is kept in %s: %s", folder, error.strerror)
+        logger.warning("there is no log in %s: %s", folder, error.strerror)
         return
-    to_file.setFormatter(PrivateFormatter(FORMAT))
-    logging.getLogger().addHandler(to_file)
+    handler.setFormatter(RedactingFormatter(FORMAT))
+    logging.getLogger().addHandler(handler)
 
 
-def to_terminal() -> None:
+def log_to_terminal() -> None:
     handler = logging.StreamHandler()
-    handler.setFormatter(PrivateFormatter(FORMAT))
+    handler.setFormatter(RedactingFormatter(FORMAT))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    for chatty in CHATTY:
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
-class OwnFile(RotatingFileHandler):
-    """A file that no other process turns: a second process of a kind, started by hand, writes `web-2.log`."""
+class ProcessLog(RotatingFileHandler):
+    """A file that no other process rotates: a second process of a kind, started by hand, writes `web-2.log`."""
 
     def __init__(self, folder: Path, process: str) -> None:
         for number in count(1):
             name = process if number == 1 else f"{process}-{number}"
-            self.claim = FileLock(folder.parent / f"log-{name}.lock", timeout=0)
+            self.file_lock = FileLock(folder.parent / f"log-{name}.lock", timeout=0)
             try:
-                self.claim.acquire()
+                self.file_lock.acquire()
                 break
             except Timeout:
                 continue
         path = folder / f"{name}.log"
-        super().__init__(path, maxBytes=MOST_BYTES, backupCount=KEPT, encoding="utf-8", errors="replace")
+        super().__init__(path, maxBytes=MAX_BYTES, backupCount=OLD_FILES, encoding="utf-8", errors="replace")
 
     def doRollover(self) -> None:
         """Windows moves no file that somebody has open: it grows until they close it."""
@@ -93,23 +93,23 @@ class OwnFile(RotatingFileHandler):
 
     def close(self) -> None:
         super().close()
-        self.claim.release()
+        self.file_lock.release()
 
 
-class PrivateFormatter(logging.Formatter):
-    """Takes out what is nobody's business, and keeps an event in its line whatever line ends were typed into it."""
+class RedactingFormatter(logging.Formatter):
+    """Takes out what the lab's people alone may know, and keeps an event in its line whatever a student typed."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return discreet(super().format(record))
+        return redact(super().format(record))
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         record.message = " ".join(record.message.splitlines())
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:
-        """With the words only of errors that are ours or the system's: any other may quote what a student typed, as
-        psycopg2 quotes the whole statement with its values."""
-        return "\n".join(_told(one) for one in reversed(list(_chain(ei[1]))))
+        """The words only of errors that are ours or the operating system's: any other may quote what a student typed,
+        as psycopg2 quotes the whole statement with its values."""
+        return "\n".join(_traceback(error) for error in reversed(list(_chain(ei[1]))))
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -119,27 +119,27 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
-def _told(error: BaseException) -> str:
+def _traceback(error: BaseException) -> str:
     kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
     words = " ".join(str(error).split()) if isinstance(error, PrintSysError | OSError) else ""
     frames = "".join(traceback.format_tb(error.__traceback__))
     return f"Traceback (most recent call last):\n{frames}{kind}{f': {words}' if words else ''}"
 
 
-def _died(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def _log_crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
     else:
-        logger.critical("this process ends by a mistake of its own", exc_info=(kind, error, trace))
+        logger.critical("this process crashed", exc_info=(kind, error, trace))
 
 
-def _thread_died(what: threading.ExceptHookArgs) -> None:
-    if what.exc_value is not None and not issubclass(what.exc_type, SystemExit):
-        found = (what.exc_type, what.exc_value, what.exc_traceback)
-        logger.critical("thread %s ended by a mistake", what.thread.name if what.thread else "?", exc_info=found)
+def _log_thread_crash(crash: threading.ExceptHookArgs) -> None:
+    if crash.exc_value is not None and not issubclass(crash.exc_type, SystemExit):
+        error = (crash.exc_type, crash.exc_value, crash.exc_traceback)
+        logger.critical("thread %s crashed", crash.thread.name if crash.thread else "?", exc_info=error)
 
 
-def discreet(text: str) -> str:
-    for pattern, instead in _HIDDEN:
-        text = pattern.sub(instead, text)
+def redact(text: str) -> str:
+    for pattern, replacement in _REDACTIONS:
+        text = pattern.sub(replacement, text)
     return text

@@ -17,7 +17,7 @@ SERVER = "the embedded PostgreSQL"
 logger = logging.getLogger(__name__)
 
 
-def keep(instance: Path, stop: threading.Event, on_move: Callable[[str], None], url: str) -> None:
+def keep(instance: Path, url: str, on_move: Callable[[str], None], stop: threading.Event) -> None:
     """Until `stop`. Calls `on_move` with the server's new URL when that is no longer `url`."""
     server, backoff = PostgresServer(instance), BackOff(PAUSES_S)
     while not stop.wait(PROBE_EVERY_S):

@@ -1,7 +1,7 @@
-"""How the processes of `manage.py run` live and end together, on every system alike.
+"""How the processes of `manage.py run` end together, on every system alike.
 
 A child's standard input is a pipe from the supervisor. When that closes, because the supervisor stops its children or
-because it died, the child winds up. Ctrl-C at the terminal reaches the supervisor alone.
+because it died, the child ends. Ctrl-C at the terminal reaches the supervisor alone.
 """
 
 from __future__ import annotations
@@ -13,41 +13,46 @@ import threading
 from collections.abc import Callable
 
 SUPERVISED = "PRINTSYS_SUPERVISED"
-FAREWELL = b"stop\n"
-"""Written before the pipe is closed; a supervisor that dies says nothing."""
-_told = threading.Event()
+STOP_REQUEST = b"stop\n"
+"""A supervisor writes this before it closes the pipe, unless it dies."""
 
 
-def stop_event() -> threading.Event:
-    """An event that is set when this process should wind up: its supervisor is gone or, started by hand, Ctrl-C."""
-    stop = threading.Event()
-    on_end(stop.set)
+class StopEvent(threading.Event):
+    """Set when this process should end. `is_orphan`: because its supervisor died."""
+
+    is_orphan = False
+
+
+def stop_event() -> StopEvent:
+    stop = StopEvent()
+
+    def end(is_orphan: bool) -> None:
+        stop.is_orphan = is_orphan
+        stop.set()
+
+    on_shutdown(end)
     return stop
 
 
-def on_end(wind_up: Callable[[], object]) -> None:
-    """Call `wind_up` once, from another thread or a signal, when this process should end."""
-    once = threading.Lock()
+def on_shutdown(end: Callable[[bool], object]) -> None:
+    """Call `end(is_orphan)`, from another thread, when this process should end: its supervisor asks for it or died, or,
+    where a person started it, Ctrl-C, SIGTERM or a closed terminal. It may be called more than once."""
 
-    def end(*_signal: object) -> None:
-        if once.acquire(blocking=False):
-            wind_up()
+    def end_by_signal(*_: object) -> None:
+        # Not in the handler itself: the main thread may be inside a lock that `end` wants.
+        threading.Thread(target=end, args=(False,), daemon=True).start()
 
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, end_by_signal)
     if os.environ.get(SUPERVISED):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        threading.Thread(target=_wait_for_end_of_input, args=(end,), daemon=True, name="lifeline").start()
-    else:
-        signal.signal(signal.SIGINT, end)
-    signal.signal(signal.SIGTERM, end)
+        threading.Thread(target=_watch_supervisor, args=(end,), daemon=True, name="shutdown").start()
 
 
-def _wait_for_end_of_input(end: Callable[[], None]) -> None:
-    while said := os.read(sys.stdin.fileno(), 4096):
-        if FAREWELL in said:
-            _told.set()
-    end()
-
-
-def is_orphan() -> bool:
-    """Whether this process ends because its supervisor died, not because it was told to."""
-    return bool(os.environ.get(SUPERVISED)) and not _told.is_set()
+def _watch_supervisor(end: Callable[[bool], object]) -> None:
+    is_orphan = True
+    while data := os.read(sys.stdin.fileno(), 4096):
+        is_orphan = is_orphan and STOP_REQUEST not in data
+    end(is_orphan)

@@ -23,7 +23,7 @@ from printsys.config import Settings
 from printsys.errors import PrintSysError
 from printsys.mail.sender import MailSender
 from printsys.ops.heartbeat import Heartbeat, keep_writing
-from printsys.ops.shutdown import on_end
+from printsys.ops.shutdown import on_shutdown
 from printsys.services import build_services
 from printsys.worker.failures import FailureTracker
 from printsys.worker.file_inspector import FileInspector
@@ -157,6 +157,6 @@ class Worker:
 def run_worker(settings: Settings) -> None:
     """The `work` process: until its supervisor, Ctrl-C or SIGTERM ends it."""
     worker = Worker(settings)
-    on_end(worker.stop)
+    on_shutdown(lambda _is_orphan: worker.stop())
     logger.info("the worker is ready")
     worker.run()

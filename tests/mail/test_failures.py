@@ -53,7 +53,7 @@ def test_a_job_that_kills_the_worker_again_and_again_is_left_alone(
         assert "EmailSent received" in mail_events(services, healthy) and "EmailSent received" in mail_events(
             services, poison
         )
-        until(lambda: (beat := heartbeat.read(settings)) is not None and beat.given_up(poison) is not None, 60)
+        until(lambda: (beat := heartbeat.read(settings)) is not None and beat.file_problem(poison) is not None, 60)
         assert process.is_alive()
     finally:
         process.kill()

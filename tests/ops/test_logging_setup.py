@@ -1,4 +1,4 @@
-"""What the logs say: enough for whoever minds the system, nothing of students."""
+"""What the logs have: enough to look after the system, nothing of students."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def root() -> Iterator[logging.Logger]:
 
 
 @pytest.mark.parametrize(
-    ("said", "kept"),
+    ("text", "redacted"),
     [
         ("550 <jane@example.edu> no such user", "550 <…@…> no such user"),
         (
@@ -56,12 +56,12 @@ def root() -> Iterator[logging.Logger]:
         ("swept: 12 jobs, 0 changed, 0 removed", "swept: 12 jobs, 0 changed, 0 removed"),
     ],
 )
-def test_what_is_nobodys_business_is_taken_out(said: str, kept: str) -> None:
-    assert logging_setup.discreet(said) == kept
+def test_what_only_the_lab_may_know_is_redacted(text: str, redacted: str) -> None:
+    assert logging_setup.redact(text) == redacted
 
 
-def test_a_traceback_is_made_discreet_too(tmp_path: Path, root: logging.Logger) -> None:
-    logging_setup.keep(tmp_path, "web")
+def test_a_traceback_is_redacted_too(tmp_path: Path, root: logging.Logger) -> None:
+    logging_setup.log_to_file(tmp_path, "web")
     try:
         raise OSError("mail to jane@example.edu")
     except OSError:
@@ -71,27 +71,27 @@ def test_a_traceback_is_made_discreet_too(tmp_path: Path, root: logging.Logger) 
 
 
 def test_logs_rotate_and_old_ones_go(tmp_path: Path, root: logging.Logger) -> None:
-    logging_setup.keep(tmp_path, "index")
+    logging_setup.log_to_file(tmp_path, "index")
     line = "x" * 10_000
-    for number in range(logging_setup.MOST_BYTES // len(line) * (logging_setup.KEPT + 2)):
+    for number in range(logging_setup.MAX_BYTES // len(line) * (logging_setup.OLD_FILES + 2)):
         logging.getLogger("a").warning("%d %s", number, line)
-    kept = sorted(path.name for path in (tmp_path / "logs").iterdir())
-    assert kept == ["index.log", *(f"index.log.{n}" for n in range(1, logging_setup.KEPT + 1))]
-    assert all(path.stat().st_size <= logging_setup.MOST_BYTES for path in (tmp_path / "logs").iterdir())
+    names = sorted(path.name for path in (tmp_path / "logs").iterdir())
+    assert names == ["index.log", *(f"index.log.{n}" for n in range(1, logging_setup.OLD_FILES + 1))]
+    assert all(path.stat().st_size <= logging_setup.MAX_BYTES for path in (tmp_path / "logs").iterdir())
 
 
 def test_a_folder_that_cannot_be_written_stops_nothing(
     tmp_path: Path, root: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "logs").write_text("a file in its place")
-    logging_setup.keep(tmp_path, "web")
-    assert "no log is kept in" in caplog.text
+    logging_setup.log_to_file(tmp_path, "web")
+    assert "there is no log in" in caplog.text
 
 
 def test_an_event_keeps_to_its_line() -> None:
     record = logging.LogRecord("a", logging.INFO, "a", 1, "%s", ("said\r\n2026 ERROR forged",), None)
     assert (
-        logging_setup.PrivateFormatter(logging_setup.FORMAT).format(record).endswith("INFO a: said 2026 ERROR forged")
+        logging_setup.RedactingFormatter(logging_setup.FORMAT).format(record).endswith("INFO a: said 2026 ERROR forged")
     )
 
 
@@ -122,7 +122,7 @@ def test_errors_of_the_database_quote_no_rows(database_url: str) -> None:
 
 
 def formatted_error() -> str:
-    return logging_setup.PrivateFormatter(logging_setup.FORMAT).format(
+    return logging_setup.RedactingFormatter(logging_setup.FORMAT).format(
         logging.LogRecord("a", 40, "a", 1, "broke", (), sys.exc_info())
     )
 
@@ -131,8 +131,8 @@ FILL = """
 import logging, sys
 from pathlib import Path
 from printsys.ops import logging_setup
-logging_setup.MOST_BYTES = 20_000
-logging_setup.keep(Path(sys.argv[1]), "web")
+logging_setup.MAX_BYTES = 20_000
+logging_setup.log_to_file(Path(sys.argv[1]), "web")
 for number in range(1000):
     logging.getLogger("a").info("line %d", number)
 print("done", flush=True)
@@ -150,7 +150,7 @@ def filled(instance: Path) -> subprocess.Popen[str]:
     return process
 
 
-def test_two_processes_never_turn_one_file(tmp_path: Path) -> None:
+def test_two_processes_never_rotate_one_file(tmp_path: Path) -> None:
     both = filled(tmp_path), filled(tmp_path)
     for name in ("web.log", "web-2.log"):
         assert (tmp_path / "logs" / name).read_text("utf-8").endswith("line 999\n")
@@ -163,5 +163,5 @@ def test_two_processes_never_turn_one_file(tmp_path: Path) -> None:
 def test_what_ends_a_process_is_in_its_log(tmp_path: Path) -> None:
     filled(tmp_path).communicate(timeout=30)
     text = (tmp_path / "logs" / "web.log").read_text("utf-8")
-    assert "CRITICAL printsys.ops.logging_setup: this process ends by a mistake of its own" in text
+    assert "CRITICAL printsys.ops.logging_setup: this process crashed" in text
     assert text.endswith("ValueError\n")

@@ -158,7 +158,7 @@ def test_a_worker_is_alive_as_long_as_it_says_so(
 
 @pytest.mark.parametrize("written", [b"", b"{", b'{"at": 5}', b"\xff\xfe"])
 def test_a_sign_of_life_that_is_none_is_no_worker(client: FlaskClient, services: Services, written: bytes) -> None:
-    heartbeat.place(services.settings).write_bytes(written)
+    heartbeat.path(services.settings).write_bytes(written)
     assert json_of(client.get("/healthz"))["components"]["worker"] == "down"
 
 
