@@ -1,4 +1,4 @@
-"""What the inspection of a student's models found, in sentences for the student: pages and e-mails."""
+"""The findings about a student's models as sentences for the student, on pages and in e-mails."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from printsys.models3d.inspect import ModelFacts
 MINOR = "worth knowing"
 
 
-def found_in(job: Job, lab: Lab) -> list[str]:
-    """Each with what to do about it, the worst of a file first. What is merely worth knowing is left out."""
-    several = len(job.sent_files) > 1
-    return [
-        f"{_name(record) + ': ' if several else ''}{one.sentence} {one.advice}".strip()
-        for record in job.sent_files
-        for one in findings_of(record, job, lab)
-        if one.grade != MINOR
-    ]
+def finding_sentences(job: Job, lab: Lab) -> list[str]:
+    """Each with what to do about it, the worst of a file first. Leaves out findings that are merely worth knowing."""
+    sentences = []
+    for record in job.sent_files:
+        name = record.uploaded_as or record.name.rpartition("/")[2]
+        prefix = f"{name}: " if len(job.sent_files) > 1 else ""
+        important = (finding for finding in findings_of(record, job, lab) if finding.grade != MINOR)
+        sentences += [f"{prefix}{finding.sentence} {finding.advice}".strip() for finding in important]
+    return sentences
 
 
 def findings_of(record: FileRecord, job: Job, lab: Lab) -> list[ModelFinding]:
@@ -30,12 +30,8 @@ def findings_of(record: FileRecord, job: Job, lab: Lab) -> list[ModelFinding]:
 
 
 def read_model_facts(record: FileRecord) -> ModelFacts | None:
-    """None for a model that nobody has inspected, could inspect, or that a version with other facts has."""
+    """None for a model without facts: not inspected yet, impossible to inspect, or inspected by another version."""
     try:
         return ModelFacts.model_validate(record.model) if record.model is not None else None
     except ValidationError:
         return None
-
-
-def _name(record: FileRecord) -> str:
-    return record.uploaded_as or record.name.rpartition("/")[2]

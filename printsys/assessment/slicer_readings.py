@@ -16,7 +16,7 @@ HOUR_S = 3600
 
 
 def read_slicer_facts(record: FileRecord) -> SlicerFacts | None:
-    """What was read from the file and kept; None where it was not, or by a version that kept something else."""
+    """The facts that the record keeps; None without any, or where another version of the program kept others."""
     try:
         return SlicerFacts.model_validate(record.slicer) if record.slicer is not None else None
     except ValidationError:
@@ -24,18 +24,15 @@ def read_slicer_facts(record: FileRecord) -> SlicerFacts | None:
 
 
 def readings_of(job: Job, lab: Lab) -> dict[str, SlicerReading]:
-    """By the name of each file that was sliced of the request as it is."""
-    found = {}
-    for record in job.current_files:
-        facts = read_slicer_facts(record)
-        read = reading(record.name, facts, lab.method(job.request.method)) if facts is not None else None
-        if read is not None:
-            found[record.name] = read
-    return found
+    """By name, of the sliced files that belong to the request as it is now."""
+    method = lab.method(job.request.method)
+    facts_by_name = {record.name: read_slicer_facts(record) for record in job.current_files}
+    readings = (slicer_reading(name, facts, method) for name, facts in facts_by_name.items() if facts is not None)
+    return {reading.file: reading for reading in readings if reading is not None}
 
 
-def reading(name: str, facts: SlicerFacts, method: Method | None) -> SlicerReading | None:
-    """Grams are the file's own or, where it states none, volume × the lab's density. None for what is not sliced."""
+def slicer_reading(name: str, facts: SlicerFacts, method: Method | None) -> SlicerReading | None:
+    """Grams as the file states them or, if it does not, volume × the lab's density. None for a file without figures."""
     weight_g = facts.weight_g(densities(method)).grams
     volume_ml = facts.resin_ml
     hours = Decimal(facts.time_s) / HOUR_S if facts.time_s else None
@@ -52,35 +49,39 @@ def reading(name: str, facts: SlicerFacts, method: Method | None) -> SlicerReadi
 
 
 def densities(method: Method | None) -> dict[str, Decimal]:
-    """g/cm³ by material; the first is what is meant where a file names none."""
+    """g/cm³ by material; the first stands in where a file names none."""
     return {material.name: material.density_g_cm3 for material in (method.materials if method else [])}
 
 
 def material_of(facts: SlicerFacts, method: Method | None) -> str | None:
     """The lab's name for the material, where the lab has it; else the file's."""
-    said = facts.material
-    if said is None or method is None:
-        return said
+    stated = facts.material
+    if stated is None or method is None:
+        return stated
     names = [material.name for material in method.materials]
-    return next((name for name in names if name.casefold() == said.casefold()), said)
+    return next((name for name in names if name.casefold() == stated.casefold()), stated)
 
 
 def printer_of(facts: SlicerFacts, lab: Lab) -> Printer | None:
-    """The lab's printer that the file was sliced for: its name, or its id, is in what the slicer calls it."""
-    said = _letters(facts.printer_model or "")
-    if not said:
+    """The lab's printer that the file is for: the slicer's name for it contains the printer's name or id."""
+    stated = _letters(facts.printer_model or "")
+    if not stated:
         return None
-    found = [p for p in lab.printers if _letters(p.name) in said or said in _letters(p.name) or _letters(p.id) in said]
-    return max(found, key=lambda printer: len(_letters(printer.name)), default=None)
+    matching = [
+        printer
+        for printer in lab.printers
+        if _letters(printer.name) in stated or stated in _letters(printer.name) or _letters(printer.id) in stated
+    ]
+    return max(matching, key=lambda printer: len(_letters(printer.name)), default=None)
 
 
 def remarks(job: Job, name: str, facts: SlicerFacts, lab: Lab) -> Iterator[str]:
-    """What staff should know of a sliced file before they approve with it."""
+    """What staff should know about a sliced file before they approve a job with it."""
     method = lab.method(job.request.method)
-    asked = lab.printer(job.request.printer)
+    requested = lab.printer(job.request.printer)
     sliced_for = printer_of(facts, lab)
-    if sliced_for is not None and asked is not None and sliced_for.id != asked.id:
-        yield f"{name} was sliced for the {sliced_for.name}; asked for was the {asked.name}."
+    if sliced_for is not None and requested is not None and sliced_for.id != requested.id:
+        yield f"{name} was sliced for the {sliced_for.name}; asked for was the {requested.name}."
     elif sliced_for is None and facts.printer_model:
         yield f"{name} was sliced for {facts.printer_model}, which is none of the lab's printers."
     material = material_of(facts, method)

@@ -1,4 +1,4 @@
-"""What a student is told of a model at once: what it is like, whether it will print, about what it may cost."""
+"""What a student reads about a model at once: its size, whether it will print, about what it may cost."""
 
 from __future__ import annotations
 
@@ -23,32 +23,34 @@ from printsys.models3d.findings import ModelFinding, blocks, findings, unreadabl
 from printsys.models3d.inspect import ModelFacts
 
 REMEMBERED = 100
-"""Looks at models that were sent a moment ago: the form asks again when another printer is chosen, and is sent."""
+"""Checks of recent models: the form asks again when a student chooses another printer, and when it is sent."""
 CHUNK = 1 << 20
 SCRATCH = "checking"
 """In instance/."""
 AT_ONCE = 2
-"""Looks in one process: a class that submits in the same minute must not take the computer's memory."""
+"""Checks in one process: a class that submits in the same minute must not take all of the computer's memory."""
 PATIENCE = bounded.Limits(seconds=20)
-"""While somebody waits; the worker takes longer."""
+"""While a student waits; the worker may take longer."""
 SUPPORT = 0.25
-"""Of the model's own resin: what its supports may take."""
+"""Of the model's own resin: its supports may take so much more."""
 
 
 @dataclass(frozen=True)
 class UploadCheck:
-    """What was found out about some bytes, or why nothing could be (`trouble`). `hopeless`: because nobody could print
-    them, not because it took too long."""
+    """The facts and picture of some bytes, or why there are none (`trouble`).
+
+    `is_unprintable`: because nobody could print them, not because the check took too long.
+    """
 
     facts: ModelFacts | None = None
     png: bytes | None = None
     trouble: str | None = None
-    hopeless: bool = False
+    is_unprintable: bool = False
 
 
 @dataclass(frozen=True)
-class Checked:
-    """A model as the form shows it. `price` is a guess between two ends, in the lab's money."""
+class CheckedModel:
+    """A model as the form shows it. `price` is a guess, from the least to the most, in the lab's money."""
 
     name: str
     sha256: str
@@ -72,12 +74,12 @@ class UploadChecker:
         self._checks: OrderedDict[str, UploadCheck] = OrderedDict()
 
     def remembered(self, sha256: str) -> UploadCheck | None:
-        """The check of bytes that were here a moment ago. It is true of them for ever."""
+        """The check of bytes that somebody sent a moment ago. It stays true of them for ever."""
         with self._guard:
             return self._checks.get(sha256)
 
     def check(self, name: str, stream: BinaryIO) -> tuple[str, UploadCheck]:
-        """sha256 and check of the bytes from where `stream` stands; the stream is left there. OSError is the disk's."""
+        """sha256 and check of the bytes from where `stream` stands, and goes back to. OSError is the disk's."""
         start = stream.tell()
         digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
         stream.seek(start)
@@ -95,7 +97,7 @@ class UploadChecker:
             path = Path(folder) / f"model{os.path.splitext(name)[1].lower()}"
             with path.open("wb") as file:
                 shutil.copyfileobj(stream, file, CHUNK)
-            return look_at(path, name, PATIENCE)
+            return check_file(path, name, PATIENCE)
 
     def _remember(self, sha256: str, check: UploadCheck) -> None:
         with self._guard:
@@ -105,59 +107,57 @@ class UploadChecker:
                 self._checks.popitem(last=False)
 
 
-def look_at(path: Path, name: str, limits: bounded.Limits = bounded.USUAL) -> UploadCheck:
+def check_file(path: Path, name: str, limits: bounded.Limits = bounded.USUAL) -> UploadCheck:
     """Facts and picture of the file at `path`, whose owner calls it `name`. OSError is the disk's."""
     try:
-        seen = bounded.examine(path, limits)
+        examination = bounded.examine(path, limits)
     except (FileRefused, ModelUnreadable) as error:
-        return UploadCheck(trouble=str(error).replace(path.name, name), hopeless=True)
+        return UploadCheck(trouble=str(error).replace(path.name, name), is_unprintable=True)
     except ModelTooHard as error:
         return UploadCheck(trouble=str(error).replace(path.name, name))
-    return UploadCheck(seen.facts, seen.png)
+    return UploadCheck(examination.facts, examination.png)
 
 
 def judge(
     name: str, sha256: str, check: UploadCheck, lab: Lab, method: str, printer: str, prices: PriceList
-) -> Checked:
-    """What it means for somebody who wants it printed by `method` on `printer` (an id; empty: not chosen yet)."""
+) -> CheckedModel:
+    """What a check means for a student who wants a print by `method` on `printer` (an id; empty: not chosen yet)."""
     if check.facts is None:
-        said = [unreadable(ModelUnreadable(check.trouble or ""))] if check.hopeless else []
-        return Checked(name, sha256, check, said)
+        reasons = [unreadable(ModelUnreadable(check.trouble or ""))] if check.is_unprintable else []
+        return CheckedModel(name, sha256, check, reasons)
     printers = lab.printers_for(method) or lab.printers
-    found = findings(check.facts, printers, printer or None)
-    known = lab.method(method)
-    price = price_range(check.facts, known, prices) if known is not None and not blocks(found) else None
-    return Checked(name, sha256, check, found, price)
+    model_findings = findings(check.facts, printers, printer or None)
+    chosen = lab.method(method)
+    price = price_range(check.facts, chosen, prices) if chosen is not None and not blocks(model_findings) else None
+    return CheckedModel(name, sha256, check, model_findings, price)
 
 
 def price_range(facts: ModelFacts, method: Method, prices: PriceList) -> tuple[Decimal, Decimal] | None:
-    """From the lab's first material of the method; resin is printed solid. None where the volume is not known."""
+    """With the lab's first material of the method; resin prints are solid. None where the volume is unknown."""
     if facts.volume_cm3 <= 0:
         return None
     density = float(method.materials[0].density_g_cm3)
     solid = facts.volume_cm3 * density
     hollow = weight_range_g(facts.volume_cm3, facts.area_cm2, density)
     low, high = (solid, solid * (1 + SUPPORT)) if method.solid else hollow
-    ends = [_quote(method.name, grams, grams / density, prices) for grams in (low, high)]
-    return (ends[0], ends[1]) if ends[0] is not None and ends[1] is not None else None
-
-
-def _quote(method: str, grams: float, millilitres: float, prices: PriceList) -> Decimal | None:
     try:
-        return quote(method, _decimal(grams), _decimal(millilitres), prices).cost
+        least, most = (
+            quote(method.name, _decimal(grams), _decimal(grams / density), prices).cost for grams in (low, high)
+        )
     except InvalidInput:
         return None
+    return least, most
 
 
 def _decimal(number: float) -> Decimal:
     return Decimal(number).quantize(Decimal("0.1"), ROUND_HALF_UP)
 
 
-def refusals(checked: Sequence[Checked]) -> list[str]:
-    """Sentences for the models that cannot be printed, each with what to do about it."""
+def refusals(models: Sequence[CheckedModel]) -> list[str]:
+    """Sentences for the models that nobody can print, each with what to do about it."""
     return [
-        f"{one.name}: {finding.sentence} {finding.advice}"
-        for one in checked
-        for finding in one.findings
+        f"{model.name}: {finding.sentence} {finding.advice}"
+        for model in models
+        for finding in model.findings
         if finding.grade == "cannot print"
     ]

@@ -1,4 +1,4 @@
-"""What is to be found out about a job's files: derived from its record, so that a queue may be lost at any time."""
+"""Which files of a job nobody has inspected or read yet: derived from its record, so that a queue may get lost."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from printsys.domain.status import FILES_READ
 
 
 def to_inspect(job: Job) -> Iterator[FileRecord]:
-    """Models that nobody has looked into: originals, and working copies that differ from every original."""
-    known = {record.sha256 for record in job.files if record.role == "original"}
+    """Models that nobody has inspected: originals, and working copies that differ from every original."""
+    originals = {record.sha256 for record in job.files if record.role == "original"}
     for record in job.current_files:
-        is_new = record.role == "original" or (record.role == "working" and record.sha256 not in known)
+        is_new = record.role == "original" or (record.role == "working" and record.sha256 not in originals)
         if is_new and record.model is None and type_of(record.name).is_mesh and job.status in FILES_READ:
             yield record
 
 
 def to_read(job: Job) -> Iterator[FileRecord]:
-    """What slicers saved and nobody has read; a working copy too, once a slicer has saved its project over it."""
-    known = {record.sha256 for record in job.files if record.role == "original"}
+    """Slicers' files that nobody has read; a working copy, too, once a slicer has saved its project over it."""
+    originals = {record.sha256 for record in job.files if record.role == "original"}
     for record in job.current_files:
-        is_theirs = record.role != "original" and record.sha256 not in known
-        if is_theirs and record.slicer is None and type_of(record.name).has_reader and job.status in FILES_READ:
+        is_slicers = record.role != "original" and record.sha256 not in originals
+        if is_slicers and record.slicer is None and type_of(record.name).has_reader and job.status in FILES_READ:
             yield record
 
 
 def preview_name(sha256: str) -> str:
-    """`previews/<sha256, 16 digits>.png`: of these bytes, whatever the file is called."""
+    """`previews/<sha256, 16 digits>.png`: it depends on the bytes alone, not on the file's name."""
     return f"previews/{sha256[:16]}.png"
 
 
 def preview_of(record: FileRecord) -> str | None:
-    """The picture that was made of the file, if one could be made."""
+    """The file's picture; None where the inspection made none."""
     return (record.model or {}).get("preview") or (record.slicer or {}).get("preview")
 
 
 def previews(job: Job) -> list[tuple[FileRecord, str]]:
-    """Pictures that should lie in the job's folder. They are derived: one that is gone is made again."""
+    """Pictures that the job's folder should hold. The worker makes a missing one again."""
     return [(record, name) for record in job.files if job.status in FILES_READ and (name := preview_of(record))]
 
 

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from email_validator import EmailNotValidError, validate_email
 
-from printsys.assessment.model_findings import found_in
+from printsys.assessment.model_findings import finding_sentences
 from printsys.config import Lab, Settings
 from printsys.credentials.signed_links import Tokens
 from printsys.domain.emails import Mail, OwedMail
@@ -153,7 +153,7 @@ def approved(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
 
 
 def rejected(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
-    values: dict[str, Any] = {"reasons": reasons(job, composer.lab), "findings": found_in(job, composer.lab)}
+    values: dict[str, Any] = {"reasons": reasons(job, composer.lab), "findings": finding_sentences(job, composer.lab)}
     values |= {"resubmit_link": composer.resubmit_link(job), "estimate": None, "hours": None}
     return composer.from_template("rejected", mail, job, **values)
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from printsys import slicers
-from printsys.assessment.slicer_readings import reading, readings_of
-from printsys.assessment.upload_check import look_at
+from printsys.assessment.slicer_readings import readings_of, slicer_reading
+from printsys.assessment.upload_check import check_file
 from printsys.domain.estimates import file_read
 from printsys.domain.events import SYSTEM, EventDraft, EventType
 from printsys.domain.job import FileRecord, Job, dump, parse
@@ -82,7 +82,7 @@ class FileInspector:
 
     def _inspect(self, stored: Stored, record: FileRecord, path: Path) -> None:
         """Record what a model is like. A failure is recorded with its reason, so that nobody tries for ever."""
-        check = look_at(path, record.uploaded_as or path.name)
+        check = check_file(path, record.uploaded_as or path.name)
         model: dict[str, Any] = check.facts.model_dump(mode="json") if check.facts else {"trouble": check.trouble}
         preview = self._save_picture(stored, record, check.png)
         model |= {"preview": preview} if preview else {}
@@ -109,7 +109,7 @@ class FileInspector:
 
         def decide(latest: Stored) -> Sequence[EventDraft]:
             readings = readings_of(latest.job, self.services.lab)
-            new_reading = reading(record.name, facts, self.services.lab.method(latest.job.request.method))
+            new_reading = slicer_reading(record.name, facts, self.services.lab.method(latest.job.request.method))
             if new_reading is not None:
                 readings |= {record.name: new_reading}
             drafts = file_read(latest.job, record, slicer, readings, latest.events)

@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from markupsafe import escape
 
-from printsys.assessment.model_findings import found_in
+from printsys.assessment.model_findings import finding_sentences
 from printsys.config import load_lab
 from printsys.domain import emails
 from printsys.domain.emails import Mail, OwedMail
@@ -106,12 +106,12 @@ def test_a_rejection_says_what_the_inspection_found(services: Services, composer
         composer, OwedMail(job.id, 2, "rejected", "jane@example.edu"), job.model_copy(update={"files": inspected})
     )
     text, html = " ".join(text_of(message).split()), html_of(message)
-    sentences = found_in(job.model_copy(update={"files": inspected}), services.lab)
+    sentences = finding_sentences(job.model_copy(update={"files": inspected}), services.lab)
     assert len(sentences) >= 2
     for sentence in sentences:
         assert sentence in text and str(escape(sentence)) in html
     plain = text_of(compose(composer, OwedMail(job.id, 2, "rejected", "jane@example.edu"), job))
-    assert "inspection" not in plain and found_in(job, services.lab) == []
+    assert "inspection" not in plain and finding_sentences(job, services.lab) == []
 
 
 def test_a_finished_print_says_where_and_when_to_come(

@@ -21,7 +21,7 @@ from wtforms import (
     TextAreaField,
 )
 
-from printsys.assessment.approval_defaults import Prefill, prefill
+from printsys.assessment.approval_defaults import ApprovalDefaults, read_defaults
 from printsys.config import Lab
 from printsys.domain.effects import SUPPLIES
 from printsys.domain.events import STAFF
@@ -113,7 +113,7 @@ def _described(file: ListedFile, is_superseded: bool) -> str:
 
 
 class ApproveForm(FilesForm):
-    read = Prefill()
+    read = ApprovalDefaults()
     material = SelectField("Material")
     weight_g = StringField("Weight in grams", render_kw=DECIMAL)
     volume_ml = StringField("Volume in milliliters", render_kw=DECIMAL)
@@ -143,7 +143,7 @@ class ApproveForm(FilesForm):
             self.material.data = estimate.material
             _prefill(self, estimate, figures)
             return
-        self.read = prefill(stored, self.print_file.data or [], lab)
+        self.read = read_defaults(stored, self.print_file.data or [], lab)
         if self.read.material:
             self.material.choices = each(_with(self.read.material, [choice.value for choice in self.material.choices]))
             self.material.data = self.read.material

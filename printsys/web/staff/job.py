@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
-from printsys.assessment.approval_defaults import prefill
+from printsys.assessment.approval_defaults import read_defaults
 from printsys.domain.inputs import QuoteInput, validate
 from printsys.domain.job import plain
 from printsys.errors import PrintSysError
@@ -49,7 +49,7 @@ def read(job_id: str) -> ResponseReturnValue:
     stored = services().store.load(job_id)
     offered = {file.name for file in printable(stored.folder)}
     chosen = [name for name in request.args.getlist("print_file") if name in offered]
-    defaults = prefill(stored, chosen, services().lab)
+    defaults = read_defaults(stored, chosen, services().lab)
     figures = {name: getattr(defaults, name) for name in ("weight_g", "volume_ml", "time_h")}
     texts = {name: plain(figure) if figure is not None else None for name, figure in figures.items()}
     return jsonify(texts | {"material": defaults.material, "source": defaults.source, "remarks": defaults.remarks})

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from printsys.assessment.model_findings import findings_of, read_model_facts
-from printsys.assessment.slicer_readings import read_slicer_facts, reading
+from printsys.assessment.slicer_readings import read_slicer_facts, slicer_reading
 from printsys.config import Lab
 from printsys.domain.emails import mail_name, owed
 from printsys.domain.filetypes import type_of
@@ -160,7 +160,7 @@ def _slicer_words(record: FileRecord, job: Job, lab: Lab) -> Iterator[str]:
     facts = read_slicer_facts(record)
     if facts is None:
         return
-    estimate = reading(record.name, facts, lab.method(job.request.method))
+    estimate = slicer_reading(record.name, facts, lab.method(job.request.method))
     if facts.program is not None:
         yield facts.maker
     if estimate is not None:

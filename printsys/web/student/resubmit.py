@@ -9,7 +9,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 
-from printsys.assessment.model_findings import found_in
+from printsys.assessment.model_findings import finding_sentences
 from printsys.domain.job import Job
 from printsys.domain.links import require_open_resubmission
 from printsys.domain.request_fields import from_job
@@ -80,5 +80,5 @@ def _page(token: str, job: Job, form: SubmitForm, general: list[str]) -> str:
         our_files=our_files,
         methods=services().lab.methods,
         reasons=reasons(job, services().lab),
-        findings=found_in(job, services().lab),
+        findings=finding_sentences(job, services().lab),
     )

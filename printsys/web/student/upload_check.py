@@ -10,7 +10,7 @@ from flask import Blueprint, current_app, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import FileStorage
 
-from printsys.assessment.upload_check import Checked, UploadCheck, UploadChecker, judge
+from printsys.assessment.upload_check import CheckedModel, UploadCheck, UploadChecker, judge
 from printsys.errors import InvalidInput, JobNotFound
 from printsys.jobstore import Stored
 from printsys.web.services import services
@@ -42,7 +42,7 @@ def check() -> ResponseReturnValue:
     return _answer(checked_files(files), [])
 
 
-def checked_files(files: Sequence[FileStorage]) -> list[Checked]:
+def checked_files(files: Sequence[FileStorage]) -> list[CheckedModel]:
     """Each file checked for the method and printer of this request. The streams are left at their start."""
     models = []
     for file in files:
@@ -51,7 +51,7 @@ def checked_files(files: Sequence[FileStorage]) -> list[Checked]:
     return models
 
 
-def checked_job(stored: Stored) -> list[Checked]:
+def checked_job(stored: Stored) -> list[CheckedModel]:
     """What the student sent with a job, as the form would have shown it: for students without a script to show it."""
     wishes, prices = stored.job.request, services().actions.context().prices
     models = []
@@ -66,19 +66,19 @@ def checked_job(stored: Stored) -> list[Checked]:
     return models
 
 
-def _judge(name: str, sha256: str, check: UploadCheck) -> Checked:
+def _judge(name: str, sha256: str, check: UploadCheck) -> CheckedModel:
     method, printer = request.form.get("print_method", ""), request.form.get("printer", "")
     prices = services().actions.context().prices
     return judge(name, sha256, check, services().lab, method, printer, prices)
 
 
-def _answer(models: list[Checked], refused: list[str]) -> ResponseReturnValue:
+def _answer(models: list[CheckedModel], refused: list[str]) -> ResponseReturnValue:
     printer = services().lab.printer(request.form.get("printer"))
     html = render_template("student/_check.html", checked=models, refused=refused, printer=printer)
     return jsonify(html=html, refused=refused, files=[_as_json(model) for model in models])
 
 
-def _as_json(model: Checked) -> dict[str, object]:
+def _as_json(model: CheckedModel) -> dict[str, object]:
     return {
         "name": model.name,
         "sha256": model.sha256,

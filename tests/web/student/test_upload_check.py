@@ -143,5 +143,6 @@ def test_errors_of_the_look_are_sentences_about_the_students_own_name(
     def too_hard(at: Path, limits: bounded.Limits) -> NoReturn:
         raise ModelTooHard(f"{at.name} needs too much memory. Please simplify it.")
 
-    monkeypatch.setattr(bounded, "look", too_hard)
-    assert upload_check.look_at(path, "Brücke.stl").trouble == "Brücke.stl needs too much memory. Please simplify it."
+    monkeypatch.setattr(bounded, "examine", too_hard)
+    check = upload_check.check_file(path, "Brücke.stl")
+    assert check.trouble == "Brücke.stl needs too much memory. Please simplify it."
