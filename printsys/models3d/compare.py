@@ -27,7 +27,9 @@ def compare(original: ModelFacts, sliced: ModelFacts) -> list[str]:
         differences = [f"It holds {copies} copies of the model."]
     else:
         size_mm = sliced.size_mm
-        differences = _compare_bodies(original.bodies, sliced.bodies)
+        quantity = "more" if sliced.bodies > original.bodies else "fewer"
+        bodies = f"{quantity} bodies than the student's model ({sliced.bodies} instead of {original.bodies})"
+        differences = [f"It holds {bodies}."] if sliced.bodies != original.bodies else []
     return differences + _compare_size(original, size_mm, sliced.volume_cm3 / copies)
 
 
@@ -38,13 +40,6 @@ def _copies(original: ModelFacts, sliced: ModelFacts) -> int:
     times = sliced.bodies // original.bodies
     is_even = times == sliced.pieces and _is_near(sliced.volume_cm3, times * original.volume_cm3)
     return times if is_even else 1
-
-
-def _compare_bodies(original: int, sliced: int) -> list[str]:
-    if sliced == original:
-        return []
-    quantity = "more" if sliced > original else "fewer"
-    return [f"It holds {quantity} bodies than the student's model ({sliced} instead of {original})."]
 
 
 def _compare_size(original: ModelFacts, size_mm: Size, volume_cm3: float) -> list[str]:

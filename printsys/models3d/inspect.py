@@ -50,14 +50,17 @@ def measure(mesh: Mesh) -> ModelFacts:
     if not len(mesh.faces) or not finite(mesh):
         return ModelFacts(format=mesh.kind, unit=mesh.unit, triangles=len(mesh.faces), finite=not len(mesh.faces))
     topology = study(mesh.points, mesh.faces, mesh.piece)
-    pieces = _pieces(mesh)
+    size = _size(mesh.triangles.reshape(-1, 3))
+    numbers = np.unique(mesh.piece)
+    pieces = [mesh.faces[mesh.piece == number] for number in numbers[:MAX_PIECES]] if len(numbers) > 1 else []
+    sizes = [_size(mesh.points[np.unique(faces)]) for faces in pieces] or [size]
     return ModelFacts(
         format=mesh.kind,
         unit=mesh.unit,
         triangles=len(mesh.faces),
-        size_mm=_size(mesh.triangles.reshape(-1, 3)),
-        pieces=len(np.unique(mesh.piece)),
-        pieces_mm=pieces,
+        size_mm=size,
+        pieces=len(numbers),
+        pieces_mm=tuple(dict.fromkeys(sizes)),
         volume_cm3=_tidy(abs(topology.volume) / 1000),
         area_cm2=_tidy(topology.area / 100),
         bodies=topology.bodies,
@@ -67,14 +70,6 @@ def measure(mesh: Mesh) -> ModelFacts:
         open_edges=topology.open_edges,
         turned_edges=topology.turned_edges,
     )
-
-
-def _pieces(mesh: Mesh) -> tuple[Size, ...]:
-    numbers = np.unique(mesh.piece)[:MAX_PIECES]
-    if len(numbers) == 1:
-        return (_size(mesh.triangles.reshape(-1, 3)),)
-    sizes = (_size(mesh.points[np.unique(mesh.faces[mesh.piece == number])]) for number in numbers)
-    return tuple(dict.fromkeys(sizes))
 
 
 def _size(points: np.ndarray) -> Size:

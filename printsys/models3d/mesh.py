@@ -55,11 +55,9 @@ def load(path: Path) -> Mesh:
     mesh = {".stl": _stl, ".obj": _obj, ".3mf": _3mf}[path.suffix.lower()](path)
     if not mesh.soup and len(mesh.faces) and (mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.points)):
         raise ModelUnreadable(f"{path.name} has triangles whose corners do not exist. Please export it again.")
-    return mesh if mesh.soup else _without_loose_points(mesh)
-
-
-def _without_loose_points(mesh: Mesh) -> Mesh:
-    """A point that no triangle uses does not print, and may be anywhere or nowhere."""
+    if mesh.soup:
+        return mesh
+    # A point that no triangle uses does not print, and may be anywhere or nowhere.
     used, faces = np.unique(mesh.faces, return_inverse=True)
     return replace(mesh, points=mesh.points[used], faces=faces.reshape(-1, 3))
 
@@ -76,20 +74,12 @@ def _stl(path: Path) -> Mesh:
     size = path.stat().st_size
     with path.open("rb") as stream:
         count = int.from_bytes(stream.read(STL_HEADER)[80:], "little")
-    if size >= STL_HEADER + 50 * count and not _is_text(path, count):
+        # A text and an empty binary file may both begin with `solid` and have a count of zero: only words differ.
+        is_text = count == 0 and b"facet" in stream.read(4096)
+    if size >= STL_HEADER + 50 * count and not is_text:
         refuse_too_many(path, count)
         facets = np.fromfile(path, STL_FACET, count, offset=STL_HEADER)
         return _soup("binary STL", facets["points"].reshape(-1, 3))
-    return _stl_text(path)
-
-
-def _is_text(path: Path, count: int) -> bool:
-    """A text and an empty binary file may both begin with `solid` and have a count of zero: only words differ."""
-    with path.open("rb") as stream:
-        return count == 0 and b"facet" in stream.read(4096)
-
-
-def _stl_text(path: Path) -> Mesh:
     corners = re.findall(rb"vertex\s+(\S+)\s+(\S+)\s+(\S+)", path.read_bytes(), re.IGNORECASE)
     refuse_too_many(path, len(corners) // 3)
     if len(corners) % 3:
@@ -132,26 +122,22 @@ def _corner(path: Path, text: bytes, point_count: int) -> int:
 
 def _3mf(path: Path) -> Mesh:
     """Each item of the build is a piece of its own."""
+    points, faces, pieces = [np.zeros((0, 3))], [np.zeros((0, 3), np.int64)], [np.zeros(0, np.int32)]
+    base = 0
     try:
-        return _read_3mf(path)
+        with path.open("rb") as stream, open_package(stream) as package:
+            model = threemf.read(package)
+        for item, placed, corners in model.placed():
+            points.append(placed)
+            faces.append(corners + base)
+            pieces.append(np.full(len(corners), item, np.int32))
+            base += len(placed)
     except threemf.ThreeMfTooMuch as error:
         raise ModelTooHard(f"{path.name} {error}. Please export it again, simplified.") from error
     except threemf.ThreeMfRefused as error:
         raise ModelUnreadable(f"{path.name} {error}. Please export it again.") from error
     except ZipRefused as error:
         raise ModelUnreadable(f"{path.name} is damaged or cut short. Please export it again.") from error
-
-
-def _read_3mf(path: Path) -> Mesh:
-    with path.open("rb") as stream, open_package(stream) as package:
-        model = threemf.read(package)
-    points, faces, pieces = [np.zeros((0, 3))], [np.zeros((0, 3), np.int64)], [np.zeros(0, np.int32)]
-    base = 0
-    for item, placed, corners in model.placed():
-        points.append(placed)
-        faces.append(corners + base)
-        pieces.append(np.full(len(corners), item, np.int32))
-        base += len(placed)
     return Mesh("3MF", np.vstack(points) * model.mm_per_unit, np.vstack(faces), np.concatenate(pieces), model.unit)
 
 

@@ -19,8 +19,19 @@ PIXELS = {
 
 def phone_stand() -> trimesh.Trimesh:
     """A bent strip, 70 mm wide: a lip, a shelf for the phone, a back to lean on and a leg."""
+    thickness, width = 4, 70
     bends = np.array([[0, 24], [8, 6], [32, 14], [62, 92], [92, 0]], float)
-    return _strip(bends, thickness=4, width=70)
+    along = np.gradient(bends, axis=0)
+    across = np.column_stack([-along[:, 1], along[:, 0]]) / np.linalg.norm(along, axis=1)[:, None]
+    edges = bends + across * thickness / 2, bends - across * thickness / 2
+    count = len(bends)
+    sides = [np.column_stack([edge[:, 0], np.full(count, y), edge[:, 1]]) for y in (0, width) for edge in edges]
+    near_left, near_right, far_left, far_right = (np.arange(count) + n * count for n in range(4))
+    outline = np.concatenate([near_left, near_right[::-1]])
+    back = np.concatenate([far_left, far_right[::-1]])
+    ends = [*_band(near_right, near_left), *_band(far_left, far_right)]
+    faces = [*_band(outline, back), *(triangles[:-1] for triangles in ends)]
+    return _solid(np.vstack(sides), np.vstack(faces))
 
 
 def vase() -> trimesh.Trimesh:
@@ -108,28 +119,6 @@ def _band(start: npt.NDArray[np.int64], end: npt.NDArray[np.int64]) -> list[npt.
     """Triangles between two closed rows of points."""
     start_next, end_next = np.roll(start, -1), np.roll(end, -1)
     return [np.column_stack([start, start_next, end]), np.column_stack([start_next, end_next, end])]
-
-
-def _strip(middle: Points, thickness: float, width: float) -> trimesh.Trimesh:
-    """A bent sheet: `middle` is its line seen from the side."""
-    along = np.gradient(middle, axis=0)
-    across = np.column_stack([-along[:, 1], along[:, 0]]) / np.linalg.norm(along, axis=1)[:, None]
-    edges = middle + across * thickness / 2, middle - across * thickness / 2
-    count = len(middle)
-    sides = [np.column_stack([edge[:, 0], np.full(count, y), edge[:, 1]]) for y in (0, width) for edge in edges]
-    near_left, near_right, far_left, far_right = (np.arange(count) + n * count for n in range(4))
-    outline = np.concatenate([near_left, near_right[::-1]])
-    back = np.concatenate([far_left, far_right[::-1]])
-    faces = [
-        *_band(outline, back),
-        *_open_band(near_right, near_left),
-        *_open_band(far_left, far_right),
-    ]
-    return _solid(np.vstack(sides), np.vstack(faces))
-
-
-def _open_band(start: npt.NDArray[np.int64], end: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
-    return [triangles[:-1] for triangles in _band(start, end)]
 
 
 def _relief(heights: Points, cell: float) -> trimesh.Trimesh:

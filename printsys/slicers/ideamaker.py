@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from decimal import Decimal
 from itertools import count
 
 from printsys.slicers import usage
@@ -29,6 +28,7 @@ def read(comments: GcodeComments, program: str, version: str | None) -> SlicerFa
         densities=[density / 1000 if density else None for density in densities],
         diameters=[number(text) for text in _numbered(comments, "Filament Diameter #{}")],
     )
+    dimensions = (comments.header("Dimension") or "").split()  # the plate's size, then each nozzle's
     time = next((time for key in TIME if (time := seconds(number(comments.header(key))))), None)
     return SlicerFacts(
         family="ideamaker",
@@ -38,7 +38,7 @@ def read(comments: GcodeComments, program: str, version: str | None) -> SlicerFa
         tools=used,
         material=usage.material(used, materials[:1]),
         printer_model=comments.header("Printer Type"),
-        nozzle_mm=_nozzle(comments),
+        nozzle_mm=number(dimensions[3]) if len(dimensions) > 3 else None,
         box=_box(comments),
         **usage.totals(used),
     )
@@ -51,12 +51,6 @@ def _numbered(comments: GcodeComments, key: str) -> Iterator[str]:
         if value is None:
             return
         yield value
-
-
-def _nozzle(comments: GcodeComments) -> Decimal | None:
-    """`Dimension: 365.000 240.000 240.000 0.400 0.400`: the plate's size, then each nozzle's."""
-    figures = (comments.header("Dimension") or "").split()
-    return number(figures[3]) if len(figures) > 3 else None
 
 
 def _box(comments: GcodeComments) -> Box | None:
