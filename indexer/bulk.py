@@ -1,4 +1,4 @@
-"""The mirror's tables made anew by COPY, beside the old ones, in a schema of their own until they take their place."""
+"""Builds the mirror's tables by COPY, in a schema of their own until they take the place of the old ones."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from indexer import rows
 from indexer.attention import NEW_RECORD, AttentionItem, raised
 from indexer.rows import JobRecord
-from indexer.schema import REBUILT, events, files, jobs
+from indexer.schema import REBUILT, events, files, jobs, written_columns
 
 SCHEMA = "printsys_fresh"
+_COLUMNS = {table.name: written_columns(table) for table in REBUILT}
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True)
-class Lines:
-    """A job as lines for COPY."""
+class CopyLines:
+    """A job as lines for COPY, by table."""
 
     job_id: str
     folder: str
@@ -33,18 +34,18 @@ class Lines:
     files: str
 
 
-def lines(it: JobRecord) -> Lines:
-    return Lines(
-        it.id,
-        it.folder,
-        _text(jobs, [rows.job_row(it, change_no=0)]),
-        _text(events, rows.event_rows(it)),
-        _text(files, rows.file_rows(it)),
+def copy_lines(record: JobRecord) -> CopyLines:
+    return CopyLines(
+        record.id,
+        record.folder,
+        _lines(jobs, [rows.job_row(record, change_no=0)]),
+        _lines(events, rows.event_rows(record)),
+        _lines(files, rows.file_rows(record)),
     )
 
 
-def _text(table: sa.Table, values: Iterable[Mapping[str, Any]]) -> str:
-    names = table.columns.keys()
+def _lines(table: sa.Table, values: Iterable[Mapping[str, Any]]) -> str:
+    names = _COLUMNS[table.name]
     return "".join("\t".join([_field(row[name]) for name in names]) + "\n" for row in values)
 
 
@@ -70,36 +71,36 @@ def make(connection: sa.Connection) -> None:
 
 @contextmanager
 def fresh(connection: sa.Connection) -> Iterator[None]:
-    """What is said meanwhile about a table that is being made anew is about the new one."""
-    old = connection.execute(sa.text("SELECT current_schema()")).scalar_one()
-    connection.execute(sa.text(f'SET LOCAL search_path TO {SCHEMA}, "{old}"'))
+    """Meanwhile a statement about a table that is being rebuilt means the new one."""
+    current = connection.execute(sa.text("SELECT current_schema()")).scalar_one()
+    connection.execute(sa.text(f'SET LOCAL search_path TO {SCHEMA}, "{current}"'))
     yield
-    connection.execute(sa.text(f'SET LOCAL search_path TO "{old}"'))
+    connection.execute(sa.text(f'SET LOCAL search_path TO "{current}"'))
 
 
-def copy(connection: sa.Connection, ready: Sequence[Lines]) -> list[AttentionItem]:
-    """COPY these jobs. One that PostgreSQL refuses is told, and keeps no other from coming in."""
-    if not ready:
+def copy(connection: sa.Connection, chunk: Sequence[CopyLines]) -> list[AttentionItem]:
+    """COPY these jobs. One that PostgreSQL refuses becomes an item, and keeps no other from coming in."""
+    if not chunk:
         return []
     try:
         with connection.begin_nested():
             for table in REBUILT:
-                _copy_table(connection, table, "".join(getattr(one, table.name) for one in ready))
-    except psycopg2.DataError as error:
-        if len(ready) > 1:
-            half = len(ready) // 2
-            return copy(connection, ready[:half]) + copy(connection, ready[half:])
-        reason = str(error).splitlines()[0]
-        sentence = f"The record in {ready[0].folder} cannot be mirrored: {reason}."
-        return [raised("unreadable", ready[0].job_id, ready[0].folder, sentence, fixes=NEW_RECORD)]
+                _copy_table(connection, table, "".join(getattr(lines, table.name) for lines in chunk))
+    except (psycopg2.DataError, psycopg2.IntegrityError) as error:
+        if len(chunk) > 1:
+            half = len(chunk) // 2
+            return copy(connection, chunk[:half]) + copy(connection, chunk[half:])
+        (refused,) = chunk
+        sentence = f"The record in {refused.folder} cannot be mirrored: {str(error).splitlines()[0]}."
+        return [raised("unreadable", refused.job_id, refused.folder, sentence, fixes=NEW_RECORD)]
     return []
 
 
 def _copy_table(connection: sa.Connection, table: sa.Table, text: str) -> None:
-    columns = ", ".join(table.columns.keys())
+    statement = f"COPY {SCHEMA}.{table.name} ({', '.join(_COLUMNS[table.name])}) FROM STDIN"
     raw: Any = connection.connection.driver_connection
     with raw.cursor() as cursor:
-        cursor.copy_expert(f"COPY {SCHEMA}.{table.name} ({columns}) FROM STDIN", io.StringIO(text))
+        cursor.copy_expert(statement, io.StringIO(text))
 
 
 def add_indexes(connection: sa.Connection) -> None:
@@ -122,7 +123,7 @@ def keep_old(connection: sa.Connection, job_id: str, problem: str) -> None:
     """Carry the last row of a job whose record cannot be read any more over from the old tables."""
     for table in REBUILT:
         key = "id" if table is jobs else "job_id"
-        names = ", ".join(table.columns.keys())
+        names = ", ".join(_COLUMNS[table.name])
         keep = sa.text(
             f"INSERT INTO {SCHEMA}.{table.name} ({names}) SELECT {names} FROM {table.name} WHERE {key} = :id "
             "ON CONFLICT DO NOTHING"

@@ -1,4 +1,4 @@
-"""Whether the mirror says what the folders say. Reading only."""
+"""Checks that the mirror says what the folders say. Only reads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from printsys.jobstore.repair import id_inside
 
 
 @dataclass(frozen=True)
-class _Mirrored:
+class _MirroredJob:
     """A row with how many events and files belong to it."""
 
     values: Mapping[str, Any]
@@ -29,34 +29,38 @@ class _Mirrored:
 
 
 def check_mirror(store: JobStore, engine: sa.Engine, deep: bool = False) -> list[AttentionItem]:
-    """Jobs that the mirror lacks, has too many of, or tells wrongly. MirrorDown, StorageOffline."""
+    """Jobs that the mirror lacks, has too many of, or has otherwise than their folder. `deep` compares the documents.
+    MirrorDown, StorageOffline."""
     store.require_online()
-    there: dict[str, list[Path]] = {}
+    folders_by_id: dict[str, list[Path]] = {}
     for job_id, folder in store.ids():
-        there.setdefault(job_id, []).append(folder)
-    suspects = [one.job_id for one in _differences(store, there, _read(engine, deep)) if one.job_id]
-    findings = []
-    if suspects:  # a change may have been under way: look again
-        now = {job_id: _where(store, job_id) for job_id in suspects}
-        findings = _differences(store, {i: p for i, p in now.items() if p}, _read(engine, deep, suspects))
+        folders_by_id.setdefault(job_id, []).append(folder)
+    suspects = [item.job_id for item in _differences(store, folders_by_id, _read(engine, deep)) if item.job_id]
+    items = []
+    if suspects:  # a change may have been under way: compare again
+        current = {job_id: folders for job_id in suspects if (folders := _folders_of(store, job_id))}
+        items = _differences(store, current, _read(engine, deep, suspects))
     store.require_online()
-    return findings + _miscounted(engine)
+    return items + _miscounted(engine)
 
 
-def _where(store: JobStore, job_id: str) -> list[Path]:
+def _folders_of(store: JobStore, job_id: str) -> list[Path]:
     try:
         return [folder for folder in [store.find(job_id), *store.layout.job_folders()] if id_inside(folder) == job_id]
     except JobNotFound:
         return []
 
 
-def _read(engine: sa.Engine, deep: bool, only: Iterable[str] | None = None) -> dict[str, _Mirrored]:
-    columns = [jobs.c[name] for name in (*SAME, "id")] + ([jobs.c.document] if deep else [])
-    query = sa.select(*columns)
+def _read(engine: sa.Engine, deep: bool, only: Iterable[str] | None = None) -> dict[str, _MirroredJob]:
+    query = sa.select(*(jobs.c[name] for name in (*SAME, "id", *(["document"] if deep else []))))
     with reading(engine, patient=True) as connection:
-        found = connection.execute(query if only is None else query.where(jobs.c.id.in_(list(only)))).mappings().all()
-        of_events, of_files = _counted(connection, events), _counted(connection, files)
-    return {row["id"]: _Mirrored(dict(row), of_events.get(row["id"], 0), of_files.get(row["id"], 0)) for row in found}
+        selected = connection.execute(query if only is None else query.where(jobs.c.id.in_(list(only)))).mappings()
+        mirrored = {row["id"]: dict(row) for row in selected}
+        events_of, files_of = _counted(connection, events), _counted(connection, files)
+    return {
+        job_id: _MirroredJob(values, events_of.get(job_id, 0), files_of.get(job_id, 0))
+        for job_id, values in mirrored.items()
+    }
 
 
 def _counted(connection: sa.Connection, table: sa.Table) -> dict[str, int]:
@@ -66,41 +70,40 @@ def _counted(connection: sa.Connection, table: sa.Table) -> dict[str, int]:
 
 
 def _differences(
-    store: JobStore, there: Mapping[str, list[Path]], mirrored: Mapping[str, _Mirrored]
+    store: JobStore, folders_by_id: Mapping[str, list[Path]], mirrored: Mapping[str, _MirroredJob]
 ) -> list[AttentionItem]:
-    found = []
-    for job_id, places in there.items():
-        it = mirrored.get(job_id)
-        if it is None:
-            place = store.layout.relative(places[0])
-            found.append(raised("mirror-missing", job_id, place, f"The mirror does not have job {job_id}."))
-        elif wrong := _wrong(store, places, it):
-            told = f"The mirror has job {job_id} with another {', '.join(wrong)}."
-            found.append(raised("mirror-differs", job_id, it.values["folder"], told))
-    for job_id in mirrored.keys() - there.keys():
+    items = []
+    for job_id, folders in folders_by_id.items():
+        row = mirrored.get(job_id)
+        if row is None:
+            relative_path = store.layout.relative(folders[0])
+            items.append(raised("mirror-missing", job_id, relative_path, f"The mirror does not have job {job_id}."))
+        elif fields := _differing_fields(store, folders, row):
+            sentence = f"The mirror has job {job_id} with another {', '.join(fields)}."
+            items.append(raised("mirror-differs", job_id, row.values["folder"], sentence))
+    for job_id in mirrored.keys() - folders_by_id.keys():
         if mirrored[job_id].values["problem"] is None:
-            place = mirrored[job_id].values["folder"]
-            told = f"The mirror has job {job_id}, which is nowhere in the folders."
-            found.append(raised("mirror-extra", job_id, place, told))
-    return found
+            sentence = f"The mirror has job {job_id}, which is nowhere in the folders."
+            items.append(raised("mirror-extra", job_id, mirrored[job_id].values["folder"], sentence))
+    return items
 
 
-def _wrong(store: JobStore, places: list[Path], it: _Mirrored) -> list[str]:
-    """What the row tells differently from the record in its folder. A record that is not whole is judged elsewhere."""
+def _differing_fields(store: JobStore, folders: list[Path], row: _MirroredJob) -> list[str]:
+    """Where the row differs from the record in its folder. A record that is not whole is judged elsewhere."""
     layout = store.layout
-    place = next((place for place in places if layout.relative(place) == it.values["folder"]), None)
-    if place is None:
+    folder = next((folder for folder in folders if layout.relative(folder) == row.values["folder"]), None)
+    if folder is None:
         return ["folder"]
-    found = read_folder.read_proven(layout, place)
-    if found is None:
+    record = read_folder.read_proven(layout, folder)
+    if record is None:
         return []
-    expected = rows.job_row(found, change_no=0)
-    wrong = [name for name in (*SAME, "document") if name in it.values and it.values[name] != expected[name]]
-    if it.events != len(found.events):
-        wrong.append("history")
-    if it.files != len(found.document.get("files") or []):
-        wrong.append("list of files")
-    return wrong
+    expected = rows.job_row(record, change_no=0)
+    fields = [name for name in (*SAME, "document") if name in row.values and row.values[name] != expected[name]]
+    if row.events != len(record.events):
+        fields.append("history")
+    if row.files != len(record.document.get("files") or []):
+        fields.append("list of files")
+    return fields
 
 
 def _miscounted(engine: sa.Engine) -> list[AttentionItem]:
@@ -108,8 +111,8 @@ def _miscounted(engine: sa.Engine) -> list[AttentionItem]:
     both = sa.select(sa.func.coalesce(counted.c.status, job_counts.c.status).label("status")).select_from(
         counted.join(job_counts, counted.c.status == job_counts.c.status, full=True)
     )
-    wrong = sa.func.coalesce(counted.c.n, 0) != sa.func.coalesce(job_counts.c.n, 0)
+    differs = sa.func.coalesce(counted.c.n, 0) != sa.func.coalesce(job_counts.c.n, 0)
     with reading(engine, patient=True) as connection:
-        statuses = connection.execute(both.where(wrong)).scalars().all()
-    told = "The number of jobs in {} is counted wrongly."
-    return [raised("mirror-counts", None, status, told.format(status)) for status in statuses]
+        statuses = connection.execute(both.where(differs)).scalars().all()
+    sentence = "The number of jobs in {} is counted wrongly."
+    return [raised("mirror-counts", None, status, sentence.format(status)) for status in statuses]

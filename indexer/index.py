@@ -13,7 +13,7 @@ from indexer import rows
 from indexer.attention import AttentionItem
 from indexer.connection import writing
 from indexer.rows import JobRecord, Row
-from indexer.schema import attention, events, files, job_counts, jobs
+from indexer.schema import attention, events, files, job_counts, jobs, written_columns
 from printsys.jobstore import Layout, Stored
 
 CHANNEL = "printsys_jobs"
@@ -22,7 +22,7 @@ ATTENTION = "!"
 """The payload of a notification is a job's id, or one of these: after a rebuild, and when attention changed."""
 
 SAME = (
-    "revision", "status", "folder", "folder_status", "move_pending", "problem", "asked_in_file", "digest", "log_size",
+    "revision", "folder", "folder_status", "move_pending", "problem", "asked_in_file", "digest", "log_size",
     "mail_owed",
 )  # fmt: skip
 """A row with these unchanged is unchanged: `digest` stands for all of metadata.json, `log_size` for the events."""
@@ -42,41 +42,41 @@ class Mirror:
         if stored.folder_status is None:
             return bool(self.remove([stored.id]))
         root = stored.folder.parent.parent
-        return self.put_found(rows.found(Layout(root), stored), root)
+        return self.put_record(rows.record_of(Layout(root), stored), root)
 
-    def put_found(self, it: JobRecord, root: Path) -> bool:
+    def put_record(self, record: JobRecord, root: Path) -> bool:
         """`put` for what was read without the store; `root` is storage/."""
         with writing(self.engine) as (connection, change_no):
-            known = _known(connection, it.id)
+            mirrored = _mirrored(connection, record.id)
             # A late writer must not bring back a job that was deleted meanwhile: its folder is in the trash by then.
-            if known is None and not (root / it.folder).is_dir():
+            if mirrored is None and not (root / record.folder).is_dir():
                 return False
-            if not _write(connection, it, change_no, known):
+            if not _write(connection, record, change_no, mirrored):
                 return False
-            notify(connection, it.id)
+            notify(connection, record.id)
             return True
 
     def remove(self, ids: Sequence[str]) -> int:
         """Take out jobs that are no more; how many of them there were."""
         with writing(self.engine) as (connection, _):
-            gone = connection.execute(
+            removed = connection.execute(
                 sa.delete(jobs).where(jobs.c.id.in_(ids)).returning(jobs.c.id, jobs.c.status)
             ).all()
             for table in (events, files):
                 connection.execute(sa.delete(table).where(table.c.job_id.in_(ids)))
-            for row in gone:
+            for row in removed:
                 count(connection, {row.status: -1})
                 notify(connection, row.id)
-            return len(gone)
+            return len(removed)
 
-    def settled(self, one: AttentionItem) -> None:
+    def settled(self, item: AttentionItem) -> None:
         """Something that needed a person was put right."""
         with writing(self.engine) as (connection, _):
-            connection.execute(sa.delete(attention).where(_is(_key(one))))
+            connection.execute(sa.delete(attention).where(_has_key(_key(item))))
             notify(connection, ATTENTION)
 
     def mark_problem(self, job_id: str, problem: str) -> bool:
-        """Keep the last row of a job whose record cannot be read any more, and say so; False if it was said already."""
+        """Keep the last row of a job whose record cannot be read any more, and say so; False if it says so already."""
         with writing(self.engine) as (connection, change_no):
             marked = connection.execute(
                 sa.update(jobs)
@@ -88,54 +88,53 @@ class Mirror:
             return bool(marked.rowcount)
 
 
-def write(connection: sa.Connection, it: JobRecord, change_no: int) -> bool:
+def write(connection: sa.Connection, record: JobRecord, change_no: int) -> bool:
     """Upsert inside a writer's transaction; False where nothing had to change."""
-    return _write(connection, it, change_no, _known(connection, it.id))
+    return _write(connection, record, change_no, _mirrored(connection, record.id))
 
 
-def _known(connection: sa.Connection, job_id: str) -> Row | None:
+def _mirrored(connection: sa.Connection, job_id: str) -> Row | None:
+    """What the mirror has of the job, with `last_seq`, the number of its last event."""
     last = sa.select(sa.func.max(events.c.seq)).where(events.c.job_id == job_id).scalar_subquery()
-    columns = [*(jobs.c[name] for name in SAME), jobs.c.document["files"].label("files"), last.label("last_seq")]
-    row = connection.execute(sa.select(*columns).where(jobs.c.id == job_id)).mappings().one_or_none()
+    columns = [*(jobs.c[name] for name in SAME), jobs.c.status, jobs.c.document["files"].label("files")]
+    query = sa.select(*columns, last.label("last_seq")).where(jobs.c.id == job_id)
+    row = connection.execute(query).mappings().one_or_none()
     return dict(row) if row is not None else None
 
 
-def _write(connection: sa.Connection, it: JobRecord, change_no: int, known: Row | None) -> bool:
-    row = rows.job_row(it, change_no)
-    if known is not None and all(known[name] == row[name] for name in SAME):
+def _write(connection: sa.Connection, record: JobRecord, change_no: int, mirrored: Row | None) -> bool:
+    row = rows.job_row(record, change_no)
+    if mirrored is not None and all(mirrored[name] == row[name] for name in SAME):
         return False
-    if connection.execute(_upsert(tuple(row)), row).one_or_none() is None:
+    written = connection.execute(_upsert(), row).one_or_none()
+    if written is None:
         return False
-    _write_events(connection, it, known["last_seq"] if known is not None else _last_seq(connection, it.id))
-    if known is None or known["files"] != row["document"].get("files"):
-        connection.execute(sa.delete(files).where(files.c.job_id == it.id))
-        _insert(connection, files, list(rows.file_rows(it)))
-    if known is None or known["status"] != row["status"]:
-        count(connection, {row["status"]: 1} | ({known["status"]: -1} if known is not None else {}))
+    # Append what is new. A log that was rewritten by hand comes in with the next rebuild only.
+    last_seq = mirrored["last_seq"] if mirrored is not None else _last_seq(connection, record.id)
+    _insert(connection, events, list(rows.event_rows(record, after=last_seq or 0)))
+    if mirrored is None or mirrored["files"] != row["document"].get("files"):
+        connection.execute(sa.delete(files).where(files.c.job_id == record.id))
+        _insert(connection, files, list(rows.file_rows(record)))
+    if mirrored is None or mirrored["status"] != written.status:
+        count(connection, {written.status: 1} | ({mirrored["status"]: -1} if mirrored is not None else {}))
     return True
 
 
 @functools.cache
-def _upsert(names: tuple[str, ...]) -> sa.Executable:
-    """Made once: putting it together costs more than PostgreSQL needs to carry it out."""
+def _upsert() -> sa.Executable:
+    """Built once: that costs more than PostgreSQL needs to carry it out."""
     upsert = insert(jobs)
     return upsert.on_conflict_do_update(
         index_elements=["id"],
-        set_={name: upsert.excluded[name] for name in names if name != "id"},
+        set_={name: upsert.excluded[name] for name in written_columns(jobs) if name != "id"},
         where=jobs.c.revision <= upsert.excluded.revision,
-    ).returning(jobs.c.id)
+    ).returning(jobs.c.status)
 
 
 def _last_seq(connection: sa.Connection, job_id: str) -> int | None:
-    last: int | None = connection.execute(
-        sa.select(sa.func.max(events.c.seq)).where(events.c.job_id == job_id)
-    ).scalar()
+    query = sa.select(sa.func.max(events.c.seq)).where(events.c.job_id == job_id)
+    last: int | None = connection.execute(query).scalar()
     return last
-
-
-def _write_events(connection: sa.Connection, it: JobRecord, last: int | None) -> None:
-    """Append what is new. A log that was rewritten by hand is mirrored anew by a rebuild only."""
-    _insert(connection, events, list(rows.event_rows(it, after=last or 0)))
 
 
 def _insert(connection: sa.Connection, table: sa.Table, values: list[Row]) -> None:
@@ -151,23 +150,23 @@ def count(connection: sa.Connection, by: Mapping[str, int]) -> None:
 
 
 def recount(connection: sa.Connection) -> None:
-    """Count anew, in a writer's transaction."""
+    """Count all jobs, in a writer's transaction."""
     connection.execute(sa.delete(job_counts))
     counted = sa.select(jobs.c.status, sa.func.count()).group_by(jobs.c.status)
     connection.execute(sa.insert(job_counts).from_select(["status", "n"], counted))
 
 
-def set_attention(connection: sa.Connection, findings: Sequence[AttentionItem], stale: sa.ColumnElement[bool]) -> None:
-    """Replace what needs a person where it is `stale`; what was known before keeps its date."""
-    told = {_key(one): one.as_json() | {"file": one.file or ""} for one in findings}
-    known = {tuple(row) for row in connection.execute(sa.select(*KEY))}
-    gone = {tuple(row) for row in connection.execute(sa.select(*KEY).where(stale))} - told.keys()
-    for one in gone:
-        connection.execute(sa.delete(attention).where(_is(one)))
-    if gone or told.keys() - known:
+def set_attention(connection: sa.Connection, items: Sequence[AttentionItem], stale: sa.ColumnElement[bool]) -> None:
+    """Replace what needs a person where it is `stale`; an item that was there before keeps its date."""
+    values = {_key(item): item.as_json() | {"file": item.file or ""} for item in items}
+    present = {tuple(row) for row in connection.execute(sa.select(*KEY))}
+    settled = {tuple(row) for row in connection.execute(sa.select(*KEY).where(stale))} - values.keys()
+    for key in settled:
+        connection.execute(sa.delete(attention).where(_has_key(key)))
+    if settled or values.keys() - present:
         notify(connection, ATTENTION)
-    if told:
-        connection.execute(_UPSERT_ATTENTION, list(told.values()))
+    if values:
+        connection.execute(_UPSERT_ATTENTION, list(values.values()))
 
 
 Key = tuple[str, str, str]
@@ -179,14 +178,14 @@ _UPSERT_ATTENTION = _UPSERT_ATTENTION.on_conflict_do_update(
 )
 
 
-def _key(one: AttentionItem) -> Key:
-    return one.kind, one.folder or "", one.file or ""
+def _key(item: AttentionItem) -> Key:
+    return item.kind, item.folder or "", item.file or ""
 
 
-def _is(key: Sequence[str]) -> sa.ColumnElement[bool]:
+def _has_key(key: Sequence[str]) -> sa.ColumnElement[bool]:
     return sa.and_(*(column == value for column, value in zip(KEY, key, strict=True)))
 
 
-def notify(connection: sa.Connection, what: str) -> None:
-    """Told when the transaction commits, and only then."""
-    connection.execute(sa.select(sa.func.pg_notify(CHANNEL, what)))
+def notify(connection: sa.Connection, payload: str) -> None:
+    """PostgreSQL sends it when the transaction commits, and only then."""
+    connection.execute(sa.select(sa.func.pg_notify(CHANNEL, payload)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -13,42 +12,22 @@ import sqlalchemy as sa
 
 from indexer.attention import AttentionItem
 from indexer.connection import reading
-from indexer.schema import attention, events, job_counts, jobs, mirror_state
+from indexer.schema import BOOKKEEPING, attention, events, job_counts, jobs, mirror_state
 from indexer.search_text import search_query
 from printsys.domain.emails import CLOSING
 from printsys.domain.events import EventType
-from printsys.domain.job import SUPERSEDED, Document, Job, parse
+from printsys.domain.job import Document, Job, format_time, parse
 from printsys.domain.status import FILES_READ, Status
 
 
 @dataclass(frozen=True)
 class JobRow:
-    """A job as the mirror has it. `folder` is relative to storage/; grams, millilitres, hours, money as Decimals."""
+    """A job as the mirror has it: its document, and what the system knows besides. `folder` is relative to storage/."""
 
     id: str
     revision: int
-    status: Status
     folder: str
     folder_status: Status | None
-    status_since: datetime
-    created_at: datetime
-    updated_at: datetime
-    student_name: str
-    student_email: str | None
-    discipline: str | None
-    class_number: str | None
-    method: str
-    color: str | None
-    printer: str | None
-    copies: int
-    material: str | None
-    weight_g: Decimal | None
-    volume_ml: Decimal | None
-    time_h: Decimal | None
-    cost: Decimal | None
-    paid: Decimal | None
-    reviewed_at: datetime | None
-    expires_at: datetime | None
     move_pending: str | None
     problem: str | None
     asked_in_file: Status | None
@@ -61,43 +40,11 @@ class JobRow:
         return parse(self.document)
 
     @property
-    def unreviewed(self) -> bool:
-        """New, and nobody has looked at it yet."""
-        return self.status is Status.UPLOADED and self.reviewed_at is None
-
-    @property
     def asked_by_hand(self) -> Status | None:
-        """The status that somebody asks for by having dragged the folder there, or written it into metadata.json."""
-        if self.move_pending is None and self.folder_status not in (None, self.status):
+        """As Stored.asked_by_hand."""
+        if self.move_pending is None and self.folder_status not in (None, self.job.status):
             return self.folder_status
         return self.asked_in_file
-
-    @property
-    def print_files(self) -> list[str]:
-        return list(self.document.get("print_files") or [])
-
-    @property
-    def notes(self) -> str:
-        return self.document.get("notes") or ""
-
-    @property
-    def message(self) -> str:
-        return self.document["request"].get("message") or ""
-
-    @property
-    def due_date(self) -> str | None:
-        day: str | None = self.document["request"].get("due_date")
-        return day
-
-    @property
-    def sent_files(self) -> list[str]:
-        """What the student sent, by the names that the student knows."""
-        sent = [
-            file
-            for file in self.document.get("files") or []
-            if file.get("role") == "original" and not file.get(SUPERSEDED)
-        ]
-        return [file.get("uploaded_as") or file["name"].rpartition("/")[2] for file in sent]
 
 
 _COLUMNS = [jobs.c[name] for name in JobRow.__dataclass_fields__]
@@ -124,8 +71,15 @@ class Queries:
         `q`: every word must be found in the job (see search_text.py); blank: all jobs.
         """
         order = _OLDEST_FIRST if oldest_first else _NEWEST_FIRST
-        asked = sa.select(*_COLUMNS).where(*_matching(status, q)).order_by(*order)
-        return [_job(row) for row in self._all(asked.limit(limit).offset(offset))]
+        matching = sa.select(*_COLUMNS).where(*_matching(status, q)).order_by(*order)
+        return [_job(row) for row in self._all(matching.limit(limit).offset(offset))]
+
+    def values(self, status: Status | None = None, q: str = "", limit: int = 50, offset: int = 0) -> list[Document]:
+        """As `jobs`, as one flat object a job for scripts: the generated columns too. Times in UTC, those of the
+        document as text."""
+        columns = [column for column in jobs.c if column.name not in BOOKKEEPING]
+        matching = sa.select(*columns).where(*_matching(status, q)).order_by(*_NEWEST_FIRST)
+        return [dict(row._mapping) for row in self._all(matching.limit(limit).offset(offset))]
 
     def count(self, status: Status | None = None, q: str = "") -> int:
         """How many jobs `jobs` would give without its limit."""
@@ -157,8 +111,8 @@ class Queries:
 
     def ended(self, statuses: Sequence[Status], before: datetime, limit: int) -> list[JobRow]:
         """Jobs that have been in one of `statuses` since a moment before `before`, the longest first."""
-        since = sa.select(*_COLUMNS).where(*_ended(statuses, before))
-        return [_job(row) for row in self._all(since.order_by(*_OLDEST_FIRST).limit(limit))]
+        ended = sa.select(*_COLUMNS).where(*_ended(statuses, before))
+        return [_job(row) for row in self._all(ended.order_by(*_OLDEST_FIRST).limit(limit))]
 
     def count_ended(self, statuses: Sequence[Status], before: datetime, most: int) -> int:
         """How many these are; `most` where there are more, so that no page counts 100,000."""
@@ -202,21 +156,19 @@ def _matching(status: Status | None, q: str) -> list[sa.ColumnElement[bool]]:
     if status is not None:
         conditions.append(jobs.c.status == status.value)
     if q.strip():
-        wanted = search_query(q)
+        query = search_query(q)
         conditions.append(
-            jobs.c.words.op("@@")(sa.text("CAST(:wanted AS tsquery)").bindparams(wanted=wanted))
-            if wanted
-            else sa.false()
+            jobs.c.words.op("@@")(sa.text("CAST(:query AS tsquery)").bindparams(query=query)) if query else sa.false()
         )
     return conditions
 
 
 def _ended(statuses: Sequence[Status], before: datetime) -> list[sa.ColumnElement[bool]]:
-    return [jobs.c.status.in_([status.value for status in statuses]), jobs.c.status_since < before]
+    return [jobs.c.status.in_([status.value for status in statuses]), jobs.c.status_since < format_time(before)]
 
 
 def _job(row: sa.Row[Any]) -> JobRow:
     values = dict(row._mapping)
-    for name in ("status", "folder_status", "asked_in_file"):
+    for name in ("folder_status", "asked_in_file"):
         values[name] = Status(values[name]) if values[name] is not None else None
     return JobRow(**values)

@@ -1,7 +1,7 @@
-"""Reading job folders fast and mostly without locks, for a rebuild and for a sync.
+"""Reads job folders fast and mostly without locks, for a rebuild and for a sync.
 
-What the record's own hashes prove to be ours needs no further validation; everything else goes through the store, which
-repairs what a crash left and refuses what only a person can put right.
+A record whose own hashes prove that we wrote it needs no further validation. Everything else goes through the store,
+which repairs what a crash left and refuses what only a person can put right.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def read_proven(layout: Layout, folder: Path) -> JobRecord | None:
 def _chained(log: bytes) -> list[dict[str, Any]]:
     """The log's events, if every line follows on the one before it; otherwise none."""
     lines = log.split(b"\n")
-    if lines.pop():  # what stands behind the last line end is a torn write
+    if lines.pop():  # what follows the last line end is a torn write
         return []
     try:
         events: list[dict[str, Any]] = json.loads(b"[" + b",".join(lines) + b"]")
@@ -72,44 +72,42 @@ def _chained(log: bytes) -> list[dict[str, Any]]:
 
 
 def _read_by_store(store: JobStore, folder: Path) -> JobRecord | AttentionItem | None:
-    """The careful way, under the job's lock where something is to be put right."""
-    place = store.layout.relative(folder)
+    """The careful way, under the job's lock where something must be put right."""
+    relative_path = store.layout.relative(folder)
     job_id = None
     try:
         job_id = id_inside(folder)
         if job_id is None:
-            return not_a_job(place, folder) if folder.exists() else None
+            return not_a_job(relative_path, folder) if folder.exists() else None
         stored = store.load(job_id)
-    except (StorageOffline, JobBusy) as error:
-        if isinstance(error, StorageOffline):
-            raise
+    except StorageOffline:
+        raise
+    except JobBusy:
         return None
     except (PrintSysError, ValidationError, JsonProblem, OSError) as error:
-        if not folder.exists():
-            return None
-        return unreadable(place, job_id, error)
-    return rows.found(store.layout, stored) if stored.folder_status is not None else None
+        return unreadable(relative_path, job_id, error) if folder.exists() else None
+    return rows.record_of(store.layout, stored) if stored.folder_status is not None else None
 
 
-def quiet_listing(layout: Layout, it: JobRecord, now_ns: int) -> str | None:
+def quiet_listing(layout: Layout, record: JobRecord, now_ns: int) -> str | None:
     """The signature of the folder's listing, if nothing in it differs from the record and nothing is left open: then no
     sweep need look into it. None where anything is in doubt."""
-    if it.folder_status != it.document.get("status") or it.events[-1]["type"] == EventType.JOB_DELETED:
+    if record.folder_status != record.document.get("status") or record.events[-1]["type"] == EventType.JOB_DELETED:
         return None
-    if any(rule.may_follow(event) for event in it.events for rule in RULES):
+    if any(rule.may_follow(event) for event in record.events for rule in RULES):
         return None
-    folder = layout.root / it.folder
-    listing = signature(folder, now_ns)  # first: what changes while the rest is looked at makes another one
-    records = {file["name"]: file for file in it.document.get("files") or []}
-    told = [event["at"] for event in it.events if "files" in event["patch"]]
-    recorded_at = datetime.fromisoformat(max(told)).timestamp() if told else 0.0
+    folder = layout.root / record.folder
+    listing = signature(folder, now_ns)  # first: what changes while the rest is read makes another one
+    recorded = {file["name"]: file for file in record.document.get("files") or []}
+    recorded_times = [event["at"] for event in record.events if "files" in event["patch"]]
+    recorded_at = datetime.fromisoformat(max(recorded_times)).timestamp() if recorded_times else 0.0
     try:
-        there = {seen.name: seen for seen in (*list_files(folder), *_originals(folder))}
+        present = {file.name: file for file in (*list_files(folder), *_originals(folder))}
     except OSError:
         return None
-    if there.keys() != records.keys() or set(it.document.get("print_files") or []) - records.keys():
+    if present.keys() != recorded.keys() or set(record.document.get("print_files") or []) - recorded.keys():
         return None
-    same = all(looks_as_recorded(there[name], file["size"], recorded_at, now_ns) for name, file in records.items())
+    same = all(looks_as_recorded(present[name], file["size"], recorded_at, now_ns) for name, file in recorded.items())
     return listing if same else None
 
 

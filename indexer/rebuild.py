@@ -1,4 +1,4 @@
-"""The whole mirror made anew from the folders; day by day it is `sweep` that keeps it up to date."""
+"""Rebuilds the whole mirror from the folders; day by day `sweep` keeps it up to date."""
 
 from __future__ import annotations
 
@@ -52,17 +52,14 @@ class SweepReport:
     news: list[tuple[str, Event]] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        told = {name: value for name, value in vars(self).items() if name != "news"}
-        return told | {"attention": [one.as_json() for one in self.attention]}
-
-
-# -- made anew ----------------------------------------------------------------------------------------------------
+        values = {name: value for name, value in vars(self).items() if name != "news"}
+        return values | {"attention": [item.as_json() for item in self.attention]}
 
 
 def reindex(store: JobStore, engine: sa.Engine, progress: Progress | None = None) -> SweepReport:
-    """Build every table anew beside the old ones, then put it in their place at once: readers never see it half done.
+    """Build every table beside the old ones, then put it in their place at once: readers never see it half done.
 
-    What other processes change meanwhile is looked at again before the exchange. StorageOffline, MirrorDown.
+    It reads again what other processes change meanwhile, before the exchange. StorageOffline, MirrorDown.
     """
     store.require_online()
     report = SweepReport()
@@ -71,26 +68,25 @@ def reindex(store: JobStore, engine: sa.Engine, progress: Progress | None = None
         before = _change_numbers(connection)
         last_change = connection.execute(sa.select(sa.func.max(mirror_state.c.changes))).scalar() or 0
         bulk.make(connection)
-        seen, again = _fill(store, connection, report, progress)
+        copied, duplicated = _fill(store, connection, report, progress)
         store.require_online()
         bulk.add_indexes(connection)
         change_no = next_change(connection)  # from here on writers wait
         now = _change_numbers(connection)
-        again |= {job_id for job_id, changed in now.items() if changed > last_change}
-        again |= before.keys() - now.keys()
-        _look_again(store, connection, again, change_no)
-        for one in report.attention:
-            if one.job_id in now and one.job_id not in seen:
-                bulk.keep_old(connection, one.job_id, one.sentence)
-        for job_id, told in missing_jobs(store).items():
-            report.attention.append(missing_job(job_id, told))
-            if job_id in now and job_id not in seen:
+        changed = {job_id for job_id, number in now.items() if number > last_change}
+        _read_again(store, connection, duplicated | changed | (before.keys() - now.keys()), change_no)
+        for item in report.attention:
+            if item.job_id in now and item.job_id not in copied:
+                bulk.keep_old(connection, item.job_id, item.sentence)
+        for job_id, note in missing_jobs(store).items():
+            report.attention.append(missing_job(job_id, note))
+            if job_id in now and job_id not in copied:
                 bulk.keep_old(connection, job_id, report.attention[-1].sentence)
         bulk.exchange(connection)
         _settle(connection, report)
-        kept = _change_numbers(connection).keys()
-        report.jobs = report.changed = len(kept)
-        report.removed = len(before.keys() - kept)
+        after = _change_numbers(connection).keys()
+        report.jobs = report.changed = len(after)
+        report.removed = len(before.keys() - after)
         index.notify(connection, EVERYTHING)
     return report
 
@@ -103,39 +99,37 @@ def _fill(
     store: JobStore, connection: sa.Connection, report: SweepReport, progress: Progress | None
 ) -> tuple[set[str], set[str]]:
     """COPY every folder into the new tables. Returns the ids, and those that lie in more than one folder."""
-
-    every = list(store.layout.job_folders())
-    report.folders = len(every)
-    seen: dict[str, str] = {}
-    doubled: set[str] = set()
-    for number, chunk in enumerate(_read_all(store, every), 1):
-        report.attention += [one for one in chunk if isinstance(one, AttentionItem)]
-        ready = {}
-        for one in chunk:
-            if not isinstance(one, bulk.Lines):
-                continue
-            if one.job_id in seen:
-                doubled.add(one.job_id)
-                report.attention.append(duplicate(one.job_id, one.folder, seen[one.job_id]))
+    folders = list(store.layout.job_folders())
+    report.folders = len(folders)
+    folder_of: dict[str, str] = {}
+    duplicated: set[str] = set()
+    for number, chunk in enumerate(_read_all(store, folders), 1):
+        new: list[bulk.CopyLines] = []
+        for result in chunk:
+            if isinstance(result, AttentionItem):
+                report.attention.append(result)
+            elif result.job_id in folder_of:
+                duplicated.add(result.job_id)
+                report.attention.append(duplicate(result.job_id, result.folder, folder_of[result.job_id]))
             else:
-                seen[one.job_id] = one.folder
-                ready[one.job_id] = one
-        refused = bulk.copy(connection, list(ready.values()))
-        for finding in refused:
-            seen.pop(finding.job_id or "", None)
+                folder_of[result.job_id] = result.folder
+                new.append(result)
+        refused = bulk.copy(connection, new)
+        for item in refused:
+            folder_of.pop(item.job_id or "", None)
         report.attention += refused
         if progress:
-            progress(min(number * CHUNK, len(every)), len(every))
-    return set(seen), doubled
+            progress(min(number * CHUNK, len(folders)), len(folders))
+    return set(folder_of), duplicated
 
 
-def _read_all(store: JobStore, every: Sequence[Path]) -> Iterator[list[bulk.Lines | AttentionItem]]:
-    """Every folder as lines for COPY, in chunks. What cannot simply be proven is read here, the careful way."""
-    chunks = [every[start : start + CHUNK] for start in range(0, len(every), CHUNK)]
-    with _pool(len(every)) as pool:
+def _read_all(store: JobStore, folders: Sequence[Path]) -> Iterator[list[bulk.CopyLines | AttentionItem]]:
+    """Every folder as lines for COPY, in chunks. What its hashes do not prove is read here, through the store."""
+    chunks = [folders[start : start + CHUNK] for start in range(0, len(folders), CHUNK)]
+    with _pool(len(folders)) as pool:
         for chunk, proven in zip(chunks, _ahead(pool, store.layout.root, chunks), strict=True):
-            ones = [done or _read_with_care(store, folder) for folder, done in zip(chunk, proven, strict=True)]
-            yield [one for one in ones if one is not None]
+            results = (lines or _read_by_store(store, folder) for folder, lines in zip(chunk, proven, strict=True))
+            yield [result for result in results if result is not None]
 
 
 def _pool(folders: int) -> Executor:
@@ -155,51 +149,48 @@ def _end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _ahead(pool: Executor, root: Path, chunks: Iterable[Sequence[Path]]) -> Iterator[list[bulk.Lines | None]]:
+def _ahead(pool: Executor, root: Path, chunks: Iterable[Sequence[Path]]) -> Iterator[list[bulk.CopyLines | None]]:
     """Like map, in order, a few chunks ahead of the consumer."""
     rest = iter(chunks)
-    waiting = deque(pool.submit(_read_proven, root, chunk) for chunk in islice(rest, AHEAD))
+    futures = deque(pool.submit(_read_proven, root, chunk) for chunk in islice(rest, AHEAD))
     try:
-        while waiting:
-            result = waiting.popleft().result()
-            waiting.extend(pool.submit(_read_proven, root, chunk) for chunk in islice(rest, 1))
-            yield result
+        while futures:
+            lines = futures.popleft().result()
+            futures.extend(pool.submit(_read_proven, root, chunk) for chunk in islice(rest, 1))
+            yield lines
     finally:
-        for future in waiting:
+        for future in futures:
             future.cancel()
 
 
-def _read_proven(root: Path, chunk: Sequence[Path]) -> list[bulk.Lines | None]:
+def _read_proven(root: Path, chunk: Sequence[Path]) -> list[bulk.CopyLines | None]:
+    """Most folders are as their record says: with their signature, the sweep that follows need not look into them."""
     layout, now_ns = Layout(root), time.time_ns()
-    ones = (read_folder.read_proven(layout, folder) for folder in chunk)
-    return [_quiet(layout, one, now_ns) if one is not None else None for one in ones]
+    records = (read_folder.read_proven(layout, folder) for folder in chunk)
+    return [
+        bulk.copy_lines(replace(record, signature=read_folder.quiet_listing(layout, record, now_ns)))
+        if record is not None
+        else None
+        for record in records
+    ]
 
 
-def _quiet(layout: Layout, one: JobRecord, now_ns: int) -> bulk.Lines:
-    """Most folders are as their record says: the sweep that follows need not look into them once more."""
-    return bulk.lines(replace(one, signature=read_folder.quiet_listing(layout, one, now_ns)))
+def _read_by_store(store: JobStore, folder: Path) -> bulk.CopyLines | AttentionItem | None:
+    result = read_folder.read(store, folder)
+    return bulk.copy_lines(result) if isinstance(result, JobRecord) else result
 
 
-def _read_with_care(store: JobStore, folder: Path) -> bulk.Lines | AttentionItem | None:
-    one = read_folder.read(store, folder)
-    return bulk.lines(one) if isinstance(one, JobRecord) else one
-
-
-def _look_again(store: JobStore, connection: sa.Connection, ids: Iterable[str], change_no: int) -> None:
+def _read_again(store: JobStore, connection: sa.Connection, ids: Iterable[str], change_no: int) -> None:
     """Bring jobs into the new tables as they are now: those that changed meanwhile, or were found twice."""
     with bulk.fresh(connection):
         for job_id in ids:
             bulk.forget(connection, job_id)
-            one = _as_the_store_finds_it(store, job_id)
-            if isinstance(one, JobRecord):
-                index.write(connection, one, change_no)
-
-
-def _as_the_store_finds_it(store: JobStore, job_id: str) -> JobRecord | AttentionItem | None:
-    try:
-        return read_folder.read(store, store.find(job_id))
-    except JobNotFound:
-        return None
+            try:
+                result = read_folder.read(store, store.find(job_id))
+            except JobNotFound:
+                continue
+            if isinstance(result, JobRecord):
+                index.write(connection, result, change_no)
 
 
 def _settle(connection: sa.Connection, report: SweepReport) -> None:

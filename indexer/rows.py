@@ -5,23 +5,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from indexer.schema import DOCUMENT_VALUES
 from indexer.search_text import search_vector
 from printsys.domain import emails
-from printsys.domain.events import Event, sha256
-from printsys.domain.job import Document, format_time, metadata_bytes
+from printsys.domain.events import Event, EventType, sha256
+from printsys.domain.job import Document, format_time, metadata_bytes, plain
 from printsys.jobstore import Layout, Stored
 
 Row = dict[str, Any]
 
-LARGEST_INTEGER = 2**31 - 1
 LARGEST_BIGINT = 2**63 - 1
-_USUAL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-_MAIL_EVENTS = frozenset({"EmailQueued", *emails.CLOSING})
+MOST_DIGITS = 30
+"""A number with more of them before or behind its point counts as unknown."""
+_MAIL_EVENTS = frozenset({EventType.EMAIL_QUEUED.value, *emails.CLOSING})
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class JobRecord:
     problem: str | None = None
     asked_in_file: str | None = None
     signature: str | None = None
-    """Of the folder's listing, where it is known that nothing is to be looked at."""
+    """Of the folder's listing, where a sweep need not look into the folder."""
 
     @property
     def id(self) -> str:
@@ -52,7 +54,7 @@ class JobRecord:
         return int(self.document["revision"])
 
 
-def found(layout: Layout, stored: Stored) -> JobRecord:
+def record_of(layout: Layout, stored: Stored) -> JobRecord:
     """What the store has loaded."""
     return JobRecord(
         folder=layout.relative(stored.folder),
@@ -69,64 +71,42 @@ def found(layout: Layout, stored: Stored) -> JobRecord:
 
 def _digest(stored: Stored) -> str:
     """sha256 of metadata.json as it is; where an older one of ours still waits to be replaced, as it is going to be."""
-    ours = {event.state for event in stored.events}
-    if stored.digest is not None and stored.digest not in ours:
+    written_by_us = {event.state for event in stored.events}
+    if stored.digest is not None and stored.digest not in written_by_us:
         return stored.digest
     return stored.log.state or sha256(metadata_bytes(stored.document))
 
 
-def job_row(it: JobRecord, change_no: int) -> Row:
-    document = it.document
-    student, request = document["student"], document["request"]
-    estimate, payment = document.get("estimate") or {}, document.get("payment") or {}
-    owed = _owed(it)
+def job_row(record: JobRecord, change_no: int) -> Row:
+    document = with_usual_values(record.document)
+    owed = _owed(record)
     return {
-        "id": it.id,
-        "revision": it.revision,
-        "status": document["status"],
-        "folder": it.folder,
-        "folder_status": it.folder_status,
-        "status_since": _time(document["status_since"]),
-        "created_at": _time(document["created_at"]),
-        "updated_at": _time(document["updated_at"]),
-        "student_name": student["name"],
-        "student_email": student.get("email"),
-        "discipline": student.get("discipline"),
-        "class_number": student.get("class_number"),
-        "method": request["method"],
-        "color": request.get("color"),
-        "printer": request.get("printer"),
-        "copies": min(request.get("copies") or 1, LARGEST_INTEGER),
-        "material": estimate.get("material"),
-        "weight_g": _number(estimate.get("weight_g")),
-        "volume_ml": _number(estimate.get("volume_ml")),
-        "time_h": _number(estimate.get("time_h")),
-        "cost": _number(estimate.get("cost")),
-        "paid": _number(payment.get("amount")),
-        "reviewed_at": _time(document.get("reviewed_at")),
-        "expires_at": _time((document.get("confirmation") or {}).get("expires_at")),
-        "move_pending": it.move_pending,
-        "problem": it.problem,
-        "asked_in_file": it.asked_in_file,
+        "id": record.id,
+        "revision": record.revision,
+        "folder": record.folder,
+        "folder_status": record.folder_status,
+        "move_pending": record.move_pending,
+        "problem": record.problem,
+        "asked_in_file": record.asked_in_file,
         "mail_owed": len(owed),
-        "next_mail_at": min((_when(mail, document) for mail in owed), default=None),
-        "digest": it.digest,
-        "log_size": it.log_size,
-        "signature": it.signature,
+        "next_mail_at": min((_due_at(mail, document) for mail in owed), default=None),
+        "digest": record.digest,
+        "log_size": record.log_size,
+        "signature": record.signature,
         "document": document,
         "words": search_vector(document),
         "change_no": change_no,
     }
 
 
-def event_rows(it: JobRecord, after: int = 0) -> Iterable[Row]:
+def event_rows(record: JobRecord, after: int = 0) -> Iterable[Row]:
     """Rows of the events whose `seq` is greater than `after`."""
-    for event in it.events:
+    for event in record.events:
         if event["seq"] > after:
             yield {
-                "job_id": it.id,
+                "job_id": record.id,
                 "seq": event["seq"],
-                "at": _time(event["at"]),
+                "at": usual_time(event["at"]),
                 "type": event["type"],
                 "actor": event["actor"],
                 "data": event.get("data") or {},
@@ -134,18 +114,78 @@ def event_rows(it: JobRecord, after: int = 0) -> Iterable[Row]:
             }
 
 
-def file_rows(it: JobRecord) -> Iterable[Row]:
-    for position, file in enumerate(it.document.get("files") or []):
+def file_rows(record: JobRecord) -> Iterable[Row]:
+    for position, file in enumerate(record.document.get("files") or []):
         yield {
-            "job_id": it.id,
+            "job_id": record.id,
             "position": position,
             "name": file["name"],
             "role": file["role"],
             "size": min(file["size"], LARGEST_BIGINT),
             "sha256": file["sha256"],
-            "added_at": _time(file["added_at"]),
+            "added_at": usual_time(file["added_at"]),
             "source": file["source"],
         }
+
+
+def _owed(record: JobRecord) -> list[emails.OwedMail]:
+    mail_events = [Event.model_validate(event) for event in record.events if event["type"] in _MAIL_EVENTS]
+    return emails.owed(mail_events, record.id) if mail_events else []
+
+
+def _due_at(mail: emails.OwedMail, document: Document) -> str:
+    """Without a time of its own: since the job is there."""
+    return format_time(mail.not_before) if mail.not_before else str(document["created_at"])
+
+
+# -- values that a person spelled in their own way --------------------------------------------------------------------
+
+
+def with_usual_values(document: Document) -> Document:
+    """The document with its times and numbers as the system spells them: then their columns sort and add up."""
+    for path, is_usual, respell in _SPELLINGS:
+        text: Any = document
+        for key in path:
+            text = text.get(key) if isinstance(text, dict) else None
+        if isinstance(text, str) and not is_usual(text):
+            document = _with_value(document, path, respell(text))
+    return document
+
+
+def _with_value(document: Document, path: Sequence[str], value: str) -> Document:
+    key, *rest = path
+    return document | {key: _with_value(document[key], rest, value) if rest else value}
+
+
+def usual_time(text: str) -> str:
+    """`2026-03-02 16:20Z` → `2026-03-02T16:20:00Z`; what is no time stays."""
+    if _USUAL_TIME.fullmatch(text):
+        return text
+    try:
+        moment = datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return text
+    return moment.replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+
+
+def usual_number(text: str) -> str:
+    """`1_000` → `1000`, `4e1` → `40`; what is no number, or an absurd one, stays: its column is empty."""
+    try:
+        number = Decimal(text.strip())
+    except InvalidOperation:
+        return text
+    return plain(number) if number.is_finite() and abs(number.adjusted()) < MOST_DIGITS else text
+
+
+_USUAL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+_USUAL_NUMBER = re.compile(r"\d{1,30}(\.\d{1,30})?", re.ASCII)
+_SPELLINGS = tuple(
+    (value.path, pattern.fullmatch, respell)
+    for kind, pattern, respell in (("time", _USUAL_TIME, usual_time), ("number", _USUAL_NUMBER, usual_number))
+    for value in DOCUMENT_VALUES
+    if value.kind == kind
+)
+"""Where a time or a number stands, what tells that it is usual, and what makes it so."""
 
 
 def storable(value: Any) -> Any:
@@ -159,23 +199,3 @@ def _without_nul(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {_without_nul(name): _without_nul(item) for name, item in value.items()}
     return [_without_nul(item) for item in value] if isinstance(value, list) else value
-
-
-def _owed(it: JobRecord) -> list[emails.OwedMail]:
-    letters = [Event.model_validate(event) for event in it.events if event["type"] in _MAIL_EVENTS]
-    return emails.owed(letters, it.id) if letters else []
-
-
-def _when(mail: emails.OwedMail, document: Mapping[str, Any]) -> str:
-    return format_time(mail.not_before) if mail.not_before else _time(document["created_at"]) or ""
-
-
-def _time(text: str | None) -> str | None:
-    """A time of metadata.json in the one form that sorts, compares and is PostgreSQL's too."""
-    if text is None or _USUAL_TIME.fullmatch(text):
-        return text
-    return datetime.fromisoformat(text).astimezone(UTC).isoformat()
-
-
-def _number(text: str | None) -> str | None:
-    return None if text is None else text.strip()

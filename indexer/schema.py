@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
@@ -13,33 +17,76 @@ metadata = sa.MetaData(
 
 _TIME = sa.DateTime(timezone=True)
 
+
+# -- what PostgreSQL takes out of a job's document --------------------------------------------------------------------
+
+Kind = Literal["text", "key", "time", "number", "count"]
+
+_TYPES: dict[Kind, sa.types.TypeEngine[Any]] = {
+    "text": sa.Text(),
+    "key": sa.Text(collation="C"),
+    "time": sa.Text(collation="C"),  # ISO 8601 in UTC sorts as text; a cast to timestamptz would not be immutable
+    "number": sa.Numeric(),
+    "count": sa.BigInteger(),
+}
+_EXPRESSIONS: dict[Kind, str] = {
+    "number": "CASE WHEN {0} ~ '^[+-]?[0-9]{{1,30}}([.][0-9]{{1,30}})?$' THEN CAST({0} AS numeric) END",
+    "count": "COALESCE(CASE WHEN {0} ~ '^-?[0-9]{{1,18}}$' THEN CAST({0} AS bigint) END, 1)",
+}
+"""A cast comes behind a check: no value in a document keeps its row from being written."""
+
+
+@dataclass(frozen=True)
+class DocumentValue:
+    """A generated column of `jobs`: the value at `path` in the document."""
+
+    name: str
+    path: tuple[str, ...]
+    kind: Kind = "text"
+    required: bool = False
+
+    def column(self) -> sa.Column[Any]:
+        value = f"(document #>> '{{{','.join(self.path)}}}')"
+        expression = _EXPRESSIONS.get(self.kind, "{0}").format(value)
+        generated = sa.Computed(expression, persisted=True)
+        return sa.Column(self.name, _TYPES[self.kind], generated, nullable=not self.required)
+
+
+DOCUMENT_VALUES = (
+    DocumentValue("status", ("status",), "key", required=True),
+    DocumentValue("status_since", ("status_since",), "time"),
+    DocumentValue("created_at", ("created_at",), "time"),
+    DocumentValue("updated_at", ("updated_at",), "time"),
+    DocumentValue("student_name", ("student", "name")),
+    DocumentValue("student_email", ("student", "email")),
+    DocumentValue("discipline", ("student", "discipline")),
+    DocumentValue("class_number", ("student", "class_number")),
+    DocumentValue("method", ("request", "method")),
+    DocumentValue("color", ("request", "color")),
+    DocumentValue("printer", ("request", "printer")),
+    DocumentValue("copies", ("request", "copies"), "count"),
+    DocumentValue("due_date", ("request", "due_date")),
+    DocumentValue("material", ("estimate", "material")),
+    DocumentValue("weight_g", ("estimate", "weight_g"), "number"),
+    DocumentValue("volume_ml", ("estimate", "volume_ml"), "number"),
+    DocumentValue("time_h", ("estimate", "time_h"), "number"),
+    DocumentValue("cost", ("estimate", "cost"), "number"),
+    DocumentValue("paid", ("payment", "amount"), "number"),
+    DocumentValue("reviewed_at", ("reviewed_at",), "time"),
+    DocumentValue("expires_at", ("confirmation", "expires_at"), "time"),
+)
+"""What pages and scripts filter, sort and sum by. A new one is a row here and a migration."""
+
+
+# -- the tables -------------------------------------------------------------------------------------------------------
+
 jobs = sa.Table(
     "jobs",
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("revision", sa.Integer, nullable=False),
-    sa.Column("status", sa.Text, nullable=False),
     sa.Column("folder", sa.Text, nullable=False, comment="relative to storage/, with forward slashes"),
     sa.Column("folder_status", sa.Text, comment="the status folder it lies in"),
-    sa.Column("status_since", _TIME, nullable=False),
-    sa.Column("created_at", _TIME, nullable=False),
-    sa.Column("updated_at", _TIME, nullable=False),
-    sa.Column("student_name", sa.Text, nullable=False),
-    sa.Column("student_email", sa.Text),
-    sa.Column("discipline", sa.Text),
-    sa.Column("class_number", sa.Text),
-    sa.Column("method", sa.Text, nullable=False),
-    sa.Column("color", sa.Text),
-    sa.Column("printer", sa.Text),
-    sa.Column("copies", sa.Integer, nullable=False),
-    sa.Column("material", sa.Text),
-    sa.Column("weight_g", sa.Numeric),
-    sa.Column("volume_ml", sa.Numeric),
-    sa.Column("time_h", sa.Numeric),
-    sa.Column("cost", sa.Numeric),
-    sa.Column("paid", sa.Numeric),
-    sa.Column("reviewed_at", _TIME),
-    sa.Column("expires_at", _TIME, comment="until when the student may confirm"),
     sa.Column("move_pending", sa.Text, comment="why the folder is not in its status folder yet"),
     sa.Column("problem", sa.Text, comment="what a person must look at in the record"),
     sa.Column("asked_in_file", sa.Text, comment="a status that somebody wrote into metadata.json by hand"),
@@ -51,7 +98,11 @@ jobs = sa.Table(
     sa.Column("document", JSONB, nullable=False),
     sa.Column("words", TSVECTOR, nullable=False, comment="what a search finds, see indexer/search_text.py"),
     sa.Column("change_no", sa.BigInteger, nullable=False, comment="mirror_state.changes when the row was written"),
+    *(value.column() for value in DOCUMENT_VALUES),
 )
+BOOKKEEPING = frozenset({"digest", "log_size", "signature", "words", "change_no"})
+"""Columns of `jobs` for the mirror itself."""
+
 sa.Index("jobs_by_status", jobs.c.status, jobs.c.status_since.desc(), jobs.c.id)
 sa.Index("jobs_by_time", jobs.c.status_since.desc(), jobs.c.id)
 sa.Index("jobs_by_words", jobs.c.words, postgresql_using="gin")
@@ -110,10 +161,15 @@ mirror_state = sa.Table(
     sa.Column("changes", sa.BigInteger, nullable=False),
     sa.Column("synced_at", _TIME, comment="when the whole of storage/ was last compared"),
 )
-"""One row. Every write counts `changes` up first, so its row lock puts the writers in line."""
+"""One row. Every write counts `changes` up first, so its row lock lets one writer in after the other."""
 
 REBUILT = (jobs, events, files)
 """The tables that a rebuild makes anew; the small ones are rewritten in place."""
+
+
+def written_columns(table: sa.Table) -> Sequence[str]:
+    """The columns that a writer fills in: PostgreSQL generates the others."""
+    return [column.name for column in table.columns if column.computed is None]
 
 
 def create_engine(url: str) -> sa.Engine:

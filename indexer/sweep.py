@@ -233,12 +233,12 @@ class Sweeper:
 
     def _mirror(self, stored: Stored, known: Known, report: SweepReport) -> None:
         layout = self.store.layout
-        found = rows.found(layout, stored)
-        row = known.get(found.folder)
-        if row is None or any(getattr(row, name) != getattr(found, name) for name in AS_MIRRORED):
-            news = self.mirror.put_found(found, layout.root)
-            report.changed += news
-            if news and (emails.owed(stored.events, stored.id) or owes_a_look(stored.job)):
+        record = rows.record_of(layout, stored)
+        row = known.get(record.folder)
+        if row is None or any(getattr(row, name) != getattr(record, name) for name in AS_MIRRORED):
+            written = self.mirror.put_record(record, layout.root)
+            report.changed += written
+            if written and (emails.owed(stored.events, stored.id) or owes_a_look(stored.job)):
                 self.changed(stored.id)  # who asked the mirror for owed work before did not hear of this job
         wrong = [item for item in check_folder(layout, stored.folder) if item.kind != "move-pending"]
         report.attention += for_people([*wrong, *move_waits(layout, stored)])

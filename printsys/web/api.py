@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -35,8 +34,8 @@ def jobs() -> ResponseReturnValue:
     status, q = Status(text) if text else None, request.args.get("q", "")
     limit = min(MOST, max(1, request.args.get("limit", PAGE, type=int)))
     offset = min(FURTHEST, max(0, request.args.get("offset", 0, type=int)))
-    rows = services().queries.jobs(status, q, limit, offset)
-    return jsonify(jobs=[_plain(asdict(row)) for row in rows], total=services().queries.count(status, q))
+    values = services().queries.values(status, q, limit, offset)
+    return jsonify(jobs=[_plain(value) for value in values], total=services().queries.count(status, q))
 
 
 @pages.get("/jobs/<job_id>")

@@ -54,7 +54,7 @@ def test_archive_moves_the_jobs_that_ended_before_the_retention_time(
         assert after.folder.parent.name == after.job.status
         if before.id in due:
             assert after.events[-1].type == "JobArchived" and after.events[-1].actor == "system"
-            assert present(mirrored_job(queries, before.id)).status is Status.ARCHIVED
+            assert present(mirrored_job(queries, before.id)).job.status is Status.ARCHIVED
         else:
             assert after.job == before.job
     assert check_storage(store, deep=True) == []

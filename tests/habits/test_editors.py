@@ -79,7 +79,7 @@ def test_an_editors_way_of_saving_is_one_edit_and_leaves_no_trace(
 ) -> None:
     job = watched.new_job()
     save(job.folder / "metadata.json")
-    until(lambda: present(mirrored_job(watched.queries, job.id)).class_number == "ARCH 5000")
+    until(lambda: present(mirrored_job(watched.queries, job.id)).job.student.class_number == "ARCH 5000")
     events = watched.events()
     assert [kind for kind, _ in events if kind != "MetadataRestored"] == ["MetadataEdited"]
     assert watched.attention() == []
@@ -92,13 +92,13 @@ def test_a_half_saved_record_is_raised_left_alone_and_heals_with_the_rest_of_it(
     path.write_bytes(text[: len(text) // 2])
     until(lambda: watched.attention() != [])
     assert path.read_bytes() == text[: len(text) // 2], "the person's text is theirs"
-    assert present(mirrored_job(watched.queries, job.id)).class_number == "ARCH 4000", (
+    assert present(mirrored_job(watched.queries, job.id)).job.student.class_number == "ARCH 4000", (
         "the last good state keeps serving"
     )
     path.write_bytes(text)
     until(lambda: watched.attention() == [])
     assert [kind for kind, _ in watched.events()] == ["MetadataEdited"]
-    assert present(mirrored_job(watched.queries, job.id)).class_number == "ARCH 5000"
+    assert present(mirrored_job(watched.queries, job.id)).job.student.class_number == "ARCH 5000"
 
 
 def test_a_status_written_by_hand_is_a_drag(watched: WatchedJob) -> None:

@@ -86,7 +86,7 @@ def test_what_is_lost_when_the_kernels_queue_really_overflows_is_swept_up(
             dragged = unheard.folder.rename(store.layout.status(Status.PRINTING) / unheard.folder.name)
             (dragged / "sliced.gcode").write_bytes(b"G28\n")  # too young to be believed finished by the sweep
         until(lambda: mirrored_job(queries, unheard.id) is not None, 60)
-        until(lambda: present(mirrored_job(queries, unheard.id)).status is Status.PRINTING, 60)
+        until(lambda: present(mirrored_job(queries, unheard.id)).job.status is Status.PRINTING, 60)
         until(lambda: "FileAdded" in [event.type for event in mirrored_events(queries, unheard.id)], 60)
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import threading
 from argparse import ArgumentParser
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -110,12 +111,12 @@ def test_sync_and_rebuild_agree_on_what_people_did_in_the_folders(
     report = sync(store, mirror, queries)
     kinds = sorted(one.kind for one in report.attention)
     assert kinds == ["duplicate", "facts-missing", "job-missing"]
-    assert present(mirrored_job(queries, dragged.id)).status is Status.COMPLETED
-    assert present(mirrored_job(queries, edited.id)).notes == "by hand"
+    assert present(mirrored_job(queries, dragged.id)).job.status is Status.COMPLETED
+    assert present(mirrored_job(queries, edited.id)).job.notes == "by hand"
     assert present(mirrored_job(queries, copied.id)).folder == store.layout.relative(copied.folder)
     assert present(mirrored_job(queries, renamed.id)).folder == "Printing/Janes thing"
     assert "is gone" in present(present(mirrored_job(queries, deleted.id)).problem)
-    assert present(mirrored_job(queries, noted.id)).notes == "Call Jane."
+    assert present(mirrored_job(queries, noted.id)).job.notes == "Call Jane."
     after = snapshot(queries)
     assert sync(store, mirror, queries).changed == 0
     assert [one.kind for one in reindex(store, engine).attention] == ["duplicate", "job-missing"]
@@ -164,7 +165,7 @@ def test_changes_made_during_a_rebuild_are_not_lost(
         mirror.put(new[0])
 
     reindex(store, engine, meanwhile)
-    assert present(mirrored_job(queries, noted.id)).notes == "while it was built"
+    assert present(mirrored_job(queries, noted.id)).job.notes == "while it was built"
     assert mirrored_job(queries, deleted.id) is None
     assert mirrored_job(queries, new[0].id) is not None
     assert queries.count() == len(jobs)
@@ -186,11 +187,11 @@ def test_an_empty_mirror_of_many_folders_is_filled_by_copy(
 ) -> None:
     monkeypatch.setattr(sweep, "WORTH_A_REBUILD", len(jobs))
     copied: list[int] = []
-    honest = bulk.copy
+    copy = bulk.copy
 
-    def counted(connection: sa.Connection, lines: list[bulk.Lines]) -> object:
+    def counted(connection: sa.Connection, lines: list[bulk.CopyLines]) -> object:
         copied.append(len(lines))
-        return honest(connection, lines)
+        return copy(connection, lines)
 
     monkeypatch.setattr(bulk, "copy", counted)
     assert sync(store, mirror, queries).jobs == len(jobs)
@@ -221,7 +222,7 @@ def test_a_ruined_job_keeps_its_last_row_and_says_so(
         row = mirrored_job(queries, ruined.id)
         assert row is not None
         assert row.problem == finding.sentence
-        assert row.student_name == "Jane ReadyToPrint"
+        assert row.job.student.name == "Jane ReadyToPrint"
         assert mirrored_events(queries, ruined.id) == events
         assert queries.count() == len(jobs)
         assert queries.attention() == [finding]
@@ -254,7 +255,7 @@ def test_a_damaged_log_is_served_from_metadata_with_its_problem(
     row = mirrored_job(queries, jobs[4].id)
     assert row is not None
     assert "breaks the record" in (row.problem or "")
-    assert row.status is Status.COMPLETED
+    assert row.job.status is Status.COMPLETED
     assert sync(store, mirror, queries).changed == 0
 
 
@@ -276,18 +277,22 @@ def test_a_fresh_mirror_is_used_by_its_indexes_at_once(store: JobStore, mirror: 
     assert known == 1, "-1: nobody counted them yet"
 
 
+@pytest.mark.parametrize("defect", [('{"schema_version"', "{schema_version"), ('"status":', '"no status":')])
 def test_one_record_that_postgres_refuses_keeps_no_other_out(
-    jobs: list[Stored], store: JobStore, queries: Queries, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+    defect: tuple[str, str],
+    jobs: list[Stored],
+    store: JobStore,
+    queries: Queries,
+    engine: sa.Engine,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    honest = bulk.lines
+    copy_lines = bulk.copy_lines
 
-    def with_one_bad(it: JobRecord) -> bulk.Lines:
-        made = honest(it)
-        if it.id != jobs[5].id:
-            return made
-        return bulk.Lines(made.job_id, made.folder, made.jobs.replace("4.27", "four"), made.events, made.files)
+    def with_one_bad(record: JobRecord) -> bulk.CopyLines:
+        lines = copy_lines(record)
+        return replace(lines, jobs=lines.jobs.replace(*defect)) if record.id == jobs[5].id else lines
 
-    monkeypatch.setattr(bulk, "lines", with_one_bad)
+    monkeypatch.setattr(bulk, "copy_lines", with_one_bad)
     report = reindex(store, engine)
     assert report.jobs == len(jobs) - 1
     assert [one.job_id for one in report.attention] == [jobs[5].id]

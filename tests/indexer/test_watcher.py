@@ -54,7 +54,7 @@ def test_a_dragged_folder_is_a_status_change(service: Service, store: JobStore, 
     job = make_job(store, status=Status.READY_TO_PRINT)
     until(lambda: mirrored_job(queries, job.id) is not None)
     job.folder.rename(store.layout.status(Status.PRINTING) / job.folder.name)
-    until(lambda: present(mirrored_job(queries, job.id)).status is Status.PRINTING)
+    until(lambda: present(mirrored_job(queries, job.id)).job.status is Status.PRINTING)
     assert store.load(job.id).events[-1].type == "PrintingStarted"
 
 
@@ -79,7 +79,7 @@ def test_an_edit_of_metadata_json_is_noticed(service: Service, store: JobStore, 
     until(lambda: mirrored_job(queries, job.id) is not None)
     path = job.folder / "metadata.json"
     path.write_text(path.read_text("utf-8").replace('"ARCH 4000"', '"ARCH 5000"'), "utf-8")
-    until(lambda: present(mirrored_job(queries, job.id)).class_number == "ARCH 5000")
+    until(lambda: present(mirrored_job(queries, job.id)).job.student.class_number == "ARCH 5000")
 
 
 def test_a_renamed_folder_is_followed(service: Service, store: JobStore, queries: Queries) -> None:
@@ -102,7 +102,7 @@ def test_what_events_missed_the_sweep_catches(store: JobStore, engine: sa.Engine
     shutil.rmtree(gone.folder)
     service.wake.set()
     service.tick()
-    assert present(mirrored_job(queries, job.id)).status is Status.PRINTING
+    assert present(mirrored_job(queries, job.id)).job.status is Status.PRINTING
     assert [one.kind for one in queries.attention()] == ["job-missing"]
 
 

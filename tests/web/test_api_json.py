@@ -18,6 +18,13 @@ from printsys.services import Services
 from tests.mirrored import mirrored_job
 from tests.web.conftest import MakeJob, json_of
 
+KEYS = {
+    "id", "revision", "status", "folder", "folder_status", "status_since", "created_at", "updated_at", "student_name",
+    "student_email", "discipline", "class_number", "method", "color", "printer", "copies", "material", "weight_g",
+    "volume_ml", "time_h", "cost", "paid", "reviewed_at", "expires_at", "move_pending", "problem", "asked_in_file",
+    "mail_owed", "next_mail_at", "document",
+}  # fmt: skip
+"""Of each job in the list: scripts rely on them."""
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
@@ -29,6 +36,7 @@ def test_the_list_has_every_job_with_decimals_as_text_and_times_in_utc(staff: Fl
     pending = next(job for job in json_of(answer)["jobs"] if job["status"] == "Pending")
     assert (pending["cost"], pending["weight_g"], pending["time_h"]) == ("4.27", "42.7", "3.5")
     assert pending["folder"].startswith("Pending/JaneDoe_Filament_TrueRed_")
+    assert pending.keys() >= KEYS and pending["copies"] == 1 and pending["document"]["id"] == pending["id"]
     for name in ("created_at", "updated_at", "status_since", "expires_at"):
         assert TIME.fullmatch(pending[name]), name
 

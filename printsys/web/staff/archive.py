@@ -37,7 +37,7 @@ def count() -> str | None:
 @pages.get("/dashboard/ended")
 @login_required
 def ended() -> ResponseReturnValue:
-    return render_template("staff/archive.html", jobs=services().queries.ended(FINAL, _before(), PAGE), total=count())
+    return render_template("staff/archive.html", rows=services().queries.ended(FINAL, _before(), PAGE), total=count())
 
 
 @pages.post("/dashboard/ended")

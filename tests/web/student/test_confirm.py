@@ -133,7 +133,7 @@ def test_confirming_moves_the_folder_records_the_student_and_leads_to_the_status
     assert not stored.folder.exists()
     assert after.events[-1].type == "StudentConfirmed" and after.events[-1].actor == "student"
     assert present(after.job.confirmation).confirmed_by == "student"
-    assert present(mirrored_job(services.queries, stored.id)).status is Status.READY_TO_PRINT
+    assert present(mirrored_job(services.queries, stored.id)).job.status is Status.READY_TO_PRINT
 
 
 @pytest.mark.parametrize("reason", ["", "Too dear for me."])
@@ -146,7 +146,7 @@ def test_declining_rejects_the_job_with_the_students_reason(
     assert after.folder.parent.name == "Rejected" and "StudentDeclined" in types(after)
     assert present(after.job.rejection).reasons == ["declined"] and present(after.job.rejection).comment == reason
     assert present(after.job.rejection).by == "student"
-    assert present(mirrored_job(services.queries, stored.id)).status is Status.REJECTED
+    assert present(mirrored_job(services.queries, stored.id)).job.status is Status.REJECTED
 
 
 @pytest.mark.parametrize("decision", ["", "maybe", "CONFIRM"])

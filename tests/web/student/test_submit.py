@@ -59,7 +59,7 @@ def test_a_good_form_makes_the_folder_its_record_its_log_and_its_row(submit: Sub
     lines = [json.loads(line) for line in (stored.folder / "events.jsonl").read_text("utf-8").splitlines()]
     assert [(line["type"], line["actor"]) for line in lines] == [("JobCreated", "student"), ("EmailQueued", "student")]
     row = present(mirrored_job(services.queries, stored.id))
-    assert row.student_name == "Jane Doe" and row.revision == stored.job.revision and row.mail_owed == 1
+    assert row.job.student.name == "Jane Doe" and row.revision == stored.job.revision and row.mail_owed == 1
 
 
 def test_each_kind_of_model_is_taken_and_several_make_one_job(submit: Submit, services: Services) -> None:
