@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -92,7 +93,9 @@ def run(task: Task, path: Path, limits: Limits = USUAL) -> dict[str, Any]:
         try:
             _watch(process, path.name, limits)
         finally:
-            process.kill()
+            for member in _family(process.pid):
+                with suppress(psutil.NoSuchProcess):
+                    member.kill()
             process.wait()
         stdout.seek(0)
         stderr.seek(0)
@@ -115,11 +118,23 @@ def _watch(process: subprocess.Popen[bytes], name: str, limits: Limits) -> None:
             )
 
 
-def _memory(pid: int) -> int:
+def _family(pid: int) -> list[psutil.Process]:
+    """The process and, on Windows, its children: python.exe of a virtual environment there only launches the Python
+    that does the work (https://docs.python.org/3/library/venv.html)."""
     try:
-        return int(psutil.Process(pid).memory_info().rss)
+        process = psutil.Process(pid)
+        return [process, *(process.children(recursive=True) if sys.platform == "win32" else ())]
     except psutil.NoSuchProcess:
-        return 0
+        return []
+
+
+def _memory(pid: int) -> int:
+    """Bytes of main memory that the process and its family use."""
+    used = 0
+    for member in _family(pid):
+        with suppress(psutil.NoSuchProcess):
+            used += member.memory_info().rss
+    return used
 
 
 def _parse(name: str, exit_code: int, stdout: bytes, stderr: bytes) -> dict[str, Any]:
