@@ -25,7 +25,7 @@ from indexer.reconcile import Outcome, Reconciler
 from indexer.schema import attention, jobs, mirror_state
 from printsys.domain import emails
 from printsys.domain.job import format_time
-from printsys.domain.pending_work import owes_a_look
+from printsys.domain.pending_work import has_pending_files
 from printsys.domain.status import LIVE
 from printsys.errors import JobBusy, JobNotFound, PrintSysError, StorageFailure, StorageOffline
 from printsys.jobstore import JobStore, Stored
@@ -238,7 +238,7 @@ class Sweeper:
         if row is None or any(getattr(row, name) != getattr(record, name) for name in AS_MIRRORED):
             written = self.mirror.put_record(record, layout.root)
             report.changed += written
-            if written and (emails.owed(stored.events, stored.id) or owes_a_look(stored.job)):
+            if written and (emails.owed(stored.events, stored.id) or has_pending_files(stored.job)):
                 self.changed(stored.id)  # who asked the mirror for owed work before did not hear of this job
         wrong = [item for item in check_folder(layout, stored.folder) if item.kind != "move-pending"]
         report.attention += for_people([*wrong, *move_waits(layout, stored)])

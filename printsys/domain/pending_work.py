@@ -42,5 +42,5 @@ def previews(job: Job) -> list[tuple[FileRecord, str]]:
     return [(record, name) for record in job.files if job.status in FILES_READ and (name := preview_of(record))]
 
 
-def owes_a_look(job: Job) -> bool:
+def has_pending_files(job: Job) -> bool:
     return any(True for _ in to_inspect(job)) or any(True for _ in to_read(job))

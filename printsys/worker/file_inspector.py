@@ -17,7 +17,7 @@ from printsys.assessment.upload_check import check_file
 from printsys.domain.estimates import file_read
 from printsys.domain.events import SYSTEM, EventDraft, EventType
 from printsys.domain.job import FileRecord, Job, dump, parse
-from printsys.domain.pending_work import owes_a_look, preview_name, previews, to_inspect, to_read
+from printsys.domain.pending_work import has_pending_files, preview_name, previews, to_inspect, to_read
 from printsys.domain.status import FILES_READ
 from printsys.errors import DamagedJob, FileRefused, JobNotFound, MirrorDown, ModelTooHard, ModelUnreadable
 from printsys.jobstore import Stored
@@ -143,4 +143,4 @@ def _thumbnail_made(record: FileRecord, preview: str | None) -> list[EventDraft]
 
 
 def _owes(folder: Path, job: Job) -> bool:
-    return owes_a_look(job) or any(not (folder / name).exists() for _, name in previews(job))
+    return has_pending_files(job) or any(not (folder / name).exists() for _, name in previews(job))

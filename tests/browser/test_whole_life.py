@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 from printsys.domain.changes import LEARNED
 from printsys.domain.events import EventType
 from printsys.domain.job import metadata_bytes, parse
-from printsys.domain.pending_work import owes_a_look
+from printsys.domain.pending_work import has_pending_files
 from printsys.domain.status import Status
 from printsys.jobstore.log import read_log
 from tests.browser.conftest import PASSWORD, PATIENCE_S, Postbox, System, log_in
@@ -222,7 +222,11 @@ def test_dropping_the_database_and_starting_again_gives_the_same_dashboard(syste
     def unsettled(row: dict[str, Any]) -> str:
         """What the job waits for, if for anything."""
         job = parse(page.request.get(f"{system.url}/api/v1/jobs/{row['id']}").json()["job"])
-        waits = {"mail": row["mail_owed"], "mirror": row["revision"] != job.revision, "workshop": owes_a_look(job)}
+        waits = {
+            "mail": row["mail_owed"],
+            "mirror": row["revision"] != job.revision,
+            "workshop": has_pending_files(job),
+        }
         return " ".join([job.id, *(what for what, owed in waits.items() if owed)]) if any(waits.values()) else ""
 
     settled()
