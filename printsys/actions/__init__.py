@@ -1,7 +1,7 @@
-"""The use cases: every way in which a job comes to be or changes, whoever asks (a page, a script, a task).
+"""The use cases: every way to create or change a job, for pages, scripts and tasks alike.
 
-Each decides in the domain, records through the job store, and then tells the mirror and the queue to look. The record
-is what counts: a mirror or queue that is down costs nothing but time.
+Each decides in the domain, records through the job store, then updates the mirror and tells the queue. Only the record
+counts: while the mirror or the queue is down, pages and e-mails are late and nothing is lost.
 """
 
 from __future__ import annotations
@@ -50,7 +50,6 @@ from printsys.jobstore.files import ListedFile, describe, unchanged
 from printsys.jobstore.incoming import StagedFiles
 
 RESEND_COOL_DOWN = timedelta(minutes=2)
-EMAIL_FAILED = EventType.EMAIL_FAILED
 logger = logging.getLogger(__name__)
 
 
@@ -66,34 +65,38 @@ class Actions:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     drag_grace: timedelta = timedelta(0)
 
-    def submit(self, said: SubmitInput, files: Sequence[IncomingFile], actor: str = STUDENT) -> Stored:
-        """A new job in Uploaded. InvalidInput where the lab does not offer what is asked; see JobStore.create."""
-        require_offered(self.lab, said.model_dump())
+    def submit(self, request: SubmitInput, files: Sequence[IncomingFile], actor: str = STUDENT) -> Stored:
+        """A new job in Uploaded. InvalidInput where the lab does not offer what it asks for; see JobStore.create."""
+        require_offered(self.lab, request.model_dump())
         stored = self.store.create(
-            lambda job_id: naming.folder_name(said.student_name, said.print_method, said.color, job_id),
+            lambda job_id: naming.folder_name(request.student_name, request.print_method, request.color, job_id),
             files,
-            lambda job_id, staged: job_created(job_id, staged.folder_name, said, staged.files, actor, self.clock()),
+            lambda job_id, staged: job_created(job_id, staged.folder_name, request, staged.files, actor, self.clock()),
         )
         return self.follow_up(stored)
 
     def perform(
-        self, job_id: str, action: str, said: ActionInput, actor: str, expected_revision: int | None = None
+        self, job_id: str, action: str, values: ActionInput, actor: str, expected_revision: int | None = None
     ) -> Stored:
-        """Any action of the workflow table. TransitionNotAllowed, InvalidInput, and what JobStore.edit raises."""
-        prepared = self._prepare_files(job_id, said)
+        """Any action of the workflow table. TransitionNotAllowed, InvalidInput, and what JobStore.edit raises.
+
+        StaleJob where the folder was moved by hand and the indexer has not noticed yet: the move is recorded instead.
+        """
+        new_files = self._describe_new_files(job_id, values)
         with self.store.edit(job_id, expected_revision) as change:
-            asked = change.before.asked_by_hand
-            if asked is not None:  # somebody was faster in the folders than the indexer in noticing it
-                change.record(*drag(change.job, asked, self.drag_context(), emails.owed(change.before.events, job_id)))
+            moved_to = change.before.asked_by_hand
+            if moved_to is not None:
+                owed = emails.owed(change.before.events, job_id)
+                change.record(*drag(change.job, moved_to, self.drag_context(), owed))
             else:
                 if action == "resend-email":
-                    sent = f"{change.job.student.name} was sent an e-mail a moment ago."
-                    self._require_cool(change.before, f"{sent} Please give it two minutes.")
-                added = _new_files(change, prepared, actor)
-                change.record(*added, *self._plan(change, action, actor, said))
+                    just_sent = f"{change.job.student.name} was sent an e-mail a moment ago."
+                    self._require_cool(change.before, f"{just_sent} Please give it two minutes.")
+                added = _files_added(change, new_files, actor)
+                change.record(*added, *self._plan(change, action, actor, values))
                 change.to_trash = action == "delete"
         after = self.follow_up(change.result)
-        if asked is not None:
+        if moved_to is not None:
             revision = change.before.job.revision
             news = [event for event in after.events if event.seq > revision]
             raise StaleJob(job_id, revision, after.job.revision, news)
@@ -108,8 +111,8 @@ class Actions:
             move = last_move(change.before.events)
             if move is None or "from" not in move.data:
                 raise TransitionNotAllowed("undo-move", "The job's last step was not made by moving its folder.")
-            waiting = emails.owed(change.before.events, job_id)
-            change.record(*undo(change.job, Status(move.data["from"]), actor, self.context(), waiting))
+            owed = emails.owed(change.before.events, job_id)
+            change.record(*undo(change.job, Status(move.data["from"]), actor, self.context(), owed))
         return self.follow_up(change.result)
 
     def student_decides(self, job_id: str, nonce: str, confirm: bool, reason: str = "") -> Stored:
@@ -117,10 +120,11 @@ class Actions:
         with self.store.edit(job_id) as change:
             _refuse_if_moved_by_hand(change.before)
             require_open_confirmation(change.job, nonce, self.clock())
-            action, said = (
-                ("student_confirm", NoInput()) if confirm else ("student_decline", OptionalReasonInput(reason=reason))
-            )
-            change.record(*self._plan(change, action, STUDENT, said))
+            if confirm:
+                drafts = self._plan(change, "student_confirm", STUDENT, NoInput())
+            else:
+                drafts = self._plan(change, "student_decline", STUDENT, OptionalReasonInput(reason=reason))
+            change.record(*drafts)
         return self.follow_up(change.result)
 
     def resend_confirmation(self, job_id: str, nonce: str) -> Stored:
@@ -131,41 +135,42 @@ class Actions:
             change.record(*self._plan(change, "resend-email", STUDENT, ResendInput()))
         return self.follow_up(change.result)
 
-    def _require_cool(self, stored: Stored, otherwise: str) -> None:
-        """TransitionNotAllowed where the job's last e-mail was asked for a moment ago and has not failed."""
-        last = next((e for e in reversed(stored.events) if e.type in (EventType.EMAIL_QUEUED, EMAIL_FAILED)), None)
-        if last is None or last.type == EMAIL_FAILED or last.data.get("to") != stored.job.student.email:
+    def _require_cool(self, stored: Stored, refusal: str) -> None:
+        """TransitionNotAllowed where the job's last e-mail was queued a moment ago and has not failed."""
+        kinds = (EventType.EMAIL_QUEUED, EventType.EMAIL_FAILED)
+        last = next((event for event in reversed(stored.events) if event.type in kinds), None)
+        if last is None or last.type == EventType.EMAIL_FAILED or last.data.get("to") != stored.job.student.email:
             return
         if self.clock() - last.at < RESEND_COOL_DOWN:
-            raise TransitionNotAllowed("resend-email", otherwise)
+            raise TransitionNotAllowed("resend-email", refusal)
 
-    def resubmit(self, job_id: str, key: str, said: SubmitInput, files: Sequence[IncomingFile]) -> Stored:
+    def resubmit(self, job_id: str, key: str, request: SubmitInput, files: Sequence[IncomingFile]) -> Stored:
         """The same request once more, after a rejection; without `files` the model is the one that the lab has.
 
         InvalidInput, TokenUsed, and what JobStore.staged and JobStore.edit raise.
         """
-        require_offered(self.lab, said.model_dump())
+        require_offered(self.lab, request.model_dump())
         require_open_resubmission(self.store.load(job_id).job, key)
         if not files:
-            return self._resubmit(job_id, key, ResubmitInput(**said.model_dump()), None)
+            return self._resubmit(job_id, key, ResubmitInput(**request.model_dump()), None)
         with self.store.staged(job_id, files) as staged:
-            facts = ResubmitInput(**said.model_dump(), files=list(staged.files))
-            return self._resubmit(job_id, key, facts, staged)
+            values = ResubmitInput(**request.model_dump(), files=list(staged.files))
+            return self._resubmit(job_id, key, values, staged)
 
-    def _resubmit(self, job_id: str, key: str, said: ResubmitInput, staged: StagedFiles | None) -> Stored:
+    def _resubmit(self, job_id: str, key: str, values: ResubmitInput, staged: StagedFiles | None) -> Stored:
         with self.store.edit(job_id) as change:
             _refuse_if_moved_by_hand(change.before)
             require_open_resubmission(change.job, key)
             if staged is not None and any((change.before.folder / name).exists() for name in staged.names):
                 raise JobBusy(job_id, 0)  # a file of that name has just been put there
             change.staged = staged
-            change.record(*self._plan(change, "resubmit", STUDENT, said))
+            change.record(*self._plan(change, "resubmit", STUDENT, values))
         return self.follow_up(change.result)
 
     def do_what_is_due(self, job_id: str) -> Stored | None:
         """What the calendar asks for this job: see domain/reminders.py. None where that is nothing.
 
-        Looking costs no lock; what is due is decided under it, so that two computers do it once.
+        The first look takes no lock; the decision is made under it, so that two computers do it once.
         """
         if not self._due(self.store.load(job_id)):
             return None
@@ -180,18 +185,19 @@ class Actions:
         return due(stored.job, stored.events, self.clock(), self.lab.reminders.patience)
 
     def send_failed_again(self, job_id: str, actor: str) -> Stored:
-        """Put every e-mail that was given up, and that the student still needs, in line again: to today's address."""
+        """Queue every failed e-mail that the student still needs again, to today's address."""
 
-        def decide(now: Stored) -> list[EventDraft]:
-            address = now.job.student.email
+        def decide(stored: Stored) -> list[EventDraft]:
+            address = stored.job.student.email
             if not address:
                 raise TransitionNotAllowed("resend-email", "This job has no e-mail address to write to.")
-            return [emails.queued(one.mail, address, actor) for one in emails.given_up(now.events, now.job.status)]
+            failures = emails.given_up(stored.events, stored.job.status)
+            return [emails.queued(failure.mail, address, actor) for failure in failures]
 
         return self.record(job_id, decide)
 
     def record(self, job_id: str, decide: Callable[[Stored], Sequence[EventDraft]]) -> Stored:
-        """Record what a task found out. `decide` sees the job under its lock, so it re-checks what it was told."""
+        """Record what a task found out. `decide` sees the job under its lock and checks that it still holds."""
         with self.store.edit(job_id) as change:
             change.record(*decide(change.before))
         return self.follow_up(change.result) if change.drafts else change.result
@@ -214,25 +220,25 @@ class Actions:
         context = self.context()
         return replace(context, mail_not_before=context.now + self.drag_grace)
 
-    def _plan(self, change: JobEdit, action: str, actor: str, said: ActionInput) -> list[EventDraft]:
-        waiting = emails.owed(change.before.events, change.job.id)
-        return workflow.plan(change.job, action, actor, said, self.context(), waiting)
+    def _plan(self, change: JobEdit, action: str, actor: str, values: ActionInput) -> list[EventDraft]:
+        owed = emails.owed(change.before.events, change.job.id)
+        return workflow.plan(change.job, action, actor, values, self.context(), owed)
 
-    def _prepare_files(self, job_id: str, said: ActionInput) -> list[tuple[FileRecord, ListedFile]]:
-        """Hash, outside the lock, print files that the record does not know yet (a slicer has just saved them)."""
-        if not isinstance(said, ApproveInput | ChooseFileInput):
+    def _describe_new_files(self, job_id: str, values: ActionInput) -> list[tuple[FileRecord, ListedFile]]:
+        """Hash, outside the lock, print files that the record does not have yet (a slicer has just saved them)."""
+        if not isinstance(values, ApproveInput | ChooseFileInput):
             return []
         stored = self.store.load(job_id)
-        unknown = [name for name in said.print_file if stored.job.file(name) is None]
-        for name in said.print_file:
+        for name in values.print_file:
             try:
                 self.store.file(stored, name)
             except JobNotFound as error:
                 raise InvalidInput({"print_file": [f"{name} is not in the job's folder any more."]}) from error
-        return [describe(stored.folder, name, "filesystem", self.clock()) for name in unknown]
+        unrecorded = [name for name in values.print_file if stored.job.file(name) is None]
+        return [describe(stored.folder, name, "filesystem", self.clock()) for name in unrecorded]
 
     def follow_up(self, stored: Stored) -> Stored:
-        """Tell the mirror and the queue of a job that was just recorded."""
+        """Update the mirror with a job that was just recorded, and tell the queue."""
         try:
             self.mirror.put(stored)
         except MirrorDown as error:
@@ -247,12 +253,12 @@ def _refuse_if_moved_by_hand(stored: Stored) -> None:
         raise JobBusy(stored.id, 0)
 
 
-def _new_files(change: JobEdit, prepared: Sequence[tuple[FileRecord, ListedFile]], actor: str) -> list[EventDraft]:
-    """What was hashed outside the lock, re-checked inside it."""
-    for record, seen in prepared:
-        if not unchanged(change.before.folder, seen):
+def _files_added(change: JobEdit, new_files: Sequence[tuple[FileRecord, ListedFile]], actor: str) -> list[EventDraft]:
+    """The events of files hashed outside the lock. InvalidInput where one has changed since."""
+    for record, listed in new_files:
+        if not unchanged(change.before.folder, listed):
             raise InvalidInput(
                 {"print_file": [f"{record.name} is being written right now. Please try again in a moment."]}
             )
-    fresh = [record for record, _ in prepared if change.job.file(record.name) is None]
-    return files_added(change.job, fresh, actor)
+    unrecorded = [record for record, _ in new_files if change.job.file(record.name) is None]
+    return files_added(change.job, unrecorded, actor)

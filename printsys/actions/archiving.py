@@ -1,4 +1,4 @@
-"""Jobs that ended long ago: which they are, and putting them into Archived/. Only ever when somebody says so."""
+"""Jobs that ended long ago: finds them, and archives them when staff or a command ask for it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from printsys.jobstore import JobStore
 
 
 @dataclass
-class Archived:
-    """What became of each job: its id, or (its id, why it stays)."""
+class ArchiveResult:
+    """Ids of the `archived` jobs; those that stay, each as (id, reason), in `skipped`."""
 
-    done: list[str] = field(default_factory=list)
-    stay: list[tuple[str, str]] = field(default_factory=list)
+    archived: list[str] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
 
 
 def ended_before(now: datetime, days: int) -> datetime:
@@ -31,26 +31,26 @@ def is_kept_long_enough(job: Job, before: datetime) -> bool:
     return job.status in FINAL and job.status_since < before
 
 
-def kept_long_enough(store: JobStore, before: datetime, stay: list[tuple[str, str]]) -> Iterator[Job]:
-    """Straight from the folders. Jobs that cannot be read are added to `stay`, each with why."""
+def kept_long_enough(store: JobStore, before: datetime, skipped: list[tuple[str, str]]) -> Iterator[Job]:
+    """Straight from the folders. Jobs that cannot be read are added to `skipped`, each with the reason."""
     for job_id, _folder in list(store.ids(FINAL)):
         try:
             job = store.load(job_id).job
         except PrintSysError as error:
-            stay.append((job_id, str(error)))
+            skipped.append((job_id, str(error)))
             continue
         if is_kept_long_enough(job, before):
             yield job
 
 
-def archive(actions: Actions, jobs: Iterable[tuple[str, int]], before: datetime, actor: str) -> Archived:
-    """Archive each (id, revision as it was looked at), if that is still due. One that cannot be keeps none waiting."""
-    told = Archived()
+def archive(actions: Actions, jobs: Iterable[tuple[str, int]], before: datetime, actor: str) -> ArchiveResult:
+    """Archive each (id, revision when listed), if that is still due. A job that cannot be archived delays no other."""
+    result = ArchiveResult()
     for job_id, revision in jobs:
         try:
             if is_kept_long_enough(actions.store.load(job_id).job, before):
                 actions.perform(job_id, "archive", NoInput(), actor, revision)
-                told.done.append(job_id)
+                result.archived.append(job_id)
         except PrintSysError as error:
-            told.stay.append((job_id, str(error)))
-    return told
+            result.skipped.append((job_id, str(error)))
+    return result

@@ -1,7 +1,7 @@
 """Jobs that begin in the folders: a loose model, a folder without a record, a copy of a job, a job printed again.
 
-The new job is made whole first and only then is what it was made of put into the trash: a crash in between leaves both,
-and what is raised stays raised.
+The new job is complete before its source goes to the trash: a crash in between leaves both, and the attention item
+stays.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from printsys.jobstore import IncomingFile, Stored, trash
 from printsys.jobstore.files import is_ignored, is_settled, sha256_of
 from printsys.jobstore.layout import ASIDE, ORIGINAL, PREVIEWS
 
-NOT_YET = "{} is being written right now. Please try again in a moment."
+STILL_WRITING = "{} is being written right now. Please try again in a moment."
 
 
 def reprint(actions: Actions, job_id: str, actor: str) -> Stored:
@@ -34,86 +34,90 @@ def reprint(actions: Actions, job_id: str, actor: str) -> Stored:
     return _reprint(actions, stored.job, stored.folder, actor)
 
 
-def reprint_of_copy(actions: Actions, place: str, actor: str) -> Stored:
-    """A job of its own made of a copy that somebody made of a job's folder; the copy goes to the trash.
+def reprint_of_copy(actions: Actions, relative_path: str, actor: str) -> Stored:
+    """Makes a new job of a copy of a job's folder; the copy goes to the trash.
 
-    JobNotFound where `place` is no such copy (any more); InvalidInput while files are still being copied into it.
+    JobNotFound where the folder is no such copy (any more); InvalidInput while files are still being copied into it.
     """
-    folder = actions.store.layout.root / place
+    folder = actions.store.layout.root / relative_path
     job = actions.store.read_copy(folder)
     if job is None or actions.store.find(job.id) == folder:
-        raise JobNotFound(place)
-    made = _reprint(actions, job, folder, actor, found_in=place)
-    trash.discard(actions.store, place)
-    return made
+        raise JobNotFound(relative_path)
+    stored = _reprint(actions, job, folder, actor, found_in=relative_path)
+    trash.discard(actions.store, relative_path)
+    return stored
 
 
-def walk_in(actions: Actions, place: str, said: WalkInInput, actor: str) -> Stored:
-    """A job made of a loose file, or of a folder without a record, in the status folder that it lay in.
+def walk_in(actions: Actions, relative_path: str, request: WalkInInput, actor: str) -> Stored:
+    """Makes a job of a loose file, or of a folder without a record, in the status folder where it lies.
 
-    What that status needs and nobody has said is raised, as when a folder is dragged there. InvalidInput for what the
-    lab does not offer, or while a file is still being written; JobNotFound where nothing is there any more.
+    Facts that this status needs and nobody has given are raised, as when a folder is dragged there. InvalidInput for
+    what the lab does not offer, or while a file is still being written; JobNotFound where nothing is there any more.
     """
-    require_offered(actions.lab, said.model_dump())
-    source = actions.store.layout.root / place
+    require_offered(actions.lab, request.model_dump())
+    source = actions.store.layout.root / relative_path
     status = actions.store.layout.status_of(source)
     if status is None or not source.exists():
-        raise JobNotFound(place)
-    name = (said.student_name, said.print_method, said.color or "")
+        raise JobNotFound(relative_path)
+    names = (request.student_name, request.print_method, request.color or "")
     with ExitStack() as files:
-        made = actions.store.create(
-            lambda job_id: naming.folder_name(*name, job_id),
+        stored = actions.store.create(
+            lambda job_id: naming.folder_name(*names, job_id),
             list(_incoming(source, files)),
             lambda job_id, staged: walk_in_created(
-                job_id, staged.folder_name, said, staged.files, actor, actions.clock(), place
+                job_id, staged.folder_name, request, staged.files, actor, actions.clock(), relative_path
             ),
         )
-    trash.discard(actions.store, place)
+    trash.discard(actions.store, relative_path)
     if status is not Status.UPLOADED:
-        made = actions.record(made.id, lambda now: drag(now.job, status, actions.drag_context()))
-    return actions.follow_up(made)
+        stored = actions.record(stored.id, lambda created: drag(created.job, status, actions.drag_context()))
+    return actions.follow_up(stored)
 
 
 def _reprint(actions: Actions, job: Job, folder: Path, actor: str, found_in: str | None = None) -> Stored:
+    superseded = {record.name for record in job.files if record.is_superseded}
+    names = (job.student.name, job.request.method, job.request.color or "")
     with ExitStack() as files:
-        request = job.request
-        made = actions.store.create(
-            lambda job_id: naming.folder_name(job.student.name, request.method, request.color or "", job_id),
-            list(_incoming(folder, files, {record.name for record in job.files if record.is_superseded})),
+        stored = actions.store.create(
+            lambda job_id: naming.folder_name(*names, job_id),
+            list(_incoming(folder, files, superseded)),
             lambda job_id, staged: reprint_created(
                 job_id, staged.folder_name, job, staged.files, actor, actions.clock(), found_in
             ),
         )
-    return actions.follow_up(made)
+    return actions.follow_up(stored)
 
 
 def _incoming(source: Path, opened: ExitStack, superseded: Container[str] = ()) -> Iterator[IncomingFile]:
     """The files of a job's folder, of any folder, or the one file: models first, then what slicers made of them.
 
-    Where there are originals, the working copies are made of them anew. `superseded` are names in the folder that
+    Where there are originals, the new job gets new working copies of them. `superseded` are names in the folder that
     belong to an earlier version of the request.
     """
     paths = [source] if source.is_file() else _files_in(source)
     paths = [path for path in paths if path.relative_to(source).as_posix() not in superseded]
     now_ns = time.time_ns()
-    writing = next((path for path in paths if not is_settled(path, now_ns)), None)
-    if writing is not None:
-        raise InvalidInput({"": [NOT_YET.format(writing.name)]})
+    unsettled = next((path for path in paths if not is_settled(path, now_ns)), None)
+    if unsettled is not None:
+        raise InvalidInput({"": [STILL_WRITING.format(unsettled.name)]})
     originals = [path for path in paths if path.parent.name == ORIGINAL] or _models(paths)
     sizes = {path.stat().st_size for path in originals}
-    same = {sha256_of(path) for path in originals}
+    hashes = {sha256_of(path) for path in originals}
     yield from (IncomingFile(path.name, opened.enter_context(path.open("rb")), "filesystem") for path in originals)
     for path in paths:
-        is_copy = path.stat().st_size in sizes and sha256_of(path) in same
+        is_copy = path.stat().st_size in sizes and sha256_of(path) in hashes
         if path not in originals and not is_copy:
             yield IncomingFile(path.name, opened.enter_context(path.open("rb")), "filesystem", "slicer")
 
 
 def _files_in(folder: Path) -> list[Path]:
-    ours = (PREVIEWS, ASIDE)
-    found = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    kept = (p for p in found if not is_ignored(p.name) and not set(ours) & set(p.relative_to(folder).parts[:-1]))
-    return sorted(kept, key=lambda path: (len(path.parts), path.name.casefold()))
+    """Without what the system keeps there itself."""
+    paths = []
+    for path in folder.rglob("*"):
+        is_ours = {PREVIEWS, ASIDE} & set(path.relative_to(folder).parts[:-1])
+        if path.is_file() and not path.is_symlink() and not is_ignored(path.name) and not is_ours:
+            paths.append(path)
+    return sorted(paths, key=lambda path: (len(path.parts), path.name.casefold()))
 
 
 def _models(paths: list[Path]) -> list[Path]:

@@ -1,5 +1,7 @@
-"""What is due by the calendar, for every job that waits for its student. Straight from the folders: the mirror may be
-down, and nothing here depends on when it was last looked."""
+"""Does what is due by the calendar for every job that waits for its student.
+
+It reads the folders, so it needs no mirror, and it does not matter when it last ran.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 def send_reminders(actions: Actions, stop: threading.Event) -> None:
-    """Remind and flag what is due (see domain/reminders.py). A job that cannot be changed now waits alone."""
+    """Remind and flag what is due (see domain/reminders.py). A job that cannot be changed now delays no other."""
     for job_id, _folder in list(actions.store.ids(WAITS_FOR_STUDENT)):
         if stop.is_set():
             return

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 
 from indexer import migrate
-from printsys.actions.archiving import Archived, archive, ended_before, kept_long_enough
+from printsys.actions.archiving import ArchiveResult, archive, ended_before, kept_long_enough
 from printsys.commands.common import add_storage_argument, database, read_settings
 from printsys.commands.progress import add_progress_argument, counted, progress_bar
 from printsys.config import Settings, load_lab
@@ -42,23 +42,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     settings = read_settings(args)
     require_storage(settings.storage, remembered_at(settings))
-    told = _look(settings, args) if args.dry_run else _archive(settings, args)
-    print(_as_json(told, args.dry_run) if args.json else _in_words(told, args.dry_run))
-    return SOME_STAY if told.stay else DONE
+    result = _look(settings, args) if args.dry_run else _archive(settings, args)
+    print(_as_json(result, args.dry_run) if args.json else _in_words(result, args.dry_run))
+    return SOME_STAY if result.skipped else DONE
 
 
 def _before(args: argparse.Namespace, retention_days: int) -> datetime:
     return ended_before(datetime.now(UTC), retention_days if args.older_than is None else args.older_than)
 
 
-def _look(settings: Settings, args: argparse.Namespace) -> Archived:
-    told = Archived()
+def _look(settings: Settings, args: argparse.Namespace) -> ArchiveResult:
+    result = ArchiveResult()
     before = _before(args, load_lab(settings.lab_config).retention.days)
-    told.done = [job.id for job in kept_long_enough(open_store(settings), before, told.stay)]
-    return told
+    result.archived = [job.id for job in kept_long_enough(open_store(settings), before, result.skipped)]
+    return result
 
 
-def _archive(settings: Settings, args: argparse.Namespace) -> Archived:
+def _archive(settings: Settings, args: argparse.Namespace) -> ArchiveResult:
     with ExitStack() as stack:
         try:
             settings = stack.enter_context(database(settings))
@@ -68,22 +68,22 @@ def _archive(settings: Settings, args: argparse.Namespace) -> Archived:
         services = build_services(settings, make_enqueue(settings))
         before = _before(args, services.lab.retention.days)
         unread: list[tuple[str, str]] = []
-        found = [(job.id, job.revision) for job in kept_long_enough(services.store, before, unread)]
+        candidates = [(job.id, job.revision) for job in kept_long_enough(services.store, before, unread)]
         with progress_bar(args.progress, "Archiving") as progress:
-            told = archive(services.actions, counted(found, progress), before, SYSTEM)
+            result = archive(services.actions, counted(candidates, progress), before, SYSTEM)
         services.mirror.engine.dispose()
-    told.stay[:0] = unread
-    return told
+    result.skipped[:0] = unread
+    return result
 
 
-def _as_json(told: Archived, dry_run: bool) -> str:
-    stay = [{"job": job_id, "why": why} for job_id, why in told.stay]
-    return json.dumps({"dry_run": dry_run, "archived": told.done, "stay": stay}, indent=2)
+def _as_json(result: ArchiveResult, dry_run: bool) -> str:
+    stay = [{"job": job_id, "why": why} for job_id, why in result.skipped]
+    return json.dumps({"dry_run": dry_run, "archived": result.archived, "stay": stay}, indent=2)
 
 
-def _in_words(told: Archived, dry_run: bool) -> str:
-    n = len(told.done)
+def _in_words(result: ArchiveResult, dry_run: bool) -> str:
+    n = len(result.archived)
     verb = "would be archived" if dry_run else "is archived" if n == 1 else "are archived"
     lines = [f"{n} {'job' if n == 1 else 'jobs'} {verb}{':' if dry_run and n else '.'}"]
-    lines += [f"  {job_id}" for job_id in told.done] if dry_run else []
-    return "\n".join(lines + [f"{job_id} stays: {why}" for job_id, why in told.stay])
+    lines += [f"  {job_id}" for job_id in result.archived] if dry_run else []
+    return "\n".join(lines + [f"{job_id} stays: {why}" for job_id, why in result.skipped])
