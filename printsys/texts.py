@@ -43,7 +43,7 @@ STATUS_TEXTS = {
 
 
 def reasons(job: Job, lab: Lab) -> list[str]:
-    """Why a job was not printed, in sentences: the ticked reasons', then staff's own words."""
+    """Why a job was not printed: the sentences of the ticked reasons, then staff's comment."""
     if job.rejection is None:
         return []
     ticked = [reason.text if (reason := lab.reason(name)) else name for name in job.rejection.reasons]
@@ -51,7 +51,7 @@ def reasons(job: Job, lab: Lab) -> list[str]:
 
 
 def money(value: Decimal | str | None) -> str:
-    """`$1,234.50`; nothing for nothing."""
+    """`$1,234.50`; empty for None."""
     return "" if value is None else f"${Decimal(value):,.2f}"
 
 
@@ -60,7 +60,7 @@ def amount(value: Decimal | None) -> str:
     return "" if value is None else plain(Decimal(value).normalize())
 
 
-def clock(here: datetime, seconds: bool = False) -> str:
-    """`10:20 am`, of a time that is local already."""
-    minutes = f"{here:%M:%S}" if seconds else f"{here:%M}"
-    return f"{here.hour % 12 or 12}:{minutes} {'am' if here.hour < 12 else 'pm'}"
+def clock(local: datetime, seconds: bool = False) -> str:
+    """`10:20 am`, of a time in the lab's time zone."""
+    minutes = f"{local:%M:%S}" if seconds else f"{local:%M}"
+    return f"{local.hour % 12 or 12}:{minutes} {'am' if local.hour < 12 else 'pm'}"

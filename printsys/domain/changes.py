@@ -1,4 +1,4 @@
-"""What is recorded × what is found → named changes. Pure: the reader of the disk and the writer of it are elsewhere."""
+"""Compares the record with what lies in the folder and names the changes. Pure: others read and write the disk."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from printsys.domain.job import SUPERSEDED, Document, FileRecord, Job, dump
 OURS = frozenset({"revision", "updated_at"})
 """Keys that only the system counts: what a person has there is ignored."""
 LEARNED = frozenset({EventType.MODEL_INSPECTED, EventType.ESTIMATE_READ, EventType.THUMBNAIL_MADE})
-"""What the system found out by itself about files that were there already: nobody's decision, and no new bytes."""
+"""What the system finds out by itself about files that are recorded already: no decision, and no new bytes."""
 
 
 @dataclass(frozen=True)
@@ -32,32 +32,32 @@ class Conflict:
 
 def hand_edit(base: Mapping[str, Any], theirs: Mapping[str, Any], current: Mapping[str, Any]) -> HandEdit | Conflict:
     """Three-way merge: what `theirs` changed against `base` (the revision they edited), brought onto `current`."""
-    wanted = _without(diff(base, theirs), OURS)
+    edit = _without(diff(base, theirs), OURS)
     meanwhile = _without(diff(base, current), OURS)
-    clashes = tuple(_clashes(wanted, meanwhile))
+    clashes = tuple(_clashes(edit, meanwhile))
     if clashes:
         return Conflict(clashes)
-    return HandEdit(_without(diff(current, merge_patch(current, wanted)), OURS))
+    return HandEdit(_without(diff(current, merge_patch(current, edit)), OURS))
 
 
 def _without(patch: Document, keys: frozenset[str]) -> Document:
     return {name: value for name, value in patch.items() if name not in keys}
 
 
-def _clashes(one: Any, other: Any, path: str = "") -> list[str]:
+def _clashes(theirs: Any, ours: Any, path: str = "") -> list[str]:
     """Paths that both patches set to different values."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        shared = [key for key in one if key in other]
-        return [clash for key in shared for clash in _clashes(one[key], other[key], f"{path}.{key}" if path else key)]
-    return [] if same_json(one, other) else [path]
+    if isinstance(theirs, Mapping) and isinstance(ours, Mapping):
+        shared = [key for key in theirs if key in ours]
+        return [clash for key in shared for clash in _clashes(theirs[key], ours[key], f"{path}.{key}" if path else key)]
+    return [] if same_json(theirs, ours) else [path]
 
 
 def news_since(events: Iterable[Event], revision: int) -> list[Event]:
-    """What happened after `revision` that somebody who saw the job then should know before deciding.
+    """What happened after `revision` that a person who saw the job then should know before deciding.
 
     Bookkeeping that changes nothing of the job (an e-mail went out) is no news, nor is what the system learned of the
-    files that were on the page already (a model was inspected): neither must turn a click away. A file that was added
-    or changed is news, and comes before anything that is learned of it.
+    files that were on the page already (a model was inspected): neither refuses a click. A file that was added or
+    changed is news, and its event comes before anything that the system learns of it.
     """
     later = (event for event in events if event.seq > revision and event.type not in LEARNED)
     return [event for event in later if event.patch.keys() - OURS]
@@ -77,8 +77,8 @@ class FoundFile:
 
 @dataclass(frozen=True)
 class FolderSnapshot:
-    """What is in a job's folder. Nothing is said yet of names that are `being_written`; those that
-    `vanished` a moment ago are not believed gone yet, but may turn out to have been renamed."""
+    """What is in a job's folder. Names that are `being_written` wait until they are stable; those that `vanished` a
+    moment ago count as gone only later, but may turn out to have been renamed."""
 
     folder: str
     files: tuple[FoundFile, ...]
@@ -87,7 +87,7 @@ class FolderSnapshot:
 
     @property
     def unsettled(self) -> bool:
-        """Whether there will be more to say soon."""
+        """Whether another comparison will soon find more."""
         return bool(self.being_written or self.vanished)
 
 
@@ -122,18 +122,18 @@ class FolderRenamed:
 FolderChange = FileAppeared | FileSavedOver | FileRenamed | FileGone | FolderRenamed
 
 
-def compare(job: Job, folder: str, found: FolderSnapshot) -> Iterator[FolderChange]:
-    """What happened in the folder, recorded × found. `folder` is the name that the record has for it.
+def compare(job: Job, folder_name: str, snapshot: FolderSnapshot) -> Iterator[FolderChange]:
+    """What happened in the folder since it was recorded. `folder_name` is the name that the record has for it.
 
-    Originals are not compared here: they are never recorded anew, only raised.
+    Originals are not compared here: a change of them is raised, never recorded.
     """
     # The folder has another name: a person renamed it. The id inside says which job it is.
-    if found.folder != folder:
-        yield FolderRenamed(folder, found.folder)
+    if snapshot.folder != folder_name:
+        yield FolderRenamed(folder_name, snapshot.folder)
     recorded = {record.name: record for record in job.files if record.role != "original"}
-    there = {file.name: file for file in found.files}
-    missing = {n: record for n, record in recorded.items() if n not in there and n not in found.being_written}
-    for name, file in there.items():
+    present = {file.name: file for file in snapshot.files}
+    missing = {n: record for n, record in recorded.items() if n not in present and n not in snapshot.being_written}
+    for name, file in present.items():
         record = recorded.get(name)
         if record is not None:
             # The same name, other bytes: saved over.
@@ -148,9 +148,9 @@ def compare(job: Job, folder: str, found: FolderSnapshot) -> Iterator[FolderChan
         # A name that is new: a slicer or a person put it there.
         else:
             yield FileAppeared(file)
-    # A name that is recorded and nowhere, for long enough to be believed.
+    # A name that is recorded and has been nowhere for long enough.
     for record in missing.values():
-        if record.name not in found.vanished:
+        if record.name not in snapshot.vanished:
             yield FileGone(record)
 
 
@@ -160,8 +160,8 @@ def drafts_of(job: Job, changes: Iterable[FolderChange], now: datetime) -> list[
     print_files = list(job.print_files)
     drafts = []
     for change in changes:
-        kind, told, patch = _event_of(change, files, print_files, now)
-        drafts.append(EventDraft(kind, FILESYSTEM, told, patch))
+        kind, data, patch = _event_of(change, files, print_files, now)
+        drafts.append(EventDraft(kind, FILESYSTEM, data, patch))
         files, print_files = patch.get("files", files), patch.get("print_files", print_files)
     return drafts
 
@@ -181,13 +181,13 @@ def _event_of(
                 added_at=now.replace(microsecond=0),
                 source=FILESYSTEM,
             )
-            told = {"name": file.name, "size": file.size, "sha256": file.sha256}
-            return EventType.FILE_ADDED, told, {"files": [*files, dump(record)]}
+            data = {"name": file.name, "size": file.size, "sha256": file.sha256}
+            return EventType.FILE_ADDED, data, {"files": [*files, dump(record)]}
         case FileSavedOver(record, file):
-            told = {"name": file.name, "before": record.sha256, "after": file.sha256, "size": file.size}
-            # What was known of the old bytes is not true of the new ones.
+            data = {"name": file.name, "before": record.sha256, "after": file.sha256, "size": file.size}
+            # Facts about the old bytes are not true of the new ones.
             fresh = {"size": file.size, "sha256": file.sha256, "model": None, "slicer": None, SUPERSEDED: None}
-            return EventType.FILE_CHANGED, told, {"files": _with(files, record.name, fresh)}
+            return EventType.FILE_CHANGED, data, {"files": _with(files, record.name, fresh)}
         case FileRenamed(record, file):
             renamed = [file.name if name == record.name else name for name in print_files]
             patch: Document = {"files": _with(files, record.name, {"name": file.name})}
@@ -197,8 +197,8 @@ def _event_of(
                 patch | ({"print_files": renamed} if renamed != print_files else {}),
             )
         case FileGone(record):
-            left = [file for file in files if file["name"] != record.name]
-            return EventType.FILE_REMOVED, {"name": record.name, "sha256": record.sha256}, {"files": left}
+            remaining = [file for file in files if file["name"] != record.name]
+            return EventType.FILE_REMOVED, {"name": record.name, "sha256": record.sha256}, {"files": remaining}
 
 
 def _with(files: list[Document], name: str, changed: Document) -> list[Document]:

@@ -1,6 +1,6 @@
-"""What a slicer's file means for its job: a prefilled approval before it is approved, a difference to be told after.
+"""What a slicer's file means for its job: before the approval it prefills it, afterwards a difference is raised.
 
-The agreed price never changes by itself: what a file says after the approval is only put beside it.
+The agreed price never changes by itself.
 """
 
 from __future__ import annotations
@@ -33,27 +33,27 @@ class SlicerReading:
 
 
 def file_read(
-    job: Job, record: FileRecord, said: Document, readings: Mapping[str, SlicerReading], events: Sequence[Event]
+    job: Job, record: FileRecord, slicer: Document, readings: Mapping[str, SlicerReading], events: Sequence[Event]
 ) -> list[EventDraft]:
-    """The event of having read `record`: what it says is kept with it, and what follows for the job's estimate.
+    """The event of reading `record`: it keeps the `slicer` facts with the file and updates the job's estimate.
 
-    `readings` are those of all the job's sliced files, this one's included. Nothing, where the file was read already
-    or is another one by now.
+    `readings` are those of all the job's sliced files, this one's included. Empty where the file was read already or
+    has other bytes by now.
     """
-    now = job.file(record.name)
-    if now is None or now.sha256 != record.sha256 or now.slicer is not None:
+    present = job.file(record.name)
+    if present is None or present.sha256 != record.sha256 or present.slicer is not None:
         return []
-    files = [dump(file) | ({"slicer": said} if file.name == record.name else {}) for file in job.files]
-    read = readings.get(record.name)
-    if read is None:
+    files = [dump(file) | ({"slicer": slicer} if file.name == record.name else {}) for file in job.files]
+    reading = readings.get(record.name)
+    if reading is None:
         return [EventDraft(EventType.FILE_READ, SYSTEM, {"name": record.name}, {"files": files})]
-    told: Document = {"name": record.name, "program": read.program}
+    data: Document = {"name": record.name, "program": reading.program}
     patch: Document = {"files": files}
     if job.status in UNPRICED:
         patch |= prefill(job, readings, events)
-    elif job.status in PRICE_AGREED and (different := differences(job, record.name, read)):
-        told["differences"] = different
-    return [EventDraft(EventType.ESTIMATE_READ, SYSTEM, told, patch)]
+    elif job.status in PRICE_AGREED and (different := differences(job, reading)):
+        data["differences"] = different
+    return [EventDraft(EventType.ESTIMATE_READ, SYSTEM, data, patch)]
 
 
 def prefill(job: Job, readings: Mapping[str, SlicerReading], events: Sequence[Event]) -> Document:
@@ -85,11 +85,11 @@ class Sums:
 
 
 def total(parts: Sequence[SlicerReading]) -> Sums:
-    materials = {read.material for read in parts}
+    materials = {reading.material for reading in parts}
     return Sums(
-        weight_g=_sum(read.weight_g for read in parts),
-        volume_ml=_sum(read.volume_ml for read in parts),
-        time_h=_sum(read.time_h for read in parts),
+        weight_g=_sum(reading.weight_g for reading in parts),
+        volume_ml=_sum(reading.volume_ml for reading in parts),
+        time_h=_sum(reading.time_h for reading in parts),
         material=materials.pop() if len(materials) == 1 else None,
     )
 
@@ -97,7 +97,7 @@ def total(parts: Sequence[SlicerReading]) -> Sums:
 def chosen_files(job: Job, readings: Mapping[str, SlicerReading], events: Iterable[Event]) -> list[str]:
     """The print files: as staff chose them, or the newest sliced file made of each of the student's models."""
     by_hand = False
-    for event in events:  # what was chosen for a request that was sent again since is chosen no more
+    for event in events:  # a request that was sent again since needs a new choice
         by_hand = event.type == EventType.PRINT_FILE_CHOSEN or (by_hand and event.type != EventType.RESUBMITTED)
     if by_hand and job.print_files:
         return list(job.print_files)
@@ -110,30 +110,31 @@ def chosen_files(job: Job, readings: Mapping[str, SlicerReading], events: Iterab
 
 
 def model_of(name: str, job: Job) -> str:
-    """The working copy that a sliced file was made of, told by its name: slicers begin theirs with the model's."""
+    """The working copy that a sliced file was made of, by its name: slicers begin theirs with the model's."""
     copies = [file.name for file in job.current_files if file.role == "working"]
     stems = {copy: os.path.splitext(copy)[0].casefold() for copy in copies}
-    begun = [copy for copy in copies if name.casefold().startswith(stems[copy])]
-    return max(begun, key=lambda copy: len(stems[copy]), default=copies[0] if copies else "")
+    matches = [copy for copy in copies if name.casefold().startswith(stems[copy])]
+    return max(matches, key=lambda copy: len(stems[copy]), default=copies[0] if copies else "")
 
 
-def differences(job: Job, name: str, read: SlicerReading) -> list[str]:
-    """How a file differs from what the student agreed to, where it is the print file or made of the same model."""
+def differences(job: Job, reading: SlicerReading) -> list[str]:
+    """How a print file differs from what the student agreed to, in sentences; none where there are several files."""
     agreed = job.estimate
     if agreed is None or len(job.print_files) > 1:
         return []
-    found = [
-        f"it takes {plain(said)} {unit}, agreed were {plain(was)} {unit}"
-        for said, was, unit in ((read.weight_g, agreed.weight_g, "g"), (read.volume_ml, agreed.volume_ml, "ml"))
-        if said is not None and was is not None and abs(said - was) > max(SLACK_G, was * SLACK)
+    amounts = ((reading.weight_g, agreed.weight_g, "g"), (reading.volume_ml, agreed.volume_ml, "ml"))
+    sentences = [
+        f"it takes {plain(needed)} {unit}, agreed were {plain(expected)} {unit}"
+        for needed, expected, unit in amounts
+        if needed is not None and expected is not None and abs(needed - expected) > max(SLACK_G, expected * SLACK)
     ]
-    if agreed.time_h is not None and read.time_h is not None:
-        hours = round_up_to_half_hour(read.time_h)
+    if agreed.time_h is not None and reading.time_h is not None:
+        hours = round_up_to_half_hour(reading.time_h)
         if hours != agreed.time_h and abs(hours - agreed.time_h) > agreed.time_h * SLACK:
-            found.append(f"it prints {plain(hours)} h, said were {plain(agreed.time_h)} h")
-    if agreed.material and read.material and agreed.material.casefold() != read.material.casefold():
-        found.append(f"it was sliced for {read.material}, agreed was {agreed.material}")
-    return found
+            sentences.append(f"it prints {plain(hours)} h, said were {plain(agreed.time_h)} h")
+    if agreed.material and reading.material and agreed.material.casefold() != reading.material.casefold():
+        sentences.append(f"it was sliced for {reading.material}, agreed was {agreed.material}")
+    return sentences
 
 
 SETTLED_BY = frozenset(
@@ -142,20 +143,20 @@ SETTLED_BY = frozenset(
 
 
 def open_difference(job: Job, events: Iterable[Event]) -> Event | None:
-    """The newest file that contradicts what was agreed, as long as nobody has decided about it."""
-    found: Event | None = None
+    """The newest reading that contradicts what was agreed, as long as nobody has decided about it."""
+    contradiction: Event | None = None
     for event in events:
         if event.type in SETTLED_BY:
-            found = None
+            contradiction = None
         elif event.type == EventType.ESTIMATE_READ:
             if event.data.get("differences"):
-                found = event
-            elif found is not None and event.data.get("name") == found.data.get("name"):
-                found = None  # saved over with something that agrees
-    return found if job.status in PRICE_AGREED else None
+                contradiction = event
+            elif contradiction is not None and event.data.get("name") == contradiction.data.get("name"):
+                contradiction = None  # saved over with something that agrees
+    return contradiction if job.status in PRICE_AGREED else None
 
 
 def _sum(numbers: Iterable[Decimal | None]) -> Decimal | None:
-    """None where any of them is unknown: half a sum would be taken for the whole."""
-    known = list(numbers)
-    return sum((n for n in known if n is not None), Decimal(0)) if known and None not in known else None
+    """None where any of them is unknown: half a sum would pass for the whole."""
+    amounts = list(numbers)
+    return sum((n for n in amounts if n is not None), Decimal(0)) if amounts and None not in amounts else None

@@ -143,14 +143,14 @@ def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> Document:
     return patch
 
 
-def same_json(one: Any, other: Any) -> bool:
+def same_json(left: Any, right: Any) -> bool:
     """JSON equality: 1, 1.0 and true are three values, as they are three texts."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        keys = {k for k, v in one.items() if v is not None} | {k for k, v in other.items() if v is not None}
-        return all(same_json(one.get(k), other.get(k)) for k in keys)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(same_json(a, b) for a, b in zip(one, other, strict=True))
-    return type(one) is type(other) and bool(one == other)
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        keys = {k for k, v in left.items() if v is not None} | {k for k, v in right.items() if v is not None}
+        return all(same_json(left.get(k), right.get(k)) for k in keys)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(same_json(a, b) for a, b in zip(left, right, strict=True))
+    return type(left) is type(right) and bool(left == right)
 
 
 def fold(events: Iterable[Event]) -> Document:

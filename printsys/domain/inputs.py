@@ -1,4 +1,4 @@
-"""What a person must say for each action, validated once, at the edge.
+"""What a person fills in for each action, validated once, at the edge.
 
 Field names are those of the forms and of the API (DESIGN 8). A missing or impossible value becomes one plain
 sentence beside its field.
@@ -75,7 +75,7 @@ def _absent_if_empty(value: object) -> object:
 Line = Annotated[str, Field(min_length=1, max_length=200), BeforeValidator(_one_line)]
 OptionalLine = Annotated[Annotated[str, Field(max_length=200)] | None, BeforeValidator(_absent_if_empty)]
 Text = Annotated[str, Field(max_length=5000), BeforeValidator(_tidy)]
-SaidText = Annotated[str, Field(min_length=1, max_length=5000), BeforeValidator(_tidy)]
+RequiredText = Annotated[str, Field(min_length=1, max_length=5000), BeforeValidator(_tidy)]
 Email = Annotated[str, Field(min_length=1, max_length=254), BeforeValidator(_one_line), AfterValidator(_email)]
 Grams = Annotated[Decimal, Field(gt=0, le=MAX_GRAMS), BeforeValidator(_measure)]
 Hours = Annotated[Decimal, Field(gt=0, le=MAX_HOURS), BeforeValidator(_measure)]
@@ -109,7 +109,7 @@ def _iso_date(value: str | None) -> str | None:
 
 
 class SubmitInput(ActionInput):
-    """A student's request. What the lab offers (methods, colours, printers) is checked against lab.toml besides."""
+    """A student's request. config/offer.py checks that the lab offers its method, color, printer and discipline."""
 
     student_name: Annotated[str, Field(min_length=1, max_length=100), BeforeValidator(_one_line)]
     student_email: Email
@@ -125,7 +125,7 @@ class SubmitInput(ActionInput):
 
 
 class WalkInInput(ActionInput):
-    """What staff say of a file or folder that is to become a job: who wants it, and how. The rest may be unknown."""
+    """What staff know of a file or folder that becomes a job: who wants it, and how. The rest may stay unknown."""
 
     student_name: Line
     student_email: Annotated[Email | None, BeforeValidator(_absent_if_empty)] = None
@@ -138,14 +138,14 @@ class WalkInInput(ActionInput):
 
 
 class ResubmitInput(SubmitInput):
-    """The request anew. `files`: records of what was sent with it, originals and working copies; none: the old ones
-    hold."""
+    """The request sent again. `files`: records of the files sent with it, originals and working copies; none: the
+    earlier files stay."""
 
     files: list[dict[str, Any]] = []
 
 
 def without_empty(values: Any) -> Any:
-    """A field that was left empty is a field that was not given."""
+    """An empty field counts as missing."""
     return {k: v for k, v in values.items() if v not in ("", None)} if isinstance(values, Mapping) else values
 
 
@@ -165,7 +165,7 @@ class ApproveInput(ActionInput):
 
 
 class QuoteInput(ActionInput):
-    """Figures whose price somebody wants to see before approving."""
+    """Figures whose price staff see before they approve."""
 
     weight_g: Grams | None = None
     volume_ml: Grams | None = None
@@ -188,7 +188,7 @@ class RejectInput(ActionInput):
 
 
 class ReasonInput(ActionInput):
-    reason: SaidText
+    reason: RequiredText
 
 
 class OptionalReasonInput(ActionInput):
@@ -198,7 +198,7 @@ class OptionalReasonInput(ActionInput):
 class FailInput(ActionInput):
     """`wasted_g`: grams of material lost, None where nobody weighed it."""
 
-    reason: SaidText
+    reason: RequiredText
     fault: Literal["lab", "model", "machine"]
     wasted_g: Wasted = None
 
@@ -213,7 +213,7 @@ class PickupInput(ActionInput):
 
 class OverrideInput(ActionInput):
     status: Status
-    reason: SaidText
+    reason: RequiredText
 
 
 class NotesInput(ActionInput):
@@ -243,7 +243,7 @@ class ResendInput(ActionInput):
 
 
 class SupplyInput(ActionInput):
-    """What a move by hand skipped; only what is missing is asked for and used."""
+    """Facts that a move by hand skipped; the action uses only those that are missing."""
 
     print_file: list[Line] = []
     weight_g: OptionalGrams = None
@@ -260,7 +260,7 @@ class SupplyInput(ActionInput):
 
 
 class DeleteInput(ActionInput):
-    """`confirm_id` is the job's id, typed, as the proof that this job is meant."""
+    """Staff type the job's id into `confirm_id`, as proof that they mean this job."""
 
     confirm_id: Line
     reason: Text = ""
@@ -290,7 +290,7 @@ SENTENCES = {
     "dict_type": "Please choose a file.",
     "enum": "Please choose one of these: {expected}.",
 }
-"""pydantic's error types (https://docs.pydantic.dev/latest/errors/validation_errors/) in the lab's words."""
+"""Sentences for pydantic's error types (https://docs.pydantic.dev/latest/errors/validation_errors/)."""
 
 
 F = TypeVar("F", bound=BaseModel)

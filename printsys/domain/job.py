@@ -205,7 +205,7 @@ def _record_type(annotation: Any) -> type[Record] | None:
     if isinstance(annotation, type) and issubclass(annotation, Record):
         return annotation
     if get_origin(annotation) in (Union, UnionType, list, Annotated):
-        return next((found for arg in get_args(annotation) if (found := _record_type(arg))), None)
+        return next((record for arg in get_args(annotation) if (record := _record_type(arg))), None)
     return None
 
 
@@ -214,9 +214,9 @@ def canonical(document: Mapping[str, Any], model: type[Record] = Job) -> Documen
 
     Unknown keys whose value is null are dropped, since null and absent mean the same.
     """
-    known = _nested(model)
-    ordered: Document = {name: _canonical_value(document.get(name), kind) for name, kind in known.items()}
-    ordered.update((name, without_nulls(v)) for name, v in document.items() if name not in known and v is not None)
+    fields = _nested(model)
+    ordered: Document = {name: _canonical_value(document.get(name), kind) for name, kind in fields.items()}
+    ordered.update((name, without_nulls(v)) for name, v in document.items() if name not in fields and v is not None)
     return ordered
 
 

@@ -29,7 +29,7 @@ RESERVED = frozenset(
 https://learn.microsoft.com/windows/win32/fileio/naming-a-file"""
 
 COLOR_LENGTH = 16
-"""Of a colour's name in a folder's."""
+"""Longest part of a folder's name that tells the color."""
 _CROCKFORD_READS = str.maketrans("oil", "011")
 _FOLDER_ID = re.compile(rf"_([{ID_ALPHABET}]{{{ID_LENGTH}}})$", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z0-9]+")
@@ -48,7 +48,7 @@ def parse_id(text: str) -> str | None:
 
 
 def id_in_folder_name(name: str) -> str | None:
-    """The id that a job folder's name ends with, or None where the name is not of our making."""
+    """The id that a job folder's name ends with, or None where the system did not make the name."""
     match = _FOLDER_ID.search(name)
     return match.group(1).casefold() if match else None
 
@@ -90,13 +90,13 @@ def safe_file_name(name: str, limit: int = FILE_NAME_LIMIT) -> str:
     return stem + suffix
 
 
-def distinct(name: str, taken: set[str]) -> str:
-    """`name`, or `name 2`, `name 3` … so that it is none of `taken` (a set of `comparable` names)."""
+def distinct(name: str, used: set[str]) -> str:
+    """`name`, or `name 2`, `name 3` … so that it is none of `used` (a set of `comparable` names)."""
     stem, dot, extension = name.rpartition(".")
     if not dot:
         stem, extension = name, ""
     candidate, count = name, 1
-    while comparable(candidate) in taken:
+    while comparable(candidate) in used:
         count += 1
         candidate = f"{stem} {count}{dot}{extension}"
     return candidate

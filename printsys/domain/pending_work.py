@@ -11,7 +11,7 @@ from printsys.domain.status import FILES_READ
 
 def to_inspect(job: Job) -> Iterator[FileRecord]:
     """Models that nobody has inspected: originals, and working copies that differ from every original."""
-    originals = {record.sha256 for record in job.files if record.role == "original"}
+    originals = _original_hashes(job)
     for record in job.current_files:
         is_new = record.role == "original" or (record.role == "working" and record.sha256 not in originals)
         if is_new and record.model is None and type_of(record.name).is_mesh and job.status in FILES_READ:
@@ -20,11 +20,15 @@ def to_inspect(job: Job) -> Iterator[FileRecord]:
 
 def to_read(job: Job) -> Iterator[FileRecord]:
     """Slicers' files that nobody has read; a working copy, too, once a slicer has saved its project over it."""
-    originals = {record.sha256 for record in job.files if record.role == "original"}
+    originals = _original_hashes(job)
     for record in job.current_files:
         is_slicers = record.role != "original" and record.sha256 not in originals
         if is_slicers and record.slicer is None and type_of(record.name).has_reader and job.status in FILES_READ:
             yield record
+
+
+def _original_hashes(job: Job) -> set[str]:
+    return {record.sha256 for record in job.files if record.role == "original"}
 
 
 def preview_name(sha256: str) -> str:

@@ -1,4 +1,4 @@
-"""The one place where a print's price and its rounded time come from (DESIGN 11)."""
+"""Computes a print's price and its rounded time, here and nowhere else (DESIGN 11)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PriceList(BaseModel):
 
 
 class Quote(BaseModel):
-    """A price with what it was made of, so that a page can say how it came about."""
+    """A price and what it is made of, so that a page can explain it."""
 
     model_config = ConfigDict(frozen=True)
     cost: Decimal
@@ -60,8 +60,10 @@ def quote(method: str, weight_g: Decimal | None, volume_ml: Decimal | None, pric
         raise InvalidInput({"print_method": [f"There is no price for {method} in lab.toml."]})
     amount = weight_g if rate.unit == "g" else volume_ml
     if amount is None:
-        field, what = ("weight_g", "weight in grams") if rate.unit == "g" else ("volume_ml", "volume in millilitres")
-        raise InvalidInput({field: [f"Please give the {what}."]})
+        field, amount_needed = (
+            ("weight_g", "weight in grams") if rate.unit == "g" else ("volume_ml", "volume in millilitres")
+        )
+        raise InvalidInput({field: [f"Please give the {amount_needed}."]})
     raw = (amount * rate.amount).quantize(CENT, ROUND_HALF_UP)
     cost = max(raw, prices.minimum.quantize(CENT))
     return Quote(cost=cost, amount=amount, unit=rate.unit, rate=rate.amount, is_minimum=cost > raw)

@@ -1,11 +1,11 @@
-"""What the lab owes a student by the calendar: a reminder, the news that a link ran out, a print that lies uncollected.
+"""Reminders that are due by the calendar: to confirm, that a link expired, to collect a print.
 
-Derived from the log, so that looking twice, or from two computers, does each once.
+Derived from the log, so that two looks, or two computers, do each once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,7 +17,7 @@ from printsys.domain.status import Status
 
 @dataclass(frozen=True)
 class Patience:
-    """How long the lab waits before it reminds: of the confirmation, of the print to collect. None: it never does."""
+    """How long the lab waits before it reminds a student to confirm, and to collect. None: it never reminds."""
 
     confirm: timedelta | None
     collect: timedelta | None
@@ -26,39 +26,32 @@ class Patience:
 def due(job: Job, events: Sequence[Event], now: datetime, patience: Patience) -> list[str]:
     """The actions of the workflow that are due for `job` by now and have not been done."""
     if job.status is Status.PENDING:
-        return list(_of_the_link(job, _since(events, _new_link), now, patience))
+        since_link = _since(events, lambda event: bool((event.patch.get("confirmation") or {}).get("nonce")))
+        return _due_of_link(job, since_link, now, patience)
     if job.status is Status.COMPLETED and job.student.email and patience.collect is not None:
-        reminded = any(_is_queued(event, Mail.UNCOLLECTED) for event in _since(events, _new_status))
-        return [] if reminded or now < job.status_since + patience.collect else ["remind-to-collect"]
+        since_status = _since(events, lambda event: "status" in event.patch)
+        is_early = now < job.status_since + patience.collect
+        return [] if is_early or _was_queued(Mail.UNCOLLECTED, since_status) else ["remind-to-collect"]
     return []
 
 
-def _of_the_link(job: Job, events: Iterable[Event], now: datetime, patience: Patience) -> Iterator[str]:
-    link, events = job.confirmation, list(events)
+def _due_of_link(job: Job, events: Sequence[Event], now: datetime, patience: Patience) -> list[str]:
+    link = job.confirmation
     if link is None or link.nonce is None or link.expires_at is None:
-        return
+        return []
     if link.expires_at <= now:
-        if not any(event.type == EventType.CONFIRMATION_EXPIRED for event in events):
-            yield "expire"
-    elif patience.confirm is not None and link.sent_at is not None and job.student.email:
-        reminded = any(_is_queued(event, Mail.REMINDER) for event in events)
-        if not reminded and now >= link.sent_at + patience.confirm:
-            yield "remind"
+        return [] if any(event.type == EventType.CONFIRMATION_EXPIRED for event in events) else ["expire"]
+    if patience.confirm is None or link.sent_at is None or not job.student.email:
+        return []
+    is_early = now < link.sent_at + patience.confirm
+    return [] if is_early or _was_queued(Mail.REMINDER, events) else ["remind"]
 
 
-def _since(events: Sequence[Event], begins: Callable[[Event], bool]) -> Sequence[Event]:
-    """The events after the last one that begins the wait anew. By their order, whatever the clocks said."""
-    last = max((n for n, event in enumerate(events) if begins(event)), default=-1)
+def _since(events: Sequence[Event], starts: Callable[[Event], bool]) -> Sequence[Event]:
+    """The events after the last one that starts the wait. By their order, whatever the clocks showed."""
+    last = max((n for n, event in enumerate(events) if starts(event)), default=-1)
     return events[last + 1 :]
 
 
-def _new_link(event: Event) -> bool:
-    return bool((event.patch.get("confirmation") or {}).get("nonce"))
-
-
-def _new_status(event: Event) -> bool:
-    return "status" in event.patch
-
-
-def _is_queued(event: Event, mail: Mail) -> bool:
-    return event.type == EventType.EMAIL_QUEUED and event.data.get("mail") == mail
+def _was_queued(mail: Mail, events: Iterable[Event]) -> bool:
+    return any(event.type == EventType.EMAIL_QUEUED and event.data.get("mail") == mail for event in events)
