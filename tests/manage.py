@@ -1,4 +1,4 @@
-"""Calling the commands of `manage.py` inside the test's process, as its main does."""
+"""Calls the commands of `manage.py` inside the test's process, as its main does."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a command left: its exit code, and what it wrote."""
+class Output:
+    """Of a command: its exit code, and what it printed."""
 
     code: int
     out: str
@@ -26,22 +26,22 @@ class Said:
 
 
 class Manage:
-    """`manage("archive", "--dry-run")` on the storage in `place`, with a database that is there."""
+    """`manage("archive", "--dry-run")` on the storage in `folder`, with a database that runs."""
 
-    def __init__(self, place: Path, database_url: str, patch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]):
-        self.place, self.patch, self.capture = place, patch, capture
+    def __init__(self, folder: Path, database_url: str, patch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]):
+        self.folder, self.patch, self.capture = folder, patch, capture
         patch.setenv("DATABASE_URL", database_url)
-        self.use(place)
+        self.use(folder)
 
-    def use(self, place: Path) -> None:
-        self.patch.setenv("PRINTSYS_STORAGE", str(place / "storage"))
-        self.patch.setenv("PRINTSYS_INSTANCE", str(place / "instance"))
+    def use(self, folder: Path) -> None:
+        self.patch.setenv("PRINTSYS_STORAGE", str(folder / "storage"))
+        self.patch.setenv("PRINTSYS_INSTANCE", str(folder / "instance"))
 
-    def __call__(self, command: str, *arguments: str) -> Said:
+    def __call__(self, command: str, *arguments: str) -> Output:
         module = importlib.import_module(f"printsys.commands.{command}")
         parser = ArgumentParser()
         module.add_arguments(parser)
         self.capture.readouterr()
         code = module.run(parser.parse_args(arguments))
-        said = self.capture.readouterr()
-        return Said(code, said.out, said.err)
+        printed = self.capture.readouterr()
+        return Output(code, printed.out, printed.err)

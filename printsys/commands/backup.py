@@ -5,7 +5,6 @@ Only what changed is copied; earlier backups in that folder stay. Killed, the ne
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -13,10 +12,8 @@ from pathlib import Path
 from printsys.backup import lab_files
 from printsys.backup.create import BackupReport, back_up, refuse_overlap
 from printsys.backup.vault import Vault
-from printsys.commands.common import add_storage_argument, read_settings
+from printsys.commands.common import add_storage_argument, existing_store, print_result, read_settings
 from printsys.commands.progress import add_progress_argument, progress_bar
-from printsys.jobstore.identity import require_storage
-from printsys.services import open_store, remembered_at
 
 DONE, SOME_LEFT_OUT = 0, 1
 
@@ -32,15 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--with-secrets", action="store_true", help="copy .env, keys and password hashes too")
     parser.add_argument("--verify", action="store_true", help="first read all that is in DIR; replace what is damaged")
     parser.add_argument("--keep", type=at_least_one, metavar="N", help="afterwards drop all but the N newest backups")
-    parser.add_argument("--json", action="store_true", help="say what was done as JSON")
+    parser.add_argument("--json", action="store_true", help="print what was done as JSON")
     add_progress_argument(parser)
     add_storage_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     settings = read_settings(args)
-    require_storage(settings.storage, remembered_at(settings))
-    store = open_store(settings)
+    store = existing_store(settings)
     refuse_overlap(settings.storage, args.dir)
     vault = Vault(args.dir)
     with vault.open():
@@ -48,22 +44,20 @@ def run(args: argparse.Namespace) -> int:
         with progress_bar(args.progress, "Copying", "jobs") as progress:
             report = back_up(store, vault, lab_files.files(settings, args.with_secrets), progress)
         dropped = vault.forget_all_but(args.keep) if args.keep else []
-    if args.json:
-        print(json.dumps(asdict(report) | {"were_damaged": damaged, "dropped": dropped}, indent=2))
-    else:
-        print(_in_words(report, len(damaged), len(dropped)))
+    document = asdict(report) | {"were_damaged": damaged, "dropped": dropped}
+    print_result(args, document, _in_words(report, len(damaged), len(dropped)))
     for name, why in report.left_out.items():
         print(f"{name} is not in the backup: {why}", file=sys.stderr)
     return SOME_LEFT_OUT if report.left_out else DONE
 
 
 def _in_words(report: BackupReport, damaged: int, dropped: int) -> str:
-    told = [
+    lines = [
         f"Backup {report.name}: {report.jobs} jobs, {report.files} files, {report.bytes / 1e6:.1f} MB; "
         f"{report.copied / 1e6:.1f} MB of it copied now."
     ]
     if damaged:
-        told.append(f"{damaged} files in earlier backups were damaged; what storage still has of them is copied anew.")
+        lines.append(f"{damaged} files in earlier backups were damaged; what storage still has is copied again.")
     if dropped:
-        told.append(f"{dropped} older backups are dropped.")
-    return "\n".join(told)
+        lines.append(f"{dropped} older backups are dropped.")
+    return "\n".join(lines)

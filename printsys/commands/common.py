@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
+from indexer import migrate
+from indexer.schema import create_engine
 from printsys.config import Settings, load_settings
 from printsys.errors import PrintSysError
+from printsys.jobstore import JobStore
+from printsys.jobstore.identity import require_storage
 from printsys.ops.postgres import embedded_postgres
+from printsys.services import open_store, remembered_at
 
 
 def add_storage_argument(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +53,12 @@ def only_process(settings: Settings, refusal: str) -> Iterator[None]:
         lock.release()
 
 
+def existing_store(settings: Settings) -> JobStore:
+    """The lab's storage. Unlike `open_store` it sets no empty one up. StorageOffline, ConfigError."""
+    require_storage(settings.storage, remembered_at(settings))
+    return open_store(settings)
+
+
 @contextmanager
 def database(settings: Settings) -> Iterator[Settings]:
     """Settings with a database, the lab's own server or the embedded one, while the body runs. PostgresFailed."""
@@ -54,3 +67,20 @@ def database(settings: Settings) -> Iterator[Settings]:
         return
     with embedded_postgres(settings.instance) as url:
         yield settings.model_copy(update={"database_url": url})
+
+
+@contextmanager
+def migrated_engine(settings: Settings) -> Iterator[sa.Engine]:
+    """The mirror's database with its tables up to date, while the body runs. PostgresFailed, MirrorDown."""
+    with database(settings) as settings:
+        migrate.upgrade(settings.database_url or "")
+        engine = create_engine(settings.database_url or "")
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+
+def print_result(args: argparse.Namespace, document: object, text: str) -> None:
+    """The document where --json asks for it, else the text."""
+    print(json.dumps(document, indent=2) if args.json else text)

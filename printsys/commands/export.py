@@ -12,13 +12,11 @@ from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from printsys.commands.common import add_storage_argument, read_settings
+from printsys.commands.common import add_storage_argument, existing_store, read_settings
 from printsys.commands.progress import add_progress_argument, progress_bar
 from printsys.config import load_lab
 from printsys.errors import PrintSysError
-from printsys.jobstore.identity import require_storage
 from printsys.reports import Period, Row, columns, rows, write_csv
-from printsys.services import open_store, remembered_at
 
 DONE, SOME_LEFT_OUT = 0, 1
 
@@ -45,30 +43,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     settings = read_settings(args)
-    require_storage(settings.storage, remembered_at(settings))
+    store = existing_store(settings)
     if args.first and args.last and args.first > args.last:
         raise PrintSysError(f"The period ends ({args.last}) before it begins ({args.first}).")
     period = Period(ZoneInfo(load_lab(settings.lab_config).about.timezone), args.first, args.last, f"{args.by}_at")
     left_out: dict[str, str] = {}
-    store = open_store(settings)
     store.require_online()
     with progress_bar(args.progress, "Reading") as progress:
-        found = rows(store, period, args.with_students, left_out, progress)
+        job_rows = rows(store, period, args.with_students, left_out, progress)
     store.require_online()
-    _write(args, found, left_out)
+    _write(args, job_rows, left_out)
     for job_id, why in left_out.items():
         print(f"Job {job_id} is left out: {why}", file=sys.stderr)
     return SOME_LEFT_OUT if left_out else DONE
 
 
-def _write(args: argparse.Namespace, found: list[Row], left_out: dict[str, str]) -> None:
+def _write(args: argparse.Namespace, job_rows: list[Row], left_out: dict[str, str]) -> None:
     text = io.StringIO(newline="")
     if args.json:
-        json.dump({"jobs": found, "left_out": left_out}, text, ensure_ascii=False, indent=2)
+        json.dump({"jobs": job_rows, "left_out": left_out}, text, ensure_ascii=False, indent=2)
         text.write("\n")
     else:
         # Text that is printed gets the system's own line ends by itself.
-        write_csv(found, columns(args.with_students), text, "\r\n" if args.output else "\n")
+        write_csv(job_rows, columns(args.with_students), text, "\r\n" if args.output else "\n")
     if args.output is None:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A progress bar for long work: on stderr, where somebody looks."""
+"""A progress bar for long work, on stderr."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def add_progress_argument(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def progress_bar(wanted: bool, what: str, unit: str = "folders") -> Iterator[Progress | None]:
-    """A function to call with (done, total); None where nobody looks."""
-    if not wanted and not sys.stderr.isatty():
+def progress_bar(always: bool, label: str, unit: str = "folders") -> Iterator[Progress | None]:
+    """A function to call with (done, total); None where stderr is no terminal, unless `always`."""
+    if not always and not sys.stderr.isatty():
         yield None
         return
     from tqdm import tqdm
 
-    with tqdm(desc=what, unit=f" {unit}", file=sys.stderr, dynamic_ncols=True) as bar:
+    with tqdm(desc=label, unit=f" {unit}", file=sys.stderr, dynamic_ncols=True) as bar:
 
         def show(done: int, total: int) -> None:
             bar.total = total
@@ -34,7 +34,7 @@ def progress_bar(wanted: bool, what: str, unit: str = "folders") -> Iterator[Pro
 
 
 def counted(items: Sequence[Item], progress: Progress | None) -> Iterator[Item]:
-    """`items`, each told when it has been dealt with."""
+    """`items`; reports each when the caller asks for the next one."""
     for done, item in enumerate(items, 1):
         yield item
         if progress:

@@ -10,14 +10,12 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from indexer import migrate
 from indexer.rebuild import reindex
-from indexer.schema import create_engine
 from printsys.backup import lab_files
 from printsys.backup.create import refuse_overlap
-from printsys.backup.restore import RestoreReport, restore_outside_files, restore_storage, verify
+from printsys.backup.restore import restore_outside_files, restore_storage, verify
 from printsys.backup.vault import BackupDamaged, Snapshot, Vault
-from printsys.commands.common import add_storage_argument, database, only_process, read_settings
+from printsys.commands.common import add_storage_argument, migrated_engine, only_process, print_result, read_settings
 from printsys.commands.progress import add_progress_argument, progress_bar
 from printsys.config import Settings
 from printsys.errors import PrintSysError
@@ -33,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verify", action="store_true", help="only read the backup, and say whether it is whole")
     parser.add_argument("--with-secrets", action="store_true", help="put keys and password hashes back too")
     parser.add_argument("--without-damaged", action="store_true", help="restore all but files that are damaged")
-    parser.add_argument("--json", action="store_true", help="say what was done as JSON")
+    parser.add_argument("--json", action="store_true", help="print what was done as JSON")
     add_progress_argument(parser)
     add_storage_argument(parser)
 
@@ -47,7 +45,10 @@ def run(args: argparse.Namespace) -> int:
     with progress_bar(args.progress, "Verifying", "files") as progress:
         damaged = verify(vault, snapshot, progress)
     if args.verify:
-        return _say_verified(snapshot, damaged, args.json)
+        lines = [f"{len(damaged)} files of backup {snapshot.name} are damaged:", *damaged]
+        text = "\n".join(lines) if damaged else f"Backup {snapshot.name} is whole."
+        print_result(args, {"name": snapshot.name, "made_at": snapshot.made_at, "damaged": damaged}, text)
+        return SOME_DAMAGED if damaged else DONE
     if damaged and not args.without_damaged:
         raise BackupDamaged(
             f"{len(damaged)} files of backup {snapshot.name} are damaged, {damaged[0]} the first. Nothing was written. "
@@ -61,46 +62,21 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _restore(settings: Settings, args: argparse.Namespace, vault: Vault, snapshot: Snapshot, damaged: list[str]) -> int:
-    remembered = remembered_at(settings)
     with progress_bar(args.progress, "Restoring", "files") as progress:
-        told = restore_storage(vault, snapshot, settings.storage, remembered, damaged, progress)
-    written = []
+        report = restore_storage(vault, snapshot, settings.storage, remembered_at(settings), damaged, progress)
+    targets = lab_files.targets(settings)
+    outside_files: list[Path] = []
     for kind in ("lab", "secrets") if args.with_secrets else ("lab",):
-        written += restore_outside_files(vault, snapshot, kind, lab_files.targets(settings)[kind], damaged)
-    _reindex(settings)
-    print(_as_json(told, written) if args.json else _in_words(told, written))
-    for name in told.damaged:
-        print(f"{name} is damaged in the backup and was left out.", file=sys.stderr)
-    return SOME_DAMAGED if told.damaged else DONE
-
-
-def _reindex(settings: Settings) -> None:
+        outside_files += restore_outside_files(vault, snapshot, kind, targets[kind], damaged)
     try:
-        with database(settings) as settings:
-            assert settings.database_url is not None
-            migrate.upgrade(settings.database_url)
-            engine = create_engine(settings.database_url)
+        with migrated_engine(settings) as engine:
             reindex(open_store(settings), engine)
-            engine.dispose()
     except PrintSysError as error:  # the folders are the record, and they are back
         print(f"The database is built when the system starts: {error}", file=sys.stderr)
-
-
-def _say_verified(snapshot: Snapshot, damaged: list[str], as_json: bool) -> int:
-    if as_json:
-        print(json.dumps({"name": snapshot.name, "made_at": snapshot.made_at, "damaged": damaged}, indent=2))
-    elif not damaged:
-        print(f"Backup {snapshot.name} is whole.")
-    else:
-        print("\n".join([f"{len(damaged)} files of backup {snapshot.name} are damaged:", *damaged]))
-    return SOME_DAMAGED if damaged else DONE
-
-
-def _as_json(told: RestoreReport, written: list[Path]) -> str:
-    return json.dumps(asdict(told) | {"written": [str(path) for path in written]}, indent=2)
-
-
-def _in_words(told: RestoreReport, written: list[Path]) -> str:
-    lines = [f"Backup {told.name} is restored: {told.jobs} jobs, {told.files} files."]
-    lines += [f"{path} was written; what was there before, if anything, is kept beside it." for path in written]
-    return "\n".join(lines)
+    lines = [f"Backup {report.name} is restored: {report.jobs} jobs, {report.files} files."]
+    lines += [f"{path} was written; what was there before, if anything, is kept beside it." for path in outside_files]
+    document = asdict(report) | {"written": [str(path) for path in outside_files]}
+    print_result(args, document, "\n".join(lines))
+    for name in report.damaged:
+        print(f"{name} is damaged in the backup and was left out.", file=sys.stderr)
+    return SOME_DAMAGED if report.damaged else DONE

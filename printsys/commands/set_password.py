@@ -18,10 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     settings = load_settings()
     if args.stdin:
-        chosen = again = sys.stdin.readline().rstrip("\n")
+        chosen = repeated = sys.stdin.readline().rstrip("\n")
     else:
-        chosen, again = getpass.getpass("New staff password: "), getpass.getpass("Once more: ")
-    if chosen != again:
+        chosen, repeated = getpass.getpass("New staff password: "), getpass.getpass("Once more: ")
+    if chosen != repeated:
         raise PrintSysError("The two were not the same; nothing was changed.")
     if len(chosen) < staff_password.MIN_LENGTH:
         raise PrintSysError(f"Please use at least {staff_password.MIN_LENGTH} characters; nothing was changed.")

@@ -37,12 +37,12 @@ def revoke(settings: Settings, name: str) -> None:
     tokens = _read(settings)
     if name not in tokens:
         raise InvalidInput({"name": [f"There is no token called {name}."]})
-    _write(settings, {other: kept for other, kept in tokens.items() if other != name})
+    _write(settings, {stored: token_hash for stored, token_hash in tokens.items() if stored != name})
 
 
 def is_good(settings: Settings, token: str) -> bool:
-    found = _hash(token)
-    return any(secrets.compare_digest(found, kept) for kept in _read(settings).values())
+    token_hash = _hash(token)
+    return any(secrets.compare_digest(token_hash, stored_hash) for stored_hash in _read(settings).values())
 
 
 def _hash(token: str) -> str:

@@ -37,16 +37,16 @@ def version() -> str:
 
 def run(data: Path, name: str, *arguments: str) -> None:
     """A program on the server's data, as the user who owns them. PostgresFailed with what it printed."""
-    how: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     if sys.platform == "win32":  # Ctrl-C is not for the server, and it needs no window
-        how["creationflags"] = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+        options["creationflags"] = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
     elif os.geteuid() == 0:
         owner = data.stat()
-        how = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
+        options = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
     command = [str(program(name)), "-D", str(data), *arguments]
     with tempfile.TemporaryFile() as output:  # a pipe would stay open for as long as the server runs
         code = subprocess.run(
-            command, cwd=data, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False, **how
+            command, cwd=data, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False, **options
         ).returncode
         output.seek(0)
         printed = " ".join(output.read().decode("utf-8", "replace").split())

@@ -93,7 +93,7 @@ def test_a_restored_storage_is_the_same_byte_for_byte_with_times_and_rights(
     (store.layout.root / "Printing" / "no record" / "Grüße.gcode").write_bytes(b"G28")
     shutil.copytree(jobs[2].folder, jobs[2].folder.with_name("a copy"))
     before = kept_files(store.layout.root)
-    backup = manage("backup", str(manage.place / "backup"), "--json")
+    backup = manage("backup", str(manage.folder / "backup"), "--json")
     assert backup.code == 0 and backup.json["jobs"] == len(jobs) and backup.json["files"] == len(before) + 2, (
         "with the id and lab.toml"
     )
@@ -111,14 +111,14 @@ def test_a_restored_storage_is_the_same_byte_for_byte_with_times_and_rights(
 def test_a_restored_lab_goes_on(
     jobs: list[Stored], manage: Manage, elsewhere: Callable[..., JobStore], engine: sa.Engine
 ) -> None:
-    manage("backup", str(manage.place / "backup"))
+    manage("backup", str(manage.folder / "backup"))
     new = elsewhere()
     assert check_mirror(new, engine, deep=True) == []
     assert act(new, jobs[0].id, "approve").job.status is Status.PENDING
 
 
 def test_only_what_changed_is_copied_again(jobs: list[Stored], store: JobStore, manage: Manage) -> None:
-    folder = str(manage.place / "backup")
+    folder = str(manage.folder / "backup")
     manage("backup", folder)
     second = manage("backup", folder, "--json").json
     assert second["copied"] == 0 and second["jobs"] == len(jobs)
@@ -140,14 +140,14 @@ def test_a_change_that_kept_size_and_time_within_a_tick_is_not_missed(
         os.utime(path, ns=(status.st_mtime_ns, status.st_mtime_ns))
         create.back_up(store, vault, {})
     files = next(unit.files for unit in vault.snapshot().units if unit.kind == "job")
-    digest = next(kept.sha256 for name, kept in files.items() if name.endswith("part.gcode"))
+    digest = next(file.sha256 for name, file in files.items() if name.endswith("part.gcode"))
     assert vault.path(digest).read_bytes() == b"G28 two"
 
 
 def test_an_earlier_backup_can_be_restored(
     jobs: list[Stored], store: JobStore, manage: Manage, elsewhere: Callable[..., JobStore]
 ) -> None:
-    folder = str(manage.place / "backup")
+    folder = str(manage.folder / "backup")
     first = manage("backup", folder, "--json").json["name"]
     act(store, jobs[0].id, "delete")
     manage("backup", folder)
@@ -325,7 +325,7 @@ def test_a_backup_that_is_killed_goes_on_and_spoils_no_earlier_one(
     age(store.layout.root)
     count_before = contents(vault)
     for count in (20, 40):
-        process = start("backup", manage.place, str(vault.root))
+        process = start("backup", manage.folder, str(vault.root))
         kill_when(process, partial(has_grown, vault, count_before + count))
         assert vault.names() == [first] and vault.journal.exists()
         assert manage("restore", str(vault.root), "--verify").out == f"Backup {first} is whole.\n"
@@ -342,7 +342,7 @@ def test_a_restore_that_is_killed_goes_on_and_is_offline_until_it_is_done(
     many: list[Stored], manage: Manage, vault: Vault, elsewhere: Callable[..., JobStore]
 ) -> None:
     manage("backup", str(vault.root))
-    folder = manage.place / "new"
+    folder = manage.folder / "new"
     root = folder / "storage"
     process = start("restore", folder, str(vault.root))
     kill_when(process, lambda: (root / "Uploaded").is_dir() and len(os.listdir(root / "Uploaded")) > 20)
@@ -369,8 +369,8 @@ def test_a_storage_that_was_only_started_may_be_filled(
     jobs: list[Stored], manage: Manage, vault: Vault, elsewhere: Callable[..., JobStore]
 ) -> None:
     manage("backup", str(vault.root))
-    make_store(manage.place / "new")
-    (manage.place / "new" / "storage" / ".gitkeep").touch()
+    make_store(manage.folder / "new")
+    (manage.folder / "new" / "storage" / ".gitkeep").touch()
     assert len(list(elsewhere().ids())) == len(jobs)
 
 
@@ -382,13 +382,13 @@ def test_a_damaged_backup_is_found_out_before_anything_is_written(
     victim.chmod(0o600)
     victim.write_bytes(b"x" * 5000)
     assert manage("restore", str(vault.root), "--verify").code == 1
-    manage.use(manage.place / "new")
+    manage.use(manage.folder / "new")
     with pytest.raises(BackupDamaged, match="Nothing was written"):
         manage("restore", str(vault.root))
-    assert not (manage.place / "new" / "storage").exists()
+    assert not (manage.folder / "new" / "storage").exists()
     restore = manage("restore", str(vault.root), "--without-damaged", "--json")
     assert restore.code == 1 and len(restore.json["damaged"]) == 2, "the original and the working copy of one job"
-    manage.use(manage.place)
+    manage.use(manage.folder)
     assert len(manage("backup", str(vault.root), "--verify", "--json").json["were_damaged"]) == 1
     assert manage("restore", str(vault.root), "--verify").code == 0
 
@@ -415,10 +415,10 @@ def test_a_forged_backup_writes_nothing_outside_of_storage(
     forged = Unit("job", unit.id, unit.relative_path, {name: next(iter(unit.files.values()))})
     vault.publish([forged.to_line()], store.clock())
     forged_name = next(name for name in vault.names() if len(vault.snapshot(name).units) == 1)
-    manage.use(manage.place / "new")
+    manage.use(manage.folder / "new")
     with pytest.raises(BackupDamaged, match="no place in a storage"):
         manage("restore", str(vault.root), "--backup", forged_name)
-    assert not (manage.place / "new" / "storage").exists()
+    assert not (manage.folder / "new" / "storage").exists()
 
 
 def test_a_folder_with_other_things_is_no_backup(jobs: list[Stored], manage: Manage, tmp_path: Path) -> None:
@@ -435,7 +435,7 @@ def test_a_backup_does_not_lie_in_what_it_is_a_backup_of(
     jobs: list[Stored], manage: Manage, relative_path: str
 ) -> None:
     with pytest.raises(BackupRefused, match="lie in each other"):
-        manage("backup", str(manage.place / relative_path))
+        manage("backup", str(manage.folder / relative_path))
 
 
 def test_two_backups_at_once_are_refused(jobs: list[Stored], manage: Manage, vault: Vault) -> None:
@@ -446,9 +446,9 @@ def test_two_backups_at_once_are_refused(jobs: list[Stored], manage: Manage, vau
 
 def test_a_restore_under_a_running_system_is_refused(jobs: list[Stored], manage: Manage, vault: Vault) -> None:
     manage("backup", str(vault.root))
-    manage.use(manage.place / "new")
-    (manage.place / "new" / "instance").mkdir(parents=True)
-    with FileLock(manage.place / "new" / "instance" / "run.lock"), pytest.raises(PrintSysError, match="is running"):
+    manage.use(manage.folder / "new")
+    (manage.folder / "new" / "instance").mkdir(parents=True)
+    with FileLock(manage.folder / "new" / "instance" / "run.lock"), pytest.raises(PrintSysError, match="is running"):
         manage("restore", str(vault.root))
 
 
@@ -476,7 +476,7 @@ def test_a_storage_that_can_only_be_read_can_still_be_saved(
 ) -> None:
     shutil.rmtree(store.layout.locks)
     store.layout.locks.touch()  # every lock is refused
-    assert manage("backup", str(manage.place / "backup"), "--json").json["jobs"] == len(jobs)
+    assert manage("backup", str(manage.folder / "backup"), "--json").json["jobs"] == len(jobs)
     assert check_storage(elsewhere(), deep=True) == []
 
 
@@ -509,20 +509,20 @@ def test_secrets_are_copied_only_when_asked_for(
     jobs: list[Stored], manage: Manage, vault: Vault, elsewhere: Callable[..., JobStore]
 ) -> None:
     manage("backup", str(vault.root))
-    key = (manage.place / "instance" / "secret-key").read_bytes()
+    key = (manage.folder / "instance" / "secret-key").read_bytes()
     assert key not in {path.read_bytes() for path in vault.content.glob("??/*")}
     manage("backup", str(vault.root), "--with-secrets")
     elsewhere("without")
-    assert (manage.place / "without" / "instance" / "secret-key").read_bytes() != key
+    assert (manage.folder / "without" / "instance" / "secret-key").read_bytes() != key
     elsewhere("with", "--with-secrets")
-    assert (manage.place / "with" / "instance" / "secret-key").read_bytes() == key
-    assert (manage.place / "with" / "instance" / "secret-key").stat().st_mode & 0o077 == 0
+    assert (manage.folder / "with" / "instance" / "secret-key").read_bytes() == key
+    assert (manage.folder / "with" / "instance" / "secret-key").stat().st_mode & 0o077 == 0
     assert all(folder.stat().st_mode & 0o077 == 0 for folder in (vault.root, vault.content, vault.snapshots))
 
 
 def test_the_restore_says_what_it_did(jobs: list[Stored], manage: Manage, vault: Vault) -> None:
     name = manage("backup", str(vault.root), "--json").json["name"]
-    manage.use(manage.place / "new")
+    manage.use(manage.folder / "new")
     restore = manage("restore", str(vault.root), "--json")
     assert (restore.json["name"], restore.json["jobs"], restore.json["damaged"]) == (name, len(jobs), [])
     assert json.loads(restore.out)["written"] == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -60,8 +59,7 @@ def types(stored: Stored) -> list[str]:
 
 def test_a_dozen_jobs_fill_every_status(jobs: list[Stored]) -> None:
     assert len(jobs) == 12
-    found = Counter(stored.job.status for stored in jobs)
-    assert set(found) == set(Status)
+    assert {stored.job.status for stored in jobs} == set(Status)
     assert all(stored.folder_status == stored.job.status for stored in jobs)
 
 

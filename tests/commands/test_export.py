@@ -32,19 +32,19 @@ def table(text: str) -> list[dict[str, str]]:
 
 def test_one_row_a_job_with_money_as_it_is_in_the_record(store: JobStore, manage: Manage) -> None:
     jobs = {make_job(store, status=status).id: status for status in Status}
-    said = manage("export")
-    found = {row["id"]: row for row in table(said.out)}
-    assert said.code == 0 and {job_id: row["status"] for job_id, row in found.items()} == jobs
+    output = manage("export")
+    rows = {row["id"]: row for row in table(output.out)}
+    assert output.code == 0 and {job_id: row["status"] for job_id, row in rows.items()} == jobs
     for job_id, status in jobs.items():
-        job, row = store.load(job_id).job, found[job_id]
+        job, row = store.load(job_id).job, rows[job_id]
         assert row["cost"] == (format(job.estimate.cost, "f") if job.estimate else "")
         assert row["paid"] == ("4.27" if job.payment else "")
         assert bool(row["picked_up_at"]) == (status in (Status.PAID_PICKED_UP, Status.ARCHIVED))
         assert bool(row["rejected_at"]) == (status is Status.REJECTED)
-    paid = next(row for row in found.values() if row["status"] == "PaidPickedUp")
+    paid = next(row for row in rows.values() if row["status"] == "PaidPickedUp")
     assert (paid["weight_g"], paid["time_h"], paid["cost"], paid["copies"]) == ("42.7", "3.5", "4.27", "1")
-    told = {row["id"]: row for row in manage("export", "--json").json["jobs"]}
-    assert {i: {n: "" if v is None else str(v) for n, v in row.items()} for i, row in told.items()} == found
+    json_rows = {row["id"]: row for row in manage("export", "--json").json["jobs"]}
+    assert {i: {n: "" if v is None else str(v) for n, v in row.items()} for i, row in json_rows.items()} == rows
 
 
 def test_students_are_named_only_when_asked_for(store: JobStore, manage: Manage) -> None:
@@ -63,9 +63,9 @@ def test_students_are_named_only_when_asked_for(store: JobStore, manage: Manage)
 def test_no_cell_is_a_formula(store: JobStore, manage: Manage, text: str) -> None:
     stored = make_job(store)
     act(store, stored.id, "notes", notes=text)
-    said = store.load(stored.id).job.notes
-    assert table(manage("export", "--with-students").out)[0]["notes"] == f"'{said}"
-    assert manage("export", "--with-students", "--json").json["jobs"][0]["notes"] == said
+    notes = store.load(stored.id).job.notes
+    assert table(manage("export", "--with-students").out)[0]["notes"] == f"'{notes}"
+    assert manage("export", "--with-students", "--json").json["jobs"][0]["notes"] == notes
 
 
 def test_numbers_and_ordinary_words_are_left_as_they_are(store: JobStore, manage: Manage) -> None:
@@ -109,9 +109,9 @@ def test_a_job_that_cannot_be_read_is_named_and_hides_no_other(store: JobStore, 
     ruined, whole = make_job(store), make_job(store)
     for name in ("metadata.json", "events.jsonl"):
         (ruined.folder / name).write_bytes(f'{{"id": "{ruined.id}"}}\n'.encode())
-    said = manage("export")
-    assert said.code == 1 and [row["id"] for row in table(said.out)] == [whole.id]
-    assert f"Job {ruined.id} is left out" in said.err
+    output = manage("export")
+    assert output.code == 1 and [row["id"] for row in table(output.out)] == [whole.id]
+    assert f"Job {ruined.id} is left out" in output.err
 
 
 def test_an_empty_storage_gives_the_columns(store: JobStore, manage: Manage) -> None:

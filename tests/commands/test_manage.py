@@ -62,8 +62,8 @@ class Tree:
 
     def call(self, *arguments: str, **environment: str) -> tuple[int, str]:
         process = self.start(*arguments, **environment)
-        said, _ = process.communicate(timeout=120)
-        return process.returncode, said
+        output, _ = process.communicate(timeout=120)
+        return process.returncode, output
 
 
 def _make_wheel(folder: Path, version: str) -> None:
@@ -89,16 +89,16 @@ def tree(tmp_path: Path) -> Tree:
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     """A tree that is set up."""
     tree = Tree(tmp_path_factory.mktemp("ready") / "tree")
-    code, said = tree.call("check")
-    assert code == 3, said
-    assert "Setting up" in said
+    code, output = tree.call("check")
+    assert code == 3, output
+    assert "Setting up" in output
     return tree
 
 
 def test_a_second_call_sets_nothing_up_and_passes_the_exit_code_on(ready: Tree) -> None:
-    code, said = ready.call("check")
-    assert (code, said.split()[:2]) == (3, ["tiny", "1.0"])
-    assert "Setting up" not in said
+    code, output = ready.call("check")
+    assert (code, output.split()[:2]) == (3, ["tiny", "1.0"])
+    assert "Setting up" not in output
 
 
 def test_an_expected_error_is_one_sentence_and_exit_code_2(ready: Tree) -> None:
@@ -106,15 +106,15 @@ def test_an_expected_error_is_one_sentence_and_exit_code_2(ready: Tree) -> None:
 
 
 def test_each_command_explains_itself(ready: Tree) -> None:
-    code, said = ready.call("check", "--help")
+    code, output = ready.call("check", "--help")
     assert code == 0
-    assert "--fail" in said
+    assert "--fail" in output
 
 
 def test_changed_pins_are_installed_at_the_next_call(ready: Tree) -> None:
     ready.pin("2.0")
-    code, said = ready.call("check")
-    assert (code, "tiny 2.0" in said) == (3, True), said
+    code, output = ready.call("check")
+    assert (code, "tiny 2.0" in output) == (3, True), output
     ready.pin("1.0")
     assert "tiny 1.0" in ready.call("check")[1]
 
@@ -136,23 +136,23 @@ def test_an_interrupted_set_up_is_done_over(tree: Tree, moment: str) -> None:
             os.killpg(process.pid, signal.SIGKILL)
             break
     process.communicate()
-    code, said = tree.call("check")
-    assert (code, "tiny 1.0" in said) == (3, True), said
+    code, output = tree.call("check")
+    assert (code, "tiny 1.0" in output) == (3, True), output
 
 
 def test_a_broken_environment_is_made_anew(ready: Tree) -> None:
     for stamp in (ready.root / ".venv").glob("installed-*"):
         stamp.unlink()
     (ready.root / ".venv" / "pyvenv.cfg").unlink()
-    code, said = ready.call("check")
-    assert (code, "making .venv" in said) == (3, True), said
+    code, output = ready.call("check")
+    assert (code, "making .venv" in output) == (3, True), output
 
 
 def test_of_two_calls_at_once_one_sets_up_and_both_work(tree: Tree) -> None:
     both = [tree.start("check") for _ in range(2)]
-    said = [process.communicate(timeout=120)[0] for process in both]
-    assert [process.returncode for process in both] == [3, 3], said
-    assert "".join(said).count("making .venv") == 1
+    output = [process.communicate(timeout=120)[0] for process in both]
+    assert [process.returncode for process in both] == [3, 3], output
+    assert "".join(output).count("making .venv") == 1
 
 
 def test_a_python_without_venv_is_told_which_package_to_install(tree: Tree) -> None:
@@ -161,18 +161,18 @@ def test_a_python_without_venv_is_told_which_package_to_install(tree: Tree) -> N
     (tree.root / "debian" / "venv.py").write_text(
         "raise SystemExit('The virtual environment was not created successfully because ensurepip is not available.')"
     )
-    code, said = tree.call("check", PYTHONPATH=str(tree.root / "debian"))
+    code, output = tree.call("check", PYTHONPATH=str(tree.root / "debian"))
     assert code == 2
-    assert f"apt install python3.{sys.version_info.minor}-venv" in said
-    assert "Traceback" not in said
+    assert f"apt install python3.{sys.version_info.minor}-venv" in output
+    assert "Traceback" not in output
 
 
 def test_a_set_up_that_cannot_work_says_why_and_leaves_no_claim(tree: Tree) -> None:
     tree.pin("9.9")
-    code, said = tree.call("check")
+    code, output = tree.call("check")
     assert code == 2
-    assert "tiny==9.9" in said
-    assert "Traceback" not in said
+    assert "tiny==9.9" in output
+    assert "Traceback" not in output
     tree.pin("1.0")
     assert tree.call("check")[0] == 3
 
@@ -188,19 +188,19 @@ def test_an_older_python_gets_a_sentence_not_a_syntax_error(tree: Tree) -> None:
 
 @pytest.mark.parametrize("arguments", [[], ["frobnicate"], ["--frobnicate"]])
 def test_an_unknown_command_is_refused_before_anything_is_set_up(tree: Tree, arguments: list[str]) -> None:
-    code, said = tree.call(*arguments)
+    code, output = tree.call(*arguments)
     assert code == 2
-    assert "usage: python manage.py COMMAND" in said
+    assert "usage: python manage.py COMMAND" in output
     assert not (tree.root / ".venv").exists()
 
 
 def test_help_lists_every_command_there_is_a_module_for(tree: Tree) -> None:
-    code, said = tree.call("--help")
+    code, output = tree.call("--help")
     assert code == 0
     helpers = {"__init__", "common", "progress"}
     for module in (ROOT / "printsys" / "commands").glob("*.py"):
         if module.stem not in helpers:
-            assert f"  {module.stem.replace('_', '-')} " in said
+            assert f"  {module.stem.replace('_', '-')} " in output
 
 
 def test_every_command_is_in_the_readme() -> None:

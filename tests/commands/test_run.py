@@ -36,7 +36,7 @@ class System:
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return self.log.read_text("utf-8", "replace")
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
@@ -51,28 +51,28 @@ class System:
 
     def run(self, **environment: str) -> None:
         self.process = self.start(**environment)
-        until(lambda: "Ready: " in self.said or self.process is None or self.process.poll() is not None, 60)
-        assert f"Ready: http://127.0.0.1:{self.port}/" in self.said, self.said
+        until(lambda: "Ready: " in self.output or self.process is None or self.process.poll() is not None, 60)
+        assert f"Ready: http://127.0.0.1:{self.port}/" in self.output, self.output
 
     def refused(self, *arguments: str, **environment: str) -> str:
-        """What a start that must fail says."""
+        """The output of a start that must fail."""
         process = self.start(*arguments, **environment)
-        assert process.wait(60) == 2, self.said
-        assert "Traceback" not in self.said, self.said
-        return self.said
+        assert process.wait(60) == 2, self.output
+        assert "Traceback" not in self.output, self.output
+        return self.output
 
     def parts(self) -> dict[str, psutil.Process]:
         assert self.process is not None
-        found: dict[str, psutil.Process] = {}
+        parts: dict[str, psutil.Process] = {}
         for child in psutil.Process(self.process.pid).children():
             with contextlib.suppress(psutil.Error):  # just ended
-                found |= {word: child for word in child.cmdline() if word in PARTS}
-        return found
+                parts |= {word: child for word in child.cmdline() if word in PARTS}
+        return parts
 
     def server(self) -> psutil.Process:
-        found = self.server_if_any()
-        assert found is not None, self.said
-        return found
+        server = self.server_if_any()
+        assert server is not None, self.output
+        return server
 
     def server_if_any(self) -> psutil.Process | None:
         """None while there is none: PostgreSQL removes and rewrites its pid file as it starts."""
@@ -122,17 +122,17 @@ def system() -> Iterator[System]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM] if os.name == "posix" else [])
 def test_it_comes_up_and_one_signal_stops_all_of_it(system: System, number: signal.Signals) -> None:
     if signal.getsignal(number) is signal.SIG_IGN:
-        pytest.skip("whoever started these tests has this signal ignored, and all that they start inherits it")
+        pytest.skip("these tests were started with this signal ignored, and all that they start inherits it")
     system.run()
     assert system.serves()
-    assert "The staff password is: " in system.said
+    assert "The staff password is: " in system.output
     everything = [*system.parts().values(), system.server()]
     assert len(everything) == 5
     assert system.process is not None
     system.process.send_signal(number)
     assert system.process.wait(30) == 0
     assert [process for process in everything if not gone(process)] == []
-    assert "Traceback" not in system.said
+    assert "Traceback" not in system.output
 
 
 def test_a_killed_supervisor_leaves_no_orphan(system: System) -> None:
@@ -140,13 +140,13 @@ def test_a_killed_supervisor_leaves_no_orphan(system: System) -> None:
     server = system.server()
     everything = [*system.parts().values(), server, *server.children()]
     assert system.process is not None
-    system.process.kill()  # and its exit code is not asked for: who is dead need not be gone
+    system.process.kill()  # and nobody asks for its exit code: a dead process need not be gone
     until(lambda: all(gone(process) for process in everything), 30)
     system.process.wait()
     system.run()
     assert system.serves()
-    assert "set aside" not in system.said
-    assert "The staff password is: " not in system.said
+    assert "set aside" not in system.output
+    assert "The staff password is: " not in system.output
 
 
 def test_a_server_started_again_is_stopped_too_when_the_supervisor_is_killed(system: System) -> None:
@@ -187,7 +187,7 @@ def test_a_part_that_dies_is_started_again(system: System, part: str) -> None:
     first.kill()
     until(lambda: system.parts().get(part, first) != first, 30)
     until(system.serves, 60)
-    assert f"{part} ended with code" in system.said
+    assert f"{part} ended with code" in system.output
 
 
 def test_a_killed_postgresql_is_started_again_and_the_mirror_is_back(system: System) -> None:
@@ -195,21 +195,21 @@ def test_a_killed_postgresql_is_started_again_and_the_mirror_is_back(system: Sys
     until(lambda: system.health()["components"]["database"] == "ok", 60)
     first, parts = system.server(), system.parts()
     first.kill()
-    until(lambda: "has died; it is started again" in system.said, 30)
+    until(lambda: "has died; it is started again" in system.output, 30)
     until(lambda: system.server_if_any() not in (None, first), 60)
     until(lambda: system.health()["components"]["database"] == "ok", 60)
     assert system.parts() == parts, "the others went on"
-    assert "set aside" not in system.said, "the server's files are good: it is only its processes that were killed"
+    assert "set aside" not in system.output, "the server's files are good: it is only its processes that were killed"
     system.end()
-    assert "Traceback" not in system.said
+    assert "Traceback" not in system.output
     assert system.server_if_any() is None
 
 
 def test_a_second_copy_is_refused(system: System) -> None:
     system.run()
-    other = System(system.folder)
-    other.log = system.folder / "other-log"
-    assert "Another copy is running" in other.refused()
+    second = System(system.folder)
+    second.log = system.folder / "second-log"
+    assert "Another copy is running" in second.refused()
     assert system.serves()
 
 
@@ -229,21 +229,21 @@ def test_a_port_in_use_is_told_in_a_sentence(system: System) -> None:
 def test_mistakes_in_the_configuration_are_told_before_anything_starts(
     system: System, variable: str, value: str, sentence: str
 ) -> None:
-    said = system.refused(**{variable: value})
-    assert sentence in said
-    assert "password" not in said.lower()
+    output = system.refused(**{variable: value})
+    assert sentence in output
+    assert "password" not in output.lower()
 
 
 def test_without_its_database_the_lab_goes_on(system: System) -> None:
     (system.folder / "instance").mkdir()
     (system.folder / "instance" / "postgres").write_text("a file is in the way")
     system.run()
-    assert "The database did not start" in system.said
+    assert "The database did not start" in system.output
     assert system.serves()
 
 
 def test_words_of_the_password_do_not_reach_the_parts(system: System) -> None:
     system.run(STAFF_PASSWORD="correct horse")
-    handed_down = [part.environ() for part in system.parts().values()]
-    assert [one.get("STAFF_PASSWORD", "") for one in handed_down] == [""] * len(PARTS)
-    assert all(one["STAFF_PASSWORD_HASH"].startswith("scrypt:") for one in handed_down)
+    environments = [part.environ() for part in system.parts().values()]
+    assert [environment.get("STAFF_PASSWORD", "") for environment in environments] == [""] * len(PARTS)
+    assert all(environment["STAFF_PASSWORD_HASH"].startswith("scrypt:") for environment in environments)

@@ -1,4 +1,4 @@
-"""Settings and lab.toml: what they mean, and that every mistake is told at once, with its place."""
+"""Settings and lab.toml: what they mean, and that all mistakes are reported at once, each with its place."""
 
 from __future__ import annotations
 
@@ -56,26 +56,32 @@ def test_relative_folders_are_below_the_program(tmp_path: Path) -> None:
     assert load_settings({"PRINTSYS_STORAGE": "elsewhere"}, tmp_path).storage == tmp_path / "elsewhere"
 
 
-def test_all_mistakes_are_told_at_once_each_with_its_place(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once_each_with_its_place(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("# the lab's\nMAIL_SERVER=mail.example.edu\nMAIL_PORT=many\n", "utf-8")
-    wrong = {
+    variables = {
         "SUBMIT_LIMIT": "lots", "WATCH_MODE": "sometimes", "BASE_URL": "printlab", "STAFF_PASSWORD_HASH": "hunter2",
     }  # fmt: skip
     with pytest.raises(ConfigError) as caught:
-        load_settings(wrong, tmp_path)
-    told = caught.value.mistakes
-    assert {mistake.partition(" ")[0] for mistake in told} == {*wrong, "MAIL_PORT"}
-    assert next(m for m in told if m.startswith("MAIL_PORT")).startswith("MAIL_PORT (.env line 3): ")
-    assert next(m for m in told if m.startswith("WATCH_MODE")).startswith("WATCH_MODE (environment): ")
+        load_settings(variables, tmp_path)
+    mistakes = {mistake.partition(" ")[0]: mistake for mistake in caught.value.mistakes}
+    assert set(mistakes) == {*variables, "MAIL_PORT"}
+    assert mistakes["MAIL_PORT"].startswith("MAIL_PORT (.env line 3): ")
+    assert mistakes["WATCH_MODE"].startswith("WATCH_MODE (environment): ")
+
+
+def test_a_mistake_in_a_variable_that_wins_over_env_file_is_the_environments(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("WATCH_MODE=auto\n", "utf-8")
+    with pytest.raises(ConfigError, match=r"WATCH_MODE \(environment\): "):
+        load_settings({"WATCH_MODE": "sometimes"}, tmp_path)
 
 
 def test_a_secret_key_is_made_once_and_for_this_user_alone(tmp_path: Path) -> None:
     first, second = load_settings({}, tmp_path), load_settings({}, tmp_path)
-    kept = tmp_path / "instance" / "secret-key"
-    assert first.secret_key == second.secret_key == kept.read_text("ascii").strip()
+    path = tmp_path / "instance" / "secret-key"
+    assert first.secret_key == second.secret_key == path.read_text("ascii").strip()
     assert len(first.secret_key) >= 43
     if os.name == "posix":
-        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_secrets_do_not_show_when_settings_are_printed(tmp_path: Path) -> None:
@@ -97,12 +103,12 @@ def test_an_instance_that_cannot_be_made_is_a_plain_mistake(tmp_path: Path) -> N
 
 def test_the_first_start_makes_a_password_and_keeps_only_its_hash(tmp_path: Path) -> None:
     settings = load_settings({}, tmp_path)
-    made = staff_password.make_if_missing(settings)
-    assert made is not None
-    assert len(made.replace("-", "")) * 5 >= 60  # bits
-    assert staff_password.is_right(made, staff_password.current_hash(settings))
-    assert not staff_password.is_right(made + "x", staff_password.current_hash(settings))
-    assert made not in staff_password.hash_path(settings).read_text("ascii")
+    password = staff_password.make_if_missing(settings)
+    assert password is not None
+    assert len(password.replace("-", "")) * 5 >= 60  # bits
+    assert staff_password.is_right(password, staff_password.current_hash(settings))
+    assert not staff_password.is_right(password + "x", staff_password.current_hash(settings))
+    assert password not in staff_password.hash_path(settings).read_text("ascii")
     assert staff_password.make_if_missing(settings) is None
     if os.name == "posix":
         assert stat.S_IMODE(staff_password.hash_path(settings).stat().st_mode) == 0o600
@@ -115,14 +121,15 @@ def test_a_given_password_is_hashed_at_start_and_not_kept(tmp_path: Path) -> Non
 
 
 def test_a_given_password_has_the_same_hash_at_each_start_until_it_is_another(tmp_path: Path) -> None:
-    first, again = (load_settings({"STAFF_PASSWORD": "correct horse"}, tmp_path) for _ in range(2))
-    assert first.staff_password_hash == again.staff_password_hash, "sessions go on"
-    other = load_settings({"STAFF_PASSWORD": "battery staple"}, tmp_path).staff_password_hash
-    assert staff_password.is_right("battery staple", other) and not staff_password.is_right("correct horse", other)
-    (kept,) = (tmp_path / "instance").glob("staff-password*")
-    assert "battery" not in kept.read_text()
+    first, second = (load_settings({"STAFF_PASSWORD": "correct horse"}, tmp_path) for _ in range(2))
+    assert first.staff_password_hash == second.staff_password_hash, "sessions go on"
+    new_hash = load_settings({"STAFF_PASSWORD": "battery staple"}, tmp_path).staff_password_hash
+    assert staff_password.is_right("battery staple", new_hash)
+    assert not staff_password.is_right("correct horse", new_hash)
+    (path,) = (tmp_path / "instance").glob("staff-password*")
+    assert "battery" not in path.read_text()
     if os.name == "posix":
-        assert kept.stat().st_mode & 0o777 == 0o600
+        assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_given_hash_wins_over_a_given_password(tmp_path: Path) -> None:
@@ -168,7 +175,7 @@ def test_a_lab_file_from_windows_notepad_is_read(lab_file: Path) -> None:
     assert load_lab(lab_file).about.name
 
 
-def test_all_mistakes_in_the_lab_file_are_told_each_with_its_line(lab_file: Path) -> None:
+def test_all_mistakes_in_the_lab_file_are_reported_each_with_its_line(lab_file: Path) -> None:
     text = (
         LAB.replace('phone = ""', 'fone = ""')
         .replace("max_files = 5", "max_files = 0")
@@ -177,8 +184,8 @@ def test_all_mistakes_in_the_lab_file_are_told_each_with_its_line(lab_file: Path
         .replace('method = "Resin"', 'method = "Rezin"')
         .replace('timezone = "America/Chicago"', 'timezone = "America/Chigago"')
     )
-    told = mistakes_in(lab_file, text)
-    for words, what in [
+    mistakes = mistakes_in(lab_file, text)
+    for words, expected in [
         ("fone =", "did you mean phone?"),
         ("max_files", "greater than or equal to 1"),
         ("heavy", "valid decimal"),
@@ -188,12 +195,13 @@ def test_all_mistakes_in_the_lab_file_are_told_each_with_its_line(lab_file: Path
         ("Chigago", "there is no time zone"),
     ]:
         start = f"lab.toml line {line_with(text, words)}: "
-        assert any(mistake.startswith(start) and what in mistake for mistake in told), (words, told)
-    assert [int(m.split()[2].rstrip(":")) for m in told] == sorted(int(m.split()[2].rstrip(":")) for m in told)
+        assert any(mistake.startswith(start) and expected in mistake for mistake in mistakes), (words, mistakes)
+    lines = [int(mistake.split()[2].rstrip(":")) for mistake in mistakes]
+    assert lines == sorted(lines)
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "what"),
+    ("old", "new", "sentence"),
     [
         ('id = "prusa-xl"', 'id = "prusa-mk4s"', "prusa-mk4s is there twice in printers"),
         ('Resin = { amount = "0.20"', 'Rezin = { amount = "0.20"', "have none for Resin"),
@@ -201,15 +209,15 @@ def test_all_mistakes_in_the_lab_file_are_told_each_with_its_line(lab_file: Path
         ("[retention]", "[retentoin]", "did you mean retention?"),
     ],
 )
-def test_contradictions_and_slips_are_told(lab_file: Path, old: str, new: str, what: str) -> None:
+def test_contradictions_and_slips_are_told(lab_file: Path, old: str, new: str, sentence: str) -> None:
     text = LAB.replace(old, new)
-    assert any(what in mistake for mistake in mistakes_in(lab_file, text))
+    assert any(sentence in mistake for mistake in mistakes_in(lab_file, text))
 
 
 def test_what_is_not_toml_is_told_with_its_line(lab_file: Path) -> None:
     text = LAB.replace("max_copies = 20", "max_copies 20")
-    [told] = mistakes_in(lab_file, text)
-    assert told.startswith(f"lab.toml line {line_with(text, 'max_copies 20')}: this is not TOML")
+    [mistake] = mistakes_in(lab_file, text)
+    assert mistake.startswith(f"lab.toml line {line_with(text, 'max_copies 20')}: this is not TOML")
 
 
 @pytest.mark.parametrize(
