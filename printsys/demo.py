@@ -1,4 +1,4 @@
-"""A lab in the middle of its term: a dozen jobs in all statuses, made by the real actions over the past fortnight.
+"""A lab in the middle of its term: the real actions make a dozen jobs in all statuses, over the past fortnight.
 
 Nothing here is of real people; all addresses are at example.edu, which belongs to nobody
 (https://www.iana.org/domains/reserved).
@@ -20,7 +20,6 @@ from printsys.config import Lab
 from printsys.domain import emails
 from printsys.domain.events import STAFF
 from printsys.domain.inputs import SubmitInput, validate
-from printsys.domain.job import Job
 from printsys.domain.workflow import find_step
 from printsys.errors import PrintSysError
 from printsys.jobstore import IncomingFile, JobStore, Stored
@@ -34,7 +33,7 @@ class DemoStep:
 
     ago: timedelta
     action: str
-    said: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def after(days: float = 0, hours: float = 0) -> timedelta:
 
 
 def sliced(ago: timedelta, weight_g: str, hours: str) -> tuple[DemoStep, DemoStep]:
-    """Sliced by staff, and approved with what the slicer said."""
+    """Staff slice it, and approve it with the slicer's figures."""
     figures = {"weight_g": weight_g, "time_h": hours}
     return DemoStep(ago, "slice", figures), DemoStep(ago - timedelta(minutes=4), "approve", figures)
 
@@ -173,35 +172,35 @@ def fill(services: Services) -> list[Stored]:
             f"There are jobs in {services.settings.storage} already. The demo fills only an empty storage; "
             "give it one of its own with --storage."
         )
-    teller = _Teller(services, datetime.now(UTC))
-    return [teller.tell(story) for story in STORIES]
+    demo = _Demo(services, datetime.now(UTC))
+    return [demo.live(story) for story in STORIES]
 
 
-class _Teller:
-    """Lives each story through the real actions, under a clock that shows the story's time."""
+class _Demo:
+    """Takes each job through the real actions, under a clock that shows the story's time."""
 
     def __init__(self, services: Services, now: datetime) -> None:
-        self.services, self.now, self.shown = services, now, now
+        self.services, self.now, self.clock_time = services, now, now
         store = JobStore(services.settings.storage, services.store.expected_id, clock=self._clock)
         self.actions: Actions = replace(services.actions, store=store, enqueue=lambda job_id: None, clock=self._clock)
         self.lab: Lab = services.lab
         self.staff = f"{STAFF}:{self.lab.about.staff[0]}" if self.lab.about.staff else STAFF
 
     def _clock(self) -> datetime:
-        return self.shown
+        return self.clock_time
 
-    def tell(self, story: Story) -> Stored:
-        self.shown = self.now - story.sent
+    def live(self, story: Story) -> Stored:
+        self.clock_time = self.now - story.sent
         stored = self._submit(story)
         for step in story.steps:
-            self.shown = self.now - step.ago
-            stored = self._take(stored, step)
+            self.clock_time = self.now - step.ago
+            stored = self._perform(stored, step)
         return self._keep_from_real_mail(stored)
 
     def _submit(self, story: Story) -> Stored:
         method = self.lab.method(story.method) or self.lab.methods[0]
         due = story.due_in_days and (self.now + timedelta(days=story.due_in_days)).date().isoformat()
-        said = {
+        form = {
             "student_name": story.name,
             "student_email": story.email,
             "discipline": _offered(story.discipline, self.lab.submission.disciplines),
@@ -214,53 +213,53 @@ class _Teller:
             "due_date": due,
             "message": story.message,
         }
-        files = [self._file(name, which) for name, which in story.files[: self.lab.submission.max_files]]
-        return self.actions.submit(validate(SubmitInput, said), files)
+        files = [self._file(*file) for file in story.files[: self.lab.submission.max_files]]
+        return self.actions.submit(validate(SubmitInput, form), files)
 
-    def _file(self, name: str, which: str) -> IncomingFile:
-        shape, _, kind = which.partition(".")
+    def _file(self, name: str, sample_name: str) -> IncomingFile:
+        shape, _, kind = sample_name.partition(".")
         kind = _offered(f".{kind}", self.lab.submission.extensions).removeprefix(".")
         return IncomingFile(f"{name.rpartition('.')[0]}.{kind}", io.BytesIO(sample(shape, kind)))
 
-    def _take(self, stored: Stored, step: DemoStep) -> Stored:
+    def _perform(self, stored: Stored, step: DemoStep) -> Stored:
         if step.action == "slice":
-            drop_gcode(stored, step.said["weight_g"], step.said["time_h"], self.shown)
+            drop_gcode(stored, step.values["weight_g"], step.values["time_h"], self.clock_time)
             return stored
         if step.action == "student agrees":
             confirmation = stored.job.confirmation
             assert confirmation is not None and confirmation.nonce is not None
             return self.actions.student_decides(stored.id, confirmation.nonce, confirm=True)
         needs = find_step(step.action, stored.job.status, STAFF).needs
-        said = validate(needs, dict(step.said) | self._as_in_this_lab(stored, step))
-        return self.actions.perform(stored.id, step.action, said, self.staff, stored.job.revision)
+        action_input = validate(needs, dict(step.values) | self._values_of_this_lab(stored, step))
+        return self.actions.perform(stored.id, step.action, action_input, self.staff, stored.job.revision)
 
-    def _as_in_this_lab(self, stored: Stored, step: DemoStep) -> dict[str, Any]:
-        """What staff say besides, with the materials, prices and reasons that the lab has."""
+    def _values_of_this_lab(self, stored: Stored, step: DemoStep) -> dict[str, Any]:
+        """What staff fill in besides, with the materials, prices and reasons that the lab has."""
         job = stored.job
         method = self.lab.method(job.request.method)
         if step.action == "approve" and method is not None:
             material = method.materials[0]
-            volume = Decimal(step.said["weight_g"]) / material.density_g_cm3
-            by_volume = self.lab.price_list_on(self.shown.date()).rates[method.name].unit == "ml"
-            known = {"volume_ml": f"{volume:.1f}"} if by_volume else {}
-            return known | {"print_file": print_files(stored), "material": material.name}
+            volume = Decimal(step.values["weight_g"]) / material.density_g_cm3
+            by_volume = self.lab.price_list_on(self.clock_time.date()).rates[method.name].unit == "ml"
+            amount = {"volume_ml": f"{volume:.1f}"} if by_volume else {}
+            return amount | {"print_file": print_files(stored), "material": material.name}
         if step.action == "pickup" and job.estimate is not None:
             return {"payment_method": self.lab.payment.methods[0], "amount": str(job.estimate.cost)}
         if step.action == "reject":
-            return {"reasons": [name for name in step.said["reasons"] if self.lab.reason(name)]}
+            return {"reasons": [name for name in step.values["reasons"] if self.lab.reason(name)]}
         return {}
 
     def _keep_from_real_mail(self, stored: Stored) -> Stored:
-        """Where a real server is set up, nothing made up is handed to it; the outbox may have all of it."""
+        """Drops the job's e-mails where a real server is set up; the outbox may have all of them."""
         if self.services.settings.mail is None:
             return stored
-        waiting = emails.owed(stored.events, stored.id)
-        return self.actions.record(stored.id, lambda now: [emails.dropped(m, "a job of the demo") for m in waiting])
+        owed = emails.owed(stored.events, stored.id)
+        return self.actions.record(stored.id, lambda _: [emails.dropped(mail, "a job of the demo") for mail in owed])
 
 
-def _offered(wish: str, among: Sequence[str]) -> str:
-    """The lab may have been set up with other colours, printers and so on."""
-    return wish if wish in among else among[0]
+def _offered(wish: str, offered: Sequence[str]) -> str:
+    """`wish` where the lab has it: it may have other colors, printers and so on."""
+    return wish if wish in offered else offered[0]
 
 
 def print_files(stored: Stored) -> list[str]:
@@ -329,13 +328,10 @@ def drop_gcode(stored: Stored, weight_g: str, time_h: str, when: datetime) -> Pa
         grams=f"{float(weight_g):.2f}",
         duration=duration,
     )
-    stem = _first_working(stored.job).rpartition(".")[0]
+    working = next(file.name for file in stored.job.files if file.role == "working")
+    stem = working.rpartition(".")[0]
     path = stored.folder / f"{stem}_0.2mm_PLA_{printer}_{minutes // 60}h{minutes % 60}m.gcode"
     unfinished = path.with_name(path.name + ".tmp")
     unfinished.write_text(text, "utf-8")
     os.utime(unfinished, (when.timestamp(), when.timestamp()))
     return unfinished.replace(path)
-
-
-def _first_working(job: Job) -> str:
-    return next(file.name for file in job.files if file.role == "working")

@@ -1,4 +1,4 @@
-"""One row a job, for a spreadsheet or another program: straight from the records, documented in docs/export.md."""
+"""One row a job, for a spreadsheet or another program, straight from the records. docs/export.md documents it."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ MOMENTS = {
     "rejected_at": {EventType.JOB_REJECTED, EventType.STUDENT_DECLINED},
     "archived_at": {EventType.JOB_ARCHIVED},
 }
-"""Column → the events of which it is the last time."""
+"""Column → the events whose last time it has."""
 REQUEST_COLUMNS = {field.column: field for field in REQUEST_FIELDS if field.column and not field.is_personal}
 PERSONAL_COLUMNS = {field.column: field for field in REQUEST_FIELDS if field.column and field.is_personal}
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
 RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""How a cell begins that a spreadsheet might take for a formula (OWASP, CSV Injection), with or without blanks."""
+"""What a formula begins with (OWASP, CSV Injection); blanks may come before it."""
 
 
 @dataclass(frozen=True)
 class Period:
-    """Days where the lab is, both included; None: without end. `by`: the column that counts."""
+    """Days in the lab's time zone, both included; None: without end. `by`: the column that counts."""
 
     zone: ZoneInfo
     first: date | None = None
@@ -62,30 +62,24 @@ def rows(
     left_out: dict[str, str],
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Row]:
-    """By the time at which they were submitted. Jobs that cannot be read are added to `left_out`, each with why."""
-    found: list[Row] = []
-    every = list(store.ids())
-    for done, job_id in enumerate(dict.fromkeys(job_id for job_id, _folder in every), 1):
+    """In the order of submission. Jobs that cannot be read are added to `left_out`, each with the reason."""
+    selected: list[Row] = []
+    job_ids = list(dict.fromkeys(job_id for job_id, _folder in store.ids()))
+    for count, job_id in enumerate(job_ids, 1):
         try:
-            row = _row(store.load(job_id), with_students)
+            stored = store.load(job_id)
         except PrintSysError as error:
             left_out[job_id] = str(error)
             continue
+        row = dict(_values(stored)) | (_personal_values(stored) if with_students else {})
         if period.has(row):
-            found.append(row)
+            selected.append(row)
         if progress:
-            progress(done, len(every))
-    return sorted(found, key=lambda row: (str(row["created_at"]), str(row["id"])))
+            progress(count, len(job_ids))
+    return sorted(selected, key=lambda row: (str(row["created_at"]), str(row["id"])))
 
 
-def _row(stored: Stored, with_students: bool) -> Row:
-    row = dict(_facts(stored))
-    if with_students:
-        row |= _of_the_student(stored)
-    return row
-
-
-def _facts(stored: Stored) -> Iterator[tuple[str, Value]]:
+def _values(stored: Stored) -> Iterator[tuple[str, Value]]:
     job, estimate, payment = stored.job, stored.job.estimate, stored.job.payment
     yield from (("id", job.id), ("status", job.status.value), ("status_since", format_time(job.status_since)))
     yield "created_at", format_time(job.created_at)
@@ -106,8 +100,8 @@ def _facts(stored: Stored) -> Iterator[tuple[str, Value]]:
     yield "rejection_reasons", "; ".join(job.rejection.reasons) if job.rejection else None
 
 
-def _of_the_student(stored: Stored) -> Row:
-    """What says who it was, or may say it because people wrote it freely."""
+def _personal_values(stored: Stored) -> Row:
+    """What names the student, or may, because people typed it freely."""
     job, payment = stored.job, stored.job.payment
     return {
         **{column: field.value(job) for column, field in PERSONAL_COLUMNS.items()},
@@ -119,11 +113,11 @@ def _of_the_student(stored: Stored) -> Row:
     }
 
 
-def write_csv(found: Iterable[Row], columns: list[str], file: TextIO, line_end: str) -> None:
-    """A header, then the rows. No cell begins as a formula does: an apostrophe stands before such a text."""
+def write_csv(rows: Iterable[Row], columns: list[str], file: TextIO, line_end: str) -> None:
+    """A header, then the rows. A text that begins as a formula does gets an apostrophe before it."""
     writer = csv.DictWriter(file, columns, lineterminator=line_end)
     writer.writeheader()
-    writer.writerows({name: _harmless(value) for name, value in row.items()} for row in found)
+    writer.writerows({name: _harmless(value) for name, value in row.items()} for row in rows)
 
 
 def _harmless(value: Any) -> Any:

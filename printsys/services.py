@@ -1,4 +1,4 @@
-"""Puts the parts together for one process: what `manage.py`'s commands, the web app and the worker all start from."""
+"""Builds the parts of one process: `manage.py`'s commands, the web app and the worker start from here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from printsys.jobstore import JobStore
 from printsys.jobstore.identity import recognise
 
 NO_DATABASE = "postgresql+psycopg2://127.0.0.1:1/none"
-"""Answers nobody: without a server the mirror is simply down, and the lab goes on."""
+"""Nothing listens there: without a server the mirror is down, and the lab goes on."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,6 @@ def open_store(settings: Settings) -> JobStore:
 
 
 def remembered_at(settings: Settings) -> Path:
-    """Where this machine remembers which storage is the lab's."""
+    """The file in which this machine remembers which storage is the lab's."""
     settings.instance.mkdir(parents=True, exist_ok=True)
     return settings.instance / "storage-id"

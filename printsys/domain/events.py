@@ -143,14 +143,14 @@ def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> Document:
     return patch
 
 
-def same_json(left: Any, right: Any) -> bool:
+def same_json(first: Any, second: Any) -> bool:
     """JSON equality: 1, 1.0 and true are three values, as they are three texts."""
-    if isinstance(left, Mapping) and isinstance(right, Mapping):
-        keys = {k for k, v in left.items() if v is not None} | {k for k, v in right.items() if v is not None}
-        return all(same_json(left.get(k), right.get(k)) for k in keys)
-    if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(same_json(a, b) for a, b in zip(left, right, strict=True))
-    return type(left) is type(right) and bool(left == right)
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        keys = {k for k, v in first.items() if v is not None} | {k for k, v in second.items() if v is not None}
+        return all(same_json(first.get(k), second.get(k)) for k in keys)
+    if isinstance(first, list) and isinstance(second, list):
+        return len(first) == len(second) and all(same_json(a, b) for a, b in zip(first, second, strict=True))
+    return type(first) is type(second) and bool(first == second)
 
 
 def fold(events: Iterable[Event]) -> Document:

@@ -16,7 +16,7 @@ from printsys.domain.pending_work import to_inspect, to_read
 from printsys.domain.status import Status
 
 NOW = datetime(2026, 3, 2, 16, 20, 11, tzinfo=UTC)
-SAID = {"program": "PrusaSlicer"}
+SLICER_FACTS = {"program": "PrusaSlicer"}
 GCODE = SlicerReading("a.gcode", "PrusaSlicer 2.9", Decimal("42.7"), None, Decimal("3.1"), "PLA")
 
 
@@ -28,21 +28,21 @@ def record(name: str, role: str = "slicer", minutes: int = 0, slicer: dict[str, 
     }  # fmt: skip
 
 
-def job(status: Status = Status.UPLOADED, *files: dict[str, Any], **more: Any) -> Job:
+def job(status: Status = Status.UPLOADED, *files: dict[str, Any], **fields: Any) -> Job:
     return parse(
         {
             "schema_version": 1, "id": "k7m29xq4", "revision": 3, "status": status.value,
             "status_since": "2026-03-02T16:20:11Z", "created_at": "2026-03-02T16:20:11Z",
             "updated_at": "2026-03-02T16:20:11Z", "student": {"name": "Jane Doe"}, "request": {"method": "Filament"},
             "files": list(files), "print_files": [],
-        } | more
+        } | fields
     )  # fmt: skip
 
 
 def read(of: Job, name: str, *readings: SlicerReading, events: tuple[Event, ...] = ()) -> list[EventDraft]:
-    found = of.file(name)
-    assert found is not None
-    return file_read(of, found, SAID, {one.file: one for one in readings}, events)
+    record_read = of.file(name)
+    assert record_read is not None
+    return file_read(of, record_read, SLICER_FACTS, {reading.file: reading for reading in readings}, events)
 
 
 AGREED = {
@@ -59,7 +59,7 @@ def test_a_sliced_file_prefills_the_approval_with_hours_up_to_the_half() -> None
     estimate = draft.patch["estimate"]
     assert (estimate["weight_g"], estimate["time_h"], estimate["material"]) == ("42.7", "3.5", "PLA")
     assert estimate.get("cost") is None, "a price is staff's to give"
-    assert draft.patch["files"][1]["slicer"] == SAID
+    assert draft.patch["files"][1]["slicer"] == SLICER_FACTS
 
 
 def test_a_file_that_says_nothing_of_a_print_is_only_noted() -> None:
@@ -69,11 +69,13 @@ def test_a_file_that_says_nothing_of_a_print_is_only_noted() -> None:
 
 
 def test_reading_twice_or_reading_what_was_saved_over_since_adds_nothing() -> None:
-    done = job(Status.UPLOADED, record("a.gcode", slicer=SAID))
-    assert read(done, "a.gcode", GCODE) == []
-    other = FileRecord(name="a.gcode", role="slicer", size=9, sha256="other bytes", added_at=NOW, source="filesystem")
-    assert file_read(job(Status.UPLOADED, record("a.gcode")), other, SAID, {"a.gcode": GCODE}, ()) == []
-    assert file_read(job(Status.UPLOADED), other, SAID, {"a.gcode": GCODE}, ()) == []
+    already_read = job(Status.UPLOADED, record("a.gcode", slicer=SLICER_FACTS))
+    assert read(already_read, "a.gcode", GCODE) == []
+    rewritten = FileRecord(
+        name="a.gcode", role="slicer", size=9, sha256="other bytes", added_at=NOW, source="filesystem"
+    )
+    assert file_read(job(Status.UPLOADED, record("a.gcode")), rewritten, SLICER_FACTS, {"a.gcode": GCODE}, ()) == []
+    assert file_read(job(Status.UPLOADED), rewritten, SLICER_FACTS, {"a.gcode": GCODE}, ()) == []
 
 
 def test_the_newest_slicing_of_each_of_the_students_models_is_printed() -> None:
@@ -81,8 +83,8 @@ def test_the_newest_slicing_of_each_of_the_students_models_is_printed() -> None:
         Status.UPLOADED,
         record("Jane_x.stl", "working"),
         record("Jane_x_2.stl", "working"),
-        record("Jane_x_0.2mm.gcode", minutes=1, slicer=SAID),
-        record("Jane_x_2_0.2mm.gcode", minutes=2, slicer=SAID),
+        record("Jane_x_0.2mm.gcode", minutes=1, slicer=SLICER_FACTS),
+        record("Jane_x_2_0.2mm.gcode", minutes=2, slicer=SLICER_FACTS),
         record("Jane_x_0.1mm.gcode", minutes=3),
     )
     readings = [replace(GCODE, file=f.name) for f in of.files if f.role == "slicer"]
@@ -94,7 +96,7 @@ def test_the_newest_slicing_of_each_of_the_students_models_is_printed() -> None:
 
 
 def test_what_staff_chose_is_not_chosen_anew() -> None:
-    of = job(Status.UPLOADED, record("a.gcode", slicer=SAID), record("b.gcode"), print_files=["a.gcode"])
+    of = job(Status.UPLOADED, record("a.gcode", slicer=SLICER_FACTS), record("b.gcode"), print_files=["a.gcode"])
     by_hand = Event(seq=1, at=NOW, type=EventType.PRINT_FILE_CHOSEN.value, actor="staff")
     readings = {"a.gcode": GCODE, "b.gcode": replace(GCODE, file="b.gcode")}
     assert chosen_files(of, readings, [by_hand]) == ["a.gcode"]
@@ -117,15 +119,15 @@ def test_a_request_that_was_sent_again_is_told_by_its_own_files_alone() -> None:
     assert [file.name for file in to_inspect(of)] == ["original/jane 2.stl", "Jane_x_v2.stl"]
     assert model_of("Jane_x_v2.gcode", of) == "Jane_x_v2.stl"
     chosen = Event(seq=1, at=NOW, type=EventType.PRINT_FILE_CHOSEN.value, actor="staff")
-    again = Event(seq=2, at=NOW, type=EventType.RESUBMITTED.value, actor="student")
+    sent_again = Event(seq=2, at=NOW, type=EventType.RESUBMITTED.value, actor="student")
     readings = {"Jane_x_v2.gcode": replace(GCODE, file="Jane_x_v2.gcode")}
-    assert chosen_files(of, readings, [chosen, again]) == ["Jane_x_v2.gcode"]
-    assert chosen_files(of, readings, [again, chosen]) == ["Jane_x_v2.stl"]
+    assert chosen_files(of, readings, [chosen, sent_again]) == ["Jane_x_v2.gcode"]
+    assert chosen_files(of, readings, [sent_again, chosen]) == ["Jane_x_v2.stl"]
 
 
 def test_an_unknown_weight_of_one_part_leaves_the_sum_unknown() -> None:
     of = job(
-        Status.UPLOADED, record("a.stl", "working"), record("b.stl", "working"), record("a.gcode", slicer=SAID),
+        Status.UPLOADED, record("a.stl", "working"), record("b.stl", "working"), record("a.gcode", slicer=SLICER_FACTS),
         record("b.gcode"),
     )  # fmt: skip
     (draft,) = read(of, "b.gcode", GCODE, SlicerReading("b.gcode", "Cura 5", time_h=Decimal(1)))
@@ -135,7 +137,7 @@ def test_an_unknown_weight_of_one_part_leaves_the_sum_unknown() -> None:
 
 @pytest.mark.parametrize("status", [Status.PENDING, Status.READY_TO_PRINT, Status.PRINTING])
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "sentences"),
     [
         ({"weight_g": Decimal("51.2")}, ["it takes 51.2 g, agreed were 42.7 g"]),
         ({"time_h": Decimal("5.1")}, ["it prints 5.5 h, said were 3.5 h"]),
@@ -145,12 +147,12 @@ def test_an_unknown_weight_of_one_part_leaves_the_sum_unknown() -> None:
     ],
 )
 def test_after_the_approval_the_price_stays_and_a_difference_is_told(
-    status: Status, changed: dict[str, Any], told: list[str] | None
+    status: Status, changed: dict[str, Any], sentences: list[str] | None
 ) -> None:
     of = job(status, record("a.gcode"), **AGREED)
     (draft,) = read(of, "a.gcode", replace(GCODE, **changed))
     assert set(draft.patch) == {"files"}
-    assert draft.data.get("differences") == told
+    assert draft.data.get("differences") == sentences
 
 
 def event(kind: EventType, seq: int, **data: Any) -> Event:

@@ -84,12 +84,12 @@ def test_a_patch_made_of_two_documents_leads_from_one_to_the_other(old: dict[str
     assert text_of(merge_patch(old, diff(old, new))) == text_of(new)
 
 
-@given(document=documents, other=documents)
-def test_an_unchanged_document_has_an_empty_patch(document: dict[str, Any], other: dict[str, Any]) -> None:
+@given(document=documents, changed=documents)
+def test_an_unchanged_document_has_an_empty_patch(document: dict[str, Any], changed: dict[str, Any]) -> None:
     assert diff(document, canonical(document)) == {}
     assert diff(canonical(document), document) == {}
-    if text_of(document) != text_of(other):
-        assert diff(document, other) != {}
+    if text_of(document) != text_of(changed):
+        assert diff(document, changed) != {}
 
 
 # -- folding and sealing --------------------------------------------------------------------------------------------
@@ -127,9 +127,9 @@ def test_folding_any_patches_gives_the_sealed_document_back_byte_for_byte(batche
 
 
 def sealed() -> bytes:
-    one = build_batch([EventDraft(EventType.JOB_CREATED, "student", {}, {"id": "k7m29xq4"})], {}, 0, None, NOW)
+    created = build_batch([EventDraft(EventType.JOB_CREATED, "student", {}, {"id": "k7m29xq4"})], {}, 0, None, NOW)
     notes = [EventDraft(EventType.NOTES_EDITED, "staff", {}, {"notes": n}) for n in ("a", "b")]
-    return one.lines + build_batch(notes, one.document, 1, one.lines.rstrip(b"\n"), NOW).lines
+    return created.lines + build_batch(notes, created.document, 1, created.lines.rstrip(b"\n"), NOW).lines
 
 
 def test_lines_are_numbered_dated_and_chained_and_only_the_last_of_a_batch_has_its_state() -> None:

@@ -30,9 +30,9 @@ USUAL: dict[type[f.ActionInput], dict[str, Any]] = {
 MODELS = sorted({step.needs for step in STEPS} | {f.SubmitInput}, key=lambda model: model.__name__)
 
 
-def refused(model: type[f.ActionInput], said: dict[str, Any]) -> dict[str, list[str]]:
+def refused(model: type[f.ActionInput], values: dict[str, Any]) -> dict[str, list[str]]:
     with pytest.raises(InvalidInput) as error:
-        validate(model, said)
+        validate(model, values)
     return error.value.fields
 
 
@@ -40,16 +40,16 @@ def refused(model: type[f.ActionInput], said: dict[str, Any]) -> dict[str, list[
 def test_each_needed_field_that_is_missing_is_named_with_a_sentence(model: type[f.ActionInput]) -> None:
     needed = [name for name, field in model.model_fields.items() if field.is_required()]
     for left_out in needed:
-        said = {name: value for name, value in USUAL[model].items() if name != left_out}
-        assert refused(model, said) == {left_out: ["Please fill this in."]}
+        values = {name: value for name, value in USUAL[model].items() if name != left_out}
+        assert refused(model, values) == {left_out: ["Please fill this in."]}
     if needed:
         assert set(refused(model, {})) == set(needed)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_what_is_not_asked_for_is_not_taken(model: type[f.ActionInput]) -> None:
-    said = USUAL.get(model, {"comment": "too thin"}) | {"csrf_token": "x", "revision": "7", "__class__": "y"}
-    assert set(validate(model, said).model_dump()) == set(model.model_fields)
+    values = USUAL.get(model, {"comment": "too thin"}) | {"csrf_token": "x", "revision": "7", "__class__": "y"}
+    assert set(validate(model, values).model_dump()) == set(model.model_fields)
 
 
 LISTS = {"print_file", "reasons"}
@@ -60,11 +60,13 @@ ANYTHING = st.fixed_dictionaries(
 
 
 @settings(max_examples=50, deadline=None)
-@given(said=ANYTHING)
+@given(values=ANYTHING)
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_anything_typed_is_understood_or_refused_in_sentences(model: type[f.ActionInput], said: dict[str, Any]) -> None:
+def test_anything_typed_is_understood_or_refused_in_sentences(
+    model: type[f.ActionInput], values: dict[str, Any]
+) -> None:
     try:
-        validate(model, said)
+        validate(model, values)
     except InvalidInput as error:
         for name, sentences in error.fields.items():
             assert name in model.model_fields
@@ -109,8 +111,8 @@ def test_grams_are_taken_as_people_type_them(typed: str, meant: str) -> None:
     ],
 )
 def test_grams_that_cannot_be_are_refused(typed: str, words: str) -> None:
-    said = refused(f.ApproveInput, APPROVED | {"weight_g": typed})
-    assert words in said["weight_g"][0]
+    problems = refused(f.ApproveInput, APPROVED | {"weight_g": typed})
+    assert words in problems["weight_g"][0]
 
 
 def test_an_empty_number_is_a_missing_one() -> None:
@@ -167,16 +169,16 @@ def test_consent_is_a_yes_or_a_no(typed: str, meant: bool) -> None:
 
 
 def test_an_unclear_consent_is_asked_again() -> None:
-    said = refused(f.SubmitInput, FORM | {"minimum_charge_consent": "perhaps"})
-    assert said == {"minimum_charge_consent": ["Please answer yes or no."]}
+    problems = refused(f.SubmitInput, FORM | {"minimum_charge_consent": "perhaps"})
+    assert problems == {"minimum_charge_consent": ["Please answer yes or no."]}
 
 
-@pytest.mark.parametrize(("model", "said"), [(f.SubmitInput, FORM), (f.DetailsInput, {})], ids=["submit", "details"])
-def test_a_due_date_is_a_date(model: type[f.ActionInput], said: dict[str, Any]) -> None:
-    assert validate(model, said | {"due_date": ""}).model_dump()["due_date"] is None
-    assert validate(model, said | {"due_date": "2026-03-31"}).model_dump()["due_date"] == "2026-03-31"
+@pytest.mark.parametrize(("model", "values"), [(f.SubmitInput, FORM), (f.DetailsInput, {})], ids=["submit", "details"])
+def test_a_due_date_is_a_date(model: type[f.ActionInput], values: dict[str, Any]) -> None:
+    assert validate(model, values | {"due_date": ""}).model_dump()["due_date"] is None
+    assert validate(model, values | {"due_date": "2026-03-31"}).model_dump()["due_date"] == "2026-03-31"
     for typed in ("tomorrow", "2026-02-30", "31.3.2026", "20260331", "2026-W14-2"):
-        assert refused(model, said | {"due_date": typed}) == {"due_date": ["Please give a date like 2026-03-31."]}
+        assert refused(model, values | {"due_date": typed}) == {"due_date": ["Please give a date like 2026-03-31."]}
 
 
 def test_a_rejection_needs_a_reason_or_words() -> None:

@@ -133,16 +133,16 @@ def test_null_and_absent_are_the_same() -> None:
 @given(extra=st.dictionaries(unknown_keys, unknown_values, max_size=4))
 def test_unknown_keys_are_kept_at_every_level_in_their_order(extra: dict[str, Any]) -> None:
     document = golden()
-    known = json.dumps(document["estimate"]["parts"][0])
-    for place in (document, document["student"], document["files"][0], document["estimate"]["parts"][0]):
-        place.update(extra)
+    own_keys = json.dumps(document["estimate"]["parts"][0])
+    for section in (document, document["student"], document["files"][0], document["estimate"]["parts"][0]):
+        section.update(extra)
     written = json.loads(metadata_bytes(document))
-    kept = [key for key, value in extra.items() if value is not None and key not in json.loads(GOLDEN)["files"][0]]
-    assert [key for key in written if key in kept] == kept
-    for place in (written, written["files"][0]):
-        for key in kept:
-            assert json.dumps(place[key]) == json.dumps(canonical({"x": extra[key]})["x"])
-    assert json.loads(known).keys() <= written["estimate"]["parts"][0].keys()
+    unknown = [key for key, value in extra.items() if value is not None and key not in json.loads(GOLDEN)["files"][0]]
+    assert [key for key in written if key in unknown] == unknown
+    for section in (written, written["files"][0]):
+        for key in unknown:
+            assert json.dumps(section[key]) == json.dumps(canonical({"x": extra[key]})["x"])
+    assert json.loads(own_keys).keys() <= written["estimate"]["parts"][0].keys()
     assert dump(parse(document))["notes"] == ""
 
 

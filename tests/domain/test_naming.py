@@ -60,7 +60,7 @@ def test_any_names_make_a_safe_folder_name_that_ends_with_the_id(
 
 
 @pytest.mark.parametrize(
-    ("sent", "kept"),
+    ("sent", "safe"),
     [
         ("bracket v2.stl", "bracket v2.stl"),
         ("Türgriff 门.STL", "Turgriff Men.STL"),
@@ -83,8 +83,8 @@ def test_any_names_make_a_safe_folder_name_that_ends_with_the_id(
         ("line\nend.stl", "line_end.stl"),
     ],
 )
-def test_a_students_file_name_becomes_one_that_every_computer_can_hold(sent: str, kept: str) -> None:
-    assert naming.safe_file_name(sent) == kept
+def test_a_students_file_name_becomes_one_that_every_computer_can_hold(sent: str, safe: str) -> None:
+    assert naming.safe_file_name(sent) == safe
 
 
 @given(name=anything, limit=st.integers(24, naming.FILE_NAME_LIMIT))
@@ -104,9 +104,9 @@ def test_the_extension_survives_any_shortening(stem: str, extension: str) -> Non
 
 
 def test_names_that_one_file_system_takes_for_the_same_are_told_apart() -> None:
-    taken = {naming.comparable(name) for name in ("Cat.stl", "cat 2.STL")}
-    assert naming.distinct("cat.stl", taken) == "cat 3.stl"
-    assert naming.distinct("dog.stl", taken) == "dog.stl"
+    used = {naming.comparable(name) for name in ("Cat.stl", "cat 2.STL")}
+    assert naming.distinct("cat.stl", used) == "cat 3.stl"
+    assert naming.distinct("dog.stl", used) == "dog.stl"
     assert naming.distinct("CAT", {"cat"}) == "CAT 2"
 
 
@@ -129,16 +129,16 @@ def test_ids_are_eight_speakable_letters_and_differ_when_their_bits_do() -> None
     assert len(naming.ID_ALPHABET) == 32
 
 
-@given(one=st.integers(0, 2**naming.ID_BITS - 1), other=st.integers(0, 2**naming.ID_BITS - 1))
-def test_two_ids_are_the_same_only_if_their_bits_are(one: int, other: int) -> None:
-    assert (naming.job_id(one) == naming.job_id(other)) is (one == other)
+@given(first=st.integers(0, 2**naming.ID_BITS - 1), second=st.integers(0, 2**naming.ID_BITS - 1))
+def test_two_ids_are_the_same_only_if_their_bits_are(first: int, second: int) -> None:
+    assert (naming.job_id(first) == naming.job_id(second)) is (first == second)
 
 
 @given(bits=st.integers(0, 2**naming.ID_BITS - 1))
 def test_an_id_is_understood_as_people_type_and_mishear_it(bits: int) -> None:
     job_id = naming.job_id(bits)
-    said = job_id.upper().replace("0", "O").replace("1", "I")
-    assert naming.parse_id(f"  {said} ") == job_id
+    typed = job_id.upper().replace("0", "O").replace("1", "I")
+    assert naming.parse_id(f"  {typed} ") == job_id
 
 
 @pytest.mark.parametrize("text", ["", "k7m29xq", "k7m29xq44", "k7m29xqu", "k7m2 9xq", "../etc/pa", "k7m29xqé"])

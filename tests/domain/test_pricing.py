@@ -1,4 +1,4 @@
-"""What a print costs and how long it is said to take."""
+"""What a print costs and how long it is promised to take."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def test_no_price_is_below_the_minimum_or_off_by_more_than_half_a_cent(weight: D
     assert abs(price.cost - exact) <= Decimal("0.005")
 
 
-@given(one=grams, other=grams)
-def test_more_material_never_costs_less(one: Decimal, other: Decimal) -> None:
-    lighter, heavier = sorted([one, other])
+@given(first=grams, second=grams)
+def test_more_material_never_costs_less(first: Decimal, second: Decimal) -> None:
+    lighter, heavier = sorted([first, second])
     assert quote("Resin", lighter, None, PRICES).cost <= quote("Resin", heavier, None, PRICES).cost
 
 
@@ -94,16 +94,16 @@ def test_the_price_list_in_force_is_the_newest_that_has_begun() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hours", "said"),
+    ("hours", "promised"),
     [("0.01", "0.5"), ("0.5", "0.5"), ("0.51", "1.0"), ("3.1", "3.5"), ("3.4", "3.5"), ("3.5", "3.5"), ("3.6", "4.0")],
 )
-def test_hours_are_promised_in_halves_rounded_up(hours: str, said: str) -> None:
-    assert str(round_up_to_half_hour(Decimal(hours))) == said
+def test_hours_are_promised_in_halves_rounded_up(hours: str, promised: str) -> None:
+    assert str(round_up_to_half_hour(Decimal(hours))) == promised
 
 
 @given(hours=st.decimals(min_value="0.001", max_value="2000", places=3))
 def test_promised_hours_are_enough_and_less_than_half_an_hour_too_many(hours: Decimal) -> None:
-    said = round_up_to_half_hour(hours)
-    assert hours <= said < hours + Decimal("0.5")
-    assert (said * 2) % 1 == 0
-    assert round_up_to_half_hour(said) == said
+    promised = round_up_to_half_hour(hours)
+    assert hours <= promised < hours + Decimal("0.5")
+    assert (promised * 2) % 1 == 0
+    assert round_up_to_half_hour(promised) == promised

@@ -73,8 +73,8 @@ def context(now: datetime = NOW, nonce: str = "a nonce") -> Context:
 
 
 def first_drafts(now: datetime = NOW, email: str = "jane@example.edu") -> list[EventDraft]:
-    said = validate(SubmitInput, FORM | {"student_email": email})
-    return job_created(ID, f"JaneDoe_Filament_TrueRed_{ID}", said, [], "student", now)
+    request = validate(SubmitInput, FORM | {"student_email": email})
+    return job_created(ID, f"JaneDoe_Filament_TrueRed_{ID}", request, [], "student", now)
 
 
 def job_in(status: Status, **changed: Any) -> Job:
@@ -137,11 +137,11 @@ def test_an_action_is_done_where_it_is_legal_and_refused_in_words_elsewhere(acti
             plan(job, action, actor, usual(action, status), context())
         return
     drafts = plan(job, action, actor, usual(action, status), context(NOW + timedelta(days=8 * (action == "expire"))))
-    told = [draft.patch["status"] for draft in drafts if "status" in draft.patch]
+    statuses = [draft.patch["status"] for draft in drafts if "status" in draft.patch]
     expected = LEGAL.get((action, status))
     if action == "override":
         expected = C if status != C else X
-    assert told == ([expected.value] if expected else [])
+    assert statuses == ([expected.value] if expected else [])
     queued = [draft.data["mail"] for draft in drafts if draft.type == EventType.EMAIL_QUEUED]
     if action == "supply":
         assert queued == {P: [Mail.APPROVED], D: [Mail.RECEIPT]}.get(status, [])
@@ -170,8 +170,8 @@ def test_an_unknown_action_is_named() -> None:
 
 
 def test_by_itself_the_lab_only_archives_and_reminds() -> None:
-    done = {step.action for status in Status for step in steps_from(status, "system")}
-    assert done == {"archive", *BY_ITSELF}
+    actions = {step.action for status in Status for step in steps_from(status, "system")}
+    assert actions == {"archive", *BY_ITSELF}
 
 
 @pytest.mark.parametrize("actor", ["student", "staff:Sam", "filesystem"])
@@ -212,7 +212,7 @@ def test_an_approval_prices_and_gives_a_week_to_confirm() -> None:
     job = merged(job_in(U), plan(job_in(U), "approve", "staff:Sam", usual("approve"), context()))
     assert job.estimate is not None
     assert (job.estimate.cost, job.estimate.time_h) == (Decimal("4.27"), Decimal("3.5"))
-    assert job.estimate.parts[0].time_h == Decimal("3.4"), "as the slicer said"
+    assert job.estimate.parts[0].time_h == Decimal("3.4"), "as the slicer values"
     assert job.confirmation is not None
     assert job.confirmation.expires_at == NOW + timedelta(days=7)
     assert job.print_files == ["part.gcode"]
@@ -253,11 +253,11 @@ def test_resending_an_approval_makes_a_new_link() -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "said"), [("notes", {"notes": ""}), ("details", {"color": "True Red"}), ("details", {})]
+    ("action", "values"), [("notes", {"notes": ""}), ("details", {"color": "True Red"}), ("details", {})]
 )
-def test_an_edit_that_changes_nothing_is_no_event(action: str, said: dict[str, str]) -> None:
+def test_an_edit_that_changes_nothing_is_no_event(action: str, values: dict[str, str]) -> None:
     needs = find_step(action, U, "staff").needs
-    assert plan(job_in(U), action, "staff", validate(needs, said), context()) == []
+    assert plan(job_in(U), action, "staff", validate(needs, values), context()) == []
 
 
 def test_a_job_is_deleted_only_by_its_own_id() -> None:
@@ -303,7 +303,7 @@ def test_what_is_not_missing_is_not_filled_in_again() -> None:
 
 words = st.text(max_size=12)
 numbers = st.sampled_from(["42.7", "0.1", "1e3", "-1", "0", "abc", "", "1,5", "99999999", "NaN", "2 g"])
-SAID: dict[str, st.SearchStrategy[Any]] = {
+TYPED: dict[str, st.SearchStrategy[Any]] = {
     "print_file": st.lists(st.sampled_from(["part.gcode", "two.3mf", ""]), max_size=2),
     "weight_g": numbers,
     "volume_ml": numbers,
@@ -327,7 +327,7 @@ SAID: dict[str, st.SearchStrategy[Any]] = {
     "due_date": st.sampled_from(["2026-03-31", "tomorrow", ""]),
     "confirm_id": st.sampled_from([ID, ID.upper(), "other"]),
 }
-ANYTHING_SAID = st.fixed_dictionaries({}, optional=SAID)
+ANYTHING_TYPED = st.fixed_dictionaries({}, optional=TYPED)
 ACTIONS = sorted({step.action for step in STEPS})
 
 
@@ -363,9 +363,9 @@ class LifeOfAJob(RuleBasedStateMachine):
         self.now += timedelta(hours=hours)
 
     @precondition(lambda self: not self.gone)
-    @rule(action=st.sampled_from([*ACTIONS, "explode"]), actor=st.sampled_from(ACTORS), said=ANYTHING_SAID)
-    def somebody_tries_something(self, action: str, actor: str, said: dict[str, Any]) -> None:
-        self.try_it(action, actor, said)
+    @rule(action=st.sampled_from([*ACTIONS, "explode"]), actor=st.sampled_from(ACTORS), values=ANYTHING_TYPED)
+    def somebody_tries_something(self, action: str, actor: str, values: dict[str, Any]) -> None:
+        self.attempt(action, actor, values)
 
     @precondition(lambda self: not self.gone)
     @rule(data=st.data())
@@ -373,23 +373,23 @@ class LifeOfAJob(RuleBasedStateMachine):
         steps = [step for step in STEPS if self.job.status in step.from_ and step.action != "delete"]
         step = data.draw(st.sampled_from(steps))
         actor = data.draw(st.sampled_from(sorted(step.who)))
-        self.try_it(step.action, actor, usual(step.action, self.job.status).model_dump(exclude_none=True))
+        self.attempt(step.action, actor, usual(step.action, self.job.status).model_dump(exclude_none=True))
 
-    def try_it(self, action: str, actor: str, said: dict[str, Any]) -> None:
-        before, was, owed = self.job, copy.deepcopy(self.document), emails.owed(self.events, ID)
+    def attempt(self, action: str, actor: str, values: dict[str, Any]) -> None:
+        before, document_before, owed = self.job, copy.deepcopy(self.document), emails.owed(self.events, ID)
         try:
             step = find_step(action, before.status, actor)
-            facts = validate(step.needs, said)
-            drafts = plan(before, action, actor, facts, context(self.now, f"nonce {len(self.events)}"), owed)
+            action_input = validate(step.needs, values)
+            drafts = plan(before, action, actor, action_input, context(self.now, f"nonce {len(self.events)}"), owed)
         except (TransitionNotAllowed, InvalidInput) as refused:
             sentence = str(refused)
         else:
-            self.done(step.action, before, getattr(facts, "status", None) or step.to, drafts)
+            self.check_recorded(step.action, before, getattr(action_input, "status", None) or step.to, drafts)
             return
         assert sentence.strip()
-        assert self.document == was
+        assert self.document == document_before
 
-    def done(self, action: str, before: Job, to: Status | None, drafts: list[EventDraft]) -> None:
+    def check_recorded(self, action: str, before: Job, to: Status | None, drafts: list[EventDraft]) -> None:
         if drafts:
             self.record(drafts)
         else:
