@@ -86,6 +86,7 @@ def replace(
     data: bytes,
     precondition: Callable[[], bool] = lambda: True,
     patience_s: float = SHARING_PATIENCE_S,
+    mode: int = 0o644,
 ) -> bool:
     """Put `data` in the place of `path`: temporary beside it, sync, `os.replace`, sync of the folder.
 
@@ -95,7 +96,7 @@ def replace(
     """
     temporary = path.with_name("." + path.name + TEMPORARY_SUFFIX)
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o644)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), mode)
         try:
             _write_all(descriptor, data)
             os.fsync(descriptor)

@@ -56,7 +56,12 @@ def run(args: argparse.Namespace) -> int:
         "archived": result.archived,
         "stay": [{"job": job_id, "why": why} for job_id, why in result.skipped],
     }
-    print_result(args, document, _in_words(result, args.dry_run))
+    n = len(result.archived)
+    verb = "would be archived" if args.dry_run else "is archived" if n == 1 else "are archived"
+    lines = [f"{n} {'job' if n == 1 else 'jobs'} {verb}{':' if args.dry_run and n else '.'}"]
+    lines += [f"  {job_id}" for job_id in result.archived] if args.dry_run else []
+    lines += [f"{job_id} stays: {why}" for job_id, why in result.skipped]
+    print_result(args, document, "\n".join(lines))
     return SOME_STAY if result.skipped else DONE
 
 
@@ -71,11 +76,3 @@ def _archive(settings: Settings, jobs: Iterable[tuple[str, int]], before: dateti
         result = archive(services.actions, jobs, before, SYSTEM)
         services.mirror.engine.dispose()
     return result
-
-
-def _in_words(result: ArchiveResult, dry_run: bool) -> str:
-    n = len(result.archived)
-    verb = "would be archived" if dry_run else "is archived" if n == 1 else "are archived"
-    lines = [f"{n} {'job' if n == 1 else 'jobs'} {verb}{':' if dry_run and n else '.'}"]
-    lines += [f"  {job_id}" for job_id in result.archived] if dry_run else []
-    return "\n".join(lines + [f"{job_id} stays: {why}" for job_id, why in result.skipped])

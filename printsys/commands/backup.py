@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from printsys.backup import lab_files
-from printsys.backup.create import BackupReport, back_up, refuse_overlap
+from printsys.backup.create import back_up, refuse_overlap
 from printsys.backup.vault import Vault
 from printsys.commands.common import add_storage_argument, existing_store, print_result, read_settings
 from printsys.commands.progress import add_progress_argument, progress_bar
@@ -44,20 +44,15 @@ def run(args: argparse.Namespace) -> int:
         with progress_bar(args.progress, "Copying", "jobs") as progress:
             report = back_up(store, vault, lab_files.files(settings, args.with_secrets), progress)
         dropped = vault.forget_all_but(args.keep) if args.keep else []
-    document = asdict(report) | {"were_damaged": damaged, "dropped": dropped}
-    print_result(args, document, _in_words(report, len(damaged), len(dropped)))
-    for name, why in report.left_out.items():
-        print(f"{name} is not in the backup: {why}", file=sys.stderr)
-    return SOME_LEFT_OUT if report.left_out else DONE
-
-
-def _in_words(report: BackupReport, damaged: int, dropped: int) -> str:
     lines = [
         f"Backup {report.name}: {report.jobs} jobs, {report.files} files, {report.bytes / 1e6:.1f} MB; "
         f"{report.copied / 1e6:.1f} MB of it copied now."
     ]
     if damaged:
-        lines.append(f"{damaged} files in earlier backups were damaged; what storage still has is copied again.")
+        lines.append(f"{len(damaged)} files in earlier backups were damaged; what storage still has is copied again.")
     if dropped:
-        lines.append(f"{dropped} older backups are dropped.")
-    return "\n".join(lines)
+        lines.append(f"{len(dropped)} older backups are dropped.")
+    print_result(args, asdict(report) | {"were_damaged": damaged, "dropped": dropped}, "\n".join(lines))
+    for name, why in report.left_out.items():
+        print(f"{name} is not in the backup: {why}", file=sys.stderr)
+    return SOME_LEFT_OUT if report.left_out else DONE

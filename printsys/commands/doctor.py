@@ -45,6 +45,9 @@ class Result(NamedTuple):
     def is_fine(self) -> bool:
         return not self.advice
 
+    def as_json(self) -> dict[str, object]:
+        return {"is_fine": self.is_fine, "said": self.sentence, "advice": self.advice}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
@@ -57,45 +60,38 @@ def run(args: argparse.Namespace) -> int:
     for name, result in examine(settings, load_lab(settings.lab_config)):
         results[name] = result
         if not args.json:
-            print(_as_text(name, result), flush=True)
+            print(f"{'ok   ' if result.is_fine else 'WRONG'} {name}: {result.sentence}", flush=True)
+        if result.advice and not args.json:
+            print(f"      {result.advice}", flush=True)
     if args.json:
-        print(json.dumps([_as_json(name, result) for name, result in results.items()], indent=2))
+        print(json.dumps([{"name": name, **result.as_json()} for name, result in results.items()], indent=2))
     return FINE if all(result.is_fine for result in results.values()) else FINDINGS
-
-
-def _as_text(name: str, result: Result) -> str:
-    line = f"{'ok   ' if result.is_fine else 'WRONG'} {name}: {result.sentence}"
-    return line if result.is_fine else f"{line}\n      {result.advice}"
-
-
-def _as_json(name: str, result: Result) -> dict[str, object]:
-    return {"name": name, "is_fine": result.is_fine, "said": result.sentence, "advice": result.advice}
 
 
 def examine(settings: Settings, lab: Lab) -> Iterator[tuple[str, Result]]:
     """Each result as soon as it is known: mail and database may take a few seconds. Raises nothing."""
     checks: dict[str, Callable[[], Result]] = {
-        "python": _python,
-        "storage": lambda: _storage(settings),
-        "disk": lambda: _disk(settings, lab),
-        "watching": lambda: _watching(settings),
-        "secrets": lambda: _secrets(settings),
-        "password": lambda: _staff_password(settings),
-        "database": lambda: _database(settings),
-        "worker": lambda: _worker(settings),
-        "queue": lambda: _queue(settings),
-        "mail": lambda: _mail(settings),
-        "opener": _opener,
+        "python": check_python,
+        "storage": lambda: check_storage(settings),
+        "disk": lambda: check_disk(settings, lab),
+        "watching": lambda: check_watching(settings),
+        "secrets": lambda: check_secrets(settings),
+        "password": lambda: check_password(settings),
+        "database": lambda: check_database(settings),
+        "worker": lambda: check_worker(settings),
+        "queue": lambda: check_queue(settings),
+        "mail": lambda: check_mail(settings),
+        "opener": check_opener,
     }
     for name, check in checks.items():
         yield name, check()
 
 
-def _python() -> Result:
+def check_python() -> Result:
     return Result(f"Python {sys.version.split()[0]}; settings and lab.toml can be read.")
 
 
-def _storage(settings: Settings) -> Result:
+def check_storage(settings: Settings) -> Result:
     layout = Layout(settings.storage)
     if not settings.storage.is_dir():
         return Result(
@@ -112,7 +108,8 @@ def _storage(settings: Settings) -> Result:
             f"{settings.storage} cannot be written by this user.",
             "Give the user that runs the system the right to write there.",
         )
-    if _is_another(settings, layout):
+    remembered = (fs.read_if_there(remembered_at(settings)) or b"").strip()
+    if remembered and remembered != fs.read(layout.storage_id).strip():
         return Result(
             f"{settings.storage} is a storage, but not the one that this computer knows.",
             f"Mount the lab's own there. If it is meant to be this one: delete {remembered_at(settings)}.",
@@ -128,13 +125,7 @@ def _storage(settings: Settings) -> Result:
     return Result(f"{settings.storage} is there and can be written.")
 
 
-def _is_another(settings: Settings, layout: Layout) -> bool:
-    """As jobstore/identity.py proves it at the start."""
-    remembered = fs.read_if_there(remembered_at(settings))
-    return remembered is not None and remembered.strip() not in (b"", fs.read(layout.storage_id).strip())
-
-
-def _disk(settings: Settings, lab: Lab) -> Result:
+def check_disk(settings: Settings, lab: Lab) -> Result:
     shortages = disk_space.shortages(settings, lab)
     if shortages:
         return Result(shortages[0].sentence, "Below that, uploads are soon refused.")
@@ -142,7 +133,7 @@ def _disk(settings: Settings, lab: Lab) -> Result:
     return Result(f"{free / 1e9:.0f} GB are free.")
 
 
-def _watching(settings: Settings) -> Result:
+def check_watching(settings: Settings) -> Result:
     if mode_for(settings.storage, settings.watch_mode) == "polling":
         return Result("The folders are polled: on a network share nobody tells of changes.")
     try:
@@ -157,7 +148,7 @@ def _watching(settings: Settings) -> Result:
     return Result(f"The system tells of changes in the folders, in up to {watches:,} of them.")
 
 
-def _secrets(settings: Settings) -> Result:
+def check_secrets(settings: Settings) -> Result:
     secrets = [
         settings.instance / "secret-key",
         settings.instance / "staff-password-given",
@@ -172,7 +163,7 @@ def _secrets(settings: Settings) -> Result:
     return Result("The secrets are this user's alone.")
 
 
-def _opener() -> Result:
+def check_opener() -> Result:
     """Never a finding: the computer that serves the pages is seldom one that slices."""
     try:
         schemes = registration().registered()
@@ -183,13 +174,13 @@ def _opener() -> Result:
     return Result("“Open in slicer” is set up on this computer; `python -m opener doctor` looks closer.")
 
 
-def _staff_password(settings: Settings) -> Result:
+def check_password(settings: Settings) -> Result:
     if staff_password.current_hash(settings):
         return Result("There is a staff password.")
     return Result("There is no staff password yet.", "`python manage.py set-password` chooses one.")
 
 
-def _database(settings: Settings) -> Result:
+def check_database(settings: Settings) -> Result:
     url = settings.database_url or PostgresServer(settings.instance).url_if_running()
     if url is None:
         return Result("The embedded PostgreSQL is not running; `python manage.py run` starts it.")
@@ -205,7 +196,7 @@ def _database(settings: Settings) -> Result:
     return Result(f"PostgreSQL answers; its tables are at version {revision}.")
 
 
-def _worker(settings: Settings) -> Result:
+def check_worker(settings: Settings) -> Result:
     worker = heartbeat.read(settings)
     if worker is None:
         return Result("The worker has not run on this computer yet.")
@@ -222,7 +213,7 @@ def _worker(settings: Settings) -> Result:
     return Result("The worker is alive, and nothing holds e-mails up.")
 
 
-def _queue(settings: Settings) -> Result:
+def check_queue(settings: Settings) -> Result:
     if not settings.redis_url:
         return Result("The task queue is a file in instance/.")
     try:
@@ -235,7 +226,7 @@ def _queue(settings: Settings) -> Result:
     return Result(f"Redis answers; {waiting} tasks wait.")
 
 
-def _mail(settings: Settings) -> Result:
+def check_mail(settings: Settings) -> Result:
     if settings.mail is None:
         return Result(
             f"There is no MAIL_SERVER: e-mails become files in {settings.instance / 'outbox'}, and reach nobody.",

@@ -1,4 +1,4 @@
-"""Choose the staff password. Only its hash is kept."""
+"""Choose the staff password. Only its hash is stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the system is told from outside: settings (.env, environment) and lab.toml."""
+"""What the lab configures: settings (.env, environment) and lab.toml."""
 
 from printsys.config.lab import Lab, Material, Method, Printer, Reason
 from printsys.config.lab_file import load_lab

@@ -112,7 +112,7 @@ class Tables:
         return [row[key] for _, row in self.rows(name) if isinstance(row.get(key), str)]
 
 
-def _reminders_come_in_time(tables: Tables) -> Iterator[Mistake]:
+def reminders_come_in_time(tables: Tables) -> Iterator[Mistake]:
     """Not when there is nothing to confirm any more."""
     after, valid = tables.table("reminders").get("confirm_after_days"), tables.table("confirmation").get("valid_days")
     if isinstance(after, int) and isinstance(valid, int) and after >= valid:
@@ -120,7 +120,7 @@ def _reminders_come_in_time(tables: Tables) -> Iterator[Mistake]:
         yield ("reminders", "confirm_after_days"), words
 
 
-def _keys_are_unique(tables: Tables) -> Iterator[Mistake]:
+def keys_are_unique(tables: Tables) -> Iterator[Mistake]:
     for table, key in (("methods", "name"), ("printers", "id"), ("rejection_reasons", "id"), ("prices", "valid_from")):
         earlier: list[Any] = []
         for n, row in tables.rows(table):
@@ -129,21 +129,21 @@ def _keys_are_unique(tables: Tables) -> Iterator[Mistake]:
             earlier.append(row.get(key))
 
 
-def _printers_have_a_method(tables: Tables) -> Iterator[Mistake]:
+def printers_have_a_method(tables: Tables) -> Iterator[Mistake]:
     methods = tables.column("methods", "name")
     for n, printer in tables.rows("printers"):
         if "method" in printer and printer["method"] not in methods:
             yield ("printers", n, "method"), f"printer {printer.get('id')}: there is no method {printer['method']}"
 
 
-def _methods_have_a_printer(tables: Tables) -> Iterator[Mistake]:
+def methods_have_a_printer(tables: Tables) -> Iterator[Mistake]:
     printed = tables.column("printers", "method")
     for n, method in tables.rows("methods"):
         if "name" in method and method["name"] not in printed:
             yield ("methods", n, "name"), f"no printer prints {method['name']}"
 
 
-def _prices_are_for_the_methods(tables: Tables) -> Iterator[Mistake]:
+def prices_are_for_the_methods(tables: Tables) -> Iterator[Mistake]:
     methods = tables.column("methods", "name")
     for n, prices in tables.rows("prices"):
         if not isinstance(rates := prices.get("rates"), dict):
@@ -157,9 +157,9 @@ def _prices_are_for_the_methods(tables: Tables) -> Iterator[Mistake]:
 
 
 AGREEMENTS = (
-    _reminders_come_in_time,
-    _keys_are_unique,
-    _printers_have_a_method,
-    _methods_have_a_printer,
-    _prices_are_for_the_methods,
+    reminders_come_in_time,
+    keys_are_unique,
+    printers_have_a_method,
+    methods_have_a_printer,
+    prices_are_for_the_methods,
 )

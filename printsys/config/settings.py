@@ -55,7 +55,7 @@ class Settings(Strict):
     def _is_redis(cls, url: str | None) -> str | None:
         """Asked of the library itself, here, so that no process starts with what it would refuse."""
         if url is not None:
-            from redis import ConnectionPool  # imported only where somebody has one
+            from redis import ConnectionPool  # imported only where the lab has one
 
             try:
                 ConnectionPool.from_url(url)
@@ -120,7 +120,9 @@ def load_settings(environment: Mapping[str, str] | None = None, root: Path = ROO
         words = f"{values['instance']} cannot be used: {error.strerror}"
         mistakes.append(variables.mistake("PRINTSYS_INSTANCE", words))
     except ValidationError as error:
-        mistakes += [variables.mistake(_variable(problem), sentence(problem)) for problem in error.errors()]
+        for problem in error.errors():
+            field = ".".join(str(part) for part in problem["loc"])
+            mistakes.append(variables.mistake(_VARIABLE_OF.get(field, field), sentence(problem)))
     if mistakes:
         raise ConfigError(mistakes)
     return settings
@@ -189,8 +191,3 @@ def read_or_make(path: Path, make: Callable[[], str]) -> str:
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(secret + "\n")
     return secret
-
-
-def _variable(problem: Any) -> str:
-    field = ".".join(str(part) for part in problem["loc"])
-    return _VARIABLE_OF.get(field, field)

@@ -1,4 +1,4 @@
-"""Tokens with which scripts read the API: made by `manage.py api-token`, shown once; only their hashes are kept."""
+"""Tokens with which scripts read the API: made by `manage.py api-token`, shown once; only their hashes are stored."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import secrets
 from pathlib import Path
 
+from printsys import fs
 from printsys.config import Settings
 from printsys.errors import InvalidInput
 
@@ -59,8 +60,4 @@ def _read(settings: Settings) -> dict[str, str]:
 
 
 def _write(settings: Settings, tokens: dict[str, str]) -> None:
-    path = tokens_path(settings)
-    new = path.with_suffix(".new")
-    new.touch(mode=0o600)
-    new.write_text(json.dumps(tokens, indent=2) + "\n", "utf-8")
-    new.replace(path)
+    fs.replace(tokens_path(settings), (json.dumps(tokens, indent=2) + "\n").encode(), mode=0o600)

@@ -1,7 +1,7 @@
 """Links for people without an account: signed by this lab, made for one purpose, useless for any other.
 
 A confirmation link carries the job's current nonce. When it expires and whether it was used is in metadata.json,
-so that the link of a reverted, resent or confirmed job is told apart from a forged one.
+so that a page tells the link of a reverted, resent or confirmed job from a forged one.
 """
 
 from __future__ import annotations

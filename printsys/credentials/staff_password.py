@@ -1,14 +1,14 @@
-"""The staff password: only its hash is kept, and nobody gets a default one."""
+"""The staff password: only its hash is stored, and there is no default one."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 from pathlib import Path
 
 from werkzeug.security import check_password_hash, generate_password_hash
 
+from printsys import fs
 from printsys.config import MIN_PASSWORD_LENGTH, Settings
 from printsys.domain.naming import ID_ALPHABET
 
@@ -22,7 +22,7 @@ def hash_path(settings: Settings) -> Path:
 
 
 def current_hash(settings: Settings) -> str | None:
-    """The hash in force: the settings' (from STAFF_PASSWORD_HASH or STAFF_PASSWORD), else what this instance keeps."""
+    """The hash in force: the settings' (from STAFF_PASSWORD_HASH or STAFF_PASSWORD), else what this instance stores."""
     if settings.staff_password_hash:
         return settings.staff_password_hash
     try:
@@ -41,17 +41,9 @@ def fingerprint(hashed: str) -> str:
 
 
 def choose(settings: Settings, password: str) -> None:
-    """Keep the hash of `password`, readable by this user alone. It is there whole or not at all."""
+    """Store the hash of `password`, readable by this user alone. It is there whole or not at all."""
     settings.instance.mkdir(parents=True, exist_ok=True)
-    path = hash_path(settings)
-    new = path.with_suffix(".new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(generate_password_hash(password) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    fs.replace(hash_path(settings), f"{generate_password_hash(password)}\n".encode(), mode=0o600)
 
 
 def make_if_missing(settings: Settings) -> str | None:

@@ -11,7 +11,6 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
 from itertools import count
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -109,14 +108,12 @@ class RedactingFormatter(logging.Formatter):
     def formatException(self, ei: Any) -> str:
         """The words only of errors that are ours or the operating system's: any other may quote what a student typed,
         as psycopg2 quotes the whole statement with its values."""
-        return "\n".join(_traceback(error) for error in reversed(list(_chain(ei[1]))))
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, what it came from, and so on."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        tracebacks: list[str] = []
+        error: BaseException | None = ei[1]
+        while error is not None:
+            tracebacks.insert(0, _traceback(error))
+            error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        return "\n".join(tracebacks)
 
 
 def _traceback(error: BaseException) -> str:

@@ -208,7 +208,7 @@ class PostgresServer:
         return is_other
 
     def _set_aside(self) -> None:
-        """Of what was set aside before, nothing is kept."""
+        """Replaces what was set aside before."""
         if self.is_listening():
             run(self.data, "pg_ctl", "stop", "-m", "immediate")
         broken = self.data.with_name("postgres.broken")
