@@ -20,7 +20,7 @@ from printsys.services import Services
 from tests.factories import FORM, STL, act, sync
 from tests.web.conftest import MakeJob, PastStore, Traces, form_token, token_in
 
-MENDED = STL.replace(b"9 0 0", b"12 0 0")
+MENDED = STL.replace(b"30 0 0", b"24 0 0")
 
 
 @pytest.fixture
