@@ -79,11 +79,11 @@ def main(megabytes: int) -> None:
     print(f"  printsys.slicers.read   {ours_ms:7.1f} ms")
     print(f"  py-gcode-metadata       {theirs_ms:7.1f} ms   ours takes {ours_ms / theirs_ms:.2f} of it")
     print(f"  printsys.slicers.picture{picture_ms:7.1f} ms")
-    for what, found in (
+    for name, value in (
         ("time", theirs.data.get("estimated printing time (normal mode)")),
         ("grams", theirs.data.get("filament used [g]")),
     ):
-        print(f"  py-gcode-metadata says {what}: {found}")
+        print(f"  py-gcode-metadata says {name}: {value}")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from printsys.ops.postgres import embedded_postgres  # noqa: E402
 from printsys.services import Services, build_services  # noqa: E402
 from printsys.web import create_app  # noqa: E402
 from tests.factories import FORM  # noqa: E402
-from tests.many_jobs import make_crowd  # noqa: E402
+from tests.many_jobs import make_many_jobs  # noqa: E402
 from tests.web.conftest import STAFF_PASSWORD, hidden_value, token_in  # noqa: E402
 
 FEW, LOADS, UPLOADS = 1_000, 30, 5
@@ -44,16 +44,16 @@ UPLOAD_BYTES = 50_000_000
 LIVE_SHARE = 20  # one job in so many is in Uploaded, the rest is in Archived
 
 
-def open_house(place: Path, url: str) -> Services:
+def open_services(folder: Path, url: str) -> Services:
     settings = load_settings(
         {
-            "PRINTSYS_STORAGE": str(place / "storage"),
-            "PRINTSYS_INSTANCE": str(place / "instance"),
+            "PRINTSYS_STORAGE": str(folder / "storage"),
+            "PRINTSYS_INSTANCE": str(folder / "instance"),
             "LAB_CONFIG": str(ROOT / "lab.toml"),
             "DATABASE_URL": url,
             "SUBMIT_LIMIT": "0",
         },
-        place,
+        folder,
     )
     staff_password.choose(settings, STAFF_PASSWORD)
     services = build_services(settings, enqueue=lambda job_id: None)
@@ -69,8 +69,8 @@ def staff_of(app: Flask) -> FlaskClient:
 
 
 def add_jobs(services: Services, count: int) -> None:
-    make_crowd(services.store, count // LIVE_SHARE, Status.UPLOADED)
-    make_crowd(services.store, count - count // LIVE_SHARE, Status.ARCHIVED)
+    make_many_jobs(services.store, count // LIVE_SHARE, Status.UPLOADED)
+    make_many_jobs(services.store, count - count // LIVE_SHARE, Status.ARCHIVED)
     reindex(services.store, services.mirror.engine)
 
 
@@ -109,10 +109,10 @@ def upload_time(client: FlaskClient, model: Path) -> float:
     return seconds
 
 
-def raw_upload_time(model: Path, place: Path) -> float:
+def raw_upload_time(model: Path, folder: Path) -> float:
     start = time.perf_counter()
     digest = hashlib.sha256()
-    with model.open("rb") as file, (place / "raw").open("wb") as copy:
+    with model.open("rb") as file, (folder / "raw").open("wb") as copy:
         while block := file.read(1 << 20):
             digest.update(block)
             copy.write(block)
@@ -126,25 +126,25 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e3 if sys.platform == "linux" else 1e6)
 
 
-def compare_uploads(app: Flask, place: Path) -> None:
-    model = place / "big.stl"
+def compare_uploads(app: Flask, folder: Path) -> None:
+    model = folder / "big.stl"
     ball_stl(model)
     before = peak_mb()
     took = statistics.median(upload_time(app.test_client(), model) for _ in range(UPLOADS))
     grown = peak_mb() - before
-    raw = statistics.median(raw_upload_time(model, place) for _ in range(UPLOADS))
+    raw = statistics.median(raw_upload_time(model, folder) for _ in range(UPLOADS))
     print(f"upload of 50 MB: {took:.2f} s, raw {raw:.2f} s: {took / raw:.2f} times the limit; "
           f"peak memory grew by {grown:.0f} MB")  # fmt: skip
 
 
 def main(count: int) -> None:
-    place = Path(tempfile.mkdtemp(prefix="bench-"))
+    folder = Path(tempfile.mkdtemp(prefix="bench-"))
     try:
-        with embedded_postgres(place / "instance") as url:
+        with embedded_postgres(folder / "instance") as url:
             migrate.upgrade(url)
-            services = open_house(place, url)
+            services = open_services(folder, url)
             app = create_app(services)
-            compare_uploads(app, place)
+            compare_uploads(app, folder)
             client = staff_of(app)
             add_jobs(services, FEW)
             few = page_time(client, "/dashboard")
@@ -154,7 +154,7 @@ def main(count: int) -> None:
             print(f"dashboard at {count} jobs: {many * 1000:.1f} ms, at {FEW}: {few * 1000:.1f} ms: {times}")
             services.mirror.engine.dispose()
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ from printsys.domain.status import Status  # noqa: E402
 from printsys.jobstore import JobStore, Stored  # noqa: E402
 from printsys.ops.postgres import embedded_postgres  # noqa: E402
 from tests.factories import context, make_job, make_store  # noqa: E402
-from tests.many_jobs import make_crowd  # noqa: E402
+from tests.many_jobs import make_many_jobs  # noqa: E402
 
 DRAGS = 40
 
@@ -160,14 +160,14 @@ def p99(values: list[float]) -> float:
 
 
 def main(count: int) -> None:
-    place = Path(tempfile.mkdtemp(prefix="bench-"))
+    parent = Path(tempfile.mkdtemp(prefix="bench-"))
     try:
-        with embedded_postgres(place / "instance") as url:
+        with embedded_postgres(parent / "instance") as url:
             migrate.upgrade(url)
             engine = create_engine(url)
-            store = make_store(place, clock=lambda: datetime.now(UTC))
+            store = make_store(parent, clock=lambda: datetime.now(UTC))
             store.layout.make()
-            make_crowd(store, count, Status.PAID_PICKED_UP)
+            make_many_jobs(store, count, Status.PAID_PICKED_UP)
             mirror = Mirror(engine)
             sweeper = Sweeper(store, mirror, Reconciler(store, lambda: context(store)))
             rebuilt, raw = (
@@ -189,7 +189,7 @@ def main(count: int) -> None:
                   f"{p99(latencies) / p99(raws):.1f} times the limit")  # fmt: skip
             engine.dispose()
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(parent, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -84,8 +84,12 @@ def copy(connection: sa.Connection, chunk: Sequence[CopyLines]) -> list[Attentio
         return []
     try:
         with connection.begin_nested():
-            for table in REBUILT:
-                _copy_table(connection, table, "".join(getattr(lines, table.name) for lines in chunk))
+            raw: Any = connection.connection.driver_connection
+            with raw.cursor() as cursor:
+                for table in REBUILT:
+                    text = "".join(getattr(lines, table.name) for lines in chunk)
+                    statement = f"COPY {SCHEMA}.{table.name} ({', '.join(_COLUMNS[table.name])}) FROM STDIN"
+                    cursor.copy_expert(statement, io.StringIO(text))
     except (psycopg2.DataError, psycopg2.IntegrityError) as error:
         if len(chunk) > 1:
             half = len(chunk) // 2
@@ -94,13 +98,6 @@ def copy(connection: sa.Connection, chunk: Sequence[CopyLines]) -> list[Attentio
         sentence = f"The record in {refused.folder} cannot be mirrored: {str(error).splitlines()[0]}."
         return [raised("unreadable", refused.job_id, refused.folder, sentence, fixes=NEW_RECORD)]
     return []
-
-
-def _copy_table(connection: sa.Connection, table: sa.Table, text: str) -> None:
-    statement = f"COPY {SCHEMA}.{table.name} ({', '.join(_COLUMNS[table.name])}) FROM STDIN"
-    raw: Any = connection.connection.driver_connection
-    with raw.cursor() as cursor:
-        cursor.copy_expert(statement, io.StringIO(text))
 
 
 def add_indexes(connection: sa.Connection) -> None:

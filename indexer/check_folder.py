@@ -54,7 +54,7 @@ def check_folder(layout: Layout, folder: Path, deep: bool = False) -> list[Atten
         return [raised("log-damaged", job_id, relative_path, str(damage))]
     except (ValidationError, OSError) as error:
         return [unreadable(relative_path, job_id, error)]
-    items = [*_log(record), *_metadata(record)]
+    items = list(_metadata(record))
     if any(item.kind == "log-cut" for item in items):
         return items
     return [
@@ -83,17 +83,14 @@ def unreadable(relative_path: str, job_id: str | None, error: Exception) -> Atte
     return raised("unreadable", job_id, relative_path, sentence, fixes=NEW_RECORD)
 
 
-def _log(record: _Record) -> Iterator[AttentionItem]:
-    job_id = record.job.id
-    if record.log.tail:
-        yield record.raised("log-torn", f"Job {job_id}: the last change was interrupted while it was written.")
-    if sha256(metadata_bytes(record.document)) != record.log.state:
-        sentence = f"Job {job_id}: the events do not lead to the state that they name."
-        yield record.raised("log-inconsistent", sentence)
-
-
 def _metadata(record: _Record) -> Iterator[AttentionItem]:
-    """Whether metadata.json is what the log leads to. A hand edit that changes only white space does not count."""
+    """Whether the log is whole, and metadata.json what it leads to. A hand edit of white space alone does not count."""
+    if record.log.tail:
+        sentence = f"Job {record.job.id}: the last change was interrupted while it was written."
+        yield record.raised("log-torn", sentence)
+    if sha256(metadata_bytes(record.document)) != record.log.state:
+        sentence = f"Job {record.job.id}: the events do not lead to the state that they name."
+        yield record.raised("log-inconsistent", sentence)
     data = fs.read_if_there(record.folder / METADATA)
     name = f"metadata.json of job {record.job.id}"
     if data is None:

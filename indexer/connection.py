@@ -1,7 +1,7 @@
-"""Talking to PostgreSQL so that a page never waits twice for a server that is down.
+"""Connects to PostgreSQL so that a page never waits twice for a server that is down.
 
-All that the mirror asks goes through `reading` and `writing`. A server that cannot be reached becomes MirrorDown, and
-for a moment afterwards everybody in this process is told so at once instead of waiting too.
+Every statement goes through `reading` and `writing`. A server that does not answer becomes MirrorDown, and for a moment
+afterwards every caller in this process gets MirrorDown at once instead of waiting too.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from indexer.schema import STATE_ROW, mirror_state
 from printsys.errors import MirrorDown
 
 RETRY_AFTER_S = 2.0
-"""How long a server that did not answer is taken to be down without being asked."""
+"""How long a server that did not answer counts as down without a new attempt."""
 
-NOT_MADE_YET = frozenset({errorcodes.UNDEFINED_TABLE, errorcodes.UNDEFINED_COLUMN, errorcodes.INVALID_SCHEMA_NAME})
+NO_TABLES = frozenset({errorcodes.UNDEFINED_TABLE, errorcodes.UNDEFINED_COLUMN, errorcodes.INVALID_SCHEMA_NAME})
 """The tables were dropped, or are of another version: they come back with the next start or sync."""
 
 
@@ -34,11 +34,11 @@ DOWN = (exc.OperationalError, exc.InterfaceError, psycopg2.OperationalError, psy
 
 
 @dataclass
-class _Reach:
+class _ServerState:
     down_until: float = 0.0
 
 
-_reaches: WeakKeyDictionary[sa.Engine, _Reach] = WeakKeyDictionary()
+_server_states: WeakKeyDictionary[sa.Engine, _ServerState] = WeakKeyDictionary()
 
 
 @contextmanager
@@ -61,8 +61,8 @@ def writing(engine: sa.Engine, patient: bool = False) -> Iterator[tuple[sa.Conne
 
 
 def next_change(connection: sa.Connection) -> int:
-    """Count a change. The row's lock is held to the end of the transaction: writers stand in line, so counters add up
-    and change numbers appear in their order."""
+    """Count a change. The row stays locked to the end of the transaction: writers go one after the other, so counters
+    add up and change numbers appear in their order."""
     bump = insert(mirror_state).values(id=STATE_ROW, changes=1)
     bump = bump.on_conflict_do_update(index_elements=["id"], set_={"changes": mirror_state.c.changes + 1})
     return int(connection.execute(bump.returning(mirror_state.c.changes)).scalar_one())
@@ -71,35 +71,32 @@ def next_change(connection: sa.Connection) -> int:
 @contextmanager
 def translated(engine: sa.Engine) -> Iterator[None]:
     """PostgreSQL's ways of being down as MirrorDown, remembered for RETRY_AFTER_S."""
-    reach = _reaches.setdefault(engine, _Reach())
-    if time.monotonic() < reach.down_until:
+    state = _server_states.setdefault(engine, _ServerState())
+    if time.monotonic() < state.down_until:
         raise MirrorDown("PostgreSQL did not answer a moment ago; the folders are served without it.")
     try:
         yield
     except (*DOWN, exc.TimeoutError) as error:
         if _is_unreachable(error):
-            reach.down_until = time.monotonic() + RETRY_AFTER_S
-        raise MirrorDown(f"PostgreSQL does not answer ({_first_line(error)}).") from error
+            state.down_until = time.monotonic() + RETRY_AFTER_S
+        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        raise MirrorDown(f"PostgreSQL does not answer ({reason}).") from error
     except exc.ProgrammingError as error:
-        if _sqlstate(error) not in NOT_MADE_YET:
+        if _sqlstate(error) not in NO_TABLES:
             raise
         raise MirrorDown("PostgreSQL answers, but the tables of the mirror are not there yet.") from error
-    reach.down_until = 0.0
+    state.down_until = 0.0
 
 
 def _is_unreachable(error: Exception) -> bool:
     """Whether the server itself is gone; a statement that took too long says nothing about the next one."""
-    state = _sqlstate(error)
+    code = _sqlstate(error)
     if isinstance(error, exc.TimeoutError):
         return False
-    return state is None or state[:2] in ("08", "3D", "53") or state[:3] == "57P"
+    return code is None or code[:2] in ("08", "3D", "53") or code[:3] == "57P"
 
 
 def _sqlstate(error: Exception) -> str | None:
     original: Any = getattr(error, "orig", error)
-    state: str | None = getattr(original, "pgcode", None)
-    return state
-
-
-def _first_line(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    code: str | None = getattr(original, "pgcode", None)
+    return code

@@ -95,9 +95,8 @@ def write(connection: sa.Connection, record: JobRecord, change_no: int) -> bool:
 
 def _mirrored(connection: sa.Connection, job_id: str) -> Row | None:
     """What the mirror has of the job, with `last_seq`, the number of its last event."""
-    last = sa.select(sa.func.max(events.c.seq)).where(events.c.job_id == job_id).scalar_subquery()
     columns = [*(jobs.c[name] for name in SAME), jobs.c.status, jobs.c.document["files"].label("files")]
-    query = sa.select(*columns, last.label("last_seq")).where(jobs.c.id == job_id)
+    query = sa.select(*columns, _last_seq(job_id).label("last_seq")).where(jobs.c.id == job_id)
     row = connection.execute(query).mappings().one_or_none()
     return dict(row) if row is not None else None
 
@@ -110,7 +109,10 @@ def _write(connection: sa.Connection, record: JobRecord, change_no: int, mirrore
     if written is None:
         return False
     # Append what is new. A log that was rewritten by hand comes in with the next rebuild only.
-    last_seq = mirrored["last_seq"] if mirrored is not None else _last_seq(connection, record.id)
+    if mirrored is not None:
+        last_seq = mirrored["last_seq"]
+    else:
+        last_seq = connection.execute(sa.select(_last_seq(record.id))).scalar()
     _insert(connection, events, list(rows.event_rows(record, after=last_seq or 0)))
     if mirrored is None or mirrored["files"] != row["document"].get("files"):
         connection.execute(sa.delete(files).where(files.c.job_id == record.id))
@@ -131,10 +133,9 @@ def _upsert() -> sa.Executable:
     ).returning(jobs.c.status)
 
 
-def _last_seq(connection: sa.Connection, job_id: str) -> int | None:
-    query = sa.select(sa.func.max(events.c.seq)).where(events.c.job_id == job_id)
-    last: int | None = connection.execute(query).scalar()
-    return last
+def _last_seq(job_id: str) -> sa.ScalarSelect[int]:
+    """The number of the last event that the mirror has of the job."""
+    return sa.select(sa.func.max(events.c.seq)).where(events.c.job_id == job_id).scalar_subquery()
 
 
 def _insert(connection: sa.Connection, table: sa.Table, values: list[Row]) -> None:

@@ -1,5 +1,5 @@
-"""The mirror's schema, brought up to date at every start. The tables hold nothing of their own: what cannot be
-upgraded is made anew and filled again by the next sync."""
+"""Brings the mirror's schema up to date at every start. The tables hold nothing of their own: where some are lost, all
+of them start empty and the next sync fills them."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ VERSION_TABLE = "alembic_version"
 UPGRADE_LOCK = 0x7072696E74737973
 """An advisory lock: two processes that start at once upgrade one after the other. The number spells `printsys`."""
 
-MADE_BY_ANOTHER = frozenset({errorcodes.DUPLICATE_DATABASE, errorcodes.UNIQUE_VIOLATION})
+CREATED_MEANWHILE = frozenset({errorcodes.DUPLICATE_DATABASE, errorcodes.UNIQUE_VIOLATION})
 """What CREATE DATABASE says when another process made it a moment ago, or is making it."""
 
 
 def upgrade(database_url: str) -> None:
-    """Make or upgrade the tables; where the server has lost the whole database, the database too. MirrorDown."""
+    """Create or upgrade the tables; where the server has lost the whole database, the database too. MirrorDown."""
     with _connected(database_url, create=True) as connection:
-        if _has_lost_tables(connection):
+        present = set(sa.inspect(connection).get_table_names())
+        if VERSION_TABLE in present and not set(metadata.tables) <= present:  # some of them were dropped
             metadata.drop_all(connection)
             connection.execute(sa.text(f"DROP TABLE {VERSION_TABLE}"))
         command.upgrade(_config(connection), "head")
 
 
 def revision(database_url: str, message: str) -> Path:
-    """A new migration script: what makes the tables of the database what schema.py says."""
+    """Write a migration script that turns the tables of the database into those of schema.py."""
     with _connected(database_url) as connection:
         number = 1 + len(list((SCRIPTS / "versions").glob("[0-9]*.py")))
         script = command.revision(_config(connection), message, autogenerate=True, rev_id=f"{number:04}")
@@ -50,12 +51,6 @@ def current(database_url: str) -> str | None:
             return None
         version: str | None = connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
         return version
-
-
-def _has_lost_tables(connection: sa.Connection) -> bool:
-    """Whether the database says that it is at some version while tables were dropped from it."""
-    there = set(sa.inspect(connection).get_table_names())
-    return VERSION_TABLE in there and not set(metadata.tables) <= there
 
 
 def _config(connection: sa.Connection) -> Config:
@@ -86,7 +81,7 @@ def _database_exists(engine: sa.Engine) -> bool:
         with engine.connect():
             return True
     except exc.OperationalError as error:
-        # While connecting psycopg2 has no SQLSTATE to tell: the words are all there is.
+        # While it connects, psycopg2 has no SQLSTATE: the words are all there is.
         if "does not exist" in str(error.orig):
             return False
         raise
@@ -100,7 +95,7 @@ def _create_database(engine: sa.Engine) -> None:
             quoted = connection.dialect.identifier_preparer.quote(name or "printsys")
             connection.execute(sa.text(f"CREATE DATABASE {quoted} TEMPLATE template0 ENCODING 'UTF8'"))
     except (exc.ProgrammingError, exc.IntegrityError) as error:
-        if getattr(error.orig, "pgcode", None) not in MADE_BY_ANOTHER:
+        if getattr(error.orig, "pgcode", None) not in CREATED_MEANWHILE:
             raise MirrorDown(f"The database {name} is gone and may not be created ({error.orig}).") from error
     finally:
         server.dispose()

@@ -1,6 +1,6 @@
-"""What PostgreSQL tells of changes (NOTIFY), for whoever waits for one: a number that grows.
+"""Waits for PostgreSQL's NOTIFY and wakes the live pages: a number that grows with each change.
 
-Notifications are not stored: whoever reconnects is told that something may have changed meanwhile.
+PostgreSQL stores no notifications: after a reconnect the number grows too, since something may have changed meanwhile.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class ChangeListener:
-    """One connection for all that wait in this process, opened when the first one does."""
+    """One connection for all that wait in this process, opened for the first of them."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._url = engine.url
@@ -34,10 +34,10 @@ class ChangeListener:
         return self._stopped.is_set()
 
     def wait(self, after: int, timeout_s: float) -> int:
-        """The number of changes heard of, as soon as it is more than `after`, or when the time is over."""
+        """The number of changes, as soon as it is more than `after`, or when the time is over."""
         with self._changed:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._listen, daemon=True, name="notices")
+                self._thread = threading.Thread(target=self._listen, daemon=True, name="notifications")
                 self._thread.start()
             self._changed.wait_for(lambda: self._number > after or self.stopped, timeout_s)
             return self._number
@@ -50,7 +50,7 @@ class ChangeListener:
         with self._changed:
             self._changed.notify_all()
 
-    def _heard(self) -> None:
+    def _count(self) -> None:
         with self._changed:
             self._number += 1
             self._changed.notify_all()
@@ -60,7 +60,7 @@ class ChangeListener:
             try:
                 self._listen_while_up()
             except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-                logger.info("no notices from PostgreSQL for now: %s", str(error).strip())
+                logger.info("no notifications from PostgreSQL for now: %s", str(error).strip())
                 self._stopped.wait(RETRY_S)
 
     def _listen_while_up(self) -> None:
@@ -70,12 +70,12 @@ class ChangeListener:
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute(f"LISTEN {CHANNEL}")
-            self._heard()  # whatever was told before this connection was missed
+            self._count()  # changes before this connection were missed
             while not self.stopped:
                 if select.select([connection], [], [], WAIT_S)[0]:
                     connection.poll()
                     if connection.notifies:
                         connection.notifies.clear()
-                        self._heard()
+                        self._count()
         finally:
             connection.close()

@@ -1,4 +1,4 @@
-"""Reading from the mirror: what pages, tasks and scripts ask. All of it raises MirrorDown where PostgreSQL is down."""
+"""Reads the mirror for pages, tasks and scripts. Every query raises MirrorDown where PostgreSQL is down."""
 
 from __future__ import annotations
 
@@ -101,12 +101,12 @@ class Queries:
             closed.c.type.in_(sorted(CLOSING)),
             closed.c.data["queued_seq"].astext == sa.cast(owed.c.seq, sa.Text),
         )
-        asked = (
+        waiting = (
             sa.select(sa.func.count().label("owed"), sa.func.min(owed.c.at).label("oldest"))
             .join_from(owed, jobs, jobs.c.id == owed.c.job_id)
             .where(jobs.c.mail_owed > 0, owed.c.type == EventType.EMAIL_QUEUED.value, ~closing)
         )
-        (row,) = self._all(asked)
+        (row,) = self._all(waiting)
         return row.owed, row.oldest
 
     def ended(self, statuses: Sequence[Status], before: datetime, limit: int) -> list[JobRow]:

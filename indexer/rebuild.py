@@ -83,7 +83,9 @@ def reindex(store: JobStore, engine: sa.Engine, progress: Progress | None = None
             if job_id in now and job_id not in copied:
                 bulk.keep_old(connection, job_id, report.attention[-1].sentence)
         bulk.exchange(connection)
-        _settle(connection, report)
+        index.recount(connection)
+        index.set_attention(connection, report.attention, sa.true())
+        connection.execute(sa.update(mirror_state).values(synced_at=sa.func.now()))
         after = _change_numbers(connection).keys()
         report.jobs = report.changed = len(after)
         report.removed = len(before.keys() - after)
@@ -128,8 +130,12 @@ def _read_all(store: JobStore, folders: Sequence[Path]) -> Iterator[list[bulk.Co
     chunks = [folders[start : start + CHUNK] for start in range(0, len(folders), CHUNK)]
     with _pool(len(folders)) as pool:
         for chunk, proven in zip(chunks, _ahead(pool, store.layout.root, chunks), strict=True):
-            results = (lines or _read_by_store(store, folder) for folder, lines in zip(chunk, proven, strict=True))
-            yield [result for result in results if result is not None]
+            results = (lines or read_folder.read(store, folder) for folder, lines in zip(chunk, proven, strict=True))
+            yield [
+                bulk.copy_lines(result) if isinstance(result, JobRecord) else result
+                for result in results
+                if result is not None
+            ]
 
 
 def _pool(folders: int) -> Executor:
@@ -175,11 +181,6 @@ def _read_proven(root: Path, chunk: Sequence[Path]) -> list[bulk.CopyLines | Non
     ]
 
 
-def _read_by_store(store: JobStore, folder: Path) -> bulk.CopyLines | AttentionItem | None:
-    result = read_folder.read(store, folder)
-    return bulk.copy_lines(result) if isinstance(result, JobRecord) else result
-
-
 def _read_again(store: JobStore, connection: sa.Connection, ids: Iterable[str], change_no: int) -> None:
     """Bring jobs into the new tables as they are now: those that changed meanwhile, or were found twice."""
     with bulk.fresh(connection):
@@ -191,10 +192,3 @@ def _read_again(store: JobStore, connection: sa.Connection, ids: Iterable[str], 
                 continue
             if isinstance(result, JobRecord):
                 index.write(connection, result, change_no)
-
-
-def _settle(connection: sa.Connection, report: SweepReport) -> None:
-    """Put the counters right, and remember when storage was walked and what there needs a person."""
-    index.recount(connection)
-    index.set_attention(connection, report.attention, sa.true())
-    connection.execute(sa.update(mirror_state).values(synced_at=sa.func.now()))

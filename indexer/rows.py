@@ -79,7 +79,10 @@ def _digest(stored: Stored) -> str:
 
 def job_row(record: JobRecord, change_no: int) -> Row:
     document = with_usual_values(record.document)
-    owed = _owed(record)
+    mail_events = [Event.model_validate(event) for event in record.events if event["type"] in _MAIL_EVENTS]
+    owed = emails.owed(mail_events, record.id) if mail_events else []
+    # An e-mail without a time of its own may go out since the job is there.
+    due = [format_time(mail.not_before) if mail.not_before else document["created_at"] for mail in owed]
     return {
         "id": record.id,
         "revision": record.revision,
@@ -89,7 +92,7 @@ def job_row(record: JobRecord, change_no: int) -> Row:
         "problem": record.problem,
         "asked_in_file": record.asked_in_file,
         "mail_owed": len(owed),
-        "next_mail_at": min((_due_at(mail, document) for mail in owed), default=None),
+        "next_mail_at": min(due, default=None),
         "digest": record.digest,
         "log_size": record.log_size,
         "signature": record.signature,
@@ -126,16 +129,6 @@ def file_rows(record: JobRecord) -> Iterable[Row]:
             "added_at": usual_time(file["added_at"]),
             "source": file["source"],
         }
-
-
-def _owed(record: JobRecord) -> list[emails.OwedMail]:
-    mail_events = [Event.model_validate(event) for event in record.events if event["type"] in _MAIL_EVENTS]
-    return emails.owed(mail_events, record.id) if mail_events else []
-
-
-def _due_at(mail: emails.OwedMail, document: Document) -> str:
-    """Without a time of its own: since the job is there."""
-    return format_time(mail.not_before) if mail.not_before else str(document["created_at"])
 
 
 # -- values that a person spelled in their own way --------------------------------------------------------------------

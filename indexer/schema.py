@@ -164,7 +164,7 @@ mirror_state = sa.Table(
 """One row. Every write counts `changes` up first, so its row lock lets one writer in after the other."""
 
 REBUILT = (jobs, events, files)
-"""The tables that a rebuild makes anew; the small ones are rewritten in place."""
+"""A rebuild fills new ones of these tables; the small ones are rewritten in place."""
 
 
 def written_columns(table: sa.Table) -> Sequence[str]:

@@ -1,6 +1,6 @@
-"""What a search finds: words of a job, made the same way from the record and from what a person types.
+"""What a search finds: words of a job, taken the same way out of the record and out of what a person types.
 
-The words are our own and not PostgreSQL's parser's, so that both sides always agree and nothing that is typed can be
+The words are our own and not PostgreSQL's parser's: both sides always agree, and nothing that a person types can be
 query syntax. Every word matches by its beginning; an id and the words of an e-mail address also from their middle.
 """
 
@@ -32,15 +32,15 @@ def words(text: str) -> list[str]:
 
 def search_vector(document: Mapping[str, Any]) -> str:
     """The words of a job as PostgreSQL's text of a tsvector."""
-    found: set[str] = set()
+    indexed: set[str] = set()
     for text in _texts(document):
-        found.update(words(text))
+        indexed.update(words(text))
         if not text.isascii():
-            found.update(words(anyascii(text)))
+            indexed.update(words(anyascii(text)))
     for text in (document["id"], str((document.get("student") or {}).get("email") or "")):
         for word in words(text):
-            found.update(word[start:] for start in range(1, len(word) - SHORTEST_TAIL + 1))
-    return " ".join(f"'{word}'" for word in sorted(found)[:MOST_WORDS])
+            indexed.update(word[start:] for start in range(1, len(word) - SHORTEST_TAIL + 1))
+    return " ".join(f"'{word}'" for word in sorted(indexed)[:MOST_WORDS])
 
 
 def search_query(typed: str) -> str | None:

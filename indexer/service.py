@@ -1,4 +1,4 @@
-"""The `index` process: keeps the mirror what the folders say, whatever was down or deleted meanwhile."""
+"""The `index` process: keeps the mirror true to the folders, whatever was down or deleted meanwhile."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from printsys.jobstore.recovery import recover_all
 SWEEP_EVERY_S = 300.0
 LISTEN_S = 0.2
 QUIET_S = 1.0
-"""A folder in which much happens is looked at when it starts, and then whenever it has been quiet for so long."""
+"""The service visits a folder at its first event, and again when it has been quiet for so long."""
 TICK_S = 2.0
-"""How soon a server or a share that is back is noticed."""
+"""How soon the service notices that a server or a share is back."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass
 class Service:
-    """`changed(job_id)` is told of each job that a sweep changed, `synced` of each sweep. `wake` makes the next one
+    """Calls `changed(job_id)` for each job that a sweep changed, `synced` after each sweep. `wake` makes the next one
     happen now. `context()` as in Reconciler."""
 
     store: JobStore
@@ -55,15 +55,15 @@ class Service:
         self.mirror, self.queries = Mirror(self.engine), Queries(self.engine)
         self.sweeper = Sweeper(self.store, self.mirror, Reconciler(self.store, self.context), self.changed)
         self.wake = threading.Event()
-        self._server: datetime | None = None
-        self._was_away = True
+        self._server_started_at: datetime | None = None
+        self._has_swept = False
         self._next_sweep = 0.0
-        self._trouble: str | None = None
+        self._problem: str | None = None
         self._watcher: Watcher | None = None
-        self._again: dict[Path, float] = {}
+        self._next_visits: dict[Path, float] = {}
 
     def run(self, stop: threading.Event) -> None:
-        """Until `stop`: look at once at what the watcher hears, and again when it is quiet; sweep when it is time."""
+        """Until `stop`: visit each folder at its first event, and again when it is quiet; sweep when it is time."""
         ticked = float("-inf")
         try:
             while not stop.is_set():
@@ -71,21 +71,21 @@ class Service:
                     self._keep_watching()
                     self.tick()
                     ticked = time.monotonic()
-                self._listen()
+                self._follow_events()
         finally:
             self._stop_watching()
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nothing was heard of that is still to be looked at."""
-        # In this order: what is no longer in the watcher's queue is in `_again` until it has been looked at.
-        return (self._watcher is None or self._watcher.folders.unfinished_tasks == 0) and not self._again
+        """Whether no folder waits for a visit."""
+        # In this order: a folder that has left the watcher's queue is in `_next_visits` until its visit is over.
+        return (self._watcher is None or self._watcher.folders.unfinished_tasks == 0) and not self._next_visits
 
-    # -- what the watcher hears -----------------------------------------------------------------------------------
+    # -- what the watcher reports ---------------------------------------------------------------------------------
 
     def _keep_watching(self) -> None:
-        """A watcher that runs; one that missed something is replaced, and everything swept."""
-        if self._watcher is not None and self._watcher.lost():
+        """Replace a watcher that missed events, and have everything swept."""
+        if self._watcher is not None and self._watcher.has_missed_events():
             logger.warning("the watcher missed events; everything is swept")
             self._stop_watching()
             self.wake.set()
@@ -101,39 +101,32 @@ class Service:
             self._watcher.stop()
             self._watcher = None
 
-    def _listen(self) -> None:
-        """Folders that were heard of are looked at once at once, and once more when they have been quiet."""
+    def _follow_events(self) -> None:
+        """Visit folders at their first event, and once more when they have been quiet."""
         if self._watcher is None:
-            time.sleep(LISTEN_S)  # nothing to listen to; the next tick tries again
+            time.sleep(LISTEN_S)  # there are no events; the next tick tries again
             return
         if isinstance(self._watcher, PollingWatcher):
             self._watcher.poll()
-        sounds = list(self._heard(self._watcher))
-        heard, now = dict.fromkeys(sounds), time.monotonic()
-        new = [folder for folder in heard if folder not in self._again]
-        due = [folder for folder, at in self._again.items() if at <= now and folder not in heard]
-        self._again |= dict.fromkeys(heard, now + QUIET_S)
-        for _ in sounds:
+        events = list(_drain(self._watcher.folders))
+        folders, now = dict.fromkeys(events), time.monotonic()
+        new = [folder for folder in folders if folder not in self._next_visits]
+        due = [folder for folder, at in self._next_visits.items() if at <= now and folder not in folders]
+        self._next_visits |= dict.fromkeys(folders, now + QUIET_S)
+        for _ in events:
             self._watcher.folders.task_done()
         try:
-            for folder in [*sorted(new, key=_is_gone), *due]:  # where something went comes before where it was
-                if self.sweeper.look_at(folder):
-                    self._again[folder] = time.monotonic() + QUIET_S
-                elif self._again[folder] <= now:  # it was due, and is settled
-                    del self._again[folder]
+            # A folder that is gone comes last: its job is found where it went.
+            for folder in [*sorted(new, key=lambda folder: not folder.exists()), *due]:
+                if self.sweeper.sweep_folder(folder):
+                    self._next_visits[folder] = time.monotonic() + QUIET_S
+                elif self._next_visits[folder] <= now:  # it was due, and is settled
+                    del self._next_visits[folder]
         except (StorageOffline, MirrorDown) as error:
-            self._tell_once(str(error))
+            self._log_once(str(error))
             self.wake.set()
-            for folder in due:  # the sweep looks at them
-                self._again.pop(folder, None)
-
-    def _heard(self, watcher: Watcher) -> Iterator[Path]:
-        try:
-            yield watcher.folders.get(timeout=LISTEN_S)
-            while True:
-                yield watcher.folders.get_nowait()
-        except queue.Empty:
-            return
+            for folder in due:  # the sweep visits them
+                self._next_visits.pop(folder, None)
 
     def tick(self) -> None:
         """Sync if it is time, if somebody asked, or if PostgreSQL was away; otherwise only finish waiting moves."""
@@ -143,47 +136,52 @@ class Service:
             else:
                 self._finish_moves()
         except StorageOffline as error:
-            self._server = None
-            self._tell_once(str(error))
+            self._server_started_at = None
+            self._log_once(str(error))
         except MirrorDown as error:
-            self._server = None
-            self._tell_once(str(error))
+            self._server_started_at = None
+            self._log_once(str(error))
             self._record_without_the_mirror()
 
     def _server_is_new(self) -> bool:
-        """Whether PostgreSQL is another one than at the last sync, or lost its tables: then all is compared anew."""
-        return self._server is None or self.queries.server_started_at() != self._server or self.queries.changes() == 0
+        """Whether PostgreSQL was restarted since the last sync, or lost its tables: then everything is compared."""
+        last = self._server_started_at
+        return last is None or self.queries.server_started_at() != last or self.queries.changes() == 0
 
     def _sync(self) -> None:
         self.wake.clear()
         self._recover()
         migrate.upgrade(self.engine.url.render_as_string(hide_password=False))
-        started = self.queries.server_started_at()
-        before = self.queries.synced_at()
+        server_started_at = self.queries.server_started_at()
+        last_sync = self.queries.synced_at()
         report = self.sweeper.sweep()
-        self._again |= dict.fromkeys(self.sweeper.soon.values(), time.monotonic() + QUIET_S)
-        self._note_what_was_missed(report, before)
-        self._server = started
+        self._next_visits |= dict.fromkeys(self.sweeper.soon.values(), time.monotonic() + QUIET_S)
+        if not self._has_swept:
+            self._note_missed_events(report, last_sync)
+        self._has_swept = True
+        self._server_started_at = server_started_at
         self._next_sweep = time.monotonic() + self.sweep_every_s
-        self._tell_once(None)
+        self._log_once(None)
         logger.info("swept: %d jobs, %d changed, %d removed", report.jobs, report.changed, report.removed)
         self.synced(report)
 
-    def _note_what_was_missed(self, report: SweepReport, since: datetime | None) -> None:
-        """The first sweep after a start finds what people did in the folders meanwhile: staff are told at once."""
-        news = [(job_id, event) for job_id, event in report.news if event.type != EventType.EMAIL_QUEUED]
-        lines = [(job_id, event.seq) for job_id, event in news if event.actor == FILESYSTEM]
-        if self._was_away and lines:
-            note_missed_events(self.store, lines, since)
-        self._was_away = False
+    def _note_missed_events(self, report: SweepReport, since: datetime | None) -> None:
+        """The first sweep after a start finds what people did in the folders meanwhile: the pages show it to staff."""
+        missed = [
+            (job_id, event.seq)
+            for job_id, event in report.news
+            if event.actor == FILESYSTEM and event.type != EventType.EMAIL_QUEUED
+        ]
+        if missed:
+            note_missed_events(self.store, missed, since)
 
     def _record_without_the_mirror(self) -> None:
-        """The folders are the record: what people do there is recorded while PostgreSQL is down, too."""
+        """The folders are the record: the service records what people do there while PostgreSQL is down, too."""
         try:
             for job_id in self.sweeper.record_only():
                 logger.info("job %s: recorded; the mirror follows when PostgreSQL is back", job_id)
         except StorageOffline as error:
-            self._tell_once(str(error))
+            self._log_once(str(error))
 
     def _recover(self) -> None:
         """Finish what a crash interrupted. A job that only a person can put right stops no other."""
@@ -204,11 +202,17 @@ class Service:
             except PrintSysError as error:
                 logger.info("job %s: its folder still waits to be moved: %s", intent.stem, error)
 
-    def _tell_once(self, trouble: str | None) -> None:
-        if trouble != self._trouble:
-            logger.warning("%s", trouble or "PostgreSQL and storage are back.")
-        self._trouble = trouble
+    def _log_once(self, problem: str | None) -> None:
+        """The same problem, tick after tick, is one line of the log; None: it is over."""
+        if problem != self._problem:
+            logger.warning("%s", problem or "PostgreSQL and storage are back.")
+        self._problem = problem
 
 
-def _is_gone(folder: Path) -> bool:
-    return not folder.exists()
+def _drain(folders: queue.Queue[Path]) -> Iterator[Path]:
+    try:
+        yield folders.get(timeout=LISTEN_S)
+        while True:
+            yield folders.get_nowait()
+    except queue.Empty:
+        return

@@ -1,6 +1,6 @@
-"""The truth about storage/: every folder is listed and compared with the mirror; what differs is reconciled.
+"""Lists every folder of storage/, compares it with the mirror and reconciles what differs.
 
-Native file events only wake it. With nothing changed it lists folders and reads no file.
+The sweep is the truth; native file events only call for one earlier. Where nothing changed it reads no file.
 """
 
 from __future__ import annotations
@@ -35,18 +35,16 @@ from printsys.jobstore.repair import id_inside
 from printsys.jobstore.trash import is_put_away
 
 WORTH_A_REBUILD = 500
-"""So many folders for an empty mirror are brought in by COPY rather than one by one."""
-KEEP_EVERY = 500
-ROW = ("id", "folder", "student_name", "status", "signature", "move_pending", "problem", "digest", "log_size")
+"""An empty mirror of so many folders is filled by COPY rather than one by one."""
+SAVE_EVERY = 500
+COLUMNS = ("id", "folder", "student_name", "status", "signature", "move_pending", "problem", "digest", "log_size")
 AS_MIRRORED = ("folder", "move_pending", "problem", "digest", "log_size")
-Known = dict[str, sa.Row[Any]]
-"""What the mirror knows of each folder, by its place relative to storage/."""
 
 
 class Listing(NamedTuple):
-    """`signature` None: look again."""
+    """Of a folder when it was last reconciled. `signature` None: something is open there."""
 
-    id: str
+    job_id: str
     signature: str | None
 
 
@@ -54,46 +52,58 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass
+class _Walk:
+    """What a sweep, or a look at one folder, gathers on its way. Paths are relative to storage/."""
+
+    report: SweepReport
+    rows: dict[str, sa.Row[Any]] = field(default_factory=dict)
+    """The mirror's rows of the folders that are visited, by path."""
+    paths: dict[str, str] = field(default_factory=dict)
+    """Of the jobs that were found, by id."""
+    signatures: dict[str, str] = field(default_factory=dict)
+    """Listings of settled folders, by job id, that are not saved yet."""
+
+
+@dataclass
 class Sweeper:
-    """`changed(job_id)` is told of each job that the sweep changed or newly mirrored, if it may owe work now."""
+    """Calls `changed(job_id)` for each job that the sweep changed or newly mirrored, if it may owe work now."""
 
     store: JobStore
     mirror: Mirror
     reconciler: Reconciler
     changed: Callable[[str], None] = lambda job_id: None
     soon: dict[str, Path] = field(default_factory=dict)
-    """Jobs, and their folders, that were not settled when last looked at: look again in a moment."""
+    """Jobs, and their folders, that were not settled at the last visit: visit them again in a moment."""
     _recorded: dict[Path, str] = field(default_factory=dict)
-    """Listings of live folders in which nothing is left to record: known without PostgreSQL."""
+    """Listings of live folders in which nothing is left to record: for the time without PostgreSQL."""
 
     def sweep(self, progress: Progress | None = None) -> SweepReport:
         """Every folder. StorageOffline, MirrorDown."""
         self.store.require_online()
         listings = self._listings()
-        every = list(self.store.layout.job_paths())
-        if not listings and len(every) >= WORTH_A_REBUILD:
+        paths = list(self.store.layout.job_paths())
+        if not listings and len(paths) >= WORTH_A_REBUILD:
             reindex(self.store, self.mirror.engine)
             listings = self._listings()
-        report = SweepReport(folders=len(every))
-        seen: dict[str, str] = {}
-        other = self._that_differ(every, listings, seen)
-        known = self._known(other, {row.id for row in listings.values()} - seen.keys())
-        signatures: dict[str, str] = {}
-        for done, place in enumerate(other, 1 + len(every) - len(other)):
-            self._look(self.store.layout.root / place, known, seen, signatures, report)
-            if len(signatures) >= KEEP_EVERY:
-                self._keep(signatures)
+        walk = _Walk(SweepReport(folders=len(paths)))
+        differing = self._differing(paths, listings, walk)
+        missing_ids = {listing.job_id for listing in listings.values()} - walk.paths.keys()
+        walk.rows = self._mirrored_rows(differing, missing_ids)
+        for done, path in enumerate(differing, 1 + len(paths) - len(differing)):
+            self._visit(self.store.layout.root / path, walk)
+            if len(walk.signatures) >= SAVE_EVERY:
+                self._save_signatures(walk)
             if progress:
-                progress(done, len(every))
-        report.jobs = len(seen)
+                progress(done, len(paths))
+        walk.report.jobs = len(walk.paths)
         self.store.require_online()
-        self._missing(known, seen, report)
-        report.attention += self._beside_the_jobs()
-        self._settle(report, set(other), signatures)
-        return report
+        self._note_missing(walk)
+        walk.report.attention += [*self._missing_items(), *for_people(check.loose_files(self.store.layout))]
+        self._settle(walk, set(differing))
+        return walk.report
 
     def record_only(self) -> list[str]:
-        """What people did in the live folders, recorded while PostgreSQL is down; the mirror follows when it is back.
+        """Record what people did in the live folders while PostgreSQL is down; the mirror follows when it is back.
 
         Returns the ids of the jobs that changed. StorageOffline.
         """
@@ -103,7 +113,7 @@ class Sweeper:
             listing = signature(folder, time.time_ns())
             if listing is not None and self._recorded.get(folder) == listing:
                 continue
-            outcome = self._reconciled(folder)
+            outcome = self._reconcile(folder)
             if isinstance(outcome, Outcome) and outcome.first_new_seq is not None:
                 changed.append(outcome.stored.id)
                 self.changed(outcome.stored.id)
@@ -111,195 +121,186 @@ class Sweeper:
                 self._recorded[folder] = listing
         return changed
 
-    def look_at(self, folder: Path) -> bool:
-        """One folder that somebody pointed at. True: it is not settled yet, look again in a moment.
+    def sweep_folder(self, folder: Path) -> bool:
+        """One folder in which something happened. True: it is not settled yet, visit it again in a moment.
 
-        A folder that is not there any more was moved, renamed or deleted: the job is looked for by its id. What was
-        raised of a place is true no longer when nothing is there.
+        A folder that is not there any more was moved, renamed or deleted: the job is searched by its id. What was
+        raised of a path is true no longer when nothing is there.
         """
-        report, signatures, seen = SweepReport(), dict[str, str](), dict[str, str]()
-        place = self.store.layout.relative(folder)
-        looked = {place}
-        at = folder if folder.is_dir() else self._moved_to(folder)
-        if at is not None:
-            looked.add(self.store.layout.relative(at))
-            self._look(at, {}, seen, signatures, report)
+        walk = _Walk(SweepReport())
+        path = self.store.layout.relative(folder)
+        visited = {path}
+        current = folder if folder.is_dir() else self._moved_to(path)
+        if current is not None:
+            visited.add(self.store.layout.relative(current))
+            self._visit(current, walk)
         else:
-            report.attention += [one for one in self._noted_missing() if one.folder == place]
+            walk.report.attention += [item for item in self._missing_items() if item.folder == path]
             if (loose := check.loose_file(self.store.layout, folder)) is not None:
-                report.attention.append(loose)
-        self._settle(report, looked, signatures, whole=False)
-        return any(job_id in self.soon for job_id in seen)
+                walk.report.attention.append(loose)
+        self._settle(walk, visited, whole=False)
+        return any(job_id in self.soon for job_id in walk.paths)
 
-    def _moved_to(self, folder: Path) -> Path | None:
-        place = self.store.layout.relative(folder)
+    def _moved_to(self, path: str) -> Path | None:
         with reading(self.mirror.engine) as connection:
-            job_id = connection.execute(sa.select(jobs.c.id).where(jobs.c.folder == place)).scalar()
+            job_id = connection.execute(sa.select(jobs.c.id).where(jobs.c.folder == path)).scalar()
         try:
             return self.store.find(job_id) if job_id is not None else None
         except JobNotFound:
-            return None  # the next sweep tells whether it is gone for good
+            return None  # the next sweep decides whether it is gone for good
 
     # -- which folders ------------------------------------------------------------------------------------------
 
     def _listings(self) -> dict[str, Listing]:
-        """What each mirrored folder's listing was, by its place: of those in which nothing is left open."""
-        quiet = sa.and_(jobs.c.move_pending.is_(None), jobs.c.problem.is_(None))
-        told = sa.case((quiet, jobs.c.signature))
+        """Each mirrored folder's listing, by path."""
+        settled = sa.and_(jobs.c.move_pending.is_(None), jobs.c.problem.is_(None))
+        columns = (jobs.c.folder, jobs.c.id, sa.case((settled, jobs.c.signature)))
         # As three arrays: a hundred thousand rows cost more to take apart than to fetch.
-        whole = sa.select(sa.func.array_agg(jobs.c.folder), sa.func.array_agg(jobs.c.id), sa.func.array_agg(told))
+        query = sa.select(*(sa.func.array_agg(column) for column in columns))
         with reading(self.mirror.engine, patient=True) as connection:
-            places, ids, signatures = connection.execute(whole).one()
-        return {
-            place: Listing(job_id, told)
-            for place, job_id, told in zip(places or (), ids or (), signatures or (), strict=True)
-        }
+            paths, ids, signatures = (values or () for values in connection.execute(query).one())
+        return {path: Listing(job_id, listing) for path, job_id, listing in zip(paths, ids, signatures, strict=True)}
 
-    def _known(self, places: Sequence[str], ids: set[str]) -> Known:
-        """The rows of these places, and of these jobs wherever they are thought to be."""
-        wanted = sa.or_(jobs.c.folder == _any(places), jobs.c.id == _any(ids))
+    def _mirrored_rows(self, paths: Sequence[str], ids: set[str]) -> dict[str, sa.Row[Any]]:
+        """The rows of these paths, and of these jobs wherever the mirror has them."""
+        either = sa.or_(jobs.c.folder == _any(paths), jobs.c.id == _any(ids))
         with reading(self.mirror.engine, patient=True) as connection:
-            rows = connection.execute(sa.select(*(jobs.c[name] for name in ROW)).where(wanted)).all()
+            rows = connection.execute(sa.select(*(jobs.c[name] for name in COLUMNS)).where(either)).all()
         return {row.folder: row for row in rows}
 
-    def _that_differ(self, every: Iterable[str], listings: dict[str, Listing], seen: dict[str, str]) -> list[str]:
-        """Places whose listing is not what it was when last reconciled. The others go into `seen`."""
+    def _differing(self, paths: Iterable[str], listings: dict[str, Listing], walk: _Walk) -> list[str]:
+        """Paths whose listing is not what it was when last reconciled; the others are found already."""
         root = f"{self.store.layout.root}{os.sep}"
         now_ns = time.time_ns()
-        other = []
-        for place in every:
-            was = listings.get(place)
-            if was is not None and was.signature is not None and signature(root + place, now_ns) == was.signature:
-                seen[was.id] = place
+        differing = []
+        for path in paths:
+            listing = listings.get(path)
+            if (
+                listing is not None
+                and listing.signature is not None
+                and signature(root + path, now_ns) == listing.signature
+            ):
+                walk.paths[listing.job_id] = path
             else:
-                other.append(place)
-        return other
+                differing.append(path)
+        return differing
 
     # -- one folder ---------------------------------------------------------------------------------------------
 
-    def _look(
-        self, folder: Path, known: Known, seen: dict[str, str], signatures: dict[str, str], report: SweepReport
-    ) -> None:
+    def _visit(self, folder: Path, walk: _Walk) -> None:
         listing = signature(folder, time.time_ns())
-        outcome = self._reconciled(folder)
+        outcome = self._reconcile(folder)
         if isinstance(outcome, AttentionItem):
-            if outcome.kind == "duplicate":
-                report.attention.append(outcome)
-            else:
-                self._unreadable(outcome, known, seen, report)
+            walk.report.attention.append(outcome)
+            if outcome.kind != "duplicate":
+                self._keep_last_row(outcome, walk)
         if not isinstance(outcome, Outcome):
             return
-        job_id = outcome.stored.id
+        stored = outcome.stored
         if outcome.first_new_seq is not None:
-            report.news += [(job_id, event) for event in outcome.stored.events if event.seq >= outcome.first_new_seq]
-            self.changed(job_id)
-        self._mirror(outcome.stored, known, report)
-        seen[job_id] = self.store.layout.relative(outcome.stored.folder)
+            walk.report.news += [(stored.id, event) for event in stored.events if event.seq >= outcome.first_new_seq]
+            self.changed(stored.id)
+        self._mirror(stored, walk)
+        walk.paths[stored.id] = self.store.layout.relative(stored.folder)
         if outcome.unsettled:
-            self.soon[job_id] = outcome.stored.folder
+            self.soon[stored.id] = stored.folder
         else:
-            self.soon.pop(job_id, None)
+            self.soon.pop(stored.id, None)
         if listing is not None and outcome.first_new_seq is None and not outcome.unsettled:
-            signatures[job_id] = listing
+            walk.signatures[stored.id] = listing
 
-    def _reconciled(self, folder: Path) -> Outcome | AttentionItem | None:
-        """The job in `folder` with what happened there recorded, or why it is none; None: look again later."""
-        place = self.store.layout.relative(folder)
+    def _reconcile(self, folder: Path) -> Outcome | AttentionItem | None:
+        """The job in `folder` with what happened there recorded, or why it is none; None: visit it again later."""
+        path = self.store.layout.relative(folder)
         job_id = None
         try:
             job_id = id_inside(folder)
             if job_id is None:
-                return not_a_job(place, folder) if folder.exists() else None
+                return not_a_job(path, folder) if folder.exists() else None
             first = self.store.find(job_id, near=folder)
             if first != folder:  # or the job has just moved on
-                return duplicate(job_id, place, self.store.layout.relative(first)) if folder.exists() else None
+                return duplicate(job_id, path, self.store.layout.relative(first)) if folder.exists() else None
             return self.reconciler.reconcile(job_id)
         except StorageOffline:
             raise
         except (JobBusy, JobNotFound, StorageFailure, FileNotFoundError) as error:
-            logger.info("job %s is looked at again later: %s", job_id or "(not known yet)", type(error).__name__)
+            logger.info("job %s is visited again later: %s", job_id or "(not known yet)", type(error).__name__)
             return None
         except PrintSysError as error:
-            return unreadable(place, job_id, error)
+            return unreadable(path, job_id, error)
 
-    def _unreadable(self, finding: AttentionItem, known: Known, seen: dict[str, str], report: SweepReport) -> None:
-        """The job, if it is known to be one, keeps its last row and says so."""
-        report.attention.append(finding)
-        row = known.get(finding.folder or "")
-        job_id = finding.job_id or (row.id if row is not None else None)
-        if job_id is not None and job_id not in seen:
-            seen[job_id] = finding.folder or ""
-            report.changed += self.mirror.mark_problem(job_id, finding.sentence)
+    def _keep_last_row(self, item: AttentionItem, walk: _Walk) -> None:
+        """An unreadable job that the mirror has keeps its last row, which names the problem."""
+        path = item.folder or ""
+        row = walk.rows.get(path)
+        job_id = item.job_id or (row.id if row is not None else None)
+        if job_id is not None and job_id not in walk.paths:
+            walk.paths[job_id] = path
+            walk.report.changed += self.mirror.mark_problem(job_id, item.sentence)
 
-    def _mirror(self, stored: Stored, known: Known, report: SweepReport) -> None:
+    def _mirror(self, stored: Stored, walk: _Walk) -> None:
         layout = self.store.layout
         record = rows.record_of(layout, stored)
-        row = known.get(record.folder)
+        row = walk.rows.get(record.folder)
         if row is None or any(getattr(row, name) != getattr(record, name) for name in AS_MIRRORED):
             written = self.mirror.put_record(record, layout.root)
-            report.changed += written
+            walk.report.changed += written
             if written and (emails.owed(stored.events, stored.id) or has_pending_files(stored.job)):
-                self.changed(stored.id)  # who asked the mirror for owed work before did not hear of this job
-        wrong = [item for item in check_folder(layout, stored.folder) if item.kind != "move-pending"]
-        report.attention += for_people([*wrong, *move_waits(layout, stored)])
+                self.changed(stored.id)  # whoever asked the mirror for owed work before this missed the job
+        items = [item for item in check_folder(layout, stored.folder) if item.kind != "move-pending"]
+        walk.report.attention += for_people([*items, *move_waits(layout, stored)])
         forget_missing(self.store, stored.id)
 
     # -- the rest -----------------------------------------------------------------------------------------------
 
-    def _missing(self, known: Known, seen: dict[str, str], report: SweepReport) -> None:
-        """Rows whose folder is nowhere: deleted by the system, or gone by somebody's hand."""
-        for row in known.values():
-            if row.id in seen or not self._is_nowhere(row.id):
+    def _note_missing(self, walk: _Walk) -> None:
+        """Rows whose folder is nowhere: the system deleted the job, or a person the folder."""
+        for row in walk.rows.values():
+            if row.id in walk.paths or self._is_in_storage(row.id):
                 continue
             if is_put_away(self.store, row.id):
-                report.removed += self.mirror.remove([row.id])
+                walk.report.removed += self.mirror.remove([row.id])
                 continue
-            told = {"student_name": row.student_name, "status": row.status, "folder": row.folder}
+            note = {"student_name": row.student_name, "status": row.status, "folder": row.folder}
             if row.id not in missing_jobs(self.store):
-                note_missing(self.store, row.id, told | {"noticed_at": format_time(self.store.clock())})
-            self.mirror.mark_problem(row.id, missing_job(row.id, told).sentence)
-        report.attention += self._noted_missing()
+                note_missing(self.store, row.id, note | {"noticed_at": format_time(self.store.clock())})
+            self.mirror.mark_problem(row.id, missing_job(row.id, note).sentence)
 
-    def _noted_missing(self) -> list[AttentionItem]:
-        return [missing_job(job_id, told) for job_id, told in missing_jobs(self.store).items()]
+    def _missing_items(self) -> list[AttentionItem]:
+        return [missing_job(job_id, note) for job_id, note in missing_jobs(self.store).items()]
 
-    def _is_nowhere(self, job_id: str) -> bool:
+    def _is_in_storage(self, job_id: str) -> bool:
         try:
             self.store.find(job_id)
         except JobNotFound:
-            return True
-        return False
+            return False
+        return True
 
-    def _beside_the_jobs(self) -> list[AttentionItem]:
-        return for_people(check.loose_files(self.store.layout))
-
-    def _settle(self, report: SweepReport, looked: set[str], signatures: dict[str, str], whole: bool = True) -> None:
-        """Keep the signatures, and what needs a person, of the folders that were looked at."""
-        if not (whole or signatures or report.attention or self._is_raised(looked)):
-            return
-        self._keep(signatures)
+    def _settle(self, walk: _Walk, visited: set[str], whole: bool = True) -> None:
+        """Save the signatures, and what needs a person, of the folders that were visited."""
+        if not (whole or walk.signatures or walk.report.attention):
+            with reading(self.mirror.engine) as connection:
+                raised = sa.select(sa.exists().where(attention.c.folder == _any(visited)))
+                if not connection.execute(raised).scalar():
+                    return
+        self._save_signatures(walk)
         with writing(self.mirror.engine, patient=True) as (connection, _):
-            stale: sa.ColumnElement[bool] = attention.c.folder == _any(looked)
+            stale: sa.ColumnElement[bool] = attention.c.folder == _any(visited)
             if whole:
                 mirrored = sa.exists().where(jobs.c.folder == attention.c.folder)
                 stale = sa.or_(stale, ~mirrored)
                 index.recount(connection)
                 connection.execute(sa.update(mirror_state).values(synced_at=sa.func.now()))
-            index.set_attention(connection, report.attention, stale)
+            index.set_attention(connection, walk.report.attention, stale)
 
-    def _keep(self, signatures: dict[str, str]) -> None:
-        """Now and then in a long sweep: one that is interrupted does not begin at the beginning again."""
-        if signatures:
-            values = [{"job": job_id, "listing": listing} for job_id, listing in signatures.items()]
+    def _save_signatures(self, walk: _Walk) -> None:
+        """Also now and then in a long sweep: after an interruption the next one need not begin at the beginning."""
+        if walk.signatures:
+            values = [{"job": job_id, "listing": listing} for job_id, listing in walk.signatures.items()]
             update = sa.update(jobs).where(jobs.c.id == sa.bindparam("job"))
             with reading(self.mirror.engine, patient=True) as connection:
                 connection.execute(update.values(signature=sa.bindparam("listing")), values)
-            signatures.clear()
-
-    def _is_raised(self, places: set[str]) -> bool:
-        with reading(self.mirror.engine) as connection:
-            raised = sa.select(sa.exists().where(attention.c.folder == _any(places)))
-            return bool(connection.execute(raised).scalar())
+            walk.signatures.clear()
 
 
 def _any(values: Iterable[str]) -> Any:

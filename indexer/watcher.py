@@ -1,7 +1,6 @@
-"""Noticing that something happened in a job folder. Events are only a hint that a folder should be looked at; the sweep
-is the truth.
+"""Notices that something happened in a job folder. An event only calls for a visit; the sweep is the truth.
 
-Native events (watchdog) where the file system gives them, polling where it does not: on a network share nobody tells
+Native events (watchdog) where the file system gives them, polling where it does not: a network share sends none for
 what another machine did. Only the live statuses are watched: the others change rarely and may hold 100,000 folders.
 """
 
@@ -33,20 +32,20 @@ PROBE_PATIENCE_S = 10.0
 POLL_FOLDERS_S = 2.0
 POLL_JOBS_S = 5.0
 
-HEARD: list[type[e.FileSystemEvent]] = [
+EVENTS: list[type[e.FileSystemEvent]] = [
     e.FileCreatedEvent, e.FileMovedEvent, e.FileClosedEvent, e.FileDeletedEvent,
     e.DirCreatedEvent, e.DirMovedEvent, e.DirDeletedEvent,
 ]  # fmt: skip
-"""Without *opened* and *closed without writing*: with those, watchdog's own walk raises events for itself to hear, and
+"""Without *opened* and *closed without writing*: with those, watchdog's own walk raises events for itself, and
 it goes blind at 100,000 folders."""
 if sys.platform != "linux":
-    HEARD.append(e.FileModifiedEvent)  # elsewhere nobody tells that a writer has closed the file
+    EVENTS.append(e.FileModifiedEvent)  # elsewhere there is no event for a file that its writer has closed
 
 
-def mode_for(root: Path, wanted: WatchMode) -> Literal["native", "polling"]:
+def mode_for(root: Path, mode: WatchMode) -> Literal["native", "polling"]:
     """`auto` polls on network file systems."""
-    if wanted != "auto":
-        return wanted
+    if mode != "auto":
+        return mode
     return "polling" if _is_on_network(root) else "native"
 
 
@@ -62,36 +61,30 @@ def _is_on_network(root: Path) -> bool:
     except OSError:
         return False
     kinds = {line.split()[1].replace("\\040", " "): line.split()[2] for line in mounts}
-    at = root.resolve()
-    mount = next((str(place) for place in (at, *at.parents) if str(place) in kinds), "/")
+    resolved = root.resolve()
+    mount = next((str(folder) for folder in (resolved, *resolved.parents) if str(folder) in kinds), "/")
     return kinds.get(mount, "") in NETWORK
 
 
-class _Overflow(logging.Handler):
-    """watchdog says only in its log that the kernel's queue ran over."""
+class _OverflowHandler(logging.Handler):
+    """watchdog says only in its log that the kernel's queue overflowed."""
 
-    def __init__(self, lost: _Lost) -> None:
+    def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.lost = lost
+        self.overflowed = False
 
     def emit(self, record: logging.LogRecord) -> None:
         if "overflow" in record.getMessage():
-            self.lost.everything = True
-
-
-@dataclass
-class _Lost:
-    everything: bool = False
+            self.overflowed = True
 
 
 class NativeWatcher(e.FileSystemEventHandler):
-    """`folders` fills with job folders to look at. `lost()` tells, once, that events were missed: sweep everything."""
+    """Puts the job folders in which something happened into `folders`."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.folders: queue.Queue[Path] = queue.Queue()
-        self._lost = _Lost()
-        self._overflow = _Overflow(self._lost)
+        self._overflow = _OverflowHandler()
         self._observer: BaseObserver | None = None
         self._probed_at = time.monotonic()
         self._probe_open = False
@@ -99,7 +92,7 @@ class NativeWatcher(e.FileSystemEventHandler):
     def start(self) -> None:
         observer = Observer()
         for status in LIVE:
-            observer.schedule(self, str(self.layout.status(status)), recursive=True, event_filter=HEARD)
+            observer.schedule(self, str(self.layout.status(status)), recursive=True, event_filter=EVENTS)
         logging.getLogger("watchdog.observers").addHandler(self._overflow)
         observer.start()
         self._observer = observer
@@ -113,20 +106,16 @@ class NativeWatcher(e.FileSystemEventHandler):
 
     def on_any_event(self, event: e.FileSystemEvent) -> None:
         for path in (event.src_path, event.dest_path):
-            if path:
-                self._hear(os.fsdecode(path))
+            parts = os.fsdecode(path)[len(str(self.layout.root)) + 1 :].split(os.sep)
+            if parts[-1] == PROBE:
+                self._probe_open = False
+            elif len(parts) >= 2 and not parts[1].startswith("."):
+                self.folders.put(self.layout.root / parts[0] / parts[1])
 
-    def _hear(self, path: str) -> None:
-        parts = path[len(str(self.layout.root)) + 1 :].split(os.sep)
-        if parts[-1] == PROBE:
-            self._probe_open = False
-        elif len(parts) >= 2 and not parts[1].startswith("."):
-            self.folders.put(self.layout.root / parts[0] / parts[1])
-
-    def lost(self) -> bool:
-        """Whether events were missed since the last call: an overflow, a dead thread, a probe that nobody heard."""
-        missed, self._lost.everything = self._lost.everything, False
-        return missed or not self._is_alive()
+    def has_missed_events(self) -> bool:
+        """Since the last call: an overflow, a dead thread, a probe without an event. Then a sweep must find them."""
+        overflowed, self._overflow.overflowed = self._overflow.overflowed, False
+        return overflowed or not self._is_alive()
 
     def _is_alive(self) -> bool:
         if self._observer is None or not self._observer.is_alive():
@@ -140,7 +129,7 @@ class NativeWatcher(e.FileSystemEventHandler):
         return True
 
     def probe(self) -> None:
-        """Make an event of our own; if it is not heard within `PROBE_PATIENCE_S`, the watcher is deaf."""
+        """Make an event of our own; if it does not arrive within `PROBE_PATIENCE_S`, the watcher is deaf."""
         self._probed_at, self._probe_open = time.monotonic(), True
         path = self.layout.status(LIVE[0]) / PROBE
         path.touch()
@@ -149,7 +138,7 @@ class NativeWatcher(e.FileSystemEventHandler):
 
 @dataclass
 class PollingWatcher:
-    """The same for file systems that tell nothing: status folders every 2 s, listings of the live jobs every 5 s."""
+    """The same for file systems without events: status folders every 2 s, listings of the live jobs every 5 s."""
 
     layout: Layout
     folders: queue.Queue[Path] = field(default_factory=queue.Queue)
@@ -165,11 +154,11 @@ class PollingWatcher:
     def stop(self) -> None:
         return
 
-    def lost(self) -> bool:
+    def has_missed_events(self) -> bool:
         return False
 
     def poll(self) -> None:
-        """Look at what is due. Called by the service's loop."""
+        """Compare what is due. The service's loop calls it."""
         now = time.monotonic()
         if now - self._names_at >= POLL_FOLDERS_S:
             self._names_at = now
@@ -189,9 +178,9 @@ class PollingWatcher:
 Watcher = NativeWatcher | PollingWatcher
 
 
-def make_watcher(layout: Layout, wanted: WatchMode) -> Watcher:
-    """A watcher that is started already."""
+def make_watcher(layout: Layout, mode: WatchMode) -> Watcher:
+    """A running watcher."""
     layout.make()
-    watcher: Watcher = NativeWatcher(layout) if mode_for(layout.root, wanted) == "native" else PollingWatcher(layout)
+    watcher: Watcher = NativeWatcher(layout) if mode_for(layout.root, mode) == "native" else PollingWatcher(layout)
     watcher.start()
     return watcher

@@ -19,7 +19,7 @@ SEEDS = 200
 RECORD = ("metadata.json", "events.jsonl")
 
 
-def make_crowd(store: JobStore, count: int, status: Status) -> list[Path]:
+def make_many_jobs(store: JobStore, count: int, status: Status) -> list[Path]:
     """`count` jobs in `status`, last touched an hour ago; their folders."""
     seeds = [_mailed(store, make_job(store, f"Student {n}", status=status)) for n in range(min(count, SEEDS))]
     records = [[(seed.folder / name).read_bytes() for name in RECORD] for seed in seeds]
@@ -59,9 +59,9 @@ def _copy(seed: Stored, metadata: bytes, events: bytes) -> Path:
 def _chain(events: bytes, metadata: bytes) -> bytes:
     """The log with its hashes made anew."""
     lines: list[bytes] = []
-    told = [json.loads(line) for line in events.splitlines()]
-    told[-1]["state"] = sha256(metadata)
-    for event in told:
+    chained = [json.loads(line) for line in events.splitlines()]
+    chained[-1]["state"] = sha256(metadata)
+    for event in chained:
         event["prev"] = sha256(lines[-1]) if lines else None
         lines.append(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode())
     return b"".join(line + b"\n" for line in lines)

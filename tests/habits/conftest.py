@@ -32,15 +32,15 @@ class WatchedJob:
 
     def __post_init__(self) -> None:
         self.started = self.ended = self.full_stops = 0
-        honest = self.service.sweeper.look_at
+        sweep_folder = self.service.sweeper.sweep_folder
 
         def counted(folder: Path) -> bool:
             self.started += 1
-            unsettled = honest(folder)
+            unsettled = sweep_folder(folder)
             self.ended = self.started
             return unsettled
 
-        self.service.sweeper.look_at = counted  # type: ignore[method-assign]
+        self.service.sweeper.sweep_folder = counted  # type: ignore[method-assign]
 
     def new_job(self, *files: tuple[str, bytes]) -> Stored:
         self.job = make_job(self.store, files=files) if files else make_job(self.store)

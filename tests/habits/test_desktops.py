@@ -86,7 +86,7 @@ def test_a_missing_job_stays_raised_when_its_place_is_heard_of_again(watched: Wa
     shutil.rmtree(job.folder)
     watched.service.wake.set()
     until(lambda: watched.attention() == ["job-missing"])
-    watched.service.sweeper.look_at(job.folder)
+    watched.service.sweeper.sweep_folder(job.folder)
     assert watched.attention() == ["job-missing"]
 
 

@@ -22,7 +22,7 @@ from indexer.schema import create_engine, files
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore
 from tests.factories import make_job, make_store
-from tests.many_jobs import make_crowd
+from tests.many_jobs import make_many_jobs
 from tests.mirrored import mirrored_events, mirrored_job
 from tests.present import present
 from tests.running_indexer import running_indexer
@@ -97,8 +97,8 @@ JOBS, LIVE_JOBS, FILES_EACH = 100_000, 20_000, 3
 def test_sixty_thousand_files_that_arrive_at_once_are_all_mirrored_within_one_sweep(
     store: JobStore, engine: sa.Engine, queries: Queries
 ) -> None:
-    make_crowd(store, JOBS - LIVE_JOBS, Status.ARCHIVED)
-    live = make_crowd(store, LIVE_JOBS, Status.UPLOADED)
+    make_many_jobs(store, JOBS - LIVE_JOBS, Status.ARCHIVED)
+    live = make_many_jobs(store, LIVE_JOBS, Status.UPLOADED)
     reindex(store, engine)
     sweeps: list[SweepReport] = []
     with running_indexer(store, engine, swept=sweeps.append):

@@ -148,20 +148,20 @@ DAMAGE: dict[str, tuple[Callable[[JobStore, Path], object], list[str]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("what", DAMAGE)
-def test_damage_is_told_and_left_as_it_is(what: str, store: JobStore) -> None:
+@pytest.mark.parametrize("case", DAMAGE)
+def test_damage_is_reported_and_left_as_it_is(case: str, store: JobStore) -> None:
     job = make_job(store, status=Status.PENDING)
     make_job(store, name="Bystander")
-    damage, kinds = DAMAGE[what]
+    damage, kinds = DAMAGE[case]
     damage(store, job.folder)
     before = everything(store.layout.root)
     findings = check_storage(store)
-    assert [one.kind for one in findings] == kinds
+    assert [item.kind for item in findings] == kinds
     assert everything(store.layout.root) == before
-    for one in findings:
-        assert one.sentence.endswith(".")
-        assert one.job_id in (job.id, None, "00000000")
-        assert one.as_json()["fixes"] == list(one.fixes)
+    for item in findings:
+        assert item.sentence.endswith(".")
+        assert item.job_id in (job.id, None, "00000000")
+        assert item.as_json()["fixes"] == list(item.fixes)
 
 
 def test_a_metadata_that_lags_is_told_as_an_interrupted_change(store: JobStore) -> None:
@@ -169,7 +169,7 @@ def test_a_metadata_that_lags_is_told_as_an_interrupted_change(store: JobStore) 
     older = (job.folder / "metadata.json").read_bytes()
     noted = act(store, job.id, "notes")
     (noted.folder / "metadata.json").write_bytes(older)
-    assert [one.kind for one in check_storage(store)] == ["metadata-behind"]
+    assert [item.kind for item in check_storage(store)] == ["metadata-behind"]
     store.load(job.id)
     assert check_storage(store) == []
 
@@ -239,7 +239,7 @@ def test_a_mirror_that_tells_otherwise_is_found(
     sync(store, mirror, queries)
     with engine.begin() as connection:
         connection.execute(sa.text(change.replace(":", "\\:")))
-    assert {one.kind for one in check_mirror(store, engine, deep=True)} == kinds
+    assert {item.kind for item in check_mirror(store, engine, deep=True)} == kinds
 
 
 def test_a_row_without_a_folder_is_found(
@@ -286,15 +286,15 @@ def test_exit_codes_say_clean_findings_or_could_not_run(
     assert run_check() == 1
     assert capsys.readouterr().out.startswith("metadata-gone: metadata.json of job")
     assert run_check("--json") == 1
-    said = json.loads(capsys.readouterr().out)
-    assert [(one["kind"], one["job_id"], one["fixes"]) for one in said["findings"]] == [
+    report = json.loads(capsys.readouterr().out)
+    assert [(item["kind"], item["job_id"], item["fixes"]) for item in report["findings"]] == [
         ("metadata-gone", jobs[0].id, ["restore-metadata"])
     ]
     drop_database(database_url)
     assert run_check() == 2
-    told = capsys.readouterr()
-    assert "metadata-gone" in told.out
-    assert "The mirror could not be checked" in told.err
+    captured = capsys.readouterr()
+    assert "metadata-gone" in captured.out
+    assert "The mirror could not be checked" in captured.err
 
 
 def test_a_check_sets_nothing_up(
@@ -318,7 +318,7 @@ def test_links_are_not_followed(store: JobStore, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     os.symlink(outside, store.layout.status(Status.UPLOADED) / "link")
-    assert [one.kind for one in check_storage(store)] == ["loose-file"]
+    assert [item.kind for item in check_storage(store)] == ["loose-file"]
     assert store.load(job.id).job.status is Status.UPLOADED
 
 
@@ -344,8 +344,8 @@ def test_repair_does_what_is_safe_and_leaves_what_needs_a_decision(
     monkeypatch.setenv("DATABASE_URL", database_url)
     arguments = argparse.Namespace(repair=True, deep=False, json=False, progress=False, storage=None)
     assert command.run(arguments) == command.FINDINGS
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert store.load(lost.id).events[-1].type == "MetadataRestored"
     assert store.load(dragged.id).job.status is Status.PRINTING
     assert (ruined.folder / "metadata.json").read_text("utf-8") == "{ half", "a person's text is never overwritten"
-    assert {line.partition(":")[0] for line in told.splitlines()} == {"metadata-unreadable", "facts-missing"}
+    assert {line.partition(":")[0] for line in output.splitlines()} == {"metadata-unreadable", "facts-missing"}

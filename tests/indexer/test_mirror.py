@@ -54,10 +54,10 @@ def snapshot(queries: Queries) -> Any:
 @pytest.fixture
 def lively(store: JobStore, mirror: Mirror) -> list[Stored]:
     """A job in every status, mirrored."""
-    made = [make_job(store, name=f"Jane {status}", status=status) for status in Status]
-    for stored in made:
+    stored_jobs = [make_job(store, name=f"Jane {status}", status=status) for status in Status]
+    for stored in stored_jobs:
         mirror.put(stored)
-    return made
+    return stored_jobs
 
 
 # -- one change after the other -----------------------------------------------------------------------------------
@@ -106,8 +106,8 @@ def test_two_writers_at_once_leave_the_newer_state(
 ) -> None:
     older = make_job(store)
     newer = act(store, older.id, "approve")
-    other = create_engine(database_url)
-    late = Background(lambda: Mirror(other).put(older))
+    other_engine = create_engine(database_url)
+    late = Background(lambda: Mirror(other_engine).put(older))
     with writing(engine) as (connection, change_no):
         assert index.write(connection, rows.record_of(store.layout, newer), change_no)
         late.start()
@@ -117,7 +117,7 @@ def test_two_writers_at_once_leave_the_newer_state(
     row = mirrored_job(queries, older.id)
     assert row is not None
     assert row.revision == newer.job.revision
-    other.dispose()
+    other_engine.dispose()
 
 
 def test_the_same_revision_in_another_folder_is_shown(store: JobStore, mirror: Mirror, queries: Queries) -> None:
@@ -187,12 +187,12 @@ def test_a_change_is_announced_with_its_id_and_nothing_else_is(
         mirror.put(act(store, job.id, "notes"))
         mirror.remove([job.id])
         raw: Any = listener.connection.driver_connection
-        heard: list[str] = []
-        while len(heard) < 3 and select.select([raw], [], [], 5)[0]:
+        payloads: list[str] = []
+        while len(payloads) < 3 and select.select([raw], [], [], 5)[0]:
             raw.poll()
-            heard += [note.payload for note in raw.notifies]
+            payloads += [note.payload for note in raw.notifies]
             raw.notifies.clear()
-        assert heard == [job.id] * 3
+        assert payloads == [job.id] * 3
     engine.dispose()
 
 
@@ -211,29 +211,29 @@ def test_jobs_come_newest_in_their_status_first_page_by_page(lively: list[Stored
 
 
 @pytest.mark.parametrize(
-    "said",
+    "query",
     [
         "jose", "José", "ÑANDÚ", "nandu jos", "4000", "arch-4000", "jd42@", "example.edu", "true red", "窗", "GEAR.stl",
         "d42@example",
     ],
 )  # fmt: skip
-def test_search_finds_a_job_by_what_people_type(said: str, store: JobStore, mirror: Mirror, queries: Queries) -> None:
-    other = make_job(store, name="Li Ming", email="li@lab.org", color="Clear", class_number="N/A")
+def test_search_finds_a_job_by_what_people_type(query: str, store: JobStore, mirror: Mirror, queries: Queries) -> None:
+    other_job = make_job(store, name="Li Ming", email="li@lab.org", color="Clear", class_number="N/A")
     job = make_job(
         store, name="José Ñandú", email="jd42@example.edu", files=[("Big GEAR 窗口.stl", b"solid a\nendsolid a\n")]
     )
     mirror.put(job)
-    mirror.put(other)
-    assert [found.id for found in queries.jobs(q=said)] == [job.id]
-    assert queries.count(q=said) == 1
-    assert queries.count(Status.PENDING, said) == 0
+    mirror.put(other_job)
+    assert [row.id for row in queries.jobs(q=query)] == [job.id]
+    assert queries.count(q=query) == 1
+    assert queries.count(Status.PENDING, query) == 0
 
 
 def test_search_finds_an_id_by_any_part_of_it(store: JobStore, mirror: Mirror, queries: Queries) -> None:
     job = make_job(store)
     mirror.put(job)
-    for said in (job.id, job.id.upper(), job.id[:4], job.id[-3:], job.id[2:6]):
-        assert [found.id for found in queries.jobs(q=said)] == [job.id]
+    for query in (job.id, job.id.upper(), job.id[:4], job.id[-3:], job.id[2:6]):
+        assert [row.id for row in queries.jobs(q=query)] == [job.id]
 
 
 @pytest.mark.parametrize("typed", ["kOm29xlq", "KOM29XIQ", "jane k0m29xlq", "kOm29x1q jane"])
@@ -256,10 +256,10 @@ def test_search_finds_notes_and_every_word_must_match(store: JobStore, mirror: M
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(said=st.text(max_size=60))
-def test_nothing_that_is_typed_is_a_syntax_error(said: str, queries: Queries) -> None:
-    assert queries.jobs(q=said) == []
-    assert queries.count(q=said) == 0
+@given(query=st.text(max_size=60))
+def test_nothing_that_is_typed_is_a_syntax_error(query: str, queries: Queries) -> None:
+    assert queries.jobs(q=query) == []
+    assert queries.count(q=query) == 0
 
 
 def test_owed_mail_is_found_until_it_is_sent_and_not_before_its_time(
@@ -529,11 +529,11 @@ class Background(threading.Thread):
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    done = threading.Event()
+    pause = threading.Event()
     for _ in range(1000):
         if condition():
             return
-        done.wait(0.01)
+        pause.wait(0.01)
     raise AssertionError("it did not happen within 10 s")
 
 
@@ -558,4 +558,4 @@ def test_thousands_of_things_that_need_a_person_are_kept_and_settled(
     for path in loose[1:]:
         path.unlink()
     sync(store, mirror)
-    assert [one.folder for one in queries.attention()] == ["Archived/part 0.stl"]
+    assert [item.folder for item in queries.attention()] == ["Archived/part 0.stl"]

@@ -80,17 +80,17 @@ def test_the_sweep_after_a_rebuild_looks_only_into_folders_that_differ_from_thei
         path.write_bytes((path.read_bytes() if path.exists() else b"") + b"\n")
     (jobs[3].folder / "original" / "bracket v2.stl").unlink()
     jobs[4].folder.rename(store.layout.status(Status.PAID_PICKED_UP) / jobs[4].folder.name)
-    looked: list[str] = []
+    reconciled: list[str] = []
     reconcile = Reconciler.reconcile
 
     def noted(self: Reconciler, job_id: str) -> object:
-        looked.append(job_id)
+        reconciled.append(job_id)
         return reconcile(self, job_id)
 
     monkeypatch.setattr(Reconciler, "reconcile", noted)
     reindex(store, engine)
     sync(store, mirror)
-    assert set(looked) == {job.id for job in jobs[:5]}
+    assert set(reconciled) == {job.id for job in jobs[:5]}
 
 
 def test_sync_and_rebuild_agree_on_what_people_did_in_the_folders(
@@ -109,7 +109,7 @@ def test_sync_and_rebuild_agree_on_what_people_did_in_the_folders(
         log.write(b'{"seq": 99, "torn')
 
     report = sync(store, mirror, queries)
-    kinds = sorted(one.kind for one in report.attention)
+    kinds = sorted(item.kind for item in report.attention)
     assert kinds == ["duplicate", "facts-missing", "job-missing"]
     assert present(mirrored_job(queries, dragged.id)).job.status is Status.COMPLETED
     assert present(mirrored_job(queries, edited.id)).job.notes == "by hand"
@@ -119,10 +119,10 @@ def test_sync_and_rebuild_agree_on_what_people_did_in_the_folders(
     assert present(mirrored_job(queries, noted.id)).job.notes == "Call Jane."
     after = snapshot(queries)
     assert sync(store, mirror, queries).changed == 0
-    assert [one.kind for one in reindex(store, engine).attention] == ["duplicate", "job-missing"]
+    assert [item.kind for item in reindex(store, engine).attention] == ["duplicate", "job-missing"]
     assert snapshot(queries) == after
     assert sync(store, mirror, queries).changed == 0
-    assert sorted(one.kind for one in queries.attention()) == kinds
+    assert sorted(item.kind for item in queries.attention()) == kinds
 
 
 # -- while others work --------------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ def test_readers_never_see_a_mirror_that_is_half_built(
     enough.set()
     reader.answer()
     assert looks
-    assert all(seen == expected for seen in looks)
+    assert all(shown == expected for shown in looks)
 
 
 def test_changes_made_during_a_rebuild_are_not_lost(
@@ -207,16 +207,16 @@ def ruin(folder: Path) -> None:
     (folder / "events.jsonl").write_bytes(b"neither\nof\nthese\n")
 
 
-@pytest.mark.parametrize("again", ["sync", "reindex"])
+@pytest.mark.parametrize("way", ["sync", "reindex"])
 def test_a_ruined_job_keeps_its_last_row_and_says_so(
-    again: str, jobs: list[Stored], store: JobStore, mirror: Mirror, queries: Queries, engine: sa.Engine
+    way: str, jobs: list[Stored], store: JobStore, mirror: Mirror, queries: Queries, engine: sa.Engine
 ) -> None:
     sync(store, mirror, queries)
     ruined = jobs[2]
     events = mirrored_events(queries, ruined.id)
     ruin(ruined.folder)
     for _ in range(2):
-        report = sync(store, mirror, queries) if again == "sync" else reindex(store, engine)
+        report = sync(store, mirror, queries) if way == "sync" else reindex(store, engine)
         (finding,) = report.attention
         assert (finding.kind, finding.job_id) == ("unreadable", ruined.id)
         row = mirrored_job(queries, ruined.id)
@@ -239,7 +239,7 @@ def test_what_is_no_job_is_told_and_stops_nothing(
     (uploaded / ".hidden").mkdir()
     report = reindex(store, engine)
     assert report.jobs == len(jobs)
-    assert {(one.kind, one.folder) for one in report.attention} == {
+    assert {(item.kind, item.folder) for item in report.attention} == {
         ("not-a-job", "Uploaded/New folder"),
         ("unreadable", "Uploaded/Odd"),
         ("unreadable", "Uploaded/Ruined"),
@@ -261,20 +261,20 @@ def test_a_damaged_log_is_served_from_metadata_with_its_problem(
 
 def test_a_sweep_that_mirrors_a_job_has_what_it_owes_seen_to_at_once(store: JobStore, mirror: Mirror) -> None:
     owing = make_job(store)
-    told: list[str] = []
-    sweeper = sweep.Sweeper(store, mirror, Reconciler(store, lambda: context(store)), told.append)
+    changed_ids: list[str] = []
+    sweeper = sweep.Sweeper(store, mirror, Reconciler(store, lambda: context(store)), changed_ids.append)
     sweeper.sweep()
-    assert told == [owing.id]
+    assert changed_ids == [owing.id]
     sweeper.sweep()
-    assert told == [owing.id], "what the mirror has, the worker finds there"
+    assert changed_ids == [owing.id], "what the mirror has, the worker finds there"
 
 
 def test_a_fresh_mirror_is_used_by_its_indexes_at_once(store: JobStore, mirror: Mirror) -> None:
     make_job(store)
     reindex(store, mirror.engine)
     with mirror.engine.connect() as connection:
-        known = connection.execute(sa.text("SELECT reltuples FROM pg_class WHERE oid = 'jobs'::regclass")).scalar()
-    assert known == 1, "-1: nobody counted them yet"
+        row_count = connection.execute(sa.text("SELECT reltuples FROM pg_class WHERE oid = 'jobs'::regclass")).scalar()
+    assert row_count == 1, "-1: nobody counted them yet"
 
 
 @pytest.mark.parametrize("defect", [('{"schema_version"', "{schema_version"), ('"status":', '"no status":')])
@@ -295,7 +295,7 @@ def test_one_record_that_postgres_refuses_keeps_no_other_out(
     monkeypatch.setattr(bulk, "copy_lines", with_one_bad)
     report = reindex(store, engine)
     assert report.jobs == len(jobs) - 1
-    assert [one.job_id for one in report.attention] == [jobs[5].id]
+    assert [item.job_id for item in report.attention] == [jobs[5].id]
 
 
 # -- storage that is not there ------------------------------------------------------------------------------------
@@ -324,9 +324,9 @@ def test_no_row_goes_while_storage_is_away(
     assert snapshot(queries) == before
 
 
-@pytest.mark.parametrize("again", ["sync", "reindex"])
+@pytest.mark.parametrize("way", ["sync", "reindex"])
 def test_no_row_goes_when_storage_vanishes_during_the_walk(
-    again: str, jobs: list[Stored], store: JobStore, mirror: Mirror, queries: Queries, engine: sa.Engine
+    way: str, jobs: list[Stored], store: JobStore, mirror: Mirror, queries: Queries, engine: sa.Engine
 ) -> None:
     sync(store, mirror, queries)
     before = snapshot(queries)
@@ -338,7 +338,7 @@ def test_no_row_goes_when_storage_vanishes_during_the_walk(
 
     walk = {"sync": lambda: sync(store, mirror, queries, vanish), "reindex": lambda: reindex(store, engine, vanish)}
     with pytest.raises(StorageOffline):
-        walk[again]()
+        walk[way]()
     assert len(snapshot(queries)[0]) == len(before[0])
 
 
@@ -350,10 +350,10 @@ def test_a_job_whose_folder_is_nowhere_is_shown_as_missing_until_it_is_back(
     shutil.move(gone.folder, tmp_path / "elsewhere")
     for walk in ("sync", "sync", "reindex"):
         report = reindex(store, engine) if walk == "reindex" else sync(store, mirror)
-        assert [one.kind for one in report.attention if one.job_id == gone.id] == ["job-missing"]
+        assert [item.kind for item in report.attention if item.job_id == gone.id] == ["job-missing"]
         assert "is gone" in (present(mirrored_job(queries, gone.id)).problem or "")
     shutil.move(tmp_path / "elsewhere", gone.folder)
-    assert [one.kind for one in sync(store, mirror).attention if one.job_id == gone.id] == []
+    assert [item.kind for item in sync(store, mirror).attention if item.job_id == gone.id] == []
     assert present(mirrored_job(queries, gone.id)).problem is None
     assert missing_jobs(store) == {}
 
@@ -377,11 +377,11 @@ def test_the_command_says_what_it_did(
     parser = ArgumentParser()
     command.add_arguments(parser)
     assert command.run(parser.parse_args(["--json", "--progress"])) == 0
-    said = capsys.readouterr()
-    report = json.loads(said.out)
+    captured = capsys.readouterr()
+    report = json.loads(captured.out)
     assert (report["jobs"], report["folders"]) == (len(jobs), len(jobs) + 1)
-    assert [one["kind"] for one in report["attention"]] == ["not-a-job"]
-    assert "9/9" in said.err
+    assert [item["kind"] for item in report["attention"]] == ["not-a-job"]
+    assert "9/9" in captured.err
     assert command.run(parser.parse_args([])) == 0
     assert capsys.readouterr().out.startswith("8 jobs from 9 folders.\n")
     assert queries.count() == len(jobs)

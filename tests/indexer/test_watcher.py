@@ -71,7 +71,7 @@ def test_a_file_that_grows_is_recorded_once_when_it_is_finished(
     temporary.rename(job.folder / "bracket.gcode")
     until(lambda: any(event.type == "FileAdded" for event in mirrored_events(queries, job.id)))
     added = [event.data for event in store.load(job.id).events if event.type == "FileAdded"]
-    assert [(told["name"], told["size"]) for told in added] == [("bracket.gcode", 5 * len(GCODE))]
+    assert [(data["name"], data["size"]) for data in added] == [("bracket.gcode", 5 * len(GCODE))]
 
 
 def test_an_edit_of_metadata_json_is_noticed(service: Service, store: JobStore, queries: Queries) -> None:
@@ -103,7 +103,7 @@ def test_what_events_missed_the_sweep_catches(store: JobStore, engine: sa.Engine
     service.wake.set()
     service.tick()
     assert present(mirrored_job(queries, job.id)).job.status is Status.PRINTING
-    assert [one.kind for one in queries.attention()] == ["job-missing"]
+    assert [item.kind for item in queries.attention()] == ["job-missing"]
 
 
 def test_a_sweep_with_nothing_changed_reads_no_file(
@@ -125,11 +125,11 @@ def test_a_sweep_with_nothing_changed_reads_no_file(
         service.wake.set()
         service.tick()
     read: list[Path] = []
-    honest = fs.read
+    read_bytes = fs.read
 
     def noted(path: Path) -> bytes:
         read.append(path)
-        return honest(path)
+        return read_bytes(path)
 
     monkeypatch.setattr(fs, "read", noted)
     monkeypatch.setattr(files, "sha256_of", lambda path: pytest.fail(f"{path} was read"))
@@ -146,14 +146,14 @@ def test_the_watcher_hears_its_probe_and_a_deaf_one_is_found_out(store: JobStore
     try:
         watcher.probe()
         until(lambda: not watcher._probe_open)
-        assert not watcher.lost()
+        assert not watcher.has_missed_events()
         watcher.on_any_event = lambda event: None  # type: ignore[method-assign]  # deaf from here on
         watcher.probe()
         watcher._probed_at -= 100
-        assert watcher.lost()
+        assert watcher.has_missed_events()
     finally:
         watcher.stop()
-    assert watcher.lost(), "a watcher that does not run hears nothing"
+    assert watcher.has_missed_events(), "a watcher that does not run hears nothing"
 
 
 def test_an_overflow_of_the_kernels_queue_means_sweep_everything(store: JobStore) -> None:
@@ -163,13 +163,13 @@ def test_an_overflow_of_the_kernels_queue_means_sweep_everything(store: JobStore
     watcher = NativeWatcher(store.layout)
     watcher.start()
     try:
-        assert not watcher.lost()
+        assert not watcher.has_missed_events()
         # The very words of the observer, by the very logger.
         logging.getLogger("watchdog.observers.inotify_c").warning(
             "Inotify queue overflowed; filesystem events were lost"
         )
-        assert watcher.lost()
-        assert not watcher.lost()
+        assert watcher.has_missed_events()
+        assert not watcher.has_missed_events()
     finally:
         watcher.stop()
 
@@ -191,23 +191,23 @@ def test_polling_tells_only_what_changed(store: JobStore) -> None:
     watcher.start()
     watcher.poll()
     assert watcher.folders.empty()
-    other = make_job(store, "Ada Byron")
+    other_job = make_job(store, "Ada Byron")
     watcher._names_at = watcher._jobs_at = float("-inf")
     watcher.poll()
-    assert watcher.folders.get_nowait() == other.folder
+    assert watcher.folders.get_nowait() == other_job.folder
 
 
 @pytest.mark.parametrize("mode", ["native"], indirect=True)
 def test_the_service_is_not_quiet_while_it_looks(
     service: Service, store: JobStore, queries: Queries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look_at, was_quiet = service.sweeper.look_at, list[bool]()
+    sweep_folder, was_quiet = service.sweeper.sweep_folder, list[bool]()
 
     def watched(folder: Path) -> bool:
         was_quiet.append(service.is_quiet)
-        return look_at(folder)
+        return sweep_folder(folder)
 
-    monkeypatch.setattr(service.sweeper, "look_at", watched)
+    monkeypatch.setattr(service.sweeper, "sweep_folder", watched)
     job = make_job(store, files=[("part.stl", b"solid x\nendsolid x\n")])
     until(lambda: mirrored_job(queries, job.id) is not None)
     (job.folder / "part.gcode").write_bytes(GCODE)
@@ -227,8 +227,8 @@ def test_what_the_real_prusa_slicer_saves_is_recorded(service: Service, store: J
     model = job.folder / f"{job.folder.name}.stl"
     for option, output in (("--export-gcode", "box.gcode"), ("--export-3mf", "box.3mf")):
         command = ["prusa-slicer", option, "--output", str(job.folder / output), str(model)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, done.stderr
+        finished = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert finished.returncode == 0, finished.stderr
     until(lambda: {"box.gcode", "box.3mf"} <= {e.data.get("name") for e in mirrored_events(queries, job.id)})
     added = [e.data["name"] for e in store.load(job.id).events if e.type == "FileAdded"]
     assert sorted(added) == ["box.3mf", "box.gcode"], "each once, and no temporary of the slicer"

@@ -67,8 +67,8 @@ def downgrade() -> None:
         if name != "due_date":
             is_time = name in (*times, "reviewed_at", "expires_at")
             required = " NOT NULL" if name in ("status", *times, "student_name", "method", "copies") else ""
-            was = "TIMESTAMPTZ" if is_time else "INTEGER" if name == "copies" else kind.partition(" ")[0]
-            changes.append(f"ADD COLUMN {name} {was}{required}")
+            column_type = "TIMESTAMPTZ" if is_time else "INTEGER" if name == "copies" else kind.partition(" ")[0]
+            changes.append(f"ADD COLUMN {name} {column_type}{required}")
     op.get_bind().exec_driver_sql(f"ALTER TABLE jobs {', '.join(changes)}")
     op.create_index("jobs_by_status", "jobs", ["status", sa.literal_column("status_since DESC"), "id"])
     op.create_index("jobs_by_time", "jobs", [sa.literal_column("status_since DESC"), "id"])
