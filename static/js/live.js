@@ -1,4 +1,4 @@
-// The dashboard changes by itself: told by the server within a second, or by asking every 45 s where it cannot tell.
+// The dashboard refreshes itself: within a second of the server's event, or every 45 s where there is none.
 
 import { countDown } from "./countdown.js";
 
@@ -9,7 +9,7 @@ const soundButton = document.getElementById("sound");
 const SOUND = "printsys-sound";
 let waiting = false;
 let asking = false;
-let told = false;
+let wasOpen = false;
 
 function newJobs(root) {
   return new Set([...root.querySelectorAll(".job-card.is-new")].map((card) => card.id));
@@ -74,7 +74,7 @@ function showSound() {
 if (area) {
   countDown(area);
   const source = new EventSource("/dashboard/live");
-  source.addEventListener("open", () => { if (told) refresh(); told = true; });  // what happened while it was away
+  source.addEventListener("open", () => { if (wasOpen) refresh(); wasOpen = true; });  // what happened while it was away
   source.addEventListener("changed", refresh);
   setInterval(() => { if (source.readyState !== EventSource.OPEN || waiting) refresh(); }, POLL_MS);
   document.addEventListener("close", () => { if (waiting) refresh(); }, true);

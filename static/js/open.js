@@ -6,7 +6,7 @@ const ROOT = "printsys-storage-here";
 
 function answered() {
   return new Promise((resolve) => {
-    const done = (came) => { window.removeEventListener("blur", yes); document.removeEventListener("visibilitychange", yes); resolve(came); };
+    const done = (hasAnswered) => { window.removeEventListener("blur", yes); document.removeEventListener("visibilitychange", yes); resolve(hasAnswered); };
     const yes = () => done(true);
     window.addEventListener("blur", yes);
     document.addEventListener("visibilitychange", yes);
@@ -18,21 +18,21 @@ async function open(form) {
   const answer = await fetch(form.action, { method: "POST", body: new FormData(form), headers: { Accept: "application/json" }, redirect: "error" });
   if (!answer.ok) throw new Error(String(answer.status));
   const { address } = await answer.json();
-  const came = answered();
+  const opened = answered();
   window.location.assign(address);
-  if (!(await came)) hint(form);
+  if (!(await opened)) hint(form);
 }
 
 function hint(form) {
   if (form.nextElementSibling?.matches(".open-hint")) return;
-  const said = document.createElement("p");
-  said.className = "open-hint";
-  said.role = "status";
+  const line = document.createElement("p");
+  line.className = "open-hint";
+  line.role = "status";
   const link = document.createElement("a");
   link.href = "/dashboard/opener";
   link.textContent = "Install the opener on this computer";
-  said.append("Nothing opened? ", link, ".");
-  form.after(said);
+  line.append("Nothing opened? ", link, ".");
+  form.after(line);
 }
 
 document.addEventListener("submit", async (event) => {
@@ -50,20 +50,20 @@ document.addEventListener("submit", async (event) => {
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy-path]");
   if (!button) return;
-  const known = localStorage.getItem(ROOT);
-  const root = known ?? window.prompt("Where is the storage folder on this computer?", button.dataset.root);
+  const remembered = localStorage.getItem(ROOT);
+  const root = remembered ?? window.prompt("Where is the storage folder on this computer?", button.dataset.root);
   if (!root) return;
   localStorage.setItem(ROOT, root);
   const separator = root.includes("\\") ? "\\" : "/";
   const path = [root.replace(/[\\/]+$/, ""), ...button.dataset.copyPath.split("/")].join(separator);
   const label = button.firstChild;
-  const was = label.textContent;
+  const text = label.textContent;
   try {
     await navigator.clipboard.writeText(path);
     label.textContent = "Copied";
   } catch {
     window.prompt("Copy the path:", path);  // over plain http a page may not write to the clipboard
   }
-  setTimeout(() => { label.textContent = was; }, 1500);
+  setTimeout(() => { label.textContent = text; }, 1500);
 });
 for (const button of document.querySelectorAll("[data-copy-path]")) button.hidden = false;

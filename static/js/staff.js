@@ -48,9 +48,9 @@ async function ask(address) {
 
 for (const form of document.querySelectorAll("form[data-quote]")) {
   const output = form.querySelector("output");
-  let asked = 0;
+  let questions = 0;
   const price = async () => {
-    const mine = ++asked;
+    const mine = ++questions;
     const figures = new URLSearchParams();
     for (const name of ["weight_g", "volume_ml"]) {
       const value = form.elements[name]?.value.trim();
@@ -58,7 +58,7 @@ for (const form of document.querySelectorAll("form[data-quote]")) {
     }
     if (![...figures].length) { output.textContent = "type the weight to see it"; return; }
     const answer = await ask(`${form.dataset.quote}?${figures}`);
-    if (mine === asked) output.textContent = answer?.text || "…";
+    if (mine === questions) output.textContent = answer?.text || "…";
   };
   form.addEventListener("input", (event) => { if (["weight_g", "volume_ml"].includes(event.target.name)) price(); });
   price();
@@ -68,23 +68,23 @@ for (const form of document.querySelectorAll("form[data-quote]")) {
 // What the chosen files say of themselves is filled in, but never over what somebody typed.
 for (const form of document.querySelectorAll("form[data-read]")) {
   const typed = new Set();
-  let asked = 0;
+  let questions = 0;
   form.addEventListener("input", (event) => typed.add(event.target.name));
   form.addEventListener("change", async (event) => {
     if (event.target.name !== "print_file") return;
-    const mine = ++asked;
+    const mine = ++questions;
     const chosen = [...form.querySelectorAll("[name=print_file]:checked")].map((box) => ["print_file", box.value]);
-    const said = await ask(`${form.dataset.read}?${new URLSearchParams(chosen)}`);
-    if (!said || mine !== asked) return;
+    const defaults = await ask(`${form.dataset.read}?${new URLSearchParams(chosen)}`);
+    if (!defaults || mine !== questions) return;
     for (const name of ["weight_g", "volume_ml", "time_h", "material"]) {
       const field = form.elements[name];
-      const fits = !field?.options || [...field.options].some((option) => option.value === said[name]);
-      if (fits && field && !typed.has(name) && said[name] !== null) field.value = said[name];
+      const fits = !field?.options || [...field.options].some((option) => option.value === defaults[name]);
+      if (fits && field && !typed.has(name) && defaults[name] !== null) field.value = defaults[name];
     }
     const source = form.querySelector(".read-source");
-    source.hidden = !said.source;
-    source.textContent = `Filled in ${said.source}.`;
-    form.querySelector(".read-remarks").replaceChildren(...said.remarks.map((remark) => {
+    source.hidden = !defaults.source;
+    source.textContent = `Filled in ${defaults.source}.`;
+    form.querySelector(".read-remarks").replaceChildren(...defaults.remarks.map((remark) => {
       const line = document.createElement("li");
       line.textContent = remark;
       return line;

@@ -1,5 +1,5 @@
 // The student's form: choices that follow the method, files checked when chosen, progress, one submission.
-// Without this script the form works all the same; the server checks everything again.
+// Without this script the form still works; the server checks everything again.
 
 const area = document.getElementById("submit-area");
 
@@ -7,8 +7,8 @@ function begin(form) {
   followMethod(form);
   // On the form, not on the input: the input moves on into the next form when the answer names mistakes.
   form.addEventListener("change", (event) => {
-    if (event.target.id === "file") lookInto(form, checkFiles(form));
-    else if (["print_method", "printer"].includes(event.target.name)) lookInto(form, true);
+    if (event.target.id === "file") checkModels(form, checkFiles(form));
+    else if (["print_method", "printer"].includes(event.target.name)) checkModels(form, true);
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -41,49 +41,49 @@ function followMethod(form) {
 
 function checkFiles(form) {
   const input = form.querySelector("#file");
-  const said = form.querySelector("#file-error");
+  const message = form.querySelector("#file-error");
   const { maxBytes, maxFiles, maxMb, extensions } = form.dataset;
-  const wrong = [];
+  const problems = [];
   const files = [...input.files];
-  if (files.length > Number(maxFiles)) wrong.push(`Please choose at most ${maxFiles} files.`);
+  if (files.length > Number(maxFiles)) problems.push(`Please choose at most ${maxFiles} files.`);
   for (const file of files) {
     const name = file.name.toLowerCase();
     if (!extensions.split(" ").some((extension) => name.endsWith(extension))) {
-      wrong.push(`${file.name}: please choose a file of one of these kinds: ${extensions.replaceAll(" ", ", ")}.`);
+      problems.push(`${file.name}: please choose a file of one of these kinds: ${extensions.replaceAll(" ", ", ")}.`);
     } else if (file.size > Number(maxBytes)) {
-      wrong.push(`${file.name} is larger than ${maxMb} MB. Please simplify the model or split it into parts.`);
+      problems.push(`${file.name} is larger than ${maxMb} MB. Please simplify the model or split it into parts.`);
     } else if (file.size === 0) {
-      wrong.push(`${file.name} is empty. Please export the model again.`);
+      problems.push(`${file.name} is empty. Please export the model again.`);
     }
   }
   listFiles(form);
-  said.textContent = wrong.join(" ");
-  markFile(input, wrong.length > 0);
-  if (wrong.length) input.focus();
-  return wrong.length === 0;
+  message.textContent = problems.join(" ");
+  markFile(input, problems.length > 0);
+  if (problems.length) input.focus();
+  return problems.length === 0;
 }
 
-// What the lab's computer finds out about the chosen models: a picture, their size, what is wrong, about what they cost.
+// What the lab's computer finds in the chosen models: a picture, their size, problems, about what they cost.
 // The files are sent once; when another printer is chosen, their hashes say which ones are meant.
 let asking = null;
-let known = [];
+let checked = [];
 
-async function lookInto(form, areGood) {
+async function checkModels(form, areGood) {
   const place = form.querySelector("#model-check");
   const files = [...form.querySelector("#file").files];
   asking?.abort();
-  if (!areGood || !files.length) { place.replaceChildren(); known = []; return; }
+  if (!areGood || !files.length) { place.replaceChildren(); checked = []; return; }
   const turn = asking = new AbortController();
-  const isKnown = known.length === files.length && known.every((one, n) => one.file === files[n]);
+  const isChecked = checked.length === files.length && checked.every((model, n) => model.file === files[n]);
   place.classList.add("is-looking");
-  if (!isKnown) place.textContent = "Looking at your model …";
+  if (!isChecked) place.textContent = "Looking at your model …";
   try {
-    let answer = isKnown ? await question(form, place, turn, []) : null;
+    let answer = isChecked ? await question(form, place, turn, []) : null;
     if (!answer || answer.status === 409) answer = await question(form, place, turn, files);
-    const said = await answer.json();
-    if (!answer.ok) throw new Error(said.message);
-    place.innerHTML = said.html;
-    known = said.files.map((one, n) => ({ file: files[n], name: one.name, sha256: one.sha256 }));
+    const body = await answer.json();
+    if (!answer.ok) throw new Error(body.message);
+    place.innerHTML = body.html;
+    checked = body.files.map(({ name, sha256 }, n) => ({ file: files[n], name, sha256 }));
   } catch {
     if (turn === asking) place.replaceChildren();  // nobody answers: the form works without
   } finally {
@@ -92,11 +92,11 @@ async function lookInto(form, areGood) {
 }
 
 function question(form, place, turn, files) {
-  const said = new FormData();
-  for (const name of ["csrf_token", "print_method", "printer"]) said.append(name, form.elements[name]?.value ?? "");
-  for (const file of files) said.append("file", file);
-  if (!files.length) for (const one of known) { said.append("sha256", one.sha256); said.append("name", one.name); }
-  return fetch(place.dataset.check, { method: "POST", body: said, signal: turn.signal, headers: { Accept: "application/json" } });
+  const body = new FormData();
+  for (const name of ["csrf_token", "print_method", "printer"]) body.append(name, form.elements[name]?.value ?? "");
+  for (const file of files) body.append("file", file);
+  if (!files.length) for (const model of checked) { body.append("sha256", model.sha256); body.append("name", model.name); }
+  return fetch(place.dataset.check, { method: "POST", body, signal: turn.signal, headers: { Accept: "application/json" } });
 }
 
 function listFiles(form) {
@@ -124,7 +124,7 @@ function send(form) {
   const button = form.querySelector("#submit-button");
   const progress = form.querySelector("#upload-progress");
   const bar = progress.querySelector(".progress-bar");
-  const said = form.querySelector("#upload-progress-text");
+  const progressText = form.querySelector("#upload-progress-text");
   form.dataset.sending = "1";
   form.querySelector(".submit-problem")?.remove();
   button.disabled = true;
@@ -137,7 +137,7 @@ function send(form) {
     const percent = Math.round((100 * event.loaded) / event.total);
     bar.style.width = `${percent}%`;
     progress.setAttribute("aria-valuenow", percent);
-    if (percent % 25 === 0) said.textContent = `${percent} % sent`;
+    if (percent % 25 === 0) progressText.textContent = `${percent} % sent`;
   });
   request.addEventListener("load", () => {
     if (new URL(request.responseURL).pathname !== new URL(form.action).pathname) {

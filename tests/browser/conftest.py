@@ -38,7 +38,7 @@ def free_port() -> int:
 
 
 class Postbox:
-    """What a mail server was given, in order."""
+    """The messages that a mail server received, in order."""
 
     def __init__(self) -> None:
         self._arrived: queue.Queue[EmailMessage] = queue.Queue()
@@ -67,7 +67,7 @@ def postbox() -> Iterator[tuple[Postbox, int]]:
 class System:
     """`manage.py run` on a storage and instance of its own."""
 
-    place: Path
+    root: Path
     environment: dict[str, str]
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
@@ -78,25 +78,25 @@ class System:
 
     @property
     def storage(self) -> Path:
-        return self.place / "storage"
+        return self.root / "storage"
 
     @property
-    def said(self) -> str:
-        """What it printed so far. In a file: nobody would empty a pipe, and a full one stops whoever writes."""
+    def output(self) -> str:
+        """What it printed so far. In a file: a full pipe would stop the process that writes."""
         return self.log.read_text("utf-8", "replace") if self.log.exists() else ""
 
     @property
     def log(self) -> Path:
-        return self.place / "run.log"
+        return self.root / "run.log"
 
     def start(self, *options: str) -> None:
         command = [sys.executable, "manage.py", "run", "--port", str(self.port), *options]
-        before = self.said.count("\nReady: ")
+        before = self.output.count("\nReady: ")
         with self.log.open("a") as log:
             process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
         self.process = process
-        until(lambda: self.said.count("\nReady: ") > before or process.poll() is not None, PATIENCE_S)
-        assert process.poll() is None, self.said
+        until(lambda: self.output.count("\nReady: ") > before or process.poll() is not None, PATIENCE_S)
+        assert process.poll() is None, self.output
 
     def stop(self) -> int:
         assert self.process is not None
@@ -105,9 +105,9 @@ class System:
 
     def folder(self, job_id: str) -> Path:
         """Where the job's folder is now; there must be one."""
-        found = [path for path in self.storage.glob(f"*/*_{job_id}") if not path.parent.name.startswith(".")]
-        assert len(found) == 1, found
-        return found[0]
+        folders = [path for path in self.storage.glob(f"*/*_{job_id}") if not path.parent.name.startswith(".")]
+        assert len(folders) == 1, folders
+        return folders[0]
 
 
 @pytest.fixture
@@ -143,15 +143,17 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page on which nothing may go wrong unseen: script errors and refusals of the policy fail the test."""
+    """A page whose script errors and policy violations fail the test."""
     context = browser.new_context()
     opened = context.new_page()
-    wrong: list[str] = []
-    opened.on("pageerror", lambda error: wrong.append(str(error)))
-    opened.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
+    problems: list[str] = []
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    opened.on(
+        "console", lambda message: problems.append(message.text) if "Content Security Policy" in message.text else None
+    )
     yield opened
     context.close()
-    assert wrong == []
+    assert problems == []
 
 
 def log_in(page: Page, system: System) -> None:

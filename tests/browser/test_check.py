@@ -18,7 +18,7 @@ pytestmark = pytest.mark.needs("chromium")
 
 
 def chosen(page: Page, folder: Path, name: str, content: bytes) -> Locator:
-    """What the form says about the file, once it is chosen."""
+    """The article about the file, once the student chose it."""
     model = folder / name
     model.write_bytes(content)
     page.get_by_label("Model files").set_input_files(model)
@@ -38,20 +38,20 @@ def test_a_chosen_model_shows_its_picture_size_and_price_before_it_is_sent(
     system.start()
     page.goto(f"{system.url}/submit")
     fill_form(page, written(tmp_path / "box.stl", box_stl(60.0)))
-    said = page.get_by_role("article", name="box.stl")
-    picture = said.get_by_role("img", name="Picture of box.stl")
+    article = page.get_by_role("article", name="box.stl")
+    picture = article.get_by_role("img", name="Picture of box.stl")
     expect(picture).to_be_visible()
-    expect(said).to_contain_text("60 × 60 × 60 mm")
-    expect(said).to_contain_text("Prusa MK4S250 × 210 × 220 mm")
-    expect(said).to_contain_text("a guess until we have sliced it")
-    expect(said).to_contain_text("Looks printable.")
+    expect(article).to_contain_text("60 × 60 × 60 mm")
+    expect(article).to_contain_text("Prusa MK4S250 × 210 × 220 mm")
+    expect(article).to_contain_text("a guess until we have sliced it")
+    expect(article).to_contain_text("Looks printable.")
     assert picture.evaluate("image => image.naturalWidth") > 100
     assert [p for p in system.storage.glob("*/*") if p.parent.name != ".printsys"] == [], "nothing was submitted"
     assert Axe().run(page).response["violations"] == []
 
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    box = said.bounding_box()
+    box = article.bounding_box()
     assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 390
 
 
@@ -61,28 +61,28 @@ def test_the_findings_follow_the_chosen_printer_without_a_second_upload(
     system.start()
     page.goto(f"{system.url}/submit")
     fill_form(page, written(tmp_path / "tall.stl", box_stl(255.0)))
-    said = page.get_by_role("article", name="tall.stl")
-    expect(said).to_contain_text("too large for the Prusa MK4S")
-    with page.expect_request("**/submit/check") as asked:
+    article = page.get_by_role("article", name="tall.stl")
+    expect(article).to_contain_text("too large for the Prusa MK4S")
+    with page.expect_request("**/submit/check") as second_check:
         page.get_by_label("Printer").select_option("prusa-xl")
-    expect(said).to_contain_text("Looks printable.")
-    assert len(asked.value.post_data_buffer or b"") < 2_000, "the file was not sent again"
+    expect(article).to_contain_text("Looks printable.")
+    assert len(second_check.value.post_data_buffer or b"") < 2_000, "the file was not sent again"
 
 
 def test_only_what_cannot_be_printed_stands_in_the_way(system: System, page: Page, tmp_path: Path) -> None:
     system.start()
     page.goto(f"{system.url}/submit")
     fill_form(page, written(tmp_path / "flat.stl", box_stl(20.0).replace(b" 20.0\n", b" 0\n")))
-    said = page.get_by_role("article", name="flat.stl")
-    expect(said).to_contain_text("Cannot print. This model is flat")
+    article = page.get_by_role("article", name="flat.stl")
+    expect(article).to_contain_text("Cannot print. This model is flat")
     page.get_by_role("button", name="Send to the lab").click()
     expect(page.locator("#file-error")).to_contain_text("This model is flat")
-    expect(said).to_contain_text("Cannot print. This model is flat")
+    expect(article).to_contain_text("Cannot print. This model is flat")
     expect(page.get_by_label("E-mail")).to_have_value("jose@example.edu")
 
-    said = chosen(page, tmp_path, "holes.stl", with_a_hole())
-    expect(said).to_contain_text("The surface has holes")
-    expect(said).to_contain_text("Probably wrong.")
+    article = chosen(page, tmp_path, "holes.stl", with_a_hole())
+    expect(article).to_contain_text("The surface has holes")
+    expect(article).to_contain_text("Probably wrong.")
     page.get_by_role("button", name="Send to the lab").click()
     page.wait_for_url("**/submit/success?job=*")
 
@@ -95,10 +95,10 @@ def test_without_javascript_the_same_is_shown_after_sending(system: System, page
     fill_form(plain, written(tmp_path / "holes.stl", with_a_hole()))
     plain.get_by_role("button", name="Send to the lab").click()
     plain.wait_for_url("**/submit/success?job=*")
-    said = plain.get_by_role("article", name="holes.stl")
-    expect(said.get_by_role("img")).to_be_visible()
-    expect(said).to_contain_text("The surface has holes")
-    expect(said).to_contain_text("a guess until we have sliced it")
+    article = plain.get_by_role("article", name="holes.stl")
+    expect(article.get_by_role("img")).to_be_visible()
+    expect(article).to_contain_text("The surface has holes")
+    expect(article).to_contain_text("a guess until we have sliced it")
     context.close()
 
 

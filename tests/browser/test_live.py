@@ -23,7 +23,7 @@ def test_a_dragged_folder_moves_the_card_without_a_reload(system: System, page: 
     folder.rename(system.storage / "Printing" / folder.name)
     expect(cards).to_have_count(1)
     expect(page.locator(".tab", has_text="Printing").locator(".count")).to_have_text("2")
-    assert page.evaluate("window.still"), "the page was not loaded anew"
+    assert page.evaluate("window.still"), "the page was not reloaded"
 
 
 def test_what_needs_a_person_is_counted_on_the_open_page(system: System, page: Page) -> None:

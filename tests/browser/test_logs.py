@@ -37,15 +37,15 @@ def test_the_logs_tell_what_happened_and_nothing_of_the_student(
     page.goto(f"{system.url}/dashboard/jobs/{job_id}")
     assert system.stop() == 0
 
-    kept = system.place / "instance" / "logs"
-    texts = {path.name: path.read_text("utf-8") for path in kept.iterdir()}
+    logs = system.root / "instance" / "logs"
+    texts = {path.name: path.read_text("utf-8") for path in logs.iterdir()}
     assert texts.keys() == {f"{part}.log" for part in ("run", "postgres", "web", "index", "work")}
     assert f"job {job_id}: StaffApproved by staff" in texts["web.log"]
     assert f"job {job_id}: EmailSent by system" in texts["work.log"]
     assert f"job {job_id}: FolderMoved by filesystem" in texts["index.log"]
-    everything = "".join(texts.values()) + system.said
-    everything += (system.place / "instance" / "postgres" / "log").read_text("utf-8", "replace")
+    everything = "".join(texts.values()) + system.output
+    everything += (system.root / "instance" / "postgres" / "log").read_text("utf-8", "replace")
     token = link.rpartition("/")[2]
     assert [secret for secret in (*SECRET, token) if secret in everything] == []
-    secret_key = (system.place / "instance" / "secret-key").read_text().strip()
+    secret_key = (system.root / "instance" / "secret-key").read_text().strip()
     assert secret_key not in everything

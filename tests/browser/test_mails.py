@@ -17,12 +17,16 @@ from tests.browser.test_whole_life import box_stl
 pytestmark = pytest.mark.needs("chromium")
 NARROW = 320
 NOT_OF_A_LETTER = ["landmark-one-main", "region"]
-"""Best practices for pages, with a place to skip to; a letter has no menus to skip."""
+"""Best practices for pages, with a place to skip to; an e-mail has no menus to skip."""
 
 
 def complaints(page: Page, but: list[str]) -> list[tuple[str, list[str]]]:
-    found = Axe().run(page).response["violations"]
-    return [(one["id"], [node["target"] for node in one["nodes"]]) for one in found if one["id"] not in but]
+    violations = Axe().run(page).response["violations"]
+    return [
+        (violation["id"], [node["target"] for node in violation["nodes"]])
+        for violation in violations
+        if violation["id"] not in but
+    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -86,9 +90,9 @@ def test_a_rejected_student_mends_the_model_and_sends_it_again(
     page.get_by_label("Walls or details too thin").check()
     page.get_by_role("button", name="Reject").click()
     page.wait_for_url(f"**/jobs/{job_id}")
-    letter = box.next().get_body(("plain",))
-    assert letter is not None
-    link = re.search(r"http\S+/resubmit/\S+", letter.get_content())
+    message = box.next().get_body(("plain",))
+    assert message is not None
+    link = re.search(r"http\S+/resubmit/\S+", message.get_content())
     assert link is not None
 
     student.goto(link.group())

@@ -1,4 +1,4 @@
-"""The lab goes on while PostgreSQL is stopped or the share is gone, and all heals by itself."""
+"""The lab goes on while PostgreSQL is stopped or the share is gone, and recovers without a person."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def test_with_postgresql_stopped_the_whole_life_of_a_job_goes_on(
             assert dead.start() == url
         until(lambda: health(page, system)["status"] == "ok", 60)
         until(lambda: mirrored(page, system, job_id).get("status") == "Completed", 60)
-        found = check(system)
-        assert found["findings"] == [], found
+        report = check(system)
+        assert report["findings"] == [], report
         assert system.stop() == 0
 
 
@@ -83,7 +83,7 @@ def test_with_the_share_gone_nothing_is_deleted_and_pages_say_so(system: System,
     page.get_by_role("button", name="Send to the lab").click()
     expect(page.get_by_role("alert").first).to_be_visible()
     expect(page.get_by_label("E-mail")).to_have_value("jose@example.edu")
-    assert list(system.storage.iterdir()) == [], "nothing is begun anew in an empty mount point"
+    assert list(system.storage.iterdir()) == [], "nothing starts in an empty mount point"
 
     system.storage.rmdir()
     away.rename(system.storage)
@@ -98,13 +98,13 @@ def test_with_the_share_gone_nothing_is_deleted_and_pages_say_so(system: System,
 
 
 def health(page: Page, system: System) -> dict[str, Any]:
-    found: dict[str, Any] = page.request.get(f"{system.url}/healthz").json()
-    return found
+    body: dict[str, Any] = page.request.get(f"{system.url}/healthz").json()
+    return body
 
 
 def jobs(page: Page, system: System) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = page.request.get(f"{system.url}/api/v1/jobs?limit=500").json().get("jobs", [])
-    return found
+    rows: list[dict[str, Any]] = page.request.get(f"{system.url}/api/v1/jobs?limit=500").json().get("jobs", [])
+    return rows
 
 
 def mirrored(page: Page, system: System, job_id: str) -> dict[str, Any]:
@@ -112,8 +112,8 @@ def mirrored(page: Page, system: System, job_id: str) -> dict[str, Any]:
 
 
 def recorded(system: System, job_id: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((system.folder(job_id) / "metadata.json").read_bytes())
-    return found
+    document: dict[str, Any] = json.loads((system.folder(job_id) / "metadata.json").read_bytes())
+    return document
 
 
 def files(storage: Path) -> set[str]:
@@ -125,13 +125,13 @@ def files(storage: Path) -> set[str]:
 def check(system: System) -> dict[str, Any]:
     command = [sys.executable, "manage.py", "check", "--deep", "--json"]
     done = subprocess.run(command, cwd=ROOT, env=system.environment, capture_output=True, text=True, check=False)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
 
 
-def kill_server(place: Path) -> None:
+def kill_server(instance: Path) -> None:
     """All of it at once, as when the computer that it runs on is switched off."""
-    server = psutil.Process(int((place / "postgres" / "postmaster.pid").read_text().split()[0]))
+    server = psutil.Process(int((instance / "postgres" / "postmaster.pid").read_text().split()[0]))
     crew = server.children(recursive=True)
     for process in [server, *crew]:
         process.kill()

@@ -1,4 +1,4 @@
-"""One real job, from the form to the hand-out, in a real browser, with the folder looked at after every step."""
+"""One real job, from the form to the hand-out, in a real browser, checking the folder after every step."""
 
 from __future__ import annotations
 
@@ -57,26 +57,26 @@ def must_be_whole(system: System, job_id: str, status: str, *types: str) -> dict
             break
         assert time.monotonic() < deadline, "metadata.json is not what the log leads to"
     assert metadata_bytes(log.document()) == metadata
-    kept = [event.type for event in log.events if event.type not in BY_THE_WORKER]
-    assert kept[-len(types) :] == list(types)
+    recorded_types = [event.type for event in log.events if event.type not in BY_THE_WORKER]
+    assert recorded_types[-len(types) :] == list(types)
     document: dict[str, Any] = json.loads(metadata)
     assert (document["id"], document["status"], document["revision"]) == (job_id, status, log.seq)
     return document
 
 
 def mirrored(page: Page, system: System, job_id: str) -> dict[str, object]:
-    found = page.request.get(f"{system.url}/api/v1/jobs?q={job_id}").json()["jobs"]
-    assert len(found) == 1
-    row: dict[str, object] = found[0]
+    rows = page.request.get(f"{system.url}/api/v1/jobs?q={job_id}").json()["jobs"]
+    assert len(rows) == 1
+    row: dict[str, object] = rows[0]
     return row
 
 
 def link_in(mail: EmailMessage, kind: str) -> str:
     plain = mail.get_body(("plain",))
     assert plain is not None
-    found = re.search(rf"http://\S+/{kind}/\S+", plain.get_content())
-    assert found, plain.get_content()
-    return found.group()
+    match = re.search(rf"http://\S+/{kind}/\S+", plain.get_content())
+    assert match, plain.get_content()
+    return match.group()
 
 
 def fill_form(page: Page, model: Path) -> None:
@@ -200,23 +200,23 @@ def test_dropping_the_database_and_starting_again_gives_the_same_dashboard(syste
     log_in(page, system)
 
     def dashboard() -> list[str]:
-        seen = []
+        texts = []
         statuses = [status.value for status in Status]
         for status in statuses:
             page.goto(f"{system.url}/dashboard?status={status}")
             passing = r"for \d+ \w+|just now|The worker is running, [^.]*\. ?"
-            seen.append(re.sub(passing, "", page.locator("#live").inner_text()))
-        return seen
+            texts.append(re.sub(passing, "", page.locator("#live").inner_text()))
+        return texts
 
     def settled() -> None:
         """The first sweep is through, and what the jobs owe is dealt with and mirrored: each bit is an event."""
         deadline = time.monotonic() + WORKSHOP_PATIENCE_S
         while True:
-            found = page.request.get(f"{system.url}/api/v1/jobs?limit=500").json().get("jobs", [])
-            waiting = list(filter(None, map(unsettled, found)))
-            if len(found) >= 12 and not waiting:
+            rows = page.request.get(f"{system.url}/api/v1/jobs?limit=500").json().get("jobs", [])
+            waiting = list(filter(None, map(unsettled, rows)))
+            if len(rows) >= 12 and not waiting:
                 return
-            assert time.monotonic() < deadline, (len(found), waiting, system.said)
+            assert time.monotonic() < deadline, (len(rows), waiting, system.output)
             page.wait_for_timeout(100)
 
     def unsettled(row: dict[str, Any]) -> str:
@@ -225,9 +225,9 @@ def test_dropping_the_database_and_starting_again_gives_the_same_dashboard(syste
         waits = {
             "mail": row["mail_owed"],
             "mirror": row["revision"] != job.revision,
-            "workshop": has_pending_files(job),
+            "files": has_pending_files(job),
         }
-        return " ".join([job.id, *(what for what, owed in waits.items() if owed)]) if any(waits.values()) else ""
+        return " ".join([job.id, *(name for name, owed in waits.items() if owed)]) if any(waits.values()) else ""
 
     settled()
     before = dashboard()
@@ -236,7 +236,7 @@ def test_dropping_the_database_and_starting_again_gives_the_same_dashboard(syste
 
     from printsys.ops.postgres import embedded_postgres
 
-    with embedded_postgres(system.place / "instance") as url:
+    with embedded_postgres(system.root / "instance") as url:
         host = present(re.search(r"host=(.*)", url)).group(1)
         connection = psycopg2.connect(host=host, user="postgres", dbname="postgres")
         connection.autocommit = True
@@ -265,8 +265,8 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
     for address in addresses:
         page.goto(system.url + address)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, address
-        found = Axe().run(page).response["violations"]
-        assert found == [], (address, [(v["id"], [n["target"] for n in v["nodes"]]) for v in found])
+        violations = Axe().run(page).response["violations"]
+        assert violations == [], (address, [(v["id"], [n["target"] for n in v["nodes"]]) for v in violations])
     context.close()
 
 

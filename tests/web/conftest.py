@@ -103,9 +103,9 @@ def client(app: Flask) -> FlaskClient:
 
 
 def token_in(html: str) -> str:
-    found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', html)
-    assert found, "the page has no form with a CSRF token"
-    return found.group(1)
+    match = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', html)
+    assert match, "the page has no form with a CSRF token"
+    return match.group(1)
 
 
 @pytest.fixture
@@ -146,9 +146,9 @@ def form_token(client: FlaskClient, path: str = "/submit") -> str:
 
 
 def hidden_value(html: str, name: str) -> str:
-    found = re.search(rf'name="{name}"[^>]*value="([^"]*)"', html)
-    assert found, f"the page has no hidden field {name}"
-    return unescape(found.group(1))
+    match = re.search(rf'name="{name}"[^>]*value="([^"]*)"', html)
+    assert match, f"the page has no hidden field {name}"
+    return unescape(match.group(1))
 
 
 def json_of(response: TestResponse) -> Any:
@@ -163,7 +163,7 @@ def confirm_token(services: Services, stored: Stored) -> str:
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """Every file below `folder` with its bytes, locks aside (they are made and left by reading too)."""
+    """Every file below `folder` with its bytes, without locks, which reading makes and leaves too."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
@@ -191,16 +191,16 @@ def traces(services: Services) -> Traces:
 
 @pytest.fixture
 def past_store(services: Services, tmp_path: Path) -> PastStore:
-    """The house's own storage through a store whose clock is that long ago."""
+    """The services' own storage through a store whose clock is that long ago."""
     return lambda ago: make_store(tmp_path, Clock(datetime.now(UTC) - ago))
 
 
 @pytest.fixture
 def make(services: Services, past_store: PastStore) -> MakeJob:
-    """A job in the status that is asked for, made `ago` by the real workflow, with its row in the mirror."""
+    """Makes a job in a status, `ago` by the real workflow, with its row in the mirror."""
 
-    def made(status: Status = Status.UPLOADED, ago: timedelta = timedelta(minutes=10), **said: Any) -> Stored:
-        stored = make_job(past_store(ago), status=status, **said)
+    def made(status: Status = Status.UPLOADED, ago: timedelta = timedelta(minutes=10), **wishes: Any) -> Stored:
+        stored = make_job(past_store(ago), status=status, **wishes)
         services.mirror.put(stored)
         return stored
 
@@ -211,12 +211,12 @@ def make(services: Services, past_store: PastStore) -> MakeJob:
 def post(staff: FlaskClient, services: Services) -> PostAction:
     """A staff action as the job's page sends it: with its CSRF token and the current revision."""
 
-    def send(job_id: str, action: str, **said: Any) -> TestResponse:
+    def send(job_id: str, action: str, **fields: Any) -> TestResponse:
         values = {
             "csrf_token": form_token(staff, "/logout"),
             "revision": services.store.load(job_id).job.revision,
-        } | said
-        given = {name: value for name, value in values.items() if value is not None}
-        return staff.post(f"/dashboard/jobs/{job_id}/{action}", data=given)
+        } | fields
+        data = {name: value for name, value in values.items() if value is not None}
+        return staff.post(f"/dashboard/jobs/{job_id}/{action}", data=data)
 
     return send

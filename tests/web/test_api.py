@@ -10,12 +10,12 @@ from tests.web.conftest import MakeJob, json_of
 
 
 def test_jobs_are_listed_by_status_and_by_search(staff: FlaskClient, make: MakeJob) -> None:
-    made = [make(name=f"Student {n}") for n in range(3)]
+    jobs = [make(name=f"Student {n}") for n in range(3)]
     make(Status.PRINTING, name="Somebody Else")
     answer = json_of(staff.get("/api/v1/jobs?status=Uploaded"))
-    assert answer["total"] == 3 and {job["id"] for job in answer["jobs"]} == {job.id for job in made}
-    found = json_of(staff.get("/api/v1/jobs?q=somebody"))
-    assert (found["total"], found["jobs"][0]["student_name"]) == (1, "Somebody Else")
+    assert answer["total"] == 3 and {job["id"] for job in answer["jobs"]} == {job.id for job in jobs}
+    results = json_of(staff.get("/api/v1/jobs?q=somebody"))
+    assert (results["total"], results["jobs"][0]["student_name"]) == (1, "Somebody Else")
 
 
 def test_a_jobs_events_are_its_log_line_by_line(staff: FlaskClient, make: MakeJob) -> None:

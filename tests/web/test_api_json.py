@@ -48,10 +48,10 @@ def test_a_status_that_there_is_not_is_answered_with_those_that_there_are(staff:
 
 
 def test_slices_join_without_gap_or_double(staff: FlaskClient, make: MakeJob) -> None:
-    made = [make(ago=timedelta(days=n + 1)).id for n in range(5)]
+    ids = [make(ago=timedelta(days=n + 1)).id for n in range(5)]
     listed = [job["id"] for job in json_of(staff.get("/api/v1/jobs?limit=2"))["jobs"]]
     listed += [job["id"] for job in json_of(staff.get("/api/v1/jobs?limit=10&offset=2"))["jobs"]]
-    assert listed == made and json_of(staff.get("/api/v1/jobs?limit=2"))["total"] == 5
+    assert listed == ids and json_of(staff.get("/api/v1/jobs?limit=2"))["total"] == 5
 
 
 @pytest.mark.parametrize("query", [f"offset={10**30}", f"limit={10**30}", f"offset={2**63}", "offset=999"])
@@ -66,9 +66,9 @@ def test_a_job_in_any_status_is_its_metadata_json(staff: FlaskClient, make: Make
     stored = make(status)
     answer = staff.get(f"/api/v1/jobs/{stored.id}")
     on_disk = json.loads((stored.folder / "metadata.json").read_bytes())
-    given = {name: value for name, value in json_of(answer)["job"].items() if value is not None}
-    assert given.keys() == {name for name, value in on_disk.items() if value is not None}
-    assert (given["status"], given["revision"]) == (status.value, on_disk["revision"])
+    document = {name: value for name, value in json_of(answer)["job"].items() if value is not None}
+    assert document.keys() == {name for name, value in on_disk.items() if value is not None}
+    assert (document["status"], document["revision"]) == (status.value, on_disk["revision"])
     assert json_of(answer)["folder"] == f"{status.value}/{stored.folder.name}"
     assert json_of(answer)["problem"] is None and json_of(answer)["move_pending"] is None
 
@@ -112,8 +112,8 @@ def test_the_health_is_public_and_names_no_secrets(client: FlaskClient, services
     heartbeat.write(services.settings, Heartbeat(datetime.now(UTC), 1, queue=0))
     answer = client.get("/healthz")
     assert answer.status_code == 200 and json_of(answer)["status"] == "ok"
-    said = answer.get_data(as_text=True)
-    assert str(services.settings.storage) not in said and "postgres" not in said
+    body = answer.get_data(as_text=True)
+    assert str(services.settings.storage) not in body and "postgres" not in body
 
 
 def test_whoever_asks_for_json_gets_errors_as_json(client: FlaskClient) -> None:

@@ -16,17 +16,17 @@ def bearing(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("path", PLACES)
 def test_a_script_with_a_token_reads_and_without_one_does_not(
-    client: FlaskClient, services: Services, place: str
+    client: FlaskClient, services: Services, path: str
 ) -> None:
     token = api_tokens.make(services.settings, "report")
-    assert client.get(place).status_code == 401
-    assert client.get(place, headers=bearing(token)).status_code == 200
-    for wrong in ("", "x", token[:-1], token.upper()):
-        assert client.get(place, headers=bearing(wrong)).status_code == 401
+    assert client.get(path).status_code == 401
+    assert client.get(path, headers=bearing(token)).status_code == 200
+    for bad_token in ("", "x", token[:-1], token.upper()):
+        assert client.get(path, headers=bearing(bad_token)).status_code == 401
     api_tokens.revoke(services.settings, "report")
-    assert client.get(place, headers=bearing(token)).status_code == 401
+    assert client.get(path, headers=bearing(token)).status_code == 401
 
 
 def test_a_token_opens_no_page_and_changes_nothing(client: FlaskClient, services: Services) -> None:
@@ -36,9 +36,9 @@ def test_a_token_opens_no_page_and_changes_nothing(client: FlaskClient, services
 
 def test_only_the_hash_is_kept_where_only_this_user_reads(services: Services) -> None:
     token = api_tokens.make(services.settings, "report")
-    kept = services.settings.instance / "api-tokens.json"
-    assert token not in kept.read_text("utf-8")
-    assert kept.stat().st_mode & 0o077 == 0
+    token_file = services.settings.instance / "api-tokens.json"
+    assert token not in token_file.read_text("utf-8")
+    assert token_file.stat().st_mode & 0o077 == 0
     assert api_tokens.names(services.settings) == ["report"]
 
 

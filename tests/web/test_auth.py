@@ -1,4 +1,4 @@
-"""The staff's door: one shared password, a session that is made anew, and nothing behind the door without it."""
+"""Staff log in with one shared password, each login starts a new session, and strangers reach nothing of theirs."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tests.present import present
 from tests.web.conftest import STAFF_PASSWORD, MakeJob, form_token, json_of, tree
 
 
-def log_in(client: FlaskClient, password: str = STAFF_PASSWORD, **said: str) -> TestResponse:
-    return client.post("/login", data={"csrf_token": form_token(client, "/login"), "password": password} | said)
+def log_in(client: FlaskClient, password: str = STAFF_PASSWORD, **fields: str) -> TestResponse:
+    return client.post("/login", data={"csrf_token": form_token(client, "/login"), "password": password} | fields)
 
 
 @pytest.mark.parametrize("password", ["", "correct hors", "Correct horse", "correct horse ", "x" * 100_000, "ü\x00"])
@@ -63,9 +63,9 @@ def test_a_login_without_its_csrf_token_is_refused(client: FlaskClient) -> None:
 
 @pytest.mark.parametrize("path", ["/dashboard", "/dashboard?status=Pending&q=a%20b", "/dashboard/jobs/k7m29xq4"])
 def test_after_the_login_one_is_where_one_wanted_to_go(client: FlaskClient, path: str) -> None:
-    asked = client.get(path)
-    assert asked.status_code == 302 and asked.location.startswith("/login?next=")
-    page = client.get(asked.location).get_data(as_text=True)
+    redirect = client.get(path)
+    assert redirect.status_code == 302 and redirect.location.startswith("/login?next=")
+    page = client.get(redirect.location).get_data(as_text=True)
     assert f'name="next" value="{path.replace("&", "&amp;")}"' in page
     assert log_in(client, next=path).location == path
 
@@ -156,7 +156,7 @@ def test_a_strangers_action_changes_nothing(client: FlaskClient, make: MakeJob) 
 
 
 def test_every_staff_route_is_behind_the_door(app: Flask, client: FlaskClient) -> None:
-    """Whatever is added later too."""
+    """Also those that somebody adds later."""
     token = form_token(client)
     for rule in app.url_map.iter_rules():
         if not rule.rule.startswith(("/dashboard", "/api/")):

@@ -186,9 +186,9 @@ def test_no_page_has_anything_inline_and_every_form_has_its_token(
         assert stale.status_code == 409
         pages.append(stale)
         if step.action in ("approve", "reject", "fail", "pickup", "delete"):
-            wrong = staff.post(url, data=data | {"revision": job.job.revision})
-            assert wrong.status_code == 422
-            pages.append(wrong)
+            refused = staff.post(url, data=data | {"revision": job.job.revision})
+            assert refused.status_code == 422
+            pages.append(refused)
     for page in pages:
         assert page.status_code in (200, 409, 410, 422), page.request.path
         assert faults(page) == [], page.request.path
@@ -213,13 +213,13 @@ def test_the_other_pages_have_nothing_inline_either(
 def test_what_the_pages_refer_to_is_there(client: FlaskClient, staff: FlaskClient, make: MakeJob) -> None:
     job = make(Status.PENDING)
     pages = [client.get("/submit"), staff.get("/dashboard"), staff.get(f"/dashboard/jobs/{job.id}")]
-    wanted = {
+    links = {
         unescape(link)
         for page in pages
         for link in re.findall(r'<(?:script|link)[^>]*(?:src|href)="([^"]+)"', page.get_data(as_text=True))
     }
-    assert len(wanted) >= 4
-    for link in wanted:
+    assert len(links) >= 4
+    for link in links:
         answer = client.get(link)
         assert answer.status_code == 200, link
         assert answer.mimetype in ("text/css", "text/javascript", "application/javascript", "image/svg+xml"), link
@@ -263,8 +263,8 @@ def test_no_download_leads_outside_the_jobs_folder(
     staff: FlaskClient, services: Services, make: MakeJob, tmp_path: Path, name: str
 ) -> None:
     job = make()
-    for place in (job.folder.parent, services.store.layout.root, tmp_path):
-        (place / "secret.txt").write_text("secret", "utf-8")
+    for folder in (job.folder.parent, services.store.layout.root, tmp_path):
+        (folder / "secret.txt").write_text("secret", "utf-8")
     (job.folder / "link.txt").symlink_to(tmp_path / "secret.txt")
     (job.folder / "linked").symlink_to(tmp_path, target_is_directory=True)
     answer = staff.get(f"/dashboard/jobs/{job.id}/files/{name}")
@@ -285,9 +285,9 @@ def test_what_is_no_jobs_id_finds_no_job(
 
 
 def test_another_jobs_files_are_not_this_ones(staff: FlaskClient, make: MakeJob) -> None:
-    mine, other = make(), make()
-    assert staff.get(f"/dashboard/jobs/{mine.id}/files/{other.folder.name}.stl").status_code == 404
-    assert staff.get(f"/dashboard/jobs/{mine.id}/files/..%2f{other.folder.name}%2fmetadata.json").status_code == 404
+    mine, theirs = make(), make()
+    assert staff.get(f"/dashboard/jobs/{mine.id}/files/{theirs.folder.name}.stl").status_code == 404
+    assert staff.get(f"/dashboard/jobs/{mine.id}/files/..%2f{theirs.folder.name}%2fmetadata.json").status_code == 404
 
 
 # -- cookies and forms ------------------------------------------------------------------------------------------------
@@ -316,10 +316,10 @@ def test_a_lab_without_https_does_not_ask_browsers_for_it(client: FlaskClient) -
 def test_every_form_that_changes_something_needs_its_token(
     app: Flask, client: FlaskClient, staff: FlaskClient, services: Services, make: MakeJob, traces: Callable[[], object]
 ) -> None:
-    """Every POST there is, also those that are added later."""
+    """Every POST there is, also those that somebody adds later."""
     job = make(Status.PENDING)
     token = confirm_token(services, job)
-    before, seen = traces(), 0
+    before, tried = traces(), 0
     for rule in app.url_map.iter_rules():
         if "POST" not in present(rule.methods) or rule.endpoint.startswith("api."):
             continue
@@ -333,8 +333,8 @@ def test_every_form_that_changes_something_needs_its_token(
                 data = {"revision": job.job.revision, "decision": "confirm", "confirm_id": job.id, "reason": "x"}
                 answer = staff.post(path, data=data | ({"csrf_token": csrf} if csrf else {}))
                 assert answer.status_code == 400, (path, csrf)
-                seen += 1
-    assert seen > 60 and traces() == before
+                tried += 1
+    assert tried > 60 and traces() == before
 
 
 def test_reading_never_changes_anything(staff: FlaskClient, client: FlaskClient, make: MakeJob) -> None:

@@ -56,7 +56,7 @@ ROWS: list[tuple[str, Status, Status, list[str]]] = [
     ("revert", D, C, ["EmailDropped", "StatusReverted"]),
     ("revert", J, U, ["EmailDropped", "StatusReverted"]),
 ]
-"""Action, from, to, the events that it records. `worlds` never sends an e-mail: what has been outrun is dropped."""
+"""Action, from, to, the events that it records. Nothing here sends an e-mail: a newer status drops those that wait."""
 STAYING = {
     "review": "Reviewed", "unreview": "Unreviewed", "notes": "NotesEdited", "details": "DetailsEdited",
     "choose-file": "PrintFileChosen", "resend-email": "EmailQueued",
@@ -64,7 +64,7 @@ STAYING = {
 
 
 WHERE_DUE = {"supply", "accept-move", "keep", "keep-price"}
-"""Put something right: offered where something is wrong, and tested with the attention page."""
+"""Fixes: offered where something is wrong, and tested with the attention page."""
 
 
 def test_the_rows_below_are_the_whole_table() -> None:
@@ -80,9 +80,9 @@ def test_an_action_goes_from_its_page_to_the_folder_the_log_the_row_and_the_jobs
 ) -> None:
     before = make(from_)
     url = f"/dashboard/jobs/{before.id}/{action}"
-    asked = staff.get(url)
-    assert asked.status_code == 200
-    page = asked.get_data(as_text=True)
+    form_page = staff.get(url)
+    assert form_page.status_code == 200
+    page = form_page.get_data(as_text=True)
     assert f'action="{url}"' in page and hidden_value(page, "revision") == str(before.job.revision)
     sent = usual_input(action, before.job) | {"csrf_token": token_in(page), "revision": hidden_value(page, "revision")}
     answer = staff.post(url, data=sent)
@@ -90,8 +90,8 @@ def test_an_action_goes_from_its_page_to_the_folder_the_log_the_row_and_the_jobs
     after = services.store.load(before.id)
     assert after.folder == services.store.layout.status(to) / before.folder.name and not before.folder.exists()
     assert after.job.status is to and not after.move_pending and not after.problem
-    kept = [kind for kind in new_events(before, after) if kind != "EmailDropped"]
-    assert kept == [kind for kind in events if kind != "EmailDropped"]
+    types = [kind for kind in new_events(before, after) if kind != "EmailDropped"]
+    assert types == [kind for kind in events if kind != "EmailDropped"]
     assert {e.actor for e in after.events[len(before.events) :]} <= {"staff", "system"}
     row = present(mirrored_job(services.queries, before.id))
     assert row.job.status is to and row.revision == after.job.revision
@@ -138,10 +138,10 @@ def test_the_price_shown_while_typing_is_the_price_that_the_approval_records(
 ) -> None:
     is_resin = method == "Resin"
     before = make(method=method, color="Gray", printer="formlabs-form3" if is_resin else "prusa-mk4s")
-    shown = staff.get(f"/dashboard/jobs/{before.id}/quote", query_string={"weight_g": weight})
-    assert json_of(shown)["text"] == rule and rule.startswith(f"${cost}")
-    said = usual_input("approve", before.job) | {"weight_g": weight, "material": "Tough resin" if is_resin else "PLA"}
-    assert post(before.id, "approve", **said).status_code == 303
+    quote = staff.get(f"/dashboard/jobs/{before.id}/quote", query_string={"weight_g": weight})
+    assert json_of(quote)["text"] == rule and rule.startswith(f"${cost}")
+    fields = usual_input("approve", before.job) | {"weight_g": weight, "material": "Tough resin" if is_resin else "PLA"}
+    assert post(before.id, "approve", **fields).status_code == 303
     job = services.store.load(before.id).job
     assert present(job.estimate).cost == Decimal(cost) and present(job.confirmation).nonce
     assert f"Approved at ${cost}" in text(staff.get(f"/dashboard/jobs/{before.id}"))
@@ -153,12 +153,12 @@ def test_no_price_is_shown_for_what_is_no_weight(staff: FlaskClient, make: MakeJ
     assert answer.status_code == 200 and answer.json == {"text": ""}
 
 
-@pytest.mark.parametrize(("said", "hours"), [("3.1", "3.5"), ("3.5", "3.5"), ("3.6", "4"), ("0.1", "0.5"), ("2", "2")])
+@pytest.mark.parametrize(("typed", "hours"), [("3.1", "3.5"), ("3.5", "3.5"), ("3.6", "4"), ("0.1", "0.5"), ("2", "2")])
 def test_the_hours_are_rounded_up_to_the_half(
-    services: Services, make: MakeJob, post: PostAction, said: str, hours: str
+    services: Services, make: MakeJob, post: PostAction, typed: str, hours: str
 ) -> None:
     before = make()
-    post(before.id, "approve", **usual_input("approve", before.job) | {"time_h": said})
+    post(before.id, "approve", **usual_input("approve", before.job) | {"time_h": typed})
     assert present(services.store.load(before.id).job.estimate).time_h == Decimal(hours)
 
 
@@ -220,8 +220,8 @@ def test_a_failed_print_goes_back_in_line_with_why_and_what_it_cost(
     before = make(X)
     post(before.id, "fail", **USUAL_INPUT["fail"])
     failed = next(event for event in reversed(services.store.load(before.id).events) if event.type == "PrintFailed")
-    told = {name: failed.data[name] for name in ("reason", "fault", "wasted_g")}
-    assert told == {"reason": "It came off the bed.", "fault": "machine", "wasted_g": "12"}
+    recorded = {name: failed.data[name] for name in ("reason", "fault", "wasted_g")}
+    assert recorded == {"reason": "It came off the bed.", "fault": "machine", "wasted_g": "12"}
 
 
 def test_a_pick_up_records_the_payment(staff: FlaskClient, services: Services, make: MakeJob, post: PostAction) -> None:
@@ -259,8 +259,8 @@ def test_an_override_leads_from_any_status_to_any_other_with_its_reason(
     answer = post(before.id, "override", status=target.value, reason="The manager said so.")
     assert answer.status_code == 303
     after = services.store.load(before.id)
-    told = after.events[-1]
-    assert (told.type, told.data["reason"]) == ("StatusOverridden", "The manager said so.")
+    event = after.events[-1]
+    assert (event.type, event.data["reason"]) == ("StatusOverridden", "The manager said so.")
     assert after.folder.parent.name == target
     assert present(mirrored_job(services.queries, before.id)).job.status is target
 
@@ -308,18 +308,18 @@ def test_details_are_corrected_and_only_what_changed_is_recorded(
     before = make()
     page = staff.get(f"/dashboard/jobs/{before.id}/details").get_data(as_text=True)
     assert 'value="Jane Doe"' in page and 'value="jane@example.edu"' in page
-    said = {
+    fields = {
         "student_name": "Janet Doe", "student_email": "jane@example.edu", "discipline": "Art",
         "class_number": "ARCH 4000", "color": "Blue", "printer": "prusa-mk4s", "copies": "1", "due_date": "",
         "message": "",
     }  # fmt: skip
-    assert post(before.id, "details", **said).status_code == 303
+    assert post(before.id, "details", **fields).status_code == 303
     after = services.store.load(before.id)
     assert new_events(before, after) == ["DetailsEdited"]
     assert after.events[-1].data["changed"] == ["color", "discipline", "name"]
     assert after.job.student.name == "Janet Doe" and after.job.request.color == "Blue"
     assert after.folder.name == before.folder.name, "a folder that somebody has open keeps its name"
-    assert post(before.id, "details", **said).status_code == 303
+    assert post(before.id, "details", **fields).status_code == 303
     assert services.store.load(before.id).job.revision == after.job.revision
 
 
@@ -542,18 +542,18 @@ def test_the_second_of_two_tabs_is_told_what_happened_and_keeps_what_was_typed(
     old = before.job.revision
     assert post(before.id, "notes", notes="Sam was here", revision=old).status_code == 303
     state = tree(before.folder)
-    said = usual_input("approve", before.job) | {"weight_g": "61.8", "time_h": "2.6"}
-    answer = post(before.id, "approve", revision=old, **said)
+    fields = usual_input("approve", before.job) | {"weight_g": "61.8", "time_h": "2.6"}
+    answer = post(before.id, "approve", revision=old, **fields)
     page = answer.get_data(as_text=True)
     assert answer.status_code == 409
     assert "Somebody else changed this job" in page and "Notes changed" in page
     assert 'value="61.8"' in page and 'value="2.6"' in page and tree(before.folder) == state
     new = hidden_value(page, "revision")
     assert new == str(services.store.load(before.id).job.revision) != str(old)
-    again = staff.post(
-        f"/dashboard/jobs/{before.id}/approve", data=said | {"csrf_token": token_in(page), "revision": new}
+    second_answer = staff.post(
+        f"/dashboard/jobs/{before.id}/approve", data=fields | {"csrf_token": token_in(page), "revision": new}
     )
-    assert again.status_code == 303
+    assert second_answer.status_code == 303
     job = services.store.load(before.id).job
     assert present(job.estimate).cost == Decimal("6.18") and job.notes == "Sam was here"
 
@@ -597,11 +597,11 @@ def test_the_jobs_page_has_the_facts_the_history_and_only_the_actions_that_are_p
     stored = make(status, message="Please hurry", class_number="ART 1", discipline="Art")
     answer = staff.get(f"/dashboard/jobs/{stored.id}")
     assert answer.status_code == 200
-    page, said = answer.get_data(as_text=True), text(answer)
+    page, words = answer.get_data(as_text=True), text(answer)
     for fact in ("Jane Doe", "jane@example.edu", "Filament", "True Red", "Prusa MK4S", "ART 1", "Art", "Please hurry"):
-        assert fact in said
-    assert "bracket v2.stl" in said and f"{stored.folder.parent.name}/{stored.folder.name}" in said
-    assert "Submitted: bracket v2.stl" in said
+        assert fact in words
+    assert "bracket v2.stl" in words and f"{stored.folder.parent.name}/{stored.folder.name}" in words
+    assert "Submitted: bracket v2.stl" in words
     offered = set(re.findall(rf'action="/dashboard/jobs/{stored.id}/([a-z-]+)"', page))
     assert offered <= {step.action for step in workflow.steps_from(status, "staff")} | {"reprint"}
     # What need not be shown: the mark that is there already, and what puts something right where nothing is wrong.

@@ -1,4 +1,4 @@
-"""The approval fills itself in from what the slicer wrote; what speaks against a file is said."""
+"""The approval fills itself in from what the slicer wrote; and names what speaks against a file."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def settled(path: Path, ago_s: float = 60) -> None:
 
 @pytest.fixture
 def look(services: Services) -> Callable[[], None]:
-    """The indexer's and the worker's look at everything, once."""
+    """One pass of the indexer and of the worker over everything."""
 
     def once() -> None:
         Sweeper(services.store, services.mirror, Reconciler(services.store, services.actions.drag_context)).sweep()
@@ -119,7 +119,7 @@ def test_zero_grams_are_never_quoted(staff: FlaskClient, make: MakeJob) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "remark"),
     [
         ({"printer": "XL"}, "was sliced for the Prusa XL; asked for was the Prusa MK4S."),
         ({"printer": "Ender-3"}, "was sliced for Ender-3, which is none of the lab&#39;s printers."),
@@ -127,11 +127,11 @@ def test_zero_grams_are_never_quoted(staff: FlaskClient, make: MakeJob) -> None:
     ],
 )
 def test_what_does_not_fit_the_request_is_said(
-    staff: FlaskClient, make: MakeJob, changed: dict[str, str], said: str
+    staff: FlaskClient, make: MakeJob, changed: dict[str, str], remark: str
 ) -> None:
     job = make()
     slice_into(job, **changed)
-    assert said in staff.get(f"/dashboard/jobs/{job.id}/approve").get_data(as_text=True)
+    assert remark in staff.get(f"/dashboard/jobs/{job.id}/approve").get_data(as_text=True)
 
 
 def test_a_file_older_than_the_changed_model_is_said_to_be(
@@ -153,12 +153,12 @@ def test_choosing_other_files_tells_what_they_say(staff: FlaskClient, make: Make
     slice_into(job)
     slice_into(job, "plate2.gcode", g="10.00", time="1h 0m 0s", material="PETG")
     url = f"/dashboard/jobs/{job.id}/read"
-    one = json_of(staff.get(url, query_string={"print_file": "plate2.gcode"}))
-    assert (one["weight_g"], one["time_h"], one["material"]) == ("10.00", "1.0", "PETG")
+    plate = json_of(staff.get(url, query_string={"print_file": "plate2.gcode"}))
+    assert (plate["weight_g"], plate["time_h"], plate["material"]) == ("10.00", "1.0", "PETG")
     both = json_of(staff.get(url, query_string={"print_file": ["bracket.gcode", "plate2.gcode"]}))
     assert (both["weight_g"], both["time_h"], both["material"]) == ("52.68", "4.5", None)
-    other = json_of(staff.get(url, query_string={"print_file": ["../../secret", "metadata.json"]}))
-    assert other["source"] is None
+    nothing = json_of(staff.get(url, query_string={"print_file": ["../../secret", "metadata.json"]}))
+    assert nothing["source"] is None
 
 
 def test_a_new_slicing_after_the_approval_keeps_the_price_and_is_raised(
@@ -209,8 +209,8 @@ def test_a_project_that_is_not_what_the_student_sent_is_said_to_be(
     subprocess.run(sliced, check=True, capture_output=True, cwd=tmp_path)
     settled(project)
     look()
-    said = json_of(staff.get(f"/dashboard/jobs/{job.id}/read", query_string={"print_file": project.name}))
-    assert any("It is scaled to 150 % of the student's model" in remark for remark in said["remarks"])
+    defaults = json_of(staff.get(f"/dashboard/jobs/{job.id}/read", query_string={"print_file": project.name}))
+    assert any("It is scaled to 150 % of the student's model" in remark for remark in defaults["remarks"])
 
 
 @pytest.mark.needs("prusa-slicer")
@@ -220,13 +220,13 @@ def test_what_the_real_prusaslicer_writes_fills_the_form_with_and_without_a_dens
 ) -> None:
     job = make(files=[("bracket v2.stl", STL)])
     gcode = job.folder / "bracket.gcode"
-    more = ["--filament-density", density] if density else []
+    options = ["--filament-density", density] if density else []
     model = str(job.folder / f"{job.folder.name}.stl")
-    command = ["prusa-slicer", "--export-gcode", *more, "--output", str(gcode), model]
+    command = ["prusa-slicer", "--export-gcode", *options, "--output", str(gcode), model]
     subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
     settled(gcode)
     look()
-    said = json_of(staff.get(f"/dashboard/jobs/{job.id}/read", query_string={"print_file": gcode.name}))
-    assert 1 < float(said["weight_g"]) < 10 and said["source"].startswith("from bracket.gcode, PrusaSlicer 2.")
-    stated = "states no weight" not in " ".join(said["remarks"])
+    defaults = json_of(staff.get(f"/dashboard/jobs/{job.id}/read", query_string={"print_file": gcode.name}))
+    assert 1 < float(defaults["weight_g"]) < 10 and defaults["source"].startswith("from bracket.gcode, PrusaSlicer 2.")
+    stated = "states no weight" not in " ".join(defaults["remarks"])
     assert stated == (density is not None)

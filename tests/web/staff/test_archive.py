@@ -1,4 +1,4 @@
-"""Jobs that ended long ago are said in one line, and archived only when staff say so."""
+"""One line names the jobs that ended long ago; only staff archive them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def page(staff: FlaskClient, path: str) -> str:
 
 
 def archive(staff: FlaskClient, *jobs: Stored) -> TestResponse:
-    chosen = [f"{one.id}:{one.job.revision}" for one in jobs]
+    chosen = [f"{job.id}:{job.job.revision}" for job in jobs]
     return staff.post("/dashboard/ended", data={"csrf_token": form_token(staff, "/logout"), "job": chosen})
 
 
@@ -41,8 +41,8 @@ def test_the_dashboard_counts_only_jobs_that_ended_before_the_retention_time(sta
 
 def test_staff_archive_the_jobs_that_they_chose(staff: FlaskClient, make: MakeJob, services: Services) -> None:
     paid, rejected = make(Status.PAID_PICKED_UP, ago=LONG_AGO), make(Status.REJECTED, ago=LONG_AGO)
-    shown = page(staff, "/dashboard/ended")
-    assert f"{paid.id}:{paid.job.revision}" in shown and f"{rejected.id}:{rejected.job.revision}" in shown
+    html = page(staff, "/dashboard/ended")
+    assert f"{paid.id}:{paid.job.revision}" in html and f"{rejected.id}:{rejected.job.revision}" in html
     assert archive(staff, paid).location == "/dashboard/ended"
     assert (status(services, paid), status(services, rejected)) == (Status.ARCHIVED, Status.REJECTED)
     after = services.store.load(paid.id)
@@ -56,10 +56,10 @@ def test_staff_archive_the_jobs_that_they_chose(staff: FlaskClient, make: MakeJo
 def test_a_job_that_changed_since_it_was_shown_stays(
     staff: FlaskClient, make: MakeJob, services: Services, past_store: PastStore
 ) -> None:
-    seen = make(Status.REJECTED, ago=LONG_AGO)
-    act(past_store(LONG_AGO), seen.id, "notes")
-    archive(staff, seen)
-    assert status(services, seen) is Status.REJECTED
+    listed = make(Status.REJECTED, ago=LONG_AGO)
+    act(past_store(LONG_AGO), listed.id, "notes")
+    archive(staff, listed)
+    assert status(services, listed) is Status.REJECTED
     assert "was changed meanwhile" in page(staff, "/dashboard/ended")
 
 

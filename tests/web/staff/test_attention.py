@@ -26,12 +26,12 @@ def sweep(services: Services) -> Sweeper:
 
 
 def kinds(services: Services) -> list[str]:
-    return [one.kind for one in services.queries.attention()]
+    return [item.kind for item in services.queries.attention()]
 
 
 def press(staff: FlaskClient, services: Services, fix: str) -> str:
-    """Press the button of the one item that has this fix, and give the page that follows."""
-    (item,) = [one for one in services.queries.attention() if fix in one.fixes]
+    """Press the button of the one item that has this fix, and return the page that follows."""
+    (item,) = [candidate for candidate in services.queries.attention() if fix in candidate.fixes]
     page = staff.get("/dashboard/attention").get_data(as_text=True)
     assert item.sentence.split("'")[0] in page
     values = {
@@ -125,8 +125,8 @@ def test_an_original_is_restored_from_a_file_with_the_same_bytes(
     assert kinds(services) == ["original-missing" if how == "gone" else "original-altered"]
     press(staff, services, "restore-original")
     assert original.read_bytes() == data
-    kept = [p.read_bytes() for p in (job.folder / "aside").glob("*")] if (job.folder / "aside").exists() else []
-    assert kept == ([] if how == "gone" else [b"something else"])
+    set_aside = [p.read_bytes() for p in (job.folder / "aside").glob("*")] if (job.folder / "aside").exists() else []
+    assert set_aside == ([] if how == "gone" else [b"something else"])
     assert services.store.load(job.id).events[-1].type == "OriginalRestored"
     sweep.sweep()
     assert kinds(services) == []
@@ -165,9 +165,15 @@ def test_a_missing_job_is_forgotten_only_when_somebody_says_so(
 
 def test_the_job_itself_is_never_discarded(services: Services) -> None:
     job = make_job(services.store)
-    for place in (services.store.layout.relative(job.folder), "../elsewhere", ".printsys/locks", "Uploaded", ""):
+    for relative_path in (
+        services.store.layout.relative(job.folder),
+        "../elsewhere",
+        ".printsys/locks",
+        "Uploaded",
+        "",
+    ):
         with pytest.raises(JobNotFound):
-            trash.discard(services.store, place)
+            trash.discard(services.store, relative_path)
     assert job.folder.exists()
 
 
@@ -177,8 +183,8 @@ def test_scripts_and_every_page_are_told_how_much_is_open(
     job = make_job(services.store)
     (job.folder / "metadata.json").write_text("{", "utf-8")
     sweep.sweep()
-    told = json_of(staff.get("/api/v1/attention"))["attention"]
-    assert [one["job_id"] for one in told] == [job.id]
+    items = json_of(staff.get("/api/v1/attention"))["attention"]
+    assert [item["job_id"] for item in items] == [job.id]
     assert "1<span" in staff.get("/dashboard").get_data(as_text=True)
 
 
@@ -216,7 +222,7 @@ def test_two_originals_of_one_job_are_restored_one_by_one(
     for name in ("a.stl", "b.stl"):
         (job.folder / "original" / name).unlink()
     sweep.sweep()
-    assert [(one.kind, one.file) for one in services.queries.attention()] == [
+    assert [(item.kind, item.file) for item in services.queries.attention()] == [
         ("original-missing", "original/a.stl"),
         ("original-missing", "original/b.stl"),
     ]
@@ -228,7 +234,7 @@ def test_two_originals_of_one_job_are_restored_one_by_one(
     }
     staff.post("/dashboard/attention", data=values | {"file": "original/b.stl", "fix": "restore-original"})
     assert sorted(path.name for path in (job.folder / "original").iterdir()) == ["b.stl"]
-    assert [one.file for one in services.queries.attention()] == ["original/a.stl"]
+    assert [item.file for item in services.queries.attention()] == ["original/a.stl"]
 
 
 def test_a_move_that_skipped_facts_may_be_left_as_it_is(staff: FlaskClient, services: Services, sweep: Sweeper) -> None:
@@ -260,7 +266,7 @@ def test_a_folder_that_a_program_holds_is_moved_when_it_is_asked_again(
 
 
 @pytest.mark.parametrize("harm", ["a line edited", "a line removed", "cut", "gone", "unreadable"])
-def test_a_damaged_log_is_begun_anew_and_the_job_goes_on(
+def test_a_new_record_replaces_a_damaged_one_and_the_job_goes_on(
     staff: FlaskClient, services: Services, sweep: Sweeper, harm: str
 ) -> None:
     job = make_job(services.store, status=Status.PENDING)
@@ -285,8 +291,8 @@ def test_a_damaged_log_is_begun_anew_and_the_job_goes_on(
     assert after.job.confirmation == job.job.confirmation
     assert after.job.revision > job.job.revision, "no number is ever given twice"
     assert after.events[-1].type == "RecordRestored"
-    kept = [path.read_bytes() for path in (job.folder / "aside").glob("events-*")]
-    assert kept == ([] if harm == "gone" else [ruined])
+    set_aside = [path.read_bytes() for path in (job.folder / "aside").glob("events-*")]
+    assert set_aside == ([] if harm == "gone" else [ruined])
     assert not owed(after.events, job.id), "whether it had gone out is not known: it is not sent twice"
     sweep.sweep()
     assert kinds(services) == []

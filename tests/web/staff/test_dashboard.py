@@ -51,14 +51,14 @@ def cards(response: TestResponse) -> list[str]:
 
 def card(response: TestResponse, job_id: str) -> str:
     """What one card says."""
-    found = present(re.search(rf'id="job-{job_id}">(.*?)\n</li>', response.get_data(as_text=True), re.S))
-    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", found.group(1))))
+    match = present(re.search(rf'id="job-{job_id}">(.*?)\n</li>', response.get_data(as_text=True), re.S))
+    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", match.group(1))))
 
 
 def counts(response: TestResponse) -> dict[str, int]:
     page = response.get_data(as_text=True)
-    found = re.findall(r'status=(\w+)"[^>]*>\s*[^<]*<span class="count">(\d+)</span>', page)
-    return {status: int(n) for status, n in found}
+    tabs = re.findall(r'status=(\w+)"[^>]*>\s*[^<]*<span class="count">(\d+)</span>', page)
+    return {status: int(n) for status, n in tabs}
 
 
 # -- tabs and order ---------------------------------------------------------------------------------------------------
@@ -68,8 +68,8 @@ def test_every_status_has_a_tab_with_its_count(staff: FlaskClient, make: MakeJob
     for status in (Status.UPLOADED, Status.UPLOADED, Status.PENDING, Status.COMPLETED, Status.ARCHIVED):
         make(status)
     page = staff.get("/dashboard")
-    wanted = dict.fromkeys([status.value for status in Status], 0)
-    assert counts(page) == wanted | {"Uploaded": 2, "Pending": 1, "Completed": 1, "Archived": 1}
+    none = dict.fromkeys([status.value for status in Status], 0)
+    assert counts(page) == none | {"Uploaded": 2, "Pending": 1, "Completed": 1, "Archived": 1}
 
 
 @pytest.mark.parametrize("status", list(Status))
@@ -108,15 +108,15 @@ def test_who_waits_longest_comes_first_and_of_what_is_over_the_newest(
 
 
 def test_more_than_a_page_of_jobs_is_shown_by_pages(staff: FlaskClient, make: MakeJob) -> None:
-    made = [make(ago=timedelta(days=100 - n)).id for n in range(53)]
+    ids = [make(ago=timedelta(days=100 - n)).id for n in range(53)]
     first, second = staff.get("/dashboard"), staff.get("/dashboard?status=Uploaded&page=2")
-    assert cards(first) == made[:50] and cards(second) == made[50:]
+    assert cards(first) == ids[:50] and cards(second) == ids[50:]
     assert "Page 1 of 2" in text(first) and "Page 2 of 2" in text(second)
     onward = present(re.search(r'href="(/dashboard\?[^"]*page=2[^"]*)"', first.get_data(as_text=True))).group(1)
-    assert cards(staff.get(unescape(onward))) == made[50:]
+    assert cards(staff.get(unescape(onward))) == ids[50:]
     assert counts(first)["Uploaded"] == 53
-    found = staff.get("/dashboard?q=Jane&page=2")
-    assert len(cards(found)) == 3 and "53 jobs for “Jane”" in text(found)
+    results = staff.get("/dashboard?q=Jane&page=2")
+    assert len(cards(results)) == 3 and "53 jobs for “Jane”" in text(results)
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "x", "999", "99999999999999999999999"])
@@ -138,13 +138,13 @@ def make_with_id(make: MakeJob, job_id: str, status: Status = Status.UPLOADED) -
 def test_a_search_finds_jobs_of_every_status_by_what_is_known_of_them(
     staff: FlaskClient, make: MakeJob, q: str
 ) -> None:
-    found = [make(status).id for status in (Status.UPLOADED, Status.ARCHIVED)]
+    expected = [make(status).id for status in (Status.UPLOADED, Status.ARCHIVED)]
     if q == "resi":
-        found = [make(method="Resin", color="Gray", printer="formlabs-form3", name="Bob Roe").id]
+        expected = [make(method="Resin", color="Gray", printer="formlabs-form3", name="Bob Roe").id]
     else:
         make(name="Bob Roe", class_number="ART 1", color="Blue", email="bob@example.edu")
     page = staff.get("/dashboard", query_string={"q": q})
-    assert sorted(cards(page)) == sorted(found)
+    assert sorted(cards(page)) == sorted(expected)
 
 
 @pytest.mark.parametrize("typed", ["k0m29x1q", " K0M29X1Q ", "kOm29xlq", "KoM29XIQ", "k0m29x1q&status=Pending"])
@@ -204,11 +204,11 @@ def test_a_new_job_is_marked_until_somebody_has_looked_at_it(
 def test_a_card_shows_what_matters_at_a_glance(staff: FlaskClient, services: Services, make: MakeJob) -> None:
     job = make(Status.READY_TO_PRINT, copies=3, files=[("a.stl", STL), ("b.stl", STL)])
     services.mirror.put(act(services.store, job.id, "notes", notes="Call Jane first."))
-    said = card(staff.get("/dashboard"), job.id)
+    words = card(staff.get("/dashboard"), job.id)
     for fact in ("Jane Doe", "Filament", "True Red", "Prusa MK4S", "3 copies", "2 files", "ARCH 4000", job.id):
-        assert fact in said
+        assert fact in words
     for fact in ("Call Jane first.", "$4.27", "42.7 g", "3.5 h", "Start printing"):
-        assert fact in said
+        assert fact in words
 
 
 def test_a_card_of_a_paid_job_shows_what_was_paid(staff: FlaskClient, make: MakeJob) -> None:
@@ -240,8 +240,8 @@ def test_an_empty_lab_says_where_students_submit(staff: FlaskClient) -> None:
 
 def test_an_empty_tab_says_so_and_not_that_there_are_no_jobs(staff: FlaskClient, make: MakeJob) -> None:
     make()
-    said = text(staff.get("/dashboard?status=Printing"))
-    assert "Printing" in said and "No jobs yet" not in said
+    words = text(staff.get("/dashboard?status=Printing"))
+    assert "Printing" in words and "No jobs yet" not in words
 
 
 # -- without the database ---------------------------------------------------------------------------------------------
@@ -249,7 +249,7 @@ def test_an_empty_tab_says_so_and_not_that_there_are_no_jobs(staff: FlaskClient,
 
 @pytest.fixture
 def dark(services: Services) -> Iterator[Services]:
-    """The same house, its database away."""
+    """The same services without their database."""
     engine = create_engine(NO_DATABASE)
     mirror = Mirror(engine)
     yield replace(services, mirror=mirror, queries=Queries(engine), actions=replace(services.actions, mirror=mirror))
@@ -295,12 +295,12 @@ def test_without_the_database_a_whole_life_goes_on(dark: Services, dark_staff: F
         ("complete", {}, "Completed"),
         ("pickup", {"amount": "4.27", "payment_method": "Card", "picked_up_by": "Jane"}, "PaidPickedUp"),
     ]
-    for action, said, folder in steps:
+    for action, fields, folder in steps:
         job = dark.store.load(job_id).job
-        said |= {"csrf_token": form_token(dark_staff, "/logout"), "revision": str(job.revision)}
+        fields |= {"csrf_token": form_token(dark_staff, "/logout"), "revision": str(job.revision)}
         if action == "approve":
-            said["print_file"] = next(file.name for file in job.files if file.role == "working")
-        assert dark_staff.post(f"/dashboard/jobs/{job_id}/{action}", data=said).status_code == 303, action
+            fields["print_file"] = next(file.name for file in job.files if file.role == "working")
+        assert dark_staff.post(f"/dashboard/jobs/{job_id}/{action}", data=fields).status_code == 303, action
         assert dark.store.load(job_id).folder.parent.name == folder
         assert dark_staff.get(f"/dashboard/jobs/{job_id}").status_code == 200
 
@@ -329,7 +329,7 @@ def test_without_the_database_the_api_and_the_health_say_so(dark_staff: FlaskCli
 
 @pytest.fixture
 def offline(services: Services, make: MakeJob) -> str:
-    """The id of a job whose storage has just gone: the share is unmounted."""
+    """The id of a job whose storage is gone: somebody unmounted the share."""
     job = make(Status.PENDING)
     services.store.layout.root.rename(services.store.layout.root.with_name("elsewhere"))
     return job.id
@@ -362,10 +362,10 @@ def test_without_the_storage_every_page_says_so_and_nothing_is_made(
         "action": staff.post(f"/dashboard/jobs/{offline}/confirm", data=action),
         "download": staff.get(f"/dashboard/jobs/{offline}/files/original/bracket%20v2.stl"),
     }
-    for what, answer in answers.items():
-        assert answer.status_code == 503 and "storage is offline" in text(answer), what
-        assert "Nothing is lost" in text(answer), what
-        assert str(root) not in text(answer) or what in ("job", "action", "download"), what
+    for name, answer in answers.items():
+        assert answer.status_code == 503 and "storage is offline" in text(answer), name
+        assert "Nothing is lost" in text(answer), name
+        assert str(root) not in text(answer) or name in ("job", "action", "download"), name
     assert not root.exists() and mirrored_job(services.queries, offline) == row
 
 

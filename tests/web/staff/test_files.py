@@ -1,4 +1,4 @@
-"""Pictures of models, what was found about them, and the page to turn one on."""
+"""A job's files: pictures and findings, the 3D view, and *Open in slicer*."""
 
 from __future__ import annotations
 
@@ -7,26 +7,29 @@ import shutil
 import pytest
 from flask.testing import FlaskClient
 
+from opener.url import parse
 from printsys.domain.events import EventType
+from printsys.domain.status import Status
 from printsys.jobstore import Stored
 from printsys.services import Services
+from printsys.web.staff.files import opener_address
 from printsys.worker.file_inspector import FileInspector
 from tests.factories import STL, act
-from tests.web.conftest import MakeJob
+from tests.web.conftest import MakeJob, PostAction, token_in
 
 HOLES = STL.replace(STL.split(b"facet normal")[1], b"", 1).replace(b"facet normalfacet", b"facet", 1)
 
 
-def attended(services: Services, job: Stored) -> Stored:
-    workshop = FileInspector(services)
-    for job_id in list(workshop.owing()):
-        workshop.attend(job_id)
+def inspected(services: Services, job: Stored) -> Stored:
+    inspector = FileInspector(services)
+    for job_id in list(inspector.owing()):
+        inspector.attend(job_id)
     return services.store.load(job.id)
 
 
 def test_a_model_is_inspected_and_pictured_once(staff: FlaskClient, services: Services, make: MakeJob) -> None:
     job = make(files=[("bracket v2.stl", STL)])
-    after = attended(services, job)
+    after = inspected(services, job)
     assert [event.type for event in after.events[-2:]] == [EventType.MODEL_INSPECTED, EventType.THUMBNAIL_MADE]
     assert list(FileInspector(services).owing()) == []
     (picture,) = (after.folder / "previews").iterdir()
@@ -42,14 +45,14 @@ def test_a_click_on_a_page_of_before_the_inspection_is_not_turned_away(
     staff: FlaskClient, services: Services, make: MakeJob
 ) -> None:
     job = make(files=[("a.stl", STL)])
-    after = attended(services, job)
+    after = inspected(services, job)
     assert after.job.revision > job.job.revision
     assert act(services.store, job.id, "notes", expected_revision=job.job.revision, notes="typed").job.notes == "typed"
 
 
 def test_what_was_found_is_on_the_card_and_the_jobs_page(staff: FlaskClient, services: Services, make: MakeJob) -> None:
     job = make(files=[("holes.stl", HOLES)])
-    attended(services, job)
+    inspected(services, job)
     for page in ("/dashboard", f"/dashboard/jobs/{job.id}"):
         assert "The surface has holes" in staff.get(page).get_data(as_text=True)
 
@@ -57,10 +60,10 @@ def test_what_was_found_is_on_the_card_and_the_jobs_page(staff: FlaskClient, ser
 def test_pictures_that_somebody_deleted_come_back_without_a_word_in_the_history(
     services: Services, make: MakeJob
 ) -> None:
-    job = attended(services, make(files=[("a.stl", STL)]))
+    job = inspected(services, make(files=[("a.stl", STL)]))
     shutil.rmtree(job.folder / "previews")
-    again = attended(services, job)
-    assert again.job.revision == job.job.revision
+    restored = inspected(services, job)
+    assert restored.job.revision == job.job.revision
     assert len(list((job.folder / "previews").iterdir())) == 1
 
 
@@ -68,7 +71,7 @@ def test_a_model_of_which_no_picture_can_be_made_says_why(
     staff: FlaskClient, services: Services, make: MakeJob
 ) -> None:
     job = make(files=[("a.stl", b"solid nothing\nendsolid nothing\n")])
-    after = attended(services, job)
+    after = inspected(services, job)
     record = after.job.files[0]
     assert record.model is not None and "trouble" in record.model
     page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
@@ -99,3 +102,66 @@ def test_the_viewer_runs_apart_from_the_site(staff: FlaskClient, make: MakeJob) 
 def test_a_model_that_cannot_be_shown_says_why_in_its_frame(staff: FlaskClient, make: MakeJob) -> None:
     job = make(files=[("a.stl", b"solid nothing\nendsolid nothing\n")])
     assert "without any surface" in staff.get(f"/dashboard/jobs/{job.id}/frame/original/a.stl").get_data(as_text=True)
+
+
+# -- open in slicer ---------------------------------------------------------------------------------------------------
+
+
+def test_the_links_are_what_the_opener_understands() -> None:
+    link = parse(opener_address("k7m29xq4", "original/bracket v2 & ü+%.stl"))
+    assert (link.job, link.name) == ("k7m29xq4", "original/bracket v2 & ü+%.stl")
+
+
+def test_each_opening_is_an_event_with_who_and_makes_no_page_stale(
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
+) -> None:
+    job = make()
+    page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
+    name = f"{job.folder.name}.stl"
+    url = f"/dashboard/jobs/{job.id}/open/{name}"
+    assert url in page and "Copy path" in page
+    data = {"csrf_token": token_in(page)}
+    answer = staff.post(url, data=data, headers={"Accept": "application/json"})
+    assert answer.get_json() == {"address": opener_address(job.id, name)}
+    event = services.store.load(job.id).events[-1]
+    assert (event.type, event.actor, event.data) == ("FileOpened", "staff", {"name": name})
+    assert post(job.id, "review", revision=job.job.revision).status_code == 303
+
+
+def test_without_a_script_a_page_has_the_link_and_what_to_do_if_nothing_opens(
+    staff: FlaskClient, make: MakeJob
+) -> None:
+    job = make()
+    name = f"{job.folder.name}.stl"
+    page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
+    answer = staff.post(
+        f"/dashboard/jobs/{job.id}/open/{name}", data={"csrf_token": token_in(page)}, follow_redirects=True
+    )
+    html = answer.get_data(as_text=True)
+    assert f'href="printsys://open?job={job.id}&amp;file={name}"' in html
+    assert "/dashboard/opener" in html and staff.get("/dashboard/opener").status_code == 200
+
+
+def test_the_dashboard_opens_the_print_file_or_else_the_working_copy(staff: FlaskClient, make: MakeJob) -> None:
+    uploaded, done = make(), make(Status.PAID_PICKED_UP)
+    assert f"/open/{uploaded.folder.name}.stl" in staff.get("/dashboard?status=Uploaded").get_data(as_text=True)
+    assert f"/dashboard/jobs/{done.id}/open/" not in staff.get("/dashboard?status=PaidPickedUp").get_data(as_text=True)
+
+
+@pytest.mark.parametrize("name", ["../../secret", "gone.stl", "metadata.json/../x"])
+def test_only_files_of_the_job_are_opened(staff: FlaskClient, services: Services, make: MakeJob, name: str) -> None:
+    job = make()
+    token = token_in(staff.get("/logout").get_data(as_text=True))
+    assert staff.post(f"/dashboard/jobs/{job.id}/open/{name}", data={"csrf_token": token}).status_code in (
+        404,
+        405,
+        308,
+    )
+    assert services.store.load(job.id).job.revision == job.job.revision
+
+
+def test_strangers_open_nothing(client: FlaskClient, make: MakeJob) -> None:
+    job = make()
+    token = token_in(client.get("/login").get_data(as_text=True))
+    answer = client.post(f"/dashboard/jobs/{job.id}/open/x.stl", data={"csrf_token": token})
+    assert answer.status_code == 302 and "/login" in answer.location

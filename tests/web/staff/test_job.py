@@ -1,4 +1,4 @@
-"""What staff see of a job beside its actions: its files, its history, what it lacks, and what is odd about it."""
+"""What staff see of a job beside its actions: its files, its history, what it lacks, and its problems."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.web.conftest import STAFF_PASSWORD, MakeJob, PostAction, form_token
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
 
 
-def said(page: str) -> str:
+def words_of(page: str) -> str:
     return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page)))
 
 
@@ -44,7 +44,7 @@ def test_the_page_lists_every_file_with_its_hash_and_says_which_is_gone(staff: F
     assert page.index("plate #1 ü.gcode") < page.index(f">{working.name}</a>"), "slicer output comes first"
     (job.folder / working.name).unlink()
     page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
-    assert f"{working.name} is no longer in the folder" in said(page)
+    assert f"{working.name} is no longer in the folder" in words_of(page)
 
 
 @pytest.mark.parametrize("name", ["plate #1.gcode", "100% ready.gcode", "ü 李明.gcode", "a+b&c.gcode"])
@@ -159,19 +159,19 @@ def test_a_link_that_ran_out_is_said_and_sending_it_again_is_the_next_thing(
     job = make(Status.PENDING, ago=timedelta(days=30))
     card = staff.get("/dashboard?status=Pending").get_data(as_text=True)
     assert "the link expired on" in card and "Send the e-mail again" in card and "waits for the student" not in card
-    assert "the link expired on" in said(staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True))
+    assert "the link expired on" in words_of(staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True))
     answer = post(job.id, "resend-email")
-    assert "Jane Doe gets the e-mail again" in said(staff.get(answer.location).get_data(as_text=True))
+    assert "Jane Doe gets the e-mail again" in words_of(staff.get(answer.location).get_data(as_text=True))
     assert "waits for the student" in staff.get("/dashboard?status=Pending").get_data(as_text=True)
 
 
 def test_one_button_is_filled_the_next_thing_to_do(staff: FlaskClient, make: MakeJob) -> None:
-    wanted = {
+    filled = {
         Status.UPLOADED: ["Approve"], Status.PENDING: [], Status.READY_TO_PRINT: ["Start printing"],
         Status.PRINTING: ["Printing is done"], Status.COMPLETED: ["Take payment and hand out"],
         Status.PAID_PICKED_UP: [], Status.REJECTED: [], Status.ARCHIVED: [],
     }  # fmt: skip
-    for status, labels in wanted.items():
+    for status, labels in filled.items():
         page = staff.get(f"/dashboard/jobs/{make(status).id}").get_data(as_text=True)
         outside = re.sub(r"<dialog.*?</dialog>", "", page, flags=re.S)
         assert re.findall(r'class="btn btn-primary"[^>]*>([^<]+)<', outside) == labels
@@ -187,7 +187,7 @@ def test_a_job_without_an_address_can_still_be_corrected(
     assert post(job.id, "details", student_name="Walk In", student_email="", class_number="").status_code == 303
     assert services.store.load(job.id).job.student.name == "Walk In"
     answer = post(job.id, "reject", comment="No.")
-    assert "There is no address to e-mail" in said(staff.get(answer.location).get_data(as_text=True))
+    assert "There is no address to e-mail" in words_of(staff.get(answer.location).get_data(as_text=True))
 
 
 # -- history ----------------------------------------------------------------------------------------------------------
@@ -207,7 +207,7 @@ def test_an_event_of_a_newer_version_is_named_and_harms_nobody(app: Flask, data:
 
 def test_the_history_tells_what_each_event_changed(staff: FlaskClient, make: MakeJob) -> None:
     job = make(Status.PENDING)
-    page = said(staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True))
+    page = words_of(staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True))
     assert "Approved at $4.27 Sam, " in page and "estimate.cost 4.27" in page
     assert present(present(job.job.confirmation).nonce) not in page
 
@@ -223,7 +223,7 @@ def test_a_conflict_shows_the_notes_that_the_other_wrote_and_keeps_mine(
     answer = post(job.id, "notes", notes="Mine.", revision=job.job.revision)
     page = answer.get_data(as_text=True)
     assert answer.status_code == 409
-    assert "Theirs, from the other desk." in said(page) and re.search(r"<textarea[^>]*>\s*Mine\.</textarea>", page)
+    assert "Theirs, from the other desk." in words_of(page) and re.search(r"<textarea[^>]*>\s*Mine\.</textarea>", page)
 
 
 def test_what_is_not_possible_leads_back_to_the_job(make: MakeJob, post: PostAction) -> None:

@@ -1,4 +1,4 @@
-"""Staff see what is owed, sent and failed, what stands in the way, and whether anybody works at it."""
+"""Staff see which e-mails wait, went out and failed, why, and whether the worker runs."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def text(client: FlaskClient, path: str) -> str:
 
 
 def fix(staff: FlaskClient, services: Services, name: str) -> TestResponse:
-    [one] = services.queries.attention()
-    said = {"csrf_token": form_token(staff, "/logout"), "kind": one.kind, "folder": one.folder, "fix": name}
-    return staff.post("/dashboard/attention", data=said)
+    [item] = services.queries.attention()
+    fields = {"csrf_token": form_token(staff, "/logout"), "kind": item.kind, "folder": item.folder, "fix": name}
+    return staff.post("/dashboard/attention", data=fields)
 
 
 @pytest.fixture
@@ -93,14 +93,14 @@ def test_failing_again_raises_it_again(staff: FlaskClient, services: Services, f
     fix(staff, services, "resend-mail")
     fail(services, failed, "552 mailbox full")
     sync(services.store, services.mirror)
-    assert any("552 mailbox full" in one.sentence for one in services.queries.attention())
+    assert any("552 mailbox full" in item.sentence for item in services.queries.attention())
 
 
 def test_what_the_student_needs_no_more_needs_nobody(services: Services, make: MakeJob) -> None:
     stored = fail(services, make(Status.COMPLETED))
     act(services.store, stored.id, "pickup")
     sync(services.store, services.mirror)
-    assert not any("completed" in one.sentence for one in services.queries.attention())
+    assert not any("completed" in item.sentence for item in services.queries.attention())
 
 
 def test_the_whole_list_of_e_mails_stands_in_the_history(staff: FlaskClient, services: Services, make: MakeJob) -> None:
@@ -113,8 +113,8 @@ def test_the_whole_list_of_e_mails_stands_in_the_history(staff: FlaskClient, ser
 # -- waiting ----------------------------------------------------------------------------------------------------------
 
 
-def beat(services: Services, at: datetime | None = None, queue: int | None = 0, **said: Any) -> None:
-    heartbeat.write(services.settings, Heartbeat(at or datetime.now(UTC), 1, queue, **said))
+def beat(services: Services, at: datetime | None = None, queue: int | None = 0, **fields: Any) -> None:
+    heartbeat.write(services.settings, Heartbeat(at or datetime.now(UTC), 1, queue, **fields))
 
 
 def test_a_queue_that_is_down_is_said(staff: FlaskClient, services: Services) -> None:
@@ -133,8 +133,8 @@ def test_the_health_tells_of_worker_queue_and_the_oldest_owed_mail(
     beat(services, queue=7, error=error, trying=(error,), sent_at=NOW)
     health = json_of(client.get("/healthz"))
     assert health["status"] == "ok" and health["components"]["worker"] == "ok"
-    asked = next(event.at for event in stored.events if event.type == "EmailQueued")
-    assert health["mail"]["owed"] == 1 and health["mail"]["oldest_owed_at"] == format_time(asked)
+    queued_at = next(event.at for event in stored.events if event.type == "EmailQueued")
+    assert health["mail"]["owed"] == 1 and health["mail"]["oldest_owed_at"] == format_time(queued_at)
     assert health["mail"]["queue"] == 7 and health["mail"]["last_error"]["words"] == "451 (an address) not now"
     settle(services, stored)
     health = json_of(client.get("/healthz"))
@@ -144,8 +144,8 @@ def test_the_health_tells_of_worker_queue_and_the_oldest_owed_mail(
 def test_the_health_names_nobody(client: FlaskClient, services: Services, make: MakeJob) -> None:
     stored = make(name="Ada Byron", email="ada@example.edu")
     beat(services, error=Problem(NOW, "451 not now", stored.id))
-    said = client.get("/healthz").get_data(as_text=True)
-    assert "ada" not in said.lower() and stored.id not in said
+    body = client.get("/healthz").get_data(as_text=True)
+    assert "ada" not in body.lower() and stored.id not in body
 
 
 @pytest.mark.parametrize(("age_s", "alive"), [(0, True), (50, True), (70, False), (86_400, False)])
@@ -183,13 +183,13 @@ def test_the_dashboard_says_when_nobody_works_and_when_mail_is_held_up(
     assert "No e-mail waits." in page and "delayed" not in page and 'class="alert' not in page
 
 
-@pytest.mark.parametrize(("queue", "said"), [(1, "1 task waits"), (7, "7 tasks wait")])
+@pytest.mark.parametrize(("queue", "waiting"), [(1, "1 task waits"), (7, "7 tasks wait")])
 def test_the_dashboard_says_what_the_worker_has_before_it_and_met_last(
-    staff: FlaskClient, services: Services, queue: int, said: str
+    staff: FlaskClient, services: Services, queue: int, waiting: str
 ) -> None:
     beat(services, queue=queue, error=Problem(NOW, "550 no (an address)", "abc"))
     page = text(staff, "/dashboard")
-    assert f"The worker is running, {said} for it. The last e-mail did not go out (" in page
+    assert f"The worker is running, {waiting} for it. The last e-mail did not go out (" in page
     assert "): 550 no (an address)" in page and "not been seen" not in page
 
 
@@ -237,8 +237,8 @@ def test_a_student_without_mail_is_confirmed_at_the_desk(
 def test_a_job_whose_files_were_given_up_is_said_and_can_be_tried_again(
     staff: FlaskClient, services: Services, make: Callable[..., Stored]
 ) -> None:
-    job, asked = make(), list[str]()
-    object.__setattr__(services.actions, "enqueue", asked.append)
+    job, enqueued = make(), list[str]()
+    object.__setattr__(services.actions, "enqueue", enqueued.append)
     why = Problem(NOW, "RecursionError: too deep", job.id)
     beat(services, sidelined=(why,))
     assert f'the files of <a href="/dashboard/jobs/{job.id}">job {job.id}</a>' in text(staff, "/dashboard")
@@ -247,4 +247,4 @@ def test_a_job_whose_files_were_given_up_is_said_and_can_be_tried_again(
     assert json_of(staff.get("/healthz"))["mail"]["sidelined"] == 1
     token = form_token(staff, "/logout")
     answer = staff.post(f"/dashboard/jobs/{job.id}/look-again", data={"csrf_token": token})
-    assert answer.status_code == 303 and asked == [job.id]
+    assert answer.status_code == 303 and enqueued == [job.id]

@@ -1,4 +1,4 @@
-"""What happened in the folders while the system was off: told once, each change with what can be done about it."""
+"""What happened in the folders while the system was off: shown once, each change with what staff can do about it."""
 
 from __future__ import annotations
 

@@ -37,14 +37,14 @@ def link(services: Services) -> Callable[[str], str]:
 
 @pytest.fixture
 def answer(client: FlaskClient) -> Callable[..., TestResponse]:
-    def send(path: str, **said: str) -> TestResponse:
-        return client.post(path, data={"csrf_token": form_token(client)} | said)
+    def send(path: str, **fields: str) -> TestResponse:
+        return client.post(path, data={"csrf_token": form_token(client)} | fields)
 
     return send
 
 
 def text(response: TestResponse) -> str:
-    """What a person reads of a page."""
+    """The words of a page."""
     return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.get_data(as_text=True))))
 
 
@@ -62,17 +62,17 @@ def test_the_status_page_says_where_a_job_is_in_the_students_words(
     stored = make(status)
     page = client.get(f"/status/{services.tokens.status(stored.id)}")
     assert page.status_code == 200
-    said = text(page)
-    assert STATUS_TEXTS[status].title in said and STATUS_TEXTS[status].explanation in said and stored.id in said
-    assert "bracket v2.stl" in said and "Filament" in said and "True Red" in said
-    assert "staff:" not in said and "Sam" not in said
-    assert ("$4.27" in said) == (status not in (Status.UPLOADED, Status.REJECTED))
+    words = text(page)
+    assert STATUS_TEXTS[status].title in words and STATUS_TEXTS[status].explanation in words and stored.id in words
+    assert "bracket v2.stl" in words and "Filament" in words and "True Red" in words
+    assert "staff:" not in words and "Sam" not in words
+    assert ("$4.27" in words) == (status not in (Status.UPLOADED, Status.REJECTED))
     if status is Status.REJECTED:
-        assert present(services.lab.reason("too-thin")).text in said and "The walls are too thin." in said
+        assert present(services.lab.reason("too-thin")).text in words and "The walls are too thin." in words
     if status is Status.COMPLETED:
-        assert services.lab.about.place in said and services.lab.about.hours in said
+        assert services.lab.about.place in words and services.lab.about.hours in words
     if status is Status.PENDING:
-        assert "link in our e-mail is good until" in said
+        assert "link in our e-mail is good until" in words
 
 
 def test_the_status_page_does_not_show_the_staffs_notes_or_the_confirmation_link(
@@ -111,9 +111,9 @@ def test_the_confirmation_page_shows_the_details_and_the_cost_and_changes_nothin
     for _ in range(2):  # mail programs look at links before people do
         page = client.get(link(stored.id))
         assert page.status_code == 200
-        said = text(page)
-        assert "Jane Doe" in said and "$4.27" in said and "42.7 g PLA" in said and "about 3.5 hours" in said
-        assert services.lab.about.place in said and "Please decide by" in said
+        words = text(page)
+        assert "Jane Doe" in words and "$4.27" in words and "42.7 g PLA" in words and "about 3.5 hours" in words
+        assert services.lab.about.place in words and "Please decide by" in words
     assert tree(stored.folder) == before
 
 
@@ -308,7 +308,7 @@ def forgeries(services: Services, stored: Stored) -> dict[str, str]:
     nonce = present(present(stored.job.confirmation).nonce)
     good, status = services.tokens.confirm(stored.id, nonce), services.tokens.status(stored.id)
     payload, _, signature = good.rpartition(".")
-    other = URLSafeSerializer("another key altogether", salt="confirm-link").dumps([stored.id, nonce])
+    foreign = URLSafeSerializer("another key altogether", salt="confirm-link").dumps([stored.id, nonce])
     return {
         "truncated": good[:-1],
         "lengthened": good + "A",
@@ -316,7 +316,7 @@ def forgeries(services: Services, stored: Stored) -> dict[str, str]:
         "with an empty signature": payload + ".",
         "with another payload": f"{'A' + payload[1:]}.{signature}",
         "a status link": status,
-        "another key": str(other),
+        "another key": str(foreign),
         "the id alone": stored.id,
         "nonsense": "abc",
         "not ASCII": "ü.ü",

@@ -28,13 +28,13 @@ def stl(size_mm: float) -> bytes:
 
 
 def opened(client: FlaskClient) -> dict[str, str]:
-    """What the form that was just opened sends besides what is typed."""
+    """The hidden fields of a form that was just opened."""
     page = client.get("/submit").get_data(as_text=True)
     return {"csrf_token": token_in(page), "submission": hidden_value(page, "submission")}
 
 
-def send(client: FlaskClient, form: dict[str, str], name: str, model: bytes, **said: str) -> TestResponse:
-    values = FORM | form | said
+def send(client: FlaskClient, form: dict[str, str], name: str, model: bytes, **fields: str) -> TestResponse:
+    values = FORM | form | fields
     return client.post("/submit", data=values | {"file": (io.BytesIO(model), name)})
 
 
@@ -52,7 +52,7 @@ def unmounted(storage: Path) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("name", "model", "said"),
+    ("name", "model", "fields"),
     [
         pytest.param("bracket.stl", stl(20), {}, id="the model, scaled: same name, same length"),
         pytest.param("lid.stl", stl(10), {}, id="another name"),
@@ -60,14 +60,14 @@ def unmounted(storage: Path) -> Iterator[None]:
     ],
 )
 def test_going_back_and_sending_something_else_is_another_job(
-    client: FlaskClient, services: Services, name: str, model: bytes, said: dict[str, str]
+    client: FlaskClient, services: Services, name: str, model: bytes, fields: dict[str, str]
 ) -> None:
     form = opened(client)
     first = job_of(send(client, form, "bracket.stl", stl(10)))
-    second = job_of(send(client, form, name, model, **said))
+    second = job_of(send(client, form, name, model, **fields))
     assert first != second
     assert (services.store.load(second).folder / "original" / name).read_bytes() == model
-    assert job_of(send(client, form, name, model, **said)) == second, "and that one sent twice is one job again"
+    assert job_of(send(client, form, name, model, **fields)) == second, "and that one sent twice is one job again"
 
 
 def test_a_job_that_was_made_is_not_given_for_a_form_with_a_mistake(client: FlaskClient, services: Services) -> None:
@@ -124,8 +124,8 @@ def test_a_reason_that_is_far_too_long_is_asked_for_again(
     stored = make(Status.PENDING)
     before = tree(services.settings.storage)
     path = f"/confirm/{confirm_token(services, stored)}"
-    said = {"csrf_token": form_token(client), "decision": "decline", "reason": "x" * 6000}
-    answer = client.post(path, data=said)
+    data = {"csrf_token": form_token(client), "decision": "decline", "reason": "x" * 6000}
+    answer = client.post(path, data=data)
     assert answer.status_code == 422
     assert "under 5000 characters" in answer.get_data(as_text=True)
     assert tree(services.settings.storage) == before

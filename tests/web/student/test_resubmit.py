@@ -1,4 +1,4 @@
-"""A rejected request, mended and sent again: the same job, its earlier files kept."""
+"""A rejected request, fixed and sent again: the same job, its earlier files kept."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def link(services: Services, job_id: str) -> str:
     return f"/resubmit/{services.tokens.resubmit(job_id, key)}"
 
 
-def send(client: FlaskClient, path: str, files: dict[str, bytes] | None = None, **said: str) -> TestResponse:
+def send(client: FlaskClient, path: str, files: dict[str, bytes] | None = None, **fields: str) -> TestResponse:
     sent = {"bracket v2.stl": MENDED} if files is None else files
-    values = FORM | {"csrf_token": form_token(client)} | said
+    values = FORM | {"csrf_token": form_token(client)} | fields
     return client.post(path, data=values | {"file": [(io.BytesIO(data), name) for name, data in sent.items()]})
 
 
 def let_settle(folder: Path) -> None:
-    """As if its files had lain there for a while."""
+    """As if its files were older."""
     for path in folder.rglob("*"):
         os.utime(path, times=(time.time() - 60,) * 2)
 
@@ -49,8 +49,8 @@ def let_settle(folder: Path) -> None:
 def test_the_link_reopens_the_request_as_it_was_sent(client: FlaskClient, services: Services, make: MakeJob) -> None:
     stored = make(Status.REJECTED, name="Ada Byron", color="Blue", copies=3, message="For a bridge.")
     page = client.get(link(services, stored.id)).get_data(as_text=True)
-    for said in ('value="Ada Byron"', 'selected value="Blue"', 'value="3"', "For a bridge.", "bracket v2.stl"):
-        assert said in page
+    for fragment in ('value="Ada Byron"', 'selected value="Blue"', 'value="3"', "For a bridge.", "bracket v2.stl"):
+        assert fragment in page
     assert "The walls are too thin." in page, "why it was rejected stands above"
     assert token_in(page)
 
@@ -80,7 +80,7 @@ def test_sent_again_it_is_the_same_job_with_its_old_files_kept(
     assert not any(services.store.layout.staging.iterdir())
 
 
-def test_what_is_approved_next_is_the_mended_model(
+def test_what_is_approved_next_is_the_fixed_model(
     client: FlaskClient, staff: FlaskClient, services: Services, rejected: Stored
 ) -> None:
     (rejected.folder / "aaa sliced.gcode").write_bytes(b"; the old model\n")
@@ -91,15 +91,15 @@ def test_what_is_approved_next_is_the_mended_model(
     assert page.count(" checked") == 1 and "of an earlier version" in page
 
 
-def test_a_reprint_is_of_the_mended_model_alone(client: FlaskClient, services: Services, rejected: Stored) -> None:
+def test_a_reprint_is_of_the_fixed_model_alone(client: FlaskClient, services: Services, rejected: Stored) -> None:
     (rejected.folder / "old.gcode").write_bytes(b"; the old model\n")
     let_settle(rejected.folder)
     sync(services.store, services.mirror)
     send(client, link(services, rejected.id))
     let_settle(services.store.load(rejected.id).folder)
-    made = reprint(services.actions, rejected.id, "staff").job
-    assert [record.uploaded_as for record in made.sent_files] == ["bracket v2 2.stl"]
-    assert {record.role for record in made.files} == {"original", "working"}
+    new_job = reprint(services.actions, rejected.id, "staff").job
+    assert [record.uploaded_as for record in new_job.sent_files] == ["bracket v2 2.stl"]
+    assert {record.role for record in new_job.files} == {"original", "working"}
 
 
 def test_a_second_rejection_and_a_second_try(
@@ -133,8 +133,8 @@ def test_what_is_wrong_is_said_and_nothing_is_kept(
     answer = send(client, link(services, rejected.id), {"a.stl": b""}, student_email="nope", color="Nowhere Blue")
     page = answer.get_data(as_text=True)
     assert answer.status_code == 422
-    for said in ("jane@example.edu", "a.stl", 'value="nope"'):
-        assert said in page
+    for fragment in ("jane@example.edu", "a.stl", 'value="nope"'):
+        assert fragment in page
     assert traces() == before
 
 

@@ -26,9 +26,9 @@ FOUR_POINTS = b"v 0 0 0\nv 9 0 0\nv 0 9 0\nv 0 0 9\nf 1 2 3\nf 1 2 4\n"
 
 
 def error_beside(html: str, field: str) -> str:
-    """What is said under the field, by its id, as a screen reader finds it."""
-    found = present(re.search(rf'id="{field}-error"[^>]*>([^<]*)<', html))
-    return unescape(found.group(1)).strip() if found else ""
+    """The error under the field, by its id, as a screen reader finds it."""
+    match = present(re.search(rf'id="{field}-error"[^>]*>([^<]*)<', html))
+    return unescape(match.group(1)).strip() if match else ""
 
 
 def only_job(services: Services) -> Stored:
@@ -118,8 +118,8 @@ def test_the_form_shows_the_labs_introduction_exactly_and_all_that_the_lab_offer
     client: FlaskClient, services: Services
 ) -> None:
     page = client.get("/submit").get_data(as_text=True)
-    said = present(re.search(r'<div class="introduction">(.*?)</div>', page, re.S)).group(1)
-    assert unescape(said) == services.lab.submission.introduction
+    introduction = present(re.search(r'<div class="introduction">(.*?)</div>', page, re.S)).group(1)
+    assert unescape(introduction) == services.lab.submission.introduction
     text = unescape(page)
     for method in services.lab.methods:
         assert method.description in text and all(f'value="{color}"' in text for color in method.colors)
@@ -193,7 +193,7 @@ def test_a_bad_field_is_explained_and_nothing_is_left_behind(submit: Submit, tra
 
 
 def test_control_characters_and_line_ends_in_a_name_never_reach_the_record(submit: Submit, services: Services) -> None:
-    """They are tidied away and not refused: they come from pasting, and nobody can see them to mend them."""
+    """They are tidied away and not refused: they come from pasting, and nobody can see them to fix them."""
     assert submit(student_name="Jane\r\nBcc: x\x00\x1b[2J\u202eDoe").status_code == 303
     name = only_job(services).job.student.name
     assert name.isprintable() and "\n" not in name and name.startswith("Jane Bcc")
@@ -264,17 +264,17 @@ def test_all_mistakes_are_said_at_once_beside_their_fields_and_what_was_typed_is
     )  # fmt: skip
     page = answer.get_data(as_text=True)
     assert answer.status_code == 422
-    wrong = ("student_name", "student_email", "color", "printer", "discipline", "minimum_charge_consent", "copies")
-    assert [field for field in (*wrong, "file") if not error_beside(page, field)] == []
+    bad_fields = ("student_name", "student_email", "color", "printer", "discipline", "minimum_charge_consent", "copies")
+    assert [field for field in (*bad_fields, "file") if not error_beside(page, field)] == []
     summary = present(re.search(r'id="error-summary">(.*?)</div>', page, re.S)).group(1)
-    assert summary.count("<li>") == len(wrong) + 1
+    assert summary.count("<li>") == len(bad_fields) + 1
     assert 'value="jane@"' in page and 'value="ARCH &amp; 4000"' in page and "keep &lt;me&gt;" in page
     assert re.search(r'value="Filament" required checked', page)
     assert re.search(r'<option selected value="Black"', page) and 'value="x"' in page
     assert traces() == before
 
 
-def test_a_form_with_a_mistake_can_be_mended_and_sent_again(
+def test_a_form_with_a_mistake_can_be_fixed_and_sent_again(
     client: FlaskClient, submit: Submit, services: Services
 ) -> None:
     page = submit(class_number="").get_data(as_text=True)
@@ -333,11 +333,11 @@ def test_a_form_that_lay_open_too_long_keeps_what_was_typed(
     page = client.get("/submit").get_data(as_text=True)
     app.config["WTF_CSRF_TIME_LIMIT"] = -1
     answer = client.post("/submit", data=filled(page) | {"message": "kept & whole"})
-    again = answer.get_data(as_text=True)
-    assert answer.status_code == 400 and "This page was open for a long time" in again
-    assert 'value="Jane Doe"' in again and "kept &amp; whole" in again and traces() == before
+    form_page = answer.get_data(as_text=True)
+    assert answer.status_code == 400 and "This page was open for a long time" in form_page
+    assert 'value="Jane Doe"' in form_page and "kept &amp; whole" in form_page and traces() == before
     app.config["WTF_CSRF_TIME_LIMIT"] = 3600
-    assert client.post("/submit", data=filled(again)).status_code == 303
+    assert client.post("/submit", data=filled(form_page)).status_code == 303
     assert only_job(services)
 
 
@@ -382,7 +382,7 @@ def is_escaped(page: str) -> bool:
 def test_hostile_text_is_escaped_on_every_page_that_shows_it(
     client: FlaskClient, staff: FlaskClient, services: Services, hostile: str
 ) -> None:
-    shown = {
+    paths_by_browser = {
         client: [
             f"/status/{services.tokens.status(hostile)}",
             f"/confirm/{confirm_token(services, services.store.load(hostile))}",
@@ -395,13 +395,13 @@ def test_hostile_text_is_escaped_on_every_page_that_shows_it(
             *(f"/dashboard/jobs/{hostile}/{action}" for action in ("notes", "details", "choose-file", "delete")),
         ],
     }
-    for browser, paths in shown.items():
+    for browser, paths in paths_by_browser.items():
         for path in paths:
             page = browser.get(path)
             assert page.status_code == 200, path
             assert is_escaped(page.get_data(as_text=True)), path
     assert "&lt;script&gt;alert(1)" in staff.get(f"/dashboard/jobs/{hostile}").get_data(as_text=True)
-    assert "&lt;script&gt;alert(1)" in client.get(shown[client][1]).get_data(as_text=True)
+    assert "&lt;script&gt;alert(1)" in client.get(paths_by_browser[client][1]).get_data(as_text=True)
 
 
 @pytest.mark.parametrize("field", [*FORM, "submission"])

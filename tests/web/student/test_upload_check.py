@@ -30,7 +30,7 @@ HUGE = STL.replace(b"30", b"900")
 
 @pytest.fixture
 def app(services: Services) -> Flask:
-    """With a check of its own: here it is what is tested."""
+    """With a checker of its own: it is under test here."""
     return create_app(services)
 
 
@@ -48,51 +48,51 @@ def ask(client: FlaskClient, *files: tuple[str, bytes], **chosen: Any) -> TestRe
 def test_a_good_model_is_shown_with_its_size_beside_the_printer_and_a_price_range(client: FlaskClient) -> None:
     answer = ask(client, ("bracket v2.stl", STL))
     assert answer.status_code == 200
-    (one,) = json_of(answer)["files"]
-    assert one["model"]["size_mm"] == [30.0, 30.0, 30.0] and one["model"]["watertight"]
-    assert one["will_not_print"] is False
-    low, high = (float(end) for end in one["price"])
+    (model,) = json_of(answer)["files"]
+    assert model["model"]["size_mm"] == [30.0, 30.0, 30.0] and model["model"]["watertight"]
+    assert model["will_not_print"] is False
+    low, high = (float(end) for end in model["price"])
     assert 3.0 <= low <= high < 5.0, "4.5 cm³ of PLA is the minimum charge"
     html = unescape(json_of(answer)["html"])
-    for said in ("bracket v2.stl", "30 × 30 × 30 mm", "250 × 210 × 220 mm", "a guess until we have sliced it"):
-        assert said in html
+    for fragment in ("bracket v2.stl", "30 × 30 × 30 mm", "250 × 210 × 220 mm", "a guess until we have sliced it"):
+        assert fragment in html
     assert 'src="data:image/png;base64,' in html
 
 
 def test_another_printer_is_asked_about_without_sending_the_file_again(client: FlaskClient) -> None:
     first = json_of(ask(client, ("a.stl", STL.replace(b"30", b"240"))))["files"][0]
-    known = {"sha256": first["sha256"], "name": "a.stl"}
-    again = json_of(ask(client, printer="prusa-xl", **known))["files"][0]
-    assert again["model"] == first["model"]
+    reference = {"sha256": first["sha256"], "name": "a.stl"}
+    second = json_of(ask(client, printer="prusa-xl", **reference))["files"][0]
+    assert second["model"] == first["model"]
     assert [f["code"] for f in first["findings"]] == ["too-large-for-printer"]
-    assert [f["code"] for f in again["findings"]] == []
+    assert [f["code"] for f in second["findings"]] == []
     assert ask(client, sha256="0" * 64, name="a.stl").status_code == 409
 
 
 @pytest.mark.parametrize(
-    ("data", "code", "said"), [(FLAT, "flat", "no thickness"), (HUGE, "too-large", "too large for every printer")]
+    ("data", "code", "words"), [(FLAT, "flat", "no thickness"), (HUGE, "too-large", "too large for every printer")]
 )
 def test_what_cannot_be_printed_is_said_before_and_stopped_after_submitting(
-    client: FlaskClient, submit: Submit, services: Services, data: bytes, code: str, said: str
+    client: FlaskClient, submit: Submit, services: Services, data: bytes, code: str, words: str
 ) -> None:
-    (one,) = json_of(ask(client, ("model.stl", data)))["files"]
-    assert one["will_not_print"] and one["findings"][0]["code"] == code and one["price"] is None
+    (model,) = json_of(ask(client, ("model.stl", data)))["files"]
+    assert model["will_not_print"] and model["findings"][0]["code"] == code and model["price"] is None
     answer = submit({"model.stl": data})
-    assert answer.status_code == 422 and said in answer.get_data(as_text=True)
+    assert answer.status_code == 422 and words in answer.get_data(as_text=True)
     assert list(services.store.ids()) == []
 
 
 def test_what_is_only_probably_wrong_stops_nobody(client: FlaskClient, submit: Submit) -> None:
     holes = STL.replace(STL.split(b"facet normal")[1], b"", 1).replace(b"facet normalfacet", b"facet", 1)
-    (one,) = json_of(ask(client, ("holes.stl", holes)))["files"]
-    assert [f["grade"] for f in one["findings"]][:1] == ["probably wrong"]
+    (model,) = json_of(ask(client, ("holes.stl", holes)))["files"]
+    assert [f["grade"] for f in model["findings"]][:1] == ["probably wrong"]
     assert submit({"holes.stl": holes}).status_code == 303
 
 
 def test_without_a_script_the_same_is_shown_after_submitting(client: FlaskClient, submit: Submit) -> None:
     page = client.get(submit().location).get_data(as_text=True)
-    for said in ("30 × 30 × 30 mm", "Looks printable", "data:image/png;base64,"):
-        assert said in page
+    for fragment in ("30 × 30 × 30 mm", "Looks printable", "data:image/png;base64,"):
+        assert fragment in page
 
 
 def test_a_model_that_takes_too_long_to_look_at_can_be_sent_all_the_same(
@@ -107,17 +107,17 @@ def test_a_model_that_takes_too_long_to_look_at_can_be_sent_all_the_same(
 
 def test_a_hostile_file_ends_its_own_process_only(client: FlaskClient) -> None:
     nan = b"\0" * 80 + struct.pack("<I", 4) + struct.pack("<12fH", *[float("nan")] * 12, 0) * 4
-    (one,) = json_of(ask(client, ("nan.stl", nan)))["files"]
-    assert one["will_not_print"] and one["findings"][0]["grade"] == "cannot print"
+    (model,) = json_of(ask(client, ("nan.stl", nan)))["files"]
+    assert model["will_not_print"] and model["findings"][0]["grade"] == "cannot print"
     assert client.get("/submit").status_code == 200
 
 
 def test_what_is_no_model_is_refused_with_the_same_words_as_when_it_is_sent(
     client: FlaskClient, submit: Submit
 ) -> None:
-    told = json_of(ask(client, ("part.stl", b"%PDF-1.7")))
-    assert told["files"] == [] and "a PDF document" in told["refused"][0]
-    assert told["refused"][0] in unescape(submit({"part.stl": b"%PDF-1.7"}).get_data(as_text=True))
+    check = json_of(ask(client, ("part.stl", b"%PDF-1.7")))
+    assert check["files"] == [] and "a PDF document" in check["refused"][0]
+    assert check["refused"][0] in unescape(submit({"part.stl": b"%PDF-1.7"}).get_data(as_text=True))
 
 
 def test_nothing_stays_behind(client: FlaskClient, services: Services) -> None:
