@@ -31,7 +31,7 @@ def offer_problems(lab: Lab, values: Mapping[str, Any]) -> dict[str, list[str]]:
             problems["print_method"] = [f"Please choose one of: {', '.join(m.name for m in lab.methods)}."]
     else:
         if color and color not in method.colors:
-            problems["color"] = [f"{color} is not a colour that we have for {method.name}."]
+            problems["color"] = [f"{color} is not a color that we have for {method.name}."]
         if printer and printer not in [offered.id for offered in lab.printers_for(method.name)]:
             problems["printer"] = [f"Please choose a printer for {method.name}."]
     if discipline and discipline not in lab.submission.disciplines:

@@ -34,7 +34,7 @@ REQUEST_FIELDS = (
     RequestField("discipline", "student", "discipline", "Discipline", "discipline"),
     RequestField("class_number", "student", "class_number", "Class", "class_number", is_personal=True),
     RequestField("print_method", "request", "method", "Method", "method"),
-    RequestField("color", "request", "color", "Colour", "color"),
+    RequestField("color", "request", "color", "Color", "color"),
     RequestField("printer", "request", "printer", "Printer", "printer"),
     RequestField("minimum_charge_consent", "request", "minimum_charge_consent", "Minimum charge"),
     RequestField("copies", "request", "copies", "Copies", "copies"),

@@ -102,13 +102,11 @@ ACTION_VIEWS: dict[str, ActionView] = {
         next_if=_always,
         next_label="Review and approve",
     ),
-    "reject": ActionView(forms.RejectForm, style="danger"),
     "confirm": ActionView(
         forms.ReasonForm, next_if=lambda summary: summary.waits_for_student and not summary.job.student.email
     ),  # nobody can confirm by a link
     "start": ActionView(next_if=_always),
     "complete": ActionView(next_if=_always),
-    "fail": ActionView(forms.FailForm, style="danger"),
     "pickup": ActionView(forms.PickupForm, next_if=_always),
     "archive": ActionView(style="quiet", next_if=_always),
     "supply": ActionView(
@@ -117,6 +115,8 @@ ACTION_VIEWS: dict[str, ActionView] = {
     "accept-move": ActionView(offered_if=_facts_are_missing),
     "keep-price": ActionView(offered_if=lambda stored: open_difference(stored.job, stored.events) is not None),
     "keep": ActionView(offered_if=lambda stored: is_deleted(stored.log)),
+    "reject": ActionView(forms.RejectForm, style="danger"),
+    "fail": ActionView(forms.FailForm, style="danger"),
     "revert": ActionView(forms.ReasonForm),
     "review": ActionView(
         done=_saying("Marked as reviewed."),

@@ -56,7 +56,7 @@ def unmounted(storage: Path) -> Iterator[None]:
     [
         pytest.param("bracket.stl", stl(20), {}, id="the model, scaled: same name, same length"),
         pytest.param("lid.stl", stl(10), {}, id="another name"),
-        pytest.param("bracket.stl", stl(10), {"color": "Blue"}, id="another colour"),
+        pytest.param("bracket.stl", stl(10), {"color": "Blue"}, id="another color"),
     ],
 )
 def test_going_back_and_sending_something_else_is_another_job(

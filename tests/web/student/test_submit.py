@@ -161,7 +161,7 @@ def test_a_form_without_a_file_says_so(submit: Submit, traces: Traces) -> None:
 BAD_FIELDS = {
     "consent refused": ({"minimum_charge_consent": "no"}, "minimum_charge_consent", "minimum charge"),
     "consent nonsense": ({"minimum_charge_consent": "maybe"}, "minimum_charge_consent", "yes or no"),
-    "colour of the other method": ({"color": "Black"}, "color", "Black is not a colour that we have for Filament"),
+    "color of the other method": ({"color": "Black"}, "color", "Black is not a color that we have for Filament"),
     "printer of the other method": ({"printer": "formlabs-form3"}, "printer", "printer for Filament"),
     "unknown printer": ({"printer": "../x"}, "printer", "printer for Filament"),
     "unknown method": ({"print_method": "Clay"}, "print_method", "Filament, Resin"),
