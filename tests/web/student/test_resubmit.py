@@ -20,7 +20,7 @@ from printsys.services import Services
 from tests.factories import FORM, STL, act, sync
 from tests.web.conftest import MakeJob, PastStore, Traces, form_token, token_in
 
-MENDED = STL.replace(b"30 0 0", b"24 0 0")
+FIXED = STL.replace(b"30", b"45")
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def link(services: Services, job_id: str) -> str:
 
 
 def send(client: FlaskClient, path: str, files: dict[str, bytes] | None = None, **fields: str) -> TestResponse:
-    sent = {"bracket v2.stl": MENDED} if files is None else files
+    sent = {"bracket v2.stl": FIXED} if files is None else files
     values = FORM | {"csrf_token": form_token(client)} | fields
     return client.post(path, data=values | {"file": [(io.BytesIO(data), name) for name, data in sent.items()]})
 
@@ -64,12 +64,12 @@ def test_sent_again_it_is_the_same_job_with_its_old_files_kept(
     after = services.store.load(rejected.id)
     assert after.folder.parent.name == "Uploaded" and after.folder.name == rejected.folder.name
     assert after.job.request.color == "Blue" and after.job.rejection is None and after.job.reviewed_at is None
-    assert (after.folder / "original/bracket v2.stl").read_bytes() != MENDED
+    assert (after.folder / "original/bracket v2.stl").read_bytes() != FIXED
     [new] = after.job.sent_files
     assert new.name == "original/bracket v2 2.stl" and new.uploaded_as == "bracket v2.stl"
-    assert (after.folder / new.name).read_bytes() == MENDED
+    assert (after.folder / new.name).read_bytes() == FIXED
     [copy] = after.job.print_files
-    assert copy == f"{after.folder.name}_v2.stl" and (after.folder / copy).read_bytes() == MENDED
+    assert copy == f"{after.folder.name}_v2.stl" and (after.folder / copy).read_bytes() == FIXED
     for old in before.files:
         now = after.job.file(old.name)
         assert now is not None and now.is_superseded and (after.folder / old.name).is_file()
