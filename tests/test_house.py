@@ -5,11 +5,12 @@ from __future__ import annotations
 import graphlib
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable
 
 import pytest
 
-from tests.source import PACKAGES, ROOT, imports, modules
+from tests.source import PACKAGES, ROOT, VAGUE, imports, local_names, modules
 
 PURE = {"flask", "sqlalchemy", "huey", "trimesh"}
 
@@ -143,3 +144,9 @@ def test_every_requirement_is_pinned(name: str) -> None:
     ]
     assert lines
     assert [line for line in lines if "==" not in line] == []
+
+
+def test_local_names_say_what_they_hold() -> None:
+    bindings = [(path, name) for _, path in modules() for name in local_names(path)]
+    vague = [(path, name) for path, name in bindings if name in VAGUE]
+    assert len(vague) <= len(bindings) // 100, Counter(name for _, name in vague).most_common()

@@ -92,10 +92,10 @@ def _programs_using(paths: Iterable[Path]) -> list[str]:
         if manager.RmRegisterResources(session, len(names), array, 0, None, 0, None) != 0:
             return []
         needed, count, reasons = ctypes.c_uint32(), ctypes.c_uint32(16), ctypes.c_uint32()
-        found = (_ProcessInfo * 16)()
-        code = manager.RmGetList(session, ctypes.byref(needed), ctypes.byref(count), found, ctypes.byref(reasons))
+        processes = (_ProcessInfo * 16)()
+        code = manager.RmGetList(session, ctypes.byref(needed), ctypes.byref(count), processes, ctypes.byref(reasons))
         if code not in (0, _MORE_DATA):
             return []
-        return list(dict.fromkeys(info.application_name for info in found[: count.value] if info.application_name))
+        return list(dict.fromkeys(info.application_name for info in processes[: count.value] if info.application_name))
     finally:
         manager.RmEndSession(session)
