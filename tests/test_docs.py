@@ -22,6 +22,15 @@ def test_every_path_in_the_docs_exists(page: Path) -> None:
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
+def test_the_names_in_the_everyday_changes_are_in_the_files_beside_them() -> None:
+    section = import_graph.PAGE.read_text("utf-8").partition("## Ten everyday changes")[2].partition("## ")[0]
+    for paragraph in section.split("\n\n"):
+        code = re.findall(r"`([^`\n]+)`", paragraph)
+        files = [ROOT / path for path in code if (ROOT / path).is_file()]
+        text = "".join(file.read_text("utf-8") for file in files)
+        assert [name for name in code if re.fullmatch("[A-Z_]{4,}|[A-Z][a-z]+", name) and name not in text] == []
+
+
 @each_page
 def test_links_between_the_docs_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8"))
