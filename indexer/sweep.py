@@ -26,17 +26,19 @@ from indexer.schema import attention, jobs, mirror_state
 from printsys.domain import emails
 from printsys.domain.job import format_time
 from printsys.domain.pending_work import has_pending_files
-from printsys.domain.status import LIVE
+from printsys.domain.status import LIVE, Status
 from printsys.errors import JobBusy, JobNotFound, PrintSysError, StorageFailure, StorageOffline
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.files import signature
 from printsys.jobstore.notes import forget_missing, missing_jobs, note_missing
-from printsys.jobstore.repair import id_inside
+from printsys.jobstore.repair import id_inside, lies_where_it_says
 from printsys.jobstore.trash import is_put_away
 
 WORTH_A_REBUILD = 500
 """An empty mirror of so many folders is filled by COPY rather than one by one."""
 SAVE_EVERY = 500
+RECENT_NS = 3_000_000_000
+"""Two changes of a folder may bear one time: FAT counts in steps of two seconds."""
 COLUMNS = ("id", "folder", "student_name", "status", "signature", "move_pending", "problem", "digest", "log_size")
 AS_MIRRORED = ("folder", "move_pending", "problem", "digest", "log_size")
 
@@ -76,6 +78,8 @@ class Sweeper:
     """Jobs, and their folders, that were not settled at the last visit: visit them again in a moment."""
     _recorded: dict[Path, str] = field(default_factory=dict)
     """Listings of live folders in which nothing is left to record: for the time without PostgreSQL."""
+    _ended: dict[Status, tuple[int, set[str]]] = field(default_factory=dict)
+    """Likewise of the other status folders: when one last changed, and the names in it that lie where they should."""
 
     def sweep(self, progress: Progress | None = None) -> SweepReport:
         """Every folder. StorageOffline, MirrorDown."""
@@ -109,7 +113,7 @@ class Sweeper:
         """
         self.store.require_online()
         changed = []
-        for folder in self.store.layout.job_folders(LIVE):
+        for folder in [*self.store.layout.job_folders(LIVE), *self._dragged_out()]:
             listing = signature(folder, time.time_ns())
             if listing is not None and self._recorded.get(folder) == listing:
                 continue
@@ -120,6 +124,30 @@ class Sweeper:
             elif listing is not None and not (isinstance(outcome, Outcome) and outcome.unsettled):
                 self._recorded[folder] = listing
         return changed
+
+    def _dragged_out(self) -> list[Path]:
+        """Folders in the status folders of jobs that have ended, where their record does not say that they lie there.
+
+        Of many thousands only those are read that came since the last call. A status folder's time says whether
+        anything came; a recent time proves nothing yet.
+        """
+        dragged: list[Path] = []
+        for status in Status:
+            status_folder = self.store.layout.status(status)
+            if status in LIVE or not status_folder.is_dir():
+                continue
+            changed_ns = status_folder.stat().st_mtime_ns
+            seen_ns, settled = self._ended.get(status, (0, set()))
+            if changed_ns == seen_ns:
+                continue
+            folders = list(self.store.layout.job_folders((status,)))
+            new = [folder for folder in folders if folder.name not in settled]
+            strays = [folder for folder in new if (id_ := id_inside(folder)) and not lies_where_it_says(folder, id_)]
+            dragged += strays
+            is_certain = not strays and changed_ns < time.time_ns() - RECENT_NS
+            names = {folder.name for folder in folders} - {folder.name for folder in strays}
+            self._ended[status] = (changed_ns if is_certain else 0, names)
+        return dragged
 
     def sweep_folder(self, folder: Path) -> bool:
         """One folder in which something happened. True: it is not settled yet, visit it again in a moment.

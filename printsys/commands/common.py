@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -15,11 +16,13 @@ from filelock import FileLock, Timeout
 from indexer import migrate
 from indexer.schema import create_engine
 from printsys.config import Settings, load_settings
-from printsys.errors import PrintSysError
+from printsys.errors import PostgresFailed, PrintSysError
 from printsys.jobstore import JobStore
 from printsys.jobstore.identity import require_storage
 from printsys.ops.postgres import embedded_postgres
 from printsys.services import open_store, remembered_at
+
+logger = logging.getLogger(__name__)
 
 
 def add_storage_argument(parser: argparse.ArgumentParser) -> None:
@@ -67,6 +70,17 @@ def database(settings: Settings) -> Iterator[Settings]:
         return
     with embedded_postgres(settings.instance) as url:
         yield settings.model_copy(update={"database_url": url})
+
+
+@contextmanager
+def database_if_possible(settings: Settings) -> Iterator[Settings]:
+    """As `database`; without a database_url where none can be had: the folders are the record."""
+    with ExitStack() as stack:
+        try:
+            settings = stack.enter_context(database(settings))
+        except PostgresFailed as error:
+            logger.warning("the database did not start; going on from the folders alone: %s", error.reason)
+        yield settings
 
 
 @contextmanager

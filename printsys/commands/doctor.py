@@ -25,6 +25,7 @@ from printsys.errors import PrintSysError
 from printsys.jobstore.layout import Layout
 from printsys.mail.smtp import Sent, check_connection
 from printsys.ops import disk_space, heartbeat
+from printsys.ops.file_access import others_may_read
 from printsys.ops.postgres import PostgresServer
 from printsys.services import remembered_at
 from printsys.worker.queue import QUEUE_DOWN, make_huey, queue_length
@@ -156,10 +157,14 @@ def check_secrets(settings: Settings) -> Result:
         api_tokens.tokens_path(settings),
         ROOT / ".env",
     ]
-    readable = [path for path in secrets if os.name == "posix" and path.exists() and path.stat().st_mode & 0o077]
+    try:
+        readable = [path for path in secrets if path.exists() and others_may_read(path)]
+    except OSError as error:
+        return Result(f"Whether the secrets are this user's alone is not known: {error.strerror}.")
     if readable:
-        names = " ".join(str(path) for path in readable)
-        return Result(f"Other users of this computer can read {names}.", f"chmod 600 {names}")
+        names = " ".join(f'"{path}"' if " " in str(path) else str(path) for path in readable)
+        cure = f"icacls {names} /inheritance:r /grant:r %USERNAME%:F" if os.name == "nt" else f"chmod 600 {names}"
+        return Result(f"Other users of this computer can read {names}.", cure)
     return Result("The secrets are this user's alone.")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from indexer.service import SWEEP_EVERY_S, Service
-from printsys.commands.common import add_storage_argument, database, read_settings
+from printsys.commands.common import add_storage_argument, database_if_possible, read_settings
 from printsys.ops import logging_setup
 from printsys.ops.shutdown import stop_event
 from printsys.services import build_services
@@ -21,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
     stop = stop_event()
     settings = read_settings(args)
     logging_setup.log_to_file(settings.instance, "index")
-    with database(settings) as settings:
+    with database_if_possible(settings) as settings:
         services = build_services(settings, make_enqueue(settings))
         engine = services.mirror.engine
         Service(

@@ -58,10 +58,10 @@ def run(args: argparse.Namespace) -> int:
         with _database_url(settings) as database_url:
             environment = _environment(settings, database_url, url)
             if args.demo:
-                _fill_demo(environment)
+                fill_demo(environment)
             supervisor = Supervisor(_parts(args), environment)
             loops: list[Loop] = [supervisor.run]
-            if database_url and not settings.database_url:
+            if not settings.database_url:
                 loops.append(_guard_database(settings, database_url, supervisor))
             with _running(loops, stop):
                 if _wait_until_served(host, args.port, supervisor.part("web"), stop):
@@ -115,10 +115,10 @@ def _environment(settings: Settings, database_url: str | None, url: str) -> dict
     return environment
 
 
-def _fill_demo(environment: Mapping[str, str]) -> None:
+def fill_demo(environment: Mapping[str, str]) -> None:
     command = [sys.executable, str(ROOT / "manage.py"), "demo", "--only-if-empty"]
     if subprocess.run(command, env=environment, check=False).returncode != 0:
-        raise PrintSysError("The demo could not be filled in.")
+        print("The demo could not be filled in; the system starts without it.", file=sys.stderr)
 
 
 def _parts(args: argparse.Namespace) -> list[SupervisedProcess]:
@@ -129,11 +129,18 @@ def _parts(args: argparse.Namespace) -> list[SupervisedProcess]:
     ]
 
 
-def _guard_database(settings: Settings, url: str, supervisor: Supervisor) -> Loop:
-    """Restarts the embedded server when it dies. A part uses it, too, and stops it when this process was killed."""
-    supervisor.parts.append(SupervisedProcess("postgres", ["postgres"]))
+def _guard_database(settings: Settings, url: str | None, supervisor: Supervisor) -> Loop:
+    """Restarts the embedded server when it dies, and tries again where it did not start (`url` is None then).
+
+    A part uses it, too, and stops it when this process was killed.
+    """
+    guard = SupervisedProcess("postgres", ["postgres"])
+    if url is not None:
+        supervisor.parts.append(guard)
 
     def restart_parts(new_url: str) -> None:
+        if guard not in supervisor.parts:
+            supervisor.parts.append(guard)
         supervisor.restart_all({**supervisor.environment, "DATABASE_URL": new_url})
 
     return partial(postgres_keeper.keep, settings.instance, url, restart_parts)

@@ -17,13 +17,13 @@ SERVER = "the embedded PostgreSQL"
 logger = logging.getLogger(__name__)
 
 
-def keep(instance: Path, url: str, on_move: Callable[[str], None], stop: threading.Event) -> None:
-    """Until `stop`. Calls `on_move` with the server's new URL when that is no longer `url`."""
+def keep(instance: Path, url: str | None, on_move: Callable[[str], None], stop: threading.Event) -> None:
+    """Until `stop`. Calls `on_move` with the server's new URL when that is no longer `url` (None: it never started)."""
     server, backoff = PostgresServer(instance), BackOff(PAUSES_S)
     while not stop.wait(PROBE_EVERY_S):
         if server.is_listening() or backoff.wait_s(SERVER) > 0:
             continue
-        logger.error("%s has died; it is started again", SERVER)
+        logger.error("%s does not run; it is started", SERVER)
         backoff.failed(SERVER)  # one that dies at once each time is not started ten times a minute
         try:
             with server.locked():

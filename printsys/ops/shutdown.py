@@ -6,6 +6,7 @@ because it died, the child ends. Ctrl-C at the terminal reaches the supervisor a
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -15,6 +16,9 @@ from collections.abc import Callable
 SUPERVISED = "PRINTSYS_SUPERVISED"
 STOP_REQUEST = b"stop\n"
 """A supervisor writes this before it closes the pipe, unless it dies."""
+CLOSING = {2, 5, 6}
+"""CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT and CTRL_SHUTDOWN_EVENT: Windows ends the process when its handler returns, or
+after some seconds (https://learn.microsoft.com/windows/console/handlerroutine)."""
 
 
 class StopEvent(threading.Event):
@@ -42,13 +46,47 @@ def on_shutdown(end: Callable[[bool], object]) -> None:
         # Not in the handler itself: the main thread may be inside a lock that `end` wants.
         threading.Thread(target=end, args=(False,), daemon=True).start()
 
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, end_by_signal)
+    if sys.platform == "win32":
+        _handle_closing_console(console_handler(end, is_supervised=bool(os.environ.get(SUPERVISED))))
     if os.environ.get(SUPERVISED):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for name in ("SIGINT", "SIGBREAK"):
+            if (number := getattr(signal, name, None)) is not None:
+                signal.signal(number, signal.SIG_IGN)
         threading.Thread(target=_watch_supervisor, args=(end,), daemon=True, name="shutdown").start()
+
+
+def console_handler(end: Callable[[bool], object], is_supervised: bool) -> Callable[[int], bool]:
+    """What Windows calls, in a thread of its own, when the console window closes or the user logs off.
+
+    It returns only with the process itself, so that the system has the time to end in order. A supervised process
+    waits for its supervisor, which has the same console.
+    """
+
+    def handle(event: int) -> bool:
+        if event not in CLOSING:
+            return False
+        if not is_supervised:
+            end(False)
+        threading.Event().wait()
+        return True
+
+    return handle
+
+
+_console_handlers: list[object] = []
+"""Windows keeps only their addresses."""
+
+
+def _handle_closing_console(handler: Callable[[int], bool]) -> None:
+    if sys.platform != "win32":
+        return
+    routine = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint)(handler)
+    _console_handlers.append(routine)
+    ctypes.WinDLL("kernel32").SetConsoleCtrlHandler(routine, 1)
 
 
 def _watch_supervisor(end: Callable[[bool], object]) -> None:

@@ -19,7 +19,11 @@ from typing import Any
 import psutil
 import pytest
 
+from printsys.commands import run
+from printsys.domain.status import Status
+from printsys.jobstore import JobStore
 from printsys.ops.shutdown import SUPERVISED
+from tests.factories import make_job
 from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -195,7 +199,7 @@ def test_a_killed_postgresql_is_started_again_and_the_mirror_is_back(system: Sys
     until(lambda: system.health()["components"]["database"] == "ok", 60)
     first, parts = system.server(), system.parts()
     first.kill()
-    until(lambda: "has died; it is started again" in system.output, 30)
+    until(lambda: "does not run; it is started" in system.output, 30)
     until(lambda: system.server_if_any() not in (None, first), 60)
     until(lambda: system.health()["components"]["database"] == "ok", 60)
     assert system.parts() == parts, "the others went on"
@@ -203,6 +207,24 @@ def test_a_killed_postgresql_is_started_again_and_the_mirror_is_back(system: Sys
     system.end()
     assert "Traceback" not in system.output
     assert system.server_if_any() is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there the embedded server works in a folder of any name")
+def test_without_a_database_the_indexer_goes_on_recording_what_happens_in_the_folders(system: System) -> None:
+    """PostgreSQL refuses a data folder with a dollar sign in its path."""
+    system.run(PRINTSYS_INSTANCE=str(system.folder / "in$tance"))
+    assert "The database did not start; going on from the folders alone" in system.output
+    storage = system.folder / "storage"
+    store = JobStore(storage, (storage / ".printsys" / "storage-id").read_text().strip())
+    job = make_job(store)
+    job.folder.rename(storage / "Rejected" / job.folder.name)
+    until(lambda: store.load(job.id).job.status is Status.REJECTED, 30)
+    assert "index ended with code" not in system.output
+
+
+def test_a_demo_that_cannot_be_filled_in_keeps_nothing_from_starting(capfd: pytest.CaptureFixture[str]) -> None:
+    run.fill_demo(os.environ | {"LAB_CONFIG": "no-such-lab.toml"})
+    assert "the system starts without it" in capfd.readouterr().err
 
 
 def test_a_second_copy_is_refused(system: System) -> None:

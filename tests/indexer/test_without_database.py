@@ -38,6 +38,16 @@ def looked_after(store: JobStore) -> Iterator[list[str]]:
         engine.dispose()
 
 
+@pytest.mark.parametrize("status", [Status.REJECTED, Status.PAID_PICKED_UP, Status.ARCHIVED])
+def test_a_folder_dragged_to_where_jobs_end_is_recorded_without_postgresql(
+    store: JobStore, looked_after: list[str], status: Status
+) -> None:
+    for name in ("First", "Second"):
+        job = make_job(store, name)
+        job.folder.rename(store.layout.status(status) / job.folder.name)
+        until(lambda job=job: store.load(job.id).job.status is status)  # type: ignore[misc]
+
+
 def test_what_people_do_in_the_folders_is_recorded_while_postgresql_is_down(
     store: JobStore, looked_after: list[str], mirror: Mirror, queries: Queries
 ) -> None:
