@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from printsys.errors import MirrorDown, StorageOffline
 from printsys.ops.disk_space import shortages
 from printsys.web.services import services
-from printsys.web.staff.mail_state import MailState, mail_state
+from printsys.web.staff.mail_state import mail_state
 
 pages = Blueprint("health", __name__)
 
@@ -17,20 +17,15 @@ pages = Blueprint("health", __name__)
 def healthz() -> ResponseReturnValue:
     """200 while the lab can work, 503 without storage. Without database, worker or free disk space it is `degraded`."""
     mail = mail_state()
-    components = {"storage": _storage(), "disk": _disk(), "database": _database(), "worker": _worker(mail)}
+    components = {
+        "storage": _storage(),
+        "disk": "low" if shortages(services().settings, services().lab) else "ok",
+        "database": _database(),
+        "worker": "down" if not mail.is_working else "queue down" if mail.is_without_queue else "ok",
+    }
     down = components["storage"] != "ok"
     status = "down" if down else "ok" if all(state == "ok" for state in components.values()) else "degraded"
     return jsonify(status=status, components=components, mail=mail.as_json()), 503 if down else 200
-
-
-def _worker(mail: MailState) -> str:
-    if not mail.is_working:
-        return "down"
-    return "queue down" if mail.is_without_queue else "ok"
-
-
-def _disk() -> str:
-    return "low" if shortages(services().settings, services().lab) else "ok"
 
 
 def _storage() -> str:

@@ -9,7 +9,7 @@ from flask.typing import RouteCallable
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 
-from printsys.web.services import services
+from printsys.web.services import EXTENSION
 
 LOGIN = "10 per minute"
 SUBMITTING = ("submit.send", "upload_check.check", "confirm.resend", "resubmit.send")
@@ -18,16 +18,10 @@ SUBMITTING = ("submit.send", "upload_check.check", "confirm.resend", "resubmit.s
 
 def init(app: Flask) -> None:
     """After the pages are registered."""
+    settings = app.extensions[EXTENSION].settings
     limiter = Limiter(get_remote_address, app=app, storage_uri="memory://")
-    limits = {"auth.log_in": limiter.limit(LOGIN)}
-    limits |= dict.fromkeys(SUBMITTING, limiter.limit(_submit_limit, exempt_when=_has_no_submit_limit))
-    for endpoint, limit in limits.items():
+    submitting = limiter.limit(
+        lambda: f"{settings.submit_limit} per hour", exempt_when=lambda: settings.submit_limit == 0
+    )
+    for endpoint, limit in {"auth.log_in": limiter.limit(LOGIN), **dict.fromkeys(SUBMITTING, submitting)}.items():
         app.view_functions[endpoint] = cast(RouteCallable, limit(app.view_functions[endpoint]))
-
-
-def _submit_limit() -> str:
-    return f"{services().settings.submit_limit} per hour"
-
-
-def _has_no_submit_limit() -> bool:
-    return services().settings.submit_limit == 0

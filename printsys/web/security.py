@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask, Request, Response, request
 
-from printsys.web.services import services
+from printsys.web.services import EXTENSION, services
 
 POLICY = "; ".join([
     "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "font-src 'self'",
@@ -34,7 +34,7 @@ class CappedFile(tempfile.SpooledTemporaryFile):  # type: ignore[type-arg]
 
 
 def init(app: Flask) -> None:
-    cap = app.extensions["services"].lab.submission.max_file_bytes
+    cap = app.extensions[EXTENSION].lab.submission.max_file_bytes
 
     class LimitedRequest(Request):
         def _get_file_stream(self, *_: Any, **__: Any) -> CappedFile:

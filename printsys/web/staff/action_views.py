@@ -36,10 +36,6 @@ def _always(_: Stored | JobSummary) -> bool:
     return True
 
 
-def _never(_: JobSummary) -> bool:
-    return False
-
-
 def _is_new(stored: Stored) -> bool:
     return stored.job.status is Status.UPLOADED
 
@@ -60,7 +56,7 @@ class ActionView:
     """A normal button is filled where it is the thing to do next, a quiet one never."""
     done: Callable[[Job], str] = _status_is_now
     offered_if: Callable[[Stored], bool] = _always
-    next_if: Callable[[JobSummary], bool] = _never
+    next_if: Callable[[JobSummary], bool] = lambda _: False
     label: str | None = None
     """Where the workflow's own label says too little for a button."""
     next_label: str | None = None

@@ -44,15 +44,13 @@ def ended() -> ResponseReturnValue:
 @login_required
 def archive_them() -> ResponseReturnValue:
     """`job` (repeated): id and revision as the page showed them, `k7m29xq4:7`. Jobs that changed since stay."""
-    chosen = [_id_and_revision(text) for text in request.form.getlist("job")]
+    chosen = [
+        (job_id, shown_revision(revision))
+        for job_id, _, revision in (text.partition(":") for text in request.form.getlist("job"))
+    ]
     result = archive(services().actions, chosen, _before(), current_actor())
     n = len(result.archived)
     flash(f"{n} {'job is' if n == 1 else 'jobs are'} archived." if n else "No job was archived.")
     for _job_id, reason in result.skipped:
         flash(reason)
     return redirect(url_for("archive.ended" if count() else "dashboard.show"), 303)
-
-
-def _id_and_revision(text: str) -> tuple[str, int]:
-    job_id, _, revision = text.partition(":")
-    return job_id, shown_revision(revision)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -45,19 +46,14 @@ def missed_digest(services: Services) -> MissedDigest:
     lines = []
     for job_id, seq in missed.events:
         if job_id not in jobs:
-            jobs[job_id] = _load(services, job_id)
+            jobs[job_id] = None
+            with suppress(PrintSysError):
+                jobs[job_id] = services.store.load(job_id)
         stored = jobs[job_id]
         event = next((e for e in stored.events if e.seq == seq), None) if stored else None
         if stored is not None and event is not None:
             lines.append(_line(stored, event))
     return MissedDigest(missed.since, lines)
-
-
-def _load(services: Services, job_id: str) -> Stored | None:
-    try:
-        return services.store.load(job_id)
-    except PrintSysError:
-        return None
 
 
 def _line(stored: Stored, event: Event) -> MissedLine:
