@@ -32,6 +32,9 @@ from printsys.ops.postgres_programs import give_to_server_user, run, succeeds, v
 DATABASE = "printsys"
 SETTINGS = ("log_min_error_statement=panic", "log_error_verbosity=terse")
 """The server's own log has no statements and no rows: they are students' data."""
+INITDB = ("--auth=trust", "--encoding=utf8", "--locale=C", "--username=postgres", "--no-sync")
+"""One locale on every system: the same order, and messages in English. Unsynced, because syncing takes many times as
+long as all the rest, and data that a power cut ruins are set aside."""
 START_PATIENCE_S = 60
 """After a power cut PostgreSQL first replays its own log."""
 ORPHANS_PATIENCE_S = 30.0
@@ -187,8 +190,7 @@ class PostgresServer:
         self.data.mkdir(exist_ok=True, mode=0o700)
         options = [*self._connection_options(), *(word for setting in SETTINGS for word in ("-c", setting))]
         if not (self.data / "PG_VERSION").exists():
-            # Unsynced: what a power cut ruins is set aside, and syncing takes many times as long as all the rest.
-            run(self.data, "initdb", "--auth=trust", "--encoding=utf8", "--username=postgres", "--no-sync")
+            run(self.data, "initdb", *INITDB)
         if self.log.exists() and self.log.stat().st_size > MOST_LOG_BYTES:
             self.log.replace(self.log.with_name("log.1"))
         start = ("pg_ctl", "start", "-t", str(START_PATIENCE_S), "-l", str(self.log), "-o", shlex.join(options))

@@ -82,7 +82,7 @@ def test_the_server_runs_as_long_as_it_is_used(instance: Path) -> None:
         assert answers(url) == "printsys"
         pid = server_pid(instance)
     assert not is_running(pid)
-    assert sorted(path.name for path in instance.iterdir()) == ["postgres", "postgres.lock"]
+    assert {path.name for path in instance.iterdir()} <= {"postgres", "postgres.lock"}
 
 
 def test_what_it_held_is_there_at_the_next_start(instance: Path) -> None:
@@ -91,7 +91,18 @@ def test_what_it_held_is_there_at_the_next_start(instance: Path) -> None:
             execute(url, statement)
 
 
-@pytest.mark.parametrize("name", ["the lab's own (instance) & more", "a&b;c", "a,b", "/".join(["deep"] * 40)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "the lab's own (instance) & more",
+        "a&b;c",
+        "a,b",
+        pytest.param(
+            "/".join(["deep"] * 40),
+            marks=pytest.mark.skipif(os.name == "nt", reason="PostgreSQL keeps to Windows' 260 characters"),
+        ),
+    ],
+)
 def test_any_path_will_do(instance: Path, name: str) -> None:
     with embedded_postgres(instance / name) as url:
         assert answers(url) == "printsys"
@@ -152,7 +163,7 @@ def test_a_killed_user_does_not_keep_it_running(instance: Path) -> None:
         holder.kill()
         holder.wait()
     assert not is_running(pid)
-    assert sorted(path.name for path in instance.iterdir()) == ["postgres", "postgres.lock"]
+    assert {path.name for path in instance.iterdir()} <= {"postgres", "postgres.lock"}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kills as only POSIX can")
