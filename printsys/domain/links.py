@@ -23,8 +23,19 @@ def require_latest_confirmation(job: Job, nonce: str) -> None:
         raise TokenUsed("This link is no longer in use: the lab took the approval back. You will hear from us.")
     if not secrets.compare_digest(job.confirmation.nonce, nonce):
         raise TokenUsed("This link was replaced by a newer one. Please use the link from our latest e-mail.")
-    if job.status != Status.PENDING:
+    if not awaits_confirmation(job):
         raise TokenUsed("This link did its work already: there is nothing left to confirm.")
+
+
+def awaits_confirmation(job: Job) -> bool:
+    """Whether the job goes on when its student confirms the price."""
+    return job.status is Status.PENDING
+
+
+def confirmation_expired_at(job: Job, now: datetime) -> datetime | None:
+    """When the link expired on which the job still waits; None where none has."""
+    expires_at = job.confirmation.expires_at if job.confirmation else None
+    return expires_at if awaits_confirmation(job) and expires_at is not None and expires_at <= now else None
 
 
 def resubmission_key(job: Job) -> str | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from datetime import UTC, datetime
+from typing import Literal
 
 from printsys.config import Lab
 from printsys.domain.emails import Mail
@@ -12,6 +13,7 @@ from printsys.domain.estimates import open_difference
 from printsys.domain.events import EventType
 from printsys.domain.folder_moves import still_missing
 from printsys.domain.job import Job
+from printsys.domain.links import awaits_confirmation, confirmation_expired_at
 from printsys.domain.status import Status
 from printsys.domain.workflow import Step, steps_from
 from printsys.jobstore import Stored
@@ -19,9 +21,6 @@ from printsys.jobstore.stored import is_deleted
 from printsys.texts import money
 from printsys.web.filters import status_name
 from printsys.web.staff import forms
-
-if TYPE_CHECKING:
-    from printsys.web.staff.job_list import JobSummary
 
 
 def _status_is_now(job: Job) -> str:
@@ -32,7 +31,7 @@ def _saying(sentence: str) -> Callable[[Job], str]:
     return lambda job: sentence.format(name=job.student.name)
 
 
-def _always(_: Stored | JobSummary) -> bool:
+def _always(_: Stored | Job) -> bool:
     return True
 
 
@@ -56,7 +55,7 @@ class ActionView:
     """A normal button is filled where it is the thing to do next, a quiet one never."""
     done: Callable[[Job], str] = _status_is_now
     offered_if: Callable[[Stored], bool] = _always
-    next_if: Callable[[JobSummary], bool] = lambda _: False
+    next_if: Callable[[Job], bool] = lambda _: False
     label: str | None = None
     """Where the workflow's own label says too little for a button."""
     next_label: str | None = None
@@ -99,7 +98,7 @@ ACTION_VIEWS: dict[str, ActionView] = {
         next_label="Review and approve",
     ),
     "confirm": ActionView(
-        forms.ReasonForm, next_if=lambda summary: summary.waits_for_student and not summary.job.student.email
+        forms.ReasonForm, next_if=lambda job: awaits_confirmation(job) and not job.student.email
     ),  # nobody can confirm by a link
     "start": ActionView(next_if=_always),
     "complete": ActionView(next_if=_always),
@@ -128,7 +127,7 @@ ACTION_VIEWS: dict[str, ActionView] = {
         place="more",
         done=_saying("{name} gets the e-mail again."),
         offered_if=lambda stored: bool(stored.job.student.email),
-        next_if=lambda summary: summary.link_expired is not None and bool(summary.job.student.email),
+        next_if=lambda job: bool(confirmation_expired_at(job, datetime.now(UTC)) and job.student.email),
     ),
     "choose-file": ActionView(forms.FilesForm, place="more", done=_saying("The print file is chosen.")),
     "override": ActionView(forms.OverrideForm, place="more"),
@@ -142,9 +141,9 @@ ACTION_VIEWS: dict[str, ActionView] = {
 }
 
 
-def next_step(summary: JobSummary) -> Step | None:
+def next_step(job: Job) -> Step | None:
     """The one thing to do next, where it is staff's to do; otherwise a job may wait for its student."""
-    return next((step for step in steps_from(summary.job.status) if ACTION_VIEWS[step.action].next_if(summary)), None)
+    return next((step for step in steps_from(job.status) if ACTION_VIEWS[step.action].next_if(job)), None)
 
 
 def offered_steps(stored: Stored) -> list[Step]:

@@ -11,11 +11,11 @@ from indexer.queries import JobRow
 from printsys.assessment.model_findings import MINOR, findings_of
 from printsys.config import Lab
 from printsys.domain.emails import held_back
-from printsys.domain.events import STUDENT
 from printsys.domain.job import FileRecord, Job
+from printsys.domain.links import awaits_confirmation, confirmation_expired_at
 from printsys.domain.pending_work import preview_of
 from printsys.domain.status import LIVE, Status
-from printsys.domain.workflow import Step, steps_from
+from printsys.domain.workflow import Step
 from printsys.errors import MirrorDown, PrintSysError
 from printsys.jobstore import Stored
 from printsys.models3d.findings import ModelFinding
@@ -48,7 +48,7 @@ class JobSummary:
 
     @property
     def next_step(self) -> Step | None:
-        return next_step(self)
+        return next_step(self.job)
 
     @property
     def is_new(self) -> bool:
@@ -57,15 +57,12 @@ class JobSummary:
 
     @property
     def waits_for_student(self) -> bool:
-        return any(step.action == "student_confirm" for step in steps_from(self.job.status, STUDENT))
+        return awaits_confirmation(self.job)
 
     @property
     def link_expired(self) -> datetime | None:
         """When the link expired on which the job still waits."""
-        expires_at = self.job.confirmation.expires_at if self.job.confirmation else None
-        if expires_at is None or expires_at > datetime.now(UTC) or not self.waits_for_student:
-            return None
-        return expires_at
+        return confirmation_expired_at(self.job, datetime.now(UTC))
 
     @property
     def print_files(self) -> list[FileRecord]:
