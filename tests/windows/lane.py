@@ -2,7 +2,8 @@
 
 The lane is a folder (WINLANE, by default /opt/winlane) with wine, a Windows Python and a copy of this checkout, whose
 `.venv` the Windows Python makes from the same pins as on a lab's PC. `../shared/windows/setup.sh` builds it; its README
-says what holds on Windows and what does not.
+says what holds on Windows and what does not. WINLANE_PROJECT names another folder for the copy than the lane's own
+`project`, so that several checkouts can be tested on one machine.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 LANE = Path(os.environ.get("WINLANE", "/opt/winlane"))
 SETUP = ROOT.parent / "shared" / "windows" / "setup.sh"
-CHECKOUT = LANE / "project" / "main"
+PROJECT = Path(os.environ.get("WINLANE_PROJECT", LANE / "project"))
+CHECKOUT = PROJECT / "main"
 PASSED = re.compile(r"(\d+) passed")
 
 
@@ -61,7 +63,7 @@ def prepare() -> None:
 def _copy_checkout() -> None:
     """Copy what git knows or could add; files that are gone here go there, its `.venv` and what tests left stay."""
     names = set(_project_files())
-    listing = LANE / "project" / "files.txt"
+    listing = PROJECT / "files.txt"
     former = set(listing.read_text("utf-8").splitlines()) if listing.exists() else set()
     for name in former - names:
         (CHECKOUT / name).unlink(missing_ok=True)
@@ -88,6 +90,6 @@ def _project_files() -> Iterator[str]:
 
 def _copy_corpus() -> None:
     """The real files beside the project: wine follows no link to them that Windows' programs would accept."""
-    source, target = ROOT.parent / "shared" / "corpus", CHECKOUT.parent / "shared" / "corpus"
+    source, target = ROOT.parent / "shared" / "corpus", PROJECT / "shared" / "corpus"
     if source.is_dir() and not target.exists():
         shutil.copytree(source, target)
