@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import hashlib
 import importlib
+import io
 import os
 import shutil
 import subprocess
@@ -48,6 +49,7 @@ COMMANDS = {
 
 
 def main(arguments: list[str]) -> int:
+    _print_in_utf8()
     if sys.version_info < (3, 11):
         print(f"This needs Python 3.11 or newer; {sys.executable} is {sys.version.split()[0]}.", file=sys.stderr)
         return 2
@@ -66,6 +68,19 @@ def main(arguments: list[str]) -> int:
     if Path(sys.prefix).resolve() == VENV.resolve():
         return _run_command(command, arguments[arguments.index(command) + 1 :])
     return _hand_over([str(python), str(ROOT / "manage.py"), *arguments])
+
+
+def _print_in_utf8() -> None:
+    """Whatever the output goes to: Windows would take the code page of old for a pipe or a file, and end at a letter
+    that it lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # pythonw.exe has none
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def _in_utf8() -> dict[str, str]:
+    """An environment in which another Python's output is UTF-8 too."""
+    return {**os.environ, "PYTHONIOENCODING": "utf-8"}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -163,7 +178,8 @@ def _make_venv() -> None:
     print(f"  making {VENV.name} with Python {sys.version.split()[0]} …", file=sys.stderr, flush=True)
     if VENV.exists():
         _remove_venv()
-    venv = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "venv", str(VENV)]
+    venv = subprocess.run(command, capture_output=True, check=False, encoding="utf-8", errors="replace", env=_in_utf8())
     if venv.returncode != 0:
         shutil.rmtree(VENV, ignore_errors=True)
         output = (venv.stdout + venv.stderr).strip()
@@ -193,8 +209,9 @@ def _install(python: Path, requirements: str, lock: int) -> None:
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
         errors="replace",
+        env=_in_utf8(),
         pass_fds=inherited,
     )
     assert pip.stdout is not None

@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 refused, or doctor found something; 2 called wrongly; 3 a 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -121,7 +122,16 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def print_in_utf8() -> None:
+    """Whatever the output goes to: Windows would take the code page of old for a pipe or a file, and end at a letter
+    that it lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # pythonw.exe has none
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
+    print_in_utf8()
     options = parser().parse_args(arguments)
     try:
         code: int = options.run(options)

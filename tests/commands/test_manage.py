@@ -25,7 +25,12 @@ import importlib.metadata, sys
 from printsys.errors import PrintSysError
 def add_arguments(parser):
     parser.add_argument("--fail", action="store_true")
+    parser.add_argument("--text")
 def run(args):
+    if args.text:
+        print(args.text, file=sys.stderr)
+        print(args.text)
+        return 0
     if args.fail:
         raise PrintSysError("Something plain.")
     print("tiny", importlib.metadata.version("tiny"), sys.prefix)
@@ -56,7 +61,7 @@ class Tree:
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         clean = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")}
         return subprocess.Popen(
-            [PYTHON, "manage.py", *arguments], cwd=self.root, env=clean | environment, text=True,
+            [PYTHON, "manage.py", *arguments], cwd=self.root, env=clean | environment, encoding="utf-8",
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
 
@@ -111,6 +116,19 @@ def test_each_command_explains_itself(ready: Tree) -> None:
     assert "--fail" in output
 
 
+@pytest.mark.parametrize("code_page", ["cp1252", "cp437", "ascii"])
+def test_output_is_utf_8_whatever_the_code_page(ready: Tree, code_page: str) -> None:
+    text = "3D → 李明 …"
+    assert ready.call("check", "--text", text, PYTHONIOENCODING=code_page, PYTHONUTF8="0") == (0, f"{text}\n{text}\n")
+
+
+def test_a_name_that_is_no_text_ends_no_command(ready: Tree) -> None:
+    script = "import manage, sys; sys.exit(manage._run_command('check', ['--text', 'a\\udce9b']))"
+    script = f"import manage; manage._print_in_utf8(); {script}"
+    done = subprocess.run([PYTHON, "-c", script], cwd=ready.root, capture_output=True, check=False)
+    assert (done.returncode, done.stdout.split()) == (0, [b"a\\udce9b"]), done.stderr
+
+
 def test_changed_pins_are_installed_at_the_next_call(ready: Tree) -> None:
     ready.pin("2.0")
     code, output = ready.call("check")
@@ -122,7 +140,9 @@ def test_changed_pins_are_installed_at_the_next_call(ready: Tree) -> None:
 def test_the_environments_own_python_notices_changed_pins_too(ready: Tree) -> None:
     ready.pin("2.0")
     python = next(path for path in (ready.root / ".venv").glob("*/python*") if path.stem == "python")
-    done = subprocess.run([python, ready.root / "manage.py", "check"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [python, ready.root / "manage.py", "check"], capture_output=True, encoding="utf-8", check=False
+    )
     assert "tiny 2.0" in done.stdout, done.stdout + done.stderr
 
 
@@ -181,7 +201,7 @@ def test_an_older_python_gets_a_sentence_not_a_syntax_error(tree: Tree) -> None:
     ast.parse((ROOT / "manage.py").read_text("utf-8"), feature_version=(3, 7))
     older = "import runpy, sys; sys.version_info = (3, 8, 1); sys.argv = ['manage.py', 'check']; "
     older += "runpy.run_path('manage.py', run_name='__main__')"
-    done = subprocess.run([PYTHON, "-c", older], cwd=tree.root, capture_output=True, text=True, check=False)
+    done = subprocess.run([PYTHON, "-c", older], cwd=tree.root, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 2
     assert "needs Python 3.11 or newer" in done.stderr
 

@@ -8,6 +8,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
+linux_only = pytest.mark.skipif(
+    sys.platform != "linux", reason="registers with xdg-mime, Linux' own; tests/windows/test_opener.py has Windows' way"
+)
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -33,16 +38,17 @@ class Home:
             cwd=PROJECT,
             env=self.environ | environ,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             timeout=120,
             check=False,
         )
 
     def everything(self) -> list[str]:
-        return sorted(str(path.relative_to(self.path)) for path in self.path.rglob("*") if path.is_file())
+        return sorted(path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if path.is_file())
 
 
 def new_home(path: Path) -> Home:
     path.mkdir()
-    inherited = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
-    return Home(path, inherited | {"HOME": str(path), "XDG_RUNTIME_DIR": str(path)})
+    inherited = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "SYSTEMROOT") if name in os.environ}
+    own = dict.fromkeys(("HOME", "USERPROFILE", "XDG_RUNTIME_DIR"), str(path))
+    return Home(path, inherited | own | {"APPDATA": str(path / ".config")})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,12 @@ from opener.messagebox import MessageBox
 from opener.on_demand import DialogsOnDemand
 from opener.opening import Desktop
 from opener.url import SCHEMES
-from tests.opener.commands import Home, new_home
+from tests.opener.commands import Home, linux_only, new_home
 from tests.opener.conftest import JOB, STORAGE_ID, url
 
-needs_xdg = pytest.mark.needs("xdg-mime")
+without_screen = pytest.mark.skipif(
+    sys.platform == "win32", reason="a window, which Windows can always show, waits there: tests/windows/test_opener.py"
+)
 
 
 @pytest.fixture
@@ -24,7 +27,8 @@ def home(tmp_path: Path) -> Home:
     return new_home(tmp_path / "home")
 
 
-@needs_xdg
+@linux_only
+@pytest.mark.needs("xdg-mime")
 def test_install_sets_up_and_status_says_so(home: Home, storage: Path) -> None:
     result = home.opener("install", "--storage", str(storage))
     assert (result.returncode, result.stderr) == (0, "")
@@ -36,7 +40,8 @@ def test_install_sets_up_and_status_says_so(home: Home, storage: Path) -> None:
     assert "not this opener" not in text and f"{storage}  ready" in text
 
 
-@needs_xdg
+@linux_only
+@pytest.mark.needs("xdg-mime")
 def test_uninstall_leaves_nothing_behind(home: Home, storage: Path) -> None:
     assert home.opener("install", "--storage", str(storage)).returncode == 0
     home.opener("open", "--", url("gone.stl"))
@@ -47,7 +52,8 @@ def test_uninstall_leaves_nothing_behind(home: Home, storage: Path) -> None:
     assert "nothing is left" in home.opener("uninstall").stdout
 
 
-@needs_xdg
+@linux_only
+@pytest.mark.needs("xdg-mime")
 def test_uninstall_may_keep_the_settings(home: Home, storage: Path) -> None:
     home.opener("install", "--storage", str(storage))
     assert home.opener("uninstall", "--keep-settings").returncode == 0
@@ -55,7 +61,8 @@ def test_uninstall_may_keep_the_settings(home: Home, storage: Path) -> None:
     assert home.opener("install").returncode == 0, "storage is known from before"
 
 
-@needs_xdg
+@linux_only
+@pytest.mark.needs("xdg-mime")
 def test_install_again_keeps_what_a_person_wrote(home: Home, storage: Path) -> None:
     home.config.mkdir(parents=True)
     (home.config / "config.toml").write_text('# ours\n[[slicers]]\nname = "Cura"\nignore = true\n')
@@ -77,13 +84,15 @@ def test_install_without_storage_changes_nothing(home: Home, arguments: tuple[st
     assert home.everything() == []
 
 
-@needs_xdg
+@linux_only
+@pytest.mark.needs("xdg-mime")
 def test_a_computer_without_xdg_mime_is_told_what_to_install(home: Home, storage: Path) -> None:
     result = home.opener("install", "--storage", str(storage), PATH=str(home.path))
     assert result.returncode == 1 and "apt install xdg-utils" in result.stderr
 
 
-@needs_xdg
+@linux_only
+@pytest.mark.needs("xdg-mime")
 def test_doctor_names_what_is_wrong_and_ends_with_one(home: Home, storage: Path) -> None:
     result = home.opener("doctor", "--json")
     findings = {finding["what"]: finding for finding in json.loads(result.stdout)}
@@ -94,6 +103,13 @@ def test_doctor_names_what_is_wrong_and_ends_with_one(home: Home, storage: Path)
     text = home.opener("doctor").stdout
     assert "ok  storage: ready" in text and "ok  printsys:// links call this opener" in text
     assert "NOT windows can be shown: there is no screen" in text or "no tkinter" in text
+
+
+@pytest.mark.parametrize("code_page", ["cp1252", "ascii"])
+def test_output_is_utf_8_whatever_the_code_page(home: Home, code_page: str) -> None:
+    result = home.opener("doctor", PYTHONIOENCODING=code_page, PYTHONUTF8="0")
+    assert (result.returncode, result.stderr) == (1, "")
+    assert "NOT storage: not set up → python -m opener install --storage PATH" in result.stdout
 
 
 def test_doctor_goes_on_with_settings_that_cannot_be_read(home: Home) -> None:
@@ -108,6 +124,7 @@ def test_a_wrong_call_ends_with_two(home: Home, arguments: tuple[str, ...]) -> N
     assert home.opener(*arguments).returncode == 2
 
 
+@without_screen
 def test_a_refusal_is_printed_where_there_is_no_screen(home: Home) -> None:
     result = home.opener("open", "--", "https://example.edu/")
     assert result.returncode == 1
@@ -115,6 +132,7 @@ def test_a_refusal_is_printed_where_there_is_no_screen(home: Home) -> None:
     assert (home.config / "opener.log").read_text().endswith("Z refused SCHEME\n")
 
 
+@without_screen
 def test_what_stands_behind_two_dashes_is_never_an_option(home: Home) -> None:
     result = home.opener("open", "--", "--help")
     assert result.returncode == 1 and "usage" not in result.stdout
@@ -127,7 +145,8 @@ def broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     def follow_link(arguments: object, desktop: Desktop) -> bool:
         raise ZeroDivisionError("a mistake")
 
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    for name in ("XDG_CONFIG_HOME", "APPDATA"):
+        monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.setattr(opening, "follow_link", follow_link)
     return tmp_path / "printsys-opener" / "opener.log"
 
