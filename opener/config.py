@@ -114,19 +114,26 @@ class _ConfigReader:
 
 def read(path: Path) -> Config:
     """The settings at `path`, empty ones where there is no such file. Raises Refused with all mistakes at once."""
+    raw = b""
     try:
-        document = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        raw = path.read_bytes()
+        document = tomllib.loads(raw.decode("utf-8-sig"))
     except FileNotFoundError:
         return Config()
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused(Reason.CONFIG, f"{path}: {error}") from error
+        raise Refused(Reason.CONFIG, f"{path}: {error}{_hint(raw)}") from error
     except OSError as error:
         raise Refused(Reason.CONFIG, f"{path}: {error.strerror}") from error
     reader = _ConfigReader()
     config = reader.config(document)
     if reader.mistakes:
-        raise Refused(Reason.CONFIG, f"{path}: " + "; ".join(reader.mistakes))
+        raise Refused(Reason.CONFIG, f"{path}: " + "; ".join(reader.mistakes) + _hint(raw))
     return config
+
+
+def _hint(raw: bytes) -> str:
+    """TOML reads a backslash between double quotes as the beginning of an escape: `"P:\\new"` has a line end in it."""
+    return ". In a path write / for each \\" if b"\\" in raw else ""
 
 
 def set_storage(path: Path, storage: str, storage_id: str) -> None:

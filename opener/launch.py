@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -16,6 +17,14 @@ PATIENCE_S = 1.5
 _DIRTY = ("LD_", "DYLD_", "PYTHON", "_PYI", "_MEI", "TCL_", "TK_", "GTK_MODULES", "GIO_MODULE", "QT_PLUGIN_PATH",
           "PERL5", "RUBY", "NODE_OPTIONS", "BASH_ENV", "BASH_FUNC_", "GCONV_PATH", "VIRTUAL_ENV")  # fmt: skip
 """Beginnings of variables that make a program load foreign code, or that are meant for the opener's own Python."""
+
+
+_PROBLEMS = {
+    errno.ENOENT: "it is not there any more",
+    errno.EACCES: "this account may not run it",
+    errno.ENOEXEC: "it is no program that this computer can run",
+}
+"""Windows' own words for the last are `%1 is not a valid Win32 application`."""
 
 
 def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -59,7 +68,7 @@ def start(command: Sequence[str], environ: Mapping[str, str] = os.environ, patie
             start_new_session=True,
         )
     except OSError as error:
-        return error.strerror or type(error).__name__
+        return _PROBLEMS.get(error.errno or 0) or error.strerror or type(error).__name__
     try:
         code = process.wait(patience_s)
     except subprocess.TimeoutExpired:

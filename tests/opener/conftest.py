@@ -36,12 +36,15 @@ def make_job(
     return job
 
 
-@pytest.fixture
-def storage(tmp_path: Path) -> Path:
-    root = tmp_path / "storage"
+def make_storage(root: Path) -> Path:
     (root / ".printsys").mkdir(parents=True)
     (root / ".printsys" / "storage-id").write_text(STORAGE_ID + "\n")
     return root
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Path:
+    return make_storage(tmp_path / "storage")
 
 
 @pytest.fixture

@@ -11,11 +11,12 @@ from urllib.parse import quote
 import pytest
 
 from opener.dialogs import TITLE
-from tests.opener.conftest import JOB, STORAGE_ID, make_job
+from tests.opener.commands import linux_only
+from tests.opener.conftest import JOB, make_job, make_storage
 from tests.opener.fake_desktops import MAIN_WINDOW, PROGRAMS, FakeDesktop, fake_desktop, running
 from tests.waiting import until
 
-pytestmark = pytest.mark.needs(*PROGRAMS)
+pytestmark = [linux_only, pytest.mark.needs(*PROGRAMS)]
 
 _CORNERS = [(0, 0, 0), (20, 0, 0), (0, 20, 0), (0, 0, 20)]
 _SIDES = [(0, 2, 1), (0, 1, 3), (0, 3, 2), (1, 2, 3)]
@@ -29,10 +30,7 @@ def tetrahedron() -> bytes:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("lab") / "print lab"
-    (root / ".printsys").mkdir(parents=True)
-    (root / ".printsys" / "storage-id").write_text(STORAGE_ID)
-    return root
+    return make_storage(tmp_path_factory.mktemp("lab") / "print lab")
 
 
 @pytest.fixture(scope="module")

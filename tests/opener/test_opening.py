@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
+from opener import tomltext
 from opener.dialogs import SlicerChoice
 from opener.opening import follow_link
 from opener.paths import OpenerPaths
@@ -65,6 +67,13 @@ def test_settings_that_cannot_be_read_are_reported(world: World, job: Path) -> N
     assert "relative" in world.dialogs.texts[0] and "slicer is not a setting" in world.dialogs.texts[0]
 
 
+@pytest.mark.parametrize("path", [r"P:\printlab", r"P:\new"])
+def test_a_path_with_backslashes_gets_a_hint(world: World, job: Path, path: str) -> None:
+    world.desktop.paths.config.write_text(f'storage = "{path}"\n')
+    assert not open_link(world, url())
+    assert world.dialogs.texts[0].endswith("In a path write / for each \\")
+
+
 def test_an_opener_that_was_not_set_up_says_how(world: World, job: Path, tmp_path: Path) -> None:
     world.desktop.paths = OpenerPaths(tmp_path / "other")
     assert not open_link(world, url())
@@ -75,7 +84,7 @@ def test_resin_goes_to_preform_and_filament_does_not(world: World, storage: Path
     preform = world.bin / "PreForm"
     preform.write_bytes(b"")
     with world.desktop.paths.config.open("a") as file:
-        file.write(f'[[slicers]]\nname = "PreForm"\npath = "{preform}"\n')
+        file.write(f'[[slicers]]\nname = "PreForm"\npath = {tomltext.quoted(str(preform))}\n')
     make_job(storage, "Pending", method="Resin")
     make_job(storage, "Pending", "Ada_Filament_Gray_00000000", "00000000")
     assert open_link(world, url()) and open_link(world, url("Ada_Filament_Gray_00000000.stl", "00000000"))
@@ -145,9 +154,11 @@ def traps(job: Path, tmp_path: Path) -> Path:
     outside.mkdir()
     for folder in (outside, job.parent, job.parent.parent, tmp_path, job / "original"):
         for name in ("a.stl", "CON.stl", "a.exe", ".hidden.stl"):
-            (folder / name).write_bytes(b"bait")
-    (job / "a.stl").symlink_to(outside / "a.stl")
-    (job / "out").symlink_to(outside)
+            with contextlib.suppress(OSError):  # CON.stl is a device on Windows
+                (folder / name).write_bytes(b"bait")
+    for name, target in (("a.stl", outside / "a.stl"), ("out", outside)):
+        with contextlib.suppress(OSError):  # Windows lets only some accounts make links
+            (job / name).symlink_to(target)
     return job
 
 

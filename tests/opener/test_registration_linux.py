@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from opener.refusals import Refused
 from opener.registration_linux import DESKTOP_FILE, LinuxRegistration, exec_argument
 from opener.url import SCHEMES
-from tests.opener.commands import Home, new_home
+from tests.opener.commands import Home, linux_only, new_home
 
-needs_xdg = pytest.mark.needs("xdg-mime")
 COMMAND = ["/usr/bin/python3", "-I", "/opt/print lab/opener/__main__.py", "open", "--"]
 
 
@@ -28,7 +27,8 @@ def linux(home: Home) -> LinuxRegistration:
     return LinuxRegistration(home.environ)
 
 
-@needs_xdg
+@linux_only
+@pytest.mark.needs("xdg-mime")
 def test_links_of_both_spellings_call_the_opener(linux: LinuxRegistration) -> None:
     assert linux.registered() == dict.fromkeys(SCHEMES)
     linux.install(COMMAND)
@@ -36,7 +36,8 @@ def test_links_of_both_spellings_call_the_opener(linux: LinuxRegistration) -> No
     assert linux.expected(COMMAND).endswith('"/opt/print lab/opener/__main__.py" open -- %u')
 
 
-@needs_xdg
+@linux_only
+@pytest.mark.needs("xdg-mime")
 def test_uninstall_leaves_nothing_behind(linux: LinuxRegistration, home: Home) -> None:
     linux.install(COMMAND)
     linux.install(COMMAND)
@@ -46,7 +47,8 @@ def test_uninstall_leaves_nothing_behind(linux: LinuxRegistration, home: Home) -
     assert not linux.uninstall()
 
 
-@needs_xdg
+@linux_only
+@pytest.mark.needs("xdg-mime")
 def test_what_other_programs_registered_stays(linux: LinuxRegistration, home: Home) -> None:
     mime_list = home.path / ".config" / "mimeapps.list"
     mime_list.parent.mkdir()
@@ -61,7 +63,8 @@ def test_what_other_programs_registered_stays(linux: LinuxRegistration, home: Ho
     assert after.split() == before.split()
 
 
-@needs_xdg
+@linux_only
+@pytest.mark.needs("xdg-mime")
 def test_another_program_of_the_same_links_is_named(linux: LinuxRegistration, home: Home) -> None:
     linux.install(COMMAND)
     mime_list = home.path / ".config" / "mimeapps.list"
