@@ -7,6 +7,7 @@ The file has what PrusaSlicer writes: two pictures, moves, statistics, 40 KB of 
 
 from __future__ import annotations
 
+import argparse
 import base64
 import io
 import os
@@ -87,4 +88,6 @@ def main(megabytes: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("megabytes", nargs="?", type=int, default=200)
+    main(parser.parse_args().megabytes)

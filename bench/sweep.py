@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import os
@@ -193,4 +194,6 @@ def main(count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("jobs", nargs="?", type=int, default=20_000)
+    main(parser.parse_args().jobs)

@@ -8,6 +8,7 @@ Turns alternate, so that whatever else the machine does meets both.
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import statistics
@@ -87,4 +88,6 @@ def main(rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 7)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rounds", nargs="?", type=int, default=7)
+    main(parser.parse_args().rounds)

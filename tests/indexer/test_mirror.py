@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import select
 import socket
 import threading
@@ -21,12 +20,11 @@ from alembic.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from indexer import bulk, connection, index, migrate, rows
+from indexer import connection, index, migrate, rows
 from indexer.connection import reading, writing
 from indexer.index import CHANNEL, Mirror
 from indexer.queries import Queries
-from indexer.rebuild import reindex
-from indexer.schema import DOCUMENT_VALUES, DocumentValue, create_engine, jobs, metadata, written_columns
+from indexer.schema import create_engine, jobs, metadata
 from indexer.service import Service
 from printsys.domain import emails
 from printsys.domain.status import Status
@@ -295,72 +293,6 @@ def test_odd_values_that_json_holds_are_mirrored(store: JobStore, mirror: Mirror
     assert queries.values(q=job.id)[0]["copies"] == 99999999999999
 
 
-AMOUNTS = {" 42.7 ": "42.7", "1e2": "100", "1_000": "1000", "\u0661\u0662": "12", "-0.50": "-0.50", "1e999999": None}
-TIMES = {
-    "2026-03-02 16:20Z": "2026-03-02T16:20:00Z",
-    "20260302T162011.75Z": "2026-03-02T16:20:11Z",
-    "0001-01-01T00:00Z": "0001-01-01T00:00:00Z",
-}
-
-
-@pytest.mark.parametrize("by", ["upsert", "copy"])
-@pytest.mark.parametrize(
-    ("key", "spelled", "column", "value"),
-    [("weight_g", text, "weight_g", value) for text, value in AMOUNTS.items()]
-    + [("status_since", text, "status_since", value) for text, value in TIMES.items()],
-)
-def test_a_value_in_a_spelling_of_its_own_gets_its_column(
-    key: str,
-    spelled: str,
-    column: str,
-    value: str | None,
-    by: str,
-    store: JobStore,
-    mirror: Mirror,
-    queries: Queries,
-) -> None:
-    """A person may write a number or a time as they like, as long as it is one."""
-    job = make_job(store, status=Status.PENDING)
-    document = json.loads((job.folder / "metadata.json").read_bytes())
-    (document["estimate"] if key in document["estimate"] else document)[key] = spelled
-    (job.folder / "metadata.json").write_text(json.dumps(document), "utf-8")
-    edited = store.load(job.id)
-    assert edited.problem is None
-    if by == "upsert":
-        assert mirror.put(edited)
-    else:
-        assert reindex(store, mirror.engine).jobs == 1
-    (row,), (values,) = queries.jobs(), queries.values()
-    assert row.job.id == job.id
-    assert values[column] == (Decimal(value) if key == "weight_g" and value is not None else value)
-
-
-JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=5), values, max_size=3),
-    max_leaves=5,
-) | st.sampled_from([*AMOUNTS, *TIMES, "9" * 200, "1." + "3" * 200, "NaN", "-Infinity", "0001-01-01T00:00:00+05:00"])
-
-
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(value=JSON_VALUES, at=st.sampled_from([value for value in DOCUMENT_VALUES if not value.required]))
-def test_no_value_in_a_document_keeps_its_row_from_being_written(
-    value: Any, at: DocumentValue, lively: list[Stored], engine: sa.Engine, store: JobStore
-) -> None:
-    record = rows.record_of(store.layout, store.load(lively[5].id))
-    document = json.loads(json.dumps(record.document))
-    holder = document
-    for name in at.path[:-1]:
-        holder = holder[name]
-    holder[at.path[-1]] = value
-    with engine.connect() as connection:
-        columns = written_columns(jobs)
-        changed = replace(record, document=rows.storable(document), events=[])
-        row = rows.job_row(changed, change_no=1) | {"id": "another"}
-        connection.execute(sa.insert(jobs), {name: row[name] for name in columns})
-        connection.rollback()
-
-
 # -- down, dropped, dead ------------------------------------------------------------------------------------------
 
 
@@ -457,22 +389,6 @@ def test_a_mistake_of_our_own_is_not_called_a_server_that_is_down(engine: sa.Eng
 def test_migrations_make_what_the_tables_say(engine: sa.Engine) -> None:
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-
-
-def test_migrations_make_the_generated_columns_as_the_tables_say(engine: sa.Engine) -> None:
-    """What alembic does not compare."""
-    columns = sa.text(
-        "SELECT column_name, data_type, collation_name, is_nullable, generation_expression "
-        "FROM information_schema.columns WHERE table_schema = :schema AND table_name = 'jobs' ORDER BY column_name"
-    )
-    with engine.connect() as connection:
-        bulk.make(connection)
-        migrated, declared = (
-            connection.execute(columns, {"schema": schema}).all() for schema in ("public", bulk.SCHEMA)
-        )
-    assert migrated == declared
-    generated = {row.column_name for row in declared if row.generation_expression is not None}
-    assert generated == {value.name for value in DOCUMENT_VALUES}
 
 
 def test_a_downgraded_mirror_is_empty_and_may_be_upgraded_again(lively: list[Stored], engine: sa.Engine) -> None:

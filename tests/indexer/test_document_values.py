@@ -1,0 +1,99 @@
+"""The columns that PostgreSQL generates from a job's document: whatever stands there, the row is written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from indexer import bulk, rows
+from indexer.index import Mirror
+from indexer.queries import Queries
+from indexer.rebuild import reindex
+from indexer.schema import DOCUMENT_VALUES, DocumentValue, jobs, written_columns
+from printsys.domain.status import Status
+from printsys.jobstore import JobStore, Stored
+from tests.factories import make_job
+
+AMOUNTS = {" 42.7 ": "42.7", "1e2": "100", "1_000": "1000", "\u0661\u0662": "12", "-0.50": "-0.50", "1e999999": None}
+TIMES = {
+    "2026-03-02 16:20Z": "2026-03-02T16:20:00Z",
+    "20260302T162011.75Z": "2026-03-02T16:20:11Z",
+    "0001-01-01T00:00Z": "0001-01-01T00:00:00Z",
+}
+
+
+SPELLINGS = [
+    *(("weight_g", text, Decimal(value) if value else None) for text, value in AMOUNTS.items()),
+    *(("status_since", text, value) for text, value in TIMES.items()),
+]
+
+
+@pytest.mark.parametrize("by", ["upsert", "copy"])
+@pytest.mark.parametrize(("name", "text", "value"), SPELLINGS)
+def test_a_value_in_a_spelling_of_its_own_gets_its_column(
+    name: str, text: str, value: object, by: str, store: JobStore, mirror: Mirror, queries: Queries
+) -> None:
+    """A person may write a number or a time as they like, as long as it is one."""
+    job = make_job(store, status=Status.PENDING)
+    document = json.loads((job.folder / "metadata.json").read_bytes())
+    (document["estimate"] if name in document["estimate"] else document)[name] = text
+    (job.folder / "metadata.json").write_text(json.dumps(document), "utf-8")
+    edited = store.load(job.id)
+    assert edited.problem is None
+    written = mirror.put(edited) if by == "upsert" else reindex(store, mirror.engine).jobs == 1
+    (row,), (values,) = queries.jobs(), queries.values()
+    assert written and row.job.id == job.id and values[name] == value
+
+
+@pytest.fixture
+def paid(store: JobStore) -> Stored:
+    return make_job(store, status=Status.PAID_PICKED_UP)
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=5), values, max_size=3),
+    max_leaves=5,
+) | st.sampled_from([*AMOUNTS, *TIMES, "9" * 200, "1." + "3" * 200, "NaN", "-Infinity", "0001-01-01T00:00:00+05:00"])
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(value=JSON_VALUES, at=st.sampled_from([value for value in DOCUMENT_VALUES if not value.required]))
+def test_no_value_in_a_document_keeps_its_row_from_being_written(
+    value: Any, at: DocumentValue, paid: Stored, engine: sa.Engine, store: JobStore
+) -> None:
+    record = rows.record_of(store.layout, paid)
+    document = json.loads(json.dumps(record.document))
+    holder = document
+    for name in at.path[:-1]:
+        holder = holder[name]
+    holder[at.path[-1]] = value
+    with engine.connect() as connection:
+        columns = written_columns(jobs)
+        changed = replace(record, document=rows.storable(document), events=[])
+        row = rows.job_row(changed, change_no=1) | {"id": "another"}
+        connection.execute(sa.insert(jobs), {name: row[name] for name in columns})
+        connection.rollback()
+
+
+def test_migrations_make_the_generated_columns_as_the_tables_say(engine: sa.Engine) -> None:
+    """What alembic does not compare."""
+    columns = sa.text(
+        "SELECT column_name, data_type, collation_name, is_nullable, generation_expression "
+        "FROM information_schema.columns WHERE table_schema = :schema AND table_name = 'jobs' ORDER BY column_name"
+    )
+    with engine.connect() as connection:
+        bulk.make(connection)
+        migrated, declared = (
+            connection.execute(columns, {"schema": schema}).all() for schema in ("public", bulk.SCHEMA)
+        )
+    assert migrated == declared
+    generated = {row.column_name for row in declared if row.generation_expression is not None}
+    assert generated == {value.name for value in DOCUMENT_VALUES}
