@@ -229,13 +229,16 @@ class Actions:
         if not isinstance(values, ApproveInput | ChooseFileInput):
             return []
         stored = self.store.load(job_id)
-        for name in values.print_file:
-            try:
-                self.store.file(stored, name)
-            except JobNotFound as error:
-                raise InvalidInput({"print_file": [f"{name} is not in the job's folder any more."]}) from error
-        unrecorded = [name for name in values.print_file if stored.job.file(name) is None]
-        return [describe(stored.folder, name, "filesystem", self.clock()) for name in unrecorded]
+        new_files = []
+        with self.store.disk_errors():
+            for name in values.print_file:
+                try:
+                    self.store.file(stored, name)
+                    if stored.job.file(name) is None:
+                        new_files.append(describe(stored.folder, name, "filesystem", self.clock()))
+                except (JobNotFound, FileNotFoundError) as error:
+                    raise InvalidInput({"print_file": [f"{name} is not in the job's folder any more."]}) from error
+        return new_files
 
     def follow_up(self, stored: Stored) -> Stored:
         """Update the mirror with a job that was just recorded, and tell the queue."""

@@ -71,9 +71,10 @@ def describe(folder: Path, name: str, source: str, now: datetime) -> tuple[FileR
 
 
 def unchanged(folder: Path, listed: ListedFile) -> bool:
+    """False, too, where the file is gone or cannot be read just now."""
     try:
         status = (folder / listed.name).stat()
-    except FileNotFoundError:
+    except OSError:
         return False
     return (status.st_size, status.st_mtime_ns) == (listed.size, listed.mtime_ns)
 

@@ -135,8 +135,9 @@ class JobStore:
                 yield job_id, folder
 
     def file(self, stored: Stored, name: str) -> Path:
-        """The path of one of the job's files, for reading; JobNotFound for anything outside the folder."""
-        return file_inside(stored.folder, name, stored.id)
+        """The path of one of the job's files, for reading. JobNotFound for anything else; StorageFailure."""
+        with self.disk_errors():
+            return file_inside(stored.folder, name, stored.id)
 
     def read_copy(self, folder: Path) -> Job | None:
         """The job as a copy of its folder has it or, where the copy's record is not whole, the job that was copied.

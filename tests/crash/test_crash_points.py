@@ -40,6 +40,12 @@ def _traceable() -> None:
     require_ptrace()
 
 
+@pytest.fixture(autouse=True)
+def _same_nonces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Equal histories must give equal bytes; the nonce of a confirmation link is random."""
+    monkeypatch.setattr("printsys.actions.secrets.token_urlsafe", lambda size: "n" * size)
+
+
 @dataclass(frozen=True)
 class Scene:
     """A kind of change: the status that its job begins in (None: it is created) and what is done to it."""
