@@ -143,13 +143,25 @@ def _all_fit(sides: Sequence[float], room: Sequence[float]) -> bool:
 
 def _check_fit(facts: ModelFacts, printers: Sequence[PrinterLike], chosen_id: str | None) -> Iterator[ModelFinding]:
     pieces = facts.pieces_mm or (facts.size_mm,)
-    able = {printer.id: _worst_fit(pieces, printer) for printer in printers}
+    verdicts = {printer.id: {fits(piece, printer.build_volume_mm) for piece in pieces} for printer in printers}
+    fitting = [printer for printer in printers if "no" not in verdicts[printer.id]]
     chosen = next((printer for printer in printers if printer.id == chosen_id), None)
-    if printers and all(verdict == "no" for verdict in able.values()):
-        yield _too_large_for_all(pieces, printers)
-    elif chosen is not None and able[chosen.id] == "no":
-        yield _too_large_for(chosen, pieces, [printer for printer in printers if able[printer.id] != "no"])
-    elif chosen is not None and able[chosen.id] == "turned":
+    if printers and not fitting:
+        best = max(printers, key=lambda printer: _scale(pieces, printer))
+        yield _cannot(
+            "too-large",
+            f"At {_biggest(pieces, best)} this is too large for every printer of the lab, however it is turned.",
+            f"{_would_fit(pieces, best)} Scale it down, or cut it into parts.",
+        )
+    elif chosen is not None and "no" in verdicts[chosen.id]:
+        names = " and the ".join(printer.name for printer in fitting[:3])
+        yield ModelFinding(
+            grade="probably wrong",
+            code="too-large-for-printer",
+            sentence=f"At {_biggest(pieces, chosen)} this is too large for the {chosen.name}, however it is turned.",
+            advice=f"It fits the {names}. {_would_fit(pieces, chosen)}",
+        )
+    elif chosen is not None and "turned" in verdicts[chosen.id]:
         yield ModelFinding(
             grade="worth knowing",
             code="turned",
@@ -158,39 +170,18 @@ def _check_fit(facts: ModelFacts, printers: Sequence[PrinterLike], chosen_id: st
         )
 
 
-def _worst_fit(pieces: Sequence[Size], printer: PrinterLike) -> str:
-    verdicts = {fits(piece, printer.build_volume_mm) for piece in pieces}
-    return next(verdict for verdict in ("no", "turned", "yes") if verdict in verdicts)
-
-
 def _scale(pieces: Sequence[Size], printer: PrinterLike) -> float:
     return min(largest_scale(piece, printer.build_volume_mm) for piece in pieces)
 
 
-def _too_large_for_all(pieces: Sequence[Size], printers: Sequence[PrinterLike]) -> ModelFinding:
-    best = max(printers, key=lambda printer: _scale(pieces, printer))
-    biggest = min(pieces, key=lambda piece: largest_scale(piece, best.build_volume_mm))
-    return _cannot(
-        "too-large",
-        f"At {size_text(biggest)} this is too large for every printer of the lab, however it is turned.",
-        f"{_would_fit(_scale(pieces, best), best)} Scale it down, or cut it into parts.",
-    )
+def _biggest(pieces: Sequence[Size], printer: PrinterLike) -> str:
+    """The size of the piece that is furthest from fitting the printer."""
+    return size_text(min(pieces, key=lambda piece: largest_scale(piece, printer.build_volume_mm)))
 
 
-def _too_large_for(chosen: PrinterLike, pieces: Sequence[Size], fitting: Sequence[PrinterLike]) -> ModelFinding:
-    biggest = min(pieces, key=lambda piece: largest_scale(piece, chosen.build_volume_mm))
-    names = " and the ".join(printer.name for printer in fitting[:3])
-    return ModelFinding(
-        grade="probably wrong",
-        code="too-large-for-printer",
-        sentence=f"At {size_text(biggest)} this is too large for the {chosen.name}, however it is turned.",
-        advice=f"It fits the {names}. {_would_fit(_scale(pieces, chosen), chosen)}",
-    )
-
-
-def _would_fit(scale: float, printer: PrinterLike) -> str:
+def _would_fit(pieces: Sequence[Size], printer: PrinterLike) -> str:
     """Rounded down, so that the promise holds."""
-    percent = scale * 100
+    percent = _scale(pieces, printer) * 100
     text = f"{math.floor(percent)}" if percent >= 10 else f"{math.floor(percent * 100) / 100:g}"
     return f"At {text} % it would fit the {printer.name}."
 

@@ -98,7 +98,14 @@ def _shade(projected: Array, front: npt.NDArray[np.int64], depth: Array) -> Arra
     picture = np.zeros((*front.shape, 4), np.float32)
     picture[covered, :3] = _colors(projected[:, :, owners].T)[owner_index]
     picture[covered, 3] = 1
-    picture[..., :3] *= (1 - OUTLINE * _outline(np.where(covered, depth, 2), covered))[..., None]
+    # A line where the ground or something clearly behind begins: that makes a shape readable.
+    depth = np.where(covered, depth, 2)
+    edge = np.zeros(depth.shape, np.bool_)
+    edge[:, 1:] |= depth[:, :-1] - depth[:, 1:] > BEHIND
+    edge[:, :-1] |= depth[:, 1:] - depth[:, :-1] > BEHIND
+    edge[1:] |= depth[:-1] - depth[1:] > BEHIND
+    edge[:-1] |= depth[1:] - depth[:-1] > BEHIND
+    picture[..., :3] *= (1 - OUTLINE * (edge & covered).astype(np.float32))[..., None]
     return picture
 
 
@@ -110,16 +117,6 @@ def _colors(triangles: Array) -> Array:
     for towards, strength in LIGHTS:
         light += strength * np.maximum(normal @ (np.array(towards, np.float32) / np.linalg.norm(towards)), 0)
     return SHADE + (BRIGHT - SHADE) * np.clip(light, 0, 1)[:, None]
-
-
-def _outline(depth: Array, covered: npt.NDArray[np.bool_]) -> Array:
-    """1 where the ground or something clearly behind begins: that makes a shape readable."""
-    edge = np.zeros(depth.shape, np.bool_)
-    edge[:, 1:] |= depth[:, :-1] - depth[:, 1:] > BEHIND
-    edge[:, :-1] |= depth[:, 1:] - depth[:, :-1] > BEHIND
-    edge[1:] |= depth[:-1] - depth[1:] > BEHIND
-    edge[:-1] |= depth[1:] - depth[:-1] > BEHIND
-    return (edge & covered).astype(np.float32)
 
 
 def _png(picture: Array, size: int) -> bytes:

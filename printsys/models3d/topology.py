@@ -69,24 +69,21 @@ def _number_near(points: Floats, owner: npt.NDArray[np.uint64], number: Ints) ->
 def _number(places: npt.NDArray[np.float64], owner: npt.NDArray[np.uint64]) -> Ints:
     """0, 1, 2 … for each place, the same for equal ones of one owner."""
     bits = np.ascontiguousarray(places + 0.0).view(np.uint64).reshape(-1, 3)  # -0.0 becomes 0.0
-    return np.unique(_hash(bits, owner), return_inverse=True)[1]
+    # One number for each row, by multiplying and shifting as splitmix64 does; the same for equal rows.
+    mixed = owner * np.uint64(0x9E3779B97F4A7C15)
+    for column in range(3):
+        mixed = (mixed ^ bits[:, column]) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed ^= mixed >> np.uint64(29)
+        mixed *= np.uint64(0x94D049BB133111EB)
+        mixed ^= mixed >> np.uint64(32)
+    numbers: Ints = np.unique(mixed, return_inverse=True)[1]
+    return numbers
 
 
 def _have_three_corners(faces: Ints) -> npt.NDArray[np.bool_]:
     a, b, c = faces.T
     three: npt.NDArray[np.bool_] = (a != b) & (b != c) & (c != a)
     return three
-
-
-def _hash(bits: npt.NDArray[np.uint64], salt: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """One number for each row, by multiplying and shifting as splitmix64 does; the same for equal rows."""
-    mixed = salt * np.uint64(0x9E3779B97F4A7C15)
-    for column in range(3):
-        mixed = (mixed ^ bits[:, column]) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed ^= mixed >> np.uint64(29)
-        mixed *= np.uint64(0x94D049BB133111EB)
-        mixed ^= mixed >> np.uint64(32)
-    return mixed
 
 
 def _edges(faces: Ints) -> tuple[int, int]:

@@ -37,21 +37,17 @@ def simplified(mesh: Mesh, most: int = MOST_TRIANGLES) -> tuple[Floats, Ints]:
     """At most `most` triangles: corners in the same cell of a grid become one, ever coarser until it is enough."""
     points, faces, cells = mesh.points, mesh.faces, FINEST
     while len(faces) > most:
-        points, faces = _cluster(mesh.points, mesh.faces, cells)
+        low = mesh.points.min(axis=0)
+        step = float((mesh.points.max(axis=0) - low).max()) / cells or 1.0
+        place = ((mesh.points - low) / step).astype(np.int64)
+        key = (place[:, 0] * (cells + 1) + place[:, 1]) * (cells + 1) + place[:, 2]
+        _, number, count = np.unique(key, return_inverse=True, return_counts=True)
+        points = np.column_stack([np.bincount(number, mesh.points[:, axis]) / count for axis in range(3)])
+        corners = np.sort(number[mesh.faces], axis=1)
+        whole = (corners[:, 0] < corners[:, 1]) & (corners[:, 1] < corners[:, 2])
+        faces = number[mesh.faces][whole]
         cells = cells * 2 // 3
     return points, faces
-
-
-def _cluster(points: Floats, faces: Ints, cells: int) -> tuple[Floats, Ints]:
-    low = points.min(axis=0)
-    step = float((points.max(axis=0) - low).max()) / cells or 1.0
-    place = ((points - low) / step).astype(np.int64)
-    key = (place[:, 0] * (cells + 1) + place[:, 1]) * (cells + 1) + place[:, 2]
-    _, number, count = np.unique(key, return_inverse=True, return_counts=True)
-    middle = np.column_stack([np.bincount(number, points[:, axis]) / count for axis in range(3)])
-    fewer = np.sort(number[faces], axis=1)
-    whole = (fewer[:, 0] < fewer[:, 1]) & (fewer[:, 1] < fewer[:, 2])
-    return middle, number[faces][whole]
 
 
 def _scene(points: Floats, faces: Ints) -> trimesh.Scene:
