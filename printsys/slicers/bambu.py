@@ -39,10 +39,15 @@ def header_tools(comments: GcodeComments) -> tuple[Tool, ...]:
     indexes = [int(n) - 1 for n in settings(comments.header("filament")) if n]
     if len(indexes) != len(lengths):
         indexes = list(range(len(lengths)))
+    volumes = settings(comments.header("total filament volume [cm^3]"))
     materials = words(comments.setting("filament_type"))
     return usage.tools(
         lengths=lengths,
-        volumes=_cm3(settings(comments.header("total filament volume [cm^3]")), lengths),
+        # Whatever the label says, a volume near length × cross-section in mm³ is one in mm³.
+        volumes=[
+            volume / 1000 if volume and length and volume > length * USUAL_AREA / 30 else volume
+            for volume, length in zip(volumes, lengths, strict=False)
+        ],
         weights=settings(comments.header("total filament weight [g]")),
         densities=_of_used(settings(comments.header("filament_density")), indexes),
         diameters=_of_used(diameters, indexes),
@@ -56,11 +61,3 @@ def _of_used(values: Sequence[Decimal | None], indexes: Sequence[int]) -> list[D
     if len(values) == len(indexes):
         return list(values)
     return [values[n] if n < len(values) else None for n in indexes]
-
-
-def _cm3(volumes: Sequence[Decimal | None], lengths: Sequence[Decimal | None]) -> list[Decimal | None]:
-    """Whatever the label says, a volume near length × cross-section in mm³ is one in mm³."""
-    return [
-        volume / 1000 if volume and length and volume > length * USUAL_AREA / 30 else volume
-        for volume, length in zip(volumes, lengths, strict=False)
-    ]

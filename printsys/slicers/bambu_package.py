@@ -32,7 +32,10 @@ def plates_of(package: Package) -> list[tuple[int, str]]:
 
 def read(package: Package) -> SlicerFacts:
     settings = project3mf.read_settings(package) or SlicerFacts()
-    headers = {index: _read_header(package, name) for index, name in plates_of(package)}
+    headers: dict[int, SlicerFacts] = {}
+    for index, name in plates_of(package):
+        with package.open(name) as stream:
+            headers[index] = gcode.read(gcode_comments.of_start(stream))
     header = next((facts for facts in headers.values() if facts.family != UNKNOWN), SlicerFacts())
     stated = {plate.index: plate for plate in _stated_plates(package)}
     indexes = sorted({*stated, *headers})[:MOST_PLATES]
@@ -82,12 +85,6 @@ def _filament(element: etree._Element) -> Tool:
         length_mm=length * METRE_MM if length else None,
         weight_g=number(element.get("used_g")) or None,
     )
-
-
-def _read_header(package: Package, name: str) -> SlicerFacts:
-    """What the plate's G-code says at its beginning."""
-    with package.open(name) as stream:
-        return gcode.read(gcode_comments.of_start(stream))
 
 
 def _merge(index: int, stated: Plate | None, header: SlicerFacts | None) -> Plate:

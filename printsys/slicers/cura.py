@@ -22,12 +22,15 @@ MOST_MM = Decimal(100_000)
 
 def read(comments: GcodeComments, program: str, version: str | None) -> SlicerFacts:
     used = _griffin_tools(comments) or _tools(comments.header("Filament used")) or _ultigcode_tools(comments)
-    time = seconds(_time(comments))
+    time = number(comments.header("TIME")) or number(comments.header("PRINT.TIME"))
+    if not time or time == PLACEHOLDER:
+        elapsed = comments.colons.get("TIME_ELAPSED", [])
+        time = number(elapsed[-1]) if elapsed else None
     return SlicerFacts(
         family="cura",
         program=program,
         version=version,
-        **usage.normal(time),
+        **usage.normal(seconds(time)),
         tools=used,
         printer_model=comments.header("TARGET_MACHINE.NAME"),
         nozzle_mm=number(comments.header("EXTRUDER_TRAIN.0.NOZZLE.DIAMETER")),
@@ -35,14 +38,6 @@ def read(comments: GcodeComments, program: str, version: str | None) -> SlicerFa
         box=_box(comments),
         **usage.totals(used),
     )
-
-
-def _time(comments: GcodeComments) -> Decimal | None:
-    stated = number(comments.header("TIME")) or number(comments.header("PRINT.TIME"))
-    if stated and stated != PLACEHOLDER:
-        return stated
-    elapsed = comments.colons.get("TIME_ELAPSED", [])
-    return number(elapsed[-1]) if elapsed else None
 
 
 def _tools(stated: str | None) -> tuple[Tool, ...]:

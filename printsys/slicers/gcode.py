@@ -30,13 +30,17 @@ NAMES = {"Cura_SteamEngine": "Cura", "BambuStudio": "Bambu Studio", "ffslicer": 
 
 def read(comments: GcodeComments) -> SlicerFacts:
     """A file of an unknown program, or one that states nothing, gives a warning and no error."""
-    match, reader = _find_reader(comments)
+    marked = ((mark.match(line), reader) for line in comments.lines[:MARKED_LINES] for mark, reader in MARKS)
+    match, reader = next(((match, reader) for match, reader in marked if match is not None), (None, prusa.read))
     if match is None:
         return SlicerFacts(warnings=(_unknown(comments),), thumbnails=tuple(thumbnails(comments)))
     program, version = match.group("program"), match.group("version") or None
     if reader is cura.read and version is None:
         version = comments.header("GENERATOR.VERSION")
-    reader = _descendant(program, version) if reader is prusa.read else reader
+    if program == "Slic3r" and "prusa" not in (version or ""):
+        reader = slic3r.read
+    elif reader is prusa.read and ("Orca" in program or program in ("Flash Studio", "ffslicer")):
+        reader = bambu.read
     facts = reader(comments, NAMES.get(program, program), version)
     warnings = facts.warnings
     if not facts.time_s and not facts.tools:
@@ -53,21 +57,6 @@ def pictures(comments: GcodeComments) -> Iterator[bytes]:
     """The largest first."""
     for picture in sorted(comments.pictures, key=lambda picture: picture.width * picture.height, reverse=True):
         yield picture.unpacked()
-
-
-def _find_reader(comments: GcodeComments) -> tuple[re.Match[str] | None, Reader]:
-    for line in comments.lines[:MARKED_LINES]:
-        for mark, reader in MARKS:
-            match = mark.match(line)
-            if match is not None:
-                return match, reader
-    return None, prusa.read
-
-
-def _descendant(program: str, version: str | None) -> Reader:
-    if program == "Slic3r" and "prusa" not in (version or ""):
-        return slic3r.read
-    return bambu.read if "Orca" in program or program in ("Flash Studio", "ffslicer") else prusa.read
 
 
 def _unknown(comments: GcodeComments) -> str:

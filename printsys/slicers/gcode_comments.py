@@ -122,9 +122,10 @@ def _whole_lines(head: bytes) -> bytes:
 
 def head_of(stream: IO[bytes]) -> bytes:
     head = stream.read(HEAD)
-    while len(head) < MOST_HEAD and _in_a_picture(head):
-        chunk = stream.read(HEAD)
-        if not chunk:
+    while len(head) < MOST_HEAD:
+        begin = _search_picture(head, head.rfind(b"thumbnail"))
+        ends_in_a_picture = begin is not None and begin.end() + int(begin.group(4)) > len(head)
+        if not ends_in_a_picture or not (chunk := stream.read(HEAD)):
             break
         head += chunk
     return head
@@ -133,8 +134,3 @@ def head_of(stream: IO[bytes]) -> bytes:
 def _search_picture(text: bytes, at: int) -> re.Match[bytes] | None:
     """The first beginning of a picture at or after the word `thumbnail` at `at`; -1: there is no such word."""
     return BEGIN.search(text, max(0, at - 2)) if at >= 0 else None
-
-
-def _in_a_picture(text: bytes) -> bool:
-    begin = _search_picture(text, text.rfind(b"thumbnail"))
-    return begin is not None and begin.end() + int(begin.group(4)) > len(text)

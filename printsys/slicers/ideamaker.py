@@ -30,6 +30,9 @@ def read(comments: GcodeComments, program: str, version: str | None) -> SlicerFa
     )
     dimensions = (comments.header("Dimension") or "").split()  # the plate's size, then each nozzle's
     time = next((time for key in TIME if (time := seconds(number(comments.header(key))))), None)
+    box = comments.search(BOX)
+    corners = box.group(1).split() if box else []  # lowest and highest of each axis in turn
+    are_numbers = len(corners) == 6 and all(re.fullmatch(r"-?\d{1,6}(\.\d{1,6})?", corner) for corner in corners)
     return SlicerFacts(
         family="ideamaker",
         program=program,
@@ -39,7 +42,7 @@ def read(comments: GcodeComments, program: str, version: str | None) -> SlicerFa
         material=usage.material(used, materials[:1]),
         printer_model=comments.header("Printer Type"),
         nozzle_mm=number(dimensions[3]) if len(dimensions) > 3 else None,
-        box=_box(comments),
+        box=Box.model_validate({"low": corners[0::2], "high": corners[1::2]}) if are_numbers else None,
         **usage.totals(used),
     )
 
@@ -51,12 +54,3 @@ def _numbered(comments: GcodeComments, key: str) -> Iterator[str]:
         if value is None:
             return
         yield value
-
-
-def _box(comments: GcodeComments) -> Box | None:
-    """Lowest and highest of each axis in turn."""
-    match = comments.search(BOX)
-    figures = match.group(1).split() if match else []
-    if len(figures) != 6 or not all(re.fullmatch(r"-?\d{1,6}(\.\d{1,6})?", figure) for figure in figures):
-        return None
-    return Box.model_validate({"low": figures[0::2], "high": figures[1::2]})
