@@ -199,7 +199,12 @@ class _ThreeMfReader:
         for key, solid in self.model.objects.items():
             solid.printed = solid.printed and key[1] not in bambu.excluded
             if key[0] == start and len(solid.faces) and (ranges := prusa.excluded.get(key[1])):
-                _cut(solid, ranges)
+                keep = np.ones(len(solid.faces), dtype=bool)
+                for first, last in ranges:
+                    keep[max(0, first) : last + 1] = False
+                # Without the corners that no other triangle has.
+                used, faces = np.unique(solid.faces[keep], return_inverse=True)
+                solid.points, solid.faces = solid.points[used], faces.reshape(-1, 3)
 
 
 def _refuse_doctype(*_: object) -> None:
@@ -208,15 +213,6 @@ def _refuse_doctype(*_: object) -> None:
 
 def _part_name(base: str, target: str) -> str:
     return posixpath.normpath(posixpath.join("/", base, unquote(target))).lstrip("/").casefold()
-
-
-def _cut(solid: Solid, ranges: list[tuple[int, int]]) -> None:
-    """Take these triangles out, and the corners that no other triangle has."""
-    keep = np.ones(len(solid.faces), dtype=bool)
-    for first, last in ranges:
-        keep[max(0, first) : last + 1] = False
-    used, faces = np.unique(solid.faces[keep], return_inverse=True)
-    solid.points, solid.faces = solid.points[used], faces.reshape(-1, 3)
 
 
 class _ModelPart:
