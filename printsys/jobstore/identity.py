@@ -54,7 +54,14 @@ def _read_or_make_id(layout: Layout) -> str:
         existing = fs.read_if_there(layout.storage_id)
         if existing:
             return existing.decode("ascii", "replace").strip()
-        _refuse_foreign_folder(layout.root)
+        # A folder full of other things is more likely a wrong path than a new storage.
+        names = (
+            {name for name in os.listdir(layout.root) if not name.startswith(".")} if layout.root.exists() else set()
+        )
+        if names and not names & {SYSTEM, *Status}:
+            raise ConfigError(
+                [f"PRINTSYS_STORAGE: {layout.root} holds other things ({min(names)} …) and is not a storage folder."]
+            )
         layout.make()
         storage_id = uuid.uuid4().hex
         try:
@@ -65,14 +72,3 @@ def _read_or_make_id(layout: Layout) -> str:
         return storage_id
     except OSError as error:
         raise StorageFailure(f"The storage folder {layout.root} cannot be set up: {error.strerror}.") from error
-
-
-def _refuse_foreign_folder(root: Path) -> None:
-    """A folder full of other things is more likely a wrong path than a new storage."""
-    if not root.exists():
-        return
-    names = {name for name in os.listdir(root) if not name.startswith(".")}
-    if names and not names & {SYSTEM, *Status}:
-        raise ConfigError(
-            [f"PRINTSYS_STORAGE: {root} holds other things ({min(names)} …) and is not a storage folder."]
-        )

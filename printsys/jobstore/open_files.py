@@ -38,23 +38,19 @@ def _held_files(folder: Path) -> Iterator[Path]:
     """Files that cannot be opened for oneself alone, because another program has them open."""
     if sys.platform != "win32":
         return
-    kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
-    kernel32.CreateFileW.restype = ctypes.c_void_p
-    for path in _files_below(folder):
-        handle = kernel32.CreateFileW(str(path), _GENERIC_READ, 0, None, _OPEN_EXISTING, 0, None)
-        if handle not in (None, _INVALID_HANDLE):
-            kernel32.CloseHandle(ctypes.c_void_p(handle))
-        elif ctypes.get_last_error() == _SHARING_VIOLATION:
-            yield path
-
-
-def _files_below(folder: Path) -> list[Path]:
     paths: list[Path] = []
     for place, _folders, names in os.walk(folder):
         paths += [Path(place, name) for name in names]
         if len(paths) >= MOST_FILES:
             break
-    return [path for path in paths[:MOST_FILES] if stat.S_ISREG(path.lstat().st_mode)]
+    kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
+    kernel32.CreateFileW.restype = ctypes.c_void_p
+    for path in [path for path in paths[:MOST_FILES] if stat.S_ISREG(path.lstat().st_mode)]:
+        handle = kernel32.CreateFileW(str(path), _GENERIC_READ, 0, None, _OPEN_EXISTING, 0, None)
+        if handle not in (None, _INVALID_HANDLE):
+            kernel32.CloseHandle(ctypes.c_void_p(handle))
+        elif ctypes.get_last_error() == _SHARING_VIOLATION:
+            yield path
 
 
 class _UniqueProcess(ctypes.Structure):

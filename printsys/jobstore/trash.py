@@ -50,8 +50,13 @@ def quarantine(store: JobStore, relative_path: str) -> Path:
     store.require_online()
     source = _in_status_folder(store, relative_path)
     job_id = _job_of(store, source)
-    if job_id is not None and not _is_damaged(store, job_id):
-        raise JobNotFound(relative_path)
+    if job_id is not None:
+        try:
+            is_whole = store.load(job_id).problem is None
+        except DamagedJob:
+            is_whole = False
+        if is_whole:
+            raise JobNotFound(relative_path)
     return _put_away(store, source, store.layout.quarantine)
 
 
@@ -73,13 +78,6 @@ def _job_of(store: JobStore, source: Path) -> str | None:
     """The id of the job whose folder `source` is; None for a copy of it, and for what is no job."""
     job_id = id_inside(source) if source.is_dir() else None
     return job_id if job_id is not None and store.find(job_id) == source else None
-
-
-def _is_damaged(store: JobStore, job_id: str) -> bool:
-    try:
-        return store.load(job_id).problem is not None
-    except DamagedJob:
-        return True
 
 
 def _put_away(store: JobStore, source: Path, into: Path) -> Path:
@@ -123,27 +121,22 @@ def find_scratch(folder: Path, now: datetime) -> Iterator[Waste]:
 def remove(store: JobStore, waste: Waste) -> bool:
     """Whether it is gone now; False where somebody has taken it back, or is still writing it. StorageFailure."""
     if waste.kind == "trash":
-        return _empty_from_trash(store, waste.path)
+        store.require_online()
+        with store.locked(naming.id_in_folder_name(waste.path.name) or "trash"), store.disk_errors():
+            if waste.path.parent != store.layout.trash or not os.path.lexists(waste.path):
+                return False
+            doomed = waste.path
+            if not doomed.name.startswith(EMPTYING):  # so that nobody takes half of it for the whole
+                doomed = doomed.with_name(EMPTYING + doomed.name)
+                fs.move_folder(waste.path, doomed)
+            _delete(doomed)
+        return True
     if waste.kind == "staging":
         return drop_abandoned(store, waste.path)
     try:
         _delete(waste.path)
     except OSError as error:
         raise StorageFailure(f"{waste.path} cannot be removed ({error.strerror}).") from error
-    return True
-
-
-def _empty_from_trash(store: JobStore, path: Path) -> bool:
-    """Rename it first to begin with `EMPTYING`, so that nobody takes half of it for the whole, then remove it."""
-    store.require_online()
-    job_id = naming.id_in_folder_name(path.name)
-    with store.locked(job_id or "trash"), store.disk_errors():
-        if path.parent != store.layout.trash or not os.path.lexists(path):
-            return False
-        doomed = path if path.name.startswith(EMPTYING) else path.with_name(EMPTYING + path.name)
-        if doomed != path:
-            fs.move_folder(path, doomed)
-        _delete(doomed)
     return True
 
 
