@@ -103,21 +103,19 @@ def _metadata(record: _Record) -> Iterator[AttentionItem]:
         try:
             edited = decode_object(data)
             parse(edited)
-        except (JsonProblem, ValidationError) as error:
-            yield record.raised("metadata-unreadable", f"{name} cannot be understood: {_brief(error)}.")
+        except JsonProblem as error:
+            yield record.raised("metadata-unreadable", f"{name} cannot be understood: {error}.")
+            return
+        except ValidationError as error:
+            problem = error.errors()[0]
+            reason = f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            yield record.raised("metadata-unreadable", f"{name} cannot be understood: {reason}.")
             return
         if edited["revision"] > record.log.seq:
             ends = f"events.jsonl of job {record.job.id} ends at {record.log.seq}"
             yield record.raised("log-cut", f"{ends}, but metadata.json is at {edited['revision']}.")
         elif canonical(edited) != record.document:
             yield record.raised("metadata-edited", f"{name} was edited by hand.")
-
-
-def _brief(error: JsonProblem | ValidationError) -> str:
-    if isinstance(error, JsonProblem):
-        return str(error)
-    problem = error.errors()[0]
-    return f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
 
 
 def _location(record: _Record) -> Iterator[AttentionItem]:
@@ -142,7 +140,13 @@ def _files(record: _Record, deep: bool) -> Iterator[AttentionItem]:
         try:
             path = file_inside(record.folder, file.name, job.id)
         except JobNotFound:
-            yield _missing(record, file)
+            if file.role == "original":
+                sentence = f"{file.name}, which the student sent for job {job.id}, is gone."
+                yield record.raised("original-missing", sentence, file.name)
+            elif file.name in job.print_files:
+                yield _print_file_gone(record, file.name)
+            else:
+                yield record.raised("file-missing", f"The file {file.name} of job {job.id} is gone.", file.name)
             continue
         if file.role == "original" and _differs(path, file, deep):
             sentence = f"{file.name} of job {job.id} is not what the student sent any more."
@@ -153,15 +157,6 @@ def _files(record: _Record, deep: bool) -> Iterator[AttentionItem]:
     for name in job.print_files:
         if job.file(name) is None and not (record.folder / name).is_file():
             yield _print_file_gone(record, name)
-
-
-def _missing(record: _Record, file: FileRecord) -> AttentionItem:
-    if file.role == "original":
-        sentence = f"{file.name}, which the student sent for job {record.job.id}, is gone."
-        return record.raised("original-missing", sentence, file.name)
-    if file.name in record.job.print_files:
-        return _print_file_gone(record, file.name)
-    return record.raised("file-missing", f"The file {file.name} of job {record.job.id} is gone.", file.name)
 
 
 def _print_file_gone(record: _Record, name: str) -> AttentionItem:

@@ -38,17 +38,17 @@ def check_mirror(store: JobStore, engine: sa.Engine, deep: bool = False) -> list
     suspects = [item.job_id for item in _differences(store, folders_by_id, _read(engine, deep)) if item.job_id]
     items = []
     if suspects:  # a change may have been under way: compare again
-        current = {job_id: folders for job_id in suspects if (folders := _folders_of(store, job_id))}
+        current = {}
+        for job_id in suspects:
+            try:
+                folders = [store.find(job_id), *store.layout.job_folders()]
+            except JobNotFound:
+                continue
+            if present := [folder for folder in folders if id_inside(folder) == job_id]:
+                current[job_id] = present
         items = _differences(store, current, _read(engine, deep, suspects))
     store.require_online()
     return items + _miscounted(engine)
-
-
-def _folders_of(store: JobStore, job_id: str) -> list[Path]:
-    try:
-        return [folder for folder in [store.find(job_id), *store.layout.job_folders()] if id_inside(folder) == job_id]
-    except JobNotFound:
-        return []
 
 
 def _read(engine: sa.Engine, deep: bool, only: Iterable[str] | None = None) -> dict[str, _MirroredJob]:

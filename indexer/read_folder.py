@@ -7,8 +7,6 @@ which repairs what a crash left and refuses what only a person can put right.
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,7 @@ from printsys import fs
 from printsys.domain.events import EventType, sha256
 from printsys.errors import JobBusy, PrintSysError, StorageOffline
 from printsys.jobstore import JobStore, Layout
-from printsys.jobstore.files import ListedFile, is_ignored, list_files, looks_as_recorded, signature
+from printsys.jobstore.files import ListedFile, list_files, looks_as_recorded, signature
 from printsys.jobstore.jsontext import JsonProblem
 from printsys.jobstore.layout import EVENTS, METADATA, ORIGINAL
 from printsys.jobstore.repair import id_inside
@@ -31,7 +29,23 @@ from printsys.jobstore.repair import id_inside
 
 def read(store: JobStore, folder: Path) -> JobRecord | AttentionItem | None:
     """The job in `folder`, or why there is none. None where it is being changed or moved just now. StorageOffline."""
-    return read_proven(store.layout, folder) or _read_by_store(store, folder)
+    if record := read_proven(store.layout, folder):
+        return record
+    # The careful way, under the job's lock where something must be put right.
+    relative_path = store.layout.relative(folder)
+    job_id = None
+    try:
+        job_id = id_inside(folder)
+        if job_id is None:
+            return not_a_job(relative_path, folder) if folder.exists() else None
+        stored = store.load(job_id)
+    except StorageOffline:
+        raise
+    except JobBusy:
+        return None
+    except (PrintSysError, ValidationError, JsonProblem, OSError) as error:
+        return unreadable(relative_path, job_id, error) if folder.exists() else None
+    return rows.record_of(store.layout, stored) if stored.folder_status is not None else None
 
 
 def read_proven(layout: Layout, folder: Path) -> JobRecord | None:
@@ -71,24 +85,6 @@ def _chained(log: bytes) -> list[dict[str, Any]]:
     return events
 
 
-def _read_by_store(store: JobStore, folder: Path) -> JobRecord | AttentionItem | None:
-    """The careful way, under the job's lock where something must be put right."""
-    relative_path = store.layout.relative(folder)
-    job_id = None
-    try:
-        job_id = id_inside(folder)
-        if job_id is None:
-            return not_a_job(relative_path, folder) if folder.exists() else None
-        stored = store.load(job_id)
-    except StorageOffline:
-        raise
-    except JobBusy:
-        return None
-    except (PrintSysError, ValidationError, JsonProblem, OSError) as error:
-        return unreadable(relative_path, job_id, error) if folder.exists() else None
-    return rows.record_of(store.layout, stored) if stored.folder_status is not None else None
-
-
 def quiet_listing(layout: Layout, record: JobRecord, now_ns: int) -> str | None:
     """The signature of the folder's listing, if nothing in it differs from the record and nothing is left open: then no
     sweep need look into it. None where anything is in doubt."""
@@ -102,18 +98,13 @@ def quiet_listing(layout: Layout, record: JobRecord, now_ns: int) -> str | None:
     recorded_times = [event["at"] for event in record.events if "files" in event["patch"]]
     recorded_at = datetime.fromisoformat(max(recorded_times)).timestamp() if recorded_times else 0.0
     try:
-        present = {file.name: file for file in (*list_files(folder), *_originals(folder))}
+        present = {file.name: file for file in list_files(folder)}
+        for file in list_files(folder / ORIGINAL):
+            name = f"{ORIGINAL}/{file.name}"
+            present[name] = ListedFile(name, file.size, file.mtime_ns)
     except OSError:
         return None
     if present.keys() != recorded.keys() or set(record.document.get("print_files") or []) - recorded.keys():
         return None
     same = all(looks_as_recorded(present[name], file["size"], recorded_at, now_ns) for name, file in recorded.items())
     return listing if same else None
-
-
-def _originals(folder: Path) -> Iterator[ListedFile]:
-    with os.scandir(folder / ORIGINAL) as entries:
-        for entry in entries:
-            if not is_ignored(entry.name) and entry.is_file(follow_symlinks=False):
-                status = entry.stat(follow_symlinks=False)
-                yield ListedFile(f"{ORIGINAL}/{entry.name}", status.st_size, status.st_mtime_ns)

@@ -128,7 +128,12 @@ def _fill(
 def _read_all(store: JobStore, folders: Sequence[Path]) -> Iterator[list[bulk.CopyLines | AttentionItem]]:
     """Every folder as lines for COPY, in chunks. What its hashes do not prove is read here, through the store."""
     chunks = [folders[start : start + CHUNK] for start in range(0, len(folders), CHUNK)]
-    with _pool(len(folders)) as pool:
+    pool: Executor
+    if len(folders) < WORTH_PROCESSES:
+        pool = ThreadPoolExecutor(WORKERS)
+    else:  # enough to do to be worth the start of processes; they end with this one, however it ends
+        pool = ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn"), _end_with_parent)
+    with pool:
         for chunk, proven in zip(chunks, _ahead(pool, store.layout.root, chunks), strict=True):
             results = (lines or read_folder.read(store, folder) for folder, lines in zip(chunk, proven, strict=True))
             yield [
@@ -136,13 +141,6 @@ def _read_all(store: JobStore, folders: Sequence[Path]) -> Iterator[list[bulk.Co
                 for result in results
                 if result is not None
             ]
-
-
-def _pool(folders: int) -> Executor:
-    """Processes, where there is enough to do to be worth their start. They end with this one, however it ends."""
-    if folders < WORTH_PROCESSES:
-        return ThreadPoolExecutor(WORKERS)
-    return ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn"), _end_with_parent)
 
 
 def _end_with_parent() -> None:

@@ -15,7 +15,7 @@ from printsys.domain.changes import FolderChange, FolderSnapshot, FoundFile, com
 from printsys.domain.effects import Context
 from printsys.domain.emails import owed
 from printsys.domain.folder_moves import drag
-from printsys.jobstore import JobEdit, JobStore, Stored
+from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.files import SETTLE_S, ListedFile, is_settled, list_files, looks_as_recorded, sha256_of
 
 
@@ -48,18 +48,14 @@ class Reconciler:
         if before.problem is not None or (before.asked_by_hand is None and not _changes(before, snapshot)):
             return Outcome(before, before.noticed, snapshot.unsettled)
         with self.store.edit(job_id) as edit:
-            self._record(edit, snapshot)
+            job, events = edit.job, edit.before.events
+            if edit.before.folder.name == snapshot.folder:  # else it was renamed again since: the next run compares
+                edit.record(*drafts_of(job, _changes(edit.before, snapshot), self.store.clock()))
+            status = edit.before.asked_by_hand
+            if status is not None and status != job.status:
+                edit.record(*drag(job, status, self.context(), owed(events, job.id)))
         added = before.job.revision + 1 if edit.result.job.revision > before.job.revision else None
         return Outcome(edit.result, before.noticed or added, snapshot.unsettled)
-
-    def _record(self, edit: JobEdit, snapshot: FolderSnapshot) -> None:
-        now = self.store.clock()
-        job, events = edit.job, edit.before.events
-        if edit.before.folder.name == snapshot.folder:  # else it was renamed again since: the next run compares again
-            edit.record(*drafts_of(job, _changes(edit.before, snapshot), now))
-        status = edit.before.asked_by_hand
-        if status is not None and status != job.status:
-            edit.record(*drag(job, status, self.context(), owed(events, job.id)))
 
     # -- the folder as it is ------------------------------------------------------------------------------------
 

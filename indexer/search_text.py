@@ -48,13 +48,11 @@ def search_query(typed: str) -> str | None:
 
     A word that could be an id finds that id, too, whichever look-alikes (O, I, L) it is typed with.
     """
-    typed_words = list(dict.fromkeys(words(typed)))[:MOST_SEARCHED]
-    return " & ".join(map(_term, typed_words)) or None
-
-
-def _term(word: str) -> str:
-    job_id = parse_id(word)
-    return f"('{word}':* | '{job_id}')" if job_id not in (None, word) else f"'{word}':*"
+    terms = []
+    for word in list(dict.fromkeys(words(typed)))[:MOST_SEARCHED]:
+        job_id = parse_id(word)
+        terms.append(f"('{word}':* | '{job_id}')" if job_id not in (None, word) else f"'{word}':*")
+    return " & ".join(terms) or None
 
 
 def _texts(document: Mapping[str, Any]) -> Iterator[str]:
