@@ -82,7 +82,13 @@ def parts_of(path: str) -> tuple[str, ...]:
     if len(parts) > DEPTH_LIMIT:
         raise Refused(Reason.NAME)
     for part in parts:
-        _refuse_part(part)
+        if _DEVICE.fullmatch(part.split(".")[0].rstrip(" ")):
+            raise Refused(Reason.DEVICE)
+        # Windows drops dots and spaces from the end of a name: "x.exe ." would be another file than its name.
+        if not part or part != part.rstrip(" .") or len(part) > PART_LIMIT or _NEVER_IN_A_NAME & set(part):
+            raise Refused(Reason.NAME)
+        if part.startswith("."):
+            raise Refused(Reason.HIDDEN)
     if extension(parts[-1]) not in OPENABLE:
         raise Refused(Reason.EXTENSION, extension(parts[-1]) or "without extension")
     return parts
@@ -103,13 +109,3 @@ def _refuse_other_roots(path: str) -> None:
         raise Refused(Reason.BACKSLASH)
     if ":" in path:
         raise Refused(Reason.STREAM)
-
-
-def _refuse_part(part: str) -> None:
-    if _DEVICE.fullmatch(part.split(".")[0].rstrip(" ")):
-        raise Refused(Reason.DEVICE)
-    # Windows drops dots and spaces from the end of a name: "x.exe ." would be another file than its name.
-    if not part or part != part.rstrip(" .") or len(part) > PART_LIMIT or _NEVER_IN_A_NAME & set(part):
-        raise Refused(Reason.NAME)
-    if part.startswith("."):
-        raise Refused(Reason.HIDDEN)

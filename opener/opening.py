@@ -86,14 +86,11 @@ def _slicer_for(
     kind = slicers.kind(extension, record)
     if not fitting:
         raise NotOpened(Reason.NO_SLICER, file, kind)
-    by_name = {slicer.name: slicer for slicer in fitting}
     if len(fitting) == 1:
         return fitting[0]
-    remembered = by_name.get(choices.read(desktop.paths.choices).get(kind, ""))
-    return remembered or _ask(kind, by_name, desktop)
-
-
-def _ask(kind: str, by_name: dict[str, Slicer], desktop: Desktop) -> Slicer:
+    by_name = {slicer.name: slicer for slicer in fitting}
+    if remembered := by_name.get(choices.read(desktop.paths.choices).get(kind, "")):
+        return remembered
     choice = desktop.dialogs.choose(f"Which program should open this file ({kind})?", list(by_name))
     if choice is None or choice.name not in by_name:
         raise Refused(Reason.NOT_CHOSEN)

@@ -125,7 +125,13 @@ def findings(desktop: Desktop, registration: Registration, command: Sequence[str
     says = _storage_says(settings)
     yield DoctorFinding(says == "ready", f"storage: {says}", "python -m opener install --storage PATH")
     yield from _link_findings(registration, command)
-    yield from _slicer_findings(desktop, settings)
+    installed = slicers.on_this_computer(settings, desktop.system)
+    yield DoctorFinding(
+        bool(installed), f"{len(installed)} slicers found", f"install one, or name one in {desktop.paths.config}"
+    )
+    for slicer in installed:
+        exists = os.path.exists(slicer.path)
+        yield DoctorFinding(exists, f"{slicer.name}: {slicer.path}", f"correct its path in {desktop.paths.config}")
     log = desktop.paths.log
     existing = log if log.exists() else next(parent for parent in log.parents if parent.exists())
     yield DoctorFinding(os.access(existing, os.W_OK), f"log {log}", "its folder cannot be written")
@@ -141,13 +147,3 @@ def _link_findings(registration: Registration, command: Sequence[str]) -> Iterat
         ours = calls == registration.expected(command)
         target = "this opener" if ours else calls or "nothing"
         yield DoctorFinding(ours, f"{scheme}:// links call {target}", "python -m opener install")
-
-
-def _slicer_findings(desktop: Desktop, settings: config.Config) -> Iterator[DoctorFinding]:
-    installed = slicers.on_this_computer(settings, desktop.system)
-    yield DoctorFinding(
-        bool(installed), f"{len(installed)} slicers found", f"install one, or name one in {desktop.paths.config}"
-    )
-    for slicer in installed:
-        exists = os.path.exists(slicer.path)
-        yield DoctorFinding(exists, f"{slicer.name}: {slicer.path}", f"correct its path in {desktop.paths.config}")

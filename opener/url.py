@@ -69,18 +69,14 @@ def _parameters(query: str) -> dict[str, str]:
             raise Refused(Reason.UNKNOWN_PARAMETER)
         if key in values:
             raise Refused(Reason.DOUBLED, key)
-        values[key] = _decoded(value)
+        # Percent-decoded once, never twice; a plus sign stays a plus sign, since file names have them.
+        if _BAD_PERCENT.search(value):
+            raise Refused(Reason.ENCODING)
+        try:
+            values[key] = unquote_to_bytes(value).decode("utf-8")
+        except UnicodeDecodeError:
+            raise Refused(Reason.ENCODING) from None
     for key in ("job", "file"):
         if not values.get(key):
             raise Refused(Reason.MISSING, key)
     return values
-
-
-def _decoded(value: str) -> str:
-    """Percent-decoded once, never twice; a plus sign stays a plus sign, since file names have them."""
-    if _BAD_PERCENT.search(value):
-        raise Refused(Reason.ENCODING)
-    try:
-        return unquote_to_bytes(value).decode("utf-8")
-    except UnicodeDecodeError:
-        raise Refused(Reason.ENCODING) from None
