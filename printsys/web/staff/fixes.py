@@ -53,11 +53,6 @@ def _retry_move(item: AttentionItem) -> Stored:
     return stored
 
 
-def _delete(item: AttentionItem) -> Stored:
-    job_id = _job_id(item)
-    return services().actions.perform(job_id, "delete", DeleteInput(confirm_id=job_id), current_actor())
-
-
 def _forget_job(item: AttentionItem) -> None:
     notes.forget_missing(services().store, _job_id(item))
     services().mirror.remove([_job_id(item)])
@@ -112,7 +107,13 @@ FIXES = {
     "restore-original": Fix("Restore the original", "The student's own file is back.", _restore_original),
     "forget-job": Fix("Forget this job", "The job is no longer shown.", _forget_job),
     "keep": Fix("Keep the job", "The job is kept.", _performing("keep")),
-    "delete": Fix("Move it back to the trash", "The job is in the trash for 30 days.", _delete),
+    "delete": Fix(
+        "Move it back to the trash",
+        "The job is in the trash for 30 days.",
+        lambda item: services().actions.perform(
+            _job_id(item), "delete", DeleteInput(confirm_id=_job_id(item)), current_actor()
+        ),
+    ),
     "remove-copy": Fix("Move the copy to the trash", "The copy is in the trash for 30 days.", _discard),
     "discard": Fix("Move it to the trash", "It is in the trash for 30 days.", _discard),
     "quarantine": Fix("Put the folder in quarantine", "It is in .printsys/quarantine, and stays there.", _quarantine),

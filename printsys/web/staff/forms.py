@@ -67,18 +67,17 @@ class ActionForm(FlaskForm):
                 values[name] = request_form.getlist(name)
             elif name in request_form and not (name in self.unknown and not request_form[name].strip()):
                 values[name] = request_form[name]
-            if isinstance(field, SelectField) and (strangers := _not_offered(field, values.get(name))):
+            if isinstance(field, SelectField) and (value := values.get(name)):
+                offered = {choice.value for choice in field.choices or []}
                 where = "in the job's folder" if name == "print_file" else "among the choices"
-                problems[name] = [f"{value} is not {where}." for value in strangers]
+                strangers = [
+                    chosen for chosen in (value if isinstance(value, list) else [value]) if chosen not in offered
+                ]
+                if strangers:
+                    problems[name] = [f"{stranger} is not {where}." for stranger in strangers]
         if problems:
             raise InvalidInput(problems)
         return values
-
-
-def _not_offered(field: SelectField, value: Any) -> list[str]:
-    chosen = value if isinstance(value, list) else [value] if value else []
-    offered = {choice.value for choice in field.choices or []}
-    return [name for name in chosen if name not in offered]
 
 
 def shown_revision(text: str | None) -> int:
