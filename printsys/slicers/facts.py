@@ -152,7 +152,12 @@ class SlicerFacts(_FrozenModel):
         if self.grams and len(weighed) in (0, len(used)):
             return Weight(self.grams)
         if self.resin_ml and not self.grams:
-            return _weigh_resin(self.resin_ml, self.material, densities)
+            density, source = _lab_density(self.material, densities)
+            if density is None:
+                return Weight(None)
+            grams = _grams(self.resin_ml, density)
+            remark = f"The file states {_shown(self.resin_ml)} ml: {grams} g at {density:f} g/ml ({source})."
+            return Weight(grams, (remark,))
         weights = [_weigh(tool, densities) for tool in used]
         remarks = tuple(remark for weight in weights for remark in weight.remarks)
         if not weights or any(weight.grams is None for weight in weights):
@@ -177,14 +182,6 @@ def _weigh(tool: Tool, densities: Mapping[str, Decimal]) -> Weight:
     product = f"{grams} g is {_shown(volume)} cm³ × {density:f} g/cm³ ({source})"
     diameter = f", for filament of {USUAL_DIAMETER_MM} mm" if assumed else ""
     return Weight(grams, (f"{unstated}: {product}{diameter}.",))
-
-
-def _weigh_resin(volume: Decimal, material: str | None, densities: Mapping[str, Decimal]) -> Weight:
-    density, source = _lab_density(material, densities)
-    if density is None:
-        return Weight(None)
-    grams = _grams(volume, density)
-    return Weight(grams, (f"The file states {_shown(volume)} ml: {grams} g at {density:f} g/ml ({source}).",))
 
 
 def _lab_density(material: str | None, densities: Mapping[str, Decimal]) -> tuple[Decimal | None, str]:
