@@ -98,7 +98,7 @@ class _Stage:
         name = distinct(safe_file_name(incoming.name, self.name_limit), self.original_names)
         self.original_names.add(comparable(name))
         path = self.staging / ORIGINAL / name
-        record = self._record(f"{ORIGINAL}/{name}", "original", incoming, path)
+        record = self._store(f"{ORIGINAL}/{name}", "original", incoming, path)
         number = len(self.originals) + 1
         copy_name = f"{self.folder_name}{'' if number == 1 else f'_{number}'}{os.path.splitext(name)[1].lower()}"
         fs.copy(path, self.staging / copy_name)
@@ -113,15 +113,22 @@ class _Stage:
         stem, extension = os.path.splitext(safe_file_name(incoming.name, self.name_limit))
         # A file that bears the name of the job it was made for takes this one's.
         name = distinct((self.folder_name if id_in_folder_name(stem) else stem) + extension, taken_names)
-        self.slicer_files.append(self._record(name, "slicer", incoming, self.staging / name))
+        self.slicer_files.append(self._store(name, "slicer", incoming, self.staging / name))
 
-    def _record(self, name: str, role: Literal["original", "slicer"], incoming: IncomingFile, path: Path) -> FileRecord:
-        size, digest = _store(incoming.stream, path)
+    def _store(self, name: str, role: Literal["original", "slicer"], incoming: IncomingFile, path: Path) -> FileRecord:
+        """Write and sync the file's bytes, and describe them."""
+        digest, size = hashlib.sha256(), 0
+        with path.open("xb") as file:
+            while chunk := incoming.stream.read(CHUNK):
+                digest.update(chunk)
+                size += file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
         return FileRecord(
             name=name,
             role=role,
             size=size,
-            sha256=digest,
+            sha256=digest.hexdigest(),
             added_at=self.now,
             source=incoming.source,
             uploaded_as=incoming.name if role == "original" else None,
@@ -139,15 +146,3 @@ def next_version(folder_name: str, names: Iterable[str]) -> str:
     while any(name.startswith(comparable(f"{folder_name}_v{version}")) for name in taken_names):
         version += 1
     return f"{folder_name}_v{version}"
-
-
-def _store(stream: BinaryIO, path: Path) -> tuple[int, str]:
-    """Write and sync the stream's bytes; returns their size and sha256."""
-    digest, size = hashlib.sha256(), 0
-    with path.open("xb") as file:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-            size += file.write(chunk)
-        file.flush()
-        os.fsync(file.fileno())
-    return size, digest.hexdigest()

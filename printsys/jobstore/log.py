@@ -57,6 +57,23 @@ class _Reader:
     committed_line: bytes | None = None
     length: int = 0
 
+    def take(self, raw: bytes, number: int) -> str | None:
+        """Add a line, or return why it does not follow on the one before."""
+        if not raw.endswith(b"\n"):
+            return "it has no line end"
+        line = raw.rstrip(b"\r\n").removeprefix(_BOM if number == 1 else b"")
+        try:
+            event = Event.model_validate(decode_object(line))
+        except (JsonProblem, ValidationError):
+            return "it cannot be read"
+        if event.seq != number:
+            return f"it has seq {event.seq}: a line is missing or doubled before it"
+        if event.prev != (sha256(self.last_line) if self.last_line is not None else None):
+            return "the line before it was changed"
+        self.pending.append(event)
+        self.last_line = line
+        return None
+
 
 def read_log(data: bytes, job_id: str) -> Log:
     """Parse and verify a whole log. A batch without its `state` was never finished and belongs to the tail.
@@ -84,7 +101,7 @@ def _read(data: bytes) -> tuple[Log, tuple[int, str] | None]:
     reader = _Reader()
     position, broken = 0, None
     for number, line in enumerate(data.splitlines(keepends=True), 1):
-        problem = _take(reader, line, number)
+        problem = reader.take(line, number)
         if problem is not None:
             broken = number, problem
             break
@@ -93,21 +110,3 @@ def _read(data: bytes) -> tuple[Log, tuple[int, str] | None]:
             reader.events += reader.pending
             reader.pending, reader.length, reader.committed_line = [], position, reader.last_line
     return Log(tuple(reader.events), reader.committed_line, reader.length, data[reader.length :]), broken
-
-
-def _take(reader: _Reader, raw: bytes, number: int) -> str | None:
-    """Add a line to the reader, or return why it does not follow on the one before."""
-    if not raw.endswith(b"\n"):
-        return "it has no line end"
-    line = raw.rstrip(b"\r\n").removeprefix(_BOM if number == 1 else b"")
-    try:
-        event = Event.model_validate(decode_object(line))
-    except (JsonProblem, ValidationError):
-        return "it cannot be read"
-    if event.seq != number:
-        return f"it has seq {event.seq}: a line is missing or doubled before it"
-    if event.prev != (sha256(reader.last_line) if reader.last_line is not None else None):
-        return "the line before it was changed"
-    reader.pending.append(event)
-    reader.last_line = line
-    return None
