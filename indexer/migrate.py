@@ -64,8 +64,8 @@ def _config(connection: sa.Connection) -> Config:
 def _connected(database_url: str, create: bool = False) -> Iterator[sa.Connection]:
     engine = create_engine(database_url)
     try:
-        if create and not _database_exists(engine):
-            _create_database(engine)
+        if create:
+            _ensure_database(engine)
         with engine.begin() as connection:
             connection.execute(sa.text("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '30s'"))
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(UPGRADE_LOCK)))
@@ -76,18 +76,15 @@ def _connected(database_url: str, create: bool = False) -> Iterator[sa.Connectio
         engine.dispose()
 
 
-def _database_exists(engine: sa.Engine) -> bool:
+def _ensure_database(engine: sa.Engine) -> None:
+    """Create the database where the server does not have it."""
     try:
         with engine.connect():
-            return True
+            return
     except exc.OperationalError as error:
         # While it connects, psycopg2 has no SQLSTATE: the words are all there is.
-        if "does not exist" in str(error.orig):
-            return False
-        raise
-
-
-def _create_database(engine: sa.Engine) -> None:
+        if "does not exist" not in str(error.orig):
+            raise
     name = engine.url.database
     server = create_engine(engine.url.set(database="postgres").render_as_string(hide_password=False))
     try:

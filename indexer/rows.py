@@ -56,25 +56,21 @@ class JobRecord:
 
 def record_of(layout: Layout, stored: Stored) -> JobRecord:
     """What the store has loaded."""
+    digest = stored.digest
+    if digest is None or digest in {event.state for event in stored.events}:
+        # An older metadata.json of ours may still wait to be replaced: the hash is that of the new one.
+        digest = stored.log.state or sha256(metadata_bytes(stored.document))
     return JobRecord(
         folder=layout.relative(stored.folder),
         folder_status=stored.folder_status.value if stored.folder_status else None,
         document=storable(stored.document),
         events=[storable(event.model_dump(mode="json")) for event in stored.events],
-        digest=_digest(stored),
+        digest=digest,
         log_size=stored.log.length,
         move_pending=stored.move_pending,
         problem=str(stored.problem) if stored.problem else None,
         asked_in_file=stored.asked_in_file.value if stored.asked_in_file else None,
     )
-
-
-def _digest(stored: Stored) -> str:
-    """sha256 of metadata.json as it is; where an older one of ours still waits to be replaced, as it is going to be."""
-    written_by_us = {event.state for event in stored.events}
-    if stored.digest is not None and stored.digest not in written_by_us:
-        return stored.digest
-    return stored.log.state or sha256(metadata_bytes(stored.document))
 
 
 def job_row(record: JobRecord, change_no: int) -> Row:
