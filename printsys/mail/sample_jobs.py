@@ -24,9 +24,19 @@ MODEL: Document = {
 
 def sample(mail: Mail, lab: Lab, now: datetime) -> tuple[OwedMail, Job]:
     """The owed `mail` and its job, as they could be at `now` in this lab."""
-    started = now - _time_since_start(mail, lab)
+    waited = {
+        Mail.EXPIRED: timedelta(days=lab.confirmation.valid_days, hours=1),
+        Mail.REMINDER: lab.reminders.patience.confirm,
+        Mail.UNCOLLECTED: lab.reminders.patience.collect,
+    }
+    started = now - (waited.get(mail) or timedelta(0))
     request = inputs.validate(inputs.SubmitInput, _form("submit", lab))
-    drafts = job_created(SAMPLE_ID, "", request, _files(started), STUDENT, started)
+    original = FileRecord(
+        name="original/bracket.stl", role="original", size=684284, sha256="0" * 64, added_at=started,
+        source="upload", uploaded_as="bracket v2 (final).stl", model=MODEL,
+    )  # fmt: skip
+    files = [dump(original), dump(original.model_copy(update={"name": "bracket.stl", "role": "working"}))]
+    drafts = job_created(SAMPLE_ID, "", request, files, STUDENT, started)
     document: Document = build_batch(drafts, {}, 0, None, started).document
     for seq, action in enumerate(EMAILS[mail].sample_steps, 10):
         job = parse(document)
@@ -36,22 +46,6 @@ def sample(mail: Mail, lab: Lab, now: datetime) -> tuple[OwedMail, Job]:
         document = build_batch(plan(job, action, actor, action_input, context), document, seq, None, started).document
     job = parse(document)
     return OwedMail(SAMPLE_ID, 2, mail.value, job.student.email or ""), job
-
-
-def _time_since_start(mail: Mail, lab: Lab) -> timedelta:
-    if mail is Mail.EXPIRED:
-        return timedelta(days=lab.confirmation.valid_days, hours=1)
-    waited = {Mail.REMINDER: lab.reminders.patience.confirm, Mail.UNCOLLECTED: lab.reminders.patience.collect}.get(mail)
-    return waited or timedelta(0)
-
-
-def _files(at: datetime) -> list[Document]:
-    """What a student sends, and the working copy of it."""
-    record = FileRecord(
-        name="original/bracket.stl", role="original", size=684284, sha256="0" * 64, added_at=at,
-        source="upload", uploaded_as="bracket v2 (final).stl", model=MODEL,
-    )  # fmt: skip
-    return [dump(record), dump(record.model_copy(update={"name": "bracket.stl", "role": "working"}))]
 
 
 def _form(action: str, lab: Lab) -> dict[str, Any]:
