@@ -78,7 +78,13 @@ class FileInspector:
                     read_file(stored, record, self.services.store.file(stored, record.name))
                 except (JobNotFound, OSError) as error:
                     logger.info("job %s: a file is read later: %s", job_id, type(error).__name__)
-        self._restore_pictures(stored)
+        for record, name in previews(stored.job):  # somebody may have deleted them; no event, since nothing was lost
+            if not (stored.folder / name).exists():
+                try:
+                    path = self.services.store.file(stored, record.name)
+                    self._save_picture(stored, record, slicers.picture(path) if record.slicer else bounded.draw(path))
+                except (JobNotFound, OSError, FileRefused, ModelUnreadable, ModelTooHard) as error:
+                    logger.info("job %s: a picture is not made again: %s", stored.id, type(error).__name__)
 
     def _inspect(self, stored: Stored, record: FileRecord, path: Path) -> None:
         """Record what a model is like. A failure is recorded with its reason, so that nobody tries for ever."""
@@ -117,8 +123,6 @@ class FileInspector:
 
         self.services.actions.record(stored.id, decide)
 
-    # -- pictures -----------------------------------------------------------------------------------------------
-
     def _save_picture(self, stored: Stored, record: FileRecord, png: bytes | None) -> str | None:
         """The picture's name in the job's folder."""
         if png is None:
@@ -126,16 +130,6 @@ class FileInspector:
         name = preview_name(record.sha256)
         self.services.store.save_preview(stored.id, name, png)
         return name
-
-    def _restore_pictures(self, stored: Stored) -> None:
-        """Make again the previews that somebody deleted; that is no event, since nothing was lost."""
-        for record, name in previews(stored.job):
-            if not (stored.folder / name).exists():
-                try:
-                    path = self.services.store.file(stored, record.name)
-                    self._save_picture(stored, record, slicers.picture(path) if record.slicer else bounded.draw(path))
-                except (JobNotFound, OSError, FileRefused, ModelUnreadable, ModelTooHard) as error:
-                    logger.info("job %s: a picture is not made again: %s", stored.id, type(error).__name__)
 
 
 def _thumbnail_made(record: FileRecord, preview: str | None) -> list[EventDraft]:
