@@ -29,13 +29,10 @@ def read(folder: Path) -> RecordedJob:
             record = parse(file.read(SIZE_LIMIT))
     except OSError:
         record = RecordedJob()
-    return record if record.method else replace(record, method=_method_in_name(folder.name))
-
-
-def _method_in_name(folder_name: str) -> str:
-    """`Resin` of `JaneDoe_Resin_Clear_k7m29xq4`; empty where a person named the folder otherwise."""
-    words = folder_name.split("_")
-    return words[-3] if len(words) >= 4 and names.job_id(words[-1]) else ""
+    words = folder.name.split("_")
+    if not record.method and len(words) >= 4 and names.job_id(words[-1]):
+        return replace(record, method=words[-3])  # `Resin` of `JaneDoe_Resin_Clear_k7m29xq4`
+    return record
 
 
 def parse(raw: bytes) -> RecordedJob:
