@@ -20,7 +20,7 @@ from printsys.config import DEFAULT_BASE_URL, ROOT, Settings, load_lab
 from printsys.credentials import staff_password
 from printsys.errors import PostgresFailed, PrintSysError
 from printsys.jobstore.layout import Layout
-from printsys.ops import logging_setup, postgres_keeper
+from printsys.ops import desktop, logging_setup, postgres_keeper
 from printsys.ops.postgres import embedded_postgres
 from printsys.ops.shutdown import stop_event
 from printsys.ops.supervisor import SupervisedProcess, Supervisor
@@ -34,10 +34,15 @@ Loop = Callable[[threading.Event], None]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_serving_arguments(parser)
+    parser.add_argument("--demo", action="store_true", help="fill an empty storage with a dozen lively jobs")
+    parser.add_argument("--desktop", action="store_true", help="show the dashboard in the browser, as start.bat does")
+
+
+def add_serving_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (0.0.0.0: the whole network)")
     parser.add_argument("--port", type=port_number, default=5000)
     add_storage_argument(parser)
-    parser.add_argument("--demo", action="store_true", help="fill an empty storage with a dozen lively jobs")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,6 +51,10 @@ def run(args: argparse.Namespace) -> int:
     settings = read_settings(args)
     load_lab(settings.lab_config)
     Layout(settings.storage)  # refuses a path too long for the names below it
+    if args.desktop and (address := desktop.running_address(settings.instance)):
+        print(f"The system runs already, at {address}/", flush=True)
+        desktop.show_pages(address)
+        return 0
     refusal = (
         f"Another copy is running on {settings.instance} already. Stop that one first, "
         "or give this one a folder of its own with PRINTSYS_INSTANCE."
@@ -53,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     with only_process(settings, refusal):
         logging_setup.log_to_file(settings.instance, "run")
         _require_free_port(args.host, args.port)
-        _show_first_password(settings)
+        is_first_start = show_first_password(settings)
         stop = stop_event()
         with _database_url(settings) as database_url:
             environment = _environment(settings, database_url, url)
@@ -64,11 +73,14 @@ def run(args: argparse.Namespace) -> int:
             if not settings.database_url:
                 loops.append(_guard_database(settings, database_url, supervisor))
             with _running(loops, stop):
-                if _wait_until_served(host, args.port, supervisor.part("web"), stop):
+                if is_served := _wait_until_served(host, args.port, supervisor.part("web"), stop):
                     print(f"Ready: {url}/", flush=True)
-                while not stop.wait(0.5):  # on Windows a wait without a time limit would not notice Ctrl-C
-                    pass
-    with contextlib.suppress(BrokenPipeError):
+                with desktop.published_address(settings.instance, url):
+                    if is_served and args.desktop:
+                        _present(url, keep_window=is_first_start)
+                    while not stop.wait(0.5):  # on Windows a wait without a time limit would not notice Ctrl-C
+                        pass
+    with contextlib.suppress(OSError):  # nobody reads that any more
         print("Stopped.", flush=True)
     return 0
 
@@ -83,11 +95,21 @@ def _require_free_port(host: str, port: int) -> None:
         raise PrintSysError(f"Port {port} on {host} cannot be used: {reason}.{hint}") from error
 
 
-def _show_first_password(settings: Settings) -> None:
+def _present(url: str, keep_window: bool) -> None:
+    """What this window is for, and the dashboard. The window goes out of the way, but for one with a new password."""
+    print("\nClose this window to stop the system. You may minimize it.", flush=True)
+    desktop.show_pages(url)
+    if not keep_window:
+        desktop.minimize_window()
+
+
+def show_first_password(settings: Settings) -> bool:
+    """Make the staff password where there is none yet, and print it. Whether that was so."""
     password = staff_password.make_if_missing(settings)
     if password is not None:
         print(f"\nThe staff password is: {password}\n", flush=True)
         print("It is shown only this once. `python manage.py set-password` chooses another.\n", flush=True)
+    return password is not None
 
 
 @contextlib.contextmanager

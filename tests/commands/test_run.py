@@ -23,6 +23,7 @@ from printsys.commands import run
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore
 from printsys.ops.shutdown import SUPERVISED
+from tests.commands.fake_browser import FakeBrowser
 from tests.factories import make_job
 from tests.waiting import until
 
@@ -53,8 +54,8 @@ class System:
         with self.log.open("wb") as log:
             return subprocess.Popen(command, env=inherited | own | environment, stdout=log, stderr=subprocess.STDOUT)
 
-    def run(self, **environment: str) -> None:
-        self.process = self.start(**environment)
+    def run(self, *arguments: str, **environment: str) -> None:
+        self.process = self.start(*arguments, **environment)
         until(lambda: "Ready: " in self.output or self.process is None or self.process.poll() is not None, 60)
         assert f"Ready: http://127.0.0.1:{self.port}/" in self.output, self.output
 
@@ -232,6 +233,29 @@ def test_a_second_copy_is_refused(system: System) -> None:
     second = System(system.folder)
     second.log = system.folder / "second-log"
     assert "Another copy is running" in second.refused()
+    assert system.serves()
+
+
+def test_a_double_click_shows_the_dashboard_and_a_second_one_the_same_system(system: System) -> None:
+    browser = FakeBrowser(system.folder)
+    system.run("--desktop", BROWSER=browser.variable)
+    page = f"http://127.0.0.1:{system.port}/dashboard"
+    until(lambda: browser.shown == [page])
+    assert "Close this window to stop the system." in system.output
+    second = System(system.folder)
+    second.log = system.folder / "second-log"
+    assert second.start("--desktop", BROWSER=browser.variable).wait(60) == 0
+    assert f"The system runs already, at http://127.0.0.1:{system.port}/" in second.output
+    assert browser.shown == [page, page]
+    system.end()
+    assert not (system.folder / "instance" / "address").exists()
+
+
+def test_an_address_that_a_power_cut_left_behind_keeps_nothing_from_starting(system: System) -> None:
+    browser = FakeBrowser(system.folder)
+    (system.folder / "instance").mkdir()
+    (system.folder / "instance" / "address").write_text(f"http://127.0.0.1:{system.port}")
+    system.run("--desktop", BROWSER=browser.variable)
     assert system.serves()
 
 

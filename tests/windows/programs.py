@@ -15,6 +15,7 @@ GENERIC_READ = 0x80000000
 OPEN_EXISTING = 3
 SHARE_READ, SHARE_WRITE, SHARE_DELETE = 1, 2, 4
 SHARE_ALL = SHARE_READ | SHARE_WRITE | SHARE_DELETE
+WM_CLOSE = 0x0010
 INVALID_HANDLE = ctypes.c_void_p(-1).value
 
 
@@ -83,3 +84,16 @@ def virus_scanner(root: Path, seconds: float = 0.4) -> Iterator[list[str]]:
     finally:
         stop.set()
         watcher.join()
+
+
+def is_wine() -> bool:
+    """Whether this "Windows" is wine, which says so itself."""
+    return hasattr(getattr(ctypes, "windll").ntdll, "wine_get_version")  # noqa: B009
+
+
+def close_window(title: str) -> bool:
+    """Close a window as a person does by its cross. False where none has that title."""
+    user32: Any = getattr(ctypes, "windll").user32  # noqa: B009
+    user32.FindWindowW.restype = ctypes.c_void_p
+    window = user32.FindWindowW(None, title)
+    return bool(window and user32.PostMessageW(ctypes.c_void_p(window), WM_CLOSE, None, None))
