@@ -55,7 +55,7 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def raw_listing(root: Path) -> None:
-    """The least that can tell a change: scandir of both folders of each job and stat of each file."""
+    """The least that can find a change: scandir of both folders of each job and stat of each file."""
     for status in Status:
         with os.scandir(root / status.value) as folders:
             for folder in folders:

@@ -41,7 +41,7 @@ REBUILD_LOCK = 0x7265696E64657800
 
 @dataclass
 class SweepReport:
-    """What a rebuild or a sweep did: folders looked at, jobs found, rows written and removed, what needs a person, and
+    """What a rebuild or a sweep did: folders visited, jobs found, rows written and removed, what needs a person, and
     the events that it recorded, each with its job's id."""
 
     folders: int = 0

@@ -174,7 +174,7 @@ _SPELLINGS = tuple(
     for value in DOCUMENT_VALUES
     if value.kind == kind
 )
-"""Where a time or a number stands, what tells that it is usual, and what makes it so."""
+"""The path of each time and number, what recognizes the usual spelling, and what produces it."""
 
 
 def storable(value: Any) -> Any:

@@ -274,7 +274,7 @@ class Sweeper:
             written = self.mirror.put_record(record, layout.root)
             walk.report.changed += written
             if written and (emails.owed(stored.events, stored.id) or has_pending_files(stored.job)):
-                self.changed(stored.id)  # whoever asked the mirror for owed work before this missed the job
+                self.changed(stored.id)  # the worker's last query of the mirror missed this job
         items = [item for item in check_folder(layout, stored.folder) if item.kind != "move-pending"]
         walk.report.attention += for_people([*items, *move_waits(layout, stored)])
         forget_missing(self.store, stored.id)

@@ -57,7 +57,7 @@ def _copy(seed: Stored, metadata: bytes, events: bytes) -> Path:
 
 
 def _chain(events: bytes, metadata: bytes) -> bytes:
-    """The log with its hashes made anew."""
+    """The log with new hashes."""
     lines: list[bytes] = []
     chained = [json.loads(line) for line in events.splitlines()]
     chained[-1]["state"] = sha256(metadata)
