@@ -23,7 +23,7 @@ def running_indexer(
     mode: WatchMode = "native",
     swept: Callable[[SweepReport], None] = lambda report: None,
 ) -> Iterator[Service]:
-    """The indexer, running and watching. The sweep after its start is the last for an hour; `swept` is called after each."""
+    """The indexer, running and watching. It calls `swept` after each sweep; the one after its start is the last."""
     first, stop = threading.Event(), threading.Event()
 
     def synced(report: SweepReport) -> None:
