@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -88,6 +87,15 @@ class Mirror:
             return bool(marked.rowcount)
 
 
+_INSERT_JOB = insert(jobs)
+_UPSERT_JOB = _INSERT_JOB.on_conflict_do_update(
+    index_elements=["id"],
+    set_={name: _INSERT_JOB.excluded[name] for name in written_columns(jobs) if name != "id"},
+    where=jobs.c.revision <= _INSERT_JOB.excluded.revision,
+).returning(jobs.c.status)
+"""Built once: that costs more than PostgreSQL needs to carry it out."""
+
+
 def write(connection: sa.Connection, record: JobRecord, change_no: int) -> bool:
     """Upsert inside a writer's transaction; False where nothing had to change."""
     return _write(connection, record, change_no, _mirrored(connection, record.id))
@@ -105,7 +113,7 @@ def _write(connection: sa.Connection, record: JobRecord, change_no: int, mirrore
     row = rows.job_row(record, change_no)
     if mirrored is not None and all(mirrored[name] == row[name] for name in SAME):
         return False
-    written = connection.execute(_upsert(), row).one_or_none()
+    written = connection.execute(_UPSERT_JOB, row).one_or_none()
     if written is None:
         return False
     # Append what is new. A log that was rewritten by hand comes in with the next rebuild only.
@@ -120,17 +128,6 @@ def _write(connection: sa.Connection, record: JobRecord, change_no: int, mirrore
     if mirrored is None or mirrored["status"] != written.status:
         count(connection, {written.status: 1} | ({mirrored["status"]: -1} if mirrored is not None else {}))
     return True
-
-
-@functools.cache
-def _upsert() -> sa.Executable:
-    """Built once: that costs more than PostgreSQL needs to carry it out."""
-    upsert = insert(jobs)
-    return upsert.on_conflict_do_update(
-        index_elements=["id"],
-        set_={name: upsert.excluded[name] for name in written_columns(jobs) if name != "id"},
-        where=jobs.c.revision <= upsert.excluded.revision,
-    ).returning(jobs.c.status)
 
 
 def _last_seq(job_id: str) -> sa.ScalarSelect[int]:
