@@ -51,10 +51,12 @@ def run(args: argparse.Namespace) -> int:
     settings = read_settings(args)
     load_lab(settings.lab_config)
     Layout(settings.storage)  # refuses a path too long for the names below it
-    if args.desktop and (address := desktop.running_address(settings.instance)):
-        print(f"The system runs already, at {address}/", flush=True)
-        desktop.show_pages(address)
-        return 0
+    if args.desktop:
+        desktop.make_clicks_harmless()
+        if address := desktop.running_address(settings.instance):
+            print(f"The system runs already, at {address}/", flush=True)
+            desktop.show_pages(address)
+            return 0
     refusal = (
         f"Another copy is running on {settings.instance} already. Stop that one first, "
         "or give this one a folder of its own with PRINTSYS_INSTANCE."

@@ -15,6 +15,8 @@ ADDRESS = "address"
 STAFF_PAGE = "/dashboard"
 SW_MINIMIZE = 6
 """https://learn.microsoft.com/windows/win32/api/winuser/nf-winuser-showwindow"""
+STD_INPUT_HANDLE, QUICK_EDIT_MODE, EXTENDED_FLAGS = -10, 0x0040, 0x0080
+"""https://learn.microsoft.com/windows/console/setconsolemode"""
 
 
 @contextlib.contextmanager
@@ -48,6 +50,18 @@ def show_pages(url: str) -> None:
     """In the default browser; BROWSER names another program (https://docs.python.org/3/library/webbrowser.html)."""
     if not webbrowser.open(f"{url}{STAFF_PAGE}"):
         print(f"Open {url}{STAFF_PAGE} in a browser.", flush=True)
+
+
+def make_clicks_harmless() -> None:
+    """A click into a console window begins to select its text. Until that ends, all programs that print there wait, and
+    the pages with them."""
+    if sys.platform == "win32":
+        import ctypes
+
+        kernel32, mode = ctypes.windll.kernel32, ctypes.c_uint32()
+        console = kernel32.GetStdHandle(STD_INPUT_HANDLE)
+        if kernel32.GetConsoleMode(console, ctypes.byref(mode)):  # not where it is no console
+            kernel32.SetConsoleMode(console, mode.value & ~QUICK_EDIT_MODE | EXTENDED_FLAGS)
 
 
 def minimize_window() -> None:
