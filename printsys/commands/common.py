@@ -41,6 +41,15 @@ def read_settings(args: argparse.Namespace) -> Settings:
     return load_settings(os.environ | storage)
 
 
+def is_running(settings: Settings) -> bool:
+    """Whether some process runs the system on this instance."""
+    try:
+        with only_process(settings, ""):
+            return False
+    except PrintSysError:
+        return True
+
+
 @contextmanager
 def only_process(settings: Settings, refusal: str) -> Iterator[None]:
     """While the body runs, no other process runs the system on this instance. PrintSysError(refusal)."""
