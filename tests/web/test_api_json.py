@@ -116,6 +116,6 @@ def test_the_health_is_public_and_names_no_secrets(client: FlaskClient, services
     assert str(services.settings.storage) not in body and "postgres" not in body
 
 
-def test_whoever_asks_for_json_gets_errors_as_json(client: FlaskClient) -> None:
+def test_a_client_that_accepts_json_gets_errors_as_json(client: FlaskClient) -> None:
     answer = client.get("/status/forged", headers={"Accept": "application/json"})
     assert answer.status_code == 404 and json_of(answer)["error"] == "This link does not work"

@@ -52,9 +52,9 @@ def look(services: Services) -> Callable[[], None]:
 
     def once() -> None:
         Sweeper(services.store, services.mirror, Reconciler(services.store, services.actions.drag_context)).sweep()
-        workshop = FileInspector(services)
-        for job_id in list(workshop.owing()):
-            workshop.attend(job_id)
+        inspector = FileInspector(services)
+        for job_id in list(inspector.owing()):
+            inspector.attend(job_id)
 
     return once
 
