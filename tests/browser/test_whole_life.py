@@ -10,11 +10,12 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, Literal
 
-import psycopg2
 import pytest
+import sqlalchemy as sa
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from indexer.schema import create_engine
 from printsys.domain.changes import LEARNED
 from printsys.domain.events import EventType
 from printsys.domain.job import metadata_bytes, parse
@@ -237,11 +238,10 @@ def test_dropping_the_database_and_starting_again_gives_the_same_dashboard(syste
     from printsys.ops.postgres import embedded_postgres
 
     with embedded_postgres(system.root / "instance") as url:
-        host = present(re.search(r"host=(.*)", url)).group(1)
-        connection = psycopg2.connect(host=host, user="postgres", dbname="postgres")
-        connection.autocommit = True
-        connection.cursor().execute("DROP DATABASE printsys WITH (FORCE)")
-        connection.close()
+        engine = create_engine(sa.make_url(url).set(database="postgres").render_as_string(hide_password=False))
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(sa.text("DROP DATABASE printsys WITH (FORCE)"))
+        engine.dispose()
 
     system.start()
     settled()
