@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -117,7 +119,8 @@ def test_what_prusaslicer_saved_fills_the_approval_in(system: System, page: Page
     subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
 
     log_in(page, system)
-    until(lambda: "PrusaSlicer" in page.request.get(f"{system.url}/dashboard/jobs/{job_id}/approve").text(), 60)
+    # Until the record has it: a file that is recorded later turns away a click on a page of before.
+    until(lambda: any(record["name"] == gcode.name and record["slicer"] for record in files_of(system, job_id)), 60)
     page.goto(f"{system.url}/dashboard/jobs/{job_id}")
     page.get_by_role("button", name="Approve", exact=True).click()
     dialog = page.get_by_role("dialog")
@@ -129,6 +132,11 @@ def test_what_prusaslicer_saved_fills_the_approval_in(system: System, page: Page
     expect(dialog.get_by_role("status")).to_have_text("$3.00, the minimum charge")
     dialog.get_by_role("button", name="Approve").click()
     expect(page.get_by_text("Approved at $3.00. José")).to_be_visible()
+
+
+def files_of(system: System, job_id: str) -> list[dict[str, Any]]:
+    document = json.loads((system.folder(job_id) / "metadata.json").read_bytes())
+    return list(document["files"])
 
 
 def written(path: Path, content: bytes) -> Path:
