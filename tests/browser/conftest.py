@@ -8,6 +8,7 @@ import queue
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -111,18 +112,25 @@ class System:
 
 
 @pytest.fixture
-def system(tmp_path: Path, postbox: tuple[Postbox, int]) -> Iterator[System]:
+def system(postbox: tuple[Postbox, int]) -> Iterator[System]:
+    # Not under pytest's own folder: run as root PostgreSQL is another user's, and each pytest that starts on this
+    # machine shuts that folder to others again.
+    with tempfile.TemporaryDirectory(prefix="printsys-tests-") as folder:
+        yield from running(Path(folder), postbox[1])
+
+
+def running(root: Path, mail_port: int) -> Iterator[System]:
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("MAIL_", "PRINTSYS_"))},
-        "PRINTSYS_STORAGE": str(tmp_path / "storage"),
-        "PRINTSYS_INSTANCE": str(tmp_path / "instance"),
+        "PRINTSYS_STORAGE": str(root / "storage"),
+        "PRINTSYS_INSTANCE": str(root / "instance"),
         "STAFF_PASSWORD": PASSWORD,
         "MAIL_SERVER": "127.0.0.1",
-        "MAIL_PORT": str(postbox[1]),
+        "MAIL_PORT": str(mail_port),
         "MAIL_USE_TLS": "false",
         "MAIL_DEFAULT_SENDER": "lab@example.edu",
     }
-    built = System(tmp_path, environment)
+    built = System(root, environment)
     yield built
     if built.process is not None and built.process.poll() is None:
         built.stop()
