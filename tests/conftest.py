@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 
 import pytest
 from hypothesis import settings
@@ -33,11 +34,14 @@ def is_here(need: str) -> bool:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """`needs("chromium")`: skipped with the reason where the program is missing; in CI that is a failure."""
+    """`needs("chromium")`: skipped with the reason where the program is missing; in CI that is a failure.
+
+    `.ci/run` installs programs for Linux alone, so under Windows only the corpus must be there.
+    """
     for marker in item.iter_markers("needs"):
         missing = [need for need in marker.args if not is_here(need)]
         if missing:
             reason = f"{', '.join(missing)} is not here"
-            if os.environ.get("CI"):
+            if os.environ.get("CI") and (sys.platform != "win32" or "corpus" in missing):
                 pytest.fail(f"{reason}, and CI must have it", pytrace=False)
             pytest.skip(reason)

@@ -4,6 +4,8 @@ The lane is a folder (WINLANE, by default /opt/winlane) with wine, a Windows Pyt
 `.venv` the Windows Python makes from the same pins as on a lab's PC. `../shared/windows/setup.sh` builds it; its README
 says what holds on Windows and what does not. WINLANE_PROJECT names another folder for the copy than the lane's own
 `project`, so that several checkouts can be tested on one machine.
+
+Whatever hangs in there ends: each part has a time limit, after which all that it started is killed.
 """
 
 from __future__ import annotations
@@ -16,12 +18,17 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.windows.bounded import run_bounded
+
 ROOT = Path(__file__).resolve().parents[2]
 LANE = Path(os.environ.get("WINLANE", "/opt/winlane"))
 SETUP = ROOT.parent / "shared" / "windows" / "setup.sh"
 PROJECT = Path(os.environ.get("WINLANE_PROJECT", LANE / "project"))
 CHECKOUT = PROJECT / "main"
-PASSED = re.compile(r"(\d+) passed")
+SETUP_LIMIT_S, TESTS_LIMIT_S = 15 * 60, 35 * 60
+ATTEMPTS = 3
+"""Of what downloads: a mirror that hiccups is no failure."""
+PASSED = re.compile(rb"(\d+) passed")
 
 
 class LaneMissing(Exception):
@@ -33,31 +40,48 @@ def run(arguments: list[str]) -> int:
     try:
         prepare()
     except LaneMissing as error:
-        print(error, file=sys.stderr)
+        print(f"Windows: no tests ran. {error}", file=sys.stderr, flush=True)
         return 2
-    command = [str(LANE / "winpy"), "manage.py", "test", *arguments]
-    process = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert process.stdout is not None
     passed = 0
-    for line in process.stdout:
-        sys.stdout.buffer.write(line)
-        sys.stdout.buffer.flush()
-        if match := PASSED.search(line.decode("utf-8", "replace")):
+
+    def count(line: bytes) -> None:
+        nonlocal passed
+        if match := PASSED.search(line):
             passed = int(match[1])
-    code = process.wait()
+
+    code = run_bounded(_windows_python("manage.py", "test", *arguments), CHECKOUT, TESTS_LIMIT_S, count)
     print(f"Windows: {passed} tests passed under {LANE / 'winpy'}.", flush=True)
     return code or (0 if passed else 1)
 
 
 def prepare() -> None:
     """Set the lane up where it is missing, and bring its copy of this checkout up to date. LaneMissing."""
-    if not (LANE / "winpy").exists():
+    if os.geteuid() != 0:
+        raise LaneMissing("Only root can run a Windows Python here: wine gets a /usr of its own.")
+    if not _is_set_up():
         if not SETUP.exists():
             raise LaneMissing(f"There is no Windows lane in {LANE}, and {SETUP}, which would build it, is missing.")
-        if subprocess.run(["bash", str(SETUP), str(LANE)], stdin=subprocess.DEVNULL, check=False).returncode:
-            raise LaneMissing(f"{SETUP} could not set the Windows lane up; its messages are above.")
+        _try_often(["bash", str(SETUP), str(LANE)], ROOT, "the Windows lane could not be set up")
     _copy_checkout()
     _copy_corpus()
+    _try_often(_windows_python("manage.py", "test", "--version"), CHECKOUT, "pytest could not be installed there")
+
+
+def _is_set_up() -> bool:
+    """An interrupted set-up leaves its folder `build`."""
+    return (LANE / "winpy").exists() and not (LANE / "build").exists()
+
+
+def _windows_python(*arguments: str) -> list[str]:
+    """As `winpy` has it, but for the pipe: a service of wine that outlives the tests would keep that one open."""
+    return [str(LANE / "wine"), str(LANE / "python" / "python.exe"), *arguments]
+
+
+def _try_often(command: list[str], folder: Path, failure: str) -> None:
+    for _attempt in range(ATTEMPTS):
+        if run_bounded(command, folder, SETUP_LIMIT_S) == 0:
+            return
+    raise LaneMissing(f"After {ATTEMPTS} attempts {failure}; the messages are above.")
 
 
 def _copy_checkout() -> None:
@@ -77,12 +101,10 @@ def _copy_checkout() -> None:
 
 
 def _project_files() -> Iterator[str]:
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    )
+    command = ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    if listed.returncode:
+        raise LaneMissing(f"git does not list the files of {ROOT}: {listed.stderr.decode('utf-8', 'replace').strip()}")
     for name in listed.stdout.decode().split("\0"):
         if name and (ROOT / name).is_file():
             yield name
