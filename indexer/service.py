@@ -6,6 +6,7 @@ import logging
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +32,9 @@ SWEEP_EVERY_S = 300.0
 LISTEN_S = 0.2
 QUIET_S = 1.0
 """The service visits a folder at its first event, and again when it has been quiet for so long."""
+PROMPT_VISITS = 8
+LONGEST_PAUSE_S = 30.0
+"""A folder that does not settle is visited again after `QUIET_S`; after `PROMPT_VISITS` the pauses grow up to this."""
 TICK_S = 2.0
 """How soon the service notices that a server or a share is back."""
 
@@ -61,6 +65,7 @@ class Service:
         self._problem: str | None = None
         self._watcher: Watcher | None = None
         self._next_visits: dict[Path, float] = {}
+        self._unsettled_visits: Counter[Path] = Counter()
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop`: visit each folder at its first event, and again when it is quiet; sweep when it is time."""
@@ -113,20 +118,29 @@ class Service:
         new = [folder for folder in folders if folder not in self._next_visits]
         due = [folder for folder, at in self._next_visits.items() if at <= now and folder not in folders]
         self._next_visits |= dict.fromkeys(folders, now + QUIET_S)
+        for folder in folders:
+            self._unsettled_visits.pop(folder, None)
         for _ in events:
             self._watcher.folders.task_done()
         try:
             # A folder that is gone comes last: its job is found where it went.
             for folder in [*sorted(new, key=lambda folder: not folder.exists()), *due]:
                 if self.sweeper.sweep_folder(folder):
-                    self._next_visits[folder] = time.monotonic() + QUIET_S
+                    self._next_visits[folder] = time.monotonic() + self._pause_before(folder)
                 elif self._next_visits[folder] <= now:  # it was due, and is settled
                     del self._next_visits[folder]
+                    self._unsettled_visits.pop(folder, None)
         except (StorageOffline, MirrorDown) as error:
             self._log_once(str(error))
             self.wake.set()
             for folder in due:  # the sweep visits them
                 self._next_visits.pop(folder, None)
+
+    def _pause_before(self, folder: Path) -> float:
+        """How long an unsettled folder waits for its next visit."""
+        self._unsettled_visits[folder] += 1
+        doublings = max(0, self._unsettled_visits[folder] - PROMPT_VISITS)
+        return min(QUIET_S * 2.0 ** min(doublings, 16), LONGEST_PAUSE_S)
 
     def tick(self) -> None:
         """Sync if it is time, if somebody asked, or if PostgreSQL was away; otherwise only finish waiting moves."""
@@ -155,7 +169,7 @@ class Service:
         server_started_at = self.queries.server_started_at()
         last_sync = self.queries.synced_at()
         report = self.sweeper.sweep()
-        self._next_visits |= dict.fromkeys(self.sweeper.soon.values(), time.monotonic() + QUIET_S)
+        self._next_visits |= dict.fromkeys(self.sweeper.soon, time.monotonic() + QUIET_S)
         if not self._has_swept:
             self._note_missed_events(report, last_sync)
         self._has_swept = True

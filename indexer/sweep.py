@@ -23,13 +23,13 @@ from indexer.index import Mirror
 from indexer.rebuild import Progress, SweepReport, reindex
 from indexer.reconcile import Outcome, Reconciler
 from indexer.schema import attention, jobs, mirror_state
-from printsys.domain import emails
+from printsys.domain import emails, naming
 from printsys.domain.job import format_time
 from printsys.domain.pending_work import has_pending_files
 from printsys.domain.status import LIVE, Status
 from printsys.errors import JobBusy, JobNotFound, PrintSysError, StorageFailure, StorageOffline
 from printsys.jobstore import JobStore, Stored
-from printsys.jobstore.files import signature
+from printsys.jobstore.files import SETTLE_S, signature
 from printsys.jobstore.notes import forget_missing, missing_jobs, note_missing
 from printsys.jobstore.repair import id_inside, lies_where_it_says
 from printsys.jobstore.trash import is_put_away
@@ -74,8 +74,10 @@ class Sweeper:
     mirror: Mirror
     reconciler: Reconciler
     changed: Callable[[str], None] = lambda job_id: None
-    soon: dict[str, Path] = field(default_factory=dict)
-    """Jobs, and their folders, that were not settled at the last visit: visit them again in a moment."""
+    soon: set[Path] = field(default_factory=set)
+    """Folders that were not settled at the last visit, or busy: visit them again in a moment."""
+    _gone_since: dict[Path, float] = field(default_factory=dict)
+    """Folders that were not there at the last visit though the mirror has a job in them, since when (monotonic)."""
     _recorded: dict[Path, str] = field(default_factory=dict)
     """Listings of live folders in which nothing is left to record: for the time without PostgreSQL."""
     _ended: dict[Status, tuple[int, set[str]]] = field(default_factory=dict)
@@ -152,30 +154,49 @@ class Sweeper:
     def sweep_folder(self, folder: Path) -> bool:
         """One folder in which something happened. True: it is not settled yet, visit it again in a moment.
 
-        A folder that is not there any more was moved, renamed or deleted: the job is searched by its id. What was
-        raised of a path is true no longer when nothing is there.
+        A folder that is not there any more was moved, renamed or deleted: the job is searched by its id.
         """
         walk = _Walk(SweepReport())
-        path = self.store.layout.relative(folder)
-        visited = {path}
-        current = folder if folder.is_dir() else self._moved_to(path)
+        self.soon.discard(folder)
+        current = folder if folder.is_dir() else self._moved_to(folder)
+        visited = {folder}
         if current is not None:
-            visited.add(self.store.layout.relative(current))
+            self._gone_since.pop(folder, None)
+            visited.add(current)
             self._visit(current, walk)
         else:
-            walk.report.attention += [item for item in self._missing_items() if item.folder == path]
-            if (loose := check.loose_file(self.store.layout, folder)) is not None:
-                walk.report.attention.append(loose)
-        self._settle(walk, visited, whole=False)
-        return any(job_id in self.soon for job_id in walk.paths)
+            self._visit_gone(folder, walk)
+        self._settle(walk, {self.store.layout.relative(place) for place in visited}, whole=False)
+        visited |= {self.store.layout.root / path for path in walk.paths.values()}
+        return not visited.isdisjoint(self.soon)
 
-    def _moved_to(self, path: str) -> Path | None:
+    def _moved_to(self, folder: Path) -> Path | None:
+        """Where the job is that the mirror has in `folder`, or else the job that its name names: a process that met the
+        job at its new place has mirrored that already."""
+        path = self.store.layout.relative(folder)
         with reading(self.mirror.engine) as connection:
-            job_id = connection.execute(sa.select(jobs.c.id).where(jobs.c.folder == path)).scalar()
-        try:
-            return self.store.find(job_id) if job_id is not None else None
-        except JobNotFound:
-            return None  # the next sweep decides whether it is gone for good
+            mirrored_id = connection.execute(sa.select(jobs.c.id).where(jobs.c.folder == path)).scalar()
+        for job_id in dict.fromkeys((mirrored_id, naming.id_in_folder_name(folder.name))):
+            place = self._place_of(job_id) if job_id is not None else None
+            if place is not None:
+                return place
+        return None
+
+    def _visit_gone(self, folder: Path, walk: _Walk) -> None:
+        """Nothing is there. A job that the mirror has there is missing, once it had time to come back: a person, or a
+        program, may move a folder in two steps. What was raised of the path is true no longer."""
+        path = self.store.layout.relative(folder)
+        walk.rows = self._mirrored_rows([path], set())
+        since = self._gone_since.setdefault(folder, time.monotonic())
+        if walk.rows and time.monotonic() - since < SETTLE_S:
+            self.soon.add(folder)
+        else:
+            del self._gone_since[folder]
+            self.store.require_online()
+            self._note_missing(walk)
+        walk.report.attention += [item for item in self._missing_items() if item.folder == path]
+        if (loose := check.loose_file(self.store.layout, folder)) is not None:
+            walk.report.attention.append(loose)
 
     # -- which folders ------------------------------------------------------------------------------------------
 
@@ -218,11 +239,14 @@ class Sweeper:
     def _visit(self, folder: Path, walk: _Walk) -> None:
         listing = signature(folder, time.time_ns())
         outcome = self._reconcile(folder)
+        self.soon.discard(folder)
+        if outcome is None:
+            self.soon.add(folder)
+            return
         if isinstance(outcome, AttentionItem):
             walk.report.attention.append(outcome)
             if outcome.kind != "duplicate":
                 self._keep_last_row(outcome, walk)
-        if not isinstance(outcome, Outcome):
             return
         stored = outcome.stored
         if outcome.first_new_seq is not None:
@@ -231,9 +255,7 @@ class Sweeper:
         self._mirror(stored, walk)
         walk.paths[stored.id] = self.store.layout.relative(stored.folder)
         if outcome.unsettled:
-            self.soon[stored.id] = stored.folder
-        else:
-            self.soon.pop(stored.id, None)
+            self.soon.add(stored.folder)
         if listing is not None and outcome.first_new_seq is None and not outcome.unsettled:
             walk.signatures[stored.id] = listing
 
@@ -284,7 +306,7 @@ class Sweeper:
     def _note_missing(self, walk: _Walk) -> None:
         """Rows whose folder is nowhere: the system deleted the job, or a person the folder."""
         for row in walk.rows.values():
-            if row.id in walk.paths or self._is_in_storage(row.id):
+            if row.id in walk.paths or self._place_of(row.id) is not None:
                 continue
             if is_put_away(self.store, row.id):
                 walk.report.removed += self.mirror.remove([row.id])
@@ -297,12 +319,13 @@ class Sweeper:
     def _missing_items(self) -> list[AttentionItem]:
         return [missing_job(job_id, note) for job_id, note in missing_jobs(self.store).items()]
 
-    def _is_in_storage(self, job_id: str) -> bool:
+    def _place_of(self, job_id: str) -> Path | None:
+        """Where the job's folder is now. Folders that bear the name of another job are not searched: where a person
+        gave it such a name, the visit of that folder finds the job."""
         try:
-            self.store.find(job_id)
+            return self.store.find(job_id, everywhere=False)
         except JobNotFound:
-            return False
-        return True
+            return None
 
     def _settle(self, walk: _Walk, visited: set[str], whole: bool = True) -> None:
         """Save the signatures, and what needs a person, of the folders that were visited."""

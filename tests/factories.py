@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from indexer.index import Mirror
 from indexer.rebuild import Progress, SweepReport
 from indexer.reconcile import Reconciler
@@ -198,4 +200,8 @@ def context(store: JobStore) -> Context:
 
 def sync(store: JobStore, mirror: Mirror, queries: object = None, progress: Progress | None = None) -> SweepReport:
     """A sweep, as the indexer does at its start."""
-    return Sweeper(store, mirror, Reconciler(store, lambda: context(store))).sweep(progress)
+    return make_sweeper(store, mirror.engine).sweep(progress)
+
+
+def make_sweeper(store: JobStore, engine: sa.Engine) -> Sweeper:
+    return Sweeper(store, Mirror(engine), Reconciler(store, lambda: context(store)))

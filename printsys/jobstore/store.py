@@ -103,11 +103,13 @@ class JobStore:
         """`load`, for a caller that holds the job's lock."""
         return self._remember(repair.load(self.layout, self.find(job_id), job_id, self.clock()))
 
-    def find(self, job_id: str, near: Path | None = None) -> Path:
+    def find(self, job_id: str, near: Path | None = None, everywhere: bool = True) -> Path:
         """The job's folder, wherever it is now: as last seen, by its name, or by the id inside. JobNotFound.
 
         Where several folders carry the id (somebody copied one), the job is the one that lies where its record says.
         `near`: a folder that carries the id. It counts only where it bears the job's own name: a copy bears another.
+        Not `everywhere`: folders that bear the name of another job are passed over, so that a job that is gone costs
+        no reading of 100,000 others.
         """
         likely = self._last_seen.get(job_id)
         if likely is None and near is not None and naming.id_in_folder_name(near.name) == job_id:
@@ -118,7 +120,8 @@ class JobStore:
         status_folders = [self.layout.status(status) for status in Status]
         # A folder that was dragged keeps its name, also one that a person gave it: nothing need be listed then.
         same_name = [folder / likely.name for folder in status_folders] if likely is not None else []
-        for search in (same_name, self.layout.named_for(job_id, status_folders), self.layout.job_folders()):
+        renamed = self.layout.job_folders() if everywhere else self._renamed_folders()
+        for search in (same_name, self.layout.named_for(job_id, status_folders), renamed):
             candidates = [folder for folder in search if repair.id_inside(folder) == job_id]
             if candidates:
                 best = next((f for f in candidates if repair.lies_where_it_says(f, job_id)), candidates[0])
@@ -233,8 +236,11 @@ class JobStore:
         parents = [*map(self.layout.status, Status), self.layout.trash, self.layout.quarantine]
         if (self.layout.staging / job_id).exists() or any(True for _ in self.layout.named_for(job_id, parents)):
             return True
-        renamed = (folder for folder in self.layout.job_folders() if naming.id_in_folder_name(folder.name) is None)
-        return any(repair.id_inside(folder) == job_id for folder in renamed)
+        return any(repair.id_inside(folder) == job_id for folder in self._renamed_folders())
+
+    def _renamed_folders(self) -> Iterator[Path]:
+        """Those whose names carry no id: people named them."""
+        return (folder for folder in self.layout.job_folders() if naming.id_in_folder_name(folder.name) is None)
 
     # -- changing -----------------------------------------------------------------------------------------------
 

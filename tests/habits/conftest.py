@@ -69,7 +69,7 @@ class WatchedJob:
     def wait_for_a_look(self) -> None:
         """Wait for a look that begins after this and finds that something in the job's folder is not finished."""
         before = self.started
-        until(lambda: self.ended > before and self.job.id in self.service.sweeper.soon)
+        until(lambda: self.ended > before and self.job.folder in self.service.sweeper.soon)
 
     def attention(self) -> list[str]:
         return sorted(item.kind for item in self.queries.attention())

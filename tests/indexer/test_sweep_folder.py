@@ -1,0 +1,111 @@
+"""A look at one folder: the job is found wherever it went, also when another process was faster (FAULTS R1, R8)."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from indexer.index import Mirror
+from indexer.queries import Queries
+from indexer.service import LONGEST_PAUSE_S, QUIET_S, Service
+from printsys.domain.status import Status
+from printsys.jobstore import JobStore
+from printsys.jobstore.notes import missing_jobs
+from tests.factories import context, make_job, make_store, make_sweeper
+from tests.mirrored import mirrored_job
+from tests.present import present
+from tests.waiting import until
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> JobStore:
+    return make_store(tmp_path, clock=lambda: datetime.now(UTC))
+
+
+def test_a_place_that_is_empty_is_looked_up_by_the_id_in_its_name(
+    store: JobStore, engine: sa.Engine, queries: Queries
+) -> None:
+    """FAULTS R1: the worker wrote the job's new place into the mirror before the indexer saw the old one empty."""
+    job = make_job(store)
+    sweeper = make_sweeper(store, engine)
+    sweeper.sweep()
+    job.folder.rename(store.layout.status(Status.REJECTED) / job.folder.name)
+    Mirror(engine).put(store.load(job.id))
+    sweeper.sweep_folder(job.folder)
+    assert store.load(job.id).job.status is Status.REJECTED
+    assert present(mirrored_job(queries, job.id)).job.status is Status.REJECTED
+
+
+def test_a_job_whose_folder_is_gone_is_missing_after_the_settle_time(
+    store: JobStore, engine: sa.Engine, queries: Queries
+) -> None:
+    """FAULTS R8: without a sweep."""
+    job = make_job(store)
+    sweeper = make_sweeper(store, engine)
+    sweeper.sweep()
+    shutil.rmtree(job.folder)
+    assert sweeper.sweep_folder(job.folder), "it may come back in a moment"
+    assert queries.attention() == []
+    until(lambda: not sweeper.sweep_folder(job.folder))
+    assert [(item.kind, item.job_id) for item in queries.attention()] == [("job-missing", job.id)]
+    assert "is gone" in present(present(mirrored_job(queries, job.id)).problem)
+    assert missing_jobs(store).keys() == {job.id}
+
+
+def test_a_folder_that_comes_back_within_the_settle_time_was_never_missing(
+    store: JobStore, engine: sa.Engine, queries: Queries, tmp_path: Path
+) -> None:
+    job = make_job(store)
+    sweeper = make_sweeper(store, engine)
+    sweeper.sweep()
+    job.folder.rename(tmp_path / "on its way")
+    assert sweeper.sweep_folder(job.folder)
+    (tmp_path / "on its way").rename(job.folder)
+    until(lambda: not sweeper.sweep_folder(job.folder))
+    assert queries.attention() == []
+    assert missing_jobs(store) == {}
+
+
+def test_a_place_where_no_job_was_ever_is_nothing(store: JobStore, engine: sa.Engine, queries: Queries) -> None:
+    sweeper = make_sweeper(store, engine)
+    sweeper.sweep()
+    assert not sweeper.sweep_folder(store.layout.status(Status.UPLOADED) / "New folder")
+    assert queries.attention() == []
+
+
+def test_a_busy_job_is_visited_again_soon(store: JobStore, engine: sa.Engine) -> None:
+    job = make_job(store)
+    sweeper = make_sweeper(store, engine)
+    sweeper.sweep()
+    moved = job.folder.rename(store.layout.status(Status.REJECTED) / job.folder.name)
+    store.lock_patience_s = 0.05
+    other_process = JobStore(store.layout.root, store.expected_id)
+    with other_process.locked(job.id):
+        assert sweeper.sweep_folder(moved)
+    until(lambda: not sweeper.sweep_folder(moved))
+    assert store.load(job.id).job.status is Status.REJECTED
+
+
+def test_a_busy_job_that_a_sweep_meets_is_visited_again_soon(store: JobStore, engine: sa.Engine) -> None:
+    job = make_job(store)
+    sweeper = make_sweeper(store, engine)
+    sweeper.sweep()
+    moved = job.folder.rename(store.layout.status(Status.REJECTED) / job.folder.name)
+    store.lock_patience_s = 0.05
+    with JobStore(store.layout.root, store.expected_id).locked(job.id):
+        sweeper.sweep()
+    assert moved in sweeper.soon
+
+
+def test_the_pauses_between_visits_of_an_unsettled_folder_grow(
+    store: JobStore, engine: sa.Engine, tmp_path: Path
+) -> None:
+    service = Service(store, engine, context=lambda: context(store))
+    pauses = [service._pause_before(tmp_path) for _ in range(40)]
+    assert pauses[:5] == [QUIET_S] * 5
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == LONGEST_PAUSE_S
