@@ -10,14 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, make_msgid, parseaddr
 from typing import Any
 from zoneinfo import ZoneInfo
-
-from email_validator import EmailNotValidError, validate_email
 
 from printsys.assessment.model_findings import finding_sentences
 from printsys.config import Lab, Settings
@@ -26,13 +23,10 @@ from printsys.domain.emails import Mail, OwedMail
 from printsys.domain.job import Job
 from printsys.domain.links import resubmission_key
 from printsys.domain.pricing import round_up_to_half_hour
-from printsys.errors import ConfigError, PrintSysError
+from printsys.errors import ConfigError
+from printsys.mail.headers import MailNotSendable, ascii_address, header_text, mailbox
 from printsys.mail.templates import MailTemplates, one_line
 from printsys.texts import amount, clock, reasons
-
-
-class MailNotSendable(PrintSysError):
-    """No server would take it: the address cannot be one."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +62,10 @@ class MailComposer:
             (self.settings.mail and self.settings.mail.sender) or self.lab.about.contact_email
         )
         message = EmailMessage(policy=SMTP)
-        message["Subject"] = one_line(subject)
-        message["From"] = _mailbox(sender_name or self.lab.about.name, sender)
-        message["To"] = _mailbox(name, to)
-        message["Reply-To"] = _mailbox(self.lab.about.name, self.lab.about.contact_email)
+        message["Subject"] = header_text(subject)
+        message["From"] = mailbox(sender_name or self.lab.about.name, sender)
+        message["To"] = mailbox(name, to)
+        message["Reply-To"] = mailbox(self.lab.about.name, self.lab.about.contact_email)
         message["Date"] = format_datetime(self.clock().astimezone(self.zone))
         message["Auto-Submitted"] = "auto-generated"
         message["X-Auto-Response-Suppress"] = "All"  # what Exchange understands instead
@@ -123,7 +117,7 @@ class MailComposer:
     @property
     def domain(self) -> str:
         """The lab's own, the same on all its machines: Message-IDs end with it."""
-        return _ascii_address(self.lab.about.contact_email).rpartition("@")[2]
+        return ascii_address(self.lab.about.contact_email).rpartition("@")[2]
 
 
 def make_composer(settings: Settings, lab: Lab, tokens: Tokens) -> MailComposer:
@@ -133,7 +127,7 @@ def make_composer(settings: Settings, lab: Lab, tokens: Tokens) -> MailComposer:
     for setting, address in (("lab.toml, contact_email", lab.about.contact_email), ("MAIL_DEFAULT_SENDER", sender)):
         try:
             if address is not None:
-                _ascii_address(parseaddr(address)[1])
+                ascii_address(parseaddr(address)[1])
         except MailNotSendable:
             mistakes.append(f"{setting}: “{address}” is not an e-mail address")
     if mistakes:
@@ -183,24 +177,6 @@ def compose(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
     """The e-mail that is owed, by the function of its name. MailNotSendable where its address is none."""
     write: Callable[[MailComposer, OwedMail, Job], EmailMessage] = globals()[Mail(mail.mail).value]
     return write(composer, mail, job)
-
-
-# -- addresses and words ----------------------------------------------------------------------------------------
-
-
-def _mailbox(name: str, address: str) -> Address:
-    ascii_address = _ascii_address(address)
-    user, _, domain = ascii_address.rpartition("@")
-    return Address(one_line(name), user, domain)
-
-
-def _ascii_address(address: str) -> str:
-    """With the domain as mail servers know it. The name before the @ stays as it is, in any script."""
-    try:
-        parts = validate_email(address, check_deliverability=False, test_environment=True)
-    except EmailNotValidError as error:
-        raise MailNotSendable(f"“{one_line(address)}” is not an e-mail address.") from error
-    return parts.ascii_email or f"{parts.local_part}@{parts.ascii_domain}"
 
 
 def _hours(value: Decimal) -> str:

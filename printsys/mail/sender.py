@@ -25,7 +25,8 @@ from printsys.domain.events import EventDraft, EventType
 from printsys.domain.status import MAY_OWE_MAIL
 from printsys.errors import DamagedJob, JobBusy, JobNotFound, MirrorDown, StorageFailure
 from printsys.jobstore import Stored
-from printsys.mail.messages import MailNotSendable, compose, make_composer
+from printsys.mail.headers import MailNotSendable
+from printsys.mail.messages import compose, make_composer
 from printsys.mail.smtp import Outcome, PermanentFailure, Sent, TemporaryFailure, deliver
 from printsys.ops.heartbeat import Problem
 from printsys.services import Services

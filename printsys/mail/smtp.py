@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
-from email.policy import SMTP
 
 from printsys import fs
 from printsys.config import MailServer, Settings
+from printsys.mail.headers import MailNotSendable, wire_bytes, wire_policy
 
 TIMEOUT_S = 20.0
 GOODBYE_TIMEOUT_S = 2.0
@@ -55,11 +55,15 @@ Outcome = Sent | TemporaryFailure | PermanentFailure
 
 def deliver(message: EmailMessage, settings: Settings) -> Outcome:
     """Hand `message` over to its one recipient; never raises for what servers, networks and disks do."""
+    try:
+        data = wire_bytes(message)
+    except MailNotSendable as error:
+        return PermanentFailure(str(error))
     if settings.mail is None:
-        return _to_outbox(message, settings)
+        return _to_outbox(message, data, settings)
     try:
         with connected(settings.mail) as connection:
-            connection.send_message(message)
+            _send(connection, message, data)
     except smtplib.SMTPRecipientsRefused as error:
         return _refusal(*next(iter(error.recipients.values())))
     except smtplib.SMTPDataError as error:
@@ -106,6 +110,18 @@ def connected(server: MailServer) -> Iterator[smtplib.SMTP]:
             connection.quit()
     finally:
         connection.close()
+
+
+def _send(connection: smtplib.SMTP, message: EmailMessage, data: bytes) -> None:
+    """`data` as it is: `send_message` would write the message a second time, by rules of its own."""
+    options: tuple[str, ...] = ()
+    if wire_policy(message).utf8:
+        connection.ehlo_or_helo_if_needed()
+        if not connection.has_extn("smtputf8"):
+            raise smtplib.SMTPNotSupportedError("It cannot carry an address in this script (SMTPUTF8).")
+        options = ("SMTPUTF8", "BODY=8BITMIME")
+    [sender], [recipient] = (message[header].addresses for header in ("From", "To"))
+    connection.sendmail(sender.addr_spec, [recipient.addr_spec], data, options)
 
 
 @contextmanager
@@ -157,17 +173,14 @@ def _words(answer: bytes | str, code: int | None = None) -> str:
     return " ".join([*([str(code)] if code else []), *text.split()])[:WORDS_LIMIT]
 
 
-def _to_outbox(message: EmailMessage, settings: Settings) -> Outcome:
+def _to_outbox(message: EmailMessage, data: bytes, settings: Settings) -> Outcome:
     """The same e-mail is always the same file, so that writing it twice leaves one."""
     outbox = settings.instance / "outbox"
     unique_part, _, _ = str(message["Message-ID"]).strip("<>").rpartition("@")
     path = outbox / (re.sub(r"[^A-Za-z0-9._-]", "_", unique_part) + ".eml")
-    # A name can be encoded, an address cannot: with another script in it, the headers are UTF-8 (RFC 6532).
-    mailboxes = [mailbox for header in ("To", "From", "Reply-To") for mailbox in message[header].addresses]
-    policy = SMTP.clone(utf8=not all(mailbox.addr_spec.isascii() for mailbox in mailboxes))
     try:
         outbox.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fs.replace(path, message.as_bytes(policy=policy))
+        fs.replace(path, data)
     except OSError as error:
         return TemporaryFailure(f"{path} cannot be written: {error.strerror}", for_all=True)
     return Sent(f"written to {path}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 from collections.abc import Callable
 from datetime import UTC, datetime
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import default
 from typing import Any
@@ -23,9 +24,11 @@ from printsys.domain.job import Confirmation
 from printsys.domain.status import Status
 from printsys.jobstore import Stored
 from printsys.mail import messages
-from printsys.mail.messages import MailComposer, MailNotSendable, compose, make_composer
+from printsys.mail.headers import MailNotSendable, wire_bytes
+from printsys.mail.messages import MailComposer, compose, make_composer
 from printsys.mail.sample_jobs import sample
 from printsys.mail.sender import MailSender
+from printsys.mail.smtp import PermanentFailure, Sent, deliver
 from printsys.mail.templates import TEMPLATES
 from printsys.services import Services
 from tests.mail.conftest import act, mail_events, submit
@@ -161,15 +164,39 @@ def edited(stored: Stored, **student: str) -> Any:
     return stored.job.model_copy(update={"student": stored.job.student.model_copy(update=student)})
 
 
-@pytest.mark.parametrize("nasty", ["Jane\r\nBcc: all@example.edu", "Jane\n\nBody", "Jane\x00\x0b\u2028Subject: x"])
-def test_a_name_cannot_add_headers(services: Services, composer: MailComposer, nasty: str) -> None:
+NASTY_NAMES = [
+    "Jane\r\nBcc: all@example.edu",
+    "Jane\n\nBody",
+    "Jane\x00\x0b\u2028Subject: x",
+    "=?utf-8?q?X=0D=0ABcc:_a@b?=",
+    "Jane =?utf-8?b?DQpCY2M6IGFAYg==?= Doe",
+    "=?utf-8?q?X=0D=0AContent-Type:_text/plain=0D=0A=0D=0AWin_a_prize?=",
+    "=\u200b?utf-8?q?X=0D=0ABcc:_a@b?=",
+    "==??utf-8?q?=0ABcc:_a@b?=",
+    "=?utf-8?q?=E9=?=",
+    "Jane\x85Bcc: all@example.edu",
+    "\udcff Jane",
+    "A" * 5000,
+    "Ä, Ö" * 500,
+    "Jane <all@example.edu>, Joe",
+]
+
+
+@pytest.mark.parametrize("nasty", NASTY_NAMES)
+def test_a_name_cannot_add_headers(
+    services: Services, mail_sender: MailSender, inbox: MailInbox, composer: MailComposer, nasty: str
+) -> None:
+    """FAULTS S1: the bytes that arrive have the headers that an ordinary name's have, and the same one body."""
     stored = submit(services)
     mail = OwedMail(stored.id, 2, "received", "jane@example.edu")
-    message = compose(composer, mail, edited(stored, name=nasty))
-    assert message["Bcc"] is None
-    assert len(message.get_all("Subject", [])) == 1
-    assert message.as_bytes().split(b"\r\n\r\n")[0].count(b"\r\nTo:") == 1
+    ordinary = compose(composer, mail, stored.job)
+    assert isinstance(deliver(compose(composer, mail, edited(stored, name=nasty)), services.settings), Sent)
+    message = inbox.only_message()
+    assert message.keys() == ordinary.keys()
     assert [address.addr_spec for address in message["To"].addresses] == ["jane@example.edu"]
+    assert inbox.recipients == [["jane@example.edu"]]
+    require_common_form(message)
+    assert text_of(message).endswith(text_of(ordinary)[-200:])
 
 
 @pytest.mark.parametrize(
@@ -182,6 +209,7 @@ def test_a_name_cannot_add_headers(services: Services, composer: MailComposer, n
         "Jane <jane@example.edu>",
         "@",
         "x@[::1]",
+        "=?utf-8?q?X=0D=0ABcc=3A_a=40b?=@example.edu",
     ],
 )
 def test_what_is_no_address_is_never_written_to(services: Services, composer: MailComposer, nasty: str) -> None:
@@ -190,14 +218,49 @@ def test_what_is_no_address_is_never_written_to(services: Services, composer: Ma
         compose(composer, OwedMail(stored.id, 2, "received", nasty), stored.job)
 
 
+TRICKS = [
+    "=?utf-8?q?", "=?utf-8?b?", "=?us-ascii?Q?", "=?", "?=", "=0D=0A", "=0A", "DQpCY2M6IGFAYg==", "Bcc:", "Subject: x",
+    "\r", "\n", "\u2028", "\x85", "\x0b", "\t", " ", "_", "@", "<", ">", ",", ";", '"', "\\", "(", ")", "\udc0a",
+]  # fmt: skip
+HOSTILE_TEXT = st.lists(st.sampled_from(TRICKS) | st.text(max_size=8), max_size=30).map("".join)
+
+
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(name=st.text(max_size=200))
+@given(name=st.text(max_size=200) | HOSTILE_TEXT)
 def test_no_name_breaks_the_header_it_stands_in(composer: MailComposer, name: str) -> None:
+    require_harmless(composer, name)
+
+
+@pytest.mark.proof
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10_000)
+@given(name=HOSTILE_TEXT)
+def test_none_of_ten_thousand_hostile_names_does(composer: MailComposer, name: str) -> None:
+    require_harmless(composer, name)
+
+
+def require_harmless(composer: MailComposer, name: str) -> None:
+    """In the subject, too, where a template of the lab's own may put it."""
     message = composer.empty_message("jane@example.edu", f"Your print, {name}", name)
-    parsed = email.message_from_bytes(message.as_bytes(), policy=default)
+    message.set_content("Hello\n", cte="quoted-printable")
+    data = wire_bytes(message)
+    parsed = email.message_from_bytes(data, policy=default)
     assert [address.addr_spec for address in parsed["To"].addresses] == ["jane@example.edu"]
-    assert sorted(parsed.keys()) == sorted(message.keys())
-    assert all(len(line) <= 998 for line in message.as_bytes().splitlines())
+    assert parsed.keys() == message.keys()
+    assert parsed.get_content().strip() == "Hello"
+    assert all(len(line) <= 998 for line in data.splitlines())
+
+
+@pytest.mark.parametrize("header", ["To", "Subject", "X-Lab"])
+def test_bytes_that_would_say_something_else_never_leave(composer: MailComposer, header: str) -> None:
+    """Whatever a later change forgets to clean: what is read back is compared before it is sent."""
+    message = composer.empty_message("jane@example.edu", "Your print")
+    message.set_content("Hello\n", cte="quoted-printable")
+    del message[header]
+    trick = "=?utf-8?q?X=0D=0ABcc:_a@b?="
+    message[header] = Address(trick, "jane", "example.edu") if header == "To" else trick
+    with pytest.raises(MailNotSendable):
+        wire_bytes(message)
+    assert isinstance(deliver(message, composer.settings), PermanentFailure)
 
 
 def test_the_same_mail_has_the_same_message_id_whenever_it_is_written(
