@@ -16,11 +16,12 @@ import sqlalchemy as sa
 
 from indexer import migrate
 from indexer.index import Mirror
+from indexer.polling import PollingWatcher
 from indexer.queries import Queries
 from indexer.rebuild import SweepReport
 from indexer.reconcile import Reconciler
 from indexer.sweep import Sweeper
-from indexer.watcher import PollingWatcher, Watcher, WatchMode, make_watcher
+from indexer.watcher import Watcher, WatchMode, make_watcher
 from printsys.domain.effects import Context
 from printsys.domain.events import FILESYSTEM, EventType
 from printsys.errors import MirrorDown, PrintSysError, StorageOffline

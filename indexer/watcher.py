@@ -1,7 +1,8 @@
 """Notices that something happened in a job folder. An event only calls for a visit; the sweep is the truth.
 
 Native events (watchdog) where the file system gives them, polling where it does not: a network share sends none for
-what another machine did. Only the live statuses are watched: the others change rarely and may hold 100,000 folders.
+what another machine did. The live statuses are watched with all that is in them. Of the others, which may hold 100,000
+folders, only what comes and goes: one watch each.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import os
 import queue
 import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -19,9 +19,9 @@ from watchdog import events as e
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
-from printsys.domain.status import LIVE
+from indexer.polling import PollingWatcher
+from printsys.domain.status import LIVE, Status
 from printsys.jobstore import Layout
-from printsys.jobstore.files import signature
 
 WatchMode = Literal["auto", "native", "polling"]
 NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "afs", "ceph", "glusterfs", "davfs"})
@@ -29,8 +29,8 @@ NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p",
 PROBE = ".printsys-probe"
 PROBE_EVERY_S = 60.0
 PROBE_PATIENCE_S = 10.0
-POLL_FOLDERS_S = 2.0
-POLL_JOBS_S = 5.0
+
+logger = logging.getLogger(__name__)
 
 EVENTS: list[type[e.FileSystemEvent]] = [
     e.FileCreatedEvent, e.FileMovedEvent, e.FileClosedEvent, e.FileDeletedEvent,
@@ -86,13 +86,18 @@ class NativeWatcher(e.FileSystemEventHandler):
         self.folders: queue.Queue[Path] = queue.Queue()
         self._overflow = _OverflowHandler()
         self._observer: BaseObserver | None = None
+        self._watched: dict[Path, tuple[int, int] | None] = {}
+        """The status folders that are watched, each with its identity."""
         self._probed_at = time.monotonic()
-        self._probe_open = False
+        self._unanswered: set[Path] = set()
+        """Status folders whose last probe has not been heard."""
 
     def start(self) -> None:
         observer = Observer()
-        for status in LIVE:
-            observer.schedule(self, str(self.layout.status(status)), recursive=True, event_filter=EVENTS)
+        for status in Status:
+            folder = self.layout.status(status)
+            self._watched[folder] = _identity(folder)
+            observer.schedule(self, str(folder), recursive=status in LIVE, event_filter=EVENTS)
         logging.getLogger("watchdog.observers").addHandler(self._overflow)
         observer.start()
         self._observer = observer
@@ -108,71 +113,55 @@ class NativeWatcher(e.FileSystemEventHandler):
         for path in (event.src_path, event.dest_path):
             parts = os.fsdecode(path)[len(str(self.layout.root)) + 1 :].split(os.sep)
             if parts[-1] == PROBE:
-                self._probe_open = False
+                self._unanswered.discard(self.layout.root / parts[0])
             elif len(parts) >= 2 and not parts[1].startswith("."):
                 self.folders.put(self.layout.root / parts[0] / parts[1])
 
     def has_missed_events(self) -> bool:
-        """Since the last call: an overflow, a dead thread, a probe without an event. Then a sweep must find them."""
+        """Since the last call: an overflow, a dead thread, another folder in the place of a watched one, a probe
+        without an event. Then a sweep must find them."""
         overflowed, self._overflow.overflowed = self._overflow.overflowed, False
-        return overflowed or not self._is_alive()
+        return overflowed or not self._is_alive() or self._is_deaf()
 
     def _is_alive(self) -> bool:
+        """watchdog ends the thread of a folder that is deleted, and goes on watching one that is moved away."""
         if self._observer is None or not self._observer.is_alive():
             return False
-        now = time.monotonic()
-        if self._probe_open and now - self._probed_at > PROBE_PATIENCE_S:
-            self._probe_open = False
+        if not all(emitter.is_alive() for emitter in self._observer.emitters):
             return False
-        if not self._probe_open and now - self._probed_at > PROBE_EVERY_S:
+        return all(_identity(folder) == identity for folder, identity in self._watched.items())
+
+    def _is_deaf(self) -> bool:
+        now = time.monotonic()
+        if self._unanswered and now - self._probed_at > PROBE_PATIENCE_S:
+            names = ", ".join(sorted(folder.name for folder in self._unanswered))
+            logger.warning("nothing is heard of what happens in %s", names)
+            return True
+        if now - self._probed_at > PROBE_EVERY_S:
             self.probe()
-        return True
-
-    def probe(self) -> None:
-        """Make an event of our own; if it does not arrive within `PROBE_PATIENCE_S`, the watcher is deaf."""
-        self._probed_at, self._probe_open = time.monotonic(), True
-        path = self.layout.status(LIVE[0]) / PROBE
-        path.touch()
-        path.unlink()
-
-
-@dataclass
-class PollingWatcher:
-    """The same for file systems without events: status folders every 2 s, listings of the live jobs every 5 s."""
-
-    layout: Layout
-    folders: queue.Queue[Path] = field(default_factory=queue.Queue)
-    _names: set[Path] = field(default_factory=set)
-    _signatures: dict[Path, str | None] = field(default_factory=dict)
-    _names_at: float = float("-inf")
-    _jobs_at: float = float("-inf")
-
-    def start(self) -> None:
-        self._names = set(self.layout.job_folders(LIVE))
-        self._signatures = {folder: signature(folder, time.time_ns()) for folder in self._names}
-
-    def stop(self) -> None:
-        return
-
-    def has_missed_events(self) -> bool:
         return False
 
-    def poll(self) -> None:
-        """Compare what is due. The service's loop calls it."""
-        now = time.monotonic()
-        if now - self._names_at >= POLL_FOLDERS_S:
-            self._names_at = now
-            names = set(self.layout.job_folders(LIVE))
-            for folder in names ^ self._names:
-                self.folders.put(folder)
-            self._names = names
-        if now - self._jobs_at >= POLL_JOBS_S:
-            self._jobs_at = now
-            for folder in self._names:
-                listing = signature(folder, time.time_ns())
-                if listing is None or listing != self._signatures.get(folder):
-                    self.folders.put(folder)
-                self._signatures[folder] = listing
+    def probe(self) -> None:
+        """Make an event of our own in each watched folder. One whose event does not arrive within `PROBE_PATIENCE_S`
+        is not watched any more."""
+        self._probed_at = time.monotonic()
+        for folder in self._watched:
+            self._unanswered.add(folder)
+            try:
+                (folder / PROBE).touch()
+                (folder / PROBE).unlink()
+            except OSError as error:  # a full disk, say, proves nothing
+                self._unanswered.discard(folder)
+                logger.info("the watch of %s is not tried: %s", folder.name, error.strerror)
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Tells the folder from another of its name; None: there is none."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 Watcher = NativeWatcher | PollingWatcher

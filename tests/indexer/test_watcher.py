@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
@@ -11,10 +12,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from watchdog.events import FileSystemEvent
 
+from indexer.polling import PollingWatcher
 from indexer.queries import Queries
 from indexer.service import Service
-from indexer.watcher import NativeWatcher, PollingWatcher, WatchMode, mode_for
+from indexer.watcher import PROBE, NativeWatcher, WatchMode, mode_for
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore
 from tests.factories import context, make_job, make_store
@@ -56,6 +59,49 @@ def test_a_dragged_folder_is_a_status_change(service: Service, store: JobStore, 
     job.folder.rename(store.layout.status(Status.PRINTING) / job.folder.name)
     until(lambda: present(mirrored_job(queries, job.id)).job.status is Status.PRINTING)
     assert store.load(job.id).events[-1].type == "PrintingStarted"
+
+
+@pytest.mark.parametrize("ended", [Status.REJECTED, Status.PAID_PICKED_UP, Status.ARCHIVED])
+def test_a_drag_out_of_the_live_statuses_is_recorded_though_another_process_mirrored_it_first(
+    service: Service, store: JobStore, queries: Queries, ended: Status
+) -> None:
+    """FAULTS R1."""
+    job = make_job(store)
+    until(lambda: mirrored_job(queries, job.id) is not None and service.is_quiet)
+    moved = job.folder.rename(store.layout.status(ended) / job.folder.name)
+    service.mirror.put(store.load(job.id))  # as the worker does, in the first seconds of a job
+    until(lambda: present(mirrored_job(queries, job.id)).job.status is ended)
+    assert store.load(job.id).folder == moved
+
+
+def test_a_deleted_folder_is_a_missing_job_before_the_next_sweep(
+    service: Service, store: JobStore, queries: Queries
+) -> None:
+    """FAULTS R8."""
+    job = make_job(store)
+    until(lambda: mirrored_job(queries, job.id) is not None and service.is_quiet)
+    shutil.rmtree(job.folder)
+    until(lambda: [item.kind for item in queries.attention()] == ["job-missing"])
+
+
+@pytest.mark.parametrize("way", ["moved away", "deleted"])
+def test_a_status_folder_that_was_made_again_is_watched_again(
+    service: Service, store: JobStore, queries: Queries, tmp_path: Path, way: str
+) -> None:
+    """FAULTS R6."""
+    printing = store.layout.status(Status.PRINTING)
+    job = make_job(store, status=Status.READY_TO_PRINT)
+    until(lambda: mirrored_job(queries, job.id) is not None and service.is_quiet)
+    if way == "moved away":
+        printing.rename(tmp_path / "x")
+    else:
+        printing.rmdir()
+    printing.mkdir(exist_ok=True)  # the system may be faster
+    watcher = service._watcher
+    until(lambda: service._watcher is not watcher or isinstance(watcher, PollingWatcher))
+    until(lambda: service._watcher is not None)
+    job.folder.rename(printing / job.folder.name)
+    until(lambda: present(mirrored_job(queries, job.id)).job.status is Status.PRINTING)
 
 
 def test_a_file_that_grows_is_recorded_once_when_it_is_finished(
@@ -109,8 +155,6 @@ def test_what_events_missed_the_sweep_catches(store: JobStore, engine: sa.Engine
 def test_a_sweep_with_nothing_changed_reads_no_file(
     store: JobStore, engine: sa.Engine, queries: Queries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import os
-
     from printsys import fs
     from printsys.jobstore import files
 
@@ -139,21 +183,63 @@ def test_a_sweep_with_nothing_changed_reads_no_file(
     assert queries.count() == len(jobs)
 
 
-def test_the_watcher_hears_its_probe_and_a_deaf_one_is_found_out(store: JobStore) -> None:
+class PartlyDeafWatcher(NativeWatcher):
+    """As if what happens in `deaf` were not reported."""
+
+    deaf: Path | None = None
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        if self.deaf is None or not Path(os.fsdecode(event.src_path)).is_relative_to(self.deaf):
+            super().on_any_event(event)
+
+
+def test_the_watcher_hears_its_probes_and_one_deaf_folder_is_found_out(store: JobStore) -> None:
+    """FAULTS R6: each watched folder proves its watch."""
     store.layout.make()
-    watcher = NativeWatcher(store.layout)
+    watcher = PartlyDeafWatcher(store.layout)
     watcher.start()
     try:
         watcher.probe()
-        until(lambda: not watcher._probe_open)
+        until(lambda: not watcher._unanswered)
         assert not watcher.has_missed_events()
-        watcher.on_any_event = lambda event: None  # type: ignore[method-assign]  # deaf from here on
+        watcher.deaf = store.layout.status(Status.ARCHIVED)
         watcher.probe()
+        until(lambda: watcher._unanswered == {watcher.deaf})
+        assert not watcher.has_missed_events(), "it may come yet"
         watcher._probed_at -= 100
         assert watcher.has_missed_events()
     finally:
         watcher.stop()
     assert watcher.has_missed_events(), "a watcher that does not run hears nothing"
+
+
+def test_a_probe_that_the_disk_refuses_proves_nothing(store: JobStore) -> None:
+    store.layout.make()
+    watcher = NativeWatcher(store.layout)
+    watcher.start()
+    try:
+        (store.layout.status(Status.PRINTING) / PROBE).mkdir()  # touch is fine, unlink is refused
+        watcher.probe()
+        until(lambda: not watcher._unanswered)
+        assert not watcher.has_missed_events()
+    finally:
+        watcher.stop()
+
+
+@pytest.mark.parametrize("way", ["moved away", "deleted"])
+def test_another_folder_in_the_place_of_a_watched_one_is_found_out(store: JobStore, tmp_path: Path, way: str) -> None:
+    """FAULTS R6: a new folder may bear the inode of the one that was deleted."""
+    store.layout.make()
+    watcher = NativeWatcher(store.layout)
+    watcher.start()
+    try:
+        assert not watcher.has_missed_events()
+        folder = store.layout.status(Status.PAID_PICKED_UP)
+        folder.rename(tmp_path / "x") if way == "moved away" else folder.rmdir()
+        folder.mkdir()
+        until(watcher.has_missed_events)
+    finally:
+        watcher.stop()
 
 
 def test_an_overflow_of_the_kernels_queue_means_sweep_everything(store: JobStore) -> None:
@@ -180,8 +266,6 @@ def test_auto_polls_where_a_share_is_mounted(tmp_path: Path) -> None:
 
 
 def test_polling_tells_only_what_changed(store: JobStore) -> None:
-    import os
-
     job = make_job(store)
     past = time.time() - 60
     for path in job.folder.rglob("*"):
@@ -189,12 +273,51 @@ def test_polling_tells_only_what_changed(store: JobStore) -> None:
             os.utime(path, (past, past))
     watcher = PollingWatcher(store.layout)
     watcher.start()
-    watcher.poll()
-    assert watcher.folders.empty()
+    assert polled(watcher) == []
     other_job = make_job(store, "Ada Byron")
+    assert polled(watcher) == [other_job.folder]
+
+
+def polled(watcher: PollingWatcher) -> list[Path]:
+    """The folders that a poll of everything reports, each once."""
     watcher._names_at = watcher._jobs_at = float("-inf")
     watcher.poll()
-    assert watcher.folders.get_nowait() == other_job.folder
+    folders = []
+    while not watcher.folders.empty():
+        folders.append(watcher.folders.get_nowait())
+    return list(dict.fromkeys(folders))
+
+
+def test_polling_lists_the_jobs_that_have_ended_again_only_when_one_came_or_went(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FAULTS R1: there may be 100,000 of them."""
+    store.layout.make()
+    archived = store.layout.status(Status.ARCHIVED)
+    watcher = PollingWatcher(store.layout)
+    watcher.start()
+    for listing in watcher._listings.values():
+        listing.certain_at = listing.listed_at  # as three seconds later
+    assert polled(watcher) == []
+    with monkeypatch.context() as patch:
+        patch.setattr("indexer.polling.SAME_TIME_S", 0)
+        (archived / "Jane").mkdir()
+        assert polled(watcher) == [archived / "Jane"]
+    changed_at = archived.stat().st_mtime_ns
+    (archived / "Ada").mkdir()
+    os.utime(archived, ns=(changed_at, changed_at))
+    assert polled(watcher) == [], "a listing of all of them would have found it"
+
+
+def test_polling_does_not_trust_a_time_that_is_new(store: JobStore) -> None:
+    store.layout.make()
+    archived = store.layout.status(Status.ARCHIVED)
+    watcher = PollingWatcher(store.layout)
+    watcher.start()
+    changed_at = archived.stat().st_mtime_ns
+    (archived / "Jane").mkdir()
+    os.utime(archived, ns=(changed_at, changed_at))
+    assert polled(watcher) == [archived / "Jane"]
 
 
 @pytest.mark.parametrize("mode", ["native"], indirect=True)
