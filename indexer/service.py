@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,8 +25,9 @@ from indexer.sweep import Sweeper
 from indexer.watcher import Watcher, WatchMode, make_watcher
 from printsys.domain.effects import Context
 from printsys.domain.events import FILESYSTEM, EventType
-from printsys.errors import MirrorDown, PrintSysError, StorageOffline
+from printsys.errors import JobNotFound, MirrorDown, PrintSysError, StorageOffline
 from printsys.jobstore import JobStore
+from printsys.jobstore.look_requests import take_look_requests
 from printsys.jobstore.notes import note_missed_events
 from printsys.jobstore.recovery import recover_all
 
@@ -59,6 +61,7 @@ class Service:
     def __post_init__(self) -> None:
         self.mirror, self.queries = Mirror(self.engine), Queries(self.engine)
         self.sweeper = Sweeper(self.store, self.mirror, Reconciler(self.store, self.context), self.changed)
+        self.store.requests_looks = False
         self.wake = threading.Event()
         self._server_started_at: datetime | None = None
         self._has_swept = False
@@ -146,6 +149,7 @@ class Service:
     def tick(self) -> None:
         """Sync if it is time, if somebody asked, or if PostgreSQL was away; otherwise only finish waiting moves."""
         try:
+            self._take_look_requests()
             if self._server_is_new() or self.wake.is_set() or time.monotonic() >= self._next_sweep:
                 self._sync()
             else:
@@ -157,6 +161,12 @@ class Service:
             self._server_started_at = None
             self._log_once(str(error))
             self._record_without_the_mirror()
+
+    def _take_look_requests(self) -> None:
+        """Visit the jobs that another process found moved by a person."""
+        for job_id in take_look_requests(self.store.layout):
+            with suppress(JobNotFound):
+                self._next_visits[self.store.find(job_id, everywhere=False)] = time.monotonic()
 
     def _server_is_new(self) -> bool:
         """Whether PostgreSQL was restarted since the last sync, or lost its tables: then everything is compared."""

@@ -32,6 +32,7 @@ class Layout:
         self.trash = self.system / "trash"
         self.quarantine = self.system / "quarantine"
         self.missing = self.system / "missing"
+        self.looks = self.system / "looks"
         self.missed_events = self.system / "away.json"
         self.storage_id = self.system / "storage-id"
         longest = len(str(root)) + len(f"/{Status.READY_TO_PRINT}/") + FOLDER_NAME_LIMIT + len(f"/{ORIGINAL}/")
@@ -67,6 +68,7 @@ class Layout:
             self.trash,
             self.quarantine,
             self.missing,
+            self.looks,
             *(self.root / s.value for s in Status),
         ):
             folder.mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,7 @@ from printsys.jobstore import identity, locks, moves, repair
 from printsys.jobstore.incoming import IncomingFile, NewJobFiles, StagedFiles, names_in, next_version, stage_files
 from printsys.jobstore.layout import EVENTS, METADATA, ORIGINAL, Layout, file_inside
 from printsys.jobstore.log import Log
+from printsys.jobstore.look_requests import request_look
 from printsys.jobstore.stored import Stored
 
 logger = logging.getLogger(__name__)
@@ -73,6 +74,8 @@ class JobStore:
         self.clock = clock
         self._random_bits = random_bits
         self.lock_patience_s = lock_patience_s
+        self.requests_looks = True
+        """Whether the indexer is asked to look at a job that a person moved. The indexer itself need not ask."""
         self._last_seen: dict[str, Path] = {}
 
     def require_online(self) -> None:
@@ -95,13 +98,21 @@ class JobStore:
         with self.disk_errors():
             stored = repair.read_if_clean(self.layout, self.find(job_id), job_id)
         if stored is not None:
+            self._request_look(stored)
             return stored
         with self.locked(job_id), self.disk_errors():
             return self.load_locked(job_id)
 
     def load_locked(self, job_id: str) -> Stored:
         """`load`, for a caller that holds the job's lock."""
-        return self._remember(repair.load(self.layout, self.find(job_id), job_id, self.clock()))
+        stored = self._remember(repair.load(self.layout, self.find(job_id), job_id, self.clock()))
+        self._request_look(stored)
+        return stored
+
+    def _request_look(self, stored: Stored) -> None:
+        """Only the indexer records what a person did in the folders, and events of it may be lost."""
+        if self.requests_looks and stored.asked_by_hand is not None and stored.problem is None:
+            request_look(self.layout, stored.id)
 
     def find(self, job_id: str, near: Path | None = None, everywhere: bool = True) -> Path:
         """The job's folder, wherever it is now: as last seen, by its name, or by the id inside. JobNotFound.
@@ -261,11 +272,12 @@ class JobStore:
             if change.drafts:
                 with self.disk_errors():
                     change.result = self._commit(change)
+            self._request_look(change.result)
 
     def _commit(self, change: JobEdit) -> Stored:
         before, log = change.before, change.before.log
         drafts = list(change.drafts)
-        if before.edited is not None:
+        if before.edited or (before.edited is not None and any("status" in draft.patch for draft in drafts)):
             drafts.insert(0, EventDraft(EventType.METADATA_EDITED, FILESYSTEM, {}, before.edited))
         batch = build_batch(drafts, before.document, log.seq, log.last_line, self.clock())
         after = replace(
@@ -291,6 +303,9 @@ class JobStore:
         def is_unchanged() -> bool:
             return sha256(fs.read(metadata)) == before.digest
 
+        if before.asked_in_file is not None and after.job.status == before.job.status:
+            # The step that a person asked for in metadata.json is still to be decided: the file keeps saying so.
+            return replace(after, asked_in_file=before.asked_in_file, digest=before.digest)
         # From here on the change has happened: what the disk refuses now is finished when the job is next touched.
         try:
             fs.replace(metadata, batch.metadata, is_unchanged, fs.BRIEF_PATIENCE_S)

@@ -74,6 +74,21 @@ def test_a_drag_out_of_the_live_statuses_is_recorded_though_another_process_mirr
     assert store.load(job.id).folder == moved
 
 
+@pytest.mark.parametrize("mode", ["native"], indirect=True)
+def test_a_drag_whose_event_is_lost_is_recorded_once_another_process_meets_the_job(
+    service: Service, store: JobStore, queries: Queries
+) -> None:
+    """FAULTS R1."""
+    job = make_job(store)
+    until(lambda: mirrored_job(queries, job.id) is not None and service.is_quiet)
+    assert isinstance(service._watcher, NativeWatcher)
+    present(service._watcher._observer).unschedule_all()
+    job.folder.rename(store.layout.status(Status.REJECTED) / job.folder.name)
+    worker = JobStore(store.layout.root, store.expected_id)
+    service.mirror.put(worker.load(job.id))
+    until(lambda: present(mirrored_job(queries, job.id)).job.status is Status.REJECTED)
+
+
 def test_a_deleted_folder_is_a_missing_job_before_the_next_sweep(
     service: Service, store: JobStore, queries: Queries
 ) -> None:
