@@ -7,9 +7,11 @@ const area = document.getElementById("live");
 const updated = document.getElementById("last-updated");
 const soundButton = document.getElementById("sound");
 const SOUND = "printsys-sound";
+const CHANNEL = "printsys-live";
+const FRESH_MS = 3000;  // a page that is younger shows what is
+let source = null;
 let waiting = false;
 let asking = false;
-let wasOpen = false;
 
 function newJobs(root) {
   return new Set([...root.querySelectorAll(".job-card.is-new")].map((card) => card.id));
@@ -71,15 +73,40 @@ function showSound() {
   soundButton.textContent = on ? "Sound for new jobs: on" : "Sound for new jobs: off";
 }
 
+// One stream a browser: browsers allow six connections to a host, and every tab of the dashboard would keep one.
+// The tab that has the lock listens and tells the others; a hidden tab lets go of it. Without locks (they need HTTPS
+// or this computer) each visible tab listens by itself.
+function follow() {
+  const tabs = new BroadcastChannel(CHANNEL);
+  tabs.addEventListener("message", refresh);
+  const listen = () => new Promise((resolve) => {
+    if (document.hidden) { resolve(); return; }
+    source = new EventSource("/dashboard/live");
+    const tell = () => { refresh(); tabs.postMessage("changed"); };
+    source.addEventListener("open", () => { if (performance.now() > FRESH_MS) tell(); });  // what happened before
+    source.addEventListener("changed", tell);
+    const end = () => { source.close(); resolve(); };
+    window.addEventListener("pagehide", end, { once: true });
+    document.addEventListener("visibilitychange", end, { once: true });
+  });
+  const queue = () => { if (navigator.locks) navigator.locks.request(CHANNEL, listen); else listen(); };
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) { refresh(); queue(); } });
+  window.addEventListener("pageshow", (event) => { if (event.persisted) queue(); });
+  queue();
+}
+
+// A hidden tab asks only where somebody listens for its sound.
+function poll() {
+  const isHeard = localStorage.getItem(SOUND) === "on";
+  if (waiting || (source?.readyState !== EventSource.OPEN && (!document.hidden || isHeard))) refresh();
+}
+
 if (area) {
   countDown(area);
-  const source = new EventSource("/dashboard/live");
-  source.addEventListener("open", () => { if (wasOpen) refresh(); wasOpen = true; });  // what happened while it was away
-  source.addEventListener("changed", refresh);
-  setInterval(() => { if (source.readyState !== EventSource.OPEN || waiting) refresh(); }, POLL_MS);
+  follow();
+  setInterval(poll, POLL_MS);
   document.addEventListener("close", () => { if (waiting) refresh(); }, true);
   document.addEventListener("focusout", () => { if (waiting) setTimeout(() => { if (waiting) refresh(); }, 200); });
-  window.addEventListener("pagehide", () => source.close());
   if (soundButton) {
     soundButton.hidden = false;
     soundButton.addEventListener("click", () => {

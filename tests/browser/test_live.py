@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
 
 from tests.browser.conftest import System, log_in
 from tests.present import present
@@ -48,3 +48,27 @@ def test_the_sound_is_off_until_clicked_and_remembered(system: System, page: Pag
     expect(button).to_have_text("Sound for new jobs: on")
     page.reload()
     expect(button).to_have_text("Sound for new jobs: on")
+
+
+def test_many_tabs_share_one_stream(system: System, page: Page) -> None:
+    """FAULTS S4: a browser allows six connections to a host; a seventh tab must load, and every tab stays live."""
+    system.start("--demo")
+    streams: list[Request] = []
+    page.context.on("request", lambda request: streams.append(request) if request.url.endswith("/live") else None)
+    log_in(page, system)
+    tabs = [page.context.new_page() for _ in range(8)]
+    for tab in tabs:
+        tab.goto(f"{system.url}/dashboard?status=ReadyToPrint")
+        expect(tab.locator(".job-card")).to_have_count(2)
+    job_id = present(tabs[0].locator(".job-card").first.get_attribute("id")).removeprefix("job-")
+    folder = system.folder(job_id)
+    folder.rename(system.storage / "Printing" / folder.name)
+    for tab in tabs:
+        expect(tab.locator(".job-card")).to_have_count(1)
+    assert len(streams) == 1
+    page.close()  # the one that listened
+    folder = system.folder(job_id)
+    folder.rename(system.storage / "ReadyToPrint" / folder.name)
+    for tab in tabs:
+        expect(tab.locator(".job-card")).to_have_count(2)
+    assert len(streams) == 2
