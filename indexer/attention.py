@@ -19,6 +19,7 @@ from printsys.jobstore import Layout, Stored
 FIXES_BY_KIND: dict[str, tuple[str, ...]] = {
     # the record
     "unreadable": ("restore-record", "make-a-job", "quarantine"),
+    "older-copy": ("put-newer-back", "go-on"),
     "log-damaged": ("restore-record", "quarantine"),
     "log-cut": ("restore-record", "quarantine"),
     "log-torn": ("finish",),

@@ -130,6 +130,15 @@ def keep_old(connection: sa.Connection, job_id: str, problem: str) -> None:
         connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(problem=problem))
 
 
+def gone_back(connection: sa.Connection) -> list[tuple[str, str]]:
+    """Ids and problems of jobs whose record has a problem, and of which the old tables have a newer one."""
+    newer = sa.text(
+        f"SELECT new.id, new.problem FROM {SCHEMA}.jobs AS new JOIN jobs AS old USING (id) "
+        "WHERE new.problem IS NOT NULL AND new.revision < old.revision"
+    )
+    return [(row.id, row.problem) for row in connection.execute(newer)]
+
+
 def exchange(connection: sa.Connection) -> None:
     """Put the new tables in the place of the old ones. Names of indexes and constraints come along."""
     schema = connection.execute(sa.text("SELECT current_schema()")).scalar_one()

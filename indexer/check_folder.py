@@ -13,13 +13,14 @@ from printsys import fs
 from printsys.domain import naming
 from printsys.domain.events import sha256
 from printsys.domain.job import Document, FileRecord, Job, canonical, metadata_bytes, parse
-from printsys.errors import DamagedJob, JobNotFound, PrintSysError
+from printsys.errors import DamagedJob, JobNotFound, OlderCopy, PrintSysError
 from printsys.jobstore import Layout
 from printsys.jobstore.files import sha256_of
 from printsys.jobstore.jsontext import JsonProblem, decode_object
 from printsys.jobstore.layout import EVENTS, METADATA, file_inside
 from printsys.jobstore.log import Log
 from printsys.jobstore.moves import read_intent
+from printsys.jobstore.newest import read_newest, require_newest
 from printsys.jobstore.repair import id_inside, whole_log
 from printsys.jobstore.stored import is_deleted
 
@@ -47,6 +48,7 @@ def check_folder(layout: Layout, folder: Path, deep: bool = False) -> list[Atten
         job_id = id_inside(folder)
         if job_id is None:
             return [not_a_job(relative_path, folder)]
+        newest = read_newest(layout, job_id)  # first: a log that is read later has it
         log = whole_log(folder, job_id)
         document = log.document()
         record = _Record(layout, folder, log, document, parse(document))
@@ -57,6 +59,11 @@ def check_folder(layout: Layout, folder: Path, deep: bool = False) -> list[Atten
     items = list(_metadata(record))
     if any(item.kind == "log-cut" for item in items):
         return items
+    try:
+        require_newest(newest, log, job_id)
+    except DamagedJob as damage:
+        kind = "older-copy" if isinstance(damage, OlderCopy) else "log-damaged"
+        return [raised(kind, job_id, relative_path, str(damage))]
     return [
         *items,
         *_location(record),

@@ -13,6 +13,7 @@ from indexer.attention import AttentionItem
 from indexer.connection import writing
 from indexer.rows import JobRecord, Row
 from indexer.schema import attention, events, files, job_counts, jobs, written_columns
+from printsys.domain.events import BEGUN_AGAIN
 from printsys.jobstore import Layout, Stored
 
 CHANNEL = "printsys_jobs"
@@ -116,12 +117,16 @@ def _write(connection: sa.Connection, record: JobRecord, change_no: int, mirrore
     written = connection.execute(_UPSERT_JOB, row).one_or_none()
     if written is None:
         return False
-    # Append what is new. A log that was rewritten by hand comes in with the next rebuild only.
+    # Append what is new. A log that somebody rewrote without the system comes in with the next rebuild only.
     if mirrored is not None:
         last_seq = mirrored["last_seq"]
     else:
         last_seq = connection.execute(sa.select(_last_seq(record.id))).scalar()
-    _insert(connection, events, list(rows.event_rows(record, after=last_seq or 0)))
+    new_events = list(rows.event_rows(record, after=last_seq or 0))
+    if last_seq and any(row["type"] in BEGUN_AGAIN for row in new_events):
+        connection.execute(sa.delete(events).where(events.c.job_id == record.id))
+        new_events = list(rows.event_rows(record))
+    _insert(connection, events, new_events)
     if mirrored is None or mirrored["files"] != row["document"].get("files"):
         connection.execute(sa.delete(files).where(files.c.job_id == record.id))
         _insert(connection, files, list(rows.file_rows(record)))

@@ -15,7 +15,7 @@ from indexer.connection import reading
 from indexer.schema import BOOKKEEPING, attention, events, job_counts, jobs, mirror_state
 from indexer.search_text import search_query
 from printsys.domain.emails import CLOSING
-from printsys.domain.events import EventType
+from printsys.domain.events import Event, EventType
 from printsys.domain.job import Document, Job, format_time, parse
 from printsys.domain.status import FILES_READ, Status
 
@@ -124,6 +124,12 @@ class Queries:
         live = sa.select(jobs.c.folder, jobs.c.document)
         rows = self._all(live.where(jobs.c.status.in_([status.value for status in FILES_READ])))
         return [(row.folder, row.document) for row in rows]
+
+    def events_from(self, job_id: str, seq: int) -> list[Event]:
+        """The job's events from that number on, as far as the mirror has them; without what chains their lines."""
+        columns = [events.c[name] for name in ("seq", "at", "type", "actor", "data", "patch")]
+        later = sa.select(*columns).where(events.c.job_id == job_id, events.c.seq >= seq).order_by(events.c.seq)
+        return [Event.model_validate(dict(row._mapping)) for row in self._all(later)]
 
     def attention(self) -> list[AttentionItem]:
         """What the last sync found that needs a person, the oldest first."""

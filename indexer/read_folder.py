@@ -24,6 +24,7 @@ from printsys.jobstore import JobStore, Layout
 from printsys.jobstore.files import ListedFile, list_files, looks_as_recorded, signature
 from printsys.jobstore.jsontext import JsonProblem
 from printsys.jobstore.layout import EVENTS, METADATA, ORIGINAL
+from printsys.jobstore.newest import read_newest
 from printsys.jobstore.repair import id_inside
 
 
@@ -58,7 +59,7 @@ def read_proven(layout: Layout, folder: Path) -> JobRecord | None:
     if not events or events[-1].get("state") != (digest := sha256(metadata)):
         return None
     document = json.loads(metadata)
-    if layout.intent(document["id"]).exists():
+    if layout.intent(document["id"]).exists() or not _has_newest(layout, document["id"], events, log):
         return None
     if b"\\u0000" in metadata or b"\\u0000" in log:
         document, events = storable(document), storable(events)
@@ -83,6 +84,15 @@ def _chained(log: bytes) -> list[dict[str, Any]]:
             return []
         before = sha256(line)
     return events
+
+
+def _has_newest(layout: Layout, job_id: str, events: list[dict[str, Any]], log: bytes) -> bool:
+    newest = read_newest(layout, job_id)
+    if newest is None or newest.seq > len(events):
+        return newest is None
+    if newest.seq < len(events):
+        return newest.digest in (None, events[newest.seq]["prev"])
+    return newest.digest in (None, sha256(log[:-1].rpartition(b"\n")[2]))
 
 
 def quiet_listing(layout: Layout, record: JobRecord, now_ns: int) -> str | None:

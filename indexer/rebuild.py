@@ -78,6 +78,10 @@ def reindex(store: JobStore, engine: sa.Engine, progress: Progress | None = None
         for item in report.attention:
             if item.job_id in now and item.job_id not in copied:
                 bulk.keep_old(connection, item.job_id, item.sentence)
+        for job_id, problem in bulk.gone_back(connection):
+            with bulk.fresh(connection):
+                bulk.forget(connection, job_id)
+            bulk.keep_old(connection, job_id, problem)
         for job_id, note in missing_jobs(store).items():
             report.attention.append(missing_job(job_id, note))
             if job_id in now and job_id not in copied:

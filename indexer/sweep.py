@@ -9,7 +9,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,17 +20,22 @@ from indexer.attention import AttentionItem, duplicate, for_people, missing_job,
 from indexer.check_folder import check_folder, not_a_job, unreadable
 from indexer.connection import reading, writing
 from indexer.index import Mirror
+from indexer.queries import Queries
 from indexer.rebuild import Progress, SweepReport, reindex
 from indexer.reconcile import Outcome, Reconciler
-from indexer.schema import attention, jobs, mirror_state
+from indexer.schema import attention, events, jobs, mirror_state
+from printsys import fs
 from printsys.domain import emails, naming
 from printsys.domain.job import format_time
 from printsys.domain.pending_work import has_pending_files
 from printsys.domain.status import LIVE, Status
-from printsys.errors import JobBusy, JobNotFound, PrintSysError, StorageFailure, StorageOffline
+from printsys.errors import JobBusy, JobNotFound, OlderCopy, PrintSysError, StorageFailure, StorageOffline
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.files import SETTLE_S, signature
+from printsys.jobstore.layout import EVENTS
+from printsys.jobstore.newest import note_number, read_newest
 from printsys.jobstore.notes import forget_missing, missing_jobs, note_missing
+from printsys.jobstore.older_copy import has_newer_record
 from printsys.jobstore.repair import id_inside, lies_where_it_says
 from printsys.jobstore.trash import is_put_away
 
@@ -238,6 +243,7 @@ class Sweeper:
 
     def _visit(self, folder: Path, walk: _Walk) -> None:
         listing = signature(folder, time.time_ns())
+        self._note_what_the_mirror_knows(folder)
         outcome = self._reconcile(folder)
         self.soon.discard(folder)
         if outcome is None:
@@ -294,12 +300,44 @@ class Sweeper:
         row = walk.rows.get(record.folder)
         if row is None or any(getattr(row, name) != getattr(record, name) for name in AS_MIRRORED):
             written = self.mirror.put_record(record, layout.root)
+            if not written and stored.problem is not None:  # an older copy: the row stays as it was, and says so
+                written = self.mirror.mark_problem(stored.id, str(stored.problem))
             walk.report.changed += written
             if written and (emails.owed(stored.events, stored.id) or has_pending_files(stored.job)):
                 self.changed(stored.id)  # the worker's last query of the mirror missed this job
         items = [item for item in check_folder(layout, stored.folder) if item.kind != "move-pending"]
+        if isinstance(stored.problem, OlderCopy):
+            items = [self._with_possible_fixes(item, stored) for item in items]
         walk.report.attention += for_people([*items, *move_waits(layout, stored)])
         forget_missing(self.store, stored.id)
+
+    def _note_what_the_mirror_knows(self, folder: Path) -> None:
+        """An older copy of a folder shows by the note of its newest event; a storage of an older version has no notes
+        yet, and the mirror knows."""
+        job_id = _id_inside(folder)
+        if job_id is None or read_newest(self.store.layout, job_id) is not None:
+            return
+        if _line_count(folder) >= self._mirrored_seq(job_id):
+            return
+        try:
+            with self.store.locked(job_id):  # or somebody has just written more
+                seq = self._mirrored_seq(job_id)
+                if _line_count(self.store.find(job_id)) < seq:
+                    note_number(self.store.layout, job_id, seq)
+        except (JobBusy, JobNotFound, StorageFailure) as error:
+            logger.info("job %s is compared with the mirror later: %s", job_id, error)
+
+    def _mirrored_seq(self, job_id: str) -> int:
+        with reading(self.mirror.engine) as connection:
+            query = sa.select(sa.func.coalesce(sa.func.max(events.c.seq), 0)).where(events.c.job_id == job_id)
+            return int(connection.execute(query).scalar_one())
+
+    def _with_possible_fixes(self, item: AttentionItem, stored: Stored) -> AttentionItem:
+        """Without the newer record's fix where neither the mirror nor the trash has it."""
+        mirrored = Queries(self.mirror.engine).events_from(stored.id, stored.log.seq)
+        if item.kind != "older-copy" or has_newer_record(self.store, stored.id, mirrored):
+            return item
+        return replace(item, fixes=tuple(fix for fix in item.fixes if fix != "put-newer-back"))
 
     # -- the rest -----------------------------------------------------------------------------------------------
 
@@ -352,6 +390,20 @@ class Sweeper:
             with reading(self.mirror.engine, patient=True) as connection:
                 connection.execute(update.values(signature=sa.bindparam("listing")), values)
             walk.signatures.clear()
+
+
+def _id_inside(folder: Path) -> str | None:
+    try:
+        return id_inside(folder)
+    except OSError:  # what it is shows when it is reconciled
+        return None
+
+
+def _line_count(folder: Path) -> int:
+    try:
+        return (fs.read_if_there(folder / EVENTS) or b"").count(b"\n")
+    except OSError:
+        return 0
 
 
 def _any(values: Iterable[str]) -> Any:

@@ -81,6 +81,15 @@ class DamagedJob(PrintSysError):
         super().__init__(f"{where} of job {job_id} needs a person: {problem}")
 
 
+class OlderCopy(DamagedJob):
+    """An older copy of the job's folder was laid over it: `missing` events are not in its record any more."""
+
+    def __init__(self, job_id: str, missing: int) -> None:
+        self.missing = missing
+        events = "event is" if missing == 1 else "events are"
+        super().__init__(job_id, "The folder", f"it is an older copy; {missing} {events} missing.")
+
+
 class StorageOffline(PrintSysError):
     """The storage folder, or the proof that it is the right one, is not there."""
 

@@ -114,6 +114,15 @@ def replace(
     return True
 
 
+def write_over(path: Path, data: bytes) -> None:
+    """Write `data` over the beginning of the file, in one unsynced write: for notes that may be lost."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+    try:
+        _write_all(descriptor, data)
+    finally:
+        os.close(descriptor)
+
+
 def append(path: Path, data: bytes, at: int) -> None:
     """Append `data` in one write at offset `at`, cutting off anything beyond it, and sync.
 

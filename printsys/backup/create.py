@@ -27,8 +27,9 @@ ROUNDS = 5
 """The most listings of the folders, until nothing new turns up: one may miss a job that is just being moved."""
 ATTEMPTS = 3
 """The most reads of a file that changes while it is read. What a person saves just then is in the next backup."""
-NOT_COPIED = frozenset({"locks", "moves", "staging", "trash"})
-"""Of .printsys/: what is under way. An announced move is copied with its job, and the trash last, by itself."""
+NOT_COPIED = frozenset({"locks", "moves", "newest", "staging", "trash"})
+"""Of .printsys/: what is under way, and notes of events that may be newer than the copied ones. An announced move is
+copied with its job, and the trash last, by itself."""
 Progress = Callable[[int, int], None]
 
 

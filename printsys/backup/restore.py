@@ -19,7 +19,9 @@ from printsys.backup.vault import BackupDamaged, BackupRefused, CopiedFile, Snap
 from printsys.domain import naming
 from printsys.errors import StorageFailure
 from printsys.jobstore import Layout
-from printsys.jobstore.layout import SYSTEM
+from printsys.jobstore.layout import EVENTS, SYSTEM
+from printsys.jobstore.log import trusted
+from printsys.jobstore.newest import note_newest
 
 STORAGE_KINDS = ("job", "storage")
 FRESH = (".gitkeep", f"{SYSTEM}/storage-id")
@@ -79,6 +81,9 @@ def restore_storage(
             _write(vault, file, root / name)
             if progress:
                 progress(done, len(files))
+        for unit in units:
+            if unit.kind == "job":
+                _note_newest(layout, unit)
         fs.replace(layout.storage_id, storage_id)
         _marker(layout).unlink()
     except OSError as error:
@@ -95,6 +100,13 @@ def _checked_files(units: list[Unit]) -> Iterator[tuple[str, CopiedFile]]:
             if path.is_absolute() or ".." in path.parts or ("\\" in name and os.name == "nt") or not path.parts:
                 raise BackupDamaged(f"The backup names {name!r}, which is no place in a storage. Nothing was written.")
             yield name, file
+
+
+def _note_newest(layout: Layout, unit: Unit) -> None:
+    """What is older than a database or another computer remembers is so by decision, and nothing to raise."""
+    log = fs.read_if_there(layout.root / unit.relative_path / EVENTS)
+    if log is not None:
+        note_newest(layout, unit.id, trusted(log))
 
 
 def _marker(layout: Layout) -> Path:

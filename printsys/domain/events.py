@@ -41,6 +41,7 @@ class EventType(StrEnum):
     MOVE_ACCEPTED = "MoveAccepted"
     EVENT_LOST = "EventLost"
     RECORD_RESTORED = "RecordRestored"
+    OLDER_COPY_KEPT = "OlderCopyKept"
     ORIGINAL_RESTORED = "OriginalRestored"
     STATUS_REVERTED = "StatusReverted"
     STATUS_OVERRIDDEN = "StatusOverridden"
@@ -69,6 +70,8 @@ class EventType(StrEnum):
     EMAIL_DROPPED = "EmailDropped"
 
 
+BEGUN_AGAIN = frozenset({EventType.RECORD_RESTORED, EventType.OLDER_COPY_KEPT})
+"""Lines before such an event may be others than they were."""
 STUDENT, STAFF, SYSTEM, FILESYSTEM = "student", "staff", "system", "filesystem"
 
 

@@ -33,6 +33,7 @@ class Layout:
         self.quarantine = self.system / "quarantine"
         self.missing = self.system / "missing"
         self.looks = self.system / "looks"
+        self.newest = self.system / "newest"
         self.missed_events = self.system / "away.json"
         self.storage_id = self.system / "storage-id"
         longest = len(str(root)) + len(f"/{Status.READY_TO_PRINT}/") + FOLDER_NAME_LIMIT + len(f"/{ORIGINAL}/")
@@ -49,6 +50,9 @@ class Layout:
 
     def intent(self, job_id: str) -> Path:
         return self.moves / f"{job_id}.json"
+
+    def newest_event(self, job_id: str) -> Path:
+        return self.newest / job_id
 
     def relative(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
@@ -69,6 +73,7 @@ class Layout:
             self.quarantine,
             self.missing,
             self.looks,
+            self.newest,
             *(self.root / s.value for s in Status),
         ):
             folder.mkdir(parents=True, exist_ok=True)

@@ -38,6 +38,12 @@ class Log:
         states = [event.state for event in self.events if event.state is not None]
         return states[-2] if len(states) > 1 else None
 
+    def line_digest(self, seq: int) -> str | None:
+        """sha256 of the line with that number, which the next line repeats; None without such a line."""
+        if not 1 <= seq <= self.seq or self.last_line is None:
+            return None
+        return self.events[seq].prev if seq < self.seq else sha256(self.last_line)
+
     def document(self, up_to: int | None = None) -> Document:
         return fold(event for event in self.events if up_to is None or event.seq <= up_to)
 

@@ -16,23 +16,28 @@ from printsys.errors import DamagedJob
 from printsys.jobstore.jsontext import JsonProblem, decode_object
 from printsys.jobstore.layout import EVENTS, METADATA
 from printsys.jobstore.log import Log, trusted
+from printsys.jobstore.newest import NewestEvent, is_newest
 from printsys.jobstore.repair import keep_aside
 
 MAX_LOST = 10_000
 """Somebody typed a revision that is further than this beyond the log: it says nothing of lost lines."""
 
 
-def rebuild(folder: Path, job_id: str, actor: str, now: datetime) -> None:
+def rebuild(folder: Path, job_id: str, actor: str, now: datetime, newest: NewestEvent | None = None) -> None:
     """Write a log of the lines that can be trusted, an EventLost for each that cannot, so that no number comes twice,
-    and one event that leads to metadata.json as it is. DamagedJob where both are ruined.
+    and one event that leads to metadata.json as it is. `newest` is the newest event that is known: a line with its
+    number that is another cannot be trusted. DamagedJob where both are ruined.
 
     Killed anywhere, it can run again: it replaces the log last, and until then the log is as damaged as before.
     """
     log_bytes, metadata = fs.read_if_there(folder / EVENTS) or b"", fs.read_if_there(folder / METADATA)
     log = trusted(log_bytes)
+    if newest is not None and log.seq >= newest.seq and not is_newest(newest, log):
+        log = trusted(b"".join(log_bytes.splitlines(keepends=True)[: newest.seq - 1]))
     document = _last_good(metadata, log, job_id)
     aside = [keep_aside(folder, f"events-{sha256(log_bytes)[:8]}.jsonl", log_bytes).name] if log_bytes else []
-    batch = _batch(log, _lost(log_bytes, metadata, log), document, aside, actor, now)
+    lost = max(_lost(log_bytes, metadata, log), newest.seq - log.seq if newest is not None else 0)
+    batch = _batch(log, lost, document, aside, actor, now)
     if metadata is not None and metadata != metadata_bytes(document):
         keep_aside(folder, f"metadata-{sha256(metadata)[:8]}.json", metadata)
     fs.replace(folder / METADATA, batch.metadata)

@@ -18,11 +18,12 @@ from printsys.domain.changes import Conflict, hand_edit
 from printsys.domain.events import FILESYSTEM, SYSTEM, EventDraft, EventType, build_batch, sha256
 from printsys.domain.job import Document, Job, canonical, metadata_bytes, parse
 from printsys.domain.status import Status
-from printsys.errors import DamagedJob, JobNotFound
+from printsys.errors import DamagedJob, JobNotFound, OlderCopy
 from printsys.jobstore.jsontext import JsonProblem, decode_object, line_of_field
 from printsys.jobstore.layout import ASIDE, EVENTS, METADATA, Layout
 from printsys.jobstore.log import Log, read_log
 from printsys.jobstore.moves import finish_move, read_intent
+from printsys.jobstore.newest import is_newest, note_newest, read_newest, require_newest
 from printsys.jobstore.open_files import who_holds
 from printsys.jobstore.stored import Stored, is_deleted
 
@@ -84,6 +85,8 @@ def read_if_clean(layout: Layout, folder: Path, job_id: str) -> Stored | None:
         return None
     if log.tail or not log.events or log.state != sha256(metadata):
         return None
+    if not is_newest(read_newest(layout, job_id), log):
+        return None  # or somebody has just written more: under the lock it shows
     document = decode_object(metadata)
     return Stored(folder, layout.status_of(folder), parse(document), canonical(document), log, digest=log.state)
 
@@ -97,11 +100,14 @@ def load(layout: Layout, folder: Path, job_id: str, now: datetime) -> Stored:
     """
     try:
         log = _uncut_log(folder, job_id)
+        require_newest(read_newest(layout, job_id), log, job_id)
+    except OlderCopy as older:
+        return _as_it_lies(layout, folder, whole_log(folder, job_id), older)
     except DamagedJob as damage:
         return _serve_metadata(layout, folder, job_id, damage)
     synced, problem = _Synced(log), None
     try:
-        synced = _sync(folder, log, job_id, now, patience_s=0)
+        synced = _sync(layout, folder, log, job_id, now, patience_s=0)
     except DamagedJob as damage:
         problem = damage
     except OSError as error:
@@ -116,7 +122,8 @@ def repair_for_write(layout: Layout, folder: Path, job_id: str, now: datetime) -
     deletion.
     """
     log = _uncut_log(folder, job_id)
-    synced = _sync(folder, log, job_id, now, fs.BRIEF_PATIENCE_S)
+    require_newest(read_newest(layout, job_id), log, job_id)
+    synced = _sync(layout, folder, log, job_id, now, fs.BRIEF_PATIENCE_S)
     return _finished(layout, folder, job_id, log, synced, None, fs.BRIEF_PATIENCE_S)
 
 
@@ -185,7 +192,7 @@ def keep_aside(folder: Path, name: str, data: bytes) -> Path:
     return aside / name
 
 
-def _sync(folder: Path, log: Log, job_id: str, now: datetime, patience_s: float) -> _Synced:
+def _sync(layout: Layout, folder: Path, log: Log, job_id: str, now: datetime, patience_s: float) -> _Synced:
     """Cut off what a crash left behind the log, and make metadata.json what the log says. A person's edit of it comes
     into the log first. `patience_s`: how long to wait, on Windows, for a program that has metadata.json open; after
     that the log goes on without it. DamagedJob, OSError."""
@@ -212,6 +219,7 @@ def _sync(folder: Path, log: Log, job_id: str, now: datetime, patience_s: float)
             log = _append(folder, log, EventDraft(EventType.METADATA_EDITED, FILESYSTEM, {}, edit.patch), now)
         elif edited_document["revision"] == log.seq:
             return _Synced(log, sha256(metadata))  # only white space, line ends or key order: nothing happened
+    note_newest(layout, job_id, log)
     written = metadata_bytes(log.document())
     try:
         fs.replace(folder / METADATA, written, lambda: fs.read_if_there(folder / METADATA) == metadata, patience_s)
@@ -256,6 +264,13 @@ def _append(folder: Path, log: Log, draft: EventDraft, now: datetime) -> Log:
     parse(batch.document)
     fs.append(folder / EVENTS, batch.lines, log.length)
     return log.with_batch(batch)
+
+
+def _as_it_lies(layout: Layout, folder: Path, log: Log, problem: OlderCopy) -> Stored:
+    """A whole record that is not the newest: nothing of it is put right, and its folder stays where it is."""
+    document = log.document()
+    status = layout.status_of(folder)
+    return Stored(folder, status, parse(document), document, log, problem=problem, digest=log.state)
 
 
 def _serve_metadata(layout: Layout, folder: Path, job_id: str, problem: DamagedJob) -> Stored:

@@ -8,6 +8,7 @@ from printsys.errors import JobNotFound
 from printsys.jobstore import rebuild_log, repair
 from printsys.jobstore.files import sha256_of
 from printsys.jobstore.layout import METADATA
+from printsys.jobstore.newest import note_newest, note_number, read_newest
 from printsys.jobstore.store import JobStore
 from printsys.jobstore.stored import Stored
 
@@ -28,8 +29,13 @@ def restore_record(store: JobStore, job_id: str, actor: str) -> Stored:
     """Begin a damaged events.jsonl again from what can be trusted of it: see rebuild_log.py. DamagedJob."""
     store.require_online()
     with store.locked(job_id), store.disk_errors():
-        rebuild_log.rebuild(store.find(job_id), job_id, actor, store.clock())
-        return store.repair_for_write(job_id)
+        folder, newest = store.find(job_id), read_newest(store.layout, job_id)
+        if newest is not None:  # from here on another line may have its number
+            note_number(store.layout, job_id, newest.seq)
+        rebuild_log.rebuild(folder, job_id, actor, store.clock(), newest)
+        stored = store.repair_for_write(job_id)
+        note_newest(store.layout, job_id, stored.log)
+        return stored
 
 
 def restore_original(store: JobStore, job_id: str, name: str, actor: str) -> Stored:

@@ -22,6 +22,7 @@ from printsys.jobstore.incoming import IncomingFile, NewJobFiles, StagedFiles, n
 from printsys.jobstore.layout import EVENTS, METADATA, ORIGINAL, Layout, file_inside
 from printsys.jobstore.log import Log
 from printsys.jobstore.look_requests import request_look
+from printsys.jobstore.newest import note_newest
 from printsys.jobstore.stored import Stored
 
 logger = logging.getLogger(__name__)
@@ -243,9 +244,12 @@ class JobStore:
                     fs.remove_tree(staging)
 
     def _is_taken(self, job_id: str) -> bool:
-        """Whether any folder carries this id: in its name (trash and staging too), or inside one that was renamed."""
+        """Whether any folder carries this id: in its name (trash and staging too), or inside one that was renamed. The
+        note of its newest event tells of a folder that is missing."""
         parents = [*map(self.layout.status, Status), self.layout.trash, self.layout.quarantine]
-        if (self.layout.staging / job_id).exists() or any(True for _ in self.layout.named_for(job_id, parents)):
+        if (self.layout.staging / job_id).exists() or self.layout.newest_event(job_id).exists():
+            return True
+        if any(True for _ in self.layout.named_for(job_id, parents)):
             return True
         return any(repair.id_inside(folder) == job_id for folder in self._renamed_folders())
 
@@ -296,6 +300,7 @@ class JobStore:
         if (moves_folder and parent != before.folder.parent) or staging is not None:
             moves.write_intent(self.layout, before.folder, parent, after.log.seq, before.id, staging)
         fs.append(before.folder / EVENTS, batch.lines, log.length)
+        note_newest(self.layout, before.id, after.log)
         _log_events(before.id, batch.events)
         if change.staged is not None:
             change.staged.is_taken = True

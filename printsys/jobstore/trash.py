@@ -19,6 +19,7 @@ from printsys.domain.status import Status
 from printsys.errors import DamagedJob, JobNotFound, StorageFailure
 from printsys.jobstore.layout import EVENTS
 from printsys.jobstore.log import trusted
+from printsys.jobstore.newest import forget_newest
 from printsys.jobstore.recovery import drop_abandoned
 from printsys.jobstore.repair import id_inside
 from printsys.jobstore.store import JobStore
@@ -130,6 +131,7 @@ def remove(store: JobStore, waste: Waste) -> bool:
                 doomed = doomed.with_name(EMPTYING + doomed.name)
                 fs.move_folder(waste.path, doomed)
             _delete(doomed)
+            _forget_events(store, waste.path.name)
         return True
     if waste.kind == "staging":
         return drop_abandoned(store, waste.path)
@@ -138,6 +140,13 @@ def remove(store: JobStore, waste: Waste) -> bool:
     except OSError as error:
         raise StorageFailure(f"{waste.path} cannot be removed ({error.strerror}).") from error
     return True
+
+
+def _forget_events(store: JobStore, name: str) -> None:
+    job_id = naming.id_in_folder_name(name)
+    parents = [*map(store.layout.status, Status), store.layout.trash, store.layout.quarantine]
+    if job_id is not None and not any(True for _ in store.layout.named_for(job_id, parents)):
+        forget_newest(store.layout, job_id)
 
 
 def _delete(path: Path) -> None:

@@ -19,12 +19,13 @@ from filelock import FileLock, Timeout
 
 from indexer.check import check_storage
 from indexer.check_mirror import check_mirror
+from indexer.index import Mirror
 from printsys.backup import create
 from printsys.backup.vault import BackupDamaged, BackupFailed, BackupRefused, Unit, Vault
 from printsys.domain.status import Status
 from printsys.errors import PrintSysError, StorageOffline
 from printsys.jobstore import JobStore, Stored, trash
-from tests.factories import act, make_job, make_store
+from tests.factories import act, make_job, make_store, sync
 from tests.indexer.test_check import everything
 from tests.manage import Manage
 from tests.waiting import until
@@ -79,7 +80,7 @@ def elsewhere(tmp_path: Path, manage: Manage) -> Callable[..., JobStore]:
 
 def kept_files(root: Path) -> dict[str, tuple[int, int, bytes | None]]:
     """All files of a storage that a backup has, with times, rights and bytes."""
-    not_copied = (".printsys/locks/", ".printsys/storage-id")
+    not_copied = (".printsys/locks/", ".printsys/newest/", ".printsys/storage-id")
     return {
         name: file for name, file in everything(root).items() if file[2] is not None and not name.startswith(not_copied)
     }
@@ -115,6 +116,20 @@ def test_a_restored_lab_goes_on(
     new = elsewhere()
     assert check_mirror(new, engine, deep=True) == []
     assert act(new, jobs[0].id, "approve").job.status is Status.PENDING
+
+
+def test_a_restored_job_is_no_older_copy_though_the_database_remembers_more(
+    jobs: list[Stored], store: JobStore, mirror: Mirror, manage: Manage, elsewhere: Callable[..., JobStore]
+) -> None:
+    """FAULTS R9: what is restored is older by decision."""
+    manage("backup", str(manage.folder / "backup"))
+    for job in jobs[:3]:
+        act(store, job.id, "notes", notes="Newer than the backup.")
+    new = elsewhere()
+    sync(store, mirror)  # as if the database could not be built anew after the restore
+    assert sync(new, mirror).news == []
+    assert check_storage(new) == []
+    assert [new.load(job.id).problem for job in jobs] == [None] * len(jobs)
 
 
 def test_only_what_changed_is_copied_again(jobs: list[Stored], store: JobStore, manage: Manage) -> None:

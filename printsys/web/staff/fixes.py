@@ -9,7 +9,7 @@ from indexer.attention import AttentionItem
 from printsys.actions import intake
 from printsys.domain.inputs import DeleteInput, NoInput
 from printsys.errors import InvalidInput, JobNotFound
-from printsys.jobstore import Stored, notes, restore, trash
+from printsys.jobstore import Stored, notes, older_copy, restore, trash
 from printsys.web.auth import current_actor
 from printsys.web.services import services
 
@@ -35,6 +35,16 @@ def _restore_record(item: AttentionItem) -> Stored:
     restored = restore.restore_record(services().store, _job_id(item), current_actor())
     services().mirror.remove([restored.id])
     return restored
+
+
+def _put_newer_back(item: AttentionItem) -> Stored:
+    store, job_id = services().store, _job_id(item)
+    mirrored = services().queries.events_from(job_id, store.load(job_id).log.seq)
+    try:
+        return older_copy.put_newer_record_back(store, job_id, mirrored, current_actor())
+    except JobNotFound as error:
+        sentence = "Neither the database nor the trash has all the events that are missing; nothing was changed."
+        raise InvalidInput({"": [sentence]}) from error
 
 
 def _restore_original(item: AttentionItem) -> Stored:
@@ -104,6 +114,14 @@ FIXES = {
         lambda item: restore.restore_metadata(services().store, _job_id(item)),
     ),
     "restore-record": Fix("Start a new record", "The job can go on; the old record is in “aside”.", _restore_record),
+    "put-newer-back": Fix(
+        "Put the newer record back", "The newer record is back; the older one is in “aside”.", _put_newer_back
+    ),
+    "go-on": Fix(
+        "Go on from here",
+        "The job goes on from the older record.",
+        lambda item: older_copy.go_on_from_older_copy(services().store, _job_id(item), current_actor()),
+    ),
     "restore-original": Fix("Restore the original", "The student's own file is back.", _restore_original),
     "forget-job": Fix("Forget this job", "The job is no longer shown.", _forget_job),
     "keep": Fix("Keep the job", "The job is kept.", _performing("keep")),

@@ -52,6 +52,13 @@ def _rejected(data: Data) -> str:
     return f"Rejected: {comment or ticked}" if comment or ticked else "Rejected"
 
 
+def _restored(data: Data) -> str:
+    aside = f"({_list(data.get('aside', []))} is in aside)"
+    if source := data.get("source"):
+        return f"The newer record was put back from the {source} {aside}"
+    return f"A new record replaced the damaged one {aside}"
+
+
 def _failed(data: Data) -> str:
     fault = {"lab": "the lab's fault", "model": "the model's fault", "machine": "the machine's fault"}
     wasted = f"{data['wasted_g']} g lost" if data.get("wasted_g") else ""
@@ -102,9 +109,8 @@ SENTENCES: dict[EventType, Callable[[Data], str]] = {
     EventType.MOVE_UNDONE: lambda d: f"The move was undone; back to {status_name(d.get('to'))}",
     EventType.MOVE_ACCEPTED: lambda d: "The move was left as it is",
     EventType.EVENT_LOST: lambda d: "The record of what happened here is lost",
-    EventType.RECORD_RESTORED: lambda d: (
-        f"A new record replaced the damaged one ({_list(d.get('aside', []))} is in aside)"
-    ),
+    EventType.RECORD_RESTORED: _restored,
+    EventType.OLDER_COPY_KEPT: lambda d: "The older copy of the folder goes on",
     EventType.METADATA_EDITED: lambda d: "metadata.json was edited by hand",
     EventType.METADATA_RESTORED: lambda d: "metadata.json was restored from the log",
     EventType.FOLDER_MOVED: lambda d: f"The folder was moved to {status_name(d.get('to'))}",

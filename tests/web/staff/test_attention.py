@@ -301,6 +301,38 @@ def test_a_new_record_replaces_a_damaged_one_and_the_job_goes_on(
     assert act(services.store, job.id, "confirm").job.status is Status.READY_TO_PRINT
 
 
+@pytest.mark.parametrize(
+    ("fix", "status", "sentence"),
+    [
+        ("go-on", Status.UPLOADED, "The job goes on from the older record."),
+        ("put-newer-back", Status.PENDING, "The newer record is back"),
+    ],
+)
+def test_an_older_copy_laid_over_the_folder_waits_for_staff_to_decide(
+    staff: FlaskClient, services: Services, sweep: Sweeper, tmp_path: Path, fix: str, status: Status, sentence: str
+) -> None:
+    """FAULTS R9."""
+    job = make_job(services.store)
+    shutil.copytree(job.folder, tmp_path / "older")
+    approved = act(services.store, job.id, "approve")
+    sweep.sweep()
+    shutil.copytree(tmp_path / "older", approved.folder, dirs_exist_ok=True)
+    sweep.sweep()
+    page = staff.get(f"/dashboard/jobs/{job.id}")
+    assert "it is an older copy" in page.get_data(as_text=True)
+    values = {"csrf_token": token_in(page.get_data(as_text=True)), "revision": job.job.revision, "notes": "x"}
+    refused = staff.post(f"/dashboard/jobs/{job.id}/notes", data=values)
+    assert refused.status_code == 409 and "it is an older copy" in refused.get_data(as_text=True)
+    assert "it is an older copy" in staff.get("/dashboard?status=Pending").get_data(as_text=True)
+    assert sentence in press(staff, services, fix)
+    after = services.store.load(job.id)
+    assert (after.problem, after.job.status, after.folder.parent.name) == (None, status, status)
+    row = mirrored_job(services.queries, job.id)
+    assert row is not None and (row.revision, row.problem) == (after.job.revision, None)
+    sweep.sweep()
+    assert kinds(services) == []
+
+
 def test_a_folder_whose_record_is_lost_altogether_goes_into_quarantine_with_every_byte(
     staff: FlaskClient, services: Services, sweep: Sweeper
 ) -> None:
