@@ -6,7 +6,6 @@ import hashlib
 import itertools
 import json
 import os
-import resource
 import signal
 import stat
 import subprocess
@@ -454,9 +453,12 @@ def in_child(work: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no process's files and forks none")
 @pytest.mark.parametrize("room", [0, 1, 100, 600])
 def test_a_disk_that_fills_up_in_the_middle_of_a_line_changes_nothing(store: JobStore, job: Stored, room: int) -> None:
     """The kernel itself cuts the write short: RLIMIT_FSIZE lets `room` more bytes into the log, then refuses."""
+    import resource
+
     before = tree(store.layout.root)
     limit = (job.folder / "events.jsonl").stat().st_size + room
 
