@@ -21,6 +21,8 @@ VERSION_TABLE = "alembic_version"
 UPGRADE_LOCK = 0x7072696E74737973
 """An advisory lock: two processes that start at once upgrade one after the other. The number spells `printsys`."""
 
+PATIENT = "SET {0}statement_timeout = 0; SET {0}lock_timeout = '30s'"
+"""The limits of a page are not for what is done once, at a start."""
 CREATED_MEANWHILE = frozenset({errorcodes.DUPLICATE_DATABASE, errorcodes.UNIQUE_VIOLATION})
 """What CREATE DATABASE says when another process made it a moment ago, or is making it."""
 
@@ -67,7 +69,7 @@ def _connected(database_url: str, create: bool = False) -> Iterator[sa.Connectio
         if create:
             _ensure_database(engine)
         with engine.begin() as connection:
-            connection.execute(sa.text("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '30s'"))
+            connection.execute(sa.text(PATIENT.format("LOCAL ")))
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(UPGRADE_LOCK)))
             yield connection
     except (exc.OperationalError, exc.InterfaceError) as error:
@@ -89,6 +91,7 @@ def _ensure_database(engine: sa.Engine) -> None:
     server = create_engine(engine.url.set(database="postgres").render_as_string(hide_password=False))
     try:
         with server.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(sa.text(PATIENT.format("")))  # it copies files, which takes a slow disk its time
             quoted = connection.dialect.identifier_preparer.quote(name or "printsys")
             connection.execute(sa.text(f"CREATE DATABASE {quoted} TEMPLATE template0 ENCODING 'UTF8'"))
     except (exc.ProgrammingError, exc.IntegrityError) as error:

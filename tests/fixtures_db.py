@@ -84,7 +84,13 @@ def _database(url: str, name: str) -> str:
 
 
 def _on_server(url: str, statement: str) -> None:
-    engine = create_engine(_database(url, "postgres"))
+    execute(_database(url, "postgres"), statement)
+
+
+def execute(url: str, *statements: str) -> None:
+    """Each in a transaction of its own, however long they take: a page's limits are not for copying a database."""
+    engine = create_engine(url)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.text(statement))
+        for statement in ("SET statement_timeout = 0", *statements):
+            connection.execute(sa.text(statement))
     engine.dispose()

@@ -34,6 +34,7 @@ from tests.factories import act, context, make_job, sync
 from tests.fixtures_db import drop_database
 from tests.mirrored import mirrored_events, mirrored_files, mirrored_job
 from tests.present import present
+from tests.waiting import until
 
 VERSIONS = migrate.SCRIPTS / "versions"
 
@@ -111,7 +112,7 @@ def test_two_writers_at_once_leave_the_newer_state(
     with writing(engine) as (connection, change_no):
         assert index.write(connection, rows.record_of(store.layout, newer), change_no)
         late.start()
-        wait_until(lambda: waiting_for_a_lock(database_url))
+        until(lambda: waiting_for_a_lock(database_url))
     assert late.answer() is False
     assert snapshot(queries)[1][Status.PENDING] == 1
     row = mirrored_job(queries, older.id)
@@ -420,6 +421,21 @@ def test_two_processes_may_upgrade_at_once(postgres_server: str) -> None:
     drop_database(url)
 
 
+def test_a_database_may_take_longer_to_make_than_a_page_waits(postgres_server: str) -> None:
+    """Making it copies files: a slow disk, or one with a virus scanner, takes seconds for that."""
+    url = sa.make_url(postgres_server).set(database="slowly_made").render_as_string(hide_password=False)
+    upgrade = Background(lambda: migrate.upgrade(url))
+    engine = create_engine(postgres_server)
+    with engine.connect() as connection:
+        connection.execute(sa.text("COMMENT ON DATABASE template0 IS 'nobody copies it meanwhile'"))
+        upgrade.start()
+        until(lambda: not upgrade.is_alive() or making_it_takes_s(postgres_server) > 3.5)
+    upgrade.answer()
+    assert migrate.current(url) is not None
+    engine.dispose()
+    drop_database(url)
+
+
 # -- helpers ------------------------------------------------------------------------------------------------------
 
 
@@ -446,13 +462,15 @@ class Background(threading.Thread):
         return self._answer
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    pause = threading.Event()
-    for _ in range(1000):
-        if condition():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it did not happen within 10 s")
+def making_it_takes_s(database_url: str) -> float:
+    engine = create_engine(database_url)
+    with engine.connect() as connection:
+        age = (
+            "SELECT max(extract(epoch FROM now() - query_start)) FROM pg_stat_activity WHERE query LIKE 'CREATE D%'"
+        )
+        seconds = connection.execute(sa.text(age)).scalar_one()
+    engine.dispose()
+    return float(seconds or 0)
 
 
 def waiting_for_a_lock(database_url: str) -> bool:

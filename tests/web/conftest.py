@@ -29,7 +29,7 @@ from printsys.services import Services, build_services
 from printsys.web import create_app
 from printsys.web.student import upload_check
 from tests.factories import FORM, STL, Clock, make_job, make_store
-from tests.fixtures_db import TEMPLATE, drop_database
+from tests.fixtures_db import TEMPLATE, drop_database, execute
 from tests.present import present
 
 MakeJob = Callable[..., Stored]
@@ -46,7 +46,7 @@ def pages_database(migrated_template: str) -> Iterator[str]:
     """One database for all the pages' tests of a process: making one for each would cost more than the test."""
     name = f"test_pages_{uuid.uuid4().hex}"
     url = sa.make_url(migrated_template).set(database=name).render_as_string(hide_password=False)
-    on_server(migrated_template, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    execute(migrated_template, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     yield url
     drop_database(url)
 
@@ -54,16 +54,8 @@ def pages_database(migrated_template: str) -> Iterator[str]:
 @pytest.fixture
 def database_url(pages_database: str) -> str:
     """An empty mirror: in a lab's small tables, deleting is faster than truncating."""
-    on_server(pages_database, *(f"DELETE FROM {table.name}" for table in schema.metadata.sorted_tables))
+    execute(pages_database, *(f"DELETE FROM {table.name}" for table in schema.metadata.sorted_tables))
     return pages_database
-
-
-def on_server(url: str, *statements: str) -> None:
-    engine = schema.create_engine(url)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for statement in statements:
-            connection.execute(sa.text(statement))
-    engine.dispose()
 
 
 @pytest.fixture
