@@ -74,7 +74,7 @@ def restore_storage(
     try:
         layout.make()
         fs.replace(_marker(layout), json.dumps({"backup": snapshot.name}).encode())
-        layout.storage_id.unlink(missing_ok=True)
+        fs.unlink(layout.storage_id)
         fs.sync_folder(layout.system)
         fs.replace(remembered_at, storage_id)
         for done, (name, file) in enumerate(files.items(), 1):
@@ -85,7 +85,7 @@ def restore_storage(
             if unit.kind == "job":
                 _note_newest(layout, unit)
         fs.replace(layout.storage_id, storage_id)
-        _marker(layout).unlink()
+        fs.unlink(_marker(layout))
     except OSError as error:
         raise StorageFailure(f"The storage refused ({error.strerror}). Please call this again: it goes on.") from error
     jobs = sum(unit.kind == "job" for unit in units)
@@ -130,9 +130,7 @@ def _require_empty(layout: Layout, name: str) -> None:
 
 def _write(vault: Vault, file: CopiedFile, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    if os.name == "nt" and target.exists():
-        target.chmod(0o600)  # a read-only file is not removed there
-    target.unlink(missing_ok=True)
+    fs.unlink(target)
     fs.copy(vault.path(file.sha256), target)
     os.utime(target, ns=(file.mtime_ns, file.mtime_ns))
     target.chmod(file.mode)
@@ -161,12 +159,12 @@ def _replace(target: Path, data: bytes, mode: int) -> None:
     """A secret is never readable by others, not for a moment."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(target.name + ".restored")
-    temporary.unlink(missing_ok=True)
+    fs.unlink(temporary)
     fs.write_new(temporary, data, mode)
     if target.exists():
         taken_names = {naming.comparable(entry.name) for entry in target.parent.iterdir()}
         shutil.copy2(target, target.with_name(naming.distinct(f"{target.name}.before-restore", taken_names)))
-    os.replace(temporary, target)
+    fs.rename_over(temporary, target)
 
 
 def _in_a_folder(name: str, targets: dict[str, Path]) -> Path | None:

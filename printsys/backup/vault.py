@@ -119,7 +119,7 @@ class Vault:
         try:
             with _writing():
                 for torn in self.content.glob("*.new"):
-                    torn.unlink()
+                    fs.unlink(torn)
             yield
         finally:
             lock.release()
@@ -156,10 +156,11 @@ class Vault:
             target = self.path(digest.hexdigest())
             with _writing():
                 target.parent.mkdir(mode=0o700, exist_ok=True)
-                os.replace(temporary, target)
+                fs.rename_over(temporary, target)
             self._unsynced |= {target.parent, self.content}
         finally:
-            temporary.unlink(missing_ok=True)
+            with _writing():
+                fs.unlink(temporary)
         return digest.hexdigest(), size
 
     def is_whole(self, sha256: str, size: int) -> bool:
@@ -175,7 +176,7 @@ class Vault:
         damaged = [path for path in sorted(self.content.glob("??/*")) if sha256_of(path) != path.name]
         with _writing():
             for path in damaged:
-                path.unlink()
+                fs.unlink(path)
         return [path.name for path in damaged]
 
     # -- backups ------------------------------------------------------------------------------------------------
@@ -215,7 +216,7 @@ class Vault:
                 fs.sync_folder(folder)
             self._unsynced.clear()
             fs.replace(self.snapshots / f"{name}.jsonl", body + end)
-            self.journal.unlink(missing_ok=True)
+            fs.unlink(self.journal)
         return name
 
     def snapshot(self, name: str | None = None) -> Snapshot:
@@ -244,10 +245,10 @@ class Vault:
         needed = {sha256 for name in remaining for sha256 in self.snapshot(name).contents()} if dropped else set()
         with _writing():
             for name in dropped:
-                (self.snapshots / f"{name}.jsonl").unlink()
+                fs.unlink(self.snapshots / f"{name}.jsonl")
             for path in self.content.glob("??/*") if dropped else ():
                 if path.name not in needed:
-                    path.unlink()
+                    fs.unlink(path)
         return dropped
 
 
