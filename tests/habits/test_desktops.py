@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from printsys import fs
 from tests.habits.conftest import WatchedJob
 from tests.waiting import until
 
@@ -83,7 +84,7 @@ def test_a_whole_job_that_was_taken_out_arrives_again_with_what_was_put_into_it(
 
 def test_a_missing_job_stays_raised_when_its_place_is_heard_of_again(watched: WatchedJob) -> None:
     job = watched.new_job()
-    shutil.rmtree(job.folder)
+    fs.remove_tree(job.folder)
     watched.service.wake.set()
     until(lambda: watched.attention() == ["job-missing"])
     watched.service.sweeper.sweep_folder(job.folder)
@@ -107,6 +108,6 @@ def test_a_folder_copied_in_the_file_manager_is_raised_and_the_first_stays_the_j
     shutil.copytree(job.folder, copy)
     until(lambda: watched.attention() == ["duplicate"])
     assert watched.store.find(job.id) == job.folder
-    shutil.rmtree(copy)
+    fs.remove_tree(copy)
     until(lambda: watched.attention() == [])
     assert watched.events() == []

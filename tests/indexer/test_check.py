@@ -18,6 +18,7 @@ from indexer.check import check_storage
 from indexer.check_mirror import check_mirror
 from indexer.index import Mirror
 from indexer.queries import Queries
+from printsys import fs
 from printsys.commands import check as command
 from printsys.domain.status import Status
 from printsys.errors import MirrorDown, StorageOffline
@@ -197,7 +198,7 @@ def test_what_recovery_puts_right_is_clean_afterwards(jobs: list[Stored], store:
 
 
 def test_a_storage_that_is_away_cannot_be_checked(store: JobStore) -> None:
-    shutil.rmtree(store.layout.root)
+    fs.remove_tree(store.layout.root)
     with pytest.raises(StorageOffline):
         check_storage(store)
 
@@ -246,7 +247,7 @@ def test_a_row_without_a_folder_is_found(
     jobs: list[Stored], store: JobStore, mirror: Mirror, queries: Queries, engine: sa.Engine
 ) -> None:
     sync(store, mirror, queries)
-    shutil.rmtree(jobs[0].folder)
+    fs.remove_tree(jobs[0].folder)
     (finding,) = check(store, engine)
     assert (finding.kind, finding.job_id) == ("mirror-extra", jobs[0].id)
 

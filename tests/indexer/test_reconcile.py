@@ -107,7 +107,7 @@ def test_a_file_that_is_still_growing_is_waited_for(store: JobStore, reconciler:
         growing.write(GCODE)
         growing.flush()
         past = time.time() - 60
-        os.utime(growing.fileno(), (past, past))
+        os.utime(growing.name, (past, past))
         # Quiet for a minute by its time, but somebody has it open for writing.
         outcome = reconciler.reconcile(job.id)
         assert (outcome.first_new_seq, outcome.unsettled) == (None, True)

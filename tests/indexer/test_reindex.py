@@ -22,6 +22,7 @@ from indexer.rebuild import reindex
 from indexer.reconcile import Reconciler
 from indexer.rows import JobRecord
 from indexer.service import Service
+from printsys import fs
 from printsys.commands import reindex as command
 from printsys.domain.status import Status
 from printsys.errors import StorageOffline
@@ -103,7 +104,7 @@ def test_sync_and_rebuild_agree_on_what_people_did_in_the_folders(
     metadata.write_text(metadata.read_text().replace('"notes": ""', '"notes": "by hand"'))
     shutil.copytree(copied.folder, store.layout.status(Status.ARCHIVED) / "A copy")
     renamed.folder.rename(renamed.folder.with_name("Janes thing"))
-    shutil.rmtree(deleted.folder)
+    fs.remove_tree(deleted.folder)
     act(store, noted.id, "notes")
     with (torn.folder / "events.jsonl").open("ab") as log:
         log.write(b'{"seq": 99, "torn')

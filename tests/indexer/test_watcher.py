@@ -18,6 +18,7 @@ from indexer.polling import PollingWatcher
 from indexer.queries import Queries
 from indexer.service import Service
 from indexer.watcher import PROBE, NativeWatcher, WatchMode, mode_for
+from printsys import fs
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore
 from tests.factories import context, make_job, make_store
@@ -160,7 +161,7 @@ def test_what_events_missed_the_sweep_catches(store: JobStore, engine: sa.Engine
     service.tick()
     assert mirrored_job(queries, job.id) is not None
     job.folder.rename(store.layout.status(Status.PRINTING) / job.folder.name)
-    shutil.rmtree(gone.folder)
+    fs.remove_tree(gone.folder)
     service.wake.set()
     service.tick()
     assert present(mirrored_job(queries, job.id)).job.status is Status.PRINTING
@@ -170,7 +171,6 @@ def test_what_events_missed_the_sweep_catches(store: JobStore, engine: sa.Engine
 def test_a_sweep_with_nothing_changed_reads_no_file(
     store: JobStore, engine: sa.Engine, queries: Queries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from printsys import fs
     from printsys.jobstore import files
 
     jobs = [make_job(store) for _ in range(5)]

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 
 from indexer.reconcile import Reconciler
 from indexer.sweep import Sweeper
+from printsys import fs
 from printsys.domain.emails import owed
 from printsys.domain.status import Status
 from printsys.errors import JobNotFound
@@ -153,7 +154,7 @@ def test_a_missing_job_is_forgotten_only_when_somebody_says_so(
 ) -> None:
     job = make_job(services.store)
     sweep.sweep()
-    shutil.rmtree(job.folder)
+    fs.remove_tree(job.folder)
     for _ in range(2):
         sweep.sweep()
         assert kinds(services) == ["job-missing"]
