@@ -465,9 +465,7 @@ class Background(threading.Thread):
 def making_it_takes_s(database_url: str) -> float:
     engine = create_engine(database_url)
     with engine.connect() as connection:
-        age = (
-            "SELECT max(extract(epoch FROM now() - query_start)) FROM pg_stat_activity WHERE query LIKE 'CREATE D%'"
-        )
+        age = "SELECT max(extract(epoch FROM now() - query_start)) FROM pg_stat_activity WHERE query LIKE 'CREATE D%'"
         seconds = connection.execute(sa.text(age)).scalar_one()
     engine.dispose()
     return float(seconds or 0)
