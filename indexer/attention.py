@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from printsys.domain.emails import given_up
@@ -15,11 +16,14 @@ from printsys.domain.events import Event, EventType
 from printsys.domain.folder_moves import last_move, still_missing
 from printsys.domain.job import Job
 from printsys.jobstore import Layout, Stored
+from printsys.jobstore.layout import is_text, readable
+from printsys.jobstore.visits import Failure
 
 FIXES_BY_KIND: dict[str, tuple[str, ...]] = {
     # the record
     "unreadable": ("restore-record", "make-a-job", "quarantine"),
     "older-copy": ("put-newer-back", "go-on"),
+    "not-followed": (),
     "log-damaged": ("restore-record", "quarantine"),
     "log-cut": ("restore-record", "quarantine"),
     "log-torn": ("finish",),
@@ -31,6 +35,7 @@ FIXES_BY_KIND: dict[str, tuple[str, ...]] = {
     # where the folder lies
     "job-missing": ("forget-job",),
     "duplicate": ("make-a-reprint", "remove-copy"),
+    "odd-name": (),
     "deleted-here": ("keep", "delete"),
     "moved-by-hand": ("record-move",),
     "move-pending": ("finish", "retry-move"),
@@ -42,6 +47,7 @@ FIXES_BY_KIND: dict[str, tuple[str, ...]] = {
     "original-missing": ("restore-original",),
     "original-altered": ("restore-original",),
     "print-file-missing": ("choose-print-file",),
+    "odd-file": (),
     "file-missing": ("forget-file",),
     "file-changed": ("record-file",),
     # what the record leaves open: see RULES
@@ -91,7 +97,8 @@ def raised(
 ) -> AttentionItem:
     """An item with the fixes of its kind; `fixes` limits them."""
     offered = tuple(slug for slug in FIXES_BY_KIND[kind] if fixes is None or slug in fixes)
-    return AttentionItem(kind, job_id, relative_path, sentence, offered, file)
+    path, name = relative_path and readable(relative_path), file and readable(file)
+    return AttentionItem(kind, job_id, path, readable(sentence), offered, name)
 
 
 def needs_a_person(item: AttentionItem) -> bool:
@@ -100,6 +107,14 @@ def needs_a_person(item: AttentionItem) -> bool:
 
 def for_people(items: Iterable[AttentionItem]) -> list[AttentionItem]:
     return [item for item in items if needs_a_person(item)]
+
+
+def not_followed(relative_path: str, job_id: str | None, failure: Failure) -> AttentionItem:
+    """A folder whose visit failed for a reason that nobody foresaw."""
+    reason = failure.error.strerror if isinstance(failure.error, OSError) else None
+    reason = reason or f"{type(failure.error).__name__}: {failure.error}"
+    sentence = f"{relative_path} cannot be followed ({reason}). Other jobs go on; the indexer's log has the details."
+    return raised("not-followed", job_id, relative_path, sentence)
 
 
 # -- what a job's record leaves open ----------------------------------------------------------------------------------
@@ -191,6 +206,13 @@ def move_waits(layout: Layout, stored: Stored) -> Iterator[AttentionItem]:
     if stored.move_pending is not None:
         sentence = f"Job {stored.id}: {stored.move_pending}."
         yield raised("move-pending", stored.id, layout.relative(stored.folder), sentence, fixes={"retry-move"})
+
+
+def odd_name(layout: Layout, folder: Path, job_id: str) -> Iterator[AttentionItem]:
+    """A job's folder whose name no program can write down."""
+    if not is_text(folder.name):
+        sentence = f"The name of job {job_id}'s folder, {folder.name}, is not UTF-8. Please rename the folder."
+        yield raised("odd-name", job_id, layout.relative(folder), sentence)
 
 
 def missing_job(job_id: str, note: Mapping[str, object]) -> AttentionItem:

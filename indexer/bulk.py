@@ -90,7 +90,7 @@ def copy(connection: sa.Connection, chunk: Sequence[CopyLines]) -> list[Attentio
                     text = "".join(getattr(lines, table.name) for lines in chunk)
                     statement = f"COPY {SCHEMA}.{table.name} ({', '.join(_COLUMNS[table.name])}) FROM STDIN"
                     cursor.copy_expert(statement, io.StringIO(text))
-    except (psycopg2.DataError, psycopg2.IntegrityError) as error:
+    except (psycopg2.DataError, psycopg2.IntegrityError, UnicodeError) as error:
         if len(chunk) > 1:
             half = len(chunk) // 2
             return copy(connection, chunk[:half]) + copy(connection, chunk[half:])

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from indexer.attention import AttentionItem, duplicate, missing_job, raised
+from indexer.attention import AttentionItem, duplicate, missing_job, not_followed, raised
 from indexer.check_folder import check_folder
 from indexer.rebuild import Progress
+from printsys.domain import naming
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore, Layout
 from printsys.jobstore.files import is_ignored
 from printsys.jobstore.notes import missing_jobs
 from printsys.jobstore.repair import id_inside, lies_where_it_says
+from printsys.jobstore.visits import Failure, visit
 
 
 def check_storage(store: JobStore, deep: bool = False, progress: Progress | None = None) -> list[AttentionItem]:
@@ -29,18 +32,25 @@ def check_storage(store: JobStore, deep: bool = False, progress: Progress | None
     suspicious: list[Path] = []
     folders = list(layout.job_folders())
     for done, folder in enumerate(folders, 1):
-        if job_id := id_inside(folder):
+        if isinstance(job_id := visit(store, folder.name, partial(id_inside, folder)), str):
             folders_by_id.setdefault(job_id, []).append(folder)
-        if check_folder(layout, folder, deep):
+        if visit(store, folder.name, partial(check_folder, layout, folder, deep)):
             suspicious.append(folder)
         if progress:
             progress(done, len(folders))
-    items = [item for folder in suspicious if folder.exists() for item in check_folder(layout, folder, deep)]
+    items = [item for folder in suspicious if os.path.lexists(folder) for item in _checked(store, folder, deep)]
     items += _duplicates(layout, folders_by_id)
     items += loose_files(layout)
     items += sorted(interrupted & {*_staging(layout), *_stray_intents(layout)}, key=lambda item: item.folder or "")
     items += [missing_job(job_id, note) for job_id, note in missing_jobs(store).items()]
     store.require_online()
+    return items
+
+
+def _checked(store: JobStore, folder: Path, deep: bool) -> list[AttentionItem]:
+    items = visit(store, folder.name, partial(check_folder, store.layout, folder, deep))
+    if isinstance(items, Failure):
+        return [not_followed(store.layout.relative(folder), naming.id_in_folder_name(folder.name), items)]
     return items
 
 
@@ -68,7 +78,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from indexer.attention import NEW_RECORD, NO_RECORD, AttentionItem, open_questions, raised
+from indexer.attention import NEW_RECORD, NO_RECORD, AttentionItem, odd_name, open_questions, raised
 from printsys import fs
 from printsys.domain import naming
 from printsys.domain.events import sha256
 from printsys.domain.job import Document, FileRecord, Job, canonical, metadata_bytes, parse
 from printsys.errors import DamagedJob, JobNotFound, OlderCopy, PrintSysError
 from printsys.jobstore import Layout
-from printsys.jobstore.files import sha256_of
+from printsys.jobstore.files import odd_entries, sha256_of
 from printsys.jobstore.jsontext import JsonProblem, decode_object
-from printsys.jobstore.layout import EVENTS, METADATA, file_inside
+from printsys.jobstore.layout import EVENTS, METADATA, file_inside, is_text
 from printsys.jobstore.log import Log
 from printsys.jobstore.moves import read_intent
 from printsys.jobstore.newest import read_newest, require_newest
@@ -67,6 +67,8 @@ def check_folder(layout: Layout, folder: Path, deep: bool = False) -> list[Atten
     return [
         *items,
         *_location(record),
+        *odd_name(layout, folder, job_id),
+        *_odd_entries(record),
         *_files(record, deep),
         *open_questions(record.job, log.events, relative_path),
     ]
@@ -98,8 +100,12 @@ def _metadata(record: _Record) -> Iterator[AttentionItem]:
     if sha256(metadata_bytes(record.document)) != record.log.state:
         sentence = f"Job {record.job.id}: the events do not lead to the state that they name."
         yield record.raised("log-inconsistent", sentence)
-    data = fs.read_if_there(record.folder / METADATA)
     name = f"metadata.json of job {record.job.id}"
+    try:
+        data = fs.read_if_there(record.folder / METADATA)
+    except fs.NotAFile:
+        yield record.raised("metadata-unreadable", f"{name} is a folder or a special file, and no text.")
+        return
     if data is None:
         yield record.raised("metadata-gone", f"{name} is gone; it can be made again from the events.")
     elif sha256(data) == record.log.state:
@@ -164,6 +170,13 @@ def _files(record: _Record, deep: bool) -> Iterator[AttentionItem]:
     for name in job.print_files:
         if job.file(name) is None and not (record.folder / name).is_file():
             yield _print_file_gone(record, name)
+
+
+def _odd_entries(record: _Record) -> Iterator[AttentionItem]:
+    for entry in odd_entries(record.folder):
+        reason = "is no ordinary file" if is_text(entry.name) else "has a name that is not UTF-8"
+        sentence = f"{entry.name} in the folder of job {record.job.id} {reason}, so the system leaves it alone."
+        yield record.raised("odd-file", sentence, entry.name)
 
 
 def _print_file_gone(record: _Record, name: str) -> AttentionItem:

@@ -49,7 +49,7 @@ class Mirror:
         with writing(self.engine) as (connection, change_no):
             mirrored = _mirrored(connection, record.id)
             # A late writer must not bring back a job that was deleted meanwhile: its folder is in the trash by then.
-            if mirrored is None and not (root / record.folder).is_dir():
+            if mirrored is None and not Layout(root).find(record.folder).is_dir():
                 return False
             if not _write(connection, record, change_no, mirrored):
                 return False

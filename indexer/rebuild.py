@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import threading
@@ -10,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,18 +19,21 @@ from typing import Any
 import sqlalchemy as sa
 
 from indexer import bulk, index, read_folder
-from indexer.attention import AttentionItem, duplicate, missing_job
+from indexer.attention import AttentionItem, duplicate, missing_job, not_followed
 from indexer.connection import next_change, reading
 from indexer.index import EVERYTHING
 from indexer.rows import JobRecord
 from indexer.schema import jobs, mirror_state
+from printsys.domain import naming
 from printsys.domain.events import Event
-from printsys.errors import JobNotFound
 from printsys.jobstore import JobStore, Layout
 from printsys.jobstore.notes import missing_jobs
+from printsys.jobstore.visits import Failure, visit
 
 Progress = Callable[[int, int], None]
 """Called with how many of how many folders are done."""
+
+logger = logging.getLogger(__name__)
 
 CHUNK = 250
 WORKERS = 2
@@ -139,12 +144,25 @@ def _read_all(store: JobStore, folders: Sequence[Path]) -> Iterator[list[bulk.Co
         pool = ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn"), _end_with_parent)
     with pool:
         for chunk, proven in zip(chunks, _ahead(pool, store.layout.root, chunks), strict=True):
-            results = (lines or read_folder.read(store, folder) for folder, lines in zip(chunk, proven, strict=True))
-            yield [
-                bulk.copy_lines(result) if isinstance(result, JobRecord) else result
-                for result in results
-                if result is not None
-            ]
+            results = (lines or _read(store, folder) for folder, lines in zip(chunk, proven, strict=True))
+            yield [result for result in results if result is not None]
+
+
+def _read(store: JobStore, folder: Path) -> bulk.CopyLines | AttentionItem | None:
+    """One folder, through the store."""
+    result = visit(store, folder.name, lambda: _as_lines(read_folder.read(store, folder)))
+    if isinstance(result, Failure):
+        job_id = naming.id_in_folder_name(folder.name)
+        return None if result.is_passing else not_followed(store.layout.relative(folder), job_id, result)
+    return result
+
+
+def _read_by_id(store: JobStore, job_id: str) -> JobRecord | AttentionItem | None:
+    return read_folder.read(store, store.find(job_id))
+
+
+def _as_lines(result: JobRecord | AttentionItem | None) -> bulk.CopyLines | AttentionItem | None:
+    return bulk.copy_lines(result) if isinstance(result, JobRecord) else result
 
 
 def _end_with_parent() -> None:
@@ -174,13 +192,19 @@ def _ahead(pool: Executor, root: Path, chunks: Iterable[Sequence[Path]]) -> Iter
 def _read_proven(root: Path, chunk: Sequence[Path]) -> list[bulk.CopyLines | None]:
     """Most folders are as their record says: with their signature, the sweep that follows need not look into them."""
     layout, now_ns = Layout(root), time.time_ns()
-    records = (read_folder.read_proven(layout, folder) for folder in chunk)
-    return [
-        bulk.copy_lines(replace(record, signature=read_folder.quiet_listing(layout, record, now_ns)))
-        if record is not None
-        else None
-        for record in records
-    ]
+    return [_proven_lines(layout, folder, now_ns) for folder in chunk]
+
+
+def _proven_lines(layout: Layout, folder: Path, now_ns: int) -> bulk.CopyLines | None:
+    try:
+        record = read_folder.read_proven(layout, folder)
+        if record is None:
+            return None
+        return bulk.copy_lines(replace(record, signature=read_folder.quiet_listing(layout, record, now_ns)))
+    except Exception:
+        # Whatever it is: the store reads this folder again, and says what is wrong with it.
+        logger.debug("%s is read again", folder.name, exc_info=True)
+        return None
 
 
 def _read_again(store: JobStore, connection: sa.Connection, ids: Iterable[str], change_no: int) -> None:
@@ -188,9 +212,6 @@ def _read_again(store: JobStore, connection: sa.Connection, ids: Iterable[str], 
     with bulk.fresh(connection):
         for job_id in ids:
             bulk.forget(connection, job_id)
-            try:
-                result = read_folder.read(store, store.find(job_id))
-            except JobNotFound:
-                continue
-            if isinstance(result, JobRecord):
-                index.write(connection, result, change_no)
+            record = visit(store, job_id, partial(_read_by_id, store, job_id))
+            if isinstance(record, JobRecord):
+                index.write(connection, record, change_no)

@@ -17,6 +17,7 @@ from printsys.domain.emails import owed
 from printsys.domain.folder_moves import drag
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.files import SETTLE_S, ListedFile, is_settled, list_files, looks_as_recorded, sha256_of
+from printsys.jobstore.layout import readable
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Reconciler:
             return Outcome(before, before.noticed, snapshot.unsettled)
         with self.store.edit(job_id) as edit:
             job, events = edit.job, edit.before.events
-            if edit.before.folder.name == snapshot.folder:  # else it was renamed again since: the next run compares
+            # Otherwise it was renamed again since: the next run compares.
+            if readable(edit.before.folder.name) == snapshot.folder:
                 edit.record(*drafts_of(job, _changes(edit.before, snapshot), self.store.clock()))
             status = edit.before.asked_by_hand
             if status is not None and status != job.status:
@@ -71,7 +73,7 @@ class Reconciler:
             else:
                 files.append(FoundFile(file.name, file.size, digest))
         vanished = self._vanished_just_now(stored, {file.name for file in listed})
-        return FolderSnapshot(stored.folder.name, tuple(files), frozenset(being_written), frozenset(vanished))
+        return FolderSnapshot(readable(stored.folder.name), tuple(files), frozenset(being_written), frozenset(vanished))
 
     def _digest(self, stored: Stored, file: ListedFile, now_ns: int) -> str | None:
         """The file's sha256: as hashed before, as recorded if nothing contradicts it, or read now; None: not yet."""

@@ -17,6 +17,7 @@ from printsys.domain import emails
 from printsys.domain.events import Event, EventType, sha256
 from printsys.domain.job import Document, format_time, metadata_bytes, plain
 from printsys.jobstore import Layout, Stored
+from printsys.jobstore.layout import readable
 
 Row = dict[str, Any]
 
@@ -67,8 +68,8 @@ def record_of(layout: Layout, stored: Stored) -> JobRecord:
         events=[storable(event.model_dump(mode="json")) for event in stored.events],
         digest=digest,
         log_size=stored.log.length,
-        move_pending=stored.move_pending,
-        problem=str(stored.problem) if stored.problem else None,
+        move_pending=readable(stored.move_pending) if stored.move_pending else None,
+        problem=readable(str(stored.problem)) if stored.problem else None,
         asked_in_file=stored.asked_in_file.value if stored.asked_in_file else None,
     )
 

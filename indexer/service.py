@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -25,11 +26,12 @@ from indexer.sweep import Sweeper
 from indexer.watcher import Watcher, WatchMode, make_watcher
 from printsys.domain.effects import Context
 from printsys.domain.events import FILESYSTEM, EventType
-from printsys.errors import JobNotFound, MirrorDown, PrintSysError, StorageOffline
+from printsys.errors import JobNotFound, MirrorDown, StorageOffline
 from printsys.jobstore import JobStore
 from printsys.jobstore.look_requests import take_look_requests
 from printsys.jobstore.notes import note_missed_events
 from printsys.jobstore.recovery import recover_all
+from printsys.jobstore.visits import Failure, visit
 
 SWEEP_EVERY_S = 300.0
 LISTEN_S = 0.2
@@ -175,7 +177,7 @@ class Service:
 
     def _sync(self) -> None:
         self.wake.clear()
-        self._recover()
+        recover_all(self.store)
         migrate.upgrade(self.engine.url.render_as_string(hide_password=False))
         server_started_at = self.queries.server_started_at()
         last_sync = self.queries.synced_at()
@@ -208,24 +210,15 @@ class Service:
         except StorageOffline as error:
             self._log_once(str(error))
 
-    def _recover(self) -> None:
-        """Finish what a crash interrupted. A job that only a person can put right stops no other."""
-        try:
-            recover_all(self.store)
-        except StorageOffline:
-            raise
-        except PrintSysError as error:
-            logger.warning("recovery is not complete: %s", error)
-
     def _finish_moves(self) -> None:
         """Try again to move folders that a program held open."""
         for intent in sorted(self.store.layout.moves.glob("*.json")):
-            try:
-                self.mirror.put(self.store.load(intent.stem))
-            except (StorageOffline, MirrorDown):
-                raise
-            except PrintSysError as error:
-                logger.info("job %s: its folder still waits to be moved: %s", intent.stem, error)
+            result = visit(self.store, intent.stem, partial(self._finish_move, intent.stem))
+            if isinstance(result, Failure):
+                logger.info("job %s: its folder still waits to be moved: %s", intent.stem, result.error)
+
+    def _finish_move(self, job_id: str) -> None:
+        self.mirror.put(self.store.load(job_id))
 
     def _log_once(self, problem: str | None) -> None:
         """The same problem, tick after tick, is one line of the log; None: it is over."""

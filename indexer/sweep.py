@@ -10,13 +10,14 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from indexer import check, index, rows
-from indexer.attention import AttentionItem, duplicate, for_people, missing_job, move_waits
+from indexer.attention import AttentionItem, duplicate, for_people, missing_job, move_waits, not_followed
 from indexer.check_folder import check_folder, not_a_job, unreadable
 from indexer.connection import reading, writing
 from indexer.index import Mirror
@@ -32,12 +33,13 @@ from printsys.domain.status import LIVE, Status
 from printsys.errors import JobBusy, JobNotFound, OlderCopy, PrintSysError, StorageFailure, StorageOffline
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.files import SETTLE_S, signature
-from printsys.jobstore.layout import EVENTS
+from printsys.jobstore.layout import EVENTS, readable
 from printsys.jobstore.newest import note_number, read_newest
 from printsys.jobstore.notes import forget_missing, missing_jobs, note_missing
 from printsys.jobstore.older_copy import has_newer_record
 from printsys.jobstore.repair import id_inside, lies_where_it_says
 from printsys.jobstore.trash import is_put_away
+from printsys.jobstore.visits import Failure, visit
 
 WORTH_A_REBUILD = 500
 """An empty mirror of so many folders is filled by COPY rather than one by one."""
@@ -124,7 +126,7 @@ class Sweeper:
             listing = signature(folder, time.time_ns())
             if listing is not None and self._recorded.get(folder) == listing:
                 continue
-            outcome = self._reconcile(folder)
+            outcome = visit(self.store, self.store.layout.relative(folder), partial(self._reconcile, folder))
             if isinstance(outcome, Outcome) and outcome.first_new_seq is not None:
                 changed.append(outcome.stored.id)
                 self.changed(outcome.stored.id)
@@ -149,7 +151,7 @@ class Sweeper:
                 continue
             folders = list(self.store.layout.job_folders((status,)))
             new = [folder for folder in folders if folder.name not in settled]
-            strays = [folder for folder in new if (id_ := id_inside(folder)) and not lies_where_it_says(folder, id_)]
+            strays = [folder for folder in new if visit(self.store, folder.name, partial(_is_stray, folder)) is True]
             dragged += strays
             is_certain = not strays and changed_ns < time.time_ns() - RECENT_NS
             names = {folder.name for folder in folders} - {folder.name for folder in strays}
@@ -242,18 +244,28 @@ class Sweeper:
     # -- one folder ---------------------------------------------------------------------------------------------
 
     def _visit(self, folder: Path, walk: _Walk) -> None:
+        path = self.store.layout.relative(folder)
+        item = visit(self.store, path, lambda: self._look_into(folder, walk))
+        if isinstance(item, Failure):
+            if item.is_passing:
+                self.soon.add(folder)
+                return
+            item = not_followed(path, naming.id_in_folder_name(folder.name), item)
+        if item is not None:
+            walk.report.attention.append(item)
+            if item.kind != "duplicate":
+                self._keep_last_row(item, walk)
+
+    def _look_into(self, folder: Path, walk: _Walk) -> AttentionItem | None:
+        """Reconcile the folder and mirror its job; or why it is none."""
         listing = signature(folder, time.time_ns())
         self._note_what_the_mirror_knows(folder)
         outcome = self._reconcile(folder)
         self.soon.discard(folder)
         if outcome is None:
             self.soon.add(folder)
-            return
-        if isinstance(outcome, AttentionItem):
-            walk.report.attention.append(outcome)
-            if outcome.kind != "duplicate":
-                self._keep_last_row(outcome, walk)
-            return
+        if not isinstance(outcome, Outcome):
+            return outcome
         stored = outcome.stored
         if outcome.first_new_seq is not None:
             walk.report.news += [(stored.id, event) for event in stored.events if event.seq >= outcome.first_new_seq]
@@ -264,6 +276,7 @@ class Sweeper:
             self.soon.add(stored.folder)
         if listing is not None and outcome.first_new_seq is None and not outcome.unsettled:
             walk.signatures[stored.id] = listing
+        return None
 
     def _reconcile(self, folder: Path) -> Outcome | AttentionItem | None:
         """The job in `folder` with what happened there recorded, or why it is none; None: visit it again later."""
@@ -406,6 +419,11 @@ def _line_count(folder: Path) -> int:
         return 0
 
 
+def _is_stray(folder: Path) -> bool:
+    job_id = id_inside(folder)
+    return job_id is not None and not lies_where_it_says(folder, job_id)
+
+
 def _any(values: Iterable[str]) -> Any:
     """Any of these, however many: as one array, where IN would have a parameter for each."""
-    return sa.any_(sa.cast(list(values), sa.ARRAY(sa.Text)))
+    return sa.any_(sa.cast([readable(value) for value in values], sa.ARRAY(sa.Text)))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,14 +28,22 @@ class RecordedJob:
 def read(folder: Path) -> RecordedJob:
     """Never raises for what the file holds, nor for a missing file."""
     try:
-        with open(folder / METADATA, "rb") as file:
-            record = parse(file.read(SIZE_LIMIT))
+        record = parse(read_regular(folder / METADATA, SIZE_LIMIT))
     except OSError:
         record = RecordedJob()
     words = folder.name.split("_")
     if not record.method and len(words) >= 4 and names.job_id(words[-1]):
         return replace(record, method=words[-3])  # `Resin` of `JaneDoe_Resin_Clear_k7m29xq4`
     return record
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """The first `limit` bytes of an ordinary file. OSError for all else: the opening of a pipe could wait for ever."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no ordinary file", str(path))
+        return file.read(limit)
 
 
 def parse(raw: bytes) -> RecordedJob:

@@ -42,7 +42,7 @@ class Storage:
     def id(self) -> str:
         """The storage-id in its folder: the proof that the share is mounted. Raises Refused."""
         try:
-            storage_id = (self.root / SYSTEM / "storage-id").read_bytes()[:200].decode("ascii", "replace").strip()
+            storage_id = record.read_regular(self.root / SYSTEM / "storage-id", 200).decode("ascii", "replace").strip()
         except (OSError, ValueError):
             raise Refused(Reason.OFFLINE, str(self.root)) from None
         if not storage_id:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import io
 import os
 import shutil
 import stat
@@ -33,9 +34,40 @@ _AT_FDCWD = -100
 _NOT_SUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
+class NotAFile(OSError):
+    """A folder, a pipe, a socket or a device lies where a file should."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(errno.EINVAL, "it is no ordinary file", str(path))
+
+
+def open_regular(path: Path) -> io.BufferedReader:
+    """Open a file for reading, and nothing else: NotAFile where reading could wait for ever, or makes no sense."""
+    return os.fdopen(_open_regular(path), "rb")
+
+
+def _open_regular(path: Path) -> int:
+    """Without O_NONBLOCK the mere opening of a pipe waits until somebody writes to it."""
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    except BlockingIOError:  # a file that a server has leased to a client: it gives it back while we wait
+        if not path.is_file():
+            raise NotAFile(path) from None
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        if error.errno == errno.ENXIO or (error.errno == errno.EACCES and WINDOWS and path.is_dir()):
+            raise NotAFile(path) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotAFile(path)
+    return descriptor
+
+
 def read(path: Path) -> bytes:
-    """The whole file, closed at once: an open handle would keep Windows from renaming the folder."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    """The whole file, closed at once: an open handle would keep Windows from renaming the folder. NotAFile."""
+    descriptor = _open_regular(path)
     try:
         chunks = []
         while chunk := os.read(descriptor, 1 << 20):
@@ -255,7 +287,7 @@ def _patiently(attempt: Callable[[], object], patience_s: float) -> None:
 
 def copy(source: Path, target: Path) -> None:
     """Copy a file's bytes and sync them; the target must not be there yet (FileExistsError)."""
-    with source.open("rb") as reader, target.open("xb") as writer:
+    with open_regular(source) as reader, target.open("xb") as writer:
         shutil.copyfileobj(reader, writer, 1 << 20)
         writer.flush()
         os.fsync(writer.fileno())

@@ -11,6 +11,7 @@ from collections.abc import Container, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+from printsys import fs
 from printsys.actions import Actions
 from printsys.config.offer import require_offered
 from printsys.domain import naming
@@ -103,11 +104,12 @@ def _incoming(source: Path, opened: ExitStack, superseded: Container[str] = ()) 
     originals = [path for path in paths if path.parent.name == ORIGINAL] or _models(paths)
     sizes = {path.stat().st_size for path in originals}
     hashes = {sha256_of(path) for path in originals}
-    yield from (IncomingFile(path.name, opened.enter_context(path.open("rb")), "filesystem") for path in originals)
+    for path in originals:
+        yield IncomingFile(path.name, opened.enter_context(fs.open_regular(path)), "filesystem")
     for path in paths:
         is_copy = path.stat().st_size in sizes and sha256_of(path) in hashes
         if path not in originals and not is_copy:
-            yield IncomingFile(path.name, opened.enter_context(path.open("rb")), "filesystem", "slicer")
+            yield IncomingFile(path.name, opened.enter_context(fs.open_regular(path)), "filesystem", "slicer")
 
 
 def _files_in(folder: Path) -> list[Path]:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import logging
 import threading
+from functools import partial
 
 from printsys.actions import Actions
 from printsys.domain.status import WAITS_FOR_STUDENT
-from printsys.errors import PrintSysError
+from printsys.jobstore.visits import Failure, visit
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +21,6 @@ def send_reminders(actions: Actions, stop: threading.Event) -> None:
     for job_id, _folder in list(actions.store.ids(WAITS_FOR_STUDENT)):
         if stop.is_set():
             return
-        try:
-            actions.do_what_is_due(job_id)
-        except PrintSysError as error:
-            logger.info("job %s: what is due waits for the next round: %s", job_id, error)
+        result = visit(actions.store, job_id, partial(actions.do_what_is_due, job_id))
+        if isinstance(result, Failure):
+            logger.info("job %s: what is due waits for the next round: %s", job_id, result.error)

@@ -21,6 +21,7 @@ from printsys.domain.status import Status
 from printsys.errors import JobBusy, JobNotFound, StorageFailure
 from printsys.jobstore import JobStore, moves
 from printsys.jobstore.files import RACY_S, sha256_of
+from printsys.jobstore.layout import readable
 from printsys.jobstore.repair import id_inside
 
 ROUNDS = 5
@@ -124,7 +125,7 @@ class _BackupRun:
     def _copy_job(self, job_id: str, folder: Path) -> None:
         is_new = ("job", job_id) not in self.lines
         if is_new:  # without the lock, so that little is left to read under it
-            self._copy_unit("job", job_id, self.layout.relative(folder), [folder])
+            self._copy_unit("job", job_id, self.layout.exact(folder), [folder])
         for _ in range(ATTEMPTS):
             try:
                 with self.store.lock_for_reading(job_id) as own_folder:
@@ -144,7 +145,7 @@ class _BackupRun:
         # With a move that waits for a program to close its file, and the files that the move brings.
         staging = moves.announced_files(self.layout, job_id)
         paths = [folder, self.layout.intent(job_id), *([staging] if staging is not None else [])]
-        unit = self._copy_unit("job", job_id, self.layout.relative(folder), paths)
+        unit = self._copy_unit("job", job_id, self.layout.exact(folder), paths)
         if not folder.is_dir():
             return False
         self._add(unit)
@@ -193,7 +194,7 @@ class _BackupRun:
         last_files = self._last_files(kind, unit_id)
         copied: dict[str, CopiedFile] = {}
         for path in (file for top_path in paths for file in self._files_below(top_path)):
-            name = self.layout.relative(path)
+            name = self.layout.exact(path)
             with self._noting_failures(name):
                 copied[name] = self._copy_file(path, last_files.get(_name_in(relative_path, name)))
         unit = Unit(kind, unit_id, relative_path, copied)
@@ -220,7 +221,7 @@ class _BackupRun:
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
-            self.report.left_out[name] = f"It cannot be read ({error.strerror})."
+            self.report.left_out[readable(name)] = f"It cannot be read ({error.strerror})."
 
     def _last_files(self, kind: str, unit_id: str) -> dict[str, CopiedFile]:
         """The unit's files as the vault has them, by their names in the unit."""
@@ -253,7 +254,7 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
+    with fs.open_regular(path) as file:
         while chunk := file.read(CHUNK):
             yield chunk
 

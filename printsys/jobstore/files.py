@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from printsys import fs
 from printsys.domain.filetypes import type_of
 from printsys.domain.job import FileRecord
-from printsys.jobstore.layout import EVENTS, METADATA, ORIGINAL
+from printsys.jobstore.layout import EVENTS, METADATA, ORIGINAL, is_text
 
 IGNORED_SUFFIXES = (".tmp", ".part", ".crdownload", ".swp", ".swo", ".bak", "~", ".lock")
 IGNORED_NAMES = frozenset({METADATA, EVENTS, "thumbs.db", "desktop.ini"})
@@ -36,12 +37,24 @@ def is_ignored(name: str) -> bool:
 
 
 def list_files(folder: Path) -> Iterator[ListedFile]:
-    """The files that people and slicers keep in the job folder itself; no originals, previews or links."""
+    """The files that people and slicers keep in the job folder itself; no originals, previews or links.
+
+    `odd_entries` has what cannot be followed.
+    """
     with os.scandir(folder) as entries:
         for entry in entries:
-            if not is_ignored(entry.name) and entry.is_file(follow_symlinks=False):
+            if not is_ignored(entry.name) and is_text(entry.name) and entry.is_file(follow_symlinks=False):
                 status = entry.stat(follow_symlinks=False)
                 yield ListedFile(entry.name, status.st_size, status.st_mtime_ns)
+
+
+def odd_entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """What lies in the job folder and cannot be followed: a name that is no text; a pipe, a socket, a device."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            is_usual = entry.is_symlink() or entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False)
+            if not is_ignored(entry.name) and not (is_usual and is_text(entry.name)):
+                yield entry
 
 
 def printable(folder: Path) -> list[ListedFile]:
@@ -55,7 +68,7 @@ def printable(folder: Path) -> list[ListedFile]:
 
 
 def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
+    with fs.open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -110,6 +123,8 @@ def signature(folder: Path | str, now_ns: int) -> str | None:
                             newest = mtime_ns
         except (FileNotFoundError, NotADirectoryError):
             lines = []
+        except OSError:
+            return None
         lines.sort()
         digest.update("".join(lines).encode("utf-8", "surrogateescape") + b"/")
     return digest.hexdigest() if now_ns - newest >= RACY_S * 1e9 else None
@@ -140,7 +155,8 @@ def is_settled(path: Path, now_ns: int) -> bool:
         if now_ns - status.st_mtime_ns < SETTLE_S * 1e9 or _has_writer(path):
             return False
         if path.suffix.casefold() == ".3mf":
-            return zipfile.is_zipfile(path)
+            with fs.open_regular(path) as file:
+                return zipfile.is_zipfile(file)
     except OSError:
         return False
     return True

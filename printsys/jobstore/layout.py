@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from printsys.domain.naming import FILE_NAME_LIMIT, FOLDER_NAME_LIMIT, PATH_LIMIT, id_in_folder_name
@@ -18,6 +19,22 @@ ORIGINAL = "original"
 PREVIEWS = "previews"
 ASIDE = "aside"
 """In a job folder: what the system cut off or replaced, kept for people. Never read back."""
+
+
+def is_text(name: str) -> bool:
+    """Whether a name on disk is text, which JSON and PostgreSQL can hold."""
+    return name.isascii() or readable(name) == name
+
+
+def readable(text: str) -> str:
+    """A name on disk, or text with one in it, as it can be shown: bytes that are no UTF-8 as `\\xe9`."""
+    if text.isascii():
+        return text
+    try:
+        data = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half of a character, as names on Windows may have it
+        data = text.encode("utf-8", "backslashreplace")
+    return data.decode("utf-8", "backslashreplace")
 
 
 class Layout:
@@ -55,7 +72,20 @@ class Layout:
         return self.newest / job_id
 
     def relative(self, path: Path) -> str:
+        """As text, for people, JSON and PostgreSQL; `find` leads back from it."""
+        return readable(self.exact(path))
+
+    def exact(self, path: Path) -> str:
+        """As it is on disk: it may hold bytes that are no text (surrogates)."""
         return path.relative_to(self.root).as_posix()
+
+    def find(self, relative_path: str) -> Path:
+        """The path that `relative` shows so, whether it exists or not."""
+        path = self.root / relative_path
+        if "\\" in path.name and not os.path.lexists(path):
+            with suppress(OSError):
+                return next((entry for entry in path.parent.iterdir() if readable(entry.name) == path.name), path)
+        return path
 
     def status_of(self, folder: Path) -> Status | None:
         """The status folder that `folder` lies in; None for the trash and the quarantine."""
@@ -83,11 +113,11 @@ class Layout:
         return (self.root / relative_path for relative_path in self.job_paths(statuses))
 
     def job_paths(self, statuses: tuple[Status, ...] = tuple(Status)) -> Iterator[str]:
-        """As `job_folders`, relative to storage/ with forward slashes: for walking 100,000 of them."""
+        """As `job_folders`, relative to storage/ with forward slashes: for walking 100,000 of them. As on disk."""
         for status in statuses:
             try:
                 entries = list(os.scandir(self.status(status)))
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 continue
             for entry in entries:
                 if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
@@ -98,7 +128,7 @@ class Layout:
         for parent in within:
             try:
                 names = os.listdir(parent)
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 continue
             yield from (parent / name for name in names if id_in_folder_name(name) == job_id)
 

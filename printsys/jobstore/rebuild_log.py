@@ -17,7 +17,7 @@ from printsys.jobstore.jsontext import JsonProblem, decode_object
 from printsys.jobstore.layout import EVENTS, METADATA
 from printsys.jobstore.log import Log, trusted
 from printsys.jobstore.newest import NewestEvent, is_newest
-from printsys.jobstore.repair import keep_aside
+from printsys.jobstore.repair import keep_aside, read_or_move_aside
 
 MAX_LOST = 10_000
 """Somebody typed a revision that is further than this beyond the log: it says nothing of lost lines."""
@@ -30,7 +30,7 @@ def rebuild(folder: Path, job_id: str, actor: str, now: datetime, newest: Newest
 
     Killed anywhere, it can run again: it replaces the log last, and until then the log is as damaged as before.
     """
-    log_bytes, metadata = fs.read_if_there(folder / EVENTS) or b"", fs.read_if_there(folder / METADATA)
+    log_bytes, metadata = read_or_move_aside(folder, EVENTS) or b"", read_or_move_aside(folder, METADATA)
     log = trusted(log_bytes)
     if newest is not None and log.seq >= newest.seq and not is_newest(newest, log):
         log = trusted(b"".join(log_bytes.splitlines(keepends=True)[: newest.seq - 1]))

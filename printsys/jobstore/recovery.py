@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from filelock import Timeout
@@ -11,27 +14,49 @@ from printsys.errors import JobNotFound
 from printsys.jobstore import moves
 from printsys.jobstore.locks import job_lock, staging_lock_name
 from printsys.jobstore.store import JobStore
+from printsys.jobstore.visits import Failure, visit
+
+logger = logging.getLogger(__name__)
 
 
 def recover_all(store: JobStore) -> list[str]:
-    """Finish every intent, drop every staging folder that nobody fills. Returns the ids. StorageOffline, JobBusy."""
+    """Finish every intent, drop every staging folder that nobody fills. Returns the ids; a job that cannot be
+    recovered stops no other. StorageOffline."""
     store.require_online()
     store.layout.make()
     touched = []
     for intent in sorted(store.layout.moves.glob("*.json")):
-        job_id = intent.stem
-        with store.locked(job_id):
-            try:
-                store.load_locked(job_id)
-            except JobNotFound:
-                moves.drop_intent(store.layout, job_id)
-        touched.append(job_id)
+        if _succeeds(store, intent.stem, partial(_finish, store, intent.stem)):
+            touched.append(intent.stem)
     for torn in sorted(store.layout.moves.glob(f".*.json{fs.TEMPORARY_SUFFIX}")):
-        with store.locked(torn.name[1:].partition(".")[0]):  # a process that still writes it holds this lock
-            fs.unlink(torn)
-    return touched + [
-        staging.name for staging in sorted(store.layout.staging.iterdir()) if drop_abandoned(store, staging)
-    ]
+        _succeeds(store, torn.name, partial(_remove_torn, store, torn))
+    for staging in sorted(store.layout.staging.iterdir()):
+        if _succeeds(store, staging.name, partial(drop_abandoned, store, staging)):
+            touched.append(staging.name)
+    return touched
+
+
+def _succeeds(store: JobStore, name: str, work: Callable[[], bool]) -> bool:
+    result = visit(store, name, work)
+    if isinstance(result, Failure):
+        logger.warning("%s is not recovered yet: %s", name, result.error)
+        return False
+    return result
+
+
+def _finish(store: JobStore, job_id: str) -> bool:
+    with store.locked(job_id):
+        try:
+            store.load_locked(job_id)
+        except JobNotFound:
+            moves.drop_intent(store.layout, job_id)
+    return True
+
+
+def _remove_torn(store: JobStore, torn: Path) -> bool:
+    with store.locked(torn.name[1:].partition(".")[0]):  # a process that still writes it holds this lock
+        fs.unlink(torn)
+    return True
 
 
 def drop_abandoned(store: JobStore, staging: Path) -> bool:

@@ -7,6 +7,7 @@ metadata.json, merges a person's edit of it (or raises it and leaves it alone), 
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from printsys import fs
+from printsys.domain import naming
 from printsys.domain.changes import Conflict, hand_edit
 from printsys.domain.events import FILESYSTEM, SYSTEM, EventDraft, EventType, build_batch, sha256
 from printsys.domain.job import Document, Job, canonical, metadata_bytes, parse
@@ -52,7 +54,7 @@ def id_inside(folder: Path) -> str | None:
         try:
             data = fs.read_if_there(folder / name)
             job_id = read_document(data).get("id") if data is not None else None
-        except (JsonProblem, NotADirectoryError):
+        except (JsonProblem, NotADirectoryError, fs.NotAFile):
             continue
         if isinstance(job_id, str):
             return job_id
@@ -69,14 +71,17 @@ def lies_where_it_says(folder: Path, job_id: str) -> bool:
     try:
         data = fs.read_if_there(folder / METADATA)
         document = decode_object(data) if data is not None else {}
-    except (JsonProblem, NotADirectoryError):
+    except (JsonProblem, NotADirectoryError, fs.NotAFile):
         return False
     return document.get("id") == job_id and document.get("status") == folder.parent.name
 
 
 def read_if_clean(layout: Layout, folder: Path, job_id: str) -> Stored | None:
     """The job, read without its lock; None unless everything is whole, in place and as the system wrote it."""
-    data, metadata = fs.read_if_there(folder / EVENTS), fs.read_if_there(folder / METADATA)
+    try:
+        data, metadata = fs.read_if_there(folder / EVENTS), fs.read_if_there(folder / METADATA)
+    except fs.NotAFile:
+        return None
     if data is None or metadata is None or layout.intent(job_id).exists():
         return None
     try:
@@ -162,7 +167,7 @@ def _finished(
 
 def whole_log(folder: Path, job_id: str) -> Log:
     """The log, if it can be trusted. DamagedJob."""
-    data = fs.read_if_there(folder / EVENTS)
+    data = _read_record(folder, EVENTS, job_id)
     if data is None:
         raise DamagedJob(job_id, EVENTS, "the file is gone.")
     log = read_log(data, job_id)
@@ -176,11 +181,30 @@ def _uncut_log(folder: Path, job_id: str) -> Log:
     log = whole_log(folder, job_id)
     try:
         revision = decode_object(fs.read_if_there(folder / METADATA) or b"{}").get("revision")
-    except JsonProblem:
+    except (JsonProblem, fs.NotAFile):
         revision = None
     if isinstance(revision, int) and revision > log.seq:
         raise DamagedJob(job_id, EVENTS, f"it ends at event {log.seq}, but metadata.json is at revision {revision}.")
     return log
+
+
+def _read_record(folder: Path, name: str, job_id: str) -> bytes | None:
+    """A file of the record. DamagedJob where something else has its name."""
+    try:
+        return fs.read_if_there(folder / name)
+    except fs.NotAFile as error:
+        raise DamagedJob(job_id, name, "a folder or a special file lies in its place.") from error
+
+
+def read_or_move_aside(folder: Path, name: str) -> bytes | None:
+    """A file of the record that is about to be written again. What has its name and is no file goes to aside/."""
+    try:
+        return fs.read_if_there(folder / name)
+    except fs.NotAFile:
+        aside = folder / ASIDE
+        aside.mkdir(exist_ok=True)
+        fs.move_folder(folder / name, aside / naming.distinct(name, {naming.comparable(n) for n in os.listdir(aside)}))
+        return None
 
 
 def keep_aside(folder: Path, name: str, data: bytes) -> Path:
@@ -200,7 +224,7 @@ def _sync(layout: Layout, folder: Path, log: Log, job_id: str, now: datetime, pa
         keep_aside(folder, f"events-torn-{sha256(log.tail)[:8]}.jsonl", log.tail)
         fs.truncate(folder / EVENTS, log.length)
         log = replace(log, tail=b"")
-    metadata = fs.read_if_there(folder / METADATA)
+    metadata = _read_record(folder, METADATA, job_id)
     if metadata is not None and sha256(metadata) == log.state:
         return _Synced(log, log.state)
     if metadata is None:
@@ -275,13 +299,13 @@ def _as_it_lies(layout: Layout, folder: Path, log: Log, problem: OlderCopy) -> S
 
 def _serve_metadata(layout: Layout, folder: Path, job_id: str, problem: DamagedJob) -> Stored:
     """With a ruined log metadata.json is the last good state; with both ruined there is nothing to serve."""
-    metadata = fs.read_if_there(folder / METADATA)
-    if metadata is None:
-        raise problem
     try:
-        document = decode_object(metadata)
-    except JsonProblem:
+        metadata = fs.read_if_there(folder / METADATA)
+        document = decode_object(metadata) if metadata is not None else None
+    except (JsonProblem, fs.NotAFile):
         raise problem from None
+    if metadata is None or document is None:
+        raise problem
     return Stored(
         folder=folder,
         folder_status=layout.status_of(folder),

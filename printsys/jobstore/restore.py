@@ -18,7 +18,7 @@ def restore_metadata(store: JobStore, job_id: str) -> Stored:
     with store.locked(job_id), store.disk_errors():
         folder = store.find(job_id)
         repair.whole_log(folder, job_id)
-        metadata = fs.read_if_there(folder / METADATA)
+        metadata = repair.read_or_move_aside(folder, METADATA)
         if metadata is not None:
             repair.keep_aside(folder, f"metadata-{sha256(metadata)[:8]}.json", metadata)
             fs.unlink(folder / METADATA)

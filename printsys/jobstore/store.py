@@ -134,7 +134,7 @@ class JobStore:
         same_name = [folder / likely.name for folder in status_folders] if likely is not None else []
         renamed = self.layout.job_folders() if everywhere else self._renamed_folders()
         for search in (same_name, self.layout.named_for(job_id, status_folders), renamed):
-            candidates = [folder for folder in search if repair.id_inside(folder) == job_id]
+            candidates = [folder for folder in search if _carries(folder, job_id)]
             if candidates:
                 best = next((f for f in candidates if repair.lies_where_it_says(f, job_id)), candidates[0])
                 self._last_seen[job_id] = best
@@ -145,7 +145,11 @@ class JobStore:
     def ids(self, statuses: tuple[Status, ...] = tuple(Status)) -> Iterator[tuple[str, Path]]:
         """(id, folder) of every job folder, by the id inside it; a folder without one is not a job."""
         for folder in self.layout.job_folders(statuses):
-            job_id = repair.id_inside(folder)
+            try:
+                job_id = repair.id_inside(folder)
+            except OSError as error:  # a visit to that folder raises it
+                logger.info("%s cannot be read: %s", self.layout.relative(folder), error)
+                continue
             if job_id is not None:
                 yield job_id, folder
 
@@ -251,7 +255,7 @@ class JobStore:
             return True
         if any(True for _ in self.layout.named_for(job_id, parents)):
             return True
-        return any(repair.id_inside(folder) == job_id for folder in self._renamed_folders())
+        return any(_carries(folder, job_id) for folder in self._renamed_folders())
 
     def _renamed_folders(self) -> Iterator[Path]:
         """Those whose names carry no id: people named them."""
@@ -349,6 +353,16 @@ class JobStore:
             path.parent.mkdir(exist_ok=True)
             fs.replace(path, data)
         return path
+
+
+def _carries(folder: Path, job_id: str) -> bool:
+    """Whether this is the job's folder. One that cannot be read keeps no other job from being found."""
+    try:
+        return repair.id_inside(folder) == job_id
+    except OSError:
+        if naming.id_in_folder_name(folder.name) == job_id:
+            raise
+        return False
 
 
 def _log_events(job_id: str, events: Iterable[Event]) -> None:

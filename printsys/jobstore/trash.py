@@ -68,7 +68,7 @@ def is_put_away(store: JobStore, job_id: str) -> bool:
 
 def _in_status_folder(store: JobStore, relative_path: str) -> Path:
     """A file or folder that lies in a status folder by itself; JobNotFound for any other place."""
-    source = store.layout.root / relative_path
+    source = store.layout.find(relative_path)
     lies_right = source.parent.parent == store.layout.root and source.parent.name in set(Status)
     if not lies_right or source.is_symlink() or not source.exists():
         raise JobNotFound(relative_path)
@@ -169,7 +169,10 @@ def _entries(folder: Path) -> list[Path]:
 
 def _thrown_away_at(path: Path) -> datetime:
     """The latest that anything tells: the job's own log, and the file system, whose times a copy may have renewed."""
-    log = fs.read_if_there(path / EVENTS) if path.is_dir() and not path.is_symlink() else None
+    try:
+        log = fs.read_if_there(path / EVENTS) if path.is_dir() and not path.is_symlink() else None
+    except fs.NotAFile:
+        log = None
     deleted = [event.at for event in trusted(log or b"").events if event.type == EventType.JOB_DELETED]
     return max([_touched_at(path), *deleted])
 

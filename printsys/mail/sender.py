@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.message import EmailMessage
+from functools import partial
 
 from filelock import FileLock, Timeout
 
@@ -23,8 +24,9 @@ from printsys.domain import emails
 from printsys.domain.emails import OwedMail
 from printsys.domain.events import EventDraft, EventType
 from printsys.domain.status import MAY_OWE_MAIL
-from printsys.errors import DamagedJob, JobBusy, JobNotFound, MirrorDown, StorageFailure
+from printsys.errors import JobBusy, JobNotFound, MirrorDown, StorageFailure
 from printsys.jobstore import Stored
+from printsys.jobstore.visits import visit
 from printsys.mail.headers import MailNotSendable
 from printsys.mail.messages import compose, make_composer
 from printsys.mail.smtp import Outcome, PermanentFailure, Sent, TemporaryFailure, deliver
@@ -76,13 +78,13 @@ class MailSender:
             except MirrorDown as error:
                 logger.info("looking for owed mail in the folders: %s", error)
         for job_id, _folder in self.services.store.ids(MAY_OWE_MAIL):
-            try:
-                stored = self.services.store.load(job_id)
-            except (JobNotFound, DamagedJob):  # gone meanwhile; or for a person to see to
-                continue
-            if any(self._seconds_to(mail) == 0 for mail in emails.owed(stored.events, job_id)):
+            if visit(self.services.store, job_id, partial(self._owes, job_id)) is True:
                 yield job_id
         self._read_folders = False
+
+    def _owes(self, job_id: str) -> bool:
+        owed = emails.owed(self.services.store.load(job_id).events, job_id)
+        return any(self._seconds_to(mail) == 0 for mail in owed)
 
     # -- one job ------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from printsys import fs
 from printsys.domain.filetypes import MESHES
 from printsys.errors import ModelTooHard, ModelUnreadable
 from printsys.formats import threemf
@@ -50,7 +51,7 @@ class Mesh:
 
 def load(path: Path) -> Mesh:
     """FileRefused, ModelUnreadable or ModelTooHard, each with a sentence, for a file without a usable mesh."""
-    with path.open("rb") as stream:
+    with fs.open_regular(path) as stream:
         check_model(path.name, stream, MAX_BYTES, MESHES)
     mesh = {".stl": _stl, ".obj": _obj, ".3mf": _3mf}[path.suffix.lower()](path)
     if not mesh.soup and len(mesh.faces) and (mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.points)):
@@ -72,7 +73,7 @@ def _soup(kind: str, points: Floats) -> Mesh:
 
 def _stl(path: Path) -> Mesh:
     size = path.stat().st_size
-    with path.open("rb") as stream:
+    with fs.open_regular(path) as stream:
         count = int.from_bytes(stream.read(STL_HEADER)[80:], "little")
         # A text and an empty binary file may both begin with `solid` and have a count of zero: only words differ.
         is_text = count == 0 and b"facet" in stream.read(4096)
@@ -80,7 +81,7 @@ def _stl(path: Path) -> Mesh:
         refuse_too_many(path, count)
         facets = np.fromfile(path, STL_FACET, count, offset=STL_HEADER)
         return _soup("binary STL", facets["points"].reshape(-1, 3))
-    corners = re.findall(rb"vertex\s+(\S+)\s+(\S+)\s+(\S+)", path.read_bytes(), re.IGNORECASE)
+    corners = re.findall(rb"vertex\s+(\S+)\s+(\S+)\s+(\S+)", fs.read(path), re.IGNORECASE)
     refuse_too_many(path, len(corners) // 3)
     if len(corners) % 3:
         raise ModelUnreadable(f"{path.name} is cut short: its last triangle lacks a corner. Please export it again.")
@@ -98,7 +99,7 @@ def _obj(path: Path) -> Mesh:
     """`v` and `f` of Wavefront OBJ (appendix B1 of the Advanced Visualizer manual); polygons become fans."""
     points: list[list[bytes]] = []
     faces: list[tuple[int, int, int]] = []
-    for line in path.read_bytes().replace(b"\\\r\n", b" ").replace(b"\\\n", b" ").splitlines():
+    for line in fs.read(path).replace(b"\\\r\n", b" ").replace(b"\\\n", b" ").splitlines():
         word, *rest = line.split() or (b"",)
         if word == b"v" and len(rest) >= 3:
             points.append(rest[:3])
@@ -125,7 +126,7 @@ def _3mf(path: Path) -> Mesh:
     points, faces, pieces = [np.zeros((0, 3))], [np.zeros((0, 3), np.int64)], [np.zeros(0, np.int32)]
     base = 0
     try:
-        with path.open("rb") as stream, open_package(stream) as package:
+        with fs.open_regular(path) as stream, open_package(stream) as package:
             model = threemf.read(package)
         for item, placed, corners in model.placed():
             points.append(placed)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 
+from printsys import fs
 from printsys.domain.filetypes import type_of
 from printsys.formats.safezip import Package, ZipRefused, open_package
 from printsys.slicers import (
@@ -58,7 +59,7 @@ def read(path: Path, *, name: str | None = None, measure: bool = True) -> Slicer
     name = name or path.name
     if not could_be(name):
         return None
-    with path.open("rb") as stream:
+    with fs.open_regular(path) as stream:
         head = stream.read(8)
         if not head:
             return _unreadable("The file is empty (0 bytes).")
@@ -109,5 +110,5 @@ def picture(path: Path, *, name: str | None = None) -> bytes | None:
     name = name or path.name
     if not could_be(name):
         return None
-    with path.open("rb") as stream:
+    with fs.open_regular(path) as stream:
         return largest(stream, name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from printsys.domain.pending_work import has_pending_files, preview_name, previe
 from printsys.domain.status import FILES_READ
 from printsys.errors import DamagedJob, FileRefused, JobNotFound, MirrorDown, ModelTooHard, ModelUnreadable
 from printsys.jobstore import Stored
+from printsys.jobstore.visits import visit
 from printsys.models3d import bounded
 from printsys.services import Services
 
@@ -36,7 +38,11 @@ class FileInspector:
 
     def owing(self) -> Iterator[str]:
         """Ids of the jobs with a file that is still to be read, or with a picture that is gone."""
-        return (job.id for folder, job in self._read_from() if _owes(folder, job))
+        return (
+            job.id
+            for folder, job in self._read_from()
+            if visit(self.services.store, job.id, partial(_owes, folder, job)) is True
+        )
 
     def owes(self, job_id: str) -> bool:
         """The same of one job."""
@@ -48,18 +54,20 @@ class FileInspector:
 
     def _read_from(self) -> Iterator[tuple[Path, Job]]:
         """The jobs whose files are read in their status: by the mirror, or by the folders where it cannot say."""
-        root = self.services.store.layout.root
+        layout = self.services.store.layout
         try:
-            jobs = [(root / path, parse(document)) for path, document in self.services.queries.live()]
+            rows = self.services.queries.live()
         except MirrorDown as error:
             logger.info("looking for files to read in the folders: %s", error)
             for job_id, folder in self.services.store.ids(FILES_READ):
-                try:
-                    yield folder, self.services.store.load(job_id).job
-                except (JobNotFound, DamagedJob):  # gone meanwhile; or for a person to see to
-                    continue
+                stored = visit(self.services.store, job_id, partial(self.services.store.load, job_id))
+                if isinstance(stored, Stored):
+                    yield folder, stored.job
             return
-        yield from jobs
+        for path, document in rows:
+            job = visit(self.services.store, path, partial(parse, document))
+            if isinstance(job, Job):
+                yield layout.find(path), job
 
     # -- one job ------------------------------------------------------------------------------------------------
 

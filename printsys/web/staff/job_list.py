@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 
 from indexer.queries import JobRow
@@ -16,8 +17,10 @@ from printsys.domain.links import awaits_confirmation, confirmation_expired_at
 from printsys.domain.pending_work import preview_of
 from printsys.domain.status import LIVE, Status
 from printsys.domain.workflow import Step
-from printsys.errors import MirrorDown, PrintSysError
+from printsys.errors import MirrorDown
 from printsys.jobstore import Stored
+from printsys.jobstore.layout import readable
+from printsys.jobstore.visits import Failure, visit
 from printsys.models3d.findings import ModelFinding
 from printsys.services import Services
 from printsys.web.staff.action_views import next_step
@@ -138,15 +141,18 @@ def _list_folders(services: Services, status: Status | None, q: str) -> JobList:
     counts = {status: sum(1 for _ in services.store.layout.job_folders((status,))) for status in Status}
     summaries, unreadable = [], []
     for job_id, folder in islice(services.store.ids((status,) if status else LIVE), MOST_FROM_FOLDERS):
-        try:
-            summary = JobSummary.from_folder(services.store.load(job_id))
-        except PrintSysError as error:
-            unreadable.append(f"{folder.name}: {error}")
+        summary = visit(services.store, job_id, partial(_summary, services, job_id))
+        if isinstance(summary, Failure):
+            unreadable.append(f"{readable(folder.name)}: {summary.error}")
             continue
         if _matches(summary.job, q):
             summaries.append(summary)
     summaries.sort(key=lambda summary: summary.job.status_since, reverse=status is not None and status not in LIVE)
     return JobList(summaries, status, counts, len(summaries), 1, [DATABASE_DOWN], unreadable)
+
+
+def _summary(services: Services, job_id: str) -> JobSummary:
+    return JobSummary.from_folder(services.store.load(job_id))
 
 
 def _matches(job: Job, q: str) -> bool:

@@ -10,6 +10,7 @@ from flask import Blueprint, current_app, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import FileStorage
 
+from printsys import fs
 from printsys.assessment.upload_check import CheckedModel, UploadCheck, UploadChecker, judge
 from printsys.errors import InvalidInput, JobNotFound
 from printsys.jobstore import Stored
@@ -58,7 +59,7 @@ def checked_job(stored: Stored) -> list[CheckedModel]:
     for record in stored.job.sent_files:
         name = record.uploaded_as or record.name
         try:
-            with services().store.file(stored, record.name).open("rb") as stream:
+            with fs.open_regular(services().store.file(stored, record.name)) as stream:
                 sha256, check = upload_checker().check(name, stream)
         except (JobNotFound, OSError):
             continue  # somebody removed it by hand since: staff hear of it elsewhere
