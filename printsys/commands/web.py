@@ -36,7 +36,13 @@ def run(args: argparse.Namespace) -> int:
     # waitress reads a whole body before the app sees it: beyond twice our own limit it refuses by itself.
     limit = 2 * app.config["MAX_CONTENT_LENGTH"]
     server = waitress.create_server(
-        app, host=args.host, port=args.port, threads=THREADS, max_request_body_size=limit, ident="printsys"
+        app,
+        host=args.host,
+        port=args.port,
+        threads=THREADS,
+        max_request_body_size=limit,
+        clear_untrusted_proxy_headers=settings.trusted_proxies == 0,
+        ident="printsys",
     )
     serving = threading.Thread(target=server.run, daemon=True, name="serving")
     serving.start()

@@ -6,6 +6,8 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +48,7 @@ class Settings(Strict):
     submit_limit: Annotated[int, Field(ge=0)] = 200
     staff_password_hash: Annotated[str | None, Field(repr=False, pattern=PASSWORD_HASH)] = None
     base_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$")] = DEFAULT_BASE_URL
+    trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 0
     watch_mode: Literal["auto", "native", "polling"] = "auto"
     drag_grace_s: Annotated[int, Field(ge=0, le=86_400)] = 60
     mail: MailServer | None = None
@@ -74,6 +77,7 @@ VARIABLES = {
     "SUBMIT_LIMIT": "submit_limit",
     "STAFF_PASSWORD_HASH": "staff_password_hash",
     "BASE_URL": "base_url",
+    "TRUSTED_PROXIES": "trusted_proxies",
     "WATCH_MODE": "watch_mode",
     "DRAG_GRACE_S": "drag_grace_s",
 }
@@ -183,11 +187,19 @@ def read_or_make(path: Path, make: Callable[[], str]) -> str:
         return path.read_text("ascii").strip()
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:  # another process was first
-        return path.read_text("ascii").strip()
-    secret = make()
+    # Whole before it bears its name: another process that starts at the same moment never reads half a secret.
+    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # for this user alone
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secret + "\n")
-    return secret
+        file.write(make() + "\n")
+    try:
+        if sys.platform == "win32":
+            os.rename(draft, path)  # refuses to replace
+        else:
+            os.link(draft, path)
+    except FileExistsError:
+        pass  # another process was first
+    except OSError:  # a file system without hard links
+        os.replace(draft, path)
+    finally:
+        Path(draft).unlink(missing_ok=True)
+    return path.read_text("ascii").strip()

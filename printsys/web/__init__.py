@@ -8,12 +8,14 @@ from typing import Any
 from flask import Flask, request
 from flask_bootstrap import Bootstrap5
 from flask_wtf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from indexer.notifications import ChangeListener
 from printsys.assessment.upload_check import SCRATCH, UploadChecker
 from printsys.config import ROOT
+from printsys.credentials.ended_sessions import EndedSessions
 from printsys.services import Services
-from printsys.web import api, auth, errors, filters, health, limits, live, security
+from printsys.web import api, auth, errors, filters, health, limits, live, login_limits, security
 from printsys.web.services import EXTENSION
 from printsys.web.staff import actions, archive, attention, dashboard, files, job, mails
 from printsys.web.student import confirm, double_submit, resubmit, status, submit, upload_check
@@ -45,8 +47,13 @@ def create_app(services: Services) -> Flask:
         WTF_CSRF_SSL_STRICT=is_https,
         BOOTSTRAP_SERVE_LOCAL=True,
     )
+    if proxies := services.settings.trusted_proxies:
+        middleware = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies, x_prefix=proxies)
+        app.wsgi_app = middleware  # type: ignore[method-assign]
     app.extensions[EXTENSION] = services
     app.extensions[live.EXTENSION] = live.LiveUpdates(ChangeListener(services.mirror.engine))
+    app.extensions[login_limits.EXTENSION] = login_limits.LoginLimits(services)
+    app.extensions[auth.ENDED] = EndedSessions(services.settings)
     app.extensions[double_submit.EXTENSION] = double_submit.Submissions()
     app.extensions[upload_check.EXTENSION] = UploadChecker(services.settings.instance / SCRATCH)
     app.jinja_env.globals["attention_count"] = attention.count

@@ -4,27 +4,50 @@ from __future__ import annotations
 
 import functools
 import hmac
+import secrets
 from collections.abc import Callable
 from typing import ParamSpec
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, session, url_for
+from flask import (
+    Blueprint,
+    abort,
+    current_app,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
 
 from printsys.credentials import api_tokens, staff_password
+from printsys.credentials.ended_sessions import EndedSessions
 from printsys.domain.events import STAFF
+from printsys.web.login_limits import login_limits
 from printsys.web.services import services
 
 pages = Blueprint("auth", __name__)
+ENDED = "ended_sessions"
 P = ParamSpec("P")
 
 
 def is_staff() -> bool:
-    """Logged in with the current password: a new one ends every session of the old."""
+    """Logged in with the current password, and not logged out since: a new password ends every session of the old."""
     fingerprint = session.get("staff")
     if not isinstance(fingerprint, str):
         return False
     hashed = staff_password.current_hash(services().settings)
-    return hashed is not None and hmac.compare_digest(fingerprint, staff_password.fingerprint(hashed))
+    if hashed is None or not hmac.compare_digest(fingerprint, staff_password.fingerprint(hashed)):
+        return False
+    return not ended_sessions().has_ended(session.get("id", ""))
+
+
+def ended_sessions() -> EndedSessions:
+    ended: EndedSessions = current_app.extensions[ENDED]
+    return ended
 
 
 def current_actor() -> str:
@@ -68,19 +91,35 @@ def login() -> ResponseReturnValue:
 @pages.post("/login")
 def log_in() -> ResponseReturnValue:
     who = request.form.get("who", "")
+    login_limits().count_try()
     hashed = staff_password.current_hash(services().settings)
     if hashed is None or not staff_password.is_right(request.form.get("password", ""), hashed):
+        login_limits().note_wrong()
         error = "That is not the password."
         return render_template("auth/login.html", next=request.form.get("next", ""), error=error, who=who), 401
     session.clear()  # nothing that somebody planted in a session before the login outlives it
     session.permanent = True
     session["staff"] = staff_password.fingerprint(hashed)
+    session["id"] = secrets.token_urlsafe(12)
     session["who"] = who if who in services().lab.about.staff else ""
-    return redirect(_safe_next(), 303)
+    return login_limits().note_right(make_response(redirect(_safe_next(), 303)))
+
+
+@pages.errorhandler(CSRFError)
+def page_of_another_login(_error: CSRFError) -> ResponseReturnValue:
+    """A login in another tab began a new session, or this page was open for long: neither is the person's mistake."""
+    if request.endpoint == "auth.logout":
+        return render_template("auth/logout.html"), 400
+    if is_staff():
+        return redirect(_safe_next(), 303)
+    values = {"next": request.form.get("next", ""), "who": request.form.get("who", "")}
+    return render_template("auth/login.html", error="Please type the password once more.", **values), 400
 
 
 @pages.post("/logout")
 def logout() -> ResponseReturnValue:
+    if "id" in session:
+        ended_sessions().end(session["id"], current_app.permanent_session_lifetime.total_seconds())
     session.clear()
     flash("You are logged out.")
     return redirect(url_for("auth.login"), 303)

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from printsys import errors as e
 from printsys.ops.disk_space import shortages
 from printsys.web.auth import is_staff
+from printsys.web.login_limits import login_limits
 from printsys.web.services import services
 
 
@@ -67,13 +68,17 @@ def init(app: Flask) -> None:
 
 
 def _banners() -> dict[str, list[str]]:
-    """Every page says that storage is offline, so the form does before it is filled in; staff pages name full disks."""
+    """Every page says that storage is offline, so the form does before it is filled in; staff pages name full disks and
+    guessed passwords."""
     try:
         services().store.require_online()
     except e.StorageOffline:
         return {"banners": [OFFLINE]}
-    low_disks = shortages(services().settings, services().lab) if is_staff() else []
-    return {"banners": [disk.sentence for disk in low_disks]}
+    if not is_staff():
+        return {"banners": []}
+    warning = login_limits().warning
+    low_disks = shortages(services().settings, services().lab)
+    return {"banners": [*([warning] if warning else []), *(disk.sentence for disk in low_disks)]}
 
 
 def error_page(error: e.PrintSysError) -> ErrorPage:

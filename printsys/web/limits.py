@@ -11,7 +11,6 @@ from flask_limiter.util import get_remote_address
 
 from printsys.web.services import EXTENSION
 
-LOGIN = "10 per minute"
 SUBMITTING = ("submit.send", "upload_check.check", "confirm.resend", "resubmit.send")
 """Endpoints that share the limit SUBMIT_LIMIT, each with a count of its own."""
 
@@ -23,5 +22,5 @@ def init(app: Flask) -> None:
     submitting = limiter.limit(
         lambda: f"{settings.submit_limit} per hour", exempt_when=lambda: settings.submit_limit == 0
     )
-    for endpoint, limit in {"auth.log_in": limiter.limit(LOGIN), **dict.fromkeys(SUBMITTING, submitting)}.items():
-        app.view_functions[endpoint] = cast(RouteCallable, limit(app.view_functions[endpoint]))
+    for endpoint in SUBMITTING:
+        app.view_functions[endpoint] = cast(RouteCallable, submitting(app.view_functions[endpoint]))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from printsys.config import ROOT, load_lab, load_settings
+from printsys.config.settings import read_or_make
 from printsys.config.toml_lines import line_of
 from printsys.credentials import staff_password
 from printsys.errors import ConfigError
@@ -82,6 +83,19 @@ def test_a_secret_key_is_made_once_and_for_this_user_alone(tmp_path: Path) -> No
     assert len(first.secret_key) >= 43
     if os.name == "posix":
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_two_processes_that_start_at_once_have_one_secret(tmp_path: Path) -> None:
+    path = tmp_path / "instance" / "secret-key"
+    inner: list[str] = []
+
+    def make_slowly() -> str:
+        """Meanwhile another process reads, and makes, the same secret."""
+        inner.append(read_or_make(path, lambda: "the other's"))
+        return "mine"
+
+    assert read_or_make(path, make_slowly) == "the other's"
+    assert inner == ["the other's"] and [file.name for file in path.parent.iterdir()] == ["secret-key"]
 
 
 def test_secrets_do_not_show_when_settings_are_printed(tmp_path: Path) -> None:

@@ -125,6 +125,115 @@ def test_the_eleventh_try_in_a_minute_is_put_off_even_with_the_right_password(ap
     assert client.get("/login").status_code == 200, "looking at the page is not a try"
 
 
+def test_guessing_locks_out_no_browser_that_logged_in_before(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    """FAULTS S6: a campus is one address, and one of its students guesses."""
+    known = app.test_client()
+    assert log_in(known).status_code == 303
+    assert known.post("/logout", data={"csrf_token": form_token(known, "/logout")}).status_code == 303
+    guesser = app.test_client()
+    token = form_token(guesser, "/login")
+    for _ in range(10):
+        guesser.post("/login", data={"csrf_token": token, "password": "wrong"})
+    refused = guesser.post("/login", data={"csrf_token": token, "password": STAFF_PASSWORD})
+    assert refused.status_code == 429 and 1 <= int(refused.headers["Retry-After"]) <= 61
+    assert log_in(app.test_client()).status_code == 429, "a new browser of that address waits"
+    assert log_in(known).status_code == 303
+    assert "a wrong staff password from 127.0.0.1, 10 in the last hour" in caplog.text
+    assert "Somebody is guessing the staff password: 10 wrong ones in the last hour, from one address." in known.get(
+        "/dashboard"
+    ).get_data(as_text=True)
+
+
+def test_a_known_browser_may_not_guess_for_ever_either(app: Flask) -> None:
+    known = app.test_client()
+    assert log_in(known).status_code == 303
+    known.post("/logout", data={"csrf_token": form_token(known, "/logout")})
+    assert [log_in(known, "wrong").status_code for _ in range(11)] == [401] * 10 + [429]
+
+
+def test_a_made_up_device_is_a_stranger(app: Flask) -> None:
+    codes = []
+    for number in range(11):
+        client = app.test_client()
+        client.set_cookie("printsys_device", f"device-{number}.aaaaaa.bbbbbbbb")
+        codes.append(log_in(client, "wrong").status_code)
+    assert codes == [401] * 10 + [429]
+
+
+def test_guesses_from_many_addresses_are_slowed_together(app: Flask) -> None:
+    client = app.test_client()
+    token = form_token(client, "/login")
+    codes = [
+        client.post(
+            "/login",
+            data={"csrf_token": token, "password": "wrong"},
+            environ_overrides={"REMOTE_ADDR": f"10.0.{number // 5}.1"},
+        ).status_code
+        for number in range(61)
+    ]
+    assert codes == [401] * 60 + [429]
+
+
+def test_staff_who_remember_the_password_at_the_third_try_start_with_a_clean_count(app: Flask) -> None:
+    for _ in range(3):
+        client = app.test_client()
+        assert [log_in(client, "wrong").status_code for _ in range(8)] == [401] * 8
+        assert log_in(client).status_code == 303
+
+
+def test_behind_a_proxy_each_student_has_an_address(services: Services) -> None:
+    """FAULTS S6; without TRUSTED_PROXIES the header is anybody's to write, and counts for nothing."""
+
+    def codes() -> list[int]:
+        client = create_app(services).test_client()
+        token = form_token(client, "/login")
+        return [
+            client.post(
+                "/login",
+                data={"csrf_token": token, "password": "wrong"},
+                headers={"X-Forwarded-For": f"9.9.9.9, 10.0.0.{number}"},
+            ).status_code
+            for number in range(11)
+        ]
+
+    assert codes() == [401] * 10 + [429]
+    object.__setattr__(services.settings, "trusted_proxies", 1)
+    assert codes() == [401] * 11
+
+
+def test_a_copied_cookie_is_worth_nothing_after_the_logout(app: Flask, services: Services) -> None:
+    """FAULTS S9: the session ends on the server; a restart does not forget it."""
+    staff = app.test_client()
+    log_in(staff)
+    copied = present(staff.get_cookie("printsys")).value
+    thief = app.test_client()
+    thief.set_cookie("printsys", copied)
+    assert thief.get("/dashboard").status_code == 200
+    staff.post("/logout", data={"csrf_token": form_token(staff, "/logout")})
+    for again in (app, create_app(services)):
+        thief = again.test_client()
+        thief.set_cookie("printsys", copied)
+        assert thief.get("/dashboard").status_code == 302
+    assert log_in(staff).status_code == 303 and staff.get("/dashboard").status_code == 200
+
+
+def test_a_login_form_that_was_open_in_two_tabs_logs_in(app: Flask) -> None:
+    """FAULTS S9: the first tab's login began a new session, which the second tab's form does not know."""
+    client = app.test_client()
+    tokens = [form_token(client, "/login") for _ in range(2)]
+    for token in tokens:
+        data = {"csrf_token": token, "password": STAFF_PASSWORD, "next": "/dashboard/attention"}
+        answer = client.post("/login", data=data)
+        assert answer.status_code == 303 and answer.location == "/dashboard/attention"
+
+
+def test_a_login_form_that_was_open_for_too_long_can_be_sent_again(client: FlaskClient) -> None:
+    answer = client.post("/login", data={"csrf_token": "old", "password": STAFF_PASSWORD, "next": "/dashboard/jobs/x"})
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 400 and "Please type the password once more." in page
+    assert 'name="next" value="/dashboard/jobs/x"' in page and STAFF_PASSWORD not in page
+
+
 def test_a_new_password_counts_at_once_and_a_hash_in_the_settings_before_it(services: Services) -> None:
     object.__setattr__(services.settings, "staff_password_hash", generate_password_hash("from the settings"))
     client = create_app(services).test_client()
