@@ -40,6 +40,8 @@ class PollingWatcher:
     status folders every 2 s, listings of the live jobs every 5 s."""
 
     layout: Layout
+    instead_of_native: str | None = None
+    """Why it polls where native events were wanted, for staff."""
     folders: queue.Queue[Path] = field(default_factory=queue.Queue)
     _listings: dict[Status, _Listing] = field(default_factory=dict)
     _signatures: dict[Path, str | None] = field(default_factory=dict)

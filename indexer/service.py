@@ -6,7 +6,7 @@ import logging
 import queue
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from indexer.queries import Queries
 from indexer.rebuild import SweepReport
 from indexer.reconcile import Reconciler
 from indexer.sweep import Sweeper
-from indexer.watcher import Watcher, WatchMode, make_watcher
+from indexer.watcher import Watcher, WatchMode, make_polling_watcher, make_watcher
 from printsys.domain.effects import Context
 from printsys.domain.events import FILESYSTEM, EventType
 from printsys.errors import JobNotFound, MirrorDown, StorageOffline
@@ -42,6 +42,10 @@ LONGEST_PAUSE_S = 30.0
 """A folder that does not settle is visited again after `QUIET_S`; after `PROMPT_VISITS` the pauses grow up to this."""
 TICK_S = 2.0
 """How soon the service notices that a server or a share is back."""
+
+RETRY_NATIVE_S = 300.0
+MOST_LOSSES = 5
+"""Where watchers miss events so often within `RETRY_NATIVE_S`, polling is better."""
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +74,9 @@ class Service:
         self._next_sweep = 0.0
         self._problem: str | None = None
         self._watcher: Watcher | None = None
+        self._losses: deque[float] = deque(maxlen=MOST_LOSSES)
+        """When watchers missed events (monotonic)."""
+        self._next_native = 0.0
         self._next_visits: dict[Path, float] = {}
         self._unsettled_visits: Counter[Path] = Counter()
 
@@ -94,18 +101,44 @@ class Service:
 
     # -- what the watcher reports ---------------------------------------------------------------------------------
 
+    @property
+    def watch_problem(self) -> str | None:
+        """Why the folders are polled though the system should report what happens in them: a sentence for staff."""
+        return self._watcher.instead_of_native if isinstance(self._watcher, PollingWatcher) else None
+
     def _keep_watching(self) -> None:
-        """Replace a watcher that missed events, and have everything swept."""
+        """Replace a watcher that missed events, and have everything swept. Where native events are refused, or fail
+        again and again, poll, and try them again later."""
+        now = time.monotonic()
         if self._watcher is not None and self._watcher.has_missed_events():
             logger.warning("the watcher missed events; everything is swept")
+            self._losses.append(now)
             self._stop_watching()
             self.wake.set()
-        if self._watcher is None:
-            try:
-                self.store.require_online()
-                self._watcher = make_watcher(self.store.layout, self.watch_mode)
-            except (StorageOffline, OSError) as error:
-                logger.info("not watching: %s", error)
+        try:
+            self.store.require_online()
+            if self._watcher is None:
+                self._watcher = self._make_watcher()
+                self._next_native = now + RETRY_NATIVE_S
+            elif self.watch_problem is not None and now >= self._next_native:
+                self._try_native()
+        except (StorageOffline, OSError) as error:
+            logger.info("not watching: %s", error)
+
+    def _make_watcher(self) -> Watcher:
+        recent = [loss for loss in self._losses if time.monotonic() - loss < RETRY_NATIVE_S]
+        layout = self.store.layout
+        if len(recent) == MOST_LOSSES:
+            return make_polling_watcher(layout, "the system lost events of them several times")
+        return make_watcher(layout, self.watch_mode)
+
+    def _try_native(self) -> None:
+        """The polling watcher stays until the other one runs."""
+        self._next_native = time.monotonic() + RETRY_NATIVE_S
+        watcher = make_watcher(self.store.layout, self.watch_mode)
+        if not isinstance(watcher, PollingWatcher):
+            self._watcher = watcher
+            self.wake.set()
 
     def _stop_watching(self) -> None:
         if self._watcher is not None:

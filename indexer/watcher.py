@@ -7,6 +7,7 @@ folders, only what comes and goes: one watch each.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import queue
@@ -16,9 +17,8 @@ from pathlib import Path
 from typing import Literal
 
 from watchdog import events as e
-from watchdog.observers import Observer
-from watchdog.observers.api import BaseObserver
 
+from indexer.observers import Observer
 from indexer.polling import PollingWatcher
 from printsys.domain.status import LIVE, Status
 from printsys.jobstore import Layout
@@ -66,26 +66,13 @@ def _is_on_network(root: Path) -> bool:
     return kinds.get(mount, "") in NETWORK
 
 
-class _OverflowHandler(logging.Handler):
-    """watchdog says only in its log that the kernel's queue overflowed."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.overflowed = False
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if "overflow" in record.getMessage():
-            self.overflowed = True
-
-
 class NativeWatcher(e.FileSystemEventHandler):
     """Puts the job folders in which something happened into `folders`."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.folders: queue.Queue[Path] = queue.Queue()
-        self._overflow = _OverflowHandler()
-        self._observer: BaseObserver | None = None
+        self._observer: Observer | None = None
         self._watched: dict[Path, tuple[int, int] | None] = {}
         """The status folders that are watched, each with its identity."""
         self._probed_at = time.monotonic()
@@ -93,21 +80,25 @@ class NativeWatcher(e.FileSystemEventHandler):
         """Status folders whose last probe has not been heard."""
 
     def start(self) -> None:
-        observer = Observer()
+        """OSError where the system refuses."""
+        self._observer = observer = Observer()
         for status in Status:
             folder = self.layout.status(status)
             self._watched[folder] = _identity(folder)
             observer.schedule(self, str(folder), recursive=status in LIVE, event_filter=EVENTS)
-        logging.getLogger("watchdog.observers").addHandler(self._overflow)
         observer.start()
-        self._observer = observer
 
     def stop(self) -> None:
-        logging.getLogger("watchdog.observers").removeHandler(self._overflow)
         if self._observer is not None:
             self._observer.stop()
-            self._observer.join()
+            if self._observer.is_alive():
+                self._observer.join()
             self._observer = None
+
+    @property
+    def refusal(self) -> OSError | None:
+        """Why folders inside a status folder are not watched; None: they are."""
+        return self._observer.refusal if self._observer is not None else None
 
     def on_any_event(self, event: e.FileSystemEvent) -> None:
         for path in (event.src_path, event.dest_path):
@@ -118,18 +109,16 @@ class NativeWatcher(e.FileSystemEventHandler):
                 self.folders.put(self.layout.root / parts[0] / parts[1])
 
     def has_missed_events(self) -> bool:
-        """Since the last call: an overflow, a dead thread, another folder in the place of a watched one, a probe
-        without an event. Then a sweep must find them."""
-        overflowed, self._overflow.overflowed = self._overflow.overflowed, False
-        return overflowed or not self._is_alive() or self._is_deaf()
-
-    def _is_alive(self) -> bool:
-        """watchdog ends the thread of a folder that is deleted, and goes on watching one that is moved away."""
-        if self._observer is None or not self._observer.is_alive():
-            return False
-        if not all(emitter.is_alive() for emitter in self._observer.emitters):
-            return False
-        return all(_identity(folder) == identity for folder, identity in self._watched.items())
+        """Since the last call: an overflow, a dead thread, a folder that could not be watched, another one in the place
+        of a watched one, a probe without an event. Then a sweep must find them."""
+        if self._observer is None or self._observer.has_overflowed() or not self._observer.is_whole():
+            return True
+        if self.refusal is not None:
+            logger.warning("a folder is not watched: %s", self.refusal)
+            return True
+        # watchdog goes on watching a folder that is moved away.
+        is_replaced = any(_identity(folder) != identity for folder, identity in self._watched.items())
+        return is_replaced or self._is_deaf()
 
     def _is_deaf(self) -> bool:
         now = time.monotonic()
@@ -168,8 +157,42 @@ Watcher = NativeWatcher | PollingWatcher
 
 
 def make_watcher(layout: Layout, mode: WatchMode) -> Watcher:
-    """A running watcher."""
+    """A running watcher. Where the system refuses to watch (so many) folders, it polls instead, and says why."""
     layout.make()
-    watcher: Watcher = NativeWatcher(layout) if mode_for(layout.root, mode) == "native" else PollingWatcher(layout)
+    if mode_for(layout.root, mode) == "polling":
+        return make_polling_watcher(layout)
+    watcher = NativeWatcher(layout)
+    try:
+        watcher.start()
+    except (FileNotFoundError, NotADirectoryError):
+        watcher.stop()
+        raise
+    except OSError as error:
+        watcher.stop()
+        return make_polling_watcher(layout, why_refused(error))
+    refusal = watcher.refusal
+    if refusal is None:
+        return watcher
+    watcher.stop()
+    return make_polling_watcher(layout, why_refused(refusal))
+
+
+def make_polling_watcher(layout: Layout, reason: str | None = None) -> PollingWatcher:
+    """`reason`: why it is not a native one, if that was wanted."""
+    problem = f"Changes in the folders show up a few seconds late, because {reason}." if reason else None
+    if problem:
+        logger.warning(problem)
+    watcher = PollingWatcher(layout, problem)
     watcher.start()
     return watcher
+
+
+REFUSALS = {
+    errno.ENOSPC: "Linux watches no more folders for this user (as root: sysctl fs.inotify.max_user_watches=524288)",
+    errno.EMFILE: "Linux gives this user no more watchers (as root: sysctl fs.inotify.max_user_instances=512)",
+}
+
+
+def why_refused(refusal: OSError) -> str:
+    """With what to do about it, where that is known."""
+    return REFUSALS.get(refusal.errno or 0, f"the system does not watch them ({refusal.strerror or refusal})")

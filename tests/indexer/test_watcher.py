@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from watchdog.events import FileSystemEvent
 
 from indexer.polling import PollingWatcher
 from indexer.queries import Queries
-from indexer.service import Service
+from indexer.service import MOST_LOSSES, Service
 from indexer.watcher import PROBE, NativeWatcher, WatchMode, mode_for
 from printsys import fs
 from printsys.domain.status import Status
@@ -257,22 +258,48 @@ def test_another_folder_in_the_place_of_a_watched_one_is_found_out(store: JobSto
         watcher.stop()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="tests/windows/test_watching.py fills the buffer of Windows")
 def test_an_overflow_of_the_kernels_queue_means_sweep_everything(store: JobStore) -> None:
-    import logging
+    from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, WatchDescriptor
 
     store.layout.make()
     watcher = NativeWatcher(store.layout)
     watcher.start()
     try:
         assert not watcher.has_missed_events()
-        # The very words of the observer, by the very logger.
-        logging.getLogger("watchdog.observers.inotify_c").warning(
-            "Inotify queue overflowed; filesystem events were lost"
-        )
+        overflow = InotifyEvent(WatchDescriptor(-1), InotifyConstants.IN_Q_OVERFLOW, 0, b"")
+        present(watcher._observer).inotify.handle_event(overflow)
         assert watcher.has_missed_events()
         assert not watcher.has_missed_events()
     finally:
         watcher.stop()
+
+
+def test_where_events_are_lost_again_and_again_the_folders_are_polled(
+    store: JobStore, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FAULTS R7."""
+    service = Service(store, engine, context=lambda: context(store))
+    try:
+        service._keep_watching()
+        for _ in range(MOST_LOSSES):
+            assert isinstance(service._watcher, NativeWatcher)
+            assert service.watch_problem is None
+            present(service._watcher._observer).stop()
+            service._keep_watching()
+        assert isinstance(service._watcher, PollingWatcher)
+        assert "lost events" in present(service.watch_problem)
+        service._losses.clear()
+        service._keep_watching()
+        assert service.watch_problem is not None, "it is not yet time"
+        service.wake.clear()
+        service._next_native = 0
+        service._keep_watching()
+        assert isinstance(service._watcher, NativeWatcher)
+        assert service.watch_problem is None
+        assert service.wake.is_set(), "what happened between the two is swept"
+    finally:
+        service._stop_watching()
 
 
 def test_auto_polls_where_a_share_is_mounted(tmp_path: Path) -> None:
