@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import email
-import os
 import queue
-import socket
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import default
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -21,8 +14,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
-from printsys.config import ROOT
-from tests.waiting import until
+from tests.running_system import System, free_port, system_of_its_own
 
 CHROMIUM = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
@@ -31,11 +23,6 @@ CHROMIUM = [
 PASSWORD = "correct horse"
 PATIENCE_S = 60
 expect.set_options(timeout=20_000)  # a loaded machine is no failure
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 class Postbox:
@@ -64,76 +51,11 @@ def postbox() -> Iterator[tuple[Postbox, int]]:
     controller.stop()
 
 
-@dataclass
-class System:
-    """`manage.py run` on a storage and instance of its own."""
-
-    root: Path
-    environment: dict[str, str]
-    port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def storage(self) -> Path:
-        return self.root / "storage"
-
-    @property
-    def output(self) -> str:
-        """What it printed so far. In a file: a full pipe would stop the process that writes."""
-        return self.log.read_text("utf-8", "replace") if self.log.exists() else ""
-
-    @property
-    def log(self) -> Path:
-        return self.root / "run.log"
-
-    def start(self, *options: str) -> None:
-        command = [sys.executable, "manage.py", "run", "--port", str(self.port), *options]
-        before = self.output.count("\nReady: ")
-        with self.log.open("a") as log:
-            process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
-        self.process = process
-        until(lambda: self.output.count("\nReady: ") > before or process.poll() is not None, PATIENCE_S)
-        assert process.poll() is None, self.output
-
-    def stop(self) -> int:
-        assert self.process is not None
-        self.process.terminate()
-        return self.process.wait(PATIENCE_S)
-
-    def folder(self, job_id: str) -> Path:
-        """Where the job's folder is now; there must be one."""
-        folders = [path for path in self.storage.glob(f"*/*_{job_id}") if not path.parent.name.startswith(".")]
-        assert len(folders) == 1, folders
-        return folders[0]
-
-
 @pytest.fixture
 def system(postbox: tuple[Postbox, int]) -> Iterator[System]:
-    # Not under pytest's own folder: run as root PostgreSQL is another user's, and each pytest that starts on this
-    # machine shuts that folder to others again.
-    with tempfile.TemporaryDirectory(prefix="printsys-tests-") as folder:
-        yield from running(Path(folder), postbox[1])
-
-
-def running(root: Path, mail_port: int) -> Iterator[System]:
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("MAIL_", "PRINTSYS_"))},
-        "PRINTSYS_STORAGE": str(root / "storage"),
-        "PRINTSYS_INSTANCE": str(root / "instance"),
-        "STAFF_PASSWORD": PASSWORD,
-        "MAIL_SERVER": "127.0.0.1",
-        "MAIL_PORT": str(mail_port),
-        "MAIL_USE_TLS": "false",
-        "MAIL_DEFAULT_SENDER": "lab@example.edu",
-    }
-    built = System(root, environment)
-    yield built
-    if built.process is not None and built.process.poll() is None:
-        built.stop()
+    mails = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(postbox[1]), "MAIL_USE_TLS": "false"}
+    with system_of_its_own(STAFF_PASSWORD=PASSWORD, MAIL_DEFAULT_SENDER="lab@example.edu", **mails) as built:
+        yield built
 
 
 @pytest.fixture(scope="session")

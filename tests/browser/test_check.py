@@ -11,9 +11,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import System, log_in
+from tests.browser.conftest import log_in
 from tests.browser.test_whole_life import box_stl, fill_form
 from tests.present import present
+from tests.running_system import System
 from tests.waiting import until
 
 pytestmark = pytest.mark.needs("chromium")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, Request, expect
 
-from tests.browser.conftest import System, log_in
+from tests.browser.conftest import log_in
 from tests.present import present
+from tests.running_system import System
 
 pytestmark = pytest.mark.needs("chromium")
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.conftest import PASSWORD, Postbox, System, log_in
+from tests.browser.conftest import PASSWORD, Postbox, log_in
 from tests.browser.test_parts_down import approve, recorded, submitted
 from tests.browser.test_whole_life import link_in
+from tests.running_system import System
 from tests.waiting import until
 
 pytestmark = pytest.mark.needs("chromium")

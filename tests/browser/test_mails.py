@@ -11,8 +11,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from printsys.domain.emails import Mail
-from tests.browser.conftest import Postbox, System, log_in
+from tests.browser.conftest import Postbox, log_in
 from tests.browser.test_whole_life import box_stl
+from tests.running_system import System
 
 pytestmark = pytest.mark.needs("chromium")
 NARROW = 320

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import System, log_in
+from tests.browser.conftest import log_in
 from tests.browser.test_parts_down import recorded, submitted
 from tests.opener.fake_desktops import MAIN_WINDOW, PROGRAMS, fake_desktop, running
 from tests.opener.test_loop import slice_and_save
+from tests.running_system import System
 from tests.waiting import until
 
 pytestmark = pytest.mark.needs("chromium", *PROGRAMS)

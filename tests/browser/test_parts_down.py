@@ -14,9 +14,10 @@ from playwright.sync_api import Page, expect
 
 from printsys.config import ROOT
 from printsys.ops.postgres import PostgresServer, embedded_postgres
-from tests.browser.conftest import Postbox, System, log_in
+from tests.browser.conftest import Postbox, log_in
 from tests.browser.test_whole_life import box_stl, fill_form, link_in
 from tests.present import present
+from tests.running_system import System
 from tests.waiting import until
 
 pytestmark = pytest.mark.needs("chromium")

@@ -22,8 +22,9 @@ from printsys.domain.job import metadata_bytes, parse
 from printsys.domain.pending_work import has_pending_files
 from printsys.domain.status import Status
 from printsys.jobstore.log import read_log
-from tests.browser.conftest import PASSWORD, PATIENCE_S, Postbox, System, log_in
+from tests.browser.conftest import PASSWORD, PATIENCE_S, Postbox, log_in
 from tests.present import present
+from tests.running_system import System
 
 pytestmark = pytest.mark.needs("chromium")
 WORKSHOP_PATIENCE_S = 120

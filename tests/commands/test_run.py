@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import signal
 import socket
-import subprocess
-import sys
-import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -22,154 +13,60 @@ import pytest
 from printsys.commands import run
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore
-from printsys.ops.shutdown import SUPERVISED
 from tests.commands.fake_browser import FakeBrowser
 from tests.factories import make_job
+from tests.running_system import PARTS, System, gone, system_of_its_own
 from tests.waiting import until
-
-ROOT = Path(__file__).resolve().parents[2]
-PARTS = {"web", "index", "work", "postgres"}
-
-
-class System:
-    """One instance with its storage, started and stopped as a person would."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.port = free_port()
-        self.log = folder / "log"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def output(self) -> str:
-        return self.log.read_text("utf-8", "replace")
-
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
-        own = {
-            "PRINTSYS_STORAGE": str(self.folder / "storage"), "PRINTSYS_INSTANCE": str(self.folder / "instance"),
-            "DATABASE_URL": "", "REDIS_URL": "", "MAIL_SERVER": "", "PYTHONUNBUFFERED": "1",
-        }  # fmt: skip
-        inherited = {name: value for name, value in os.environ.items() if name != SUPERVISED}
-        command = [sys.executable, str(ROOT / "manage.py"), "run", "--port", str(self.port), *arguments]
-        with self.log.open("wb") as log:
-            return subprocess.Popen(command, env=inherited | own | environment, stdout=log, stderr=subprocess.STDOUT)
-
-    def run(self, *arguments: str, **environment: str) -> None:
-        self.process = self.start(*arguments, **environment)
-        until(lambda: "Ready: " in self.output or self.process is None or self.process.poll() is not None, 60)
-        assert f"Ready: http://127.0.0.1:{self.port}/" in self.output, self.output
-
-    def refused(self, *arguments: str, **environment: str) -> str:
-        """The output of a start that must fail."""
-        process = self.start(*arguments, **environment)
-        assert process.wait(60) == 2, self.output
-        assert "Traceback" not in self.output, self.output
-        return self.output
-
-    def parts(self) -> dict[str, psutil.Process]:
-        assert self.process is not None
-        parts: dict[str, psutil.Process] = {}
-        for child in psutil.Process(self.process.pid).children():
-            with contextlib.suppress(psutil.Error):  # just ended
-                parts |= {word: child for word in child.cmdline() if word in PARTS}
-        return parts
-
-    def server(self) -> psutil.Process:
-        server = self.server_if_any()
-        assert server is not None, self.output
-        return server
-
-    def server_if_any(self) -> psutil.Process | None:
-        """None while there is none: PostgreSQL removes and rewrites its pid file as it starts."""
-        pid_file = self.folder / "instance" / "postgres" / "postmaster.pid"
-        try:
-            return psutil.Process(int(pid_file.read_text().split()[0]))
-        except (FileNotFoundError, IndexError, psutil.NoSuchProcess, ValueError):  # a number below 0: not the server
-            return None
-
-    def serves(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/submit", timeout=10) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
-
-    def health(self) -> dict[str, Any]:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=10) as answer:
-                return dict(json.loads(answer.read()))
-        except urllib.error.HTTPError as refused:
-            return dict(json.loads(refused.read()))
-
-    def end(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(30)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def gone(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 @pytest.fixture
 def system() -> Iterator[System]:
-    with tempfile.TemporaryDirectory(prefix="printsys-tests-") as folder:
-        system = System(Path(folder))
+    with system_of_its_own() as system:
         yield system
-        system.end()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM] if os.name == "posix" else [])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM] if os.name == "posix" else [signal.SIGINT])
 def test_it_comes_up_and_one_signal_stops_all_of_it(system: System, number: signal.Signals) -> None:
     if signal.getsignal(number) is signal.SIG_IGN:
         pytest.skip("these tests were started with this signal ignored, and all that they start inherits it")
-    system.run()
+    system.start()
     assert system.serves()
     assert "The staff password is: " in system.output
     everything = [*system.parts().values(), system.server()]
     assert len(everything) == 5
-    assert system.process is not None
-    system.process.send_signal(number)
-    assert system.process.wait(30) == 0
+    assert system.stop(number) == 0
     assert [process for process in everything if not gone(process)] == []
     assert "Traceback" not in system.output
 
 
 def test_a_killed_supervisor_leaves_no_orphan(system: System) -> None:
-    system.run()
+    system.start()
     server = system.server()
     everything = [*system.parts().values(), server, *server.children()]
     assert system.process is not None
-    system.process.kill()  # and nobody asks for its exit code: a dead process need not be gone
+    system.supervisor().kill()  # and nobody asks for its exit code: a dead process need not be gone
     until(lambda: all(gone(process) for process in everything), 30)
     system.process.wait()
-    system.run()
+    system.start()
     assert system.serves()
     assert "set aside" not in system.output
     assert "The staff password is: " not in system.output
 
 
 def test_a_server_started_again_is_stopped_too_when_the_supervisor_is_killed(system: System) -> None:
-    system.run()
+    system.start()
     first = system.server()
     first.kill()
     until(lambda: system.server_if_any() not in (None, first), 60)
-    until(lambda: system.health()["components"]["database"] == "ok", 60)
+    until(system.has_database, 60)
     everything = [*system.parts().values(), system.server()]
-    assert system.process is not None
-    system.process.kill()
-    system.process.wait()
+    system.kill()
     until(lambda: all(gone(process) for process in everything), 30)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kills as only POSIX can")
 def test_a_server_that_nobody_is_left_to_stop_is_adopted_by_the_next_start(system: System) -> None:
-    system.run()
+    system.start()
     server, parts = system.server(), system.parts()
     assert system.process is not None
     for process in (psutil.Process(system.process.pid), parts["postgres"]):
@@ -179,7 +76,7 @@ def test_a_server_that_nobody_is_left_to_stop_is_adopted_by_the_next_start(syste
     system.process.wait()
     until(lambda: all(gone(part) for part in parts.values()), 30)
     assert not gone(server)
-    system.run()
+    system.start()
     assert system.server().pid == server.pid
     system.end()
     assert gone(server)
@@ -187,7 +84,7 @@ def test_a_server_that_nobody_is_left_to_stop_is_adopted_by_the_next_start(syste
 
 @pytest.mark.parametrize("part", sorted(PARTS))
 def test_a_part_that_dies_is_started_again(system: System, part: str) -> None:
-    system.run()
+    system.start()
     first = system.parts()[part]
     first.kill()
     until(lambda: system.parts().get(part, first) != first, 30)
@@ -196,13 +93,13 @@ def test_a_part_that_dies_is_started_again(system: System, part: str) -> None:
 
 
 def test_a_killed_postgresql_is_started_again_and_the_mirror_is_back(system: System) -> None:
-    system.run()
-    until(lambda: system.health()["components"]["database"] == "ok", 60)
+    system.start()
+    until(system.has_database, 60)
     first, parts = system.server(), system.parts()
     first.kill()
     until(lambda: "does not run; it is started" in system.output, 30)
     until(lambda: system.server_if_any() not in (None, first), 60)
-    until(lambda: system.health()["components"]["database"] == "ok", 60)
+    until(system.has_database, 60)
     assert system.parts() == parts, "the others went on"
     assert "set aside" not in system.output, "the server's files are good: it is only its processes that were killed"
     system.end()
@@ -213,12 +110,11 @@ def test_a_killed_postgresql_is_started_again_and_the_mirror_is_back(system: Sys
 @pytest.mark.skipif(os.name == "nt", reason="there the embedded server works in a folder of any name")
 def test_without_a_database_the_indexer_goes_on_recording_what_happens_in_the_folders(system: System) -> None:
     """PostgreSQL refuses a data folder with a dollar sign in its path."""
-    system.run(PRINTSYS_INSTANCE=str(system.folder / "in$tance"))
+    system.start(PRINTSYS_INSTANCE=str(system.root / "in$tance"))
     assert "The database did not start; going on from the folders alone" in system.output
-    storage = system.folder / "storage"
-    store = JobStore(storage, (storage / ".printsys" / "storage-id").read_text().strip())
+    store = JobStore(system.storage, (system.storage / ".printsys" / "storage-id").read_text().strip())
     job = make_job(store)
-    job.folder.rename(storage / "Rejected" / job.folder.name)
+    job.folder.rename(system.storage / "Rejected" / job.folder.name)
     until(lambda: store.load(job.id).job.status is Status.REJECTED, 30)
     assert "index ended with code" not in system.output
 
@@ -229,33 +125,33 @@ def test_a_demo_that_cannot_be_filled_in_keeps_nothing_from_starting(capfd: pyte
 
 
 def test_a_second_copy_is_refused(system: System) -> None:
-    system.run()
-    second = System(system.folder)
-    second.log = system.folder / "second-log"
+    system.start()
+    second = System(system.root)
+    second.log = system.root / "second-log"
     assert "Another copy is running" in second.refused()
     assert system.serves()
 
 
 def test_a_double_click_shows_the_dashboard_and_a_second_one_the_same_system(system: System) -> None:
-    browser = FakeBrowser(system.folder)
-    system.run("--desktop", BROWSER=browser.variable)
+    browser = FakeBrowser(system.root)
+    system.start("--desktop", BROWSER=browser.variable)
     page = f"http://127.0.0.1:{system.port}/dashboard"
     until(lambda: browser.shown == [page])
     assert "Close this window to stop the system." in system.output
-    second = System(system.folder)
-    second.log = system.folder / "second-log"
-    assert second.start("--desktop", BROWSER=browser.variable).wait(60) == 0
+    second = System(system.root)
+    second.log = system.root / "second-log"
+    assert second.launch("--desktop", BROWSER=browser.variable).wait(60) == 0
     assert f"The system runs already, at http://127.0.0.1:{system.port}/" in second.output
     assert browser.shown == [page, page]
     system.end()
-    assert not (system.folder / "instance" / "address").exists()
+    assert not (system.instance / "address").exists()
 
 
 def test_an_address_that_a_power_cut_left_behind_keeps_nothing_from_starting(system: System) -> None:
-    browser = FakeBrowser(system.folder)
-    (system.folder / "instance").mkdir()
-    (system.folder / "instance" / "address").write_text(f"http://127.0.0.1:{system.port}")
-    system.run("--desktop", BROWSER=browser.variable)
+    browser = FakeBrowser(system.root)
+    system.instance.mkdir()
+    (system.instance / "address").write_text(f"http://127.0.0.1:{system.port}")
+    system.start("--desktop", BROWSER=browser.variable)
     assert system.serves()
 
 
@@ -281,15 +177,15 @@ def test_mistakes_in_the_configuration_are_told_before_anything_starts(
 
 
 def test_without_its_database_the_lab_goes_on(system: System) -> None:
-    (system.folder / "instance").mkdir()
-    (system.folder / "instance" / "postgres").write_text("a file is in the way")
-    system.run()
+    system.instance.mkdir()
+    (system.instance / "postgres").write_text("a file is in the way")
+    system.start()
     assert "The database did not start" in system.output
     assert system.serves()
 
 
 def test_words_of_the_password_do_not_reach_the_parts(system: System) -> None:
-    system.run(STAFF_PASSWORD="correct horse")
+    system.start(STAFF_PASSWORD="correct horse")
     environments = [part.environ() for part in system.parts().values()]
     assert [environment.get("STAFF_PASSWORD", "") for environment in environments] == [""] * len(PARTS)
     assert all(environment["STAFF_PASSWORD_HASH"].startswith("scrypt:") for environment in environments)

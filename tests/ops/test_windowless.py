@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from printsys.config import ROOT
 from printsys.ops import windowless
 from printsys.ops.desktop import running_address
-from tests.commands.test_run import free_port
+from tests.running_system import free_port
 from tests.waiting import until
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -97,3 +99,24 @@ def close_window(title: str) -> bool:
     user32.FindWindowW.restype = ctypes.c_void_p
     window = user32.FindWindowW(None, title)
     return bool(window and user32.PostMessageW(ctypes.c_void_p(window), WM_CLOSE, None, None))
+
+
+def press_ctrl_c(pid: int, word: str) -> None:
+    """Interrupt a Python that was started in a process group of its own, and has `word` among its arguments."""
+    if not is_wine():
+        os.kill(pid, getattr(signal, "CTRL_BREAK_EVENT"))  # noqa: B009  only Windows has it
+        return
+    # Wine has no console here, but it hands a Linux signal on as Ctrl-C.
+    for process in Path(r"Z:\proc").iterdir():
+        if process.name.isdigit() and _is_interpreter(process, word):
+            with contextlib.suppress(OSError):  # wine knows no handle of a Linux program, and starts it all the same
+                subprocess.run([r"Z:\bin\sh", "-c", f"kill -INT {process.name}"], check=False)
+
+
+def _is_interpreter(process: Path, word: str) -> bool:
+    """Not the launcher in a .venv's Scripts, which leaves the signal to its child."""
+    try:
+        words = (process / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+    except OSError:  # it has just ended
+        return False
+    return "python.exe" in words[0] and "\\Scripts\\" not in words[0] and word in words and "run" in words

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from printsys.ops.shutdown import SUPERVISED
 from tests.commands.fake_browser import FakeBrowser
-from tests.commands.test_run import free_port
+from tests.running_system import free_port
 from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]

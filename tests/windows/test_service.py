@@ -12,8 +12,8 @@ import pytest
 
 from printsys.ops.service import ServedSystem
 from printsys.ops.service_windows import ScheduledTask
-from tests.commands.test_run import free_port
 from tests.ops import fake_schtasks
+from tests.running_system import free_port
 from tests.windows.programs import is_wine
 
 ROOT = Path(__file__).resolve().parents[2]
