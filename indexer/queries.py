@@ -74,6 +74,10 @@ class Queries:
         matching = sa.select(*_COLUMNS).where(*_matching(status, q)).order_by(*order)
         return [_job(row) for row in self._all(matching.limit(limit).offset(offset))]
 
+    def job(self, job_id: str) -> JobRow | None:
+        rows = self._all(sa.select(*_COLUMNS).where(jobs.c.id == job_id))
+        return _job(rows[0]) if rows else None
+
     def values(self, status: Status | None = None, q: str = "", limit: int = 50, offset: int = 0) -> list[Document]:
         """As `jobs`, as one flat object a job for scripts: the generated columns too. Times in UTC, those of the
         document as text."""

@@ -35,6 +35,12 @@ def missing_jobs(store: JobStore) -> dict[str, dict[str, object]]:
     return summaries
 
 
+def missing_job_note(store: JobStore, job_id: str) -> dict[str, object] | None:
+    """What was noted of this one; None: it is not missing."""
+    data = fs.read_if_there(store.layout.missing / f"{job_id}.json")
+    return decode_object(data) if data is not None else None
+
+
 def forget_missing(store: JobStore, job_id: str) -> None:
     fs.unlink(store.layout.missing / f"{job_id}.json")
 

@@ -13,7 +13,9 @@ from printsys import errors as e
 from printsys.ops.disk_space import shortages
 from printsys.web.auth import is_staff
 from printsys.web.login_limits import login_limits
+from printsys.web.missing_jobs import MissingJob, find_missing_job
 from printsys.web.services import services
+from printsys.web.staff.job_page import request_facts
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,14 @@ ERROR_PAGES: dict[type[e.PrintSysError], ErrorPage] = {
     ),
     e.MirrorDown: ErrorPage(503, "The database is not available", "Please try again in a moment."),
 }
+MISSING_JOB = ErrorPage(
+    404, "This job's folder is not there at the moment", "Look in the storage's folders and in the recycle bin for it."
+)
+MISSING_FOR_STUDENTS = ErrorPage(
+    404,
+    "We cannot show your request at the moment",
+    "The lab cannot find its folder right now. Please try again later, or write to the lab. Do not send it again.",
+)
 OFFLINE = "Our storage is offline at the moment. Nothing is lost; everything resumes when it is back."
 HTTP_ERROR_PAGES = {
     400: ErrorPage(400, "We did not understand that", "Please go back, reload the page, and try again."),
@@ -86,8 +96,21 @@ def error_page(error: e.PrintSysError) -> ErrorPage:
 
 
 def _expected(error: e.PrintSysError) -> ResponseReturnValue:
+    missing = find_missing_job(error.job_id) if isinstance(error, e.JobNotFound) else None
+    if missing is not None:
+        return _missing(missing)
     page = error_page(error)
     return _answer(page, page.advice if page.is_private and not is_staff() else str(error))
+
+
+def _missing(missing: MissingJob) -> ResponseReturnValue:
+    if not is_staff() and not request.path.startswith("/api/"):
+        return _answer(MISSING_FOR_STUDENTS, MISSING_FOR_STUDENTS.advice)
+    if _wants_json():
+        return _answer(MISSING_JOB, missing.sentence)
+    facts = request_facts(missing.job, services().lab) if missing.job else []
+    page = render_template("staff/job_missing.html", missing=missing, error_page=MISSING_JOB, request_facts=facts)
+    return page, MISSING_JOB.code
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:
@@ -106,7 +129,11 @@ def open_too_long_page(_error: CSRFError) -> ResponseReturnValue:
     return _answer(OPEN_TOO_LONG, OPEN_TOO_LONG.advice)
 
 
+def _wants_json() -> bool:
+    return request.path.startswith("/api/") or request.accept_mimetypes.best == "application/json"
+
+
 def _answer(page: ErrorPage, message: str) -> tuple[Response | str, int]:
-    if request.path.startswith("/api/") or request.accept_mimetypes.best == "application/json":
+    if _wants_json():
         return jsonify(error=page.title, message=message), page.code
     return render_template("errors/error.html", error_page=page, message=message), page.code
