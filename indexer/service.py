@@ -24,6 +24,7 @@ from indexer.rebuild import SweepReport
 from indexer.reconcile import Reconciler
 from indexer.sweep import Sweeper
 from indexer.watcher import Watcher, WatchMode, make_polling_watcher, make_watcher
+from printsys.backoff import BackOff
 from printsys.domain.effects import Context
 from printsys.domain.events import FILESYSTEM, EventType
 from printsys.errors import JobNotFound, MirrorDown, StorageOffline
@@ -40,6 +41,7 @@ QUIET_S = 1.0
 PROMPT_VISITS = 8
 LONGEST_PAUSE_S = 30.0
 """A folder that does not settle is visited again after `QUIET_S`; after `PROMPT_VISITS` the pauses grow up to this."""
+ERROR_PAUSES_S = (2, 5, 15, 30)
 TICK_S = 2.0
 """How soon the service notices that a server or a share is back."""
 
@@ -63,6 +65,8 @@ class Service:
     sweep_every_s: float = SWEEP_EVERY_S
     tick_s: float = TICK_S
     watch_mode: WatchMode = "auto"
+    beat: Callable[[str | None], None] = lambda problem: None
+    """Called every moment while the loop runs, with what keeps it from following the folders, in words."""
 
     def __post_init__(self) -> None:
         self.mirror, self.queries = Mirror(self.engine), Queries(self.engine)
@@ -77,21 +81,46 @@ class Service:
         self._losses: deque[float] = deque(maxlen=MOST_LOSSES)
         """When watchers missed events (monotonic)."""
         self._next_native = 0.0
+        self._ticked = float("-inf")
+        self._backoff = BackOff(ERROR_PAUSES_S)
+        self._errors: dict[str, str] = {}
+        """What stopped a step of the loop the last time, by step."""
         self._next_visits: dict[Path, float] = {}
         self._unsettled_visits: Counter[Path] = Counter()
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop`: visit each folder at its first event, and again when it is quiet; sweep when it is time."""
-        ticked = float("-inf")
         try:
             while not stop.is_set():
-                if time.monotonic() - ticked >= self.tick_s:
-                    self._keep_watching()
-                    self.tick()
-                    ticked = time.monotonic()
-                self._follow_events()
+                self._try("tick", self._tick_in_time)
+                self._try("events", self._follow_events)
         finally:
             self._stop_watching()
+
+    def _try(self, name: str, step: Callable[[], None]) -> None:
+        """A step of the loop. After an error that nobody foresaw it is tried again, later each time, and the other step
+        goes on meanwhile."""
+        if self._backoff.wait_s(name):
+            time.sleep(LISTEN_S)
+        else:
+            try:
+                step()
+                self._backoff.settled(name)
+                self._errors.pop(name, None)
+            except Exception as error:
+                logger.exception("the indexer met an error and goes on")
+                self._backoff.failed(name)
+                self._errors[name] = f"{type(error).__name__}: {error}"
+        self._show_life()
+
+    def _tick_in_time(self) -> None:
+        if time.monotonic() - self._ticked >= self.tick_s:
+            self._keep_watching()
+            self.tick()
+            self._ticked = time.monotonic()
+
+    def _show_life(self, *_progress: int) -> None:
+        self.beat(next(iter(self._errors.values()), None))
 
     @property
     def is_quiet(self) -> bool:
@@ -214,7 +243,7 @@ class Service:
         migrate.upgrade(self.engine.url.render_as_string(hide_password=False))
         server_started_at = self.queries.server_started_at()
         last_sync = self.queries.synced_at()
-        report = self.sweeper.sweep()
+        report = self.sweeper.sweep(self._show_life)
         self._next_visits |= dict.fromkeys(self.sweeper.soon, time.monotonic() + QUIET_S)
         if not self._has_swept:
             self._note_missed_events(report, last_sync)

@@ -96,7 +96,7 @@ class Sweeper:
         listings = self._listings()
         paths = list(self.store.layout.job_paths())
         if not listings and len(paths) >= WORTH_A_REBUILD:
-            reindex(self.store, self.mirror.engine)
+            reindex(self.store, self.mirror.engine, progress)
             listings = self._listings()
         walk = _Walk(SweepReport(folders=len(paths)))
         differing = self._differing(paths, listings, walk)

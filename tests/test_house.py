@@ -28,7 +28,7 @@ ALLOWED_IMPORTS = {
     "texts": "config domain",
     "credentials": "config domain.naming errors fs",
     "ops": "config domain.naming errors fs backoff",
-    "indexer": "domain errors fs jobstore",
+    "indexer": "backoff domain errors fs jobstore",
     "assessment": "config domain errors jobstore models3d slicers",
     "actions": "config domain errors fs jobstore indexer.index",
     "reports": "domain errors jobstore indexer.queries",

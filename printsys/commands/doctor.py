@@ -80,6 +80,7 @@ def examine(settings: Settings, lab: Lab) -> Iterator[tuple[str, Result]]:
         "password": lambda: check_password(settings),
         "database": lambda: check_database(settings),
         "worker": lambda: check_worker(settings),
+        "indexer": lambda: check_indexer(settings),
         "queue": lambda: check_queue(settings),
         "mail": lambda: check_mail(settings),
         "opener": check_opener,
@@ -216,6 +217,20 @@ def check_worker(settings: Settings) -> Result:
     if worker.trying:
         return Result(f"E-mail is held up: {worker.trying[-1].words}", "See “mail” below.")
     return Result("The worker is alive, and nothing holds e-mails up.")
+
+
+def check_indexer(settings: Settings) -> Result:
+    indexer = heartbeat.read_indexer(settings)
+    if indexer is None:
+        return Result("The indexer has not run on this computer yet.")
+    if not indexer.is_alive(datetime.now(UTC)):
+        return Result(
+            f"The indexer was last seen {indexer.at:%Y-%m-%d %H:%M} UTC.",
+            "What people do in the folders is recorded when it runs: `python manage.py run`.",
+        )
+    if indexer.problem:
+        return Result(f"The indexer meets an error: {indexer.problem}", "Its log in instance/logs/ has the details.")
+    return Result("The indexer follows the folders.")
 
 
 def check_queue(settings: Settings) -> Result:

@@ -7,6 +7,7 @@ import argparse
 from indexer.service import SWEEP_EVERY_S, Service
 from printsys.commands.common import add_storage_argument, database_if_possible, read_settings
 from printsys.ops import logging_setup
+from printsys.ops.heartbeat import IndexerBeat
 from printsys.ops.shutdown import stop_event
 from printsys.services import build_services
 from printsys.worker.queue import make_enqueue
@@ -31,6 +32,7 @@ def run(args: argparse.Namespace) -> int:
             changed=services.actions.enqueue,
             sweep_every_s=args.sweep_every,
             watch_mode=settings.watch_mode,
+            beat=IndexerBeat(settings),
         ).run(stop)
         engine.dispose()
     return 0

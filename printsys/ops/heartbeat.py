@@ -1,16 +1,19 @@
-"""A worker's sign of life, for pages and for `/healthz`: a small file in instance/ that it writes every few seconds.
+"""The signs of life of the worker and the indexer, for pages and for `/healthz`: small files in instance/ that they
+write every few seconds.
 
-A file can be read while the queue or the database is down. The time in it counts: a worker that hangs is as dead as one
-that is gone.
+A file can be read while the queue or the database is down. The time in it counts: a process that hangs is as dead as
+one that is gone.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -57,7 +60,20 @@ class Heartbeat:
         return next((problem for problem in self.sidelined if problem.job_id == job_id), None)
 
 
+@dataclass(frozen=True)
+class IndexerHeartbeat:
+    """`problem`: what keeps the indexer from following the folders, in words; None while it does."""
+
+    at: datetime
+    pid: int
+    problem: str | None = None
+
+    def is_alive(self, now: datetime) -> bool:
+        return now - self.at < LIFE
+
+
 _SHAPE = TypeAdapter(Heartbeat)
+_INDEXER_SHAPE = TypeAdapter(IndexerHeartbeat)
 
 
 def path(settings: Settings) -> Path:
@@ -75,6 +91,41 @@ def read(settings: Settings) -> Heartbeat | None:
 def write(settings: Settings, heartbeat: Heartbeat) -> None:
     settings.instance.mkdir(parents=True, exist_ok=True)
     fs.replace(path(settings), _SHAPE.dump_json(heartbeat) + b"\n")
+
+
+def indexer_path(settings: Settings) -> Path:
+    return settings.instance / "indexer.json"
+
+
+def read_indexer(settings: Settings) -> IndexerHeartbeat | None:
+    """The last one of this machine's indexer; None where there never was one."""
+    try:
+        return _INDEXER_SHAPE.validate_json(fs.read(indexer_path(settings)))
+    except (OSError, ValidationError):
+        return None
+
+
+def write_indexer(settings: Settings, heartbeat: IndexerHeartbeat) -> None:
+    settings.instance.mkdir(parents=True, exist_ok=True)
+    fs.replace(indexer_path(settings), _INDEXER_SHAPE.dump_json(heartbeat) + b"\n")
+
+
+class IndexerBeat:
+    """Writes the heartbeat when the indexer's own loop calls, at most every `every_s`: one that hangs falls silent."""
+
+    def __init__(self, settings: Settings, every_s: float = BEAT_S) -> None:
+        self.settings, self.every_s = settings, every_s
+        self._next = 0.0
+        self._last_problem: str | None = None
+
+    def __call__(self, problem: str | None) -> None:
+        if time.monotonic() < self._next and problem == self._last_problem:
+            return
+        self._next, self._last_problem = time.monotonic() + self.every_s, problem
+        try:
+            write_indexer(self.settings, IndexerHeartbeat(datetime.now(UTC), os.getpid(), problem))
+        except OSError as error:
+            logger.warning("the indexer's sign of life cannot be written: %s", error.strerror)
 
 
 def keep_writing(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
 from printsys.errors import MirrorDown, StorageOffline
+from printsys.ops import heartbeat
 from printsys.ops.disk_space import shortages
 from printsys.web.services import services
 from printsys.web.staff.mail_state import mail_state
@@ -15,13 +18,14 @@ pages = Blueprint("health", __name__)
 
 @pages.get("/healthz")
 def healthz() -> ResponseReturnValue:
-    """200 while the lab can work, 503 without storage. Without database, worker or free disk space it is `degraded`."""
+    """200 while the lab can work, 503 without storage; `degraded` without database, worker, indexer or disk space."""
     mail = mail_state()
     components = {
         "storage": _storage(),
         "disk": "low" if shortages(services().settings, services().lab) else "ok",
         "database": _database(),
         "worker": "down" if not mail.is_working else "queue down" if mail.is_without_queue else "ok",
+        "indexer": _indexer(),
     }
     down = components["storage"] != "ok"
     status = "down" if down else "ok" if all(state == "ok" for state in components.values()) else "degraded"
@@ -34,6 +38,13 @@ def _storage() -> str:
     except StorageOffline:
         return "offline"
     return "ok"
+
+
+def _indexer() -> str:
+    beat = heartbeat.read_indexer(services().settings)
+    if beat is None or not beat.is_alive(datetime.now(UTC)):
+        return "down"
+    return "failing" if beat.problem else "ok"
 
 
 def _database() -> str:

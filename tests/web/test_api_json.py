@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from indexer.schema import jobs
 from printsys.domain.status import Status
 from printsys.ops import heartbeat
-from printsys.ops.heartbeat import Heartbeat
+from printsys.ops.heartbeat import Heartbeat, IndexerHeartbeat
 from printsys.services import Services
 from tests.mirrored import mirrored_job
 from tests.web.conftest import MakeJob, json_of
@@ -110,6 +110,7 @@ def test_an_offline_storage_is_said_as_json(staff: FlaskClient, services: Servic
 
 def test_the_health_is_public_and_names_no_secrets(client: FlaskClient, services: Services) -> None:
     heartbeat.write(services.settings, Heartbeat(datetime.now(UTC), 1, queue=0))
+    heartbeat.write_indexer(services.settings, IndexerHeartbeat(datetime.now(UTC), 1))
     answer = client.get("/healthz")
     assert answer.status_code == 200 and json_of(answer)["status"] == "ok"
     body = answer.get_data(as_text=True)

@@ -12,6 +12,7 @@ from printsys.web.auth import login_required
 from printsys.web.services import services
 from printsys.web.staff import archive
 from printsys.web.staff.action_views import ACTION_VIEWS
+from printsys.web.staff.followed import folders_not_followed
 from printsys.web.staff.job_list import list_jobs
 from printsys.web.staff.mail_state import mail_state
 
@@ -36,5 +37,6 @@ def show() -> ResponseReturnValue:
         LIVE=LIVE,
         has_missed=bool(missed_events(services().store).events),
         mail=mail_state(),
+        not_followed=folders_not_followed(services().settings),
         ended_long_ago=archive.count(),
     )

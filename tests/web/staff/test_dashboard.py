@@ -321,7 +321,13 @@ def test_without_the_database_the_api_and_the_health_say_so(dark_staff: FlaskCli
     assert "is unknown while the database is not available" in dark_staff.get("/dashboard").get_data(as_text=True)
     health = dark_staff.get("/healthz")
     assert health.status_code == 200 and json_of(health)["status"] == "degraded"
-    assert json_of(health)["components"] == {"storage": "ok", "disk": "ok", "database": "down", "worker": "down"}
+    assert json_of(health)["components"] == {
+        "storage": "ok",
+        "disk": "ok",
+        "database": "down",
+        "worker": "down",
+        "indexer": "down",
+    }
 
 
 # -- without the storage ----------------------------------------------------------------------------------------------

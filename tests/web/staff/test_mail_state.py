@@ -15,7 +15,7 @@ from printsys.domain.job import format_time
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore, Stored
 from printsys.ops import heartbeat
-from printsys.ops.heartbeat import Heartbeat, Problem
+from printsys.ops.heartbeat import Heartbeat, IndexerHeartbeat, Problem
 from printsys.services import Services
 from tests.factories import act, sync
 from tests.present import present
@@ -131,6 +131,7 @@ def test_the_health_tells_of_worker_queue_and_the_oldest_owed_mail(
     stored = make(ago=timedelta(hours=3))
     error = Problem(NOW, "451 (an address) not now", stored.id)
     beat(services, queue=7, error=error, trying=(error,), sent_at=NOW)
+    heartbeat.write_indexer(services.settings, IndexerHeartbeat(datetime.now(UTC), 1))
     health = json_of(client.get("/healthz"))
     assert health["status"] == "ok" and health["components"]["worker"] == "ok"
     queued_at = next(event.at for event in stored.events if event.type == "EmailQueued")
@@ -179,6 +180,7 @@ def test_the_dashboard_says_when_nobody_works_and_when_mail_is_held_up(
     assert "the worker tries again: 451 not now" in text(staff, f"/dashboard/jobs/{stored.id}")
     settle(services, stored)
     beat(services)
+    heartbeat.write_indexer(services.settings, IndexerHeartbeat(datetime.now(UTC), 1))
     page = text(staff, "/dashboard")
     assert "No e-mail waits." in page and "delayed" not in page and 'class="alert' not in page
 
