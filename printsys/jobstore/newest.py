@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -18,7 +19,8 @@ from printsys.jobstore.layout import EVENTS, Layout
 from printsys.jobstore.log import Log
 
 UNKNOWN = "-" * 64
-_NOTE = re.compile(rb"(\d{10}) ([0-9a-f]{64}|-{64})\n")
+_NOTE = re.compile(rb"(\d{10}) ([0-9a-f]{64}|-{64}) ([0-9a-f]{8})\n")
+"""Number, digest, and a checksum of both: one note is written over another, and the write may be cut short."""
 logger = logging.getLogger(__name__)
 
 
@@ -36,7 +38,7 @@ def read_newest(layout: Layout, job_id: str) -> NewestEvent | None:
         note = _NOTE.fullmatch(fs.read_if_there(layout.newest_event(job_id)) or b"")
     except OSError:
         return None
-    if note is None:
+    if note is None or note[3] != _checksum(note[1] + b" " + note[2]):
         return None
     digest = note[2].decode()
     return NewestEvent(int(note[1]), None if digest == UNKNOWN else digest)
@@ -55,7 +57,8 @@ def note_number(layout: Layout, job_id: str, seq: int) -> None:
 
 def _write(layout: Layout, job_id: str, newest: NewestEvent) -> None:
     path = layout.newest_event(job_id)
-    note = f"{newest.seq:010d} {newest.digest or UNKNOWN}\n".encode()
+    content = f"{newest.seq:010d} {newest.digest or UNKNOWN}".encode()
+    note = content + b" " + _checksum(content) + b"\n"
     try:
         try:
             fs.write_over(path, note)
@@ -64,6 +67,10 @@ def _write(layout: Layout, job_id: str, newest: NewestEvent) -> None:
             fs.write_over(path, note)
     except OSError as error:
         logger.warning("job %s: its newest event could not be noted (%s)", job_id, error)
+
+
+def _checksum(content: bytes) -> bytes:
+    return b"%08x" % zlib.crc32(content)
 
 
 def forget_newest(layout: Layout, job_id: str) -> None:

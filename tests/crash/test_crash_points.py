@@ -112,11 +112,11 @@ class Stage:
                 continue
 
     def tree(self) -> Tree:
-        """Names and bytes of all that counts: no lock files; of folders only the empty ones."""
+        """Names and bytes of all that counts: no lock files, no notes that may be lost; of folders only the empty ones."""
         tree: Tree = {}
         for folder, folders, files in os.walk(self.root):
             relative = Path(folder).relative_to(self.root)
-            if relative.parts[:2] == (".printsys", "locks"):
+            if relative.parts[:2] in ((".printsys", "locks"), (".printsys", "newest")):
                 continue
             for name in files:
                 tree[str(relative / name)] = (Path(folder) / name).read_bytes()
