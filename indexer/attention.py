@@ -27,7 +27,7 @@ FIXES_BY_KIND: dict[str, tuple[str, ...]] = {
     "log-damaged": ("restore-record", "quarantine"),
     "log-cut": ("restore-record", "quarantine"),
     "log-torn": ("finish",),
-    "log-inconsistent": (),
+    "log-inconsistent": ("restore-record", "quarantine"),
     "metadata-gone": ("restore-metadata",),
     "metadata-unreadable": ("restore-metadata",),
     "metadata-behind": ("finish",),

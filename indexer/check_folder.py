@@ -12,7 +12,7 @@ from indexer.attention import NEW_RECORD, NO_RECORD, AttentionItem, odd_name, op
 from printsys import fs
 from printsys.domain import naming
 from printsys.domain.events import sha256
-from printsys.domain.job import Document, FileRecord, Job, canonical, metadata_bytes, parse
+from printsys.domain.job import Document, FileRecord, Job, canonical, parse
 from printsys.errors import DamagedJob, JobNotFound, OlderCopy, PrintSysError
 from printsys.jobstore import Layout
 from printsys.jobstore.files import odd_entries, sha256_of
@@ -21,7 +21,7 @@ from printsys.jobstore.layout import EVENTS, METADATA, file_inside, is_text
 from printsys.jobstore.log import Log
 from printsys.jobstore.moves import read_intent
 from printsys.jobstore.newest import read_newest, require_newest
-from printsys.jobstore.repair import id_inside, whole_log
+from printsys.jobstore.repair import id_inside, leads_to_its_state, whole_log
 from printsys.jobstore.stored import is_deleted
 
 
@@ -57,7 +57,7 @@ def check_folder(layout: Layout, folder: Path, deep: bool = False) -> list[Atten
     except (ValidationError, OSError) as error:
         return [unreadable(relative_path, job_id, error)]
     items = list(_metadata(record))
-    if any(item.kind == "log-cut" for item in items):
+    if any(item.kind in ("log-cut", "log-inconsistent") for item in items):
         return items
     try:
         require_newest(newest, log, job_id)
@@ -97,14 +97,15 @@ def _metadata(record: _Record) -> Iterator[AttentionItem]:
     if record.log.tail:
         sentence = f"Job {record.job.id}: the last change was interrupted while it was written."
         yield record.raised("log-torn", sentence)
-    if sha256(metadata_bytes(record.document)) != record.log.state:
-        sentence = f"Job {record.job.id}: the events do not lead to the state that they name."
-        yield record.raised("log-inconsistent", sentence)
     name = f"metadata.json of job {record.job.id}"
     try:
         data = fs.read_if_there(record.folder / METADATA)
     except fs.NotAFile:
         yield record.raised("metadata-unreadable", f"{name} is a folder or a special file, and no text.")
+        return
+    if not leads_to_its_state(record.log, data):
+        sentence = f"Job {record.job.id}: the events do not lead to the state that they name."
+        yield record.raised("log-inconsistent", sentence)
         return
     if data is None:
         yield record.raised("metadata-gone", f"{name} is gone; it can be made again from the events.")

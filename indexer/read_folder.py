@@ -18,7 +18,8 @@ from indexer.attention import RULES, AttentionItem
 from indexer.check_folder import not_a_job, unreadable
 from indexer.rows import JobRecord, storable
 from printsys import fs
-from printsys.domain.events import EventType, sha256
+from printsys.domain.events import EventType, merge_patch, same_json, sha256
+from printsys.domain.job import Document
 from printsys.errors import JobBusy, PrintSysError, StorageOffline
 from printsys.jobstore import JobStore, Layout
 from printsys.jobstore.files import ListedFile, list_files, looks_as_recorded, signature
@@ -59,7 +60,7 @@ def read_proven(layout: Layout, folder: Path) -> JobRecord | None:
     if not events or events[-1].get("state") != (digest := sha256(metadata)):
         return None
     document = json.loads(metadata)
-    if layout.intent(document["id"]).exists() or not _has_newest(layout, document["id"], events, log):
+    if layout.intent(document["id"]).exists() or not _ends_as_written(layout, document, events, log):
         return None
     if b"\\u0000" in metadata or b"\\u0000" in log:
         document, events = storable(document), storable(events)
@@ -86,13 +87,20 @@ def _chained(log: bytes) -> list[dict[str, Any]]:
     return events
 
 
-def _has_newest(layout: Layout, job_id: str, events: list[dict[str, Any]], log: bytes) -> bool:
+def _ends_as_written(layout: Layout, document: Document, events: list[dict[str, Any]], log: bytes) -> bool:
+    """`document` is what the last event names as its state; the newest event that is known is in the log as it was
+    written. Where no note proves the last line, its patch must change nothing of the document any more."""
+    job_id = document["id"]
     newest = read_newest(layout, job_id)
-    if newest is None or newest.seq > len(events):
-        return newest is None
-    if newest.seq < len(events):
-        return newest.digest in (None, events[newest.seq]["prev"])
-    return newest.digest in (None, sha256(log[:-1].rpartition(b"\n")[2]))
+    if newest is not None and newest.seq > len(events):
+        return False
+    last = sha256(log[:-1].rpartition(b"\n")[2])
+    if newest is not None and newest.digest is not None:
+        line_digest = events[newest.seq]["prev"] if newest.seq < len(events) else last
+        if line_digest != newest.digest or newest.seq == len(events):
+            return bool(line_digest == newest.digest)
+    patch = events[-1].get("patch") or {}
+    return same_json(merge_patch(document, patch), document)
 
 
 def quiet_listing(layout: Layout, record: JobRecord, now_ns: int) -> str | None:

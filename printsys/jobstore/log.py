@@ -38,6 +38,11 @@ class Log:
         states = [event.state for event in self.events if event.state is not None]
         return states[-2] if len(states) > 1 else None
 
+    @property
+    def last_batch_at(self) -> int:
+        """The number of the first event of the last batch."""
+        return max((event.seq for event in self.events[:-1] if event.state is not None), default=0) + 1
+
     def line_digest(self, seq: int) -> str | None:
         """sha256 of the line with that number, which the next line repeats; None without such a line."""
         if not 1 <= seq <= self.seq or self.last_line is None:
@@ -84,17 +89,28 @@ class _Reader:
 def read_log(data: bytes, job_id: str) -> Log:
     """Parse and verify a whole log. A batch without its `state` was never finished and belongs to the tail.
 
-    Raises DamagedJob, naming the line, where a line was edited, removed, doubled or cannot be read although finished
-    lines follow it: a crash cannot do that, a person can.
+    Raises DamagedJob, naming the line, where a line was edited, removed, doubled or added: a crash cannot do that, a
+    person or a program can.
     """
     log, broken = _read(data)
     if broken is not None:
         number, problem = broken
-        # A torn write has no finished batch in or behind it; where there is one, somebody edited the log.
-        lines = data.splitlines(keepends=True)[number - 1 :]
-        if any(line.endswith(b"\n") and b'"state":"' in line for line in lines):
+        lines = data.splitlines(keepends=True)
+        if not _is_torn_write(b"".join(lines[number - 1 :]), number):
             raise DamagedJob(job_id, "events.jsonl", f"line {number} breaks the record: {problem}.")
     return log
+
+
+def _is_torn_write(rest: bytes, number: int) -> bool:
+    """Whether the write of line `number` may have been interrupted: then it begins as ours do and has no line end, or
+    the power failed and blocks of it are zeros. Blank lines, which editors leave, lose nothing either."""
+    if not rest.strip():
+        return True
+    beginning, written = b'{"seq":%d,' % number, rest.rstrip(b"\0")
+    if b"\n" not in written and (written.startswith(beginning) or beginning.startswith(written)):
+        return True
+    finished = any(line.endswith(b"\n") and b'"state":"' in line for line in rest.splitlines(keepends=True))
+    return b"\0" in rest and not finished
 
 
 def trusted(data: bytes) -> Log:

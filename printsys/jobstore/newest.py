@@ -85,6 +85,11 @@ def is_newest(newest: NewestEvent | None, log: Log) -> bool:
     return log.seq >= newest.seq and newest.digest in (None, log.line_digest(newest.seq))
 
 
+def is_as_noted(newest: NewestEvent | None, log: Log) -> bool:
+    """Whether the note proves that the log's last line is the one that the system wrote."""
+    return newest is not None and newest.seq == log.seq and newest.digest == log.line_digest(log.seq)
+
+
 def require_newest(newest: NewestEvent | None, log: Log, job_id: str) -> None:
     """OlderCopy where events are missing at the log's end; DamagedJob where another line has their number."""
     if newest is None or is_newest(newest, log):

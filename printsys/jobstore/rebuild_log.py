@@ -17,7 +17,7 @@ from printsys.jobstore.jsontext import JsonProblem, decode_object
 from printsys.jobstore.layout import EVENTS, METADATA
 from printsys.jobstore.log import Log, trusted
 from printsys.jobstore.newest import NewestEvent, is_newest
-from printsys.jobstore.repair import keep_aside, read_or_move_aside
+from printsys.jobstore.repair import keep_aside, leads_to_its_state, read_or_move_aside
 
 MAX_LOST = 10_000
 """Somebody typed a revision that is further than this beyond the log: it says nothing of lost lines."""
@@ -33,7 +33,9 @@ def rebuild(folder: Path, job_id: str, actor: str, now: datetime, newest: Newest
     log_bytes, metadata = read_or_move_aside(folder, EVENTS) or b"", read_or_move_aside(folder, METADATA)
     log = trusted(log_bytes)
     if newest is not None and log.seq >= newest.seq and not is_newest(newest, log):
-        log = trusted(b"".join(log_bytes.splitlines(keepends=True)[: newest.seq - 1]))
+        log = _first_lines(log_bytes, newest.seq - 1)
+    if log.events and not leads_to_its_state(log, metadata):
+        log = _first_lines(log_bytes, log.last_batch_at - 1)
     document = _last_good(metadata, log, job_id)
     aside = [keep_aside(folder, f"events-{sha256(log_bytes)[:8]}.jsonl", log_bytes).name] if log_bytes else []
     lost = max(_lost(log_bytes, metadata, log), newest.seq - log.seq if newest is not None else 0)
@@ -42,6 +44,10 @@ def rebuild(folder: Path, job_id: str, actor: str, now: datetime, newest: Newest
         keep_aside(folder, f"metadata-{sha256(metadata)[:8]}.json", metadata)
     fs.replace(folder / METADATA, batch.metadata)
     fs.replace(folder / EVENTS, log_bytes[: log.length] + batch.lines)
+
+
+def _first_lines(log_bytes: bytes, count: int) -> Log:
+    return trusted(b"".join(log_bytes.splitlines(keepends=True)[:count]))
 
 
 def _batch(log: Log, lost: int, document: Document, aside: list[str], actor: str, now: datetime) -> EventBatch:

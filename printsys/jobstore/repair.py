@@ -25,7 +25,7 @@ from printsys.jobstore.jsontext import JsonProblem, decode_object, line_of_field
 from printsys.jobstore.layout import ASIDE, EVENTS, METADATA, Layout
 from printsys.jobstore.log import Log, read_log
 from printsys.jobstore.moves import finish_move, read_intent
-from printsys.jobstore.newest import is_newest, note_newest, read_newest, require_newest
+from printsys.jobstore.newest import is_as_noted, is_newest, note_newest, read_newest, require_newest
 from printsys.jobstore.open_files import who_holds
 from printsys.jobstore.stored import Stored, is_deleted
 
@@ -90,7 +90,8 @@ def read_if_clean(layout: Layout, folder: Path, job_id: str) -> Stored | None:
         return None
     if log.tail or not log.events or log.state != sha256(metadata):
         return None
-    if not is_newest(read_newest(layout, job_id), log):
+    newest = read_newest(layout, job_id)
+    if not is_newest(newest, log) or not (is_as_noted(newest, log) or leads_to_its_state(log, metadata)):
         return None  # or somebody has just written more: under the lock it shows
     document = decode_object(metadata)
     return Stored(folder, layout.status_of(folder), parse(document), canonical(document), log, digest=log.state)
@@ -104,8 +105,7 @@ def load(layout: Layout, folder: Path, job_id: str, now: datetime) -> Stored:
     repair finished a deletion.
     """
     try:
-        log = _uncut_log(folder, job_id)
-        require_newest(read_newest(layout, job_id), log, job_id)
+        log = _trusted_log(layout, folder, job_id)
     except OlderCopy as older:
         return _as_it_lies(layout, folder, whole_log(folder, job_id), older)
     except DamagedJob as damage:
@@ -126,8 +126,7 @@ def repair_for_write(layout: Layout, folder: Path, job_id: str, now: datetime) -
     DamagedJob for what a person must decide; OSError where the disk refuses; JobNotFound where the repair finished a
     deletion.
     """
-    log = _uncut_log(folder, job_id)
-    require_newest(read_newest(layout, job_id), log, job_id)
+    log = _trusted_log(layout, folder, job_id)
     synced = _sync(layout, folder, log, job_id, now, fs.BRIEF_PATIENCE_S)
     return _finished(layout, folder, job_id, log, synced, None, fs.BRIEF_PATIENCE_S)
 
@@ -176,15 +175,25 @@ def whole_log(folder: Path, job_id: str) -> Log:
     return log
 
 
-def _uncut_log(folder: Path, job_id: str) -> Log:
-    """`whole_log`, and no lines were taken out at its end: metadata.json is never written before its event."""
+def _trusted_log(layout: Layout, folder: Path, job_id: str) -> Log:
+    """`whole_log`, and nothing tells against its end. DamagedJob.
+
+    metadata.json is never written before its event, so no lines were taken out where it is not ahead of the log.
+    """
     log = whole_log(folder, job_id)
     try:
-        revision = decode_object(fs.read_if_there(folder / METADATA) or b"{}").get("revision")
-    except (JsonProblem, fs.NotAFile):
+        metadata = fs.read_if_there(folder / METADATA)
+    except fs.NotAFile:
+        metadata = None
+    try:
+        revision = decode_object(metadata or b"{}").get("revision")
+    except JsonProblem:
         revision = None
     if isinstance(revision, int) and revision > log.seq:
         raise DamagedJob(job_id, EVENTS, f"it ends at event {log.seq}, but metadata.json is at revision {revision}.")
+    require_newest(read_newest(layout, job_id), log, job_id)
+    if not leads_to_its_state(log, metadata):
+        raise DamagedJob(job_id, EVENTS, f"line {log.seq} does not lead to the state that it names.")
     return log
 
 
@@ -207,6 +216,17 @@ def read_or_move_aside(folder: Path, name: str) -> bytes | None:
         return None
 
 
+def leads_to_its_state(log: Log, metadata: bytes | None) -> bool:
+    """Whether the last event leads to the metadata.json that it names: else somebody changed or added it.
+
+    A version with more keys writes the same document in other bytes, so metadata.json itself may prove it, too.
+    """
+    document = log.document()
+    if sha256(metadata_bytes(document)) == log.state:
+        return True
+    return metadata is not None and sha256(metadata) == log.state and canonical(decode_object(metadata)) == document
+
+
 def keep_aside(folder: Path, name: str, data: bytes) -> Path:
     """Keep bytes that are about to be cut off or replaced, for people to look at. Running twice keeps one copy."""
     aside = folder / ASIDE
@@ -221,6 +241,7 @@ def _sync(layout: Layout, folder: Path, log: Log, job_id: str, now: datetime, pa
     into the log first. `patience_s`: how long to wait, on Windows, for a program that has metadata.json open; after
     that the log goes on without it. DamagedJob, OSError."""
     if log.tail:
+        logger.warning("job %s: the last change was interrupted while it was written; the rest is kept aside", job_id)
         keep_aside(folder, f"events-torn-{sha256(log.tail)[:8]}.jsonl", log.tail)
         fs.truncate(folder / EVENTS, log.length)
         log = replace(log, tail=b"")

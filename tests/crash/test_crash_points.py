@@ -112,7 +112,7 @@ class Stage:
                 continue
 
     def tree(self) -> Tree:
-        """Names and bytes of all that counts: no lock files, no notes that may be lost; of folders only the empty ones."""
+        """Names and bytes of all that counts: no locks, no notes that may be lost; of folders only the empty ones."""
         tree: Tree = {}
         for folder, folders, files in os.walk(self.root):
             relative = Path(folder).relative_to(self.root)

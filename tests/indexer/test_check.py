@@ -89,15 +89,19 @@ DAMAGE: dict[str, tuple[Callable[[JobStore, Path], object], list[str]]] = {
     ),
     "the last event changed": (
         lambda store, folder: edit(folder / "events.jsonl", b'"mail":"approved"', b'"mail":"rejected"'),
-        [],
+        ["log-damaged"],
     ),
     "the last event's patch changed": (
         lambda store, folder: edit(folder / "events.jsonl", b'"revision":4', b'"revision":5'),
         ["log-inconsistent"],
     ),
     "the last event cut off": (lambda store, folder: cut_last_line(folder / "events.jsonl"), ["log-torn", "log-cut"]),
+    "a line added": (
+        lambda store, folder: (folder / "events.jsonl").open("ab").write(b"hello\n"),
+        ["log-damaged"],
+    ),
     "a torn line": (
-        lambda store, folder: (folder / "events.jsonl").open("ab").write(b'{"seq": 5, "at"'),
+        lambda store, folder: (folder / "events.jsonl").open("ab").write(b'{"seq":5,"at"'),
         ["log-torn"],
     ),
     "metadata gone": (lambda store, folder: (folder / "metadata.json").unlink(), ["metadata-gone"]),
@@ -185,7 +189,7 @@ def test_deep_reads_every_original(store: JobStore) -> None:
 
 def test_what_recovery_puts_right_is_clean_afterwards(jobs: list[Stored], store: JobStore) -> None:
     with (jobs[0].folder / "events.jsonl").open("ab") as log:
-        log.write(b'{"torn')
+        log.write(b'{"seq":3,"at":"torn')
     (jobs[1].folder / "metadata.json").unlink()
     write_intent(store.layout, jobs[2].folder, jobs[2].folder.parent, 99, jobs[2].id)
     write_intent(store.layout, jobs[3].folder, jobs[3].folder.parent, 1, "00000000")

@@ -322,3 +322,16 @@ def test_a_copy_of_the_folder_is_not_the_job(store: JobStore, reconciler: Reconc
     stored, added = run_twice(reconciler, job.id)
     assert (stored.folder, added) == (job.folder, [])
     assert json.loads((job.folder / "metadata.json").read_text("utf-8"))["status"] == "ReadyToPrint"
+
+
+def test_a_drag_of_a_damaged_job_is_not_recorded(store: JobStore, reconciler: Reconciler) -> None:
+    """FAULTS R11."""
+    job = make_job(store)
+    log = job.folder / "events.jsonl"
+    log.write_bytes(log.read_bytes() + b"hello\n")
+    damaged = log.read_bytes()
+    moved = store.layout.status(Status.REJECTED) / job.folder.name
+    job.folder.rename(moved)
+    outcome = reconciler.reconcile(job.id)
+    assert outcome.stored.problem is not None and outcome.first_new_seq is None
+    assert (moved / "events.jsonl").read_bytes() == damaged
