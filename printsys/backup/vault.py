@@ -4,6 +4,7 @@
     snapshots/<time>.jsonl  one backup: a first line about it, a line a job with its files, a last one with their hash
     journal.jsonl           the lines so far of a backup that is under way, or was killed
     printsys-backup         marks the folder as one of backups
+    restore.py              restores a backup without this program: restore_standalone.py as it was at the last backup
 
 So a job that moves costs nothing, what did not change is not read again, and a backup that is killed spoils no
 earlier one.
@@ -31,6 +32,8 @@ from printsys.jobstore.files import sha256_of
 
 FORMAT = 1
 MARKER = "printsys-backup"
+RESTORER = "restore.py"
+RESTORER_SOURCE = Path(__file__).with_name("restore_standalone.py")
 CHUNK = 1 << 20
 
 
@@ -120,9 +123,16 @@ class Vault:
             with _writing():
                 for torn in self.content.glob("*.new"):
                     fs.unlink(torn)
+                self._keep_restorer()
             yield
         finally:
             lock.release()
+
+    def _keep_restorer(self) -> None:
+        """So that the backups outlive this program."""
+        source = fs.read(RESTORER_SOURCE)
+        if fs.read_if_there(self.root / RESTORER) != source:
+            fs.replace(self.root / RESTORER, source)
 
     # -- contents -----------------------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -25,43 +24,13 @@ from printsys.backup.vault import BackupDamaged, BackupFailed, BackupRefused, Un
 from printsys.domain.status import Status
 from printsys.errors import PrintSysError, StorageOffline
 from printsys.jobstore import JobStore, Stored, trash
+from tests.backup.conftest import age, kept_files
 from tests.factories import act, make_job, make_store, sync
 from tests.indexer.test_check import everything
 from tests.manage import Manage
 from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def manage(
-    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Manage:
-    shutil.copy(ROOT / "lab.toml", tmp_path / "lab.toml")
-    monkeypatch.setenv("LAB_CONFIG", str(tmp_path / "lab.toml"))
-    return Manage(tmp_path, database_url, monkeypatch, capsys)
-
-
-@pytest.fixture
-def jobs(store: JobStore) -> list[Stored]:
-    """One in each status, old enough for their times to be trusted, and one in the trash."""
-    jobs = [
-        make_job(store, name=f"Jane {status}", status=status, files=[("a.stl", os.urandom(5000))]) for status in Status
-    ]
-    act(store, make_job(store, name="Gone Girl").id, "delete")
-    age(store.layout.root)
-    return jobs
-
-
-def age(root: Path, seconds: float = 60) -> None:
-    for path in root.rglob("*"):
-        if path.is_file():
-            os.utime(path, (time.time() - seconds,) * 2)
-
-
-@pytest.fixture
-def vault(tmp_path: Path) -> Vault:
-    return Vault(tmp_path / "backup")
 
 
 @pytest.fixture
@@ -76,14 +45,6 @@ def elsewhere(tmp_path: Path, manage: Manage) -> Callable[..., JobStore]:
         return make_store(root)
 
     return restored
-
-
-def kept_files(root: Path) -> dict[str, tuple[int, int, bytes | None]]:
-    """All files of a storage that a backup has, with times, rights and bytes."""
-    not_copied = (".printsys/locks/", ".printsys/newest/", ".printsys/storage-id")
-    return {
-        name: file for name, file in everything(root).items() if file[2] is not None and not name.startswith(not_copied)
-    }
 
 
 def test_a_restored_storage_is_the_same_byte_for_byte_with_times_and_rights(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import subprocess
@@ -43,6 +44,14 @@ def verify(storage: Path, *options: str) -> Verdict:
     done = run_alone(SCRIPT, storage, "--json", *options)
     assert done.returncode in (0, 1), done.stderr.decode()
     return Verdict(done.returncode, json.loads(done.stdout))
+
+
+def foreign_imports(script: Path) -> set[str]:
+    """What it imports besides the standard library. SyntaxError where Python 3.9 cannot read it."""
+    tree = ast.parse(script.read_text("utf-8"), feature_version=(3, 9))
+    imports = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    imports += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    return {name.partition(".")[0] for name in imports} - sys.stdlib_module_names
 
 
 def as_module(script: Path) -> ModuleType:
