@@ -296,6 +296,8 @@ class Log:
     def __init__(self) -> None:
         self.fold = Fold()
         self.seq, self.type = 0, ""
+        self.digests: list[str] = []
+        """sha256 of each line."""
         self.states: list[str] = []
         self.differing: list[int] = []
         self.is_torn = False
@@ -305,10 +307,13 @@ class Log:
     def document(self) -> dict[str, Any]:
         return self.fold.document
 
-    def add_batch(self, events: list[dict[str, Any]]) -> None:
-        for event in events:
+    def add_batch(self, batch: list[tuple[str, dict[str, Any]]]) -> None:
+        """Events, each with the sha256 of its line."""
+        for digest, event in batch:
+            self.digests.append(digest)
             self.fold.add(event.get("patch", {}))
-        self.seq, self.type, state = events[-1]["seq"], events[-1]["type"], events[-1]["state"]
+        last = batch[-1][1]
+        self.seq, self.type, state = last["seq"], last["type"], last["state"]
         self.states.append(state)
         if sha256(self.fold.metadata()) != state or self.document.get("revision") != self.seq:
             self.differing.append(self.seq)
@@ -321,14 +326,14 @@ def sha256(data: bytes) -> str:
 def read_log(file: BinaryIO) -> Log:
     """A batch without its last event's `state` was never finished: such lines at the end are torn, not damaged."""
     log, batch, batch_size = Log(), [], 0
-    last_line: bytes | None = None
+    last_digest: str | None = None
     broken: tuple[int, str] | None = None
     state_follows = False
     for number, raw in enumerate(iter(lambda: file.readline(LINE_LIMIT + 1), b""), 1):
         if broken is None:
             try:
-                last_line, event = next_event(raw, number, last_line)
-                batch.append(event)
+                last_digest, event = next_event(raw, number, last_digest)
+                batch.append((last_digest, event))
                 batch_size += len(raw)
                 if event.get("state") is not None:
                     log.add_batch(batch)
@@ -347,8 +352,8 @@ def read_log(file: BinaryIO) -> Log:
     return log
 
 
-def next_event(raw: bytes, number: int, last_line: bytes | None) -> tuple[bytes, dict[str, Any]]:
-    """A line without its end, and its event. Unreadable where it does not follow on the line before."""
+def next_event(raw: bytes, number: int, last_digest: str | None) -> tuple[str, dict[str, Any]]:
+    """The hash of a line, and its event. Unreadable where it does not follow on the line before."""
     if len(raw) > LINE_LIMIT:
         refuse(f"it is longer than {LINE_LIMIT >> 20} MB")
     if not raw.endswith(b"\n"):
@@ -361,9 +366,9 @@ def next_event(raw: bytes, number: int, last_line: bytes | None) -> tuple[bytes,
         refuse("it is no event")
     if event["seq"] != number:
         refuse(f"it has seq {event['seq']}: a line is missing or doubled before it")
-    if event.get("prev") != (None if last_line is None else sha256(last_line)):
+    if event.get("prev") != last_digest:
         refuse("the line before it was changed")
-    return line, event
+    return sha256(line), event
 
 
 def is_event(event: dict[str, Any]) -> bool:
@@ -441,6 +446,15 @@ def entries_of(folder: str) -> list[os.DirEntry[str]]:
         return []
 
 
+def is_text(name: str) -> bool:
+    """Whether the bytes of a name are UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def is_folder(entry: os.DirEntry[str]) -> bool:
     return entry.is_dir(follow_symlinks=False)
 
@@ -450,6 +464,8 @@ IGNORED = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """Names that no job records: its own record, hidden files, temporaries of editors and slicers."""
+NOTE = re.compile(rb"([0-9]{10}) ([0-9a-f]{64}|-{64})\n")
+NAME_OF_NOTE = re.compile("[0-9a-z]+")
 FOLDER_ID = re.compile(r"_([0-9abcdefghjkmnpqrstvwxyz]{8})\Z", re.IGNORECASE)
 
 
@@ -472,9 +488,9 @@ REMARKS = frozenset({"metadata-reformatted", "other-version", "folder-renamed", 
 class JobFolder:
     """One folder of a job, checked. `path` is relative to storage."""
 
-    def __init__(self, root: str, path: str, is_quick: bool, intents: dict[str, int]) -> None:
-        self.path, self.is_quick, self.intents = path, is_quick, intents
-        self.folder = os.path.join(root, *path.split("/"))
+    def __init__(self, storage: Storage, path: str, intents: dict[str, int]) -> None:
+        self.path, self.is_quick, self.intents, self.notes = path, storage.is_quick, intents, storage.newest_event
+        self.folder = os.path.join(storage.root, *path.split("/"))
         self.status, _, self.name = path.rpartition("/")
         self.job_id: str | None = None
         self.files = self.bytes = 0
@@ -532,10 +548,24 @@ class JobFolder:
             yield self._finding("unreadable", f"the log leads to no job: {problem}")
             return
         findings = list(self._metadata(log))
-        yield from findings
         if not any(finding.kind == "log-cut" for finding in findings):
-            yield from self._location(log)
-            yield from self._contents(log)
+            older = self._older_copy(log)
+            findings = (
+                [older] if older else [*findings, *self._location(log), *self._odd_entries(), *self._contents(log)]
+            )
+        yield from findings
+
+    def _older_copy(self, log: Log) -> Finding | None:
+        """Whether the system has noted an event that this log does not have."""
+        note = self.notes(self.job_id or "") if self.status in STATUSES else None
+        if note is None:
+            return None
+        seq, digest = note
+        if seq > log.seq:
+            return self._finding("older-copy", f"this is an older copy: {seq - log.seq} events are missing at its end")
+        if seq and digest not in (None, log.digests[seq - 1]):
+            return self._finding("log-damaged", f"events.jsonl: line {seq} is not the one that the system wrote")
+        return None
 
     def _metadata(self, log: Log) -> Iterator[Finding]:
         """metadata.json, and the state that the log leads to."""
@@ -604,6 +634,15 @@ class JobFolder:
 
     # -- its files ------------------------------------------------------------------------------------------------
 
+    def _odd_entries(self) -> Iterator[Finding]:
+        """What no program can follow: special files, and names that are no text."""
+        for entry in entries_of(self.folder):
+            is_usual = entry.is_symlink() or is_folder(entry) or entry.is_file(follow_symlinks=False)
+            if not IGNORED.fullmatch(entry.name) and not (is_usual and is_text(entry.name)):
+                yield self._finding("odd-file", f"{entry.name} is no ordinary file, or its name is no text")
+        if not is_text(self.name):
+            yield self._finding("odd-name", "the folder's name is no text")
+
     def _contents(self, log: Log) -> Iterator[Finding]:
         files, print_files = log.document.get("files", []), log.document.get("print_files", [])
         for file in files:
@@ -667,7 +706,8 @@ class JobFolder:
         """The files that belong to a job: beside the record, and in original/."""
         for prefix, folder in (("", self.folder), ("original/", self._inside("original"))):
             for entry in entries_of(folder):
-                if entry.is_file(follow_symlinks=False) and not IGNORED.fullmatch(entry.name):
+                is_file = entry.is_file(follow_symlinks=False) and is_text(entry.name)
+                if is_file and not IGNORED.fullmatch(entry.name):
                     yield prefix + entry.name
 
 
@@ -714,10 +754,10 @@ class Storage:
 
     def _job(self, path: str, intents: dict[str, int]) -> tuple[JobFolder, list[Finding]]:
         """A folder with findings is read twice: the first time may have met a change under way."""
-        folder = JobFolder(self.root, path, self.is_quick, intents)
+        folder = JobFolder(self, path, intents)
         findings = folder.check()
         if any(finding.kind not in REMARKS for finding in findings):
-            folder = JobFolder(self.root, path, self.is_quick, self._intents())
+            folder = JobFolder(self, path, self._intents())
             findings = folder.check() if os.path.isdir(folder.folder) else []
         self.files += folder.files
         self.bytes += folder.bytes
@@ -745,6 +785,16 @@ class Storage:
                     seq = None
                 intents[job_id] = seq if isinstance(seq, int) else NEVER_DECIDED
         return intents
+
+    def newest_event(self, job_id: str) -> tuple[int, str | None] | None:
+        """What the system noted of a job's newest event: its number and the hash of its line, where that is known."""
+        if not NAME_OF_NOTE.fullmatch(job_id):
+            return None
+        try:
+            note = NOTE.fullmatch(read_document(os.path.join(self.root, SYSTEM, "newest", job_id)) or b"")
+        except Unreadable:
+            return None
+        return (int(note[1]), note[2].decode().strip("-") or None) if note else None
 
     def _stray_intents(self, intents: dict[str, int]) -> Iterator[Finding]:
         for job_id in intents:

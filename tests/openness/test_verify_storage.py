@@ -172,7 +172,8 @@ def test_it_agrees_with_check_on_every_damage(case: str, store: JobStore) -> Non
 
 
 def rechain(events: Path, change: Callable[[list[dict[str, Any]]], object]) -> None:
-    """Forge a log whose chain is whole: only what the events say is not so."""
+    """Forge a log whose chain is whole, and the note of its newest event: only what the events say is not so."""
+    shutil.rmtree(events.parents[2] / ".printsys" / "newest")
     lines = [json.loads(line) for line in events.read_bytes().splitlines()]
     change(lines)
     last_line: bytes | None = None
@@ -232,10 +233,30 @@ def test_an_unfinished_batch_is_torn_whatever_is_left_of_it(store: JobStore) -> 
     whole, older = events.read_bytes(), metadata.read_bytes()
     act(store, job.id, "notes")
     batch = events.read_bytes()[len(whole) :]
+    (store.layout.system / "newest" / job.id).unlink()  # a crash in the middle comes before the note
     for length in (1, len(batch) // 2, len(batch) - 1):
         events.write_bytes(whole + batch[:length])
         metadata.write_bytes(older)
         assert verify(store.layout.root).kinds == ["log-torn"], length
+
+
+def test_an_older_copy_of_a_folder_is_found_by_the_note_of_its_newest_event(store: JobStore) -> None:
+    job = make_job(store)
+    copy = shutil.copytree(job.folder, store.layout.root.parent / "copy")
+    act(store, job.id, "notes")
+    shutil.copytree(copy, job.folder, dirs_exist_ok=True)
+    verdict = verify(store.layout.root)
+    assert verdict.kinds == [item.kind for item in check_storage(store)] == ["older-copy"]
+    assert "1 events are missing" in verdict.report["findings"][0]["sentence"]
+
+
+@pytest.mark.parametrize(
+    "note", [b"", b"torn", b"0000000009 \n", b"x" * 20_000_000, b"0000000000 " + b"a" * 64 + b"\n"]
+)
+def test_a_note_that_cannot_be_read_tells_nothing(note: bytes, store: JobStore) -> None:
+    job = make_job(store)
+    (store.layout.system / "newest" / job.id).write_bytes(note)
+    assert verify(store.layout.root).code == 0
 
 
 def test_a_deleted_job_is_verified_in_the_trash(store: JobStore) -> None:
@@ -330,9 +351,9 @@ def test_names_that_are_no_unicode_or_move_the_cursor_are_printed_as_codes(store
     (job.folder / "line\nbreak\x1b[31m.gcode").touch()
     os.close(os.open(os.fsencode(job.folder) + b"/\xff\xfe.gcode", os.O_CREAT))
     verdict = verify(store.layout.root)
-    assert (verdict.kinds, verdict.remarks) == (["not-a-job"], ["not-recorded"])
+    assert (verdict.kinds, verdict.remarks) == (["odd-file", "not-a-job"], ["not-recorded"])
     text = run_alone(SCRIPT, store.layout.root).stdout
-    assert b"\x1b" not in text and len(text.splitlines()) == 3
+    assert b"\x1b" not in text and len(text.splitlines()) == 4
     assert rb"caf\udce9 \x1b[2J\n" in text and rb"\udcff\udcfe.gcode" in text
 
 
