@@ -65,8 +65,9 @@ class Service:
     sweep_every_s: float = SWEEP_EVERY_S
     tick_s: float = TICK_S
     watch_mode: WatchMode = "auto"
-    beat: Callable[[str | None], None] = lambda problem: None
-    """Called every moment while the loop runs, with what keeps it from following the folders, in words."""
+    beat: Callable[[str | None, str | None], None] = lambda problem, watch_problem: None
+    """Called every moment while the loop runs, with what keeps it from following the folders, and why it polls them
+    where it need not; in words."""
 
     def __post_init__(self) -> None:
         self.mirror, self.queries = Mirror(self.engine), Queries(self.engine)
@@ -120,7 +121,7 @@ class Service:
             self._ticked = time.monotonic()
 
     def _show_life(self, *_progress: int) -> None:
-        self.beat(next(iter(self._errors.values()), None))
+        self.beat(next(iter(self._errors.values()), None), self.watch_problem)
 
     @property
     def is_quiet(self) -> bool:

@@ -230,6 +230,8 @@ def check_indexer(settings: Settings) -> Result:
         )
     if indexer.problem:
         return Result(f"The indexer meets an error: {indexer.problem}", "Its log in instance/logs/ has the details.")
+    if indexer.watch_problem:
+        return Result(indexer.watch_problem, "The indexer tries again every five minutes.")
     return Result("The indexer follows the folders.")
 
 

@@ -62,11 +62,13 @@ class Heartbeat:
 
 @dataclass(frozen=True)
 class IndexerHeartbeat:
-    """`problem`: what keeps the indexer from following the folders, in words; None while it does."""
+    """`problem`: what keeps the indexer from following the folders, in words; None while it does. `watch_problem`: why
+    it polls them where the system should report what happens there, a sentence for staff."""
 
     at: datetime
     pid: int
     problem: str | None = None
+    watch_problem: str | None = None
 
     def is_alive(self, now: datetime) -> bool:
         return now - self.at < LIFE
@@ -116,14 +118,14 @@ class IndexerBeat:
     def __init__(self, settings: Settings, every_s: float = BEAT_S) -> None:
         self.settings, self.every_s = settings, every_s
         self._next = 0.0
-        self._last_problem: str | None = None
+        self._last_problems: tuple[str | None, str | None] = (None, None)
 
-    def __call__(self, problem: str | None) -> None:
-        if time.monotonic() < self._next and problem == self._last_problem:
+    def __call__(self, problem: str | None, watch_problem: str | None) -> None:
+        if time.monotonic() < self._next and (problem, watch_problem) == self._last_problems:
             return
-        self._next, self._last_problem = time.monotonic() + self.every_s, problem
+        self._next, self._last_problems = time.monotonic() + self.every_s, (problem, watch_problem)
         try:
-            write_indexer(self.settings, IndexerHeartbeat(datetime.now(UTC), os.getpid(), problem))
+            write_indexer(self.settings, IndexerHeartbeat(datetime.now(UTC), os.getpid(), problem, watch_problem))
         except OSError as error:
             logger.warning("the indexer's sign of life cannot be written: %s", error.strerror)
 

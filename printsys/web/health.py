@@ -18,14 +18,15 @@ pages = Blueprint("health", __name__)
 
 @pages.get("/healthz")
 def healthz() -> ResponseReturnValue:
-    """200 while the lab can work, 503 without storage; `degraded` without database, worker, indexer or disk space."""
+    """200 while the lab can work, 503 without storage; `degraded` without database, worker, indexer or disk space,
+    and where the folders are polled though the system should report what happens there."""
     mail = mail_state()
     components = {
         "storage": _storage(),
         "disk": "low" if shortages(services().settings, services().lab) else "ok",
         "database": _database(),
         "worker": "down" if not mail.is_working else "queue down" if mail.is_without_queue else "ok",
-        "indexer": _indexer(),
+        **_indexer(),
     }
     down = components["storage"] != "ok"
     status = "down" if down else "ok" if all(state == "ok" for state in components.values()) else "degraded"
@@ -40,11 +41,12 @@ def _storage() -> str:
     return "ok"
 
 
-def _indexer() -> str:
+def _indexer() -> dict[str, str]:
+    """The indexer itself, and how it watches the folders."""
     beat = heartbeat.read_indexer(services().settings)
     if beat is None or not beat.is_alive(datetime.now(UTC)):
-        return "down"
-    return "failing" if beat.problem else "ok"
+        return {"indexer": "down", "watching": "down"}
+    return {"indexer": "failing" if beat.problem else "ok", "watching": "polling" if beat.watch_problem else "ok"}
 
 
 def _database() -> str:

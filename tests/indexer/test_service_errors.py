@@ -20,7 +20,8 @@ def test_folders_are_followed_although_every_sweep_ends_in_an_error(store: JobSt
 
     beats: list[str | None] = []
     stored = make_job(store)
-    service = Service(store, engine, lambda: context(store), synced=fail, watch_mode="native", beat=beats.append)
+    service = Service(store, engine, lambda: context(store), synced=fail, watch_mode="native")
+    service.beat = lambda problem, _watch_problem: beats.append(problem)
     stop = threading.Event()
     thread = threading.Thread(target=service.run, args=(stop,))
     thread.start()

@@ -10,14 +10,14 @@ from printsys.web.filters import when
 
 
 def folders_not_followed(settings: Settings) -> str | None:
-    """Why the folders are not followed at the moment; None while they are."""
+    """Why the folders are not followed at the moment, or follow late; None while all is well."""
     beat = heartbeat.read_indexer(settings)
     if beat is not None and beat.is_alive(datetime.now(UTC)):
         reason = f"the indexer met an error ({beat.problem}) and tries again" if beat.problem else None
     else:
         reason = f"the indexer gave no sign of life since {when(beat.at)}" if beat else "the indexer does not run"
     if reason is None:
-        return None
+        return beat.watch_problem if beat is not None else None
     return (
         f"The folders are not followed at the moment: {reason}. What is moved, saved or deleted there is recorded when "
         "it works again. Buttons work as always."

@@ -327,6 +327,7 @@ def test_without_the_database_the_api_and_the_health_say_so(dark_staff: FlaskCli
         "database": "down",
         "worker": "down",
         "indexer": "down",
+        "watching": "down",
     }
 
 

@@ -19,6 +19,10 @@ def state(client: FlaskClient) -> str:
     return str(json_of(client.get("/healthz"))["components"]["indexer"])
 
 
+def watching(client: FlaskClient) -> str:
+    return str(json_of(client.get("/healthz"))["components"]["watching"])
+
+
 def dashboard(staff: FlaskClient) -> str:
     return staff.get("/dashboard").get_data(as_text=True)
 
@@ -39,9 +43,21 @@ def test_without_an_indexer_the_dashboard_says_so(staff: FlaskClient) -> None:
 
 
 def test_an_indexer_that_meets_errors_says_which(staff: FlaskClient, services: Services) -> None:
-    IndexerBeat(services.settings)("PermissionError: no")
+    IndexerBeat(services.settings)("PermissionError: no", None)
     assert state(staff) == "failing"
     assert "the indexer met an error (PermissionError: no) and tries again" in dashboard(staff)
+
+
+def test_an_indexer_that_must_poll_says_why(staff: FlaskClient, services: Services) -> None:
+    """FAULTS R7."""
+    assert watching(staff) == "down"
+    beat = IndexerBeat(services.settings)
+    beat(None, None)
+    assert watching(staff) == "ok"
+    beat(None, "Changes in the folders show up a few seconds late, because Linux watches no more folders.")
+    assert (state(staff), watching(staff)) == ("ok", "polling")
+    assert "because Linux watches no more folders." in dashboard(staff)
+    assert NOT_FOLLOWED not in dashboard(staff)
 
 
 @pytest.mark.parametrize("written", [b"", b"{", b'{"at": 5}', b"\xff\xfe"])
