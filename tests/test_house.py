@@ -35,7 +35,7 @@ ALLOWED_IMPORTS = {
     "services": "actions config credentials errors indexer jobstore",
     "backup": "config credentials domain errors fs jobstore",
     "mail": "assessment backoff config credentials domain errors fs jobstore ops.heartbeat services texts",
-    "worker": "actions.reminders assessment backoff config domain errors jobstore mail models3d ops services slicers",
+    "worker": "actions assessment backoff config domain errors jobstore mail models3d ops services slicers",
     "demo": "actions config domain errors jobstore models3d.samples services",
 }
 """What each package may import besides itself."""

@@ -14,6 +14,16 @@ OURS = frozenset({"revision", "updated_at"})
 """Keys that only the system counts: what a person has there is ignored."""
 LEARNED = frozenset({EventType.MODEL_INSPECTED, EventType.ESTIMATE_READ, EventType.THUMBNAIL_MADE})
 """What the system finds out by itself about files that are recorded already: no decision, and no new bytes."""
+OF_FILES = frozenset(
+    {
+        EventType.FILE_ADDED,
+        EventType.FILES_ADDED,
+        EventType.FILE_CHANGED,
+        EventType.FILE_RENAMED,
+        EventType.FILE_REMOVED,
+    }
+)
+"""Where several of them are one batch, only the last one has the list of files in its patch."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,7 @@ def news_since(events: Iterable[Event], revision: int) -> list[Event]:
     changed is news, and its event comes before anything that the system learns of it.
     """
     later = (event for event in events if event.seq > revision and event.type not in LEARNED)
-    return [event for event in later if event.patch.keys() - OURS]
+    return [event for event in later if event.patch.keys() - OURS or event.type in OF_FILES]
 
 
 # -- files and folders ----------------------------------------------------------------------------------------------
@@ -97,6 +107,11 @@ class FileAppeared:
 
 
 @dataclass(frozen=True)
+class FilesAppeared:
+    files: tuple[FoundFile, ...]
+
+
+@dataclass(frozen=True)
 class FileSavedOver:
     before: FileRecord
     file: FoundFile
@@ -119,7 +134,7 @@ class FolderRenamed:
     now: str
 
 
-FolderChange = FileAppeared | FileSavedOver | FileRenamed | FileGone | FolderRenamed
+FolderChange = FileAppeared | FilesAppeared | FileSavedOver | FileRenamed | FileGone | FolderRenamed
 
 
 def compare(job: Job, folder_name: str, snapshot: FolderSnapshot) -> Iterator[FolderChange]:
@@ -133,6 +148,7 @@ def compare(job: Job, folder_name: str, snapshot: FolderSnapshot) -> Iterator[Fo
     recorded = {record.name: record for record in job.files if record.role != "original"}
     present = {file.name: file for file in snapshot.files}
     missing = {n: record for n, record in recorded.items() if n not in present and n not in snapshot.being_written}
+    appeared: list[FoundFile] = []
     for name, file in present.items():
         record = recorded.get(name)
         if record is not None:
@@ -147,7 +163,11 @@ def compare(job: Job, folder_name: str, snapshot: FolderSnapshot) -> Iterator[Fo
             yield FileRenamed(old, file)
         # A name that is new: a slicer or a person put it there.
         else:
-            yield FileAppeared(file)
+            appeared.append(file)
+    if len(appeared) == 1:
+        yield FileAppeared(appeared[0])
+    elif appeared:
+        yield FilesAppeared(tuple(appeared))
     # A name that is recorded and has been nowhere for long enough.
     for record in missing.values():
         if record.name not in snapshot.vanished:
@@ -173,16 +193,14 @@ def _event_of(
         case FolderRenamed(before, after):
             return EventType.FOLDER_RENAMED, {"from": before, "to": after}, {}
         case FileAppeared(file):
-            record = FileRecord(
-                name=file.name,
-                role="slicer",
-                size=file.size,
-                sha256=file.sha256,
-                added_at=now.replace(microsecond=0),
-                source=FILESYSTEM,
+            return EventType.FILE_ADDED, _identity(file), {"files": [*files, _new_record(file, now)]}
+        case FilesAppeared(new_files):
+            identities = [_identity(file) for file in new_files]
+            return (
+                EventType.FILES_ADDED,
+                {"files": identities},
+                {"files": [*files, *(_new_record(file, now) for file in new_files)]},
             )
-            data = {"name": file.name, "size": file.size, "sha256": file.sha256}
-            return EventType.FILE_ADDED, data, {"files": [*files, dump(record)]}
         case FileSavedOver(record, file):
             data = {"name": file.name, "before": record.sha256, "after": file.sha256, "size": file.size}
             # Facts about the old bytes are not true of the new ones.
@@ -199,6 +217,15 @@ def _event_of(
         case FileGone(record):
             remaining = [file for file in files if file["name"] != record.name]
             return EventType.FILE_REMOVED, {"name": record.name, "sha256": record.sha256}, {"files": remaining}
+
+
+def _identity(file: FoundFile) -> Document:
+    return {"name": file.name, "size": file.size, "sha256": file.sha256}
+
+
+def _new_record(file: FoundFile, now: datetime) -> Document:
+    added_at = now.replace(microsecond=0)
+    return dump(FileRecord(**_identity(file), role="slicer", added_at=added_at, source=FILESYSTEM))
 
 
 def _with(files: list[Document], name: str, changed: Document) -> list[Document]:

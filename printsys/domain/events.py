@@ -50,6 +50,7 @@ class EventType(StrEnum):
     NOTES_EDITED = "NotesEdited"
     DETAILS_EDITED = "DetailsEdited"
     FILE_ADDED = "FileAdded"
+    FILES_ADDED = "FilesAdded"
     FILE_CHANGED = "FileChanged"
     FILE_RENAMED = "FileRenamed"
     FILE_REMOVED = "FileRemoved"
@@ -72,6 +73,8 @@ class EventType(StrEnum):
 
 BEGUN_AGAIN = frozenset({EventType.RECORD_RESTORED, EventType.OLDER_COPY_KEPT})
 """Lines before such an event may be others than they were."""
+LISTING = frozenset({"files", "print_files", "estimate"})
+"""Keys of metadata.json whose values grow with the number of the job's files."""
 STUDENT, STAFF, SYSTEM, FILESYSTEM = "student", "staff", "system", "filesystem"
 
 
@@ -172,6 +175,28 @@ def line_of(event: Event) -> bytes:
     return json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
+def _without_repetition(patches: Sequence[Document]) -> list[Document]:
+    """The patches of one batch without the lists that a later one of them replaces whole: a hundred changes of a
+    hundred files would otherwise write a hundred lists of a hundred files."""
+    lighter = []
+    for number, patch in enumerate(patches, 1):
+        later = patches[number:]
+        repeated = {
+            name
+            for name in LISTING & patch.keys()
+            if any(name in p and _overrides(p[name], patch[name]) for p in later)
+        }
+        lighter.append({name: value for name, value in patch.items() if name not in repeated})
+    return lighter
+
+
+def _overrides(later: Any, earlier: Any) -> bool:
+    """Whether merging `later` gives the same, `earlier` merged before it or not."""
+    if not isinstance(later, Mapping):
+        return True
+    return isinstance(earlier, Mapping) and all(k in later and _overrides(later[k], v) for k, v in earlier.items())
+
+
 def build_batch(
     drafts: Sequence[EventDraft], before: Mapping[str, Any], last_seq: int, last_line: bytes | None, now: datetime
 ) -> EventBatch:
@@ -179,8 +204,8 @@ def build_batch(
     at = format_time(now)
     document: Document = dict(before)
     patches: list[Document] = []
-    for seq, draft in enumerate(drafts, last_seq + 1):
-        patches.append(draft.patch | {"revision": seq, "updated_at": at})
+    for seq, patch in enumerate(_without_repetition([draft.patch for draft in drafts]), last_seq + 1):
+        patches.append(patch | {"revision": seq, "updated_at": at})
         document = merge_patch(document, patches[-1])
     document = canonical(document)
     metadata = metadata_bytes(document)

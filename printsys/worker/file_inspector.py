@@ -7,16 +7,19 @@ often, each file is read once.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from functools import partial
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
 from printsys import slicers
+from printsys.actions import Actions
 from printsys.assessment.slicer_readings import readings_of, slicer_reading
 from printsys.assessment.upload_check import check_file
 from printsys.domain.estimates import file_read
-from printsys.domain.events import SYSTEM, EventDraft, EventType
+from printsys.domain.events import SYSTEM, EventDraft, EventType, merge_patch
 from printsys.domain.job import FileRecord, Job, dump, parse
 from printsys.domain.pending_work import has_pending_files, preview_name, previews, to_inspect, to_read
 from printsys.domain.status import FILES_READ
@@ -27,6 +30,10 @@ from printsys.models3d import bounded
 from printsys.services import Services
 
 MOST_PLACED = 20
+LONGEST_WAIT_S = 2.0
+MOST_WAITING = 50
+"""So many results, or for so long, wait for others to be recorded with."""
+Decide = Callable[[Stored], Sequence[EventDraft]]
 logger = logging.getLogger(__name__)
 
 
@@ -80,12 +87,14 @@ class FileInspector:
             return
         if stored.problem is not None:  # no result could be recorded
             return
+        results = _Results(self.services.actions, job_id)
         for read_file, pending in ((self._inspect, to_inspect), (self._read, to_read)):
             for record in list(pending(stored.job)):
                 try:
-                    read_file(stored, record, self.services.store.file(stored, record.name))
+                    results.add(read_file(stored, record, self.services.store.file(stored, record.name)))
                 except (JobNotFound, OSError) as error:
                     logger.info("job %s: a file is read later: %s", job_id, type(error).__name__)
+        results.record()
         for record, name in previews(stored.job):  # somebody may have deleted them; no event, since nothing was lost
             if not (stored.folder / name).exists():
                 try:
@@ -94,8 +103,8 @@ class FileInspector:
                 except (JobNotFound, OSError, FileRefused, ModelUnreadable, ModelTooHard) as error:
                     logger.info("job %s: a picture is not made again: %s", stored.id, type(error).__name__)
 
-    def _inspect(self, stored: Stored, record: FileRecord, path: Path) -> None:
-        """Record what a model is like. A failure is recorded with its reason, so that nobody tries for ever."""
+    def _inspect(self, stored: Stored, record: FileRecord, path: Path) -> Decide:
+        """What a model is like. A failure is recorded with its reason, so that nobody tries for ever."""
         check = check_file(path, record.uploaded_as or path.name)
         model: dict[str, Any] = check.facts.model_dump(mode="json") if check.facts else {"trouble": check.trouble}
         preview = self._save_picture(stored, record, check.png)
@@ -109,10 +118,10 @@ class FileInspector:
             inspected = EventDraft(EventType.MODEL_INSPECTED, SYSTEM, {"name": record.name}, {"files": files})
             return [inspected, *_thumbnail_made(record, preview)]
 
-        self.services.actions.record(stored.id, decide)
+        return decide
 
-    def _read(self, stored: Stored, record: FileRecord, path: Path) -> None:
-        """Record what a slicer wrote."""
+    def _read(self, stored: Stored, record: FileRecord, path: Path) -> Decide:
+        """What a slicer wrote."""
         facts = slicers.read(path) or slicers.SlicerFacts()
         if facts.placed is not None:  # of a plate with a thousand small things the sums are enough
             first_items = facts.placed.model_copy(update={"items": facts.placed.items[:MOST_PLACED]})
@@ -129,7 +138,7 @@ class FileInspector:
             drafts = file_read(latest.job, record, slicer, readings, latest.events)
             return [*drafts, *(_thumbnail_made(record, preview) if drafts else [])]
 
-        self.services.actions.record(stored.id, decide)
+        return decide
 
     def _save_picture(self, stored: Stored, record: FileRecord, png: bytes | None) -> str | None:
         """The picture's name in the job's folder."""
@@ -138,6 +147,38 @@ class FileInspector:
         name = preview_name(record.sha256)
         self.services.store.save_preview(stored.id, name, png)
         return name
+
+
+@dataclass
+class _Results:
+    """What was found out of a job's files, recorded together where that came fast: each change of a file's record
+    writes the list of all of them, once a batch."""
+
+    actions: Actions
+    job_id: str
+    waiting: list[Decide] = field(default_factory=list)
+    since: float = field(default_factory=time.monotonic)
+
+    def add(self, decide: Decide) -> None:
+        self.waiting.append(decide)
+        if time.monotonic() - self.since > LONGEST_WAIT_S or len(self.waiting) >= MOST_WAITING:
+            self.record()
+
+    def record(self) -> None:
+        if self.waiting:
+            self.actions.record(self.job_id, self._decide)
+        self.waiting, self.since = [], time.monotonic()
+
+    def _decide(self, latest: Stored) -> list[EventDraft]:
+        """Each result, with those before it recorded already."""
+        drafts: list[EventDraft] = []
+        for decide in self.waiting:
+            new_drafts = decide(latest)
+            if any(draft.patch for draft in new_drafts):
+                document = reduce(merge_patch, (draft.patch for draft in new_drafts), latest.document)
+                latest = replace(latest, document=document, job=parse(document))
+            drafts += new_drafts
+        return drafts
 
 
 def _thumbnail_made(record: FileRecord, preview: str | None) -> list[EventDraft]:

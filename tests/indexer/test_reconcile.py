@@ -288,7 +288,7 @@ def test_two_computers_that_reconcile_at_once_record_everything_once(store: JobS
         worker.communicate(b"go\n", timeout=60)
     assert [worker.returncode for worker in workers] == [0, 0]
     added = [event.type for event in store.load(job.id).events[len(job.events) :]]
-    assert sorted(added) == ["FileAdded"] * 5 + ["PrintingStarted"]
+    assert sorted(added) == ["FilesAdded", "PrintingStarted"]
 
 
 def test_a_signature_tells_every_change_without_reading_a_file(store: JobStore, tmp_path: Path) -> None:

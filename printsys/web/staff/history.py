@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,8 @@ from printsys.web.filters import status_name
 from printsys.web.services import services
 
 Data = dict[str, Any]
+MOST_NAMES = 10
+"""Of a list of files; a job may have hundreds."""
 
 
 def _mail(data: Data) -> str:
@@ -59,6 +61,10 @@ def _restored(data: Data) -> str:
     return f"A new record replaced the damaged one {aside}"
 
 
+def _first(names: Sequence[object]) -> str:
+    return _list(list(names[:MOST_NAMES])) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
+
+
 def _failed(data: Data) -> str:
     fault = {"lab": "the lab's fault", "model": "the model's fault", "machine": "the machine's fault"}
     wasted = f"{data['wasted_g']} g lost" if data.get("wasted_g") else ""
@@ -92,6 +98,7 @@ SENTENCES: dict[EventType, Callable[[Data], str]] = {
     EventType.NOTES_EDITED: lambda d: "Notes changed",
     EventType.DETAILS_EDITED: lambda d: f"Details corrected: {_list(d.get('changed', []))}",
     EventType.FILE_ADDED: lambda d: f"New file {d.get('name')}",
+    EventType.FILES_ADDED: lambda d: f"{len(d['files'])} new files: {_first([file['name'] for file in d['files']])}",
     EventType.FILE_CHANGED: lambda d: f"{d.get('name')} was saved over",
     EventType.FILE_RENAMED: lambda d: f"{d.get('from')} was renamed {d.get('to')}",
     EventType.FILE_REMOVED: lambda d: f"{d.get('name')} was removed",
@@ -172,5 +179,6 @@ def _short(name: str, value: Any) -> str:
     if name == "nonce":
         return "a new link"
     if isinstance(value, list):
-        return _list([item.get("name", item.get("file", "…")) if isinstance(item, dict) else item for item in value])
+        names = [item.get("name", item.get("file", "…")) if isinstance(item, dict) else item for item in value]
+        return _first(names)
     return str(value)

@@ -15,7 +15,7 @@ from printsys.jobstore.notes import missed_events
 from printsys.services import Services
 from printsys.web.staff.history import sentence
 
-FILES = frozenset({EventType.FILE_ADDED, EventType.FILE_CHANGED, EventType.FILE_REMOVED})
+FILES = frozenset({EventType.FILE_ADDED, EventType.FILES_ADDED, EventType.FILE_CHANGED, EventType.FILE_REMOVED})
 FILE_ACTIONS = ("approve", "choose-file")
 """Of these, staff can take the first that the job's status allows."""
 
