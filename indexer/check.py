@@ -18,8 +18,9 @@ from printsys.domain import naming
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore, Layout
 from printsys.jobstore.files import is_ignored
+from printsys.jobstore.job_folder import job_among
 from printsys.jobstore.notes import missing_jobs
-from printsys.jobstore.repair import id_inside, lies_where_it_says
+from printsys.jobstore.repair import id_inside
 from printsys.jobstore.visits import Failure, visit
 
 
@@ -38,8 +39,11 @@ def check_storage(store: JobStore, deep: bool = False, progress: Progress | None
             suspicious.append(folder)
         if progress:
             progress(done, len(folders))
-    items = [item for folder in suspicious if os.path.lexists(folder) for item in _checked(store, folder, deep)]
-    items += _duplicates(layout, folders_by_id)
+    duplicates = list(_duplicates(layout, folders_by_id))
+    copies = {item.folder for item in duplicates}
+    present = [folder for folder in suspicious if os.path.lexists(folder) and layout.relative(folder) not in copies]
+    items = [item for folder in present for item in _checked(store, folder, deep)]
+    items += duplicates
     items += loose_files(layout)
     items += sorted(interrupted & {*_staging(layout), *_stray_intents(layout)}, key=lambda item: item.folder or "")
     items += [missing_job(job_id, note) for job_id, note in missing_jobs(store).items()]
@@ -105,6 +109,6 @@ def _duplicates(layout: Layout, folders_by_id: dict[str, list[Path]]) -> Iterato
     for job_id, folders in folders_by_id.items():
         present = [folder for folder in folders if folder.exists()]
         if len(present) > 1:
-            first = next((folder for folder in present if lies_where_it_says(folder, job_id)), present[0])
+            first = job_among(layout, present, job_id)
             copies = [folder for folder in present if folder != first]
             yield from (duplicate(job_id, layout.relative(copy), layout.relative(first)) for copy in copies)

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from indexer import rows
-from indexer.attention import RULES, AttentionItem
+from indexer.attention import RULES, AttentionItem, duplicate
 from indexer.check_folder import not_a_job, unreadable
 from indexer.rows import JobRecord, storable
 from printsys import fs
@@ -47,6 +47,8 @@ def read(store: JobStore, folder: Path) -> JobRecord | AttentionItem | None:
         return None
     except (PrintSysError, ValidationError, JsonProblem, OSError) as error:
         return unreadable(relative_path, job_id, error) if folder.exists() else None
+    if stored.folder != folder and folder.exists():
+        return duplicate(job_id, relative_path, store.layout.relative(stored.folder))
     return rows.record_of(store.layout, stored) if stored.folder_status is not None else None
 
 

@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -27,6 +27,7 @@ from indexer.schema import jobs, mirror_state
 from printsys.domain import naming
 from printsys.domain.events import Event
 from printsys.jobstore import JobStore, Layout
+from printsys.jobstore.job_folder import job_among
 from printsys.jobstore.notes import missing_jobs
 from printsys.jobstore.visits import Failure, visit
 
@@ -113,15 +114,15 @@ def _fill(
     folders = list(store.layout.job_folders())
     report.folders = len(folders)
     folder_of: dict[str, str] = {}
-    duplicated: set[str] = set()
+    folders_of: dict[str, list[str]] = {}
+    """Of jobs that lie in more than one."""
     for number, chunk in enumerate(_read_all(store, folders), 1):
         new: list[bulk.CopyLines] = []
         for result in chunk:
             if isinstance(result, AttentionItem):
                 report.attention.append(result)
             elif result.job_id in folder_of:
-                duplicated.add(result.job_id)
-                report.attention.append(duplicate(result.job_id, result.folder, folder_of[result.job_id]))
+                folders_of.setdefault(result.job_id, [folder_of[result.job_id]]).append(result.folder)
             else:
                 folder_of[result.job_id] = result.folder
                 new.append(result)
@@ -131,7 +132,14 @@ def _fill(
         report.attention += refused
         if progress:
             progress(min(number * CHUNK, len(folders)), len(folders))
-    return set(folder_of), duplicated
+    report.attention += _duplicates(store.layout, folders_of)
+    return set(folder_of), set(folders_of)
+
+
+def _duplicates(layout: Layout, folders_of: Mapping[str, list[str]]) -> Iterator[AttentionItem]:
+    for job_id, paths in folders_of.items():
+        job = layout.relative(job_among(layout, [layout.root / path for path in paths], job_id))
+        yield from (duplicate(job_id, path, job) for path in paths if path != job)
 
 
 def _read_all(store: JobStore, folders: Sequence[Path]) -> Iterator[list[bulk.CopyLines | AttentionItem]]:

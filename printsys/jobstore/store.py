@@ -17,7 +17,7 @@ from printsys.domain.events import FILESYSTEM, Event, EventDraft, EventType, bui
 from printsys.domain.job import Job, parse
 from printsys.domain.status import Status
 from printsys.errors import JobNotFound, StaleJob
-from printsys.jobstore import identity, locks, moves, repair
+from printsys.jobstore import identity, job_folder, locks, moves, repair
 from printsys.jobstore.incoming import IncomingFile, NewJobFiles, StagedFiles, names_in, next_version, stage_files
 from printsys.jobstore.layout import EVENTS, METADATA, ORIGINAL, Layout, file_inside
 from printsys.jobstore.log import Log
@@ -118,27 +118,29 @@ class JobStore:
     def find(self, job_id: str, near: Path | None = None, everywhere: bool = True) -> Path:
         """The job's folder, wherever it is now: as last seen, by its name, or by the id inside. JobNotFound.
 
-        Where several folders carry the id (somebody copied one), the job is the one that lies where its record says.
-        `near`: a folder that carries the id. It counts only where it bears the job's own name: a copy bears another.
-        Not `everywhere`: folders that bear the name of another job are passed over, so that a job that is gone costs
-        no reading of 100,000 others.
+        Where several folders carry the id (somebody copied one), the rule of job_folder.py says which is the job.
+        `near`: a folder that carries the id, to begin with. Not `everywhere`: folders that bear the name of another job
+        are passed over, so that a job that is gone costs no reading of 100,000 others.
         """
         likely = self._last_seen.get(job_id)
-        if likely is None and near is not None and naming.id_in_folder_name(near.name) == job_id:
-            likely = near
-        if likely is not None and likely.parent != self.layout.trash and repair.lies_where_it_says(likely, job_id):
-            self._last_seen[job_id] = likely
-            return likely
+        for folder in (likely, near):
+            if folder is not None and job_folder.is_plainly_the_job(self.layout, folder, job_id):
+                self._last_seen[job_id] = folder
+                return folder
         status_folders = [self.layout.status(status) for status in Status]
         # A folder that was dragged keeps its name, also one that a person gave it: nothing need be listed then.
         same_name = [folder / likely.name for folder in status_folders] if likely is not None else []
-        renamed = self.layout.job_folders() if everywhere else self._renamed_folders()
-        for search in (same_name, self.layout.named_for(job_id, status_folders), renamed):
-            candidates = [folder for folder in search if _carries(folder, job_id)]
-            if candidates:
-                best = next((f for f in candidates if repair.lies_where_it_says(f, job_id)), candidates[0])
-                self._last_seen[job_id] = best
-                return best
+        candidates: set[Path] = set()
+        for search in (same_name, self.layout.named_for(job_id, status_folders), self._renamed_folders()):
+            candidates |= {folder for folder in search if _carries(folder, job_id)}
+            if any(job_folder.claim_of(self.layout, folder, job_id).is_beyond_doubt for folder in candidates):
+                break
+        if not candidates and everywhere:
+            candidates = {folder for folder in self.layout.job_folders() if _carries(folder, job_id)}
+        if candidates:
+            best = job_folder.job_among(self.layout, candidates, job_id)
+            self._last_seen[job_id] = best
+            return best
         self.require_online()
         raise JobNotFound(job_id)
 

@@ -116,7 +116,7 @@ class Stage:
         tree: Tree = {}
         for folder, folders, files in os.walk(self.root):
             relative = Path(folder).relative_to(self.root)
-            if relative.parts[:2] in ((".printsys", "locks"), (".printsys", "newest")):
+            if relative.parts[:2] in ((".printsys", "locks"), (".printsys", "looks"), (".printsys", "newest")):
                 continue
             for name in files:
                 tree[str(relative / name)] = (Path(folder) / name).read_bytes()

@@ -107,7 +107,7 @@ def test_sync_and_rebuild_agree_on_what_people_did_in_the_folders(
     fs.remove_tree(deleted.folder)
     act(store, noted.id, "notes")
     with (torn.folder / "events.jsonl").open("ab") as log:
-        log.write(b'{"seq": 99, "torn')
+        log.write(b'{"seq":%d,"torn' % (torn.job.revision + 1))
 
     report = sync(store, mirror, queries)
     kinds = sorted(item.kind for item in report.attention)

@@ -1,0 +1,95 @@
+"""The one rule for which of several folders with one id is the job, and which are copies of it.
+
+Pages, check, rebuild and sweep go by it. The job is the folder that
+
+1. has the newest event that is known of the job (see newest.py): an older copy has not;
+2. bears the name that its record has for it: a copy in the same place bears another;
+3. lies in the status folder that its record names: a copy in another place does not;
+4. comes first, by status and name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from printsys import fs
+from printsys.domain.changes import recorded_folder
+from printsys.domain.job import Document
+from printsys.domain.status import Status
+from printsys.jobstore.jsontext import JsonProblem, decode_object
+from printsys.jobstore.layout import EVENTS, METADATA, Layout
+from printsys.jobstore.log import trusted
+from printsys.jobstore.newest import read_newest
+
+_ORDER = {status.value: number for number, status in enumerate(Status)}
+
+
+class Claim(NamedTuple):
+    """What speaks for a folder, in the order of the rule; False sorts first."""
+
+    is_older: bool
+    is_renamed: bool
+    is_elsewhere: bool
+    status: int
+    name: str
+
+    @property
+    def is_beyond_doubt(self) -> bool:
+        """No other folder is the job, whatever its name."""
+        return not (self.is_older or self.is_renamed)
+
+
+def claim_of(layout: Layout, folder: Path, job_id: str) -> Claim:
+    """`folder` carries the job's id."""
+    document, log = _metadata(folder), trusted(_read(folder, EVENTS))
+    newest, revision = read_newest(layout, job_id), document.get("revision")
+    seq = max(log.seq, revision if isinstance(revision, int) else 0)
+    name = recorded_folder(log.events)
+    return Claim(
+        is_older=newest is not None and seq < newest.seq,
+        is_renamed=name is not None and name != folder.name,
+        is_elsewhere=document.get("status") != folder.parent.name,
+        status=_ORDER.get(folder.parent.name, len(_ORDER)),
+        name=folder.name,
+    )
+
+
+def job_among(layout: Layout, folders: Iterable[Path], job_id: str) -> Path:
+    """Which of `folders`, at least one, is the job."""
+    return min(folders, key=lambda folder: claim_of(layout, folder, job_id))
+
+
+def is_plainly_the_job(layout: Layout, folder: Path, job_id: str) -> bool:
+    """Whether nothing speaks against it, so that no other folder need be looked at. Reads little."""
+    document = _metadata(folder)
+    revision, newest = document.get("revision"), read_newest(layout, job_id)
+    if document.get("id") != job_id or document.get("status") != folder.parent.name or not isinstance(revision, int):
+        return False
+    return (newest is None or revision >= newest.seq) and _bears_its_name(folder)
+
+
+def _bears_its_name(folder: Path) -> bool:
+    log = _read(folder, EVENTS)
+    if b'"type":"FolderRenamed"' in log:
+        return recorded_folder(trusted(log).events) == folder.name
+    try:
+        data = decode_object(log.partition(b"\n")[0]).get("data")
+    except JsonProblem:
+        return False
+    return isinstance(data, dict) and data.get("folder", folder.name) == folder.name
+
+
+def _metadata(folder: Path) -> Document:
+    try:
+        return decode_object(_read(folder, METADATA))
+    except JsonProblem:
+        return {}
+
+
+def _read(folder: Path, name: str) -> bytes:
+    try:
+        return fs.read_if_there(folder / name) or b""
+    except OSError:
+        return b""
