@@ -1,5 +1,6 @@
-"""Check this computer and report problems with their fixes. Nothing is changed. Exit code 0: all is well, 1: findings,
-2: could not run."""
+"""Check this computer and report problems with their fixes. Nothing is changed; a probe file in storage comes and goes.
+
+Exit code 0: all is well, 1: findings, 2: could not run."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +36,9 @@ FINE, FINDINGS = 0, 1
 WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
 FEWEST_WATCHES = 65_536
 """A live job takes three: its folder, original/ and previews/."""
+
+MOST_AHEAD_S = 2.0
+"""FAT counts in steps of that."""
 
 
 class Result(NamedTuple):
@@ -74,6 +79,7 @@ def examine(settings: Settings, lab: Lab) -> Iterator[tuple[str, Result]]:
     checks: dict[str, Callable[[], Result]] = {
         "python": check_python,
         "storage": lambda: check_storage(settings),
+        "clock": lambda: check_clock(settings),
         "disk": lambda: check_disk(settings, lab),
         "watching": lambda: check_watching(settings),
         "secrets": lambda: check_secrets(settings),
@@ -125,6 +131,24 @@ def check_storage(settings: Settings) -> Result:
             "A folder moves in one step only within one disk: put them all on the same.",
         )
     return Result(f"{settings.storage} is there and can be written.")
+
+
+def check_clock(settings: Settings, now: Callable[[], float] = time.time) -> Result:
+    """Whether the computer that holds storage has the time of this one: a share gives files the time of its server."""
+    probe = Layout(settings.storage).system / f"clock-probe-{os.getpid()}"
+    try:
+        fs.write_new(probe, b"")
+        ahead_s = probe.stat().st_mtime - now()
+        fs.unlink(probe)
+    except OSError as error:
+        return Result(f"The clock of {settings.storage} is not known: {error.strerror}.")
+    if abs(ahead_s) <= MOST_AHEAD_S:
+        return Result("Storage and this computer have the same time.")
+    direction = "ahead of" if ahead_s > 0 else "behind"
+    return Result(
+        f"The clock of {settings.storage} is {abs(ahead_s):.0f} s {direction} this computer's.",
+        "Set both by the same time server. Nothing is missed meanwhile, but times in the pages contradict each other.",
+    )
 
 
 def check_disk(settings: Settings, lab: Lab) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,6 +52,15 @@ def test_a_share_that_is_not_mounted(settings: Settings) -> None:
     settings.storage.mkdir()
     assert "no storage of ours" in check(settings, "storage").sentence
     assert list(settings.storage.iterdir()) == [], "a check sets nothing up"
+
+
+def test_a_share_whose_clock_differs(settings: Settings) -> None:
+    """FAULTS R3: `now` is this computer's clock."""
+    assert doctor.check_clock(settings).is_fine
+    ahead = doctor.check_clock(settings, now=lambda: time.time() - 300)
+    assert "300 s ahead" in ahead.sentence and not ahead.is_fine
+    assert "60 s behind" in doctor.check_clock(settings, now=lambda: time.time() + 60).sentence
+    assert list(settings.storage.glob(".printsys/clock*")) == []
 
 
 def test_a_disk_that_is_nearly_full(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
