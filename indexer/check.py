@@ -12,12 +12,12 @@ from functools import partial
 from pathlib import Path
 
 from indexer.attention import AttentionItem, duplicate, missing_job, not_followed, raised
-from indexer.check_folder import check_folder
+from indexer.check_folder import HashOf, check_folder, not_read
 from indexer.rebuild import Progress
 from printsys.domain import naming
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore, Layout
-from printsys.jobstore.files import is_ignored
+from printsys.jobstore.files import is_ignored, sha256_of
 from printsys.jobstore.job_folder import job_among
 from printsys.jobstore.notes import missing_jobs
 from printsys.jobstore.repair import id_inside
@@ -28,6 +28,7 @@ def check_storage(store: JobStore, deep: bool = False, progress: Progress | None
     """What is wrong in the folders, without a database. `deep` compares the hash of each file. StorageOffline."""
     store.require_online()
     layout = store.layout
+    hash_of: HashOf = sha256_of if deep else not_read
     interrupted = {*_staging(layout), *_stray_intents(layout)}
     folders_by_id: dict[str, list[Path]] = {}
     suspicious: list[Path] = []
@@ -35,14 +36,14 @@ def check_storage(store: JobStore, deep: bool = False, progress: Progress | None
     for done, folder in enumerate(folders, 1):
         if isinstance(job_id := visit(store, folder.name, partial(id_inside, folder)), str):
             folders_by_id.setdefault(job_id, []).append(folder)
-        if visit(store, folder.name, partial(check_folder, layout, folder, deep)):
+        if visit(store, folder.name, partial(check_folder, layout, folder, hash_of)):
             suspicious.append(folder)
         if progress:
             progress(done, len(folders))
     duplicates = list(_duplicates(layout, folders_by_id))
     copies = {item.folder for item in duplicates}
     present = [folder for folder in suspicious if os.path.lexists(folder) and layout.relative(folder) not in copies]
-    items = [item for folder in present for item in _checked(store, folder, deep)]
+    items = [item for folder in present for item in _checked(store, folder, hash_of)]
     items += duplicates
     items += loose_files(layout)
     items += sorted(interrupted & {*_staging(layout), *_stray_intents(layout)}, key=lambda item: item.folder or "")
@@ -51,8 +52,8 @@ def check_storage(store: JobStore, deep: bool = False, progress: Progress | None
     return items
 
 
-def _checked(store: JobStore, folder: Path, deep: bool) -> list[AttentionItem]:
-    items = visit(store, folder.name, partial(check_folder, store.layout, folder, deep))
+def _checked(store: JobStore, folder: Path, hash_of: HashOf) -> list[AttentionItem]:
+    items = visit(store, folder.name, partial(check_folder, store.layout, folder, hash_of))
     if isinstance(items, Failure):
         return [not_followed(store.layout.relative(folder), naming.id_in_folder_name(folder.name), items)]
     return items

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from indexer.attention import NEW_RECORD, NO_RECORD, AttentionItem, odd_name, op
 from printsys import fs
 from printsys.domain import naming
 from printsys.domain.events import sha256
-from printsys.domain.job import Document, FileRecord, Job, canonical, parse
+from printsys.domain.job import Document, Job, canonical, parse
 from printsys.errors import DamagedJob, JobNotFound, OlderCopy, PrintSysError
 from printsys.jobstore import Layout
-from printsys.jobstore.files import odd_entries, sha256_of
+from printsys.jobstore.files import odd_entries
 from printsys.jobstore.jsontext import JsonProblem, decode_object
 from printsys.jobstore.layout import EVENTS, METADATA, file_inside, is_text
 from printsys.jobstore.log import Log
@@ -39,9 +39,17 @@ class _Record:
         return raised(kind, self.job.id, self.layout.relative(self.folder), sentence, file)
 
 
-def check_folder(layout: Layout, folder: Path, deep: bool = False) -> list[AttentionItem]:
-    """What is wrong in `folder`, the record first: what cannot be read cannot be judged further. `deep` compares the
-    hash of each file."""
+HashOf = Callable[[Path], str | None]
+"""The sha256 of a file; None: not known."""
+
+
+def not_read(path: Path) -> str | None:
+    return None
+
+
+def check_folder(layout: Layout, folder: Path, hash_of: HashOf = not_read) -> list[AttentionItem]:
+    """What is wrong in `folder`, the record first: what cannot be read cannot be judged further. Where `hash_of` knows
+    a file's hash, it must be the recorded one."""
     relative_path = layout.relative(folder)
     job_id = None
     try:
@@ -69,7 +77,7 @@ def check_folder(layout: Layout, folder: Path, deep: bool = False) -> list[Atten
         *_location(record),
         *odd_name(layout, folder, job_id),
         *_odd_entries(record),
-        *_files(record, deep),
+        *_files(record, hash_of),
         *open_questions(record.job, log.events, relative_path),
     ]
 
@@ -148,7 +156,7 @@ def _location(record: _Record) -> Iterator[AttentionItem]:
         yield record.raised("moved-by-hand", sentence)
 
 
-def _files(record: _Record, deep: bool) -> Iterator[AttentionItem]:
+def _files(record: _Record, hash_of: HashOf) -> Iterator[AttentionItem]:
     job = record.job
     for file in job.files:
         try:
@@ -162,10 +170,11 @@ def _files(record: _Record, deep: bool) -> Iterator[AttentionItem]:
             else:
                 yield record.raised("file-missing", f"The file {file.name} of job {job.id} is gone.", file.name)
             continue
-        if file.role == "original" and _differs(path, file, deep):
+        has_other_bytes = hash_of(path) not in (None, file.sha256)
+        if file.role == "original" and (has_other_bytes or path.stat().st_size != file.size):
             sentence = f"{file.name} of job {job.id} is not what the student sent any more."
             yield record.raised("original-altered", sentence, file.name)
-        elif file.role == "slicer" and deep and _differs(path, file, deep):
+        elif file.role != "original" and has_other_bytes:
             sentence = f"{file.name} of job {job.id} changed since it was recorded."
             yield record.raised("file-changed", sentence, file.name)
     for name in job.print_files:
@@ -182,7 +191,3 @@ def _odd_entries(record: _Record) -> Iterator[AttentionItem]:
 
 def _print_file_gone(record: _Record, name: str) -> AttentionItem:
     return record.raised("print-file-missing", f"The print file {name} of job {record.job.id} is gone.", name)
-
-
-def _differs(path: Path, file: FileRecord, deep: bool) -> bool:
-    return path.stat().st_size != file.size or (deep and sha256_of(path) != file.sha256)

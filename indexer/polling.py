@@ -44,13 +44,13 @@ class PollingWatcher:
     """Why it polls where native events were wanted, for staff."""
     folders: queue.Queue[Path] = field(default_factory=queue.Queue)
     _listings: dict[Status, _Listing] = field(default_factory=dict)
-    _signatures: dict[Path, str | None] = field(default_factory=dict)
+    _signatures: dict[Path, str] = field(default_factory=dict)
     _names_at: float = float("-inf")
     _jobs_at: float = float("-inf")
 
     def start(self) -> None:
         self._listings = {status: self._list(status, None) for status in Status}
-        self._signatures = {folder: signature(folder, time.time_ns()) for folder in self._live_jobs()}
+        self._signatures = {folder: signature(folder) for folder in self._live_jobs()}
 
     def stop(self) -> None:
         return
@@ -69,8 +69,8 @@ class PollingWatcher:
         if now - self._jobs_at >= POLL_JOBS_S:
             self._jobs_at = now
             for folder in self._live_jobs():
-                listing = signature(folder, time.time_ns())
-                if listing is None or listing != self._signatures.get(folder):
+                listing = signature(folder)
+                if listing != self._signatures.get(folder):
                     self.folders.put(folder)
                 self._signatures[folder] = listing
 

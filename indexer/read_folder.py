@@ -7,7 +7,7 @@ which repairs what a crash left and refuses what only a person can put right.
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,9 @@ from printsys.domain.events import EventType, merge_patch, same_json, sha256
 from printsys.domain.job import Document
 from printsys.errors import JobBusy, PrintSysError, StorageOffline
 from printsys.jobstore import JobStore, Layout
-from printsys.jobstore.files import ListedFile, list_files, looks_as_recorded, signature
+from printsys.jobstore.files import ListedFile, list_files, list_originals
 from printsys.jobstore.jsontext import JsonProblem
-from printsys.jobstore.layout import EVENTS, METADATA, ORIGINAL
+from printsys.jobstore.layout import EVENTS, METADATA
 from printsys.jobstore.newest import read_newest
 from printsys.jobstore.repair import id_inside
 
@@ -105,26 +105,19 @@ def _ends_as_written(layout: Layout, document: Document, events: list[dict[str, 
     return same_json(merge_patch(document, patch), document)
 
 
-def quiet_listing(layout: Layout, record: JobRecord, now_ns: int) -> str | None:
-    """The signature of the folder's listing, if nothing in it differs from the record and nothing is left open: then no
-    sweep need look into it. None where anything is in doubt."""
+def is_as_recorded(layout: Layout, record: JobRecord, digest: Callable[[ListedFile], str | None]) -> bool:
+    """Whether nothing in the folder differs from the record and nothing is left open: then there is nothing for a sweep
+    to do. False where anything is in doubt. `digest` gives the sha256 of a file."""
     if record.folder_status != record.document.get("status") or record.events[-1]["type"] == EventType.JOB_DELETED:
-        return None
+        return False
     if any(rule.may_follow(event) for event in record.events for rule in RULES):
-        return None
+        return False
     folder = layout.root / record.folder
-    listing = signature(folder, now_ns)  # first: what changes while the rest is read makes another one
     recorded = {file["name"]: file for file in record.document.get("files") or []}
-    recorded_times = [event["at"] for event in record.events if "files" in event["patch"]]
-    recorded_at = datetime.fromisoformat(max(recorded_times)).timestamp() if recorded_times else 0.0
     try:
-        present = {file.name: file for file in list_files(folder)}
-        for file in list_files(folder / ORIGINAL):
-            name = f"{ORIGINAL}/{file.name}"
-            present[name] = ListedFile(name, file.size, file.mtime_ns)
+        present = {file.name: file for file in (*list_files(folder), *list_originals(folder))}
     except OSError:
-        return None
+        return False
     if present.keys() != recorded.keys() or set(record.document.get("print_files") or []) - recorded.keys():
-        return None
-    same = all(looks_as_recorded(present[name], file["size"], recorded_at, now_ns) for name, file in recorded.items())
-    return listing if same else None
+        return False
+    return all(digest(present[name]) == file["sha256"] for name, file in recorded.items())

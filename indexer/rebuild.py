@@ -6,7 +6,6 @@ import logging
 import multiprocessing
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -23,7 +22,7 @@ from indexer.attention import AttentionItem, duplicate, missing_job, not_followe
 from indexer.connection import next_change, reading
 from indexer.index import EVERYTHING
 from indexer.rows import JobRecord
-from indexer.schema import jobs, mirror_state
+from indexer.schema import attention, jobs, mirror_state
 from printsys.domain import naming
 from printsys.domain.events import Event
 from printsys.jobstore import JobStore, Layout
@@ -72,9 +71,10 @@ def reindex(store: JobStore, engine: sa.Engine, progress: Progress | None = None
     with reading(engine, patient=True) as connection:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(REBUILD_LOCK)))
         before = _change_numbers(connection)
+        signatures = _settled(connection)
         last_change = connection.execute(sa.select(sa.func.max(mirror_state.c.changes))).scalar() or 0
         bulk.make(connection)
-        copied, duplicated = _fill(store, connection, report, progress)
+        copied, duplicated = _fill(store, connection, signatures, report, progress)
         store.require_online()
         bulk.add_indexes(connection)
         change_no = next_change(connection)  # from here on writers wait
@@ -107,8 +107,21 @@ def _change_numbers(connection: sa.Connection) -> dict[str, int]:
     return {row.id: row.change_no for row in connection.execute(sa.select(jobs.c.id, jobs.c.change_no))}
 
 
+def _settled(connection: sa.Connection) -> dict[str, str]:
+    """The signatures, by folder, of jobs that need no look until their listing changes. They stay true in the new
+    tables: they say that the files of a folder were read while it had this listing, and found as recorded."""
+    is_raised = sa.exists().where(attention.c.folder == jobs.c.folder)
+    is_settled = sa.and_(jobs.c.move_pending.is_(None), jobs.c.problem.is_(None), ~is_raised)
+    query = sa.select(jobs.c.folder, jobs.c.signature).where(jobs.c.signature.is_not(None), is_settled)
+    return {row.folder: row.signature for row in connection.execute(query)}
+
+
 def _fill(
-    store: JobStore, connection: sa.Connection, report: SweepReport, progress: Progress | None
+    store: JobStore,
+    connection: sa.Connection,
+    signatures: Mapping[str, str],
+    report: SweepReport,
+    progress: Progress | None,
 ) -> tuple[set[str], set[str]]:
     """COPY every folder into the new tables. Returns the ids, and those that lie in more than one folder."""
     folders = list(store.layout.job_folders())
@@ -116,7 +129,7 @@ def _fill(
     folder_of: dict[str, str] = {}
     folders_of: dict[str, list[str]] = {}
     """Of jobs that lie in more than one."""
-    for number, chunk in enumerate(_read_all(store, folders), 1):
+    for number, chunk in enumerate(_read_all(store, folders, signatures), 1):
         new: list[bulk.CopyLines] = []
         for result in chunk:
             if isinstance(result, AttentionItem):
@@ -142,7 +155,9 @@ def _duplicates(layout: Layout, folders_of: Mapping[str, list[str]]) -> Iterator
         yield from (duplicate(job_id, path, job) for path in paths if path != job)
 
 
-def _read_all(store: JobStore, folders: Sequence[Path]) -> Iterator[list[bulk.CopyLines | AttentionItem]]:
+def _read_all(
+    store: JobStore, folders: Sequence[Path], signatures: Mapping[str, str]
+) -> Iterator[list[bulk.CopyLines | AttentionItem]]:
     """Every folder as lines for COPY, in chunks. What its hashes do not prove is read here, through the store."""
     chunks = [folders[start : start + CHUNK] for start in range(0, len(folders), CHUNK)]
     pool: Executor
@@ -151,7 +166,7 @@ def _read_all(store: JobStore, folders: Sequence[Path]) -> Iterator[list[bulk.Co
     else:  # enough to do to be worth the start of processes; they end with this one, however it ends
         pool = ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn"), _end_with_parent)
     with pool:
-        for chunk, proven in zip(chunks, _ahead(pool, store.layout.root, chunks), strict=True):
+        for chunk, proven in zip(chunks, _ahead(pool, store.layout, chunks, signatures), strict=True):
             results = (lines or _read(store, folder) for folder, lines in zip(chunk, proven, strict=True))
             yield [result for result in results if result is not None]
 
@@ -183,32 +198,31 @@ def _end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _ahead(pool: Executor, root: Path, chunks: Iterable[Sequence[Path]]) -> Iterator[list[bulk.CopyLines | None]]:
+def _ahead(
+    pool: Executor, layout: Layout, chunks: Iterable[Sequence[Path]], signatures: Mapping[str, str]
+) -> Iterator[list[bulk.CopyLines | None]]:
     """Like map, in order, a few chunks ahead of the consumer."""
-    rest = iter(chunks)
-    futures = deque(pool.submit(_read_proven, root, chunk) for chunk in islice(rest, AHEAD))
+    rest = ([(folder, signatures.get(layout.relative(folder))) for folder in chunk] for chunk in chunks)
+    futures = deque(pool.submit(_read_proven, layout.root, chunk) for chunk in islice(rest, AHEAD))
     try:
         while futures:
             lines = futures.popleft().result()
-            futures.extend(pool.submit(_read_proven, root, chunk) for chunk in islice(rest, 1))
+            futures.extend(pool.submit(_read_proven, layout.root, chunk) for chunk in islice(rest, 1))
             yield lines
     finally:
         for future in futures:
             future.cancel()
 
 
-def _read_proven(root: Path, chunk: Sequence[Path]) -> list[bulk.CopyLines | None]:
-    """Most folders are as their record says: with their signature, the sweep that follows need not look into them."""
-    layout, now_ns = Layout(root), time.time_ns()
-    return [_proven_lines(layout, folder, now_ns) for folder in chunk]
+def _read_proven(root: Path, chunk: Sequence[tuple[Path, str | None]]) -> list[bulk.CopyLines | None]:
+    layout = Layout(root)
+    return [_proven_lines(layout, folder, listing) for folder, listing in chunk]
 
 
-def _proven_lines(layout: Layout, folder: Path, now_ns: int) -> bulk.CopyLines | None:
+def _proven_lines(layout: Layout, folder: Path, listing: str | None) -> bulk.CopyLines | None:
     try:
         record = read_folder.read_proven(layout, folder)
-        if record is None:
-            return None
-        return bulk.copy_lines(replace(record, signature=read_folder.quiet_listing(layout, record, now_ns)))
+        return bulk.copy_lines(replace(record, signature=listing)) if record is not None else None
     except Exception:
         # Whatever it is: the store reads this folder again, and says what is wrong with it.
         logger.debug("%s is read again", folder.name, exc_info=True)

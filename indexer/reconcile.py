@@ -7,16 +7,18 @@ do.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from printsys.domain.changes import FolderChange, FolderSnapshot, FoundFile, compare, drafts_of, recorded_folder
 from printsys.domain.effects import Context
 from printsys.domain.emails import owed
 from printsys.domain.folder_moves import drag
 from printsys.jobstore import JobStore, Stored
-from printsys.jobstore.files import SETTLE_S, ListedFile, is_settled, list_files, looks_as_recorded, sha256_of
+from printsys.jobstore.files import SETTLE_S, FileFacts, ListedFile, list_files, list_originals, read_finished
 from printsys.jobstore.layout import readable
 
 
@@ -30,22 +32,35 @@ class Outcome:
 
 
 @dataclass
+class _SeenFile:
+    """A file that has had these facts since then (monotonic clock), and its hash once it has been read."""
+
+    facts: FileFacts
+    since: float
+    sha256: str | None = None
+
+
+@dataclass
 class Reconciler:
     """`context()` brings the clock, the prices and the grace in which a dragged folder's e-mail waits.
 
-    It remembers hashes and missing files between runs; forgetting them costs reading, never truth.
+    It remembers files and what is missing between runs; forgetting them costs reading and waiting, never truth.
     """
 
     store: JobStore
     context: Callable[[], Context]
-    _hashes: dict[tuple[str, str], tuple[int, int, str]] = field(default_factory=dict)
-    """By job id and file name: size, modification time (ns), sha256."""
+    settle_s: float = SETTLE_S
+    _files: dict[str, dict[str, _SeenFile]] = field(default_factory=dict)
+    """By job id and name."""
     _missing_since: dict[tuple[str, str], float] = field(default_factory=dict)
 
-    def reconcile(self, job_id: str) -> Outcome:
-        """Record what happened in the job's folder. Raises what JobStore.edit does."""
+    def reconcile(self, job_id: str, is_quiet: bool = False) -> Outcome:
+        """Record what happened in the job's folder. Raises what JobStore.edit does.
+
+        `is_quiet`: the caller has seen the folder with the same listing `settle_s` ago.
+        """
         before = self.store.load(job_id)
-        snapshot = self._snapshot(before)
+        snapshot = self._snapshot(before, is_quiet)
         if before.problem is not None or (before.asked_by_hand is None and not _changes(before, snapshot)):
             return Outcome(before, before.noticed, snapshot.unsettled)
         with self.store.edit(job_id) as edit:
@@ -61,44 +76,54 @@ class Reconciler:
 
     # -- the folder as it is ------------------------------------------------------------------------------------
 
-    def _snapshot(self, stored: Stored) -> FolderSnapshot:
-        """What is in the folder, each file with its hash; what is still being written or has just vanished is apart."""
+    def _snapshot(self, stored: Stored, is_quiet: bool) -> FolderSnapshot:
+        """What is in the folder, each file with its hash; what is still being written or has just vanished is apart.
+
+        Originals are read, too: whether they are what the student sent is asked by `hash_of`.
+        """
         files, being_written = [], set()
-        now_ns = time.time_ns()
         listed = list(list_files(stored.folder))
+        originals = list(list_originals(stored.folder))
+        self._forget_all_but(stored.id, {file.name for file in (*listed, *originals)})
         for file in listed:
-            digest = self._digest(stored, file, now_ns)
+            digest = self.digest(stored.id, stored.folder, file, is_quiet)
             if digest is None:
                 being_written.add(file.name)
             else:
                 files.append(FoundFile(file.name, file.size, digest))
+        for file in originals:
+            if self.digest(stored.id, stored.folder, file, is_quiet) is None:
+                being_written.add(file.name)
         vanished = self._vanished_just_now(stored, {file.name for file in listed})
         return FolderSnapshot(readable(stored.folder.name), tuple(files), frozenset(being_written), frozenset(vanished))
 
-    def _digest(self, stored: Stored, file: ListedFile, now_ns: int) -> str | None:
-        """The file's sha256: as hashed before, as recorded if nothing contradicts it, or read now; None: not yet."""
-        key = (stored.id, file.name)
-        hashed = self._hashes.get(key)
-        if hashed is not None and hashed[:2] == (file.size, file.mtime_ns):
-            return hashed[2]
-        record = stored.job.file(file.name)
-        if record is not None:
-            times = (event.at for event in stored.events if "files" in event.patch)
-            recorded_at = max(times, default=record.added_at).timestamp()
-            if looks_as_recorded(file, record.size, recorded_at, now_ns):
-                return record.sha256
-        path = stored.folder / file.name
-        if not is_settled(path, now_ns):
-            return None
-        try:
-            digest = sha256_of(path)
-            after = path.stat()
-        except OSError:
-            return None
-        if (after.st_size, after.st_mtime_ns) != (file.size, file.mtime_ns):
-            return None
-        self._hashes[key] = (file.size, file.mtime_ns, digest)
-        return digest
+    def digest(self, job_id: str, folder: Path, file: ListedFile, is_quiet: bool = False) -> str | None:
+        """The file's sha256, as it was read while it had these facts, or read now. None: it is not quiet yet."""
+        files, now = self._files.setdefault(job_id, {}), time.monotonic()
+        seen_file = files.get(file.name)
+        if seen_file is None or seen_file.facts != file.facts:
+            seen_file = files[file.name] = _SeenFile(file.facts, now)
+        quiet_s = math.inf if is_quiet else now - seen_file.since
+        if seen_file.sha256 is None and quiet_s >= self.settle_s:
+            seen_file.sha256 = read_finished(folder / file.name, file.facts, quiet_s)
+        return seen_file.sha256
+
+    def hash_of(self, job_id: str, name: str) -> str | None:
+        """The sha256 of one of the job's files at the last run; None: it was not quiet, or not there."""
+        seen_file = self._files.get(job_id, {}).get(name)
+        return seen_file.sha256 if seen_file is not None else None
+
+    def forget(self, job_id: str) -> None:
+        """Of a job that rests: the memory of the live ones is enough."""
+        self._files.pop(job_id, None)
+
+    def forget_all(self) -> None:
+        self._files.clear()
+
+    def _forget_all_but(self, job_id: str, names: set[str]) -> None:
+        files = self._files.get(job_id, {})
+        for name in files.keys() - names:
+            del files[name]
 
     def _vanished_just_now(self, stored: Stored, present: set[str]) -> set[str]:
         """Recorded files that are missing, but not yet for long enough to be believed gone."""
@@ -107,7 +132,7 @@ class Reconciler:
         fresh = set()
         for name in missing:
             since = self._missing_since.setdefault((stored.id, name), now)
-            if now - since < SETTLE_S:
+            if now - since < self.settle_s:
                 fresh.add(name)
         for name in present:
             self._missing_since.pop((stored.id, name), None)

@@ -42,6 +42,11 @@ PROMPT_VISITS = 8
 LONGEST_PAUSE_S = 30.0
 """A folder that does not settle is visited again after `QUIET_S`; after `PROMPT_VISITS` the pauses grow up to this."""
 ERROR_PAUSES_S = (2, 5, 15, 30)
+VISITS_S = 1.0
+"""Folders that are due are visited for so long before new events get their turn."""
+SWEEP_PATIENCE_S = 10.0
+SLICE_S = 0.3
+"""A sweep that takes longer goes on in slices, between which new events get their turn."""
 TICK_S = 2.0
 """How soon the service notices that a server or a share is back."""
 
@@ -75,7 +80,8 @@ class Service:
         self.store.requests_looks = False
         self.wake = threading.Event()
         self._server_started_at: datetime | None = None
-        self._has_swept = False
+        self._is_catching_up = True
+        self._off_since: datetime | None = None
         self._next_sweep = 0.0
         self._problem: str | None = None
         self._watcher: Watcher | None = None
@@ -95,6 +101,7 @@ class Service:
             while not stop.is_set():
                 self._try("tick", self._tick_in_time)
                 self._try("events", self._follow_events)
+                self._try("sweep", self._continue_sweep)
         finally:
             self._stop_watching()
 
@@ -127,7 +134,8 @@ class Service:
     def is_quiet(self) -> bool:
         """Whether no folder waits for a visit."""
         # In this order: a folder that has left the watcher's queue is in `_next_visits` until its visit is over.
-        return (self._watcher is None or self._watcher.folders.unfinished_tasks == 0) and not self._next_visits
+        has_events = self._watcher is not None and self._watcher.folders.unfinished_tasks > 0
+        return not (has_events or self._next_visits or self.sweeper.waiting)
 
     # -- what the watcher reports ---------------------------------------------------------------------------------
 
@@ -193,7 +201,9 @@ class Service:
             self._watcher.folders.task_done()
         try:
             # A folder that is gone comes last: its job is found where it went.
-            for folder in [*sorted(new, key=lambda folder: not folder.exists()), *due]:
+            for number, folder in enumerate([*sorted(new, key=lambda folder: not folder.exists()), *due]):
+                if number >= len(new) and time.monotonic() - now > VISITS_S:
+                    break  # they stay due
                 if self.sweeper.sweep_folder(folder):
                     self._next_visits[folder] = time.monotonic() + self._pause_before(folder)
                 elif self._next_visits[folder] <= now:  # it was due, and is settled
@@ -244,16 +254,31 @@ class Service:
         migrate.upgrade(self.engine.url.render_as_string(hide_password=False))
         server_started_at = self.queries.server_started_at()
         last_sync = self.queries.synced_at()
-        report = self.sweeper.sweep(self._show_life)
+        report = self.sweeper.sweep(self._show_life, SWEEP_PATIENCE_S, looks_twice=self._is_catching_up)
         self._next_visits |= dict.fromkeys(self.sweeper.soon, time.monotonic() + QUIET_S)
-        if not self._has_swept:
-            self._note_missed_events(report, last_sync)
-        self._has_swept = True
+        if self._is_catching_up:
+            self._off_since = self._off_since or last_sync
+            self._note_missed_events(report, self._off_since)
+        self._is_catching_up = self._is_catching_up and bool(self.sweeper.waiting)
         self._server_started_at = server_started_at
         self._next_sweep = time.monotonic() + self.sweep_every_s
         self._log_once(None)
         logger.info("swept: %d jobs, %d changed, %d removed", report.jobs, report.changed, report.removed)
         self.synced(report)
+
+    def _continue_sweep(self) -> None:
+        if not self.sweeper.waiting:
+            return
+        try:
+            report = self.sweeper.continue_sweep(SLICE_S)
+        except (StorageOffline, MirrorDown) as error:
+            self._log_once(str(error))
+            self.wake.set()
+            return
+        self._next_visits = dict.fromkeys(self.sweeper.soon, time.monotonic() + QUIET_S) | self._next_visits
+        if self._is_catching_up:
+            self._note_missed_events(report, self._off_since)
+            self._is_catching_up = bool(self.sweeper.waiting)
 
     def _note_missed_events(self, report: SweepReport, since: datetime | None) -> None:
         """The first sweep after a start finds what people did in the folders meanwhile: the pages show it to staff."""
@@ -268,7 +293,7 @@ class Service:
     def _record_without_the_mirror(self) -> None:
         """The folders are the record: the service records what people do there while PostgreSQL is down, too."""
         try:
-            for job_id in self.sweeper.record_only():
+            for job_id in self.sweeper.record_only(SWEEP_PATIENCE_S):
                 logger.info("job %s: recorded; the mirror follows when PostgreSQL is back", job_id)
         except StorageOffline as error:
             self._log_once(str(error))

@@ -6,17 +6,20 @@ The sweep is the truth; native file events only call for one earlier. Where noth
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from indexer import check, index, rows
+from indexer import check, index, read_folder, rows
 from indexer.attention import AttentionItem, duplicate, for_people, missing_job, move_waits, not_followed
 from indexer.check_folder import check_folder, not_a_job, unreadable
 from indexer.connection import reading, writing
@@ -44,8 +47,9 @@ from printsys.jobstore.visits import Failure, visit
 WORTH_A_REBUILD = 500
 """An empty mirror of so many folders is filled by COPY rather than one by one."""
 SAVE_EVERY = 500
-RECENT_NS = 3_000_000_000
-"""Two changes of a folder may bear one time: FAT counts in steps of two seconds."""
+AT_ONCE = 200
+"""So many folders of those that wait are visited before the mirror has what was found in them."""
+LIVE_PATHS = tuple(f"{status}/" for status in LIVE)
 COLUMNS = ("id", "folder", "student_name", "status", "signature", "move_pending", "problem", "digest", "log_size")
 AS_MIRRORED = ("folder", "move_pending", "problem", "digest", "log_size")
 
@@ -55,6 +59,17 @@ class Listing(NamedTuple):
 
     job_id: str
     signature: str | None
+
+
+@dataclass(frozen=True)
+class _EndedJobs:
+    """A status folder of jobs that have ended: the time it bears, since when it has borne it (monotonic clock), the
+    names in it that lie where they should. `is_settled`: these are all, and stay it as long as it bears this time."""
+
+    changed_ns: int
+    since: float
+    settled: set[str]
+    is_settled: bool
 
 
 logger = logging.getLogger(__name__)
@@ -85,13 +100,30 @@ class Sweeper:
     """Folders that were not settled at the last visit, or busy: visit them again in a moment."""
     _gone_since: dict[Path, float] = field(default_factory=dict)
     """Folders that were not there at the last visit though the mirror has a job in them, since when (monotonic)."""
+    waiting: deque[str] = field(default_factory=deque)
+    """Folders, relative to storage/, that the last sweep left to `continue_sweep`."""
+    _sightings: dict[str, tuple[str, float]] = field(default_factory=dict)
+    """Listings that the mirror does not have, by folder, and since when they have been so (monotonic clock)."""
     _recorded: dict[Path, str] = field(default_factory=dict)
     """Listings of live folders in which nothing is left to record: for the time without PostgreSQL."""
-    _ended: dict[Status, tuple[int, set[str]]] = field(default_factory=dict)
-    """Likewise of the other status folders: when one last changed, and the names in it that lie where they should."""
+    _ended: dict[Status, _EndedJobs] = field(default_factory=dict)
+    """Likewise of the other status folders."""
 
-    def sweep(self, progress: Progress | None = None) -> SweepReport:
-        """Every folder. StorageOffline, MirrorDown."""
+    def sweep(
+        self,
+        progress: Progress | None = None,
+        patience_s: float = math.inf,
+        *,
+        is_deep: bool = False,
+        looks_twice: bool = False,
+    ) -> SweepReport:
+        """Every folder. After `patience_s` the rest of those that differ is left to `continue_sweep`: they may hold
+        terabytes to be read. StorageOffline, MirrorDown.
+
+        `is_deep`: the files of all are read. `looks_twice`: waits for `settle_s` where anything differs, so that files
+        that nobody is writing are recorded now, and not at the next visit.
+        """
+        deadline = time.monotonic() + patience_s
         self.store.require_online()
         listings = self._listings()
         paths = list(self.store.layout.job_paths())
@@ -99,38 +131,65 @@ class Sweeper:
             reindex(self.store, self.mirror.engine, progress)
             listings = self._listings()
         walk = _Walk(SweepReport(folders=len(paths)))
+        if is_deep:
+            self.reconciler.forget_all()
+            listings = {path: listing._replace(signature=None) for path, listing in listings.items()}
         differing = self._differing(paths, listings, walk)
+        if looks_twice and differing:
+            time.sleep(self.reconciler.settle_s)
         missing_ids = {listing.job_id for listing in listings.values()} - walk.paths.keys()
         walk.rows = self._mirrored_rows(differing, missing_ids)
-        for done, path in enumerate(differing, 1 + len(paths) - len(differing)):
-            self._visit(self.store.layout.root / path, walk)
+        self.waiting = deque(differing)
+        while self.waiting and time.monotonic() < deadline:
+            self._visit(self.store.layout.root / self.waiting.popleft(), walk)
             if len(walk.signatures) >= SAVE_EVERY:
                 self._save_signatures(walk)
             if progress:
-                progress(done, len(paths))
+                progress(len(paths) - len(self.waiting), len(paths))
+        walk.paths |= {listings[path].job_id: path for path in self.waiting if path in listings}
         walk.report.jobs = len(walk.paths)
         self.store.require_online()
         self._note_missing(walk)
         walk.report.attention += [*self._missing_items(), *for_people(check.loose_files(self.store.layout))]
-        self._settle(walk, set(differing))
+        self._settle(walk, set(differing) - set(self.waiting))
         return walk.report
 
-    def record_only(self) -> list[str]:
+    def continue_sweep(self, patience_s: float) -> SweepReport:
+        """Visit folders that the last sweep left, for so long. StorageOffline, MirrorDown."""
+        deadline = time.monotonic() + patience_s
+        self.store.require_online()
+        walk = _Walk(SweepReport())
+        walk.rows = self._mirrored_rows(list(islice(self.waiting, AT_ONCE)), set())
+        visited = set[str]()
+        while self.waiting and len(visited) < AT_ONCE and time.monotonic() < deadline:
+            path = self.waiting.popleft()
+            visited.add(path)
+            self._visit(self.store.layout.root / path, walk)
+        self._settle(walk, visited, whole=False)
+        return walk.report
+
+    def record_only(self, patience_s: float = math.inf) -> list[str]:
         """Record what people did in the live folders while PostgreSQL is down; the mirror follows when it is back.
 
-        Returns the ids of the jobs that changed. StorageOffline.
+        Returns the ids of the jobs that changed. What is not done after `patience_s` is left to the next call.
+        StorageOffline.
         """
+        deadline = time.monotonic() + patience_s
         self.store.require_online()
         changed = []
-        for folder in [*self.store.layout.job_folders(LIVE), *self._dragged_out()]:
-            listing = signature(folder, time.time_ns())
-            if listing is not None and self._recorded.get(folder) == listing:
+        for folder in [*self._dragged_out(), *self.store.layout.job_folders(LIVE)]:
+            if time.monotonic() > deadline:
+                break
+            listing = signature(folder)
+            if self._recorded.get(folder) == listing:
                 continue
-            outcome = visit(self.store, self.store.layout.relative(folder), partial(self._reconcile, folder))
+            path = self.store.layout.relative(folder)
+            is_quiet = self._is_quiet(path, listing)
+            outcome = visit(self.store, path, partial(self._reconcile, folder, is_quiet))
             if isinstance(outcome, Outcome) and outcome.first_new_seq is not None:
                 changed.append(outcome.stored.id)
                 self.changed(outcome.stored.id)
-            elif listing is not None and not (isinstance(outcome, Outcome) and outcome.unsettled):
+            elif is_quiet and not (isinstance(outcome, Outcome) and outcome.unsettled):
                 self._recorded[folder] = listing
         return changed
 
@@ -138,24 +197,26 @@ class Sweeper:
         """Folders in the status folders of jobs that have ended, where their record does not say that they lie there.
 
         Of many thousands only those are read that came since the last call. A status folder's time says whether
-        anything came; a recent time proves nothing yet.
+        anything came; one that it has not borne for long proves nothing yet.
         """
         dragged: list[Path] = []
         for status in Status:
             status_folder = self.store.layout.status(status)
             if status in LIVE or not status_folder.is_dir():
                 continue
-            changed_ns = status_folder.stat().st_mtime_ns
-            seen_ns, settled = self._ended.get(status, (0, set()))
-            if changed_ns == seen_ns:
+            now, changed_ns = time.monotonic(), status_folder.stat().st_mtime_ns
+            last = self._ended.get(status) or _EndedJobs(changed_ns, now, set(), is_settled=False)
+            is_same = last.changed_ns == changed_ns
+            if is_same and last.is_settled:
                 continue
             folders = list(self.store.layout.job_folders((status,)))
-            new = [folder for folder in folders if folder.name not in settled]
+            new = [folder for folder in folders if folder.name not in last.settled]
             strays = [folder for folder in new if visit(self.store, folder.name, partial(_is_stray, folder)) is True]
             dragged += strays
-            is_certain = not strays and changed_ns < time.time_ns() - RECENT_NS
+            since = last.since if is_same else now
+            is_settled = not strays and now - since >= self.reconciler.settle_s
             names = {folder.name for folder in folders} - {folder.name for folder in strays}
-            self._ended[status] = (changed_ns if is_certain else 0, names)
+            self._ended[status] = _EndedJobs(changed_ns, since, names, is_settled)
         return dragged
 
     def sweep_folder(self, folder: Path) -> bool:
@@ -225,21 +286,31 @@ class Sweeper:
         return {row.folder: row for row in rows}
 
     def _differing(self, paths: Iterable[str], listings: dict[str, Listing], walk: _Walk) -> list[str]:
-        """Paths whose listing is not what it was when last reconciled; the others are found already."""
+        """Paths whose listing is not what it was when last reconciled; the others are found already.
+
+        Those that the mirror does not know come first, then the live ones.
+        """
         root = f"{self.store.layout.root}{os.sep}"
-        now_ns = time.time_ns()
-        differing = []
+        sightings: dict[str, tuple[str, float]] = {}
+        differing: tuple[list[str], list[str], list[str]] = ([], [], [])
         for path in paths:
-            listing = listings.get(path)
-            if (
-                listing is not None
-                and listing.signature is not None
-                and signature(root + path, now_ns) == listing.signature
-            ):
-                walk.paths[listing.job_id] = path
-            else:
-                differing.append(path)
-        return differing
+            known, listing = listings.get(path), signature(root + path)
+            if known is not None and known.signature == listing:
+                walk.paths[known.job_id] = path
+                continue
+            sighting = self._sightings.get(path)
+            sightings[path] = sighting if sighting and sighting[0] == listing else (listing, time.monotonic())
+            differing[0 if known is None else 1 if path.startswith(LIVE_PATHS) else 2].append(path)
+        self._sightings = sightings
+        return [path for some in differing for path in some]
+
+    def _is_quiet(self, path: str, listing: str) -> bool:
+        """Whether the folder has had this listing for `settle_s`."""
+        now = time.monotonic()
+        sighting = self._sightings.get(path)
+        if sighting is None or sighting[0] != listing:
+            sighting = self._sightings[path] = (listing, now)
+        return now - sighting[1] >= self.reconciler.settle_s
 
     # -- one folder ---------------------------------------------------------------------------------------------
 
@@ -258,9 +329,14 @@ class Sweeper:
 
     def _look_into(self, folder: Path, walk: _Walk) -> AttentionItem | None:
         """Reconcile the folder and mirror its job; or why it is none."""
-        listing = signature(folder, time.time_ns())
+        path = self.store.layout.relative(folder)
+        listing = signature(folder)  # first: what changes while the rest is read makes another one
+        is_quiet = self._is_quiet(path, listing)
+        if is_quiet and self._is_as_mirrored(folder, walk):
+            self._has_settled(walk.rows[path].id, folder, listing, walk)
+            return None
         self._note_what_the_mirror_knows(folder)
-        outcome = self._reconcile(folder)
+        outcome = self._reconcile(folder, is_quiet)
         self.soon.discard(folder)
         if outcome is None:
             self.soon.add(folder)
@@ -274,11 +350,33 @@ class Sweeper:
         walk.paths[stored.id] = self.store.layout.relative(stored.folder)
         if outcome.unsettled:
             self.soon.add(stored.folder)
-        if listing is not None and outcome.first_new_seq is None and not outcome.unsettled:
-            walk.signatures[stored.id] = listing
+        if is_quiet and outcome.first_new_seq is None and not outcome.unsettled:
+            self._has_settled(stored.id, folder, listing, walk)
         return None
 
-    def _reconcile(self, folder: Path) -> Outcome | AttentionItem | None:
+    def _is_as_mirrored(self, folder: Path, walk: _Walk) -> bool:
+        """Whether the folder is as its record says and the record as the mirror has it. Of a job that rests this is the
+        quickest way to know."""
+        row = walk.rows.get(self.store.layout.relative(folder))
+        if row is None or row.problem is not None or row.move_pending is not None:
+            return False
+        record = read_folder.read_proven(self.store.layout, folder)
+        if record is None or (record.id, record.digest, record.log_size) != (row.id, row.digest, row.log_size):
+            return False
+        digest = partial(self.reconciler.digest, record.id, folder, is_quiet=True)
+        return read_folder.is_as_recorded(self.store.layout, record, digest)
+
+    def _has_settled(self, job_id: str, folder: Path, listing: str, walk: _Walk) -> None:
+        """All files of the folder were read since it has this listing: as long as it has it, there is nothing to do."""
+        path = self.store.layout.relative(folder)
+        walk.paths[job_id], walk.signatures[job_id] = path, listing
+        self._sightings.pop(path, None)
+        self.soon.discard(folder)
+        forget_missing(self.store, job_id)
+        if not path.startswith(LIVE_PATHS):
+            self.reconciler.forget(job_id)
+
+    def _reconcile(self, folder: Path, is_quiet: bool) -> Outcome | AttentionItem | None:
         """The job in `folder` with what happened there recorded, or why it is none; None: visit it again later."""
         path = self.store.layout.relative(folder)
         job_id = None
@@ -289,7 +387,7 @@ class Sweeper:
             first = self.store.find(job_id, near=folder)
             if first != folder:  # or the job has just moved on
                 return duplicate(job_id, path, self.store.layout.relative(first)) if folder.exists() else None
-            return self.reconciler.reconcile(job_id)
+            return self.reconciler.reconcile(job_id, is_quiet)
         except StorageOffline:
             raise
         except (JobBusy, JobNotFound, StorageFailure, FileNotFoundError) as error:
@@ -318,7 +416,11 @@ class Sweeper:
             walk.report.changed += written
             if written and (emails.owed(stored.events, stored.id) or has_pending_files(stored.job)):
                 self.changed(stored.id)  # the worker's last query of the mirror missed this job
-        items = [item for item in check_folder(layout, stored.folder) if item.kind != "move-pending"]
+
+        def hash_of(path: Path) -> str | None:
+            return self.reconciler.hash_of(stored.id, path.relative_to(stored.folder).as_posix())
+
+        items = [item for item in check_folder(layout, stored.folder, hash_of) if item.kind != "move-pending"]
         if isinstance(stored.problem, OlderCopy):
             items = [self._with_possible_fixes(item, stored) for item in items]
         walk.report.attention += for_people([*items, *move_waits(layout, stored)])

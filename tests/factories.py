@@ -199,9 +199,9 @@ def context(store: JobStore) -> Context:
 
 
 def sync(store: JobStore, mirror: Mirror, queries: object = None, progress: Progress | None = None) -> SweepReport:
-    """A sweep, as the indexer does at its start."""
+    """A sweep, as the indexer does at its start; files are taken for finished at once."""
     return make_sweeper(store, mirror.engine).sweep(progress)
 
 
 def make_sweeper(store: JobStore, engine: sa.Engine) -> Sweeper:
-    return Sweeper(store, Mirror(engine), Reconciler(store, lambda: context(store)))
+    return Sweeper(store, Mirror(engine), Reconciler(store, lambda: context(store), settle_s=0))

@@ -6,7 +6,6 @@ stays.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Container, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,7 +22,7 @@ from printsys.domain.job import Job
 from printsys.domain.status import Status
 from printsys.errors import InvalidInput, JobNotFound
 from printsys.jobstore import IncomingFile, Stored, trash
-from printsys.jobstore.files import is_ignored, is_settled, sha256_of
+from printsys.jobstore.files import first_unfinished, is_ignored, sha256_of
 from printsys.jobstore.layout import ASIDE, ORIGINAL, PREVIEWS
 
 STILL_WRITING = "{} is being written right now. Please try again in a moment."
@@ -97,10 +96,9 @@ def _incoming(source: Path, opened: ExitStack, superseded: Container[str] = ()) 
     """
     paths = [source] if source.is_file() else _files_in(source)
     paths = [path for path in paths if path.relative_to(source).as_posix() not in superseded]
-    now_ns = time.time_ns()
-    unsettled = next((path for path in paths if not is_settled(path, now_ns)), None)
-    if unsettled is not None:
-        raise InvalidInput({"": [STILL_WRITING.format(unsettled.name)]})
+    unfinished = first_unfinished(paths)
+    if unfinished is not None:
+        raise InvalidInput({"": [STILL_WRITING.format(unfinished.name)]})
     originals = [path for path in paths if path.parent.name == ORIGINAL] or _models(paths)
     sizes = {path.stat().st_size for path in originals}
     hashes = {sha256_of(path) for path in originals}

@@ -20,12 +20,15 @@ from printsys.backup.vault import CHUNK, BackupRefused, CopiedFile, Unit, Vault
 from printsys.domain.status import Status
 from printsys.errors import JobBusy, JobNotFound, StorageFailure
 from printsys.jobstore import JobStore, moves
-from printsys.jobstore.files import RACY_S, sha256_of
+from printsys.jobstore.files import sha256_of
 from printsys.jobstore.layout import readable
 from printsys.jobstore.repair import id_inside
 
 ROUNDS = 5
 """The most listings of the folders, until nothing new turns up: one may miss a job that is just being moved."""
+RACY_S = 3.0
+"""A file changed less than so long before it was read may change again within the same tick of its clock (FAT's is
+2 s): the next backup reads it again."""
 ATTEMPTS = 3
 """The most reads of a file that changes while it is read. What a person saves just then is in the next backup."""
 NOT_COPIED = frozenset({"locks", "moves", "newest", "staging", "trash"})

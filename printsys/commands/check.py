@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     settings = read_settings(args)
     store = existing_store(settings)
     if args.repair:
-        _repair(settings)
+        _repair(settings, args.deep)
     with progress_bar(args.progress, "Checking") as progress:
         findings = check_storage(store, args.deep, progress)
     problem = None
@@ -54,14 +54,15 @@ def run(args: argparse.Namespace) -> int:
     return FINDINGS if findings else CLEAN
 
 
-def _repair(settings: Settings) -> None:
-    """As at a start of the system: finishes interrupted changes, rebuilds lost metadata.json, records edits and moves
-    by hand, updates the mirror. Leaves what a person has to decide."""
+def _repair(settings: Settings, is_deep: bool) -> None:
+    """As at a start of the system: finishes interrupted changes, rebuilds lost metadata.json, records files, edits and
+    moves by hand, updates the mirror. Leaves what a person has to decide."""
     with database(settings) as settings:
         services = build_services(settings, make_enqueue(settings))
         migrate.upgrade(settings.database_url or "")
         recover_all(services.store)
-        Sweeper(services.store, services.mirror, Reconciler(services.store, services.actions.drag_context)).sweep()
+        reconciler = Reconciler(services.store, services.actions.drag_context)
+        Sweeper(services.store, services.mirror, reconciler).sweep(is_deep=is_deep, looks_twice=True)
         services.mirror.engine.dispose()
 
 

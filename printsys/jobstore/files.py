@@ -6,11 +6,13 @@ import errno
 import hashlib
 import os
 import sys
+import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from printsys import fs
 from printsys.domain.filetypes import type_of
@@ -21,13 +23,38 @@ IGNORED_SUFFIXES = (".tmp", ".part", ".crdownload", ".swp", ".swo", ".bak", "~",
 IGNORED_NAMES = frozenset({METADATA, EVENTS, "thumbs.db", "desktop.ini"})
 
 
+class FileFacts(NamedTuple):
+    """What the file system tells of a file without its contents: as long as all of it is the same, they are.
+
+    Windows' listings have no inode and no time of the last change of anything; 0 stands for both there.
+    """
+
+    size: int
+    mtime_ns: int
+    inode: int
+    ctime_ns: int
+
+
+def facts_of(status: os.stat_result) -> FileFacts:
+    if fs.WINDOWS:
+        return FileFacts(status.st_size, status.st_mtime_ns, 0, 0)
+    return FileFacts(status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
+
+
 @dataclass(frozen=True)
 class ListedFile:
     """A file as a directory listing shows it. `name` is relative to the job folder; times in ns, sizes in bytes."""
 
     name: str
-    size: int
-    mtime_ns: int
+    facts: FileFacts
+
+    @property
+    def size(self) -> int:
+        return self.facts.size
+
+    @property
+    def mtime_ns(self) -> int:
+        return self.facts.mtime_ns
 
 
 def is_ignored(name: str) -> bool:
@@ -44,8 +71,16 @@ def list_files(folder: Path) -> Iterator[ListedFile]:
     with os.scandir(folder) as entries:
         for entry in entries:
             if not is_ignored(entry.name) and is_text(entry.name) and entry.is_file(follow_symlinks=False):
-                status = entry.stat(follow_symlinks=False)
-                yield ListedFile(entry.name, status.st_size, status.st_mtime_ns)
+                yield ListedFile(entry.name, facts_of(entry.stat(follow_symlinks=False)))
+
+
+def list_originals(folder: Path) -> Iterator[ListedFile]:
+    """What lies in `original/` of the job folder."""
+    try:
+        for file in list_files(folder / ORIGINAL):
+            yield ListedFile(f"{ORIGINAL}/{file.name}", file.facts)
+    except (FileNotFoundError, NotADirectoryError):
+        return
 
 
 def odd_entries(folder: Path) -> Iterator[os.DirEntry[str]]:
@@ -75,91 +110,89 @@ def sha256_of(path: Path) -> str:
 def describe(folder: Path, name: str, source: str, now: datetime) -> tuple[FileRecord, ListedFile]:
     """A record of the file as it is now, and its listing for `unchanged` under the lock. Reads the whole file."""
     path = folder / name
-    before = path.stat()
+    facts = facts_of(path.stat())
     digest = sha256_of(path)
     record = FileRecord(
-        name=name, role="slicer", size=before.st_size, sha256=digest, added_at=now.replace(microsecond=0), source=source
+        name=name, role="slicer", size=facts.size, sha256=digest, added_at=now.replace(microsecond=0), source=source
     )
-    return record, ListedFile(name, before.st_size, before.st_mtime_ns)
+    return record, ListedFile(name, facts)
 
 
 def unchanged(folder: Path, listed: ListedFile) -> bool:
     """False, too, where the file is gone or cannot be read just now."""
     try:
-        status = (folder / listed.name).stat()
+        return facts_of((folder / listed.name).stat()) == listed.facts
     except OSError:
         return False
-    return (status.st_size, status.st_mtime_ns) == (listed.size, listed.mtime_ns)
 
 
 # -- what a listing tells -------------------------------------------------------------------------------------------
 
 SETTLE_S = 2.0
-"""A file is finished when its size and time of change have been quiet for so long, and a deletion is believed then:
-slicers unlink their target for an instant before they rename the new one into its place."""
-RACY_S = 3.0
-"""A file changed less than so long before it was read may change again within the same tick of its clock (FAT's is
-2 s): what was read of it is not trusted later without reading again (git calls this racily clean)."""
+"""A file is finished when its facts have been the same for so long by the monotonic clock (what its own time says of
+that, depends on whose clock it bears), and a deletion is believed then: slicers unlink their target for an instant
+before they rename the new one into its place.
+
+What is read after that may be trusted as long as the facts stay the same: the next change falls into another tick of
+the file system's clock, be it FAT's of 2 s. What was read sooner would be what git calls racily clean."""
+CUT_SHORT_S = 60.0
+"""A 3MF whose zip directory does not read is still being written; after so long it is a broken one."""
 
 
-def signature(folder: Path | str, now_ns: int) -> str | None:
-    """What a directory listing tells of a job folder, without reading any file; None while it may still be changing.
+def signature(folder: Path | str) -> str:
+    """What a directory listing tells of a job folder, without reading any file.
 
-    Names, sizes and times of all files, record and originals included. Equal signatures: nothing has happened.
+    Names and facts of all files, record and originals included. Equal signatures: nothing has happened.
     """
     folder = str(folder)
     digest = hashlib.sha1(os.path.basename(folder).encode("utf-8", "surrogateescape"), usedforsecurity=False)
-    newest = 0
     for inner in (folder, f"{folder}{os.sep}{ORIGINAL}"):
         lines = []
         try:
             with os.scandir(inner) as entries:
                 for entry in entries:
                     if not entry.is_dir(follow_symlinks=False):
-                        status = entry.stat(follow_symlinks=False)
-                        mtime_ns = status.st_mtime_ns
-                        lines.append(f"{entry.name}\0{status.st_size}\0{mtime_ns}\0")
-                        if mtime_ns > newest:
-                            newest = mtime_ns
+                        size, mtime_ns, inode, ctime_ns = facts_of(entry.stat(follow_symlinks=False))
+                        lines.append(f"{entry.name}\0{size}\0{mtime_ns}\0{inode}\0{ctime_ns}\0")
         except (FileNotFoundError, NotADirectoryError):
             lines = []
-        except OSError:
-            return None
+        except OSError as error:
+            lines = [f"not to be read: {error.errno}"]
         lines.sort()
         digest.update("".join(lines).encode("utf-8", "surrogateescape") + b"/")
-    return digest.hexdigest() if now_ns - newest >= RACY_S * 1e9 else None
+    return digest.hexdigest()
 
 
-TRUST_S = 3
-"""Seconds by which the clocks of files and of records may differ."""
-RECENT_S = 3600
+def read_finished(path: Path, facts: FileFacts, quiet_s: float) -> str | None:
+    """The sha256 of a file that has had these facts for `quiet_s`; None while somebody seems to be writing it.
 
-
-def looks_as_recorded(listed: ListedFile, size: int, recorded_at: float, now_ns: int) -> bool:
-    """Same size, and not written to since it was recorded (`recorded_at`, seconds since the epoch). Around that moment
-    only reading tells, if it is recent."""
-    if listed.size != size:
-        return False
-    after = listed.mtime_ns / 1e9 - recorded_at
-    recent = now_ns - listed.mtime_ns < RECENT_S * 1e9
-    return after < -TRUST_S or (after <= TRUST_S and not recent)
-
-
-def is_settled(path: Path, now_ns: int) -> bool:
-    """Whether nobody seems to be writing the file any more; for a 3MF, its zip directory must read, too.
-
-    Quiet for `SETTLE_S`; on Linux also: no process has it open for writing (a read lease would not be granted).
+    On Linux: a process has it open for writing (a read lease would not be granted). A 3MF: see `CUT_SHORT_S`.
     """
     try:
-        status = path.stat()
-        if now_ns - status.st_mtime_ns < SETTLE_S * 1e9 or _has_writer(path):
-            return False
-        if path.suffix.casefold() == ".3mf":
-            with fs.open_regular(path) as file:
-                return zipfile.is_zipfile(file)
+        if _has_writer(path) or (quiet_s < CUT_SHORT_S and _is_cut_short(path)):
+            return None
+        digest = sha256_of(path)
+        return digest if facts_of(path.stat()) == facts else None
     except OSError:
+        return None
+
+
+def first_unfinished(paths: Sequence[Path]) -> Path | None:
+    """The first of these files that somebody seems to be writing; takes `SETTLE_S`. OSError."""
+    before = [facts_of(path.stat()) for path in paths]
+    time.sleep(SETTLE_S)
+    for path, facts in zip(paths, before, strict=True):
+        if facts_of(path.stat()) != facts or _has_writer(path) or _is_cut_short(path):
+            return path
+    return None
+
+
+def _is_cut_short(path: Path) -> bool:
+    """Whether it is a 3MF without the directory that ends each zip."""
+    if path.suffix.casefold() != ".3mf":
         return False
-    return True
+    with fs.open_regular(path) as file:
+        return not zipfile.is_zipfile(file)
 
 
 def _has_writer(path: Path) -> bool:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import threading
 from argparse import ArgumentParser
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -22,11 +20,12 @@ from indexer.rebuild import reindex
 from indexer.reconcile import Reconciler
 from indexer.rows import JobRecord
 from indexer.service import Service
+from indexer.sweep import Sweeper
 from printsys import fs
 from printsys.commands import reindex as command
 from printsys.domain.status import Status
 from printsys.errors import StorageOffline
-from printsys.jobstore import JobStore, Stored
+from printsys.jobstore import JobStore, Stored, files
 from printsys.jobstore.notes import missing_jobs
 from tests.factories import act, context, make_job, sync
 from tests.indexer.test_mirror import Background, snapshot
@@ -69,9 +68,7 @@ def test_the_sweep_after_a_rebuild_looks_only_into_folders_that_differ_from_thei
     jobs: list[Stored], store: JobStore, mirror: Mirror, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise each of 100,000 jobs would be read once more, one by one."""
-    long_ago = datetime(2026, 3, 1, tzinfo=UTC).timestamp()  # before the clock of these worlds
-    for path in store.layout.root.rglob("*"):
-        os.utime(path, (long_ago, long_ago))
+    sync(store, mirror)
     differ = {
         "a new file": jobs[0].folder / "part.gcode",
         "saved over": jobs[1].folder / f"{jobs[1].folder.name}.stl",
@@ -81,17 +78,73 @@ def test_the_sweep_after_a_rebuild_looks_only_into_folders_that_differ_from_thei
         path.write_bytes((path.read_bytes() if path.exists() else b"") + b"\n")
     (jobs[3].folder / "original" / "bracket v2.stl").unlink()
     jobs[4].folder.rename(store.layout.status(Status.PAID_PICKED_UP) / jobs[4].folder.name)
-    reconciled: list[str] = []
-    reconcile = Reconciler.reconcile
-
-    def noted(self: Reconciler, job_id: str) -> object:
-        reconciled.append(job_id)
-        return reconcile(self, job_id)
-
-    monkeypatch.setattr(Reconciler, "reconcile", noted)
+    visits, hashed = observed(monkeypatch)
     reindex(store, engine)
     sync(store, mirror)
-    assert set(reconciled) == {job.id for job in jobs[:5]}
+    assert set(visits) == {job.id for job in jobs[:5]}
+    assert {path.parent for path in hashed} <= {store.load(job.id).folder for job in jobs[:5]} | {
+        store.load(job.id).folder / "original" for job in jobs[:5]
+    }
+
+
+def test_a_mirror_that_was_lost_has_every_file_read_once(
+    jobs: list[Stored], store: JobStore, mirror: Mirror, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync(store, mirror)
+    with engine.begin() as connection:
+        connection.execute(sa.text("TRUNCATE jobs, events, files, attention"))
+    visits, hashed = observed(monkeypatch)
+    reindex(store, engine)
+    sync(store, mirror)
+    assert sorted(hashed) == sorted(path for job in jobs for path in files_of(job))
+    # What may be open in a job is decided by a whole look; the others have nothing to record.
+    assert len(visits) < len(jobs)
+    hashed.clear()
+    sync(store, mirror)
+    assert hashed == []
+
+
+def files_of(job: Stored) -> list[Path]:
+    return [job.folder / file.name for file in job.job.files]
+
+
+def observed(monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], list[Path]]:
+    """The jobs that are reconciled, and the files that are read for it, from here on."""
+    visits: list[str] = []
+    hashed: list[Path] = []
+    reconcile, sha256_of = Reconciler.reconcile, files.sha256_of
+
+    def noted(self: Reconciler, job_id: str, is_quiet: bool = False) -> object:
+        visits.append(job_id)
+        return reconcile(self, job_id, is_quiet)
+
+    def noted_file(path: Path) -> str:
+        hashed.append(path)
+        return sha256_of(path)
+
+    monkeypatch.setattr(Reconciler, "reconcile", noted)
+    monkeypatch.setattr(files, "sha256_of", noted_file)
+    return visits, hashed
+
+
+def test_a_sweep_that_takes_long_goes_on_in_slices(
+    jobs: list[Stored], store: JobStore, mirror: Mirror, queries: Queries, engine: sa.Engine
+) -> None:
+    """The indexer follows events between the slices: after a restore, terabytes may have to be read."""
+    dragged = jobs[0].folder.rename(store.layout.status(Status.REJECTED) / jobs[0].folder.name)
+    reindex(store, engine)
+    dragged = dragged.rename(store.layout.status(Status.ARCHIVED) / dragged.name)
+    sweeper = Sweeper(store, mirror, Reconciler(store, lambda: context(store), settle_s=0))
+    report = sweeper.sweep(patience_s=0)
+    assert report.attention == []
+    order = [path.partition("/")[0] for path in sweeper.waiting]
+    assert len(order) == len(jobs)
+    assert order[0] == "Archived", "a folder that the mirror does not know comes first"
+    assert set(order[-2:]) <= {"PaidPickedUp", "Rejected", "Archived"}, "jobs that have ended come last"
+    while sweeper.waiting:
+        sweeper.continue_sweep(patience_s=0.001)
+    assert present(mirrored_job(queries, jobs[0].id)).job.status is Status.ARCHIVED
+    assert check_mirror(store, engine, deep=True) == []
 
 
 def test_sync_and_rebuild_agree_on_what_people_did_in_the_folders(

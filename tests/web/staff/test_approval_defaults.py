@@ -43,6 +43,7 @@ def slice_into(job: Stored, name: str = "bracket.gcode", **changed: str) -> Path
 
 
 def settled(path: Path, ago_s: float = 60) -> None:
+    """As if it had been saved so long ago."""
     os.utime(path, (time.time() - ago_s,) * 2)
 
 
@@ -51,7 +52,8 @@ def look(services: Services) -> Callable[[], None]:
     """One pass of the indexer and of the worker over everything."""
 
     def once() -> None:
-        Sweeper(services.store, services.mirror, Reconciler(services.store, services.actions.drag_context)).sweep()
+        reconciler = Reconciler(services.store, services.actions.drag_context, settle_s=0)
+        Sweeper(services.store, services.mirror, reconciler).sweep()
         inspector = FileInspector(services)
         for job_id in list(inspector.owing()):
             inspector.attend(job_id)

@@ -23,7 +23,8 @@ from tests.web.conftest import json_of, token_in, tree
 
 @pytest.fixture
 def sweep(services: Services) -> Sweeper:
-    return Sweeper(services.store, services.mirror, Reconciler(services.store, services.actions.drag_context))
+    reconciler = Reconciler(services.store, services.actions.drag_context, settle_s=0)
+    return Sweeper(services.store, services.mirror, reconciler)
 
 
 def kinds(services: Services) -> list[str]:

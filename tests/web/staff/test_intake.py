@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -25,21 +23,15 @@ WALK_IN = {"student_name": "Sam Roe", "print_method": "Filament"}
 
 @pytest.fixture
 def sweep(services: Services) -> Sweeper:
-    return Sweeper(services.store, services.mirror, Reconciler(services.store, services.actions.drag_context))
-
-
-def aged(path: Path) -> Path:
-    """As if it had been written a while ago."""
-    long_ago = time.time() - 60
-    os.utime(path, (long_ago, long_ago))
-    return path
+    reconciler = Reconciler(services.store, services.actions.drag_context, settle_s=0)
+    return Sweeper(services.store, services.mirror, reconciler)
 
 
 def write_file(services: Services, relative_path: str, data: bytes = STL) -> Path:
     path = services.store.layout.root / relative_path
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(data)
-    return aged(path)
+    return path
 
 
 def make_it_a_job(staff: FlaskClient, relative_path: str, **fields: str) -> TestResponse:
@@ -123,8 +115,8 @@ def test_only_what_lies_in_a_status_folder_can_become_a_job(
 
 def test_a_file_that_is_still_growing_is_waited_for(staff: FlaskClient, services: Services) -> None:
     loose = write_file(services, "Uploaded/part.stl")
-    os.utime(loose)
-    answer = make_it_a_job(staff, "Uploaded/part.stl", **WALK_IN)
+    with loose.open("ab"):
+        answer = make_it_a_job(staff, "Uploaded/part.stl", **WALK_IN)
     assert answer.status_code == 422 and "is being written right now" in answer.get_data(as_text=True)
     assert loose.exists() and list(services.store.ids()) == []
 
@@ -133,9 +125,7 @@ def test_a_copy_of_a_job_becomes_a_reprint_with_what_was_sliced_for_it(
     staff: FlaskClient, services: Services, sweep: Sweeper
 ) -> None:
     job = make_job(services.store, status=Status.COMPLETED)
-    for path in job.folder.rglob("*"):
-        aged(path)
-    sliced = aged(_write(job.folder / f"{job.folder.name}.gcode", b"; sliced\n"))
+    sliced = _write(job.folder / f"{job.folder.name}.gcode", b"; sliced\n")
     copy = services.store.layout.status(Status.UPLOADED) / f"{job.folder.name} - Copy"
     shutil.copytree(job.folder, copy)
     sweep.sweep()
@@ -169,8 +159,6 @@ def test_the_job_itself_cannot_be_made_a_reprint_of_itself(staff: FlaskClient, s
 
 def test_a_job_is_printed_again_by_a_button(staff: FlaskClient, services: Services, make: MakeJob) -> None:
     job = make(Status.PAID_PICKED_UP)
-    for path in job.folder.rglob("*"):
-        aged(path)
     page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
     answer = staff.post(f"/dashboard/jobs/{job.id}/reprint", data={"csrf_token": token_in(page)})
     assert answer.status_code == 303

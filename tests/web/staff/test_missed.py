@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
@@ -48,7 +46,6 @@ def test_the_first_sweep_after_a_start_tells_staff_what_they_missed(
     assert missed_events(services.store).events == (), "nothing happened before the first start"
     sliced = approved.folder / "bracket.gcode"
     sliced.write_bytes(b"; sliced")
-    os.utime(sliced, (time.time() - 60,) * 2)
     printing.folder.rename(services.store.layout.status(Status.COMPLETED) / printing.folder.name)
     metadata = edited.folder / "metadata.json"
     metadata.write_text(metadata.read_text("utf-8").replace('"copies": 1', '"copies": 3'), "utf-8")

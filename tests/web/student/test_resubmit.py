@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import time
-from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -38,12 +35,6 @@ def send(client: FlaskClient, path: str, files: dict[str, bytes] | None = None, 
     sent = {"bracket v2.stl": FIXED} if files is None else files
     values = FORM | {"csrf_token": form_token(client)} | fields
     return client.post(path, data=values | {"file": [(io.BytesIO(data), name) for name, data in sent.items()]})
-
-
-def let_settle(folder: Path) -> None:
-    """As if its files were older."""
-    for path in folder.rglob("*"):
-        os.utime(path, times=(time.time() - 60,) * 2)
 
 
 def test_the_link_reopens_the_request_as_it_was_sent(client: FlaskClient, services: Services, make: MakeJob) -> None:
@@ -93,10 +84,8 @@ def test_what_is_approved_next_is_the_fixed_model(
 
 def test_a_reprint_is_of_the_fixed_model_alone(client: FlaskClient, services: Services, rejected: Stored) -> None:
     (rejected.folder / "old.gcode").write_bytes(b"; the old model\n")
-    let_settle(rejected.folder)
     sync(services.store, services.mirror)
     send(client, link(services, rejected.id))
-    let_settle(services.store.load(rejected.id).folder)
     new_job = reprint(services.actions, rejected.id, "staff").job
     assert [record.uploaded_as for record in new_job.sent_files] == ["bracket v2 2.stl"]
     assert {record.role for record in new_job.files} == {"original", "working"}
