@@ -48,6 +48,7 @@ FIXES_BY_KIND: dict[str, tuple[str, ...]] = {
     "original-altered": ("restore-original",),
     "print-file-missing": ("choose-print-file",),
     "odd-file": (),
+    "many-files": (),
     "file-missing": ("forget-file",),
     "file-changed": ("record-file",),
     # what the record leaves open: see RULES

@@ -36,7 +36,7 @@ def check_storage(store: JobStore, deep: bool = False, progress: Progress | None
     for done, folder in enumerate(folders, 1):
         if isinstance(job_id := visit(store, folder.name, partial(id_inside, folder)), str):
             folders_by_id.setdefault(job_id, []).append(folder)
-        if visit(store, folder.name, partial(check_folder, layout, folder, hash_of)):
+        if visit(store, folder.name, partial(check_folder, layout, folder, hash_of, store.most_files)):
             suspicious.append(folder)
         if progress:
             progress(done, len(folders))
@@ -53,7 +53,7 @@ def check_storage(store: JobStore, deep: bool = False, progress: Progress | None
 
 
 def _checked(store: JobStore, folder: Path, hash_of: HashOf) -> list[AttentionItem]:
-    items = visit(store, folder.name, partial(check_folder, store.layout, folder, hash_of))
+    items = visit(store, folder.name, partial(check_folder, store.layout, folder, hash_of, store.most_files))
     if isinstance(items, Failure):
         return [not_followed(store.layout.relative(folder), naming.id_in_folder_name(folder.name), items)]
     return items

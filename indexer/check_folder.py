@@ -11,11 +11,12 @@ from pydantic import ValidationError
 from indexer.attention import NEW_RECORD, NO_RECORD, AttentionItem, odd_name, open_questions, raised
 from printsys import fs
 from printsys.domain import naming
+from printsys.domain.crowded import MOST_FILES
 from printsys.domain.events import sha256
 from printsys.domain.job import Document, Job, canonical, parse
 from printsys.errors import DamagedJob, JobNotFound, OlderCopy, PrintSysError
 from printsys.jobstore import Layout
-from printsys.jobstore.files import odd_entries
+from printsys.jobstore.files import list_files, odd_entries
 from printsys.jobstore.jsontext import JsonProblem, decode_object
 from printsys.jobstore.layout import EVENTS, METADATA, file_inside, is_text
 from printsys.jobstore.log import Log
@@ -47,7 +48,9 @@ def not_read(path: Path) -> str | None:
     return None
 
 
-def check_folder(layout: Layout, folder: Path, hash_of: HashOf = not_read) -> list[AttentionItem]:
+def check_folder(
+    layout: Layout, folder: Path, hash_of: HashOf = not_read, most_files: int = MOST_FILES
+) -> list[AttentionItem]:
     """What is wrong in `folder`, the record first: what cannot be read cannot be judged further. Where `hash_of` knows
     a file's hash, it must be the recorded one."""
     relative_path = layout.relative(folder)
@@ -77,6 +80,7 @@ def check_folder(layout: Layout, folder: Path, hash_of: HashOf = not_read) -> li
         *_location(record),
         *odd_name(layout, folder, job_id),
         *_odd_entries(record),
+        *_too_many(record, most_files),
         *_files(record, hash_of),
         *open_questions(record.job, log.events, relative_path),
     ]
@@ -187,6 +191,18 @@ def _odd_entries(record: _Record) -> Iterator[AttentionItem]:
         reason = "is no ordinary file" if is_text(entry.name) else "has a name that is not UTF-8"
         sentence = f"{entry.name} in the folder of job {record.job.id} {reason}, so the system leaves it alone."
         yield record.raised("odd-file", sentence, entry.name)
+
+
+def _too_many(record: _Record, most_files: int) -> Iterator[AttentionItem]:
+    """Of a folder with very many files only some are recorded: see domain/crowded.py."""
+    names = [file.name for file in list_files(record.folder)]
+    unrecorded = len(set(names) - {file.name for file in record.job.files})
+    if len(names) > most_files and unrecorded:
+        sentence = (
+            f"The folder of job {record.job.id} holds {len(names):,} files, of which {unrecorded:,} are not recorded. "
+            "Please move what is no part of the job elsewhere."
+        )
+        yield record.raised("many-files", sentence)
 
 
 def _print_file_gone(record: _Record, name: str) -> AttentionItem:

@@ -14,12 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from printsys.domain.changes import FolderChange, FolderSnapshot, FoundFile, compare, drafts_of, recorded_folder
+from printsys.domain.crowded import followed
 from printsys.domain.effects import Context
 from printsys.domain.emails import owed
 from printsys.domain.folder_moves import drag
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.files import SETTLE_S, FileFacts, ListedFile, list_files, list_originals, read_finished
 from printsys.jobstore.layout import readable
+
+SLICE_S = 1.0
+"""A visit reads a job's files for so long, and begins no further one then: other jobs wait for theirs."""
 
 
 @dataclass(frozen=True)
@@ -82,29 +86,36 @@ class Reconciler:
         Originals are read, too: whether they are what the student sent is asked by `hash_of`.
         """
         files, being_written = [], set()
-        listed = list(list_files(stored.folder))
+        present = list(list_files(stored.folder))
+        recorded = {record.name for record in stored.job.files}
+        names = followed([file.name for file in present], recorded, self.store.most_files)
+        listed = [file for file in present if file.name in names]
         originals = list(list_originals(stored.folder))
         self._forget_all_but(stored.id, {file.name for file in (*listed, *originals)})
+        read_until = time.monotonic() + SLICE_S
         for file in listed:
-            digest = self.digest(stored.id, stored.folder, file, is_quiet)
+            digest = self.digest(stored.id, stored.folder, file, is_quiet, time.monotonic() < read_until)
             if digest is None:
                 being_written.add(file.name)
             else:
                 files.append(FoundFile(file.name, file.size, digest))
         for file in originals:
-            if self.digest(stored.id, stored.folder, file, is_quiet) is None:
+            if self.digest(stored.id, stored.folder, file, is_quiet, time.monotonic() < read_until) is None:
                 being_written.add(file.name)
         vanished = self._vanished_just_now(stored, {file.name for file in listed})
         return FolderSnapshot(readable(stored.folder.name), tuple(files), frozenset(being_written), frozenset(vanished))
 
-    def digest(self, job_id: str, folder: Path, file: ListedFile, is_quiet: bool = False) -> str | None:
-        """The file's sha256, as it was read while it had these facts, or read now. None: it is not quiet yet."""
+    def digest(
+        self, job_id: str, folder: Path, file: ListedFile, is_quiet: bool = False, may_read: bool = True
+    ) -> str | None:
+        """The file's sha256, as it was read while it had these facts, or read now if it `may_read`. None: it is not
+        quiet yet."""
         files, now = self._files.setdefault(job_id, {}), time.monotonic()
         seen_file = files.get(file.name)
         if seen_file is None or seen_file.facts != file.facts:
             seen_file = files[file.name] = _SeenFile(file.facts, now)
         quiet_s = math.inf if is_quiet else now - seen_file.since
-        if seen_file.sha256 is None and quiet_s >= self.settle_s:
+        if may_read and seen_file.sha256 is None and quiet_s >= self.settle_s:
             seen_file.sha256 = read_finished(folder / file.name, file.facts, quiet_s)
         return seen_file.sha256
 

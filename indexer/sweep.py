@@ -420,7 +420,8 @@ class Sweeper:
         def hash_of(path: Path) -> str | None:
             return self.reconciler.hash_of(stored.id, path.relative_to(stored.folder).as_posix())
 
-        items = [item for item in check_folder(layout, stored.folder, hash_of) if item.kind != "move-pending"]
+        items = check_folder(layout, stored.folder, hash_of, self.store.most_files)
+        items = [item for item in items if item.kind != "move-pending"]
         if isinstance(stored.problem, OlderCopy):
             items = [self._with_possible_fixes(item, stored) for item in items]
         walk.report.attention += for_people([*items, *move_waits(layout, stored)])

@@ -15,6 +15,7 @@ from printsys.domain.job import format_time, plain
 from printsys.domain.request_fields import REQUEST_FIELDS
 from printsys.errors import PrintSysError
 from printsys.jobstore import JobStore, Stored
+from printsys.jobstore.layout import readable
 
 Value = str | int | None
 Row = dict[str, Value]
@@ -109,7 +110,7 @@ def _personal_values(stored: Stored) -> Row:
         "transaction": payment.transaction if payment else None,
         "rejection_comment": job.rejection.comment if job.rejection else None,
         "notes": job.notes,
-        "folder": stored.folder.name,
+        "folder": readable(stored.folder.name),
     }
 
 

@@ -37,6 +37,7 @@ def build_services(settings: Settings, enqueue: Callable[[str], None]) -> Servic
     """`enqueue(job_id)` tells the task queue that a job may owe work. ConfigError, StorageFailure."""
     lab = load_lab(settings.lab_config)
     store = open_store(settings)
+    store.most_files = lab.folders.most_files
     engine = create_engine(settings.database_url or NO_DATABASE)
     mirror = Mirror(engine)
     return Services(

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 
 from printsys.config.strict import Strict
 from printsys.domain import pricing
+from printsys.domain.crowded import MOST_FILES
 from printsys.domain.filetypes import MESHES
 from printsys.domain.pricing import PriceList
 from printsys.domain.reminders import Patience
@@ -130,6 +131,12 @@ class PaymentTable(Strict):
     methods: Annotated[list[str], Field(min_length=1)]
 
 
+class FolderTable(Strict):
+    """`most_files`: so many files of a job's folder are recorded; more are one item under Attention."""
+
+    most_files: Annotated[int, Field(ge=10, le=2000)] = MOST_FILES
+
+
 class Lab(Strict):
     """What the lab is and offers: lab.toml, with the look-ups that the program needs."""
 
@@ -140,6 +147,7 @@ class Lab(Strict):
     payment: PaymentTable
     reminders: ReminderTable = ReminderTable()
     mail: MailTable = MailTable()
+    folders: FolderTable = FolderTable()
     methods: Annotated[list[Method], Field(min_length=1)]
     printers: Annotated[list[Printer], Field(min_length=1)]
     prices: Annotated[list[PriceList], Field(min_length=1)]

@@ -92,14 +92,21 @@ def odd_entries(folder: Path) -> Iterator[os.DirEntry[str]]:
                 yield entry
 
 
+MOST_OFFERED = 200
+
+
 def printable(folder: Path) -> list[ListedFile]:
-    """What could be the print file, the likeliest first: slicer output, the newest first, then models by name."""
+    """What could be the print file, the likeliest first: slicer output, the newest first, then models by name.
+
+    At most `MOST_OFFERED`: nobody reads ten thousand names.
+    """
 
     def rank(listed: ListedFile) -> tuple[bool, int, str]:
         is_model = type_of(listed.name).kind == "model"
         return is_model, 0 if is_model else -listed.mtime_ns, listed.name.casefold()
 
-    return sorted((listed for listed in list_files(folder) if type_of(listed.name).is_printable), key=rank)
+    ranked = sorted((listed for listed in list_files(folder) if type_of(listed.name).is_printable), key=rank)
+    return ranked[:MOST_OFFERED]
 
 
 def sha256_of(path: Path) -> str:

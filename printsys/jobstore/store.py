@@ -13,6 +13,7 @@ from pathlib import Path
 from printsys import fs
 from printsys.domain import naming
 from printsys.domain.changes import news_since
+from printsys.domain.crowded import MOST_FILES
 from printsys.domain.events import FILESYSTEM, Event, EventDraft, EventType, build_batch, sha256
 from printsys.domain.job import Job, parse
 from printsys.domain.status import Status
@@ -75,6 +76,8 @@ class JobStore:
         self.clock = clock
         self._random_bits = random_bits
         self.lock_patience_s = lock_patience_s
+        self.most_files = MOST_FILES
+        """Of a folder with more files, the record follows what could be printed: see domain/crowded.py."""
         self.requests_looks = True
         """Whether the indexer is asked to look at a job that a person moved. The indexer itself need not ask."""
         self._last_seen: dict[str, Path] = {}

@@ -75,6 +75,7 @@ def job_page(services: Services, stored: Stored) -> dict[str, Any]:
     next_action = summary.next_step.action if summary.next_step else None
     buttons = [_button(step, stored, services, next_action) for step in offered_steps(stored)]
     filled = [button for button in buttons if button.kind == "primary"]
+    lines, count = files_of(stored)
     return {
         "summary": summary,
         "stored": stored,
@@ -89,7 +90,9 @@ def job_page(services: Services, stored: Stored) -> dict[str, Any]:
         "reasons": reasons(stored.job, services.lab),
         "request_facts": request_facts(stored.job, services.lab),
         "storage_root": str(services.settings.storage),
-        "files": [_with_inspection(line, stored, services) for line in files_of(stored)],
+        "relative_path": services.store.layout.relative(stored.folder),
+        "files": [_with_inspection(line, stored, services) for line in lines],
+        "not_shown": max(0, count - MOST_SHOWN),
     }
 
 
@@ -114,26 +117,33 @@ def _button(step: Step, stored: Stored, services: Services, next_action: str | N
     )
 
 
-def files_of(stored: Stored) -> list[FileLine]:
-    """The files in the folder, slicer output first; what the student sent; what the record has and the folder lacks."""
+MOST_SHOWN = 200
+
+
+def files_of(stored: Stored) -> tuple[list[FileLine], int]:
+    """The files in the folder, slicer output first; what the student sent; what the record has and the folder lacks.
+
+    And how many files there are in the folder, of which at most `MOST_SHOWN` have a line.
+    """
     files = list(list_files(stored.folder))
-    print_files = [file.name for file in printable(stored.folder)]
+    ranks = {file.name: rank for rank, file in enumerate(printable(stored.folder))}
     superseded = {record.name for record in stored.job.files if record.is_superseded}
     files.sort(
         key=lambda file: (
             file.name in superseded,
-            print_files.index(file.name) if file.name in print_files else len(print_files),
+            ranks.get(file.name, len(ranks)),
             file.name.casefold(),
         )
     )
     names = {file.name for file in files}
     originals = [record for record in stored.job.files if record.role == "original"]
     lost = [record for record in stored.job.files if record.role != "original" and record.name not in names]
-    return [
-        *(_folder_line(stored, file) for file in files),
+    lines = [
+        *(_folder_line(stored, file) for file in files[:MOST_SHOWN]),
         *(_original_line(stored, record) for record in originals),
         *(FileLine(record.name, record.name, record.size, "", record.sha256, exists=False) for record in lost),
     ]
+    return lines, len(files)
 
 
 def _with_inspection(line: FileLine, stored: Stored, services: Services) -> FileLine:
