@@ -20,6 +20,7 @@ import os
 import re
 import stat
 import sys
+import zlib
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -324,11 +325,12 @@ def sha256(data: bytes) -> str:
 
 
 def read_log(file: BinaryIO) -> Log:
-    """A batch without its last event's `state` was never finished: such lines at the end are torn, not damaged."""
+    """A batch without its last event's `state` was never finished: such lines at the end are torn, not damaged, and so
+    is a line that the system may have been writing."""
     log, batch, batch_size = Log(), [], 0
     last_digest: str | None = None
     broken: tuple[int, str] | None = None
-    state_follows = False
+    rest = b""
     for number, raw in enumerate(iter(lambda: file.readline(LINE_LIMIT + 1), b""), 1):
         if broken is None:
             try:
@@ -344,12 +346,27 @@ def read_log(file: BinaryIO) -> Log:
                 broken = number, str(error)
                 batch = []
         if broken is not None:
-            state_follows = state_follows or b'"state":' in raw
-            if state_follows and raw.endswith(b"\n"):
-                log.damage = f"line {broken[0]} breaks the record: {broken[1]}"
+            rest += raw
+            if len(rest) > LINE_LIMIT:
                 break
+    if broken is not None and not may_be_torn(rest, broken[0]):
+        log.damage = f"line {broken[0]} breaks the record: {broken[1]}"
     log.is_torn = log.damage is None and (broken is not None or bool(batch))
     return log
+
+
+def may_be_torn(rest: bytes, number: int) -> bool:
+    """Whether the machine may have stopped while it wrote line `number`: it begins as the system's do and has no line
+    end, or blocks of it are zeros. Blank lines lose nothing."""
+    if not rest.strip():
+        return True
+    if len(rest) > LINE_LIMIT:
+        return False
+    beginning, written = b'{"seq":%d,' % number, rest.rstrip(b"\0")
+    if b"\n" not in written and (written.startswith(beginning) or beginning.startswith(written)):
+        return True
+    finished = any(line.endswith(b"\n") and b'"state":"' in line for line in rest.splitlines(keepends=True))
+    return b"\0" in rest and not finished
 
 
 def next_event(raw: bytes, number: int, last_digest: str | None) -> tuple[str, dict[str, Any]]:
@@ -464,7 +481,7 @@ IGNORED = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """Names that no job records: its own record, hidden files, temporaries of editors and slicers."""
-NOTE = re.compile(rb"([0-9]{10}) ([0-9a-f]{64}|-{64})\n")
+NOTE = re.compile(rb"(([0-9]{10}) ([0-9a-f]{64}|-{64})) ([0-9a-f]{8})\n")
 NAME_OF_NOTE = re.compile("[0-9a-z]+")
 FOLDER_ID = re.compile(r"_([0-9abcdefghjkmnpqrstvwxyz]{8})\Z", re.IGNORECASE)
 
@@ -548,7 +565,7 @@ class JobFolder:
             yield self._finding("unreadable", f"the log leads to no job: {problem}")
             return
         findings = list(self._metadata(log))
-        if not any(finding.kind == "log-cut" for finding in findings):
+        if not any(finding.kind in ("log-cut", "log-inconsistent") for finding in findings):
             older = self._older_copy(log)
             findings = (
                 [older] if older else [*findings, *self._location(log), *self._odd_entries(), *self._contents(log)]
@@ -794,7 +811,9 @@ class Storage:
             note = NOTE.fullmatch(read_document(os.path.join(self.root, SYSTEM, "newest", job_id)) or b"")
         except Unreadable:
             return None
-        return (int(note[1]), note[2].decode().strip("-") or None) if note else None
+        if note is None or note[4] != b"%08x" % zlib.crc32(note[1]):
+            return None
+        return int(note[2]), note[3].decode().strip("-") or None
 
     def _stray_intents(self, intents: dict[str, int]) -> Iterator[Finding]:
         for job_id in intents:
