@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
-import tempfile
-import threading
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
-from typing import BinaryIO
 
 from printsys.config.lab import Lab, Method
 from printsys.domain.pricing import PriceList, quote
@@ -22,13 +15,6 @@ from printsys.models3d.estimate import weight_range_g
 from printsys.models3d.findings import ModelFinding, blocks, findings, unreadable
 from printsys.models3d.inspect import ModelFacts
 
-REMEMBERED = 100
-"""Checks of recent models: the form asks again when a student chooses another printer, and when it is sent."""
-CHUNK = 1 << 20
-SCRATCH = "checking"
-"""In instance/."""
-AT_ONCE = 2
-"""Checks in one process: a class that submits in the same minute must not take all of the computer's memory."""
 PATIENCE = bounded.Limits(seconds=20)
 """While a student waits; the worker may take longer."""
 SUPPORT = 0.25
@@ -57,60 +43,21 @@ class CheckedModel:
     check: UploadCheck
     findings: list[ModelFinding] = field(default_factory=list)
     price: tuple[Decimal, Decimal] | None = None
+    is_pending: bool = False
 
     @property
     def will_not_print(self) -> bool:
         return blocks(self.findings)
 
 
-class UploadChecker:
-    """Checks models in this process: few at a time, and each only once while it is remembered."""
+def check_file(
+    path: Path, name: str, limits: bounded.Limits = bounded.USUAL, is_wanted: Callable[[], bool] = lambda: True
+) -> UploadCheck:
+    """Facts and picture of the file at `path`, whose owner calls it `name`. OSError is the disk's.
 
-    def __init__(self, scratch: Path) -> None:
-        """`scratch`: a folder for copies, which last as long as a check."""
-        self._scratch = scratch
-        self._turns = threading.BoundedSemaphore(AT_ONCE)
-        self._guard = threading.Lock()
-        self._checks: OrderedDict[str, UploadCheck] = OrderedDict()
-
-    def remembered(self, sha256: str) -> UploadCheck | None:
-        """The check of bytes that somebody sent a moment ago. It stays true of them for ever."""
-        with self._guard:
-            return self._checks.get(sha256)
-
-    def check(self, name: str, stream: BinaryIO) -> tuple[str, UploadCheck]:
-        """sha256 and check of the bytes from where `stream` stands, and goes back to. OSError is the disk's."""
-        start = stream.tell()
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
-        stream.seek(start)
-        check = self.remembered(digest)
-        if check is None:
-            with self._turns:
-                check = self._check_copy(name, stream)
-            stream.seek(start)
-            self._remember(digest, check)
-        return digest, check
-
-    def _check_copy(self, name: str, stream: BinaryIO) -> UploadCheck:
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
-            path = Path(folder) / f"model{os.path.splitext(name)[1].lower()}"
-            with path.open("wb") as file:
-                shutil.copyfileobj(stream, file, CHUNK)
-            return check_file(path, name, PATIENCE)
-
-    def _remember(self, sha256: str, check: UploadCheck) -> None:
-        with self._guard:
-            self._checks[sha256] = check
-            self._checks.move_to_end(sha256)
-            while len(self._checks) > REMEMBERED:
-                self._checks.popitem(last=False)
-
-
-def check_file(path: Path, name: str, limits: bounded.Limits = bounded.USUAL) -> UploadCheck:
-    """Facts and picture of the file at `path`, whose owner calls it `name`. OSError is the disk's."""
+    bounded.Abandoned when `is_wanted()` turns false meanwhile."""
     try:
-        examination = bounded.examine(path, limits)
+        examination = bounded.examine(path, limits, is_wanted)
     except (FileRefused, ModelUnreadable) as error:
         return UploadCheck(trouble=str(error).replace(path.name, name), is_unprintable=True)
     except ModelTooHard as error:

@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from printsys.assessment.upload_check import SCRATCH
+from printsys.assessment.upload_checker import SCRATCH
 from printsys.commands.common import add_storage_argument, existing_store, read_settings
 from printsys.commands.progress import Progress, add_progress_argument, counted, progress_bar
 from printsys.domain.job import format_time

@@ -27,6 +27,7 @@ def run(args: argparse.Namespace) -> int:
 
     from printsys.services import build_services
     from printsys.web import create_app, live
+    from printsys.web.student import upload_check
     from printsys.worker.queue import make_enqueue
 
     stop = stop_event()
@@ -50,5 +51,6 @@ def run(args: argparse.Namespace) -> int:
     while serving.is_alive() and not stop.wait(0.5):
         pass
     app.extensions[live.EXTENSION].stop()
+    app.extensions[upload_check.EXTENSION].stop()
     server.task_dispatcher.shutdown(timeout=FINISH_S)
     return 0 if stop.is_set() else 1

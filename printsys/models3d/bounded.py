@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,10 @@ MB = 1 << 20
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
 """One thread: more would only take memory, since nothing here multiplies large matrices."""
 LOW_PRIORITY = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)
+
+
+class Abandoned(Exception):
+    """Nobody wants the answer any more."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +56,9 @@ class Examination:
     png: bytes | None
 
 
-def examine(path: Path, limits: Limits = USUAL) -> Examination:
+def examine(path: Path, limits: Limits = USUAL, is_wanted: Callable[[], bool] = lambda: True) -> Examination:
     """Facts and picture at once, for the form. Raises as `run` does."""
-    answer = run("examine", path, limits)
+    answer = run("examine", path, limits, is_wanted)
     png = answer["png"]
     return Examination(ModelFacts.model_validate(answer["facts"]), base64.b64decode(png) if png else None)
 
@@ -72,11 +77,12 @@ def page(path: Path, limits: Limits = USUAL) -> str:
     return str(run("viewer", path, limits)["html"])
 
 
-def run(task: Task, path: Path, limits: Limits = USUAL) -> dict[str, Any]:
+def run(task: Task, path: Path, limits: Limits = USUAL, is_wanted: Callable[[], bool] = lambda: True) -> dict[str, Any]:
     """The answer of `python -m printsys.models3d`.
 
     FileRefused: the file is not what its name says. ModelUnreadable: it is damaged. ModelTooHard: it needs more time or
-    memory than the limits, or the process crashed; the error's notes hold its last words. OSError: the disk's.
+    memory than the limits, or the process crashed; the error's notes hold its last words. Abandoned: `is_wanted()`
+    turned false. OSError: the disk's.
     """
     path = path.resolve()
     path.stat()
@@ -91,7 +97,7 @@ def run(task: Task, path: Path, limits: Limits = USUAL) -> dict[str, Any]:
             creationflags=LOW_PRIORITY,
         )
         try:
-            _watch(process, path.name, limits)
+            _watch(process, path.name, limits, is_wanted)
         finally:
             for member in _family(process.pid):
                 with suppress(psutil.NoSuchProcess):
@@ -102,7 +108,7 @@ def run(task: Task, path: Path, limits: Limits = USUAL) -> dict[str, Any]:
         return _parse(path.name, process.returncode, stdout.read(), stderr.read())
 
 
-def _watch(process: subprocess.Popen[bytes], name: str, limits: Limits) -> None:
+def _watch(process: subprocess.Popen[bytes], name: str, limits: Limits, is_wanted: Callable[[], bool]) -> None:
     end = time.monotonic() + limits.seconds
     while True:
         try:
@@ -110,6 +116,8 @@ def _watch(process: subprocess.Popen[bytes], name: str, limits: Limits) -> None:
             return
         except subprocess.TimeoutExpired:
             pass
+        if not is_wanted():
+            raise Abandoned
         if time.monotonic() > end:
             raise ModelTooHard(f"{name} took longer than {limits.seconds:g} s to look at. Please simplify it.")
         if _memory(process.pid) > limits.megabytes * MB:

@@ -11,7 +11,7 @@ from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from indexer.notifications import ChangeListener
-from printsys.assessment.upload_check import SCRATCH, UploadChecker
+from printsys.assessment.upload_checker import SCRATCH, UploadChecker
 from printsys.config import ROOT
 from printsys.credentials.ended_sessions import EndedSessions
 from printsys.services import Services

@@ -65,6 +65,9 @@ function checkFiles(form) {
 
 // What the lab's computer finds in the chosen models: a picture, their size, problems, about what they cost.
 // The files are sent once; when another printer is chosen, their hashes say which ones are meant.
+// While others wait for the lab's computer, the answer comes later: the page asks again until it is there.
+const ASK_AGAIN_MS = 1000;
+const JSON_PLEASE = { Accept: "application/json" };
 let asking = null;
 let checked = [];
 
@@ -80,10 +83,17 @@ async function checkModels(form, areGood) {
   try {
     let answer = isChecked ? await question(form, place, turn, []) : null;
     if (!answer || answer.status === 409) answer = await question(form, place, turn, files);
-    const body = await answer.json();
-    if (!answer.ok) throw new Error(body.message);
-    place.innerHTML = body.html;
-    checked = body.files.map(({ name, sha256 }, n) => ({ file: files[n], name, sha256 }));
+    for (;;) {
+      const body = await answer.json();
+      if (!answer.ok) throw new Error(body.message);
+      place.innerHTML = body.html;
+      checked = body.pending ? [] : body.files.map(({ name, sha256 }, n) => ({ file: files[n], name, sha256 }));
+      if (!body.pending) break;
+      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+      turn.signal.throwIfAborted();
+      const chosen = new URLSearchParams(choices(form));
+      answer = await fetch(`${place.dataset.check}/${body.id}?${chosen}`, { signal: turn.signal, headers: JSON_PLEASE });
+    }
   } catch {
     if (turn === asking) place.replaceChildren();  // nobody answers: the form works without
   } finally {
@@ -93,10 +103,15 @@ async function checkModels(form, areGood) {
 
 function question(form, place, turn, files) {
   const body = new FormData();
-  for (const name of ["csrf_token", "print_method", "printer"]) body.append(name, form.elements[name]?.value ?? "");
+  body.append("csrf_token", form.elements.csrf_token.value);
+  for (const [name, value] of choices(form)) body.append(name, value);
   for (const file of files) body.append("file", file);
   if (!files.length) for (const model of checked) { body.append("sha256", model.sha256); body.append("name", model.name); }
-  return fetch(place.dataset.check, { method: "POST", body, signal: turn.signal, headers: { Accept: "application/json" } });
+  return fetch(place.dataset.check, { method: "POST", body, signal: turn.signal, headers: JSON_PLEASE });
+}
+
+function choices(form) {
+  return ["print_method", "printer"].map((name) => [name, form.elements[name]?.value ?? ""]);
 }
 
 function listFiles(form) {

@@ -99,7 +99,9 @@ def test_without_javascript_the_same_is_shown_after_sending(system: System, page
     plain.get_by_role("button", name="Send to the lab").click()
     plain.wait_for_url("**/submit/success?job=*")
     article = plain.get_by_role("article", name="holes.stl")
-    expect(article.get_by_role("img")).to_be_visible()
+    while article.get_by_role("img").count() == 0:  # until the worker has looked at it
+        assert "We have not looked at it yet" in article.inner_text()
+        plain.reload()
     expect(article).to_contain_text("The surface has holes")
     expect(article).to_contain_text("a guess until we have sliced it")
     context.close()

@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from indexer.check import check_storage
 from indexer.queries import Queries
-from printsys.assessment.upload_check import SCRATCH
+from printsys.assessment.upload_checker import SCRATCH
 from printsys.domain.status import Status
 from printsys.errors import StorageOffline
 from printsys.jobstore import JobStore, Stored, trash

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from printsys.assessment.upload_check import SCRATCH
+from printsys.assessment.upload_checker import SCRATCH
 from printsys.jobstore import trash
 from tests.factories import make_store
 from tests.manage import Manage

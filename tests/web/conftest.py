@@ -20,7 +20,7 @@ from werkzeug.security import generate_password_hash
 from werkzeug.test import TestResponse
 
 from indexer import schema
-from printsys.assessment.upload_check import UploadChecker
+from printsys.assessment.upload_checker import UploadChecker
 from printsys.config import ROOT, load_settings
 from printsys.credentials import staff_password
 from printsys.domain.status import Status

@@ -11,7 +11,6 @@ from flask import Blueprint, redirect, render_template, request, session, url_fo
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 
-from printsys.assessment.upload_check import refusals
 from printsys.config.offer import offer_problems
 from printsys.domain.inputs import SubmitInput, validate
 from printsys.errors import InvalidInput, StorageFailure, StorageOffline
@@ -19,7 +18,7 @@ from printsys.jobstore import IncomingFile
 from printsys.web.services import services
 from printsys.web.student.double_submit import submissions
 from printsys.web.student.forms import SubmitForm, with_errors
-from printsys.web.student.upload_check import checked_files, checked_job
+from printsys.web.student.upload_check import checked_job, known_refusals
 from printsys.web.student.uploads import incoming_files
 
 pages = Blueprint("submit", __name__)
@@ -98,7 +97,7 @@ def _accept_files(are_needed: bool) -> list[IncomingFile]:
     if not uploads and not are_needed:
         return []
     files = incoming_files(uploads, services().lab)
-    if sentences := refusals(checked_files(uploads)):
+    if sentences := known_refusals(uploads):
         raise InvalidInput({"file": sentences})
     return files
 

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from flask import Blueprint, current_app, jsonify, render_template, request
+from flask import Blueprint, abort, current_app, jsonify, render_template, request, session
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import FileStorage
 
-from printsys import fs
-from printsys.assessment.upload_check import CheckedModel, UploadCheck, UploadChecker, judge
+from printsys.assessment.model_findings import read_model_facts
+from printsys.assessment.upload_check import CheckedModel, UploadCheck, judge, refusals
+from printsys.assessment.upload_checker import NamedHash, UploadChecker
+from printsys.domain.job import FileRecord
+from printsys.domain.pending_work import preview_of
 from printsys.errors import InvalidInput, JobNotFound
 from printsys.jobstore import Stored
 from printsys.web.services import services
-from printsys.web.student.uploads import incoming_files
+from printsys.web.student.uploads import digests, incoming_files
 
 pages = Blueprint("upload_check", __name__)
 EXTENSION = "upload_checker"
+QUICK_S = 4.0
+"""A look that takes no longer is answered at once."""
 
 
 def upload_checker() -> UploadChecker:
@@ -28,61 +34,97 @@ def upload_checker() -> UploadChecker:
 @pages.post("/submit/check")
 def check() -> ResponseReturnValue:
     """`file` (repeatable), or `sha256` and `name` of files that were here a moment ago (409: no longer remembered, send
-    the files); `print_method`, `printer` as far as they are chosen. The answer has the checks, and the same as HTML."""
+    the files); `print_method`, `printer` as far as they are chosen. The answer has the checks, and the same as HTML;
+    with 202 some are pending, and `/submit/check/<id>` has them later."""
     hashes, names = request.form.getlist("sha256"), request.form.getlist("name")
     files = [file for file in request.files.getlist("file") if file.filename]
     if hashes and not files:
-        checks = [check for sha256 in hashes if (check := upload_checker().remembered(sha256)) is not None]
-        if len(checks) != len(hashes) or len(names) != len(hashes):
+        if len(names) != len(hashes) or any(upload_checker().remembered(sha256) is None for sha256 in hashes):
             return jsonify(error="Please send the files again."), 409
-        return _answer([_judge(*each) for each in zip(names, hashes, checks, strict=True)], [])
+        return _answer(list(zip(names, hashes, strict=True)))
     try:
         incoming_files(files, services().lab)
     except InvalidInput as error:
         return _answer([], error.fields["file"])
-    return _answer(checked_files(files), [])
+    streams = [(Path(file.filename or "").name, cast(BinaryIO, file.stream)) for file in files]
+    asked = upload_checker().ask(streams, _client())
+    upload_checker().wait(asked, QUICK_S)
+    return _answer(asked, answer_id=upload_checker().keep_answer(asked))
 
 
-def checked_files(files: Sequence[FileStorage]) -> list[CheckedModel]:
-    """Each file checked for the method and printer of this request. The streams are left at their start."""
-    models = []
-    for file in files:
-        name = Path(file.filename or "").name
-        models.append(_judge(name, *upload_checker().check(name, cast(BinaryIO, file.stream))))
-    return models
+@pages.get("/submit/check/<answer_id>")
+def later(answer_id: str) -> ResponseReturnValue:
+    """What `check` did not know yet; `print_method` and `printer` as there. 404: too long ago, or never."""
+    asked = upload_checker().answer(answer_id)
+    return abort(404) if asked is None else _answer(asked, answer_id=answer_id)
+
+
+def _client() -> str:
+    """Who pays for a look: an address may be a whole campus, so each browser is counted by itself."""
+    return f"{request.remote_addr} {session.get('csrf_token', '')}"
+
+
+def known_refusals(files: Sequence[FileStorage]) -> list[str]:
+    """Sentences for those files of which a look has shown that nobody can print them. Sending never waits for one."""
+    named = [(Path(file.filename or "").name, sha256) for file, (_, sha256) in zip(files, digests(files), strict=True)]
+    known = [(name, sha256) for name, sha256 in named if upload_checker().remembered(sha256) is not None]
+    return refusals([_judge(name, sha256) for name, sha256 in known])
 
 
 def checked_job(stored: Stored) -> list[CheckedModel]:
-    """What the student sent with a job, as the form would have shown it: for students without a script to show it."""
+    """What the student sent with a job, as the form would have shown it: for students without a script to show it.
+
+    What nobody has looked at yet is pending: the worker inspects it.
+    """
     wishes, prices = stored.job.request, services().actions.context().prices
     models = []
     for record in stored.job.sent_files:
         name = record.uploaded_as or record.name
-        try:
-            with fs.open_regular(services().store.file(stored, record.name)) as stream:
-                sha256, check = upload_checker().check(name, stream)
-        except (JobNotFound, OSError):
-            continue  # somebody removed it by hand since: staff hear of it elsewhere
-        models.append(judge(name, sha256, check, services().lab, wishes.method, wishes.printer or "", prices))
+        check = upload_checker().remembered(record.sha256) or _as_inspected(stored, record)
+        if check is None:
+            models.append(CheckedModel(name, record.sha256, UploadCheck(), is_pending=True))
+        else:
+            models.append(
+                judge(name, record.sha256, check, services().lab, wishes.method, wishes.printer or "", prices)
+            )
     return models
 
 
-def _judge(name: str, sha256: str, check: UploadCheck) -> CheckedModel:
-    method, printer = request.form.get("print_method", ""), request.form.get("printer", "")
-    prices = services().actions.context().prices
-    return judge(name, sha256, check, services().lab, method, printer, prices)
+def _as_inspected(stored: Stored, record: FileRecord) -> UploadCheck | None:
+    """By the worker, which keeps the facts in the job's record and the picture beside it."""
+    if not record.model:
+        return None
+    name, png = preview_of(record), None
+    if name is not None:
+        with suppress(JobNotFound, OSError):  # it is drawn again one day
+            png = services().store.file(stored, name).read_bytes()
+    return UploadCheck(read_model_facts(record), png, record.model.get("trouble"))
 
 
-def _answer(models: list[CheckedModel], refused: list[str]) -> ResponseReturnValue:
-    printer = services().lab.printer(request.form.get("printer"))
+def _judge(name: str, sha256: str) -> CheckedModel:
+    method, printer = request.values.get("print_method", ""), request.values.get("printer", "")
+    check = upload_checker().result(sha256)
+    if check is None:
+        return CheckedModel(name, sha256, UploadCheck(), is_pending=True)
+    return judge(name, sha256, check, services().lab, method, printer, services().actions.context().prices)
+
+
+def _answer(files: Sequence[NamedHash], refused: Sequence[str] = (), answer_id: str = "") -> ResponseReturnValue:
+    models = [_judge(name, sha256) for name, sha256 in files]
+    printer = services().lab.printer(request.values.get("printer"))
     html = render_template("student/_check.html", checked=models, refused=refused, printer=printer)
-    return jsonify(html=html, refused=refused, files=[_as_json(model) for model in models])
+    is_pending = any(model.is_pending for model in models)
+    answer = jsonify(
+        id=answer_id, pending=is_pending, html=html, refused=refused, files=[_as_json(model) for model in models]
+    )
+    return answer, 202 if is_pending else 200
 
 
 def _as_json(model: CheckedModel) -> dict[str, object]:
     return {
         "name": model.name,
         "sha256": model.sha256,
+        "pending": model.is_pending,
         "model": model.check.facts.model_dump(mode="json") if model.check.facts else None,
         "findings": [finding.model_dump() for finding in model.findings],
         "will_not_print": model.will_not_print,

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
+from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from printsys.assessment import upload_check
+from printsys.assessment import upload_check, upload_checker
+from printsys.assessment.upload_checker import UploadChecker
 from printsys.errors import ModelTooHard
 from printsys.models3d import bounded
 from printsys.services import Services
 from printsys.web import create_app
+from printsys.web.student.upload_check import EXTENSION
+from printsys.worker.file_inspector import FileInspector
 from tests.factories import STL
+from tests.waiting import until
 from tests.web.conftest import Submit, form_token, json_of
 
 FLAT = (
@@ -29,9 +35,11 @@ HUGE = STL.replace(b"30", b"900")
 
 
 @pytest.fixture
-def app(services: Services) -> Flask:
+def app(services: Services) -> Iterator[Flask]:
     """With a checker of its own: it is under test here."""
-    return create_app(services)
+    app = create_app(services)
+    yield app
+    app.extensions[EXTENSION].stop()
 
 
 def ask(client: FlaskClient, *files: tuple[str, bytes], **chosen: Any) -> TestResponse:
@@ -42,7 +50,11 @@ def ask(client: FlaskClient, *files: tuple[str, bytes], **chosen: Any) -> TestRe
     } | chosen
     if files:
         values["file"] = [(io.BytesIO(data), name) for name, data in files]
-    return client.post("/submit/check", data=values, content_type="multipart/form-data")
+    answer = client.post("/submit/check", data=values, content_type="multipart/form-data")
+    while answer.status_code == 202:  # as the form's script does
+        later = f"/submit/check/{json_of(answer)['id']}"
+        answer = client.get(later, query_string={name: values[name] for name in ("print_method", "printer")})
+    return answer
 
 
 def test_a_good_model_is_shown_with_its_size_beside_the_printer_and_a_price_range(client: FlaskClient) -> None:
@@ -90,15 +102,31 @@ def test_what_is_only_probably_wrong_stops_nobody(client: FlaskClient, submit: S
 
 
 def test_without_a_script_the_same_is_shown_after_submitting(client: FlaskClient, submit: Submit) -> None:
+    ask(client, ("bracket v2.stl", STL))
     page = client.get(submit().location).get_data(as_text=True)
     for fragment in ("30 × 30 × 30 mm", "Looks printable", "data:image/png;base64,"):
         assert fragment in page
 
 
+def test_what_nobody_has_looked_at_yet_is_shown_as_soon_as_the_worker_has(
+    client: FlaskClient, submit: Submit, services: Services
+) -> None:
+    """FAULTS S2: sending waits for no look, and neither does the page after it."""
+    success = submit().location
+    page = client.get(success).get_data(as_text=True)
+    assert "We have not looked at it yet" in page and "data-pending" in page
+    ((job_id, _),) = services.store.ids()
+    FileInspector(services).attend(job_id)
+    page = client.get(success).get_data(as_text=True)
+    for fragment in ("30 × 30 × 30 mm", "Looks printable", "data:image/png;base64,"):
+        assert fragment in page
+    assert "data-pending" not in page
+
+
 def test_a_model_that_takes_too_long_to_look_at_can_be_sent_all_the_same(
     client: FlaskClient, submit: Submit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upload_check, "PATIENCE", bounded.Limits(seconds=0.0))
+    monkeypatch.setattr(upload_checker, "PATIENCE", bounded.Limits(seconds=0.0))
     answer = json_of(ask(client, ("slow.stl", STL)))
     assert answer["files"][0]["model"] is None and not answer["files"][0]["will_not_print"]
     assert "slow.stl took longer" in unescape(answer["html"]) and "You can still send it" in answer["html"]
@@ -140,9 +168,142 @@ def test_errors_of_the_look_are_sentences_about_the_students_own_name(
     path = tmp_path / "model.stl"
     path.write_bytes(STL)
 
-    def too_hard(at: Path, limits: bounded.Limits) -> NoReturn:
+    def too_hard(at: Path, *_: object) -> NoReturn:
         raise ModelTooHard(f"{at.name} needs too much memory. Please simplify it.")
 
     monkeypatch.setattr(bounded, "examine", too_hard)
     check = upload_check.check_file(path, "Brücke.stl")
     assert check.trouble == "Brücke.stl needs too much memory. Please simplify it."
+
+
+# -- FAULTS S2: many ask at once, and some ask for too much -------------------------------------------------------
+
+
+@pytest.fixture
+def slow_look(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Looks that take as long as the test wants them to. They still end when nobody wants them."""
+    go_on = threading.Event()
+    examine = bounded.examine
+
+    def examine_slowly(path: Path, limits: bounded.Limits, is_wanted: Callable[[], bool]) -> bounded.Examination:
+        while not go_on.wait(0.01):
+            if not is_wanted():
+                raise bounded.Abandoned
+        return examine(path, limits, is_wanted)
+
+    monkeypatch.setattr(bounded, "examine", examine_slowly)
+    yield go_on
+    go_on.set()
+
+
+@pytest.fixture
+def checker(tmp_path: Path) -> Iterator[UploadChecker]:
+    checker = UploadChecker(tmp_path / "checking")
+    yield checker
+    checker.stop()
+
+
+def models(count: int, first: int = 31) -> list[tuple[str, BinaryIO]]:
+    """Different ones."""
+    return [(f"{n}.stl", io.BytesIO(STL.replace(b"30", str(n).encode()))) for n in range(first, first + count)]
+
+
+def test_a_page_does_not_wait_for_a_dear_model(
+    app: Flask, slow_look: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("printsys.web.student.upload_check.QUICK_S", 0.0)
+    client = app.test_client()
+    values = {"csrf_token": form_token(client), "file": [(io.BytesIO(STL), "a.stl")]}
+    answer = client.post("/submit/check", data=values, content_type="multipart/form-data")
+    assert (
+        answer.status_code == 202 and json_of(answer)["pending"] and "Looking at your model" in json_of(answer)["html"]
+    )
+    later = f"/submit/check/{json_of(answer)['id']}"
+    assert client.get(later).status_code == 202
+    slow_look.set()
+    until(lambda: client.get(later, query_string={"printer": "prusa-xl"}).status_code == 200)
+    assert json_of(client.get(later))["files"][0]["model"]["size_mm"] == [30.0, 30.0, 30.0]
+    assert client.get("/submit/check/none").status_code == 404
+
+
+def test_the_queue_is_bounded_and_who_finds_it_full_can_send_all_the_same(
+    app: Flask, submit: Submit, slow_look: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checker: UploadChecker = app.extensions[EXTENSION]
+    monkeypatch.setattr(upload_checker, "MOST_WAITING", 3)
+    checker.ask(models(upload_checker.AT_ONCE), "browser")
+    until(lambda: sum(question.is_running for question in checker._questions.values()) == upload_checker.AT_ONCE)
+    for number in range(5):
+        checker.ask(models(1, 41 + number), f"browser {number}")
+    assert len(checker._questions) == upload_checker.AT_ONCE + 3
+    answer = json_of(ask(app.test_client(), ("late.stl", STL)))
+    assert not answer["pending"] and "We have no time to look at it now. You can still send it" in answer["html"]
+    assert submit({"late.stl": STL}).status_code == 303
+
+
+def test_few_pages_wait_for_a_quick_answer(checker: UploadChecker, slow_look: threading.Event) -> None:
+    """The server's threads are for pages."""
+    asked = checker.ask(models(1), "browser")
+    waiting = [
+        threading.Thread(target=checker.wait, args=(asked, 60.0)) for _ in range(upload_checker.MOST_PAGES_WAITING)
+    ]
+    for thread in waiting:
+        thread.start()
+    until(lambda: checker._pages._value == 0)
+    checker.wait(asked, 60.0)  # returns at once
+    assert all(thread.is_alive() for thread in waiting)
+    slow_look.set()
+    for thread in waiting:
+        thread.join()
+
+
+def test_a_browser_that_asks_much_comes_after_one_that_asks_little(
+    checker: UploadChecker, slow_look: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload_checker, "AT_ONCE", 1)
+    order: list[str] = []
+    check_file = upload_check.check_file
+
+    def note(path: Path, name: str, limits: bounded.Limits, is_wanted: Callable[[], bool]) -> upload_check.UploadCheck:
+        order.append(name)
+        return check_file(path, name, limits, is_wanted)
+
+    monkeypatch.setattr(upload_checker, "check_file", note)
+    first = checker.ask(models(1), "greedy")
+    until(lambda: order == ["31.stl"])
+    checker._used_s["greedy"] = 20.0
+    greedy = checker.ask([*models(1), *models(3, 41)], "greedy")
+    modest = checker.ask(models(1, 51), "modest")
+    slow_look.set()
+    checker.wait([*first, *greedy, *modest], 60.0)
+    assert order == ["31.stl", "51.stl", "41.stl", "42.stl", "43.stl"]
+
+
+def test_what_its_browser_left_is_dropped(
+    checker: UploadChecker, slow_look: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload_checker, "UNWANTED_S", 0.5)
+    checker.ask(models(6), "browser that leaves")
+    until(lambda: not checker._questions)
+    assert not slow_look.is_set(), "nothing was looked at to the end"
+
+
+def test_another_choice_drops_the_one_before(checker: UploadChecker, slow_look: threading.Event) -> None:
+    first = checker.ask(models(4), "browser")
+    shared = checker.ask(models(1, 34), "another browser")
+    second = checker.ask(models(1, 60), "browser")
+    until(lambda: all(checker.result(sha256) is upload_checker.LATER for _, sha256 in first[:3]))
+    slow_look.set()
+    checker.wait([*shared, *second], 60.0)
+    for _, sha256 in [*shared, *second]:
+        check = checker.result(sha256)
+        assert check is not None and check.facts is not None
+
+
+def test_a_full_disk_of_this_computer_stops_no_submission(
+    app: Flask, submit: Submit, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FAULTS R14: the look is a comfort."""
+    (services.settings.instance / "checking").write_text("a file where the copies should go")
+    assert "You can still send it" in json_of(ask(app.test_client(), ("a.stl", STL)))["html"]
+    assert submit().status_code == 303

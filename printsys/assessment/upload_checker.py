@@ -1,0 +1,254 @@
+"""Looks at the models that students choose, without any page waiting for it.
+
+A look costs up to 20 s of a processor, and the form is open to the world. So there is a bounded queue, two looks run
+at once, each in a process with limits, and what nobody asks about any more is dropped. Whom the queue has no room for
+submits without a look: the worker inspects every model that was submitted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+import threading
+import time
+from collections import OrderedDict, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from printsys.assessment.upload_check import PATIENCE, UploadCheck, check_file
+from printsys.models3d import bounded
+
+REMEMBERED = 100
+"""Checks of recent models: the form asks again when a student chooses another printer, and when it is sent."""
+CHUNK = 1 << 20
+SCRATCH = "checking"
+"""In instance/."""
+AT_ONCE = 2
+"""Checks in one process: a class that submits in the same minute must not take all of the computer's memory."""
+MOST_WAITING = 40
+MOST_WAITING_BYTES = 400 << 20
+BUSY_S = 5.0
+"""A look's time while others wait."""
+UNWANTED_S = 15.0
+"""The form asks every second; a browser that has not asked for so long has left."""
+MOST_ANSWERS = 1000
+MOST_CLIENTS = 1000
+MOST_PAGES_WAITING = 6
+"""Threads of the server that may wait a moment for a quick answer; all others tell the browser to ask again."""
+LATER = UploadCheck(trouble="We have no time to look at it now.")
+logger = logging.getLogger(__name__)
+NamedHash = tuple[str, str]
+"""The student's name for a file, and its sha256."""
+
+
+@dataclass
+class _Question:
+    """A file that waits for its look, or that is looked at. `folder` holds its copy."""
+
+    sha256: str
+    name: str
+    folder: Path
+    size: int
+    clients: set[str]
+    asked_at: float
+    wanted_at: float
+    is_running: bool = field(default=False)
+
+    def is_wanted(self) -> bool:
+        return bool(self.clients) and time.monotonic() - self.wanted_at < UNWANTED_S
+
+
+class UploadChecker:
+    """Checks models in processes of their own: few at a time, and each only once while it is remembered."""
+
+    def __init__(self, scratch: Path) -> None:
+        """`scratch`: a folder for copies, which last as long as a check."""
+        self._scratch = scratch
+        self._changed = threading.Condition()
+        self._checks: OrderedDict[str, UploadCheck] = OrderedDict()
+        self._questions: dict[str, _Question] = {}
+        self._answers: OrderedDict[str, Sequence[NamedHash]] = OrderedDict()
+        self._used_s: defaultdict[str, float] = defaultdict(float)
+        self._threads: list[threading.Thread] = []
+        self._pages = threading.BoundedSemaphore(MOST_PAGES_WAITING)
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End what runs; ask nothing after it."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    # -- what pages ask -----------------------------------------------------------------------------------------
+
+    def remembered(self, sha256: str) -> UploadCheck | None:
+        """The check of bytes that somebody sent a moment ago. It stays true of them for ever."""
+        with self._changed:
+            return self._checks.get(sha256)
+
+    def ask(self, files: Sequence[tuple[str, BinaryIO]], client: str) -> list[NamedHash]:
+        """Have each file looked at. What `client` asked about before, and nobody else did, is dropped.
+
+        The streams are read from where they stand, and go back to there. A file for which there is no room, in the
+        queue or on the disk, stays without a look.
+        """
+        hashes = [(name, _digest(stream)) for name, stream in files]
+        with self._changed:
+            for question in self._questions.values():
+                question.clients.discard(client)
+        for (name, sha256), (_, stream) in zip(hashes, files, strict=True):
+            if not self._join(sha256, client):
+                try:
+                    self._enqueue(sha256, name, stream, client)
+                except OSError as error:
+                    logger.warning("a model is not looked at before it is sent: %s", error.strerror)
+        return hashes
+
+    def result(self, sha256: str) -> UploadCheck | None:
+        """None: it is still looked at. `LATER`: it is not, for want of room."""
+        with self._changed:
+            if (check := self._checks.get(sha256)) is not None:
+                return check
+            if (question := self._questions.get(sha256)) is not None:
+                question.wanted_at = time.monotonic()
+                return None
+            return LATER
+
+    def wait(self, files: Sequence[NamedHash], patience_s: float) -> None:
+        """Until all have a result, at most `patience_s`; not at all where many pages wait already."""
+        if not self._pages.acquire(blocking=False):
+            return
+        try:
+            with self._changed:
+                self._changed.wait_for(lambda: all(sha256 not in self._questions for _, sha256 in files), patience_s)
+        finally:
+            self._pages.release()
+
+    def keep_answer(self, files: Sequence[NamedHash]) -> str:
+        """An id by which the browser can ask for the results of `files`."""
+        answer_id = secrets.token_urlsafe(12)
+        with self._changed:
+            self._answers[answer_id] = files
+            while len(self._answers) > MOST_ANSWERS:
+                self._answers.popitem(last=False)
+        return answer_id
+
+    def answer(self, answer_id: str) -> Sequence[NamedHash] | None:
+        with self._changed:
+            return self._answers.get(answer_id)
+
+    # -- the queue ----------------------------------------------------------------------------------------------
+
+    def _join(self, sha256: str, client: str) -> bool:
+        """Whether these bytes are known, or waited for by somebody else already."""
+        with self._changed:
+            question = self._questions.get(sha256)
+            if question is not None:
+                question.clients.add(client)
+                question.wanted_at = time.monotonic()
+            return question is not None or sha256 in self._checks
+
+    def _enqueue(self, sha256: str, name: str, stream: BinaryIO, client: str) -> None:
+        start = stream.tell()
+        size = stream.seek(0, os.SEEK_END) - start
+        stream.seek(start)
+        with self._changed:
+            self._drop_unwanted()
+            waiting = [question for question in self._questions.values() if not question.is_running]
+            has_room = sum(question.size for question in waiting) + size <= MOST_WAITING_BYTES
+            if len(waiting) >= MOST_WAITING or not has_room or self._stopped:
+                return
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=self._scratch))
+        now = time.monotonic()
+        question = _Question(sha256, name, folder, size, {client}, now, now)
+        try:
+            with _copy_of(question).open("wb") as file:
+                shutil.copyfileobj(stream, file, CHUNK)
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        finally:
+            stream.seek(start)
+        with self._changed:
+            self._questions[sha256] = question
+            if len(self._threads) < AT_ONCE:
+                self._threads.append(threading.Thread(target=self._work, daemon=True, name="upload-check"))
+                self._threads[-1].start()
+            self._changed.notify_all()
+
+    def _drop_unwanted(self) -> None:
+        for question in [*self._questions.values()]:
+            if not question.is_running and not question.is_wanted():
+                del self._questions[question.sha256]
+                shutil.rmtree(question.folder, ignore_errors=True)
+
+    def _next(self) -> _Question | None:
+        """The client that has used least comes first: a dear model costs its sender, nobody else."""
+        self._drop_unwanted()
+        waiting = [question for question in self._questions.values() if not question.is_running]
+        return min(waiting, key=self._rank, default=None)
+
+    def _rank(self, question: _Question) -> tuple[float, float]:
+        return min(self._used_s[client] for client in question.clients), question.asked_at
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while not self._stopped and (question := self._next()) is None:
+                    self._changed.wait()
+                if self._stopped or question is None:
+                    return
+                question.is_running = True
+                others_wait = any(not other.is_running for other in self._questions.values())
+            began = time.monotonic()
+            check = self._look(question, min(PATIENCE.seconds, BUSY_S) if others_wait else PATIENCE.seconds)
+            with self._changed:
+                for client in question.clients:
+                    self._used_s[client] += time.monotonic() - began
+                if len(self._used_s) > MOST_CLIENTS:
+                    self._used_s.clear()
+                del self._questions[question.sha256]
+                if check is not None:
+                    self._remember(question.sha256, check)
+                self._changed.notify_all()
+
+    def _look(self, question: _Question, seconds: float) -> UploadCheck | None:
+        """None where nobody wants to know any more, or where it cannot be done now."""
+        limits = bounded.Limits(seconds=seconds, megabytes=PATIENCE.megabytes)
+        try:
+            return check_file(
+                _copy_of(question), question.name, limits, lambda: question.is_wanted() and not self._stopped
+            )
+        except OSError as error:
+            logger.warning("a model is not looked at before it is sent: %s", error.strerror)
+        except bounded.Abandoned:
+            logger.info("a model is not looked at any more: its browser has left")
+        finally:
+            shutil.rmtree(question.folder, ignore_errors=True)
+        return None
+
+    def _remember(self, sha256: str, check: UploadCheck) -> None:
+        self._checks[sha256] = check
+        self._checks.move_to_end(sha256)
+        while len(self._checks) > REMEMBERED:
+            self._checks.popitem(last=False)
+
+
+def _copy_of(question: _Question) -> Path:
+    return question.folder / f"model{os.path.splitext(question.name)[1].lower()}"
+
+
+def _digest(stream: BinaryIO) -> str:
+    start = stream.tell()
+    digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
+    stream.seek(start)
+    return digest
