@@ -93,9 +93,19 @@ elif sys.platform == "win32":
                 self._reader = _Reader(self.watch.path, recursive=self.watch.is_recursive)
             self._reader.start()
 
-        @property
-        def reader(self) -> _Reader:
-            return self._reader
+        def is_reading(self) -> bool:
+            """watchdog ends its reader after any error of Windows, among them the other answer to an overflow,
+            ERROR_NOTIFY_ENUM_DIR."""
+            reader = self._reader
+            return reader is not None and reader.is_alive()
+
+        def has_overflowed(self) -> bool:
+            """Since the last call."""
+            reader = self._reader
+            if reader is None or not reader.has_overflowed:
+                return False
+            reader.has_overflowed = False
+            return True
 
     class Observer(BaseObserver):
         refusal: OSError | None = None
@@ -104,14 +114,11 @@ elif sys.platform == "win32":
             super().__init__(_Emitter)
 
         def is_whole(self) -> bool:
-            return _threads_live(self) and all(emitter.reader.is_alive() for emitter in self.emitters)
+            return _threads_live(self) and all(emitter.is_reading() for emitter in self.emitters)
 
         def has_overflowed(self) -> bool:
             """Since the last call."""
-            readers = [emitter.reader for emitter in self.emitters if emitter.reader.has_overflowed]
-            for reader in readers:
-                reader.has_overflowed = False
-            return bool(readers)
+            return any(emitter.has_overflowed() for emitter in self.emitters)
 
 else:
     from watchdog.observers import Observer as PlatformObserver

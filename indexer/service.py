@@ -23,7 +23,8 @@ from indexer.queries import Queries
 from indexer.rebuild import SweepReport
 from indexer.reconcile import Reconciler
 from indexer.sweep import Sweeper
-from indexer.watcher import Watcher, WatchMode, make_polling_watcher, make_watcher
+from indexer.watch_mode import WatchMode
+from indexer.watcher import Watcher, make_polling_watcher, make_watcher
 from printsys.backoff import BackOff
 from printsys.domain.effects import Context
 from printsys.domain.events import FILESYSTEM, EventType

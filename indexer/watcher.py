@@ -14,18 +14,15 @@ import queue
 import sys
 import time
 from pathlib import Path
-from typing import Literal
 
 from watchdog import events as e
 
 from indexer.observers import Observer
 from indexer.polling import PollingWatcher
+from indexer.watch_mode import WatchMode, mode_for
 from printsys.domain.status import LIVE, Status
 from printsys.jobstore import Layout
 
-WatchMode = Literal["auto", "native", "polling"]
-NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "afs", "ceph", "glusterfs", "davfs"})
-"""File systems (third field of /proc/mounts) on which inotify sees only what this machine does itself."""
 PROBE = ".printsys-probe"
 PROBE_EVERY_S = 60.0
 PROBE_PATIENCE_S = 10.0
@@ -42,35 +39,12 @@ if sys.platform != "linux":
     EVENTS.append(e.FileModifiedEvent)  # elsewhere there is no event for a file that its writer has closed
 
 
-def mode_for(root: Path, mode: WatchMode) -> Literal["native", "polling"]:
-    """`auto` polls on network file systems."""
-    if mode != "auto":
-        return mode
-    return "polling" if _is_on_network(root) else "native"
-
-
-def _is_on_network(root: Path) -> bool:
-    if sys.platform == "win32":
-        import ctypes
-
-        drive = os.path.splitdrive(root.absolute())[0]
-        remote = 4  # DRIVE_REMOTE, GetDriveTypeW
-        return drive.startswith("\\\\") or ctypes.windll.kernel32.GetDriveTypeW(f"{drive}\\") == remote
-    try:
-        mounts = Path("/proc/mounts").read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return False
-    kinds = {line.split()[1].replace("\\040", " "): line.split()[2] for line in mounts}
-    resolved = root.resolve()
-    mount = next((str(folder) for folder in (resolved, *resolved.parents) if str(folder) in kinds), "/")
-    return kinds.get(mount, "") in NETWORK
-
-
 class NativeWatcher(e.FileSystemEventHandler):
     """Puts the job folders in which something happened into `folders`."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
+        self._prefix = os.path.join(layout.root, "")  # a drive's own root ends with the separator already
         self.folders: queue.Queue[Path] = queue.Queue()
         self._observer: Observer | None = None
         self._watched: dict[Path, tuple[int, int] | None] = {}
@@ -102,7 +76,7 @@ class NativeWatcher(e.FileSystemEventHandler):
 
     def on_any_event(self, event: e.FileSystemEvent) -> None:
         for path in (event.src_path, event.dest_path):
-            parts = os.fsdecode(path)[len(str(self.layout.root)) + 1 :].split(os.sep)
+            parts = os.fsdecode(path).removeprefix(self._prefix).split(os.sep)
             if parts[-1] == PROBE:
                 self._unanswered.discard(self.layout.root / parts[0])
             elif len(parts) >= 2 and not parts[1].startswith("."):

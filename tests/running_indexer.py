@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from indexer.rebuild import SweepReport
 from indexer.service import Service
-from indexer.watcher import WatchMode
+from indexer.watch_mode import WatchMode
 from printsys.jobstore import JobStore
 from tests.factories import context
 from tests.waiting import until

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from indexer.migrate import current
-from indexer.watcher import mode_for
+from indexer.watch_mode import is_on_network, mode_for, sync_program
 from opener.refusals import Refused
 from opener.registration import registration
 from printsys import fs
 from printsys.commands.common import add_storage_argument, read_settings
 from printsys.config import ROOT, Lab, Settings, load_lab
 from printsys.credentials import api_tokens, staff_password
+from printsys.domain.naming import FOLDER_NAME_LIMIT
 from printsys.domain.status import Status
 from printsys.errors import PrintSysError
 from printsys.jobstore.layout import Layout
@@ -34,6 +35,10 @@ from printsys.worker.queue import QUEUE_DOWN, make_huey, queue_length
 
 FINE, FINDINGS = 0, 1
 WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
+MAX_PATH = 259
+"""Letters in a path that every program on Windows opens: MAX_PATH without the zero at its end."""
+ROOM_FOR_NAMES = 100
+"""Slicers put the job's name, the material, the printer and the time into the names of their files."""
 FEWEST_WATCHES = 65_536
 """A live job takes three: its folder, original/ and previews/."""
 
@@ -82,6 +87,7 @@ def examine(settings: Settings, lab: Lab) -> Iterator[tuple[str, Result]]:
         "clock": lambda: check_clock(settings),
         "disk": lambda: check_disk(settings, lab),
         "watching": lambda: check_watching(settings),
+        "paths": lambda: check_paths(settings),
         "secrets": lambda: check_secrets(settings),
         "password": lambda: check_password(settings),
         "database": lambda: check_database(settings),
@@ -160,8 +166,16 @@ def check_disk(settings: Settings, lab: Lab) -> Result:
 
 
 def check_watching(settings: Settings) -> Result:
+    program = sync_program(settings.storage)
+    if program is not None:
+        return Result(
+            f"{settings.storage} is a folder that {program} syncs, so the system polls it.",
+            "Keep storage elsewhere: two computers that sync write over each other.",
+        )
     if mode_for(settings.storage, settings.watch_mode) == "polling":
-        return Result("The folders are polled: on a network share nobody tells of changes.")
+        is_remote = is_on_network(settings.storage)
+        reason = "a network drive does not report what other computers change" if is_remote else "WATCH_MODE says so"
+        return Result(f"The system polls the folders, because {reason}.")
     try:
         watches = int(WATCHES.read_text("ascii"))
     except (OSError, ValueError):  # not Linux
@@ -172,6 +186,40 @@ def check_watching(settings: Settings) -> Result:
             "As root: sysctl fs.inotify.max_user_watches=524288. Until then sweeps find what events miss.",
         )
     return Result(f"The system tells of changes in the folders, in up to {watches:,} of them.")
+
+
+def check_paths(settings: Settings) -> Result:
+    """Windows refuses longer paths than 260 letters unless an administrator switched them on. The system's own stay
+    below; those of files that people and slicers save into a job need not."""
+    if sys.platform != "win32":
+        return Result("There is room for long file names.")
+    room = room_for_names(settings.storage)
+    if room >= ROOM_FOR_NAMES or long_paths_enabled():
+        return Result("There is room for long file names.")
+    return Result(
+        f"Windows allows only {room} letters in the names of files that slicers save into a job's folder.",
+        "Move storage to a shorter path, or switch long paths on as an administrator: reg add "
+        "HKLM\\SYSTEM\\CurrentControlSet\\Control\\FileSystem /v LongPathsEnabled /t REG_DWORD /d 1",
+    )
+
+
+def room_for_names(storage: Path) -> int:
+    """How many letters a file's name may have in a job folder with the longest name, by Windows' old limit."""
+    longest = max(len(status) for status in Status)
+    return MAX_PATH - len(str(storage.absolute())) - longest - FOLDER_NAME_LIMIT - len("///")
+
+
+def long_paths_enabled() -> bool:
+    """Windows 10 1607 and newer."""
+    if sys.platform != "win32":
+        return True
+    import winreg
+
+    try:
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
+            return bool(winreg.QueryValueEx(key, "LongPathsEnabled")[0])
+    except OSError:
+        return False
 
 
 def check_secrets(settings: Settings) -> Result:

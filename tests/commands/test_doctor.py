@@ -113,6 +113,12 @@ def test_too_few_watches(settings: Settings, tmp_path: Path, monkeypatch: pytest
     assert "8,192 folders only" in check(settings, "watching").sentence
 
 
+def test_a_storage_that_a_program_syncs(settings: Settings) -> None:
+    (settings.storage / ".stfolder").mkdir()
+    result = check(settings, "watching")
+    assert "Syncthing syncs" in result.sentence and not result.is_fine
+
+
 def nobody_listens() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])

@@ -20,7 +20,7 @@ from indexer.index import Mirror
 from indexer.queries import Queries
 from indexer.reconcile import Reconciler
 from indexer.sweep import Sweeper
-from indexer.watcher import WatchMode
+from indexer.watch_mode import WatchMode
 from printsys.domain.events import sha256
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore, Stored, files

@@ -18,7 +18,8 @@ from watchdog.events import FileSystemEvent
 from indexer.polling import PollingWatcher
 from indexer.queries import Queries
 from indexer.service import MOST_LOSSES, Service
-from indexer.watcher import PROBE, NativeWatcher, WatchMode, mode_for
+from indexer.watch_mode import WatchMode
+from indexer.watcher import PROBE, NativeWatcher
 from printsys import fs
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore
@@ -296,11 +297,6 @@ def test_where_events_are_lost_again_and_again_the_folders_are_polled(
         assert service.wake.is_set(), "what happened between the two is swept"
     finally:
         service._stop_watching()
-
-
-def test_auto_polls_where_a_share_is_mounted(tmp_path: Path) -> None:
-    assert mode_for(tmp_path, "auto") == "native"
-    assert mode_for(tmp_path, "polling") == "polling"
 
 
 def test_polling_tells_only_what_changed(store: JobStore) -> None:
