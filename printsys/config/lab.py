@@ -119,9 +119,13 @@ class ReminderTable(Strict):
 
 
 class MailTable(Strict):
-    """`templates`: the folder of the lab's own e-mail templates, from where lab.toml is. It need not be there."""
+    """`templates`: the folder of the lab's own e-mail templates, from where lab.toml is. It need not be there.
+
+    `most_receipts_an_hour`: so many "we have your request" go to one address; whoever submits can name anybody's.
+    """
 
     templates: Annotated[str, Field(min_length=1)] = "mail-templates"
+    most_receipts_an_hour: Annotated[int, Field(ge=1, le=10_000)] = 30
 
     def folder(self, lab_toml: Path) -> Path:
         return lab_toml.absolute().parent / self.templates

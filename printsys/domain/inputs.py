@@ -19,6 +19,7 @@ from printsys.domain.status import Status
 from printsys.errors import InvalidInput
 
 _THOUSANDS = re.compile(r"[1-9]\d{0,2},\d{3}")
+_LINK = re.compile(r"://|\bwww\.", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 MAX_GRAMS = Decimal(100_000)
 MAX_HOURS = Decimal(2_000)
@@ -62,9 +63,18 @@ def _measure(value: object) -> object:
 
 def _email(value: str) -> str:
     try:
+        if "=?" in value:  # allowed in an address, but e-mail programs would decode it (RFC 2047)
+            raise EmailNotValidError(value)
         return validate_email(value, check_deliverability=False).normalized
     except EmailNotValidError as error:
         raise ValueError("Please give an e-mail address like jane@example.edu.") from error
+
+
+def _name(value: str) -> str:
+    """The e-mail greets by it: a stranger's link must not travel in the lab's own e-mail."""
+    if _LINK.search(value):
+        raise ValueError("Please give a name without a web address.")
+    return value
 
 
 def _absent_if_empty(value: object) -> object:
@@ -111,7 +121,7 @@ def _iso_date(value: str | None) -> str | None:
 class SubmitInput(ActionInput):
     """A student's request. config/offer.py checks that the lab offers its method, color, printer and discipline."""
 
-    student_name: Annotated[str, Field(min_length=1, max_length=100), BeforeValidator(_one_line)]
+    student_name: Annotated[str, Field(min_length=1, max_length=100), BeforeValidator(_one_line), AfterValidator(_name)]
     student_email: Email
     discipline: Line
     class_number: Annotated[str, Field(min_length=1, max_length=50), BeforeValidator(_one_line)]

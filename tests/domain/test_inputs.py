@@ -157,7 +157,16 @@ def test_a_name_of_nothing_is_no_name(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["jane", "jane@", "@example.edu", "jane@example", "a b@example.edu", "jane@example.edu, bob@example.edu"]
+    "address",
+    [
+        "jane",
+        "jane@",
+        "@example.edu",
+        "jane@example",
+        "a b@example.edu",
+        "jane@example.edu, bob@example.edu",
+        "=?utf-8?q?a?=@example.edu",
+    ],
 )
 def test_what_is_no_address_is_refused(address: str) -> None:
     assert "like jane@example.edu" in refused(f.SubmitInput, FORM | {"student_email": address})["student_email"][0]
@@ -184,6 +193,13 @@ def test_a_due_date_is_a_date(model: type[f.ActionInput], values: dict[str, Any]
 def test_a_rejection_needs_a_reason_or_words() -> None:
     assert refused(f.RejectInput, {}) == {"reasons": ["Please tick a reason, or write one in your own words."]}
     assert validate(f.RejectInput, {"comment": "Too thin."}).reasons == []
+
+
+@pytest.mark.parametrize("name", ["Win at https://evil.example", "WWW.evil.example", "x://y"])
+def test_a_name_carries_no_link_into_the_labs_e_mails(name: str) -> None:
+    """FAULTS S7."""
+    fields = refused(f.SubmitInput, FORM | {"student_name": name})
+    assert fields == {"student_name": ["Please give a name without a web address."]}
 
 
 @pytest.mark.parametrize("field", ["student_name", "student_email", "discipline", "class_number"])
