@@ -90,6 +90,15 @@ def safe_file_name(name: str, limit: int = FILE_NAME_LIMIT) -> str:
     return stem + suffix
 
 
+def opens_everywhere(name: str) -> bool:
+    """Whether every computer of the lab can open a file of this name (forward slashes between its parts). People and
+    slicers on Linux and macOS may save others, and Windows opens none of those."""
+    return all(
+        not (_UNSAFE.search(part) or part.endswith((" ", ".")) or part.split(".")[0].rstrip(" ").casefold() in RESERVED)
+        for part in name.split("/")
+    )
+
+
 def distinct(name: str, used: set[str]) -> str:
     """`name`, or `name 2`, `name 3` … so that it is none of `used` (a set of `comparable` names)."""
     stem, dot, extension = name.rpartition(".")

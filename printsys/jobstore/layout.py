@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from printsys.domain.naming import FILE_NAME_LIMIT, FOLDER_NAME_LIMIT, PATH_LIMIT, id_in_folder_name
+from printsys import fs
+from printsys.domain.naming import FILE_NAME_LIMIT, FOLDER_NAME_LIMIT, PATH_LIMIT, id_in_folder_name, opens_everywhere
 from printsys.domain.status import Status
 from printsys.errors import ConfigError, JobNotFound
 
@@ -136,10 +137,13 @@ class Layout:
 def file_inside(folder: Path, name: str, job_id: str) -> Path:
     """The regular file `name` (forward slashes) inside the job folder; JobNotFound's kin for anything else.
 
-    Links are not followed, `..`, absolute paths, drives and alternate data streams have no meaning here.
+    Links are not followed, `..`, absolute paths, drives and alternate data streams have no meaning here. A name is
+    refused only where this system gives it another meaning; which names all computers can open, naming.py knows.
     """
     segments = PurePosixPath(name).parts
-    if not segments or name.startswith("/") or any(s in ("..", ".") or set(s) & set('\\:\0"<>|?*') for s in segments):
+    if not segments or name.startswith("/") or "\0" in name or not {"..", "."}.isdisjoint(segments):
+        raise JobNotFound(job_id)
+    if fs.WINDOWS and not opens_everywhere(name):
         raise JobNotFound(job_id)
     path = folder
     try:

@@ -10,11 +10,13 @@ from flask.typing import ResponseReturnValue
 
 from printsys.domain.events import EventDraft, EventType
 from printsys.domain.filetypes import type_of
-from printsys.errors import FileRefused, JobNotFound, ModelTooHard, ModelUnreadable
+from printsys.domain.naming import opens_everywhere
+from printsys.errors import FileRefused, JobNotFound, ModelTooHard, ModelUnreadable, TransitionNotAllowed
 from printsys.models3d import bounded
 from printsys.web.auth import current_actor, login_required
 from printsys.web.security import POLICY
 from printsys.web.services import services
+from printsys.web.staff.job_list import NOT_PORTABLE
 
 pages = Blueprint("files", __name__, url_prefix="/dashboard")
 PREVIEW = re.compile(r"[0-9a-f]{16}\.png")
@@ -108,6 +110,8 @@ def open_in_slicer(job_id: str, name: str) -> ResponseReturnValue:
     """Record who opens it; the browser then follows the link. Without a script a page of its own has the link."""
     store = services().store
     store.file(store.load(job_id), name)
+    if not opens_everywhere(name):
+        raise TransitionNotAllowed("open", f"{name}: {NOT_PORTABLE}.")
     opened = EventDraft(EventType.FILE_OPENED, current_actor(), {"name": name})
     services().actions.record(job_id, lambda now: [opened])
     if request.accept_mimetypes.best == "application/json":

@@ -14,6 +14,7 @@ from printsys.config import Lab
 from printsys.domain.emails import held_back
 from printsys.domain.job import FileRecord, Job
 from printsys.domain.links import awaits_confirmation, confirmation_expired_at
+from printsys.domain.naming import opens_everywhere
 from printsys.domain.pending_work import preview_of
 from printsys.domain.status import LIVE, Status
 from printsys.domain.workflow import Step
@@ -28,6 +29,7 @@ from printsys.web.staff.action_views import next_step
 PAGE = 50
 MOST_FROM_FOLDERS = 500
 DATABASE_DOWN = "The database is not available. This list comes straight from the folders; everything else works."
+NOT_PORTABLE = "Windows cannot open a file of this name; please rename it to open it from here"
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,13 @@ class JobSummary:
 
     @property
     def slicer_file(self) -> str | None:
-        """What staff open in a slicer: the print file or, before there is one, the working copy."""
+        """What staff open in a slicer: the print file or, before there is one, the working copy. None where no link can
+        name it; the job's page says why."""
         if self.job.status not in LIVE:
             return None
         working = [record for record in self.job.current_files if record.role == "working"]
-        return next((record.name for record in (*self.print_files, *working)), None)
+        name = next((record.name for record in (*self.print_files, *working)), None)
+        return name if name is not None and opens_everywhere(name) else None
 
     def findings(self, lab: Lab) -> list[ModelFinding]:
         """What speaks against printing the student's models."""

@@ -14,6 +14,7 @@ from printsys.domain.emails import mail_name, owed
 from printsys.domain.filetypes import type_of
 from printsys.domain.folder_moves import last_move
 from printsys.domain.job import FileRecord, Job
+from printsys.domain.naming import opens_everywhere
 from printsys.domain.pending_work import preview_of
 from printsys.domain.request_fields import REQUEST_FIELDS
 from printsys.domain.workflow import Step
@@ -28,7 +29,7 @@ from printsys.web.filters import when
 from printsys.web.staff.action_views import ACTION_VIEWS, form_for, offered_steps
 from printsys.web.staff.forms import ActionForm
 from printsys.web.staff.history import history
-from printsys.web.staff.job_list import JobSummary
+from printsys.web.staff.job_list import NOT_PORTABLE, JobSummary
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,10 @@ def files_of(stored: Stored) -> tuple[list[FileLine], int]:
 
 def _with_inspection(line: FileLine, stored: Stored, services: Services) -> FileLine:
     """With what the inspection found in its bytes: the record of another file with the same bytes may have it."""
-    line = replace(line, can_open=line.exists and type_of(line.name).is_known)
+    if line.exists and type_of(line.name).is_known:
+        is_portable = opens_everywhere(line.name)
+        about = line.about if is_portable else f"{line.about} · {NOT_PORTABLE}"
+        line = replace(line, can_open=is_portable, about=about)
     record = stored.job.file(line.name)
     if record is None or not line.exists or line.sha256 is None:
         return line

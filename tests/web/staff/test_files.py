@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
+from urllib.parse import quote as url_quote
 
 import pytest
 from flask.testing import FlaskClient
 
+from indexer.check import check_storage
+from indexer.reconcile import Reconciler
 from opener.url import parse
 from printsys.domain.events import EventType
 from printsys.domain.status import Status
@@ -15,6 +20,7 @@ from printsys.services import Services
 from printsys.web.staff.files import opener_address
 from printsys.worker.file_inspector import FileInspector
 from tests.factories import STL, act
+from tests.waiting import until
 from tests.web.conftest import MakeJob, PostAction, token_in
 
 HOLES = STL.replace(STL.split(b"facet normal")[1], b"", 1).replace(b"facet normalfacet", b"facet", 1)
@@ -158,6 +164,31 @@ def test_only_files_of_the_job_are_opened(staff: FlaskClient, services: Services
         308,
     )
     assert services.store.load(job.id).job.revision == job.job.revision
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such names there")
+@pytest.mark.parametrize("name", ["a:b.gcode", 'a "b".gcode', "<x>|y?.gcode", "star*.gcode", "a\\b.gcode", "aux.gcode"])
+def test_a_name_that_windows_does_not_know_is_shown_and_downloaded_and_never_called_gone(
+    staff: FlaskClient, services: Services, make: MakeJob, name: str
+) -> None:
+    """FAULTS R10."""
+    job = make()
+    path = job.folder / name
+    path.write_bytes(b"G28")
+    os.utime(path, (time.time() - 60,) * 2)
+    reconciler = Reconciler(services.store, services.actions.drag_context)
+    until(lambda: reconciler.reconcile(job.id).stored.job.file(name) is not None)
+    assert check_storage(services.store) == []
+    page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
+    assert "no longer in the folder" not in page and "Windows cannot open a file of this name" in page
+    address = url_quote(name, safe="")
+    assert staff.get(f"/dashboard/jobs/{job.id}/files/{address}").data == b"G28"
+    token = token_in(page)
+    refused = staff.post(f"/dashboard/jobs/{job.id}/open/{address}", data={"csrf_token": token})
+    assert refused.status_code == 409 and "please rename it" in refused.get_data(as_text=True)
+    assert act(services.store, job.id, "approve", print_file=[name]).job.print_files == [name]
+    assert check_storage(services.store) == []
+    assert f"/open/{name}" not in staff.get("/dashboard?status=Pending").get_data(as_text=True)
 
 
 def test_strangers_open_nothing(client: FlaskClient, make: MakeJob) -> None:
