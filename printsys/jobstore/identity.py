@@ -10,6 +10,7 @@ from printsys import fs
 from printsys.domain.status import Status
 from printsys.errors import ConfigError, StorageFailure, StorageOffline
 from printsys.jobstore.layout import SYSTEM, Layout
+from printsys.jobstore.refusals import reason_of
 
 
 def recognise(root: Path, remembered_at: Path) -> str:
@@ -71,4 +72,4 @@ def _read_or_make_id(layout: Layout) -> str:
         fs.sync_folder(layout.system)
         return storage_id
     except OSError as error:
-        raise StorageFailure(f"The storage folder {layout.root} cannot be set up: {error.strerror}.") from error
+        raise StorageFailure(f"The storage folder {layout.root} cannot be set up: {reason_of(error)}.") from error

@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 from printsys.errors import JobBusy, StorageFailure
 from printsys.jobstore.identity import require_online
 from printsys.jobstore.layout import Layout
+from printsys.jobstore.refusals import reason_of
 
 LOCK_PATIENCE_S = 10.0
 
@@ -33,7 +34,7 @@ def locked(layout: Layout, expected_id: str, job_id: str, patience_s: float) -> 
         raise JobBusy(job_id, patience_s) from error
     except OSError as error:
         require_online(layout, expected_id)
-        raise StorageFailure(f"The storage refuses locks ({error.strerror}). Nothing was changed.") from error
+        raise StorageFailure(f"The storage refuses locks: {reason_of(error)}. Nothing was changed.") from error
     try:
         yield
     finally:
@@ -51,5 +52,5 @@ def disk_errors(layout: Layout, expected_id: str) -> Iterator[None]:
     except OSError as error:
         require_online(layout, expected_id)
         raise StorageFailure(
-            f"The storage refused the change ({error.strerror}). Nothing was changed; please try again."
+            f"The storage refused the change: {reason_of(error)}. Nothing was changed; please try again."
         ) from error

@@ -11,7 +11,7 @@ from printsys.domain.job import Job
 from printsys.jobstore.jsontext import JsonProblem, decode_object
 from printsys.jobstore.layout import ASIDE, Layout
 from printsys.jobstore.log import Log
-from printsys.jobstore.open_files import who_holds
+from printsys.jobstore.refusals import reason_of, why_not_moved
 from printsys.jobstore.stored import is_deleted
 
 
@@ -100,18 +100,13 @@ def finish_move(
         try:
             bring_files(staging, folder)
         except OSError as error:
-            return folder, f"its new files cannot be put into it yet ({error.strerror})"
+            return folder, f"its new files cannot be put into it yet: {reason_of(error)}"
     parent = layout.trash if is_deleted(log) else layout.status(job.status)
     if folder.parent != parent:
         try:
             fs.move_folder(folder, parent / folder.name, patience_s)
-        except FileExistsError:
-            return (
-                folder,
-                f"another folder named {folder.name} is in {parent.name}; the folder moves when that one is gone",
-            )
         except OSError as error:
-            return folder, f"the folder moves to {parent.name} when {who_holds(folder)} ({error.strerror})"
+            return folder, why_not_moved(folder, parent / folder.name, error)
         folder = parent / folder.name
     else:
         fs.sync_folder(parent)

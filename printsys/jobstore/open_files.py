@@ -26,7 +26,7 @@ _MORE_DATA = 234
 def who_holds(folder: Path) -> str:
     """`bracket.3mf is closed (open in PrusaSlicer)`, for a sentence that begins with "when"; without a file's name
     where the system does not tell."""
-    held = list(_held_files(folder))
+    held = list(held_files(folder))
     if not held:
         return "no program has a file in it open"
     names = " and ".join(path.name for path in held[:3])
@@ -34,7 +34,7 @@ def who_holds(folder: Path) -> str:
     return f"{names} {'is' if len(held) == 1 else 'are'} closed" + (f" (open in {programs})" if programs else "")
 
 
-def _held_files(folder: Path) -> Iterator[Path]:
+def held_files(folder: Path) -> Iterator[Path]:
     """Files that cannot be opened for oneself alone, because another program has them open."""
     if sys.platform != "win32":
         return

@@ -21,6 +21,7 @@ from printsys.jobstore.layout import EVENTS
 from printsys.jobstore.log import trusted
 from printsys.jobstore.newest import forget_newest
 from printsys.jobstore.recovery import drop_abandoned
+from printsys.jobstore.refusals import reason_of
 from printsys.jobstore.repair import id_inside
 from printsys.jobstore.store import JobStore
 
@@ -138,7 +139,7 @@ def remove(store: JobStore, waste: Waste) -> bool:
     try:
         _delete(waste.path)
     except OSError as error:
-        raise StorageFailure(f"{waste.path} cannot be removed ({error.strerror}).") from error
+        raise StorageFailure(f"{waste.path} cannot be removed: {reason_of(error)}.") from error
     return True
 
 

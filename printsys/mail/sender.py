@@ -27,6 +27,7 @@ from printsys.domain.events import EventDraft, EventType
 from printsys.domain.status import MAY_OWE_MAIL
 from printsys.errors import JobBusy, JobNotFound, MirrorDown, StorageFailure
 from printsys.jobstore import Stored
+from printsys.jobstore.refusals import reason_of
 from printsys.jobstore.visits import visit
 from printsys.mail.headers import MailNotSendable
 from printsys.mail.messages import compose, make_composer
@@ -140,7 +141,7 @@ class MailSender:
         except Timeout as error:
             raise JobBusy(job_id, LOCK_PATIENCE_S) from error
         except OSError as error:
-            raise StorageFailure(f"The storage refuses locks ({error.strerror}). Mail waits.") from error
+            raise StorageFailure(f"The storage refuses locks: {reason_of(error)}. Mail waits.") from error
         try:
             yield
         finally:
