@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import argparse
 import logging
-import threading
 
 from printsys.commands.common import add_storage_argument, port_number, read_settings
 from printsys.ops import logging_setup
 from printsys.ops.shutdown import stop_event
-
-THREADS = 24
-"""Of which live pages may keep half (see printsys/web/live.py)."""
-FINISH_S = 2
-"""What is being answered when the end comes has this long."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,10 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    import waitress
-
     from printsys.services import build_services
     from printsys.web import create_app, live
+    from printsys.web.server import PageServer
     from printsys.web.student import upload_check
     from printsys.worker.queue import make_enqueue
 
@@ -34,23 +27,12 @@ def run(args: argparse.Namespace) -> int:
     settings = read_settings(args)
     logging_setup.log_to_file(settings.instance, "web")
     app = create_app(build_services(settings, make_enqueue(settings)))
-    # waitress reads a whole body before the app sees it: beyond twice our own limit it refuses by itself.
-    limit = 2 * app.config["MAX_CONTENT_LENGTH"]
-    server = waitress.create_server(
-        app,
-        host=args.host,
-        port=args.port,
-        threads=THREADS,
-        max_request_body_size=limit,
-        clear_untrusted_proxy_headers=settings.trusted_proxies == 0,
-        ident="printsys",
-    )
-    serving = threading.Thread(target=server.run, daemon=True, name="serving")
-    serving.start()
+    server = PageServer(app, args.host, args.port, trusts_proxies=settings.trusted_proxies > 0)
+    server.start()
     logging.getLogger(__name__).info("serving on %s:%s", args.host, args.port)
-    while serving.is_alive() and not stop.wait(0.5):
+    while server.is_serving() and not stop.wait(0.5):
         pass
     app.extensions[live.EXTENSION].stop()
     app.extensions[upload_check.EXTENSION].stop()
-    server.task_dispatcher.shutdown(timeout=FINISH_S)
+    server.stop()
     return 0 if stop.is_set() else 1

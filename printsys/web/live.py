@@ -18,7 +18,7 @@ from printsys.web.auth import login_required
 pages = Blueprint("live", __name__)
 EXTENSION = "live"
 MOST_STREAMS = 12
-"""Each open stream keeps a thread of the server (see printsys/commands/web.py: THREADS)."""
+"""Each open stream keeps a thread of the server (see printsys/web/server.py: THREADS)."""
 STREAM_S = 300.0
 PING_S = 15.0
 

@@ -1,0 +1,134 @@
+"""The server under the pages: waitress, with limits for a whole campus, some of it hostile.
+
+waitress reads each request whole before a thread of the pages sees it, so slow senders cost no thread. That leaves two
+things to bound: what is read, and how many connections are open. Both are decided here, before a body is read.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import sys
+import threading
+from typing import Any
+
+from flask import Flask
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+from waitress.server import create_server
+from waitress.utilities import Error
+
+THREADS = 24
+"""Of which live pages may keep half (see printsys/web/live.py)."""
+SMALL_BODY = 1 << 20
+"""Bytes. No form but those that take models needs more."""
+TAKES_MODELS = re.compile(r"/(submit|submit/check|resubmit/[^/]+)/?$")
+"""Paths, behind a proxy with a prefix."""
+MOST_IN_FLIGHT = 2 << 30
+"""Bytes of all bodies that are being received at one moment: they lie in temporary files."""
+MOST_CONNECTIONS = 480 if sys.platform == "win32" else 1500
+"""select() of Windows knows 512 sockets, the database's among them; elsewhere poll() knows any number."""
+CROWDED = 0.8
+"""Of those connections; from then on a new one takes the place of the one that has been idle for longest."""
+IDLE_S = 30
+"""A connection that neither asks nor is answered is closed after so long; browsers open another when they need one."""
+LOOK_EVERY_S = 5
+FINISH_S = 2
+"""What is being answered when the end comes has this long."""
+
+
+class Crowded(Error):
+    """Too many bodies at once."""
+
+    code = 503
+    reason = "Service Unavailable"
+
+
+class PageServer:
+    """Serves `app` on `host`:`port` from a thread of its own. OSError where it cannot listen."""
+
+    def __init__(self, app: Flask, host: str, port: int, trusts_proxies: bool) -> None:
+        raise_file_limit(2 * MOST_CONNECTIONS)
+        sockets: dict[int, Any] = {}
+        self._server = create_server(
+            app,
+            map=sockets,
+            host=host,
+            port=port,
+            threads=THREADS,
+            # waitress reads a whole body before the app sees it: beyond twice our own limit it refuses by itself.
+            max_request_body_size=2 * app.config["MAX_CONTENT_LENGTH"],
+            connection_limit=MOST_CONNECTIONS,
+            channel_timeout=IDLE_S,
+            cleanup_interval=LOOK_EVERY_S,
+            asyncore_use_poll=sys.platform != "win32",
+            backlog=1024,
+            clear_untrusted_proxy_headers=not trusts_proxies,
+            ident="printsys",
+        )
+        for listener in sockets.values():  # one for each address of the host
+            listener.channel_class = Connection
+        self._thread = threading.Thread(target=self._server.run, daemon=True, name="serving")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def is_serving(self) -> bool:
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        self._server.task_dispatcher.shutdown(timeout=FINISH_S)
+
+
+class Connection(HTTPChannel):
+    """One browser's. Makes room for itself where many lie idle."""
+
+    def __init__(self, server: Any, *rest: Any, **options: Any) -> None:
+        super().__init__(server, *rest, **options)
+        others = [connection for connection in server.active_channels.values() if connection is not self]
+        if len(others) > CROWDED * MOST_CONNECTIONS:
+            idle = [other for other in others if not other.requests and not other.is_receiving()]
+            if idle:
+                min(idle, key=lambda other: float(other.last_activity)).will_close = True
+
+    def parser_class(self, adjustments: Any) -> Request:
+        return Request(adjustments, self.server)
+
+    def is_receiving(self) -> bool:
+        return self.request is not None and self.request.headers_finished
+
+    def bytes_in_flight(self) -> int:
+        requests = [*self.requests, *([self.request] if self.request is not None else [])]
+        return sum(max(request.content_length, request.body_bytes_received) for request in requests)
+
+
+class Request(HTTPRequestParser):
+    """Knows after the header how much body its page may bring."""
+
+    def __init__(self, adjustments: Any, server: Any) -> None:
+        super().__init__(adjustments)
+        self.adj: Any = adjustments
+        self._server = server
+
+    def parse_header(self, header: bytes) -> None:
+        super().parse_header(header)
+        if not TAKES_MODELS.search(self.path):
+            self.adj = copy.copy(self.adj)
+            self.adj.max_request_body_size = SMALL_BODY
+        elif self.content_length > SMALL_BODY:
+            in_flight = sum(connection.bytes_in_flight() for connection in self._server.active_channels.values())
+            if in_flight > MOST_IN_FLIGHT:  # this body is among them
+                self.error = Crowded("Many people are sending models at this moment. Please try again in a minute.")
+                self.completed = True
+
+
+def raise_file_limit(files: int) -> None:
+    """Let this process open so many files, as far as the system lets a user."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = files if hard == resource.RLIM_INFINITY else min(files, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
