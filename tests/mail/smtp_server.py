@@ -16,7 +16,7 @@ from typing import Any, cast
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 @dataclass

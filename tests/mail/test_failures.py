@@ -7,6 +7,8 @@ import os
 import signal
 from pathlib import Path
 
+import psutil
+
 from printsys.backoff import BackOff
 from printsys.config import Settings
 from printsys.ops import heartbeat
@@ -19,6 +21,9 @@ from tests.mail.smtp_server import MailInbox
 from tests.mail.test_worker import wait_until, working
 from tests.waiting import until
 
+KILLED = -signal.SIGKILL if os.name == "posix" else signal.SIGTERM
+"""The exit code of a process that was ended from outside: Windows has no signals, psutil names a code of its own."""
+
 
 def work_and_die_over(settings: Settings, poison: str) -> None:
     """A worker process that one job's files kill, as the kernel does when memory is short."""
@@ -27,7 +32,7 @@ def work_and_die_over(settings: Settings, poison: str) -> None:
 
     def attend(job_id: str) -> None:
         if job_id == poison:
-            os.kill(os.getpid(), signal.SIGKILL)
+            psutil.Process().kill()
         real_attend(job_id)
 
     worker.file_inspector.attend = attend  # type: ignore[method-assign]
@@ -43,7 +48,7 @@ def test_a_job_that_kills_the_worker_again_and_again_is_left_alone(
         process = spawn.Process(target=work_and_die_over, args=(settings, poison))
         process.start()
         process.join(60)
-        assert process.exitcode == -signal.SIGKILL
+        assert process.exitcode == KILLED
         (settings.instance / "queue.db").unlink(missing_ok=True)
     healthy = submit(services).id
     process = spawn.Process(target=work_and_die_over, args=(settings, poison))
