@@ -13,7 +13,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +29,12 @@ WATCH_EVERY_S = 0.02
 MB = 1 << 20
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
 """One thread: more would only take memory, since nothing here multiplies large matrices."""
+PYTHON = sys.executable
+if sys.platform == "win32":
+    PYTHON = sys._base_executable
+    ENVIRONMENT["__PYVENV_LAUNCHER__"] = sys.executable
+"""On Windows the python.exe of a virtual environment only launches the Python that does the work. Started directly, as
+multiprocessing does it, that is one process: it has all the memory, and nothing outlives its end."""
 LOW_PRIORITY = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)
 
 
@@ -88,7 +93,7 @@ def run(task: Task, path: Path, limits: Limits = USUAL, is_wanted: Callable[[], 
     path.stat()
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "printsys.models3d", task, str(path)],
+            [PYTHON, "-m", "printsys.models3d", task, str(path)],
             cwd=ROOT,
             env=os.environ | ENVIRONMENT,
             stdin=subprocess.DEVNULL,
@@ -99,9 +104,7 @@ def run(task: Task, path: Path, limits: Limits = USUAL, is_wanted: Callable[[], 
         try:
             _watch(process, path.name, limits, is_wanted)
         finally:
-            for member in _family(process.pid):
-                with suppress(psutil.NoSuchProcess):
-                    member.kill()
+            process.kill()
             process.wait()
         stdout.seek(0)
         stderr.seek(0)
@@ -126,23 +129,12 @@ def _watch(process: subprocess.Popen[bytes], name: str, limits: Limits, is_wante
             )
 
 
-def _family(pid: int) -> list[psutil.Process]:
-    """The process and, on Windows, its children: python.exe of a virtual environment there only launches the Python
-    that does the work (https://docs.python.org/3/library/venv.html)."""
-    try:
-        process = psutil.Process(pid)
-        return [process, *(process.children(recursive=True) if sys.platform == "win32" else ())]
-    except psutil.NoSuchProcess:
-        return []
-
-
 def _memory(pid: int) -> int:
-    """Bytes of main memory that the process and its family use."""
-    used = 0
-    for member in _family(pid):
-        with suppress(psutil.NoSuchProcess):
-            used += member.memory_info().rss
-    return used
+    """Bytes of main memory that the process uses."""
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
 
 
 def _parse(name: str, exit_code: int, stdout: bytes, stderr: bytes) -> dict[str, Any]:

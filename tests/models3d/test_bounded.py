@@ -121,7 +121,9 @@ def heavy(tmp_path: Path) -> Path:
 def test_a_limit_ends_the_process_and_nothing_stays(heavy: Path, limits: bounded.Limits, words: str) -> None:
     with pytest.raises(ModelTooHard, match=words):
         bounded.inspect(heavy, limits)
-    assert not [child for child in psutil.Process().children() if "printsys.models3d" in child.cmdline()]
+    assert not [
+        process for process in psutil.process_iter(["cmdline"]) if str(heavy) in (process.info["cmdline"] or ())
+    ]
 
 
 def test_a_crash_of_the_process_is_reported_with_its_last_words(
@@ -129,7 +131,7 @@ def test_a_crash_of_the_process_is_reported_with_its_last_words(
 ) -> None:
     path = tmp_path / "a.stl"
     path.write_bytes(BOX)
-    (tmp_path / "numpy.py").write_text("raise RuntimeError('no arithmetic today')")
+    (tmp_path / "numpy.py").write_text("raise RuntimeError('no arithmetic today')", "utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(ModelTooHard, match="ended unexpectedly") as caught:
         bounded.draw(path)
