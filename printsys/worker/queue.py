@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -144,9 +145,13 @@ class DisposableQueue(SqliteStorage):  # type: ignore[misc]
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> None:
         """The next access starts an empty queue; the next sweep finds in the folders what it should have held."""
-        logger.error("the task queue is ruined (%s); it is kept as queue.db.damaged, a new one takes its place", error)
         self._close()
-        os.replace(self.filename, self.filename + ".damaged")
+        try:
+            os.replace(self.filename, self.filename + ".damaged")
+        except PermissionError:  # on Windows another process has it open, and goes on with the same file, emptied
+            shutil.copyfile(self.filename, self.filename + ".damaged")
+            os.truncate(self.filename, 0)
+        logger.error("the task queue is ruined (%s); it is kept as queue.db.damaged, a new one takes its place", error)
 
     def _close(self) -> None:
         if self._conn is not None:

@@ -21,6 +21,7 @@ from tests.mail.smtp_server import MailInbox
 from tests.mail.test_worker import wait_until, working
 from tests.waiting import until
 
+PATIENCE_S = 240  # four processes start, each reading a model in one more
 KILLED = -signal.SIGKILL if os.name == "posix" else signal.SIGTERM
 """The exit code of a process that was ended from outside: Windows has no signals, psutil names a code of its own."""
 
@@ -47,18 +48,20 @@ def test_a_job_that_kills_the_worker_again_and_again_is_left_alone(
     for _ in range(MOST_DEATHS):
         process = spawn.Process(target=work_and_die_over, args=(settings, poison))
         process.start()
-        process.join(60)
+        process.join(PATIENCE_S)
         assert process.exitcode == KILLED
         (settings.instance / "queue.db").unlink(missing_ok=True)
     healthy = submit(services).id
     process = spawn.Process(target=work_and_die_over, args=(settings, poison))
     process.start()
     try:
-        until(lambda: "ModelInspected" in [event.type for event in services.store.load(healthy).events], 60)
+        until(lambda: "ModelInspected" in [event.type for event in services.store.load(healthy).events], PATIENCE_S)
         assert "EmailSent received" in mail_events(services, healthy) and "EmailSent received" in mail_events(
             services, poison
         )
-        until(lambda: (beat := heartbeat.read(settings)) is not None and beat.file_problem(poison) is not None, 60)
+        until(
+            lambda: (beat := heartbeat.read(settings)) is not None and beat.file_problem(poison) is not None, PATIENCE_S
+        )
         assert process.is_alive()
     finally:
         process.kill()
@@ -102,5 +105,5 @@ def run_all(worker: Worker) -> None:
 
 
 def test_a_mark_that_is_no_number_counts_for_nothing(tmp_path: Path) -> None:
-    (tmp_path / "abc").write_text("ruined")
+    (tmp_path / "abc").write_text("ruined", "utf-8")
     assert not FailureTracker(tmp_path).waits("abc")

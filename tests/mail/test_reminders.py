@@ -103,7 +103,7 @@ def test_a_lab_that_never_reminds(services: Services, waiting: Stored) -> None:
 def test_without_an_address_a_link_that_ran_out_is_recorded_all_the_same(services: Services, waiting: Stored) -> None:
     folder = services.store.load(waiting.id).folder
     metadata = folder / "metadata.json"
-    metadata.write_text(metadata.read_text().replace('"jane@example.edu"', "null"))
+    metadata.write_text(metadata.read_text("utf-8").replace('"jane@example.edu"', "null"), "utf-8")
     remind_after(services, days=4)
     remind_after(services, days=8)
     events = services.store.load(waiting.id).events
@@ -217,16 +217,16 @@ def test_a_rejection_brings_a_link_that_reopens_the_request(
 def test_reminders_that_cannot_be_are_found_at_start(
     services: Services, tmp_path: Path, setting: str, mistake: str
 ) -> None:
-    text = services.settings.lab_config.read_text().replace("confirm_after_days = 3", setting)
-    (tmp_path / "lab.toml").write_text(text)
+    text = services.settings.lab_config.read_text("utf-8").replace("confirm_after_days = 3", setting)
+    (tmp_path / "lab.toml").write_text(text, "utf-8")
     with pytest.raises(ConfigError, match=mistake):
         load_lab(tmp_path / "lab.toml")
 
 
 def test_a_lab_toml_from_before_reminders_still_loads(services: Services, tmp_path: Path) -> None:
-    text = services.settings.lab_config.read_text()
+    text = services.settings.lab_config.read_text("utf-8")
     start, end = text.index("[reminders]"), text.index("[retention]")
-    (tmp_path / "lab.toml").write_text(text[:start] + text[end:])
+    (tmp_path / "lab.toml").write_text(text[:start] + text[end:], "utf-8")
     lab = load_lab(tmp_path / "lab.toml")
     assert lab.reminders.patience == Patience(timedelta(days=3), timedelta(days=14))
     assert lab.mail.folder(tmp_path / "lab.toml") == tmp_path / "mail-templates"
@@ -247,7 +247,8 @@ def test_the_labs_own_template_is_used_and_the_others_stay(
     services: Services, lab_templates: Path, inbox: MailInbox, quiet_job: MakeJob
 ) -> None:
     (lab_templates / "received.txt").write_text(
-        "Hooray, {{ name }}!\n\nWe have it. Job {{ job.id }}.\n{% include 'foot.txt' %}\n"
+        "Hooray, {{ name }}!\n\nWe have it. Job {{ job.id }}.\n{% include 'foot.txt' %}\n",
+        "utf-8",
     )
     job_id = submit(services).id
     mail_sender = sender_without_pauses(services)
@@ -263,8 +264,10 @@ def test_a_template_is_used_from_the_next_mail_on(services: Services, lab_templa
     for subject in ("We have your 3D", "One", "Two"):
         mail_sender.attend(submit(services).id)
         assert inbox.messages[-1]["Subject"].startswith(subject)
-        (lab_templates / "foot.txt").write_text("Bye.\n")
-        (lab_templates / "received.txt").write_text("One\n\nHello\n" if subject.startswith("We") else "Two\n\nHello\n")
+        (lab_templates / "foot.txt").write_text("Bye.\n", "utf-8")
+        (lab_templates / "received.txt").write_text(
+            "One\n\nHello\n" if subject.startswith("We") else "Two\n\nHello\n", "utf-8"
+        )
 
 
 @pytest.mark.parametrize(
@@ -273,7 +276,7 @@ def test_a_template_is_used_from_the_next_mail_on(services: Services, lab_templa
 def test_a_template_with_a_mistake_keeps_no_mail_from_its_student(
     services: Services, lab_templates: Path, inbox: MailInbox, caplog: pytest.LogCaptureFixture, mistake: str
 ) -> None:
-    (lab_templates / "received.txt").write_text(f"Hello\n\n{mistake}\n")
+    (lab_templates / "received.txt").write_text(f"Hello\n\n{mistake}\n", "utf-8")
     sender_without_pauses(services).attend(submit(services).id)
     assert inbox.only_message()["Subject"].startswith("We have your 3D print request")
     assert "own template for received is not used" in caplog.text

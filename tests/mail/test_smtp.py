@@ -217,7 +217,7 @@ def test_the_outbox_holds_each_message_once_and_readable(settings: Settings, com
 
 def test_an_outbox_that_cannot_be_written_keeps_the_mail_owed(settings: Settings, message: EmailMessage) -> None:
     settings.instance.mkdir(parents=True)
-    (settings.instance / "outbox").write_text("in the way")
+    (settings.instance / "outbox").write_text("in the way", "utf-8")
     outcome = deliver(message, settings.model_copy(update={"mail": None}))
     assert isinstance(outcome, TemporaryFailure) and outcome.for_all
 

@@ -122,7 +122,10 @@ def test_the_sign_of_life_is_written_until_the_worker_ends(settings: Settings) -
     assert len(beats) == 3 and heartbeat.read(settings) == beats[-1]
 
 
-@pytest.mark.parametrize("harm", ["deleted", "ruined", "emptied"])
+OPEN_FILES_STAY = pytest.mark.skipif(sys.platform == "win32", reason="Windows deletes no file that a program has open")
+
+
+@pytest.mark.parametrize("harm", [pytest.param("deleted", marks=OPEN_FILES_STAY), "ruined", "emptied"])
 def test_a_lost_queue_costs_no_mail(settings: Settings, page_services: Services, inbox: MailInbox, harm: str) -> None:
     job_id = submit(page_services).id
     queue = settings.instance / "queue.db"
@@ -137,7 +140,7 @@ def test_a_lost_queue_costs_no_mail(settings: Settings, page_services: Services,
     assert len(inbox.messages) == 1
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows deletes no file that a program has open")
+@OPEN_FILES_STAY
 def test_a_queue_deleted_under_a_running_worker_is_made_again(
     settings: Settings, page_services: Services, inbox: MailInbox
 ) -> None:
@@ -258,12 +261,10 @@ def test_a_server_that_hangs_does_not_keep_a_worker_from_ending(
         inbox.gate.set()
 
 
-def test_mail_of_a_killed_worker_is_sent_by_the_next(
-    settings: Settings, page_services: Services, inbox: MailInbox
-) -> None:
+def test_mail_of_a_killed_worker_is_sent_by_the_next(settings: Settings, services: Services, inbox: MailInbox) -> None:
     """The server had not answered; for a mail of one killed later, see the test of its Message-ID."""
     inbox.gate.clear()
-    job_id = submit(page_services).id
+    job_id = submit(services).id
     worker = start_work(settings)
     inbox.wait_for(lambda: inbox.tried == 1)
     worker.kill()
@@ -272,5 +273,5 @@ def test_mail_of_a_killed_worker_is_sent_by_the_next(
     inbox.gate.set()
     (settings.instance / "queue.db").unlink()
     with working(settings):
-        wait_until(lambda: is_settled(page_services, job_id))
+        wait_until(lambda: is_settled(services, job_id))
     assert len(inbox.messages) == 1
