@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -27,6 +26,7 @@ from printsys.jobstore import JobStore, Stored, trash
 from tests.backup.conftest import age, kept_files
 from tests.factories import act, make_job, make_store, sync
 from tests.indexer.test_check import everything
+from tests.links import link
 from tests.manage import Manage
 from tests.waiting import until
 
@@ -149,14 +149,14 @@ class Lab:
     """A process that works in the storage all the time."""
 
     def __init__(self, folder: Path) -> None:
-        self.output = (folder / "writer.txt").open("w+")
+        self.output = (folder / "writer.txt").open("w+", encoding="utf-8")
         command = [sys.executable, "-m", "tests.backup.writer", str(folder), "7"]
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=self.output, stderr=subprocess.STDOUT)
         self.path = folder / "writer.txt"
 
     def made(self) -> set[str]:
-        assert self.process.poll() is None, self.path.read_text()
-        return {line.strip() for line in self.path.read_text().splitlines(keepends=True) if line.endswith("\n")}
+        assert self.process.poll() is None, self.path.read_text("utf-8")
+        return {line.strip() for line in self.path.read_text("utf-8").splitlines(keepends=True) if line.endswith("\n")}
 
     def end(self) -> None:
         self.process.kill()
@@ -275,8 +275,9 @@ def start(command: str, folder: Path, *arguments: str) -> subprocess.Popen[bytes
 
 def kill_when(process: subprocess.Popen[bytes], condition: Callable[[], bool]) -> None:
     until(lambda: condition() or process.poll() is not None)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, "it was to be killed in the middle"
+    assert process.poll() is None, "it was to be killed in the middle"
+    process.kill()
+    process.wait()
 
 
 @pytest.fixture
@@ -458,7 +459,7 @@ def test_a_storage_that_can_only_be_read_can_still_be_saved(
 
 def test_links_are_not_followed(jobs: list[Stored], manage: Manage, vault: Vault, tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"a secret of this machine")
-    (jobs[0].folder / "link.stl").symlink_to(tmp_path / "secret")
+    link(jobs[0].folder / "link.stl", tmp_path / "secret")
     manage("backup", str(vault.root))
     assert b"a secret of this machine" not in {path.read_bytes() for path in vault.content.glob("??/*")}
 
@@ -470,7 +471,7 @@ def test_the_labs_own_words_come_back_and_nothing_of_this_machine_is_lost(
     jobs: list[Stored], manage: Manage, elsewhere: Callable[..., JobStore], tmp_path: Path
 ) -> None:
     (tmp_path / "mail-templates").mkdir()
-    (tmp_path / "mail-templates" / "approved.txt").write_text("Dear student")
+    (tmp_path / "mail-templates" / "approved.txt").write_text("Dear student", "utf-8")
     lab_toml = (tmp_path / "lab.toml").read_bytes()
     manage("backup", str(tmp_path / "backup"))
     shutil.rmtree(tmp_path / "mail-templates")
@@ -478,7 +479,7 @@ def test_the_labs_own_words_come_back_and_nothing_of_this_machine_is_lost(
     elsewhere()
     assert (tmp_path / "lab.toml").read_bytes() == lab_toml
     assert (tmp_path / "lab.toml.before-restore").read_bytes() == lab_toml + b"# newer\n"
-    assert (tmp_path / "mail-templates" / "approved.txt").read_text() == "Dear student"
+    assert (tmp_path / "mail-templates" / "approved.txt").read_text("utf-8") == "Dear student"
 
 
 def test_secrets_are_copied_only_when_asked_for(

@@ -21,6 +21,7 @@ from printsys.jobstore import JobStore, Stored, trash
 from printsys.jobstore.trash import TRASH_KEEPS, find_scratch, find_waste, remove
 from tests.factories import Clock, act, make_job, make_store
 from tests.indexer.test_check import everything
+from tests.links import link
 from tests.manage import Manage
 from tests.mirrored import mirrored_job
 from tests.present import present
@@ -160,10 +161,10 @@ def test_a_removal_that_was_killed_is_ended_by_the_next_prune(rubbish: JobStore)
 def test_a_link_in_the_trash_is_removed_and_what_it_points_to_stays(tmp_path: Path) -> None:
     store = make_store(tmp_path)
     treasure = make_job(store).folder
-    link = store.layout.trash / "link"
-    link.symlink_to(treasure)
+    bait = store.layout.trash / "link"
+    link(bait, treasure)
     assert all(remove(store, waste) for waste in find_waste(store, datetime.now(UTC) + MONTH_LATER))
-    assert not link.is_symlink() and (treasure / "metadata.json").exists()
+    assert not os.path.lexists(bait) and (treasure / "metadata.json").exists()
 
 
 def test_a_submission_that_is_being_written_is_left_alone(rubbish: JobStore) -> None:

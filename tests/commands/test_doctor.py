@@ -19,6 +19,7 @@ from printsys.credentials import staff_password
 from printsys.ops import disk_space, heartbeat
 from printsys.ops.heartbeat import Heartbeat, Problem
 from printsys.services import build_services
+from tests.links import link
 from tests.mail.smtp_server import MailInbox, Server
 from tests.manage import Manage
 
@@ -69,7 +70,7 @@ def test_a_disk_that_is_nearly_full(settings: Settings, monkeypatch: pytest.Monk
 
 
 def test_a_storage_that_is_another_labs(settings: Settings) -> None:
-    (settings.storage / ".printsys" / "storage-id").write_text("f" * 32)
+    (settings.storage / ".printsys" / "storage-id").write_text("f" * 32, "utf-8")
     assert "not the one that this computer knows" in check(settings, "storage").sentence
 
 
@@ -79,7 +80,7 @@ def test_a_storage_on_two_disks(settings: Settings) -> None:
         pytest.skip("there is no second file system here")
     folder = settings.storage / "Printing"
     folder.rmdir()
-    folder.symlink_to(memory)
+    link(folder, memory)
     assert check(settings, "storage").sentence == "Printing and .printsys lie on different disks."
 
 
@@ -89,7 +90,7 @@ def test_a_storage_on_two_disks(settings: Settings) -> None:
 )
 def test_a_secret_that_others_can_read(settings: Settings, tmp_path: Path, name: str) -> None:
     secret = tmp_path / name
-    secret.write_text("x")
+    secret.write_text("x", "utf-8")
     secret.chmod(0o600)
     assert check(settings, "secrets").is_fine
     secret.chmod(0o644)
@@ -108,7 +109,7 @@ def test_no_staff_password(settings: Settings) -> None:
 
 def test_too_few_watches(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     few = tmp_path / "max_user_watches"
-    few.write_text("8192\n")
+    few.write_text("8192\n", "utf-8")
     monkeypatch.setattr(doctor, "WATCHES", few)
     assert "8,192 folders only" in check(settings, "watching").sentence
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 from argparse import ArgumentParser
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from printsys.jobstore.moves import write_intent
 from printsys.jobstore.recovery import recover_all
 from tests.factories import act, make_job, make_store, sync
 from tests.fixtures_db import drop_database
+from tests.links import link
 
 
 @pytest.fixture
@@ -80,6 +80,7 @@ def overwrite(file: Path) -> None:
     file.write_bytes(b"x" * file.stat().st_size)
 
 
+RECORD = ("metadata.json", "events.jsonl")
 DAMAGE: dict[str, tuple[Callable[[JobStore, Path], object], list[str]]] = {
     "events gone": (lambda store, folder: (folder / "events.jsonl").unlink(), ["log-damaged"]),
     "events empty": (lambda store, folder: (folder / "events.jsonl").write_bytes(b""), ["log-damaged"]),
@@ -147,7 +148,7 @@ DAMAGE: dict[str, tuple[Callable[[JobStore, Path], object], list[str]]] = {
     ),
     "a new folder": (lambda store, folder: (folder.parent / "New folder").mkdir(), ["not-a-job"]),
     "both records gone": (
-        lambda store, folder: [(folder / name).rename(folder / "x.txt") for name in ("metadata.json", "events.jsonl")],
+        lambda store, folder: [(folder / name).rename(folder / f"{name}.old") for name in RECORD],
         ["unreadable"],
     ),
 }  # fmt: skip
@@ -322,7 +323,7 @@ def test_links_are_not_followed(store: JobStore, tmp_path: Path) -> None:
     job = make_job(store)
     outside = tmp_path / "outside"
     outside.mkdir()
-    os.symlink(outside, store.layout.status(Status.UPLOADED) / "link")
+    link(store.layout.status(Status.UPLOADED) / "link", outside)
     assert [item.kind for item in check_storage(store)] == ["loose-file"]
     assert store.load(job.id).job.status is Status.UPLOADED
 

@@ -31,6 +31,7 @@ from printsys.jobstore.layout import file_inside
 from printsys.jobstore.newest import forget_newest
 from tests.factories import STAFF, STL, context
 from tests.jobstore.conftest import act, approve, submit, tree
+from tests.links import link
 
 
 def events_of(job: Stored) -> list[dict[str, Any]]:
@@ -376,7 +377,7 @@ def test_a_storage_that_vanished_or_is_another_one_is_offline_not_new(
 def test_a_second_computer_learns_the_storage_id_and_a_foreign_folder_is_refused(
     root: Path, tmp_path: Path, job: Stored
 ) -> None:
-    assert recognise(root, tmp_path / "other") == (root / ".printsys/storage-id").read_text().strip()
+    assert recognise(root, tmp_path / "other") == (root / ".printsys/storage-id").read_text("utf-8").strip()
     foreign = tmp_path / "Documents"
     foreign.mkdir()
     (foreign / "thesis.docx").write_bytes(b"")
@@ -509,10 +510,11 @@ def submit_stream(store: JobStore, stream: object) -> Stored:
     ],
 )
 def test_no_path_leaves_the_job_folder(store: JobStore, job: Stored, name: str, tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text("secret")
-    (job.folder / "link.stl").symlink_to(tmp_path / "secret")
-    (job.folder / "dir").symlink_to(tmp_path)
-    (tmp_path / "x").write_text("x")
+    (tmp_path / "secret").write_text("secret", "utf-8")
+    if name in ("link.stl", "dir/x"):
+        link(job.folder / "link.stl", tmp_path / "secret")
+        link(job.folder / "dir", tmp_path)
+    (tmp_path / "x").write_text("x", "utf-8")
     with pytest.raises(JobNotFound):
         file_inside(job.folder, name, job.id)
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import shutil
 import stat
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +18,7 @@ from opener.refusals import Reason, Refused
 from opener.storage import STATUS_FOLDERS, Storage
 from opener.url import parse
 from printsys.domain.status import Status
+from tests.links import link
 from tests.opener.conftest import FOLDER, JOB, STORAGE_ID, make_job, url
 
 
@@ -157,19 +156,6 @@ def test_names_that_only_differ_in_case_are_told_apart_or_refused(storage: Path,
     assert refusal(storage, url("A.STL")) is Reason.NO_FILE
 
 
-def link(path: Path, target: Path) -> None:
-    """A symlink; on Windows a junction to a folder, which needs no right of its own."""
-    try:
-        if sys.platform == "win32" and target.is_dir():
-            importlib.import_module("_winapi").CreateJunction(str(target), str(path))
-            return
-        path.symlink_to(target)
-    except OSError:
-        pytest.skip("this account may not make symlinks, or this is wine: docs/windows.md")
-    if not path.is_symlink():
-        pytest.skip("wine makes symlinks that are none: docs/windows.md")
-
-
 @pytest.mark.parametrize("through", ["file", "folder", "job", "status"])
 def test_a_link_that_leads_out_is_refused_wherever_it_stands(
     storage: Path, job: Path, tmp_path: Path, through: str
@@ -216,7 +202,7 @@ def test_a_storage_that_is_not_mounted_is_reported(storage: Path, job: Path, tmp
 
 
 def test_another_storage_than_the_one_set_up_is_refused(storage: Path, job: Path) -> None:
-    (storage / ".printsys" / "storage-id").write_text("another")
+    (storage / ".printsys" / "storage-id").write_text("another", "utf-8")
     assert refusal(storage) is Reason.OTHER_STORAGE
 
 

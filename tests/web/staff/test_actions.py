@@ -20,6 +20,7 @@ from printsys.domain.status import Status
 from printsys.jobstore import Stored
 from printsys.services import Services
 from tests.factories import USUAL_INPUT, act, usual_input
+from tests.links import link
 from tests.mirrored import mirrored_job
 from tests.present import present
 from tests.web.conftest import MakeJob, PostAction, form_token, hidden_value, json_of, token_in, tree
@@ -502,7 +503,7 @@ def test_a_print_file_that_vanished_meanwhile_is_said(staff: FlaskClient, make: 
 def test_a_print_file_that_is_a_link_to_elsewhere_is_none(make: MakeJob, post: PostAction, tmp_path: Path) -> None:
     before = make()
     (tmp_path / "secret.gcode").write_bytes(b"secret")
-    (before.folder / "plate.gcode").symlink_to(tmp_path / "secret.gcode")
+    link(before.folder / "plate.gcode", tmp_path / "secret.gcode")
     answer = post(before.id, "approve", **usual_input("approve", before.job) | {"print_file": ["plate.gcode"]})
     assert answer.status_code == 422
 
