@@ -83,7 +83,13 @@ class LinuxRegistration:
     def _xdg_mime(self, *arguments: str) -> str:
         try:
             result = subprocess.run(
-                ["xdg-mime", *arguments], env=self.environ, capture_output=True, text=True, timeout=30, check=False
+                ["xdg-mime", *arguments],
+                env=self.environ,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=30,
+                check=False,
             )
         except FileNotFoundError:
             raise Refused(Reason.REGISTRATION, "xdg-mime is missing (apt install xdg-utils)") from None

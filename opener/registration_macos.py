@@ -29,7 +29,9 @@ Run = Callable[[Sequence[str]], None]
 def run_tool(command: Sequence[str]) -> None:
     """Raises Refused with the tool's own message."""
     try:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        result = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=60, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Refused(Reason.REGISTRATION, f"{command[0]} does not run ({error})") from error
     if result.returncode != 0:

@@ -125,7 +125,7 @@ class System:
     def server_if_any(self) -> psutil.Process | None:
         """None while there is none: PostgreSQL removes and rewrites its pid file as it starts."""
         try:
-            return psutil.Process(int((self.instance / "postgres" / "postmaster.pid").read_text().split()[0]))
+            return psutil.Process(int((self.instance / "postgres" / "postmaster.pid").read_text("utf-8").split()[0]))
         except (FileNotFoundError, IndexError, psutil.NoSuchProcess, ValueError):  # a number below 0: not the server
             return None
 

@@ -55,6 +55,19 @@ def local_names(path: Path) -> Iterator[str]:
         yield from sorted(names - {"self", "cls"})
 
 
+def takes_systems_encoding(call: ast.Call) -> bool:
+    """Whether it reads or writes a text in the encoding that the system prefers, which on Windows is not UTF-8."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+    if any(keyword.arg == "encoding" for keyword in call.keywords):
+        return False
+    asks_for_text = any(keyword.arg == "text" and is_true(keyword.value) for keyword in call.keywords)
+    return asks_for_text or (name, len(call.args)) in {("read_text", 0), ("write_text", 1)}
+
+
+def is_true(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is True
+
+
 def uses(tree: ast.AST) -> Counter[str]:
     """How often each name is read, as a variable or as an attribute."""
     return Counter(

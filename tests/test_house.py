@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import graphlib
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from tests.source import PACKAGES, ROOT, VAGUE, imports, local_names, modules
+from tests.source import PACKAGES, ROOT, VAGUE, imports, local_names, modules, parse, takes_systems_encoding
 
 PURE = {"flask", "sqlalchemy", "huey", "trimesh"}
 
@@ -60,7 +61,9 @@ MAY_IMPORT = {full_name(row): full_names(names.split()) for row, names in ALLOWE
 
 
 def run(*command: str) -> None:
-    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -135,6 +138,13 @@ def test_the_opener_needs_nothing_but_python() -> None:
         if module.startswith("opener"):
             foreign = {t.split(".")[0] for t in imports(path)} - set(sys.stdlib_module_names) - {"opener"}
             assert foreign == set(), module
+
+
+def test_texts_are_utf_8_whatever_the_system_prefers() -> None:
+    files = [*(path for _, path in modules()), *(ROOT / "tests").rglob("*.py")]
+    calls = [(path, node) for path in files for node in ast.walk(parse(path)) if isinstance(node, ast.Call)]
+    wrong = [f"{path.relative_to(ROOT)}:{call.lineno}" for path, call in calls if takes_systems_encoding(call)]
+    assert wrong == []
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])

@@ -29,7 +29,9 @@ def program(name: str) -> Path:
 
 def version() -> str:
     """The major version, as a data folder's PG_VERSION has it."""
-    done = subprocess.run([program("postgres"), "--version"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [program("postgres"), "--version"], capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     if done.returncode != 0:
         raise PostgresFailed(f"postgres ended with code {done.returncode}: {done.stderr.strip()}")
     return done.stdout.split()[-1].partition(".")[0]  # postgres (PostgreSQL) 16.14
@@ -67,7 +69,7 @@ def give_to_server_user(data: Path) -> None:
     import pwd
 
     command = ["useradd", "--system", "--no-create-home", SERVER_USER]  # does nothing where there is one
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     try:
         owner = pwd.getpwnam(SERVER_USER)
     except KeyError as error:

@@ -52,7 +52,7 @@ def test_each_backup_keeps_it_up_to_date(backup: str, manage: Manage, vault: Vau
     os.utime(restorer, (0, 0))
     manage("backup", str(vault.root))
     assert restorer.stat().st_mtime == 0, "what is as it should be is left alone"
-    restorer.write_text("print('of an older version')")
+    restorer.write_text("print('of an older version')", "utf-8")
     manage("backup", str(vault.root))
     assert restorer.read_bytes() == RESTORER_SOURCE.read_bytes()
     assert manage("restore", str(vault.root), "--verify").code == 0

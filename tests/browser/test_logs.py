@@ -31,10 +31,10 @@ def test_the_logs_tell_what_happened_and_nothing_of_the_student(
     approve(page)
     mails.next()
     folder = system.folder(job_id)
-    (folder / "holiday plans.gcode").write_text("G28")
+    (folder / "holiday plans.gcode").write_text("G28", "utf-8")
     folder.rename(system.storage / "Printing" / folder.name)
     until(lambda: recorded(system, job_id)["status"] == "Printing", 60)
-    (system.folder(job_id) / "metadata.json").write_text("{ ruined")
+    (system.folder(job_id) / "metadata.json").write_text("{ ruined", "utf-8")
     page.goto(f"{system.url}/dashboard/jobs/{job_id}")
     assert system.stop() == 0
 
@@ -48,5 +48,5 @@ def test_the_logs_tell_what_happened_and_nothing_of_the_student(
     everything += (system.root / "instance" / "postgres" / "log").read_text("utf-8", "replace")
     token = link.rpartition("/")[2]
     assert [secret for secret in (*SECRET, token) if secret in everything] == []
-    secret_key = (system.root / "instance" / "secret-key").read_text().strip()
+    secret_key = (system.root / "instance" / "secret-key").read_text("utf-8").strip()
     assert secret_key not in everything

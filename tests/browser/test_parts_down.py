@@ -125,14 +125,14 @@ def files(storage: Path) -> set[str]:
 
 def check(system: System) -> dict[str, Any]:
     command = [sys.executable, "manage.py", "check", "--deep", "--json"]
-    done = subprocess.run(command, cwd=ROOT, env=system.environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=system.environment, capture_output=True, encoding="utf-8", check=False)
     report: dict[str, Any] = json.loads(done.stdout)
     return report
 
 
 def kill_server(instance: Path) -> None:
     """All of it at once, as when the computer that it runs on is switched off."""
-    server = psutil.Process(int((instance / "postgres" / "postmaster.pid").read_text().split()[0]))
+    server = psutil.Process(int((instance / "postgres" / "postmaster.pid").read_text("utf-8").split()[0]))
     crew = server.children(recursive=True)
     for process in [server, *crew]:
         process.kill()

@@ -12,7 +12,7 @@ SCRIPT = "import sys\nwith open(sys.argv[1], 'a') as notes:\n    print(sys.argv[
 class FakeBrowser:
     def __init__(self, folder: Path) -> None:
         script = folder / "browser.py"
-        script.write_text(SCRIPT)
+        script.write_text(SCRIPT, "utf-8")
         self._notes = folder / "browser-notes"
         command = [Path(sys.executable), script, self._notes]
         self.variable = " ".join(shlex.quote(path.as_posix()) for path in command) + " %s"
@@ -20,4 +20,4 @@ class FakeBrowser:
 
     @property
     def shown(self) -> list[str]:
-        return self._notes.read_text().splitlines() if self._notes.exists() else []
+        return self._notes.read_text("utf-8").splitlines() if self._notes.exists() else []

@@ -48,15 +48,15 @@ class Tree:
             (root / package / "__init__.py").touch()
         shutil.copy(ROOT / "manage.py", root)
         shutil.copy(ROOT / "printsys" / "errors.py", root / "printsys")
-        (root / "printsys" / "commands" / "check.py").write_text(COMMAND)
+        (root / "printsys" / "commands" / "check.py").write_text(COMMAND, "utf-8")
         for version in ("1.0", "2.0"):
             _make_wheel(root / "wheels", version)
-        (root / "requirements-dev.txt").write_text("-r requirements.txt\n")
+        (root / "requirements-dev.txt").write_text("-r requirements.txt\n", "utf-8")
         self.pin("1.0")
 
     def pin(self, version: str) -> None:
         text = f"--no-index\n--find-links {(self.root / 'wheels').as_uri()}\ntiny=={version}\n"
-        (self.root / "requirements.txt").write_text(text)
+        (self.root / "requirements.txt").write_text(text, "utf-8")
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         clean = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")}
@@ -179,7 +179,8 @@ def test_a_python_without_venv_is_told_which_package_to_install(tree: Tree) -> N
     """Debian's: its `python -m venv` says so and fails. A module of that name, found first, stands for it here."""
     (tree.root / "debian").mkdir()
     (tree.root / "debian" / "venv.py").write_text(
-        "raise SystemExit('The virtual environment was not created successfully because ensurepip is not available.')"
+        "raise SystemExit('The virtual environment was not created successfully because ensurepip is not available.')",
+        "utf-8",
     )
     code, output = tree.call("check", PYTHONPATH=str(tree.root / "debian"))
     assert code == 2

@@ -112,7 +112,7 @@ def test_without_a_database_the_indexer_goes_on_recording_what_happens_in_the_fo
     """PostgreSQL refuses a data folder with a dollar sign in its path."""
     system.start(PRINTSYS_INSTANCE=str(system.root / "in$tance"))
     assert "The database did not start; going on from the folders alone" in system.output
-    store = JobStore(system.storage, (system.storage / ".printsys" / "storage-id").read_text().strip())
+    store = JobStore(system.storage, (system.storage / ".printsys" / "storage-id").read_text("utf-8").strip())
     job = make_job(store)
     job.folder.rename(system.storage / "Rejected" / job.folder.name)
     until(lambda: store.load(job.id).job.status is Status.REJECTED, 30)
@@ -150,7 +150,7 @@ def test_a_double_click_shows_the_dashboard_and_a_second_one_the_same_system(sys
 def test_an_address_that_a_power_cut_left_behind_keeps_nothing_from_starting(system: System) -> None:
     browser = FakeBrowser(system.root)
     system.instance.mkdir()
-    (system.instance / "address").write_text(f"http://127.0.0.1:{system.port}")
+    (system.instance / "address").write_text(f"http://127.0.0.1:{system.port}", "utf-8")
     system.start("--desktop", BROWSER=browser.variable)
     assert system.serves()
 
@@ -178,7 +178,7 @@ def test_mistakes_in_the_configuration_are_told_before_anything_starts(
 
 def test_without_its_database_the_lab_goes_on(system: System) -> None:
     system.instance.mkdir()
-    (system.instance / "postgres").write_text("a file is in the way")
+    (system.instance / "postgres").write_text("a file is in the way", "utf-8")
     system.start()
     assert "The database did not start" in system.output
     assert system.serves()

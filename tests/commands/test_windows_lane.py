@@ -23,7 +23,7 @@ def test_what_a_hung_run_started_is_killed_with_it(tmp_path: Path, capfdbinary: 
     """Also what left its process group, as wine's processes may."""
     code = run_bounded(shell("setsid sleep 600 & echo $! > pid; echo started; sleep 600"), tmp_path, 1)
     assert code == TIMED_OUT
-    process_id = int((tmp_path / "pid").read_text())
+    process_id = int((tmp_path / "pid").read_text("utf-8"))
     until(lambda: not psutil.pid_exists(process_id) or psutil.Process(process_id).status() == psutil.STATUS_ZOMBIE)
     output, errors = capfdbinary.readouterr()
     assert (output, errors) == (b"started\n", b"sh did not end within 1 s and was killed.\n")
@@ -54,7 +54,7 @@ def test_a_set_up_that_fails_is_tried_three_times(
     monkeypatch.setattr(lane, "LANE", tmp_path / "winlane")
     monkeypatch.setattr(lane, "SETUP", tmp_path / "setup.sh")
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    lane.SETUP.write_text(f'mkdir -p "$1/build"; touch "$1/winpy"; echo "$1" >> {tmp_path}/calls; exit 1')
+    lane.SETUP.write_text(f'mkdir -p "$1/build"; touch "$1/winpy"; echo "$1" >> {tmp_path}/calls; exit 1', "utf-8")
     assert lane.run([]) == 2
-    assert (tmp_path / "calls").read_text().splitlines() == [str(tmp_path / "winlane")] * 3
+    assert (tmp_path / "calls").read_text("utf-8").splitlines() == [str(tmp_path / "winlane")] * 3
     assert "After 3 attempts the Windows lane could not be set up" in capsys.readouterr().err

@@ -107,7 +107,7 @@ def test_secrets_do_not_show_when_settings_are_printed(tmp_path: Path) -> None:
 
 
 def test_an_instance_that_cannot_be_made_is_a_plain_mistake(tmp_path: Path) -> None:
-    (tmp_path / "instance").write_text("a file is in the way")
+    (tmp_path / "instance").write_text("a file is in the way", "utf-8")
     with pytest.raises(ConfigError, match="PRINTSYS_INSTANCE"):
         load_settings({}, tmp_path)
 
@@ -141,7 +141,7 @@ def test_a_given_password_has_the_same_hash_at_each_start_until_it_is_another(tm
     assert staff_password.is_right("battery staple", new_hash)
     assert not staff_password.is_right("correct horse", new_hash)
     (path,) = (tmp_path / "instance").glob("staff-password*")
-    assert "battery" not in path.read_text()
+    assert "battery" not in path.read_text("utf-8")
     if os.name == "posix":
         assert path.stat().st_mode & 0o777 == 0o600
 

@@ -81,7 +81,7 @@ def test_what_is_lost_when_the_kernels_queue_really_overflows_is_swept_up(
     with indexer_process(tmp_path, database_url) as process:
         until(lambda: mirrored_job(queries, loud.id) is not None)
         with stopped(process):
-            make_more_noise_than(int(QUEUE.read_text()), loud.folder)
+            make_more_noise_than(int(QUEUE.read_text("utf-8")), loud.folder)
             unheard = make_job(store, "Ada Byron", status=Status.READY_TO_PRINT)
             dragged = unheard.folder.rename(store.layout.status(Status.PRINTING) / unheard.folder.name)
             (dragged / "sliced.gcode").write_bytes(b"G28\n")  # too young to be believed finished by the sweep

@@ -21,8 +21,8 @@ NAMESPACE = Path("/proc/sys/user")
 
 
 def allow(watches: int = 10_000, instances: int = 100) -> None:
-    (NAMESPACE / "max_inotify_watches").write_text(str(watches))
-    (NAMESPACE / "max_inotify_instances").write_text(str(instances))
+    (NAMESPACE / "max_inotify_watches").write_text(str(watches), "utf-8")
+    (NAMESPACE / "max_inotify_instances").write_text(str(instances), "utf-8")
 
 
 def main(place: Path) -> None:

@@ -287,7 +287,7 @@ def test_odd_values_that_json_holds_are_mirrored(store: JobStore, mirror: Mirror
     job = make_job(store, files=[("a\x00b'\\N\t.stl", b"solid a\n")], message="x")
     metadata = job.folder / "metadata.json"
     text = metadata.read_text(encoding="utf-8").replace('"copies": 1', '"copies": 99999999999999')
-    metadata.write_text(text.replace('"due_date": null', '"due_date": "\\u0000", "their own": [1, "\\u0000"]'))
+    metadata.write_text(text.replace('"due_date": null', '"due_date": "\\u0000", "their own": [1, "\\u0000"]'), "utf-8")
     assert mirror.put(store.load(job.id))
     row = mirrored_job(queries, job.id)
     assert row is not None

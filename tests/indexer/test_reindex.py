@@ -154,7 +154,7 @@ def test_sync_and_rebuild_agree_on_what_people_did_in_the_folders(
     dragged, edited, copied, renamed, deleted, noted, torn, _ = jobs
     dragged.folder.rename(store.layout.status(Status.COMPLETED) / dragged.folder.name)
     metadata = edited.folder / "metadata.json"
-    metadata.write_text(metadata.read_text().replace('"notes": ""', '"notes": "by hand"'))
+    metadata.write_text(metadata.read_text("utf-8").replace('"notes": ""', '"notes": "by hand"'), "utf-8")
     shutil.copytree(copied.folder, store.layout.status(Status.ARCHIVED) / "A copy")
     renamed.folder.rename(renamed.folder.with_name("Janes thing"))
     fs.remove_tree(deleted.folder)

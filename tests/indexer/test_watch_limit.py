@@ -15,5 +15,5 @@ from printsys.config import ROOT
 @pytest.mark.needs("unshare")
 def test_where_the_limit_of_watches_is_reached_the_folders_are_polled_until_it_is_raised(tmp_path: Path) -> None:
     command = ["unshare", "--user", "--map-root-user", sys.executable, "-m", "tests.indexer.limited", str(tmp_path)]
-    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=300, check=False)
     assert finished.returncode == 0, finished.stderr

@@ -384,7 +384,7 @@ def test_what_the_real_prusa_slicer_saves_is_recorded(service: Service, store: J
     model = job.folder / f"{job.folder.name}.stl"
     for option, output in (("--export-gcode", "box.gcode"), ("--export-3mf", "box.3mf")):
         command = ["prusa-slicer", option, "--output", str(job.folder / output), str(model)]
-        finished = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        finished = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120, check=False)
         assert finished.returncode == 0, finished.stderr
     until(lambda: {"box.gcode", "box.3mf"} <= {e.data.get("name") for e in mirrored_events(queries, job.id)})
     added = [e.data["name"] for e in store.load(job.id).events if e.type == "FileAdded"]

@@ -164,13 +164,13 @@ def test_a_coordinate_that_is_no_number_is_a_fact(tmp_path: Path) -> None:
 def test_a_corner_that_nothing_uses_says_nothing(place: str, tmp_path: Path) -> None:
     box = trimesh.creation.box((10, 10, 10))
     path = tmp_path / "loose.obj"
-    path.write_text(f"{box.export(file_type='obj')}\nv {place} 0 0\n")
+    path.write_text(f"{box.export(file_type='obj')}\nv {place} 0 0\n", "utf-8")
     assert (inspect(path).size_mm, inspect(path).volume_cm3) == ((10, 10, 10), 1)
 
 
 def test_a_corner_beyond_the_moon_is_no_place(tmp_path: Path) -> None:
     path = tmp_path / "far.obj"
-    path.write_text("v 0 0 0\nv 1e300 0 0\nv 0 1 0\nf 1 2 3\n")
+    path.write_text("v 0 0 0\nv 1e300 0 0\nv 0 1 0\nf 1 2 3\n", "utf-8")
     assert not inspect(path).finite
 
 

@@ -18,7 +18,7 @@ PLA = 1.24
 
 
 def prusaslicer(*arguments: str) -> None:
-    done = subprocess.run(["prusa-slicer", *arguments], capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(["prusa-slicer", *arguments], capture_output=True, encoding="utf-8", timeout=300, check=False)
     assert done.returncode == 0, done.stderr
 
 

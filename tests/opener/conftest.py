@@ -38,7 +38,7 @@ def make_job(
 
 def make_storage(root: Path) -> Path:
     (root / ".printsys").mkdir(parents=True)
-    (root / ".printsys" / "storage-id").write_text(STORAGE_ID + "\n")
+    (root / ".printsys" / "storage-id").write_text(STORAGE_ID + "\n", "utf-8")
     return root
 
 
@@ -83,7 +83,7 @@ class World:
 
     def add_program(self, *names: str) -> None:
         for name in names:
-            (self.bin / name).write_text("#!/bin/sh\n")
+            (self.bin / name).write_text("#!/bin/sh\n", "utf-8")
             (self.bin / name).chmod(0o755)
 
     @property

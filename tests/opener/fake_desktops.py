@@ -68,7 +68,7 @@ class FakeDesktop:
 
     def _xdotool(self, *arguments: str) -> str:
         result = subprocess.run(
-            ["xdotool", *arguments], env=self.environ, capture_output=True, text=True, timeout=60, check=False
+            ["xdotool", *arguments], env=self.environ, capture_output=True, encoding="utf-8", timeout=60, check=False
         )
         return result.stdout
 
@@ -133,8 +133,8 @@ def _set_up_prusa_slicer(home: Home) -> None:
     """Without a printer of its own it begins with a wizard in front of everything."""
     folder = home.path / ".config" / "PrusaSlicer"
     (folder / "printer").mkdir(parents=True)
-    (folder / "printer" / "Lab.ini").write_text(_PRINTER)
-    (folder / "PrusaSlicer.ini").write_text(_SETTINGS)
+    (folder / "printer" / "Lab.ini").write_text(_PRINTER, "utf-8")
+    (folder / "PrusaSlicer.ini").write_text(_SETTINGS, "utf-8")
 
 
 def _end_what_has_open(storage: Path) -> None:

@@ -32,7 +32,7 @@ def home(tmp_path: Path) -> Home:
 def test_install_sets_up_and_status_says_so(home: Home, storage: Path) -> None:
     result = home.opener("install", "--storage", str(storage))
     assert (result.returncode, result.stderr) == (0, "")
-    assert f'storage_id = "{STORAGE_ID}"' in (home.config / "config.toml").read_text()
+    assert f'storage_id = "{STORAGE_ID}"' in (home.config / "config.toml").read_text("utf-8")
     status = json.loads(home.opener("status", "--json").stdout)
     assert {scheme: link["this_opener"] for scheme, link in status["links"].items()} == dict.fromkeys(SCHEMES, True)
     assert (status["storage"], status["storage_says"]) == (str(storage), "ready")
@@ -65,9 +65,9 @@ def test_uninstall_may_keep_the_settings(home: Home, storage: Path) -> None:
 @pytest.mark.needs("xdg-mime")
 def test_install_again_keeps_what_a_person_wrote(home: Home, storage: Path) -> None:
     home.config.mkdir(parents=True)
-    (home.config / "config.toml").write_text('# ours\n[[slicers]]\nname = "Cura"\nignore = true\n')
+    (home.config / "config.toml").write_text('# ours\n[[slicers]]\nname = "Cura"\nignore = true\n', "utf-8")
     assert home.opener("install", "--storage", str(storage)).returncode == 0
-    text = (home.config / "config.toml").read_text()
+    text = (home.config / "config.toml").read_text("utf-8")
     assert "# ours" in text and "ignore = true" in text
 
 
@@ -114,7 +114,7 @@ def test_output_is_utf_8_whatever_the_code_page(home: Home, code_page: str) -> N
 
 def test_doctor_goes_on_with_settings_that_cannot_be_read(home: Home) -> None:
     home.config.mkdir(parents=True)
-    (home.config / "config.toml").write_text("storage = ")
+    (home.config / "config.toml").write_text("storage = ", "utf-8")
     result = home.opener("doctor")
     assert result.returncode == 1 and "settings cannot be used" in result.stdout and "Traceback" not in result.stderr
 
@@ -129,7 +129,7 @@ def test_a_refusal_is_printed_where_there_is_no_screen(home: Home) -> None:
     result = home.opener("open", "--", "https://example.edu/")
     assert result.returncode == 1
     assert result.stderr == "This link is not a 3dprint:// or printsys:// link, so it was not followed.\n"
-    assert (home.config / "opener.log").read_text().endswith("Z refused SCHEME\n")
+    assert (home.config / "opener.log").read_text("utf-8").endswith("Z refused SCHEME\n")
 
 
 @without_screen
@@ -155,7 +155,7 @@ def test_a_mistake_of_the_opener_is_logged_and_shown(broken: Path, monkeypatch: 
     texts: list[str] = []
     monkeypatch.setattr(DialogsOnDemand, "tell", lambda self, text: texts.append(text))
     assert opener_main.main(["open", "--", url(job=JOB)]) == 3
-    text = broken.read_text()
+    text = broken.read_text("utf-8")
     assert "Traceback" in text and "ZeroDivisionError: a mistake" in text
     assert len(texts) == 1 and str(broken) in texts[0]
 
@@ -170,5 +170,5 @@ def test_a_mistake_is_shown_even_where_the_windows_are_what_is_broken(
     monkeypatch.setattr(DialogsOnDemand, "tell", no_window)
     monkeypatch.setattr(MessageBox, "tell", lambda self, text: texts.append(text))
     assert opener_main.main(["open", "--", url()]) == 3
-    assert "ZeroDivisionError" in broken.read_text() and "RuntimeError" in broken.read_text()
+    assert "ZeroDivisionError" in broken.read_text("utf-8") and "RuntimeError" in broken.read_text("utf-8")
     assert len(texts) == 1

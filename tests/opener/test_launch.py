@@ -36,7 +36,7 @@ FILE = Path("/lab/a b/c.stl")
 def program(tmp_path: Path) -> list[str]:
     """The beginning of a command."""
     path = tmp_path / "my slicer.py"
-    path.write_text(REPORTS)
+    path.write_text(REPORTS, "utf-8")
     return [sys.executable, str(path)]
 
 
@@ -58,7 +58,7 @@ def test_a_program_gets_its_arguments_as_they_are_and_lives_on_its_own(
     file = str(tmp_path / '-x "$(touch pwned)"; 50% 李.stl')
     assert launch.start([*program, file], environ, patience_s=0.1) == ""
     until(says.exists)
-    report = json.loads(says.read_text())
+    report = json.loads(says.read_text("utf-8"))
     try:
         assert report["arguments"] == [file]
         assert Path(report["cwd"]).samefile(Path(program[0]).parent)

@@ -62,14 +62,14 @@ def test_a_log_that_cannot_be_written_keeps_no_file_from_opening(
 
 
 def test_settings_that_cannot_be_read_are_reported(world: World, job: Path) -> None:
-    world.desktop.paths.config.write_text('storage = "relative"\nslicer = 3\n')
+    world.desktop.paths.config.write_text('storage = "relative"\nslicer = 3\n', "utf-8")
     assert not open_link(world, url())
     assert "relative" in world.dialogs.texts[0] and "slicer is not a setting" in world.dialogs.texts[0]
 
 
 @pytest.mark.parametrize("path", [r"P:\printlab", r"P:\new"])
 def test_a_path_with_backslashes_gets_a_hint(world: World, job: Path, path: str) -> None:
-    world.desktop.paths.config.write_text(f'storage = "{path}"\n')
+    world.desktop.paths.config.write_text(f'storage = "{path}"\n', "utf-8")
     assert not open_link(world, url())
     assert world.dialogs.texts[0].endswith("In a path write / for each \\")
 
@@ -83,7 +83,7 @@ def test_an_opener_that_was_not_set_up_says_how(world: World, job: Path, tmp_pat
 def test_resin_goes_to_preform_and_filament_does_not(world: World, storage: Path) -> None:
     preform = world.bin / "PreForm"
     preform.write_bytes(b"")
-    with world.desktop.paths.config.open("a") as file:
+    with world.desktop.paths.config.open("a", encoding="utf-8") as file:
         file.write(f'[[slicers]]\nname = "PreForm"\npath = {tomltext.quoted(str(preform))}\n')
     make_job(storage, "Pending", method="Resin")
     make_job(storage, "Pending", "Ada_Filament_Gray_00000000", "00000000")

@@ -68,9 +68,10 @@ def test_what_other_programs_registered_stays(linux: LinuxRegistration, home: Ho
 def test_another_program_of_the_same_links_is_named(linux: LinuxRegistration, home: Home) -> None:
     linux.install(COMMAND)
     mime_list = home.path / ".config" / "mimeapps.list"
-    mime_list.write_text(mime_list.read_text().replace(DESKTOP_FILE, "other.desktop"))
+    mime_list.write_text(mime_list.read_text("utf-8").replace(DESKTOP_FILE, "other.desktop"), "utf-8")
     (home.applications / "other.desktop").write_text(
-        "[Desktop Entry]\nType=Application\nName=Other\nExec=/bin/true %u\n"
+        "[Desktop Entry]\nType=Application\nName=Other\nExec=/bin/true %u\n",
+        "utf-8",
     )
     assert linux.registered() == dict.fromkeys(SCHEMES, "other.desktop")
 

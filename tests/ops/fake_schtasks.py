@@ -22,9 +22,9 @@ def install(folder: Path) -> dict[str, str]:
     """Make the program in `folder`. The environment that finds it before Windows' own."""
     folder.mkdir()
     if sys.platform == "win32":
-        (folder / "schtasks.bat").write_text(f'@"{sys.executable}" "{__file__}" %*\n')
+        (folder / "schtasks.bat").write_text(f'@"{sys.executable}" "{__file__}" %*\n', "utf-8")
     else:
-        (folder / "schtasks").write_text(f'#!/bin/sh\nexec "{sys.executable}" "{__file__}" "$@"\n')
+        (folder / "schtasks").write_text(f'#!/bin/sh\nexec "{sys.executable}" "{__file__}" "$@"\n', "utf-8")
         (folder / "schtasks").chmod(0o755)
     return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", FOLDER: str(folder)}
 
@@ -70,12 +70,12 @@ def main(arguments: list[str]) -> int:
         return 0
     process_id = folder / "running"
     if verb == "/Run" and not rest:
-        process_id.write_text(str(start(definition(file))))
+        process_id.write_text(str(start(definition(file))), "utf-8")
         return 0
     if verb == "/End" and not rest:
         if not process_id.exists():
             return fail("There is no running instance of the task.")
-        end(int(process_id.read_text()))
+        end(int(process_id.read_text("utf-8")))
         process_id.unlink()
         return 0
     return fail("Invalid syntax.")

@@ -33,7 +33,7 @@ def test_an_access_list_lets_everybody_read_or_not(access_list: str, is_open: bo
 @pytest.mark.skipif(os.name == "nt", reason="chmod changes no access list")
 def test_a_secret_is_its_owners_alone_and_a_shared_file_is_not(tmp_path: Path) -> None:
     secret = tmp_path / "secret-key"
-    secret.write_text("x")
+    secret.write_text("x", "utf-8")
     for mode, is_open in ((0o600, False), (0o640, True), (0o604, True)):
         secret.chmod(mode)
         assert others_may_read(secret) is is_open

@@ -83,7 +83,7 @@ def test_logs_rotate_and_old_ones_go(tmp_path: Path, root: logging.Logger) -> No
 def test_a_folder_that_cannot_be_written_stops_nothing(
     tmp_path: Path, root: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "logs").write_text("a file in its place")
+    (tmp_path / "logs").write_text("a file in its place", "utf-8")
     logging_setup.log_to_file(tmp_path, "web")
     assert "there is no log in" in caplog.text
 
@@ -145,7 +145,7 @@ def filled(instance: Path) -> subprocess.Popen[str]:
     """A process that has filled its log and holds it still."""
     command = [sys.executable, "-c", FILL, str(instance)]
     pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
-    process = subprocess.Popen(command, cwd=ROOT, text=True, stdin=pipe, stdout=pipe, stderr=nothing)
+    process = subprocess.Popen(command, cwd=ROOT, encoding="utf-8", stdin=pipe, stdout=pipe, stderr=nothing)
     assert process.stdout is not None and process.stdout.readline() == "done\n"
     return process
 

@@ -54,7 +54,7 @@ def execute(url: str, statement: str) -> None:
 
 
 def server_pid(instance: Path) -> int:
-    return int((instance / "postgres" / "postmaster.pid").read_text().split()[0])
+    return int((instance / "postgres" / "postmaster.pid").read_text("utf-8").split()[0])
 
 
 def is_running(pid: int) -> bool:
@@ -69,7 +69,11 @@ def resume_all(processes: list[psutil.Process]) -> None:
 def hold(instance: Path) -> subprocess.Popen[str]:
     """Another process that uses the same server until its input closes."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(instance)], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", HOLD, str(instance)],
+        cwd=ROOT,
+        encoding="utf-8",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
     assert process.stdout is not None
     assert process.stdout.readline()
@@ -150,8 +154,8 @@ def test_after_a_power_cut_it_starts_although_its_old_number_is_another_programs
         os.kill(process, signal.SIGKILL)
     parent.wait()
     pid_file = instance / "postgres" / "postmaster.pid"
-    _, *rest = pid_file.read_text().splitlines(keepends=True)
-    pid_file.write_text("".join([f"{os.getpid()}\n", *rest]))
+    _, *rest = pid_file.read_text("utf-8").splitlines(keepends=True)
+    pid_file.write_text("".join([f"{os.getpid()}\n", *rest]), "utf-8")
     with embedded_postgres(instance) as url:
         assert answers(url) == "printsys"
 
@@ -199,10 +203,10 @@ def test_data_that_do_not_start_are_set_aside_and_an_empty_database_begins(insta
 def test_data_of_another_major_version_are_set_aside(instance: Path, caplog: pytest.LogCaptureFixture) -> None:
     with embedded_postgres(instance):
         pass
-    (instance / "postgres" / "PG_VERSION").write_text("18\n")
+    (instance / "postgres" / "PG_VERSION").write_text("18\n", "utf-8")
     with embedded_postgres(instance) as url:
         assert answers(url) == "printsys"
-    assert (instance / "postgres.broken" / "PG_VERSION").read_text() == "18\n"
+    assert (instance / "postgres.broken" / "PG_VERSION").read_text("utf-8") == "18\n"
     assert "PostgreSQL 18 made the data" in caplog.text
     assert "did not start" not in caplog.text
 
@@ -211,6 +215,6 @@ def test_a_statement_that_fails_is_not_in_the_servers_log(instance: Path) -> Non
     with embedded_postgres(instance) as url:
         with pytest.raises(sa.exc.ProgrammingError):
             execute(url, "SELECT 'jane@example.edu' FROM nowhere")
-    log = (instance / "postgres" / "log").read_text()
+    log = (instance / "postgres" / "log").read_text("utf-8")
     assert "nowhere" in log
     assert "jane@" not in log

@@ -58,11 +58,11 @@ def test_the_labs_own_words_and_their_mistakes_are_shown(
     own = tmp_path / "mail-templates"
     change_lab(services.lab, "mail", templates=str(own))
     own.mkdir()
-    (own / "received.txt").write_text("Hooray, {{ name }}!\n\nWe have it.\n")
+    (own / "received.txt").write_text("Hooray, {{ name }}!\n\nWe have it.\n", "utf-8")
     page = text(staff, "/dashboard/mails/received")
     assert "Hooray, Jane Doe!" in page and "received.txt" in page and "mistake" not in page
-    (own / "received.txt").write_text("Hooray\n\n{{ nome }}\n")
+    (own / "received.txt").write_text("Hooray\n\n{{ nome }}\n", "utf-8")
     page = text(staff, "/dashboard/mails/received")
     assert "has a mistake" in page and "&#39;nome&#39; is undefined" in page and "We have your 3D print" in page
-    (own / "received.txt").write_text("Hooray\n\n{% if %}\n")
+    (own / "received.txt").write_text("Hooray\n\n{% if %}\n", "utf-8")
     assert "received.txt, line 3" in text(staff, "/dashboard/mails/received")

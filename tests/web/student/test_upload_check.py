@@ -304,6 +304,6 @@ def test_a_full_disk_of_this_computer_stops_no_submission(
     app: Flask, submit: Submit, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """FAULTS R14: the look is a comfort."""
-    (services.settings.instance / "checking").write_text("a file where the copies should go")
+    (services.settings.instance / "checking").write_text("a file where the copies should go", "utf-8")
     assert "You can still send it" in json_of(ask(app.test_client(), ("a.stl", STL)))["html"]
     assert submit().status_code == 303
