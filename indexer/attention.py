@@ -39,6 +39,7 @@ FIXES_BY_KIND: dict[str, tuple[str, ...]] = {
     "deleted-here": ("keep", "delete"),
     "moved-by-hand": ("record-move",),
     "move-pending": ("finish", "retry-move"),
+    "job-inside": ("move-out",),
     "intent-stale": ("finish",),
     "staging-left": ("finish",),
     "not-a-job": ("make-a-job", "discard"),

@@ -16,9 +16,9 @@ from printsys.domain.events import sha256
 from printsys.domain.job import Document, Job, canonical, parse
 from printsys.errors import DamagedJob, JobNotFound, OlderCopy, PrintSysError
 from printsys.jobstore import Layout
-from printsys.jobstore.files import list_files, odd_entries
+from printsys.jobstore.files import jobs_inside, list_files, odd_entries
 from printsys.jobstore.jsontext import JsonProblem, decode_object
-from printsys.jobstore.layout import EVENTS, METADATA, file_inside, is_text
+from printsys.jobstore.layout import EVENTS, METADATA, file_inside, readable
 from printsys.jobstore.log import Log
 from printsys.jobstore.moves import read_intent
 from printsys.jobstore.newest import read_newest, require_newest
@@ -81,6 +81,7 @@ def check_folder(
         *odd_name(layout, folder, job_id),
         *_odd_entries(record),
         *_too_many(record, most_files),
+        *_jobs_inside(relative_path, folder, job_id),
         *_files(record, hash_of),
         *open_questions(record.job, log.events, relative_path),
     ]
@@ -88,6 +89,8 @@ def check_folder(
 
 def not_a_job(relative_path: str, folder: Path) -> AttentionItem:
     """A folder without an id inside. Where it has a record, or the name of a job, that record is ruined."""
+    for item in _jobs_inside(relative_path, folder, None):  # somebody put them together
+        return item
     job_id = naming.id_in_folder_name(folder.name)
     if job_id is None and not (folder / METADATA).exists() and not (folder / EVENTS).exists():
         sentence = f"The folder {relative_path} is not a job: it has no record."
@@ -187,10 +190,19 @@ def _files(record: _Record, hash_of: HashOf) -> Iterator[AttentionItem]:
 
 
 def _odd_entries(record: _Record) -> Iterator[AttentionItem]:
-    for entry in odd_entries(record.folder):
-        reason = "is no ordinary file" if is_text(entry.name) else "has a name that is not UTF-8"
-        sentence = f"{entry.name} in the folder of job {record.job.id} {reason}, so the system leaves it alone."
-        yield record.raised("odd-file", sentence, entry.name)
+    for name, reason in odd_entries(record.folder):
+        sentence = f"{name} in the folder of job {record.job.id} {reason}, so the system leaves it alone."
+        yield record.raised("odd-file", sentence, name)
+
+
+def _jobs_inside(relative_path: str, folder: Path, job_id: str | None) -> Iterator[AttentionItem]:
+    names = [readable(inner.name) for inner in jobs_inside(folder)]
+    if len(names) == 1:
+        sentence = f"The job folder {names[0]} lies in {relative_path}, where nothing follows it."
+    else:
+        sentence = f"{len(names)} job folders lie in {relative_path}, where nothing follows them: {', '.join(names)}."
+    if names:
+        yield raised("job-inside", job_id, relative_path, sentence)
 
 
 def _too_many(record: _Record, most_files: int) -> Iterator[AttentionItem]:

@@ -17,7 +17,8 @@ from typing import NamedTuple
 from printsys import fs
 from printsys.domain.filetypes import type_of
 from printsys.domain.job import FileRecord
-from printsys.jobstore.layout import EVENTS, METADATA, ORIGINAL, is_text
+from printsys.domain.naming import id_in_folder_name
+from printsys.jobstore.layout import ASIDE, EVENTS, METADATA, ORIGINAL, PREVIEWS, is_text
 
 IGNORED_SUFFIXES = (".tmp", ".part", ".crdownload", ".swp", ".swo", ".bak", "~", ".lock")
 IGNORED_NAMES = frozenset({METADATA, EVENTS, "thumbs.db", "desktop.ini"})
@@ -64,32 +65,89 @@ def is_ignored(name: str) -> bool:
 
 
 def list_files(folder: Path) -> Iterator[ListedFile]:
-    """The files that people and slicers keep in the job folder itself; no originals, previews or links.
+    """The files that people and slicers keep in the job folder and in folders in it (`plates/plate1.gcode`).
 
-    `odd_entries` has what cannot be followed.
+    No originals, previews or links, and nothing of another job that lies in there. `odd_entries` has what cannot be
+    followed.
     """
+    yield from _files_in(folder)
+    for inner in _inner_folders(folder):
+        if not _holds_a_record(inner):
+            yield from _files_below(inner)
+
+
+def list_originals(folder: Path) -> Iterator[ListedFile]:
+    """What lies in `original/` of the job folder."""
+    return _files_below(folder / ORIGINAL)
+
+
+def _files_below(inner: Path) -> Iterator[ListedFile]:
+    """Named as seen from the job folder."""
+    try:
+        for file in _files_in(inner):
+            yield ListedFile(f"{inner.name}/{file.name}", file.facts)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+
+
+def _files_in(folder: Path) -> Iterator[ListedFile]:
     with os.scandir(folder) as entries:
         for entry in entries:
             if not is_ignored(entry.name) and is_text(entry.name) and entry.is_file(follow_symlinks=False):
                 yield ListedFile(entry.name, facts_of(entry.stat(follow_symlinks=False)))
 
 
-def list_originals(folder: Path) -> Iterator[ListedFile]:
-    """What lies in `original/` of the job folder."""
-    try:
-        for file in list_files(folder / ORIGINAL):
-            yield ListedFile(f"{ORIGINAL}/{file.name}", file.facts)
-    except (FileNotFoundError, NotADirectoryError):
-        return
+def _inner_folders(folder: Path) -> list[Path]:
+    """Those that people and slicers made in it."""
+    with os.scandir(folder) as entries:
+        folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False) and _is_followed(entry.name)]
+    return sorted(Path(entry.path) for entry in folders if entry.name != ORIGINAL and is_text(entry.name))
 
 
-def odd_entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """What lies in the job folder and cannot be followed: a name that is no text; a pipe, a socket, a device."""
+def _is_followed(name: str) -> bool:
+    """Whether what happens in the folder of this name, in a job's folder, is of interest."""
+    return name not in (PREVIEWS, ASIDE) and not name.startswith(".")
+
+
+def jobs_inside(folder: Path) -> list[Path]:
+    """Folders of jobs that lie in this folder, where none belongs."""
+    return [inner for inner in _inner_folders(folder) if _holds_a_record(inner)]
+
+
+def _holds_a_record(folder: Path) -> bool:
+    has_metadata = os.path.lexists(folder / METADATA) and id_in_folder_name(folder.name) is not None
+    return has_metadata or os.path.lexists(folder / EVENTS)
+
+
+class OddEntry(NamedTuple):
+    """`name` is relative to the job folder; `reason` why it cannot be followed: the rest of a sentence."""
+
+    name: str
+    reason: str
+
+
+def odd_entries(folder: Path) -> Iterator[OddEntry]:
+    """What lies in the job folder and cannot be followed: a name that is no text; a pipe, a socket, a device; a folder
+    in a folder in it."""
+    yield from _odd_entries_in(folder)
+    for inner in _inner_folders(folder):
+        if not _holds_a_record(inner):
+            for odd in _odd_entries_in(inner, is_inner=True):
+                yield OddEntry(f"{inner.name}/{odd.name}", odd.reason)
+
+
+def _odd_entries_in(folder: Path, is_inner: bool = False) -> Iterator[OddEntry]:
     with os.scandir(folder) as entries:
         for entry in entries:
-            is_usual = entry.is_symlink() or entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False)
-            if not is_ignored(entry.name) and not (is_usual and is_text(entry.name)):
-                yield entry
+            if is_ignored(entry.name):
+                continue
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if not is_text(entry.name):
+                yield OddEntry(entry.name, "has a name that is not UTF-8")
+            elif is_inner and is_folder:
+                yield OddEntry(entry.name, "is a folder in a folder")
+            elif not (is_folder or entry.is_symlink() or entry.is_file(follow_symlinks=False)):
+                yield OddEntry(entry.name, "is no ordinary file")
 
 
 MOST_OFFERED = 200
@@ -149,25 +207,36 @@ CUT_SHORT_S = 60.0
 def signature(folder: Path | str) -> str:
     """What a directory listing tells of a job folder, without reading any file.
 
-    Names and facts of all files, record and originals included. Equal signatures: nothing has happened.
+    Names and facts of all files, record, originals and one level of folders included. Equal signatures: nothing has
+    happened.
     """
-    folder = str(folder)
+    folder, inner_names = str(folder), list[str]()
     digest = hashlib.sha1(os.path.basename(folder).encode("utf-8", "surrogateescape"), usedforsecurity=False)
-    for inner in (folder, f"{folder}{os.sep}{ORIGINAL}"):
-        lines = []
-        try:
-            with os.scandir(inner) as entries:
-                for entry in entries:
-                    if not entry.is_dir(follow_symlinks=False):
-                        size, mtime_ns, inode, ctime_ns = facts_of(entry.stat(follow_symlinks=False))
-                        lines.append(f"{entry.name}\0{size}\0{mtime_ns}\0{inode}\0{ctime_ns}\0")
-        except (FileNotFoundError, NotADirectoryError):
-            lines = []
-        except OSError as error:
-            lines = [f"not to be read: {error.errno}"]
-        lines.sort()
-        digest.update("".join(lines).encode("utf-8", "surrogateescape") + b"/")
+    digest.update(_listing(folder, inner_names))
+    for name in sorted(inner_names):
+        digest.update(_listing(f"{folder}{os.sep}{name}"))
     return digest.hexdigest()
+
+
+def _listing(folder: str, inner_names: list[str] | None = None) -> bytes:
+    """Adds the names of the folders in it that are followed, too, to `inner_names`."""
+    lines = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    size, mtime_ns, inode, ctime_ns = facts_of(entry.stat(follow_symlinks=False))
+                    lines.append(f"{entry.name}\0{size}\0{mtime_ns}\0{inode}\0{ctime_ns}\0")
+                elif _is_followed(entry.name):
+                    lines.append(f"{entry.name}/\0")
+                    if inner_names is not None:
+                        inner_names.append(entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        lines = []
+    except OSError as error:
+        lines = [f"not to be read: {error.errno}"]
+    lines.sort()
+    return ("".join(lines) + "/").encode("utf-8", "surrogateescape")
 
 
 def read_finished(path: Path, facts: FileFacts, quiet_s: float) -> str | None:

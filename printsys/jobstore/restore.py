@@ -6,7 +6,7 @@ from printsys import fs
 from printsys.domain.events import EventDraft, EventType, sha256
 from printsys.errors import JobNotFound
 from printsys.jobstore import rebuild_log, repair
-from printsys.jobstore.files import sha256_of
+from printsys.jobstore.files import list_files, sha256_of
 from printsys.jobstore.layout import METADATA
 from printsys.jobstore.newest import note_newest, note_number, read_newest
 from printsys.jobstore.store import JobStore
@@ -42,7 +42,7 @@ def restore_original(store: JobStore, job_id: str, name: str, actor: str) -> Sto
     """Put the student's exact bytes back from a file of the job that still has them. JobNotFound where none has."""
     with store.edit(job_id) as change, store.disk_errors():
         folder, record = change.before.folder, change.job.file(name)
-        files = (path for path in sorted(folder.iterdir()) if path.is_file() and not path.is_symlink())
+        files = (folder / file.name for file in sorted(list_files(folder), key=lambda file: file.name))
         source = next((path for path in files if record is not None and sha256_of(path) == record.sha256), None)
         if source is None:
             raise JobNotFound(job_id)
@@ -53,5 +53,9 @@ def restore_original(store: JobStore, job_id: str, name: str, actor: str) -> Sto
         target.parent.mkdir(exist_ok=True)
         fs.replace(target, fs.read(source))
         target.chmod(0o444)
-        change.record(EventDraft(EventType.ORIGINAL_RESTORED, actor, {"name": name, "from": source.name}))
+        change.record(
+            EventDraft(
+                EventType.ORIGINAL_RESTORED, actor, {"name": name, "from": source.relative_to(folder).as_posix()}
+            )
+        )
     return change.result

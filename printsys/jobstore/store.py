@@ -17,8 +17,9 @@ from printsys.domain.crowded import MOST_FILES
 from printsys.domain.events import FILESYSTEM, Event, EventDraft, EventType, build_batch, sha256
 from printsys.domain.job import Job, parse
 from printsys.domain.status import Status
-from printsys.errors import JobNotFound, StaleJob
+from printsys.errors import InvalidInput, JobNotFound, StaleJob
 from printsys.jobstore import identity, job_folder, locks, moves, repair
+from printsys.jobstore.files import jobs_inside
 from printsys.jobstore.incoming import IncomingFile, NewJobFiles, StagedFiles, names_in, next_version, stage_files
 from printsys.jobstore.layout import EVENTS, METADATA, ORIGINAL, Layout, file_inside
 from printsys.jobstore.log import Log
@@ -289,6 +290,8 @@ class JobStore:
 
     def _commit(self, change: JobEdit) -> Stored:
         before, log = change.before, change.before.log
+        if change.to_trash and jobs_inside(before.folder):
+            raise InvalidInput({"": ["Another job's folder lies in this one. Please move it out first."]})
         drafts = list(change.drafts)
         if before.edited or (before.edited is not None and any("status" in draft.patch for draft in drafts)):
             drafts.insert(0, EventDraft(EventType.METADATA_EDITED, FILESYSTEM, {}, before.edited))

@@ -10,6 +10,7 @@ from printsys.actions import intake
 from printsys.domain.inputs import DeleteInput, NoInput
 from printsys.errors import InvalidInput, JobNotFound
 from printsys.jobstore import Stored, notes, older_copy, restore, trash
+from printsys.jobstore.move_out import move_out
 from printsys.web.auth import current_actor
 from printsys.web.services import services
 
@@ -54,6 +55,11 @@ def _restore_original(item: AttentionItem) -> Stored:
     except JobNotFound as error:
         sentence = f"No file of the job has the bytes of {name}; nothing was changed."
         raise InvalidInput({"": [sentence]}) from error
+
+
+def _move_out(item: AttentionItem) -> None:
+    """The indexer finds them where they are then."""
+    move_out(services().store, item.folder or "")
 
 
 def _retry_move(item: AttentionItem) -> Stored:
@@ -124,6 +130,7 @@ FIXES = {
     ),
     "restore-original": Fix("Restore the original", "The student's own file is back.", _restore_original),
     "forget-job": Fix("Forget this job", "The job is no longer shown.", _forget_job),
+    "move-out": Fix("Move it out", "It lies where its record says that it is.", _move_out),
     "keep": Fix("Keep the job", "The job is kept.", _performing("keep")),
     "delete": Fix(
         "Move it back to the trash",

@@ -134,6 +134,26 @@ def test_each_opening_is_an_event_with_who_and_makes_no_page_stale(
     assert post(job.id, "review", revision=job.job.revision).status_code == 303
 
 
+def test_a_file_in_a_folder_of_the_job_is_offered_opened_and_downloaded(
+    staff: FlaskClient, services: Services, make: MakeJob
+) -> None:
+    """FAULTS R16."""
+    job = make()
+    name = "plates/plate 1.gcode"
+    (job.folder / "plates").mkdir()
+    (job.folder / name).write_bytes(b"; sliced")
+    page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
+    assert f"/dashboard/jobs/{job.id}/open/plates/plate%201.gcode" in page
+    assert f'value="{name}"' in staff.get(f"/dashboard/jobs/{job.id}/approve").get_data(as_text=True)
+    assert staff.get(f"/dashboard/jobs/{job.id}/files/{name}").data == b"; sliced"
+    answer = staff.post(
+        f"/dashboard/jobs/{job.id}/open/{name}",
+        data={"csrf_token": token_in(page)},
+        headers={"Accept": "application/json"},
+    )
+    assert parse(answer.get_json()["address"]).name == name
+
+
 def test_without_a_script_a_page_has_the_link_and_what_to_do_if_nothing_opens(
     staff: FlaskClient, make: MakeJob
 ) -> None:
