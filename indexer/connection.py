@@ -6,11 +6,13 @@ afterwards every caller in this process gets MirrorDown at once instead of waiti
 
 from __future__ import annotations
 
+import logging
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 from weakref import WeakKeyDictionary
 
 import psycopg2
@@ -20,11 +22,22 @@ from sqlalchemy import exc
 from sqlalchemy.dialects.postgresql import insert
 
 from indexer.schema import STATE_ROW, mirror_state
-from printsys.errors import MirrorDown
+from printsys.errors import MirrorDown, MirrorRuined
 
+logger = logging.getLogger(__name__)
 RETRY_AFTER_S = 2.0
 """How long a server that did not answer counts as down without a new attempt."""
 
+RUIN_NOTE = "mirror_ruined"
+"""An empty table that tells the indexer that some process met tables that cannot be read."""
+RUIN_CLASSES = ("XX", "58")
+"""SQLSTATE classes: internal error (a page or an index that is damaged), and what the operating system refuses to the
+server (a file of a table that is gone)."""
+RUIN_WORDS = re.compile(
+    r"FATAL: +(could not (open|read|access|find|locate)|invalid page|cache lookup"
+    r"|.*(corrupt|relation mapping|is not valid))"
+)
+"""While it connects, psycopg2 has no SQLSTATE: the words are all there is."""
 NO_TABLES = frozenset({errorcodes.UNDEFINED_TABLE, errorcodes.UNDEFINED_COLUMN, errorcodes.INVALID_SCHEMA_NAME})
 """The tables were dropped, or are of another version: they come back with the next start or sync."""
 
@@ -76,16 +89,49 @@ def translated(engine: sa.Engine) -> Iterator[None]:
         raise MirrorDown("PostgreSQL did not answer a moment ago; the folders are served without it.")
     try:
         yield
-    except (*DOWN, exc.TimeoutError) as error:
+    except (exc.DBAPIError, psycopg2.Error) as error:
+        if not _is_ruin(error):
+            _raise_translated(error, state)
+        _note_ruin(engine)
+        raise MirrorRuined(f"PostgreSQL cannot read its tables ({_reason(error)}); they are built again.") from error
+    except exc.TimeoutError as error:
+        _raise_translated(error, state)
+    state.down_until = 0.0
+
+
+def _raise_translated(error: Exception, state: _ServerState) -> NoReturn:
+    if isinstance(error, (*DOWN, exc.TimeoutError)):
         if _is_unreachable(error):
             state.down_until = time.monotonic() + RETRY_AFTER_S
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        raise MirrorDown(f"PostgreSQL does not answer ({reason}).") from error
-    except exc.ProgrammingError as error:
-        if _sqlstate(error) not in NO_TABLES:
-            raise
+        raise MirrorDown(f"PostgreSQL does not answer ({_reason(error)}).") from error
+    if isinstance(error, exc.ProgrammingError) and _sqlstate(error) in NO_TABLES:
         raise MirrorDown("PostgreSQL answers, but the tables of the mirror are not there yet.") from error
-    state.down_until = 0.0
+    raise error
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+
+
+def _is_ruin(error: Exception) -> bool:
+    code = _sqlstate(error)
+    if "concurrently" in str(error):  # two processes change one table at the same time
+        return False
+    return code[:2] in RUIN_CLASSES if code is not None else RUIN_WORDS.search(str(error)) is not None
+
+
+def _note_ruin(engine: sa.Engine) -> None:
+    """Whoever meets the damage, it is the indexer that builds the tables again."""
+    try:
+        with engine.begin() as connection:
+            connection.execute(sa.text(f"CREATE TABLE IF NOT EXISTS {RUIN_NOTE} ()"))
+    except exc.DBAPIError as error:
+        logger.warning("the damage of the mirror cannot be noted: %s", _reason(error))
+
+
+def is_noted_as_ruined(engine: sa.Engine) -> bool:
+    with reading(engine) as connection:
+        return connection.execute(sa.select(sa.func.to_regclass(RUIN_NOTE))).scalar() is not None
 
 
 def _is_unreachable(error: Exception) -> bool:

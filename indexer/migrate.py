@@ -13,6 +13,8 @@ from alembic.config import Config
 from psycopg2 import errorcodes
 from sqlalchemy import exc
 
+from indexer.bulk import SCHEMA as FRESH_SCHEMA
+from indexer.connection import RUIN_NOTE, translated
 from indexer.schema import create_engine, metadata
 from printsys.errors import MirrorDown
 
@@ -30,11 +32,34 @@ CREATED_MEANWHILE = frozenset({errorcodes.DUPLICATE_DATABASE, errorcodes.UNIQUE_
 def upgrade(database_url: str) -> None:
     """Create or upgrade the tables; where the server has lost the whole database, the database too. MirrorDown."""
     with _connected(database_url, create=True) as connection:
-        present = set(sa.inspect(connection).get_table_names())
-        if VERSION_TABLE in present and not set(metadata.tables) <= present:  # some of them were dropped
-            metadata.drop_all(connection)
-            connection.execute(sa.text(f"DROP TABLE {VERSION_TABLE}"))
         command.upgrade(_config(connection), "head")
+        if not _is_whole(connection):  # tables or columns were dropped
+            _drop_all(connection)
+            command.upgrade(_config(connection), "head")
+
+
+def rebuild(database_url: str) -> None:
+    """Make all tables again, empty: for some that cannot be read any more. MirrorDown; MirrorRuined where that is not
+    enough."""
+    with _connected(database_url, create=True) as connection:
+        _drop_all(connection)
+    upgrade(database_url)
+
+
+def _is_whole(connection: sa.Connection) -> bool:
+    present = sa.inspect(connection)
+    tables = set(present.get_table_names())
+    return all(
+        name in tables and {column.name for column in table.columns} <= {c["name"] for c in present.get_columns(name)}
+        for name, table in metadata.tables.items()
+    )
+
+
+def _drop_all(connection: sa.Connection) -> None:
+    """Without reading them: they may be damaged."""
+    for name in (*metadata.tables, VERSION_TABLE, RUIN_NOTE):
+        connection.execute(sa.text(f"DROP TABLE IF EXISTS {name} CASCADE"))
+    connection.execute(sa.text(f"DROP SCHEMA IF EXISTS {FRESH_SCHEMA} CASCADE"))
 
 
 def revision(database_url: str, message: str) -> Path:
@@ -67,13 +92,12 @@ def _connected(database_url: str, create: bool = False) -> Iterator[sa.Connectio
     engine = create_engine(database_url)
     try:
         if create:
-            _ensure_database(engine)
-        with engine.begin() as connection:
+            with translated(engine):
+                _ensure_database(engine)
+        with translated(engine), engine.begin() as connection:
             connection.execute(sa.text(PATIENT.format("LOCAL ")))
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(UPGRADE_LOCK)))
             yield connection
-    except (exc.OperationalError, exc.InterfaceError) as error:
-        raise MirrorDown(f"PostgreSQL does not answer ({str(error.orig).strip().splitlines()[0]}).") from error
     finally:
         engine.dispose()
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from indexer import migrate
+from indexer.connection import is_noted_as_ruined
 from indexer.index import Mirror
 from indexer.polling import PollingWatcher
 from indexer.queries import Queries
@@ -28,7 +29,7 @@ from indexer.watcher import Watcher, make_polling_watcher, make_watcher
 from printsys.backoff import BackOff
 from printsys.domain.effects import Context
 from printsys.domain.events import FILESYSTEM, EventType
-from printsys.errors import JobNotFound, MirrorDown, StorageOffline
+from printsys.errors import JobNotFound, MirrorDown, MirrorRuined, StorageOffline
 from printsys.jobstore import JobStore
 from printsys.jobstore.look_requests import take_look_requests
 from printsys.jobstore.notes import note_missed_events
@@ -48,6 +49,7 @@ VISITS_S = 1.0
 SWEEP_PATIENCE_S = 10.0
 SLICE_S = 0.3
 """A sweep that takes longer goes on in slices, between which new events get their turn."""
+BUILD = "build"
 TICK_S = 2.0
 """How soon the service notices that a server or a share is back."""
 
@@ -71,6 +73,8 @@ class Service:
     sweep_every_s: float = SWEEP_EVERY_S
     tick_s: float = TICK_S
     watch_mode: WatchMode = "auto"
+    replace_database: Callable[[], None] = lambda: None
+    """Called where the whole database is damaged, so that not even its tables can be made again."""
     beat: Callable[[str | None, str | None], None] = lambda problem, watch_problem: None
     """Called every moment while the loop runs, with what keeps it from following the folders, and why it polls them
     where it need not; in words."""
@@ -237,6 +241,22 @@ class Service:
             self._server_started_at = None
             self._log_once(str(error))
             self._record_without_the_mirror()
+            if isinstance(error, MirrorRuined):
+                self._build_again()
+
+    def _build_again(self) -> None:
+        """The mirror's tables cannot be read: make them again. The next sync fills them from the folders."""
+        if self._backoff.wait_s(BUILD):
+            return
+        self._backoff.failed(BUILD)  # for damage that comes back at once
+        logger.error("the mirror's tables are damaged; they are built again from the folders")
+        try:
+            migrate.rebuild(self.engine.url.render_as_string(hide_password=False))
+        except MirrorDown as error:
+            logger.error("the database itself is damaged (%s)", error)
+            self.engine.dispose()
+            self.replace_database()
+        self.engine.dispose()
 
     def _take_look_requests(self) -> None:
         """Visit the jobs that another process found moved by a person."""
@@ -247,6 +267,8 @@ class Service:
     def _server_is_new(self) -> bool:
         """Whether PostgreSQL was restarted since the last sync, or lost its tables: then everything is compared."""
         last = self._server_started_at
+        if is_noted_as_ruined(self.engine):
+            raise MirrorRuined("A process met tables of the mirror that cannot be read.")
         return last is None or self.queries.server_started_at() != last or self.queries.changes() == 0
 
     def _sync(self) -> None:

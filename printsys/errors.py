@@ -102,6 +102,10 @@ class MirrorDown(PrintSysError):
     """PostgreSQL does not answer; the folders are still the record and the lab goes on."""
 
 
+class MirrorRuined(MirrorDown):
+    """PostgreSQL answers, and its tables cannot be read: they have to be built again from the folders."""
+
+
 class PostgresFailed(PrintSysError):
     """The embedded PostgreSQL does not start, or does not stop; `reason` is PostgreSQL's."""
 

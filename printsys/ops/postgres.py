@@ -100,11 +100,12 @@ class PostgresServer:
         try:
             if not self._adopt():
                 self._launch()
+            self._ensure_database()
         except PostgresFailed as error:
             logger.warning("the embedded PostgreSQL did not start: %s", error.reason)
-            self._set_aside()
+            self.set_aside()
             self._launch()
-        self._ensure_database()
+            self._ensure_database()
         return self._url(DATABASE)
 
     def stop(self) -> None:
@@ -150,7 +151,7 @@ class PostgresServer:
         """None, too, where another user runs it."""
         try:
             return self._url(DATABASE) if self.is_listening() else None
-        except PermissionError:
+        except (PermissionError, ValueError):
             return None
 
     def _url(self, database: str) -> str:
@@ -186,7 +187,7 @@ class PostgresServer:
 
     def _launch(self) -> None:
         if self._is_of_another_version():
-            self._set_aside()
+            self.set_aside()
         self.data.mkdir(exist_ok=True, mode=0o700)
         options = [*self._connection_options(), *(word for setting in SETTINGS for word in ("-c", setting))]
         if not (self.data / "PG_VERSION").exists():
@@ -209,8 +210,8 @@ class PostgresServer:
             logger.warning("PostgreSQL %s made the data in %s, and this is %s", data_version, self.data, own_version)
         return is_other
 
-    def _set_aside(self) -> None:
-        """Replaces what was set aside before."""
+    def set_aside(self) -> None:
+        """Stop the server and put its data aside. Replaces what was set aside before."""
         if self.is_listening():
             run(self.data, "pg_ctl", "stop", "-m", "immediate")
         broken = self.data.with_name("postgres.broken")
