@@ -24,15 +24,24 @@ from printsys.jobstore.repair import id_inside
 from printsys.jobstore.visits import Failure, visit
 
 
-def check_storage(store: JobStore, deep: bool = False, progress: Progress | None = None) -> list[AttentionItem]:
-    """What is wrong in the folders, without a database. `deep` compares the hash of each file. StorageOffline."""
+def check_storage(
+    store: JobStore,
+    deep: bool = False,
+    progress: Progress | None = None,
+    statuses: tuple[Status, ...] = tuple(Status),
+    most: int | None = None,
+) -> list[AttentionItem]:
+    """What is wrong in the folders, without a database. `deep` compares the hash of each file. StorageOffline.
+
+    Only jobs in the folders of `statuses`, and no more than `most`.
+    """
     store.require_online()
     layout = store.layout
     hash_of: HashOf = sha256_of if deep else not_read
     interrupted = {*_staging(layout), *_stray_intents(layout)}
     folders_by_id: dict[str, list[Path]] = {}
     suspicious: list[Path] = []
-    folders = list(layout.job_folders())
+    folders = list(layout.job_folders(statuses))[:most]
     for done, folder in enumerate(folders, 1):
         if isinstance(job_id := visit(store, folder.name, partial(id_inside, folder)), str):
             folders_by_id.setdefault(job_id, []).append(folder)

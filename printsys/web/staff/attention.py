@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
+
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from indexer.attention import AttentionItem
+from indexer.attention import AttentionItem, for_people, move_waits
+from indexer.check import check_storage
 from printsys.actions import intake
 from printsys.domain.inputs import WalkInInput, validate
+from printsys.domain.status import LIVE
 from printsys.errors import InvalidInput, MirrorDown, PrintSysError
 from printsys.jobstore.notes import forget_missed_events
+from printsys.jobstore.visits import Failure, visit
 from printsys.web.auth import current_actor, login_or_token_required, login_required
 from printsys.web.errors import error_page
 from printsys.web.services import services
 from printsys.web.staff.fixes import FIXES
+from printsys.web.staff.folder_list import MOST_READ
 from printsys.web.staff.forms import WalkInForm
 from printsys.web.staff.missed import missed_digest
 from printsys.web.student.forms import with_errors
 
 pages = Blueprint("attention", __name__)
+FROM_FOLDERS = (
+    "The database is not available. This page shows what the folders of active jobs tell: missing, damaged, copied and "
+    "older folders, files that are gone, what a move left open. What concerns other jobs shows again when it is back."
+)
 
 
 @pages.get("/dashboard/attention")
 @login_required
 def show() -> ResponseReturnValue:
-    items = services().queries.attention()
-    return render_template("staff/attention.html", items=items, fixes=FIXES, missed=missed_digest(services()))
+    banners = []
+    try:
+        items = services().queries.attention()
+    except MirrorDown:
+        items, banners = _from_folders(), [FROM_FOLDERS]
+    missed = missed_digest(services())
+    return render_template("staff/attention.html", items=items, fixes=FIXES, missed=missed, page_banners=banners)
 
 
 @pages.post("/dashboard/attention")
@@ -45,7 +61,7 @@ def fix() -> ResponseReturnValue:
     stored = chosen.apply(item)
     if stored is not None:
         services().actions.follow_up(stored)
-    services().mirror.settled(item)
+    _settled(item)
     flash(chosen.done)
     if stored is not None and chosen.shows_job:
         return redirect(url_for("job.show", job_id=stored.id), 303)
@@ -66,7 +82,7 @@ def adopt() -> ResponseReturnValue:
     except PrintSysError as error:
         return render_template("staff/adopt.html", form=form, general=with_errors(form, error)), error_page(error).code
     for item in _items_at(relative_path):
-        services().mirror.settled(item)
+        _settled(item)
     flash(f"It is {stored.job.student.name}'s job now.")
     return redirect(url_for("job.show", job_id=stored.id), 303)
 
@@ -86,7 +102,28 @@ def api() -> ResponseReturnValue:
 
 
 def _items_at(folder: str) -> list[AttentionItem]:
-    return [item for item in services().queries.attention() if item.folder == folder]
+    try:
+        items = services().queries.attention()
+    except MirrorDown:
+        items = _from_folders()
+    return [item for item in items if item.folder == folder]
+
+
+def _from_folders() -> list[AttentionItem]:
+    """What the folders themselves tell, while there is no database: a look at each active job."""
+    store = services().store
+    items = for_people(check_storage(store, statuses=LIVE, most=MOST_READ))
+    for intent in sorted(store.layout.moves.glob("*.json")):
+        stored = visit(store, intent.stem, partial(store.load, intent.stem))
+        if not isinstance(stored, Failure):
+            items += move_waits(store.layout, stored)
+    return items
+
+
+def _settled(item: AttentionItem) -> None:
+    """Without the database, the sweep that follows its return finds nothing any more."""
+    with suppress(MirrorDown):
+        services().mirror.settled(item)
 
 
 def count() -> int | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from indexer.attention import AttentionItem
 from printsys.actions import intake
+from printsys.domain.events import Event
 from printsys.domain.inputs import DeleteInput, NoInput
-from printsys.errors import InvalidInput, JobNotFound
+from printsys.errors import InvalidInput, JobNotFound, MirrorDown
 from printsys.jobstore import Stored, notes, older_copy, restore, trash
 from printsys.jobstore.move_out import move_out
 from printsys.web.auth import current_actor
@@ -34,13 +36,15 @@ def _performing(action: str) -> Callable[[AttentionItem], Stored]:
 def _restore_record(item: AttentionItem) -> Stored:
     """A new log may have lower numbers than the mirror's row, and the mirror keeps the highest."""
     restored = restore.restore_record(services().store, _job_id(item), current_actor())
-    services().mirror.remove([restored.id])
+    _take_out_of_mirror(restored.id)
     return restored
 
 
 def _put_newer_back(item: AttentionItem) -> Stored:
     store, job_id = services().store, _job_id(item)
-    mirrored = services().queries.events_from(job_id, store.load(job_id).log.seq)
+    mirrored: list[Event] = []
+    with suppress(MirrorDown):
+        mirrored = services().queries.events_from(job_id, store.load(job_id).log.seq)
     try:
         return older_copy.put_newer_record_back(store, job_id, mirrored, current_actor())
     except JobNotFound as error:
@@ -70,8 +74,9 @@ def _retry_move(item: AttentionItem) -> Stored:
 
 
 def _forget_job(item: AttentionItem) -> None:
-    notes.forget_missing(services().store, _job_id(item))
+    """The mirror first: while it is down, the next sweep would find the job missing again."""
     services().mirror.remove([_job_id(item)])
+    notes.forget_missing(services().store, _job_id(item))
 
 
 def _discard(item: AttentionItem) -> None:
@@ -81,7 +86,13 @@ def _discard(item: AttentionItem) -> None:
 def _quarantine(item: AttentionItem) -> None:
     trash.quarantine(services().store, item.folder or "")
     if item.job_id is not None:
-        services().mirror.remove([item.job_id])
+        _take_out_of_mirror(item.job_id)
+
+
+def _take_out_of_mirror(job_id: str) -> None:
+    """While the mirror is down nothing shows the row; the sweep that follows its return compares all of them."""
+    with suppress(MirrorDown):
+        services().mirror.remove([job_id])
 
 
 def _job_id(item: AttentionItem) -> str:

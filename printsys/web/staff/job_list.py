@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
-from itertools import islice
 
 from indexer.queries import JobRow
 from printsys.assessment.model_findings import MINOR, findings_of
@@ -20,15 +18,12 @@ from printsys.domain.status import LIVE, Status
 from printsys.domain.workflow import Step
 from printsys.errors import MirrorDown
 from printsys.jobstore import Stored
-from printsys.jobstore.layout import readable
-from printsys.jobstore.visits import Failure, visit
 from printsys.models3d.findings import ModelFinding
 from printsys.services import Services
 from printsys.web.staff.action_views import next_step
+from printsys.web.staff.folder_list import read_folders
 
 PAGE = 50
-MOST_FROM_FOLDERS = 500
-DATABASE_DOWN = "The database is not available. This list comes straight from the folders; everything else works."
 NOT_PORTABLE = "Windows cannot open a file of this name; please rename it to open it from here"
 
 
@@ -137,39 +132,15 @@ def list_jobs(services: Services, status: Status | None, q: str, page: int) -> J
         rows = services.queries.jobs(status, q, PAGE, (page - 1) * PAGE, oldest_first=status in LIVE)
         return JobList([JobSummary.from_row(row) for row in rows], status, counts, total, page)
     except MirrorDown:
-        return _list_folders(services, status, q)
+        return _list_folders(services, status, q, page)
 
 
-def _list_folders(services: Services, status: Status | None, q: str) -> JobList:
-    """All of it on one page. Finished jobs may be many: only as many of them are read as a person can wait for."""
-    counts = {status: sum(1 for _ in services.store.layout.job_folders((status,))) for status in Status}
-    summaries, unreadable = [], []
-    for job_id, folder in islice(services.store.ids((status,) if status else LIVE), MOST_FROM_FOLDERS):
-        summary = visit(services.store, job_id, partial(_summary, services, job_id))
-        if isinstance(summary, Failure):
-            unreadable.append(f"{readable(folder.name)}: {summary.error}")
-            continue
-        if _matches(summary.job, q):
-            summaries.append(summary)
+def _list_folders(services: Services, status: Status | None, q: str, page: int) -> JobList:
+    """The same from the folders, as far as a person can wait for it."""
+    counts = {each: sum(1 for _ in services.store.layout.job_folders((each,))) for each in Status}
+    folders = read_folders(services.store, status, q)
+    summaries = [JobSummary.from_folder(stored) for stored in folders.jobs]
     summaries.sort(key=lambda summary: summary.job.status_since, reverse=status is not None and status not in LIVE)
-    return JobList(summaries, status, counts, len(summaries), 1, [DATABASE_DOWN], unreadable)
-
-
-def _summary(services: Services, job_id: str) -> JobSummary:
-    return JobSummary.from_folder(services.store.load(job_id))
-
-
-def _matches(job: Job, q: str) -> bool:
-    """Every word must be found; the mirror's own search reads more of the job."""
-    request = job.request
-    fields = (
-        job.id,
-        job.student.name,
-        request.method,
-        request.color,
-        request.printer,
-        job.student.class_number,
-        job.notes,
-    )
-    text = " ".join(field for field in fields if field).casefold()
-    return all(word in text for word in q.casefold().split())
+    page = max(1, min(page, math.ceil(len(summaries) / PAGE)))
+    shown = summaries[(page - 1) * PAGE : page * PAGE]
+    return JobList(shown, status, counts, len(summaries), page, folders.banners(q), folders.unreadable)

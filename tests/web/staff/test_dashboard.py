@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -20,6 +21,7 @@ from indexer.queries import Queries
 from indexer.schema import create_engine
 from printsys.domain.events import EventDraft, EventType
 from printsys.domain.status import LIVE, Status
+from printsys.jobstore.notes import note_missing
 from printsys.ops import disk_space
 from printsys.services import NO_DATABASE, Services
 from printsys.texts import STATUS_TEXTS
@@ -280,6 +282,81 @@ def test_without_the_database_a_search_looks_into_the_active_folders(dark_staff:
     make()
     assert cards(dark_staff.get("/dashboard?q=bob")) == [job.id]
     assert dark_staff.get(f"/dashboard?q={job.id}").location == f"/dashboard/jobs/{job.id}"
+
+
+def test_without_the_database_a_search_finds_ended_jobs_by_the_names_of_their_folders_and_says_so(
+    dark_staff: FlaskClient, make: MakeJob
+) -> None:
+    ended = make(Status.ARCHIVED, name="José Ñandú")
+    make()
+    for q in ("josé", "jose nandu", "filament josé", ended.id):
+        page = dark_staff.get(f"/dashboard?q={q}", follow_redirects=True)
+        assert ended.id in page.get_data(as_text=True), q
+    page = dark_staff.get("/dashboard?q=josé")
+    assert cards(page) == [ended.id]
+    assert "the search reads active jobs, and of all others the names of their folders" in text(page)
+    assert "the names of their folders" not in text(dark_staff.get("/dashboard"))
+
+
+def test_without_the_database_the_list_has_pages(
+    dark_staff: FlaskClient, make: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("printsys.web.staff.job_list.PAGE", 2)
+    jobs = [make(ago=timedelta(minutes=minutes)).id for minutes in (50, 40, 30)]
+    first, second = dark_staff.get("/dashboard?status=Uploaded"), dark_staff.get("/dashboard?status=Uploaded&page=2")
+    assert (cards(first), cards(second)) == (jobs[:2], jobs[2:])
+    assert "Page 1 of 2" in text(first) and "Page 2 of 2" in text(second)
+
+
+def test_without_the_database_a_page_says_how_many_folders_it_left_out(
+    dark_staff: FlaskClient, make: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("printsys.web.staff.folder_list.MOST_READ", 2)
+    for _ in range(3):
+        make(Status.ARCHIVED)
+    page = dark_staff.get("/dashboard?status=Archived")
+    assert len(cards(page)) == 2 and "1 more folder is not read for this list" in text(page)
+
+
+def test_without_the_database_a_copied_folder_is_not_listed_twice(
+    dark: Services, dark_staff: FlaskClient, make: MakeJob
+) -> None:
+    job = make(Status.PENDING)
+    shutil.copytree(job.folder, job.folder.with_name("A copy"))
+    shutil.copytree(job.folder, dark.store.layout.status(Status.UPLOADED) / job.folder.name)
+    for address in ("/dashboard?status=Pending", f"/dashboard?q={job.job.student.name}"):
+        assert cards(dark_staff.get(address)) == [job.id]
+    assert cards(dark_staff.get("/dashboard?status=Uploaded")) == []
+    page = text(dark_staff.get("/dashboard/attention"))
+    assert f"Pending/A copy is a copy of job {job.id}, which lies in Pending/{job.folder.name}." in page
+    assert f"Uploaded/{job.folder.name} is a copy of job {job.id}" in page
+
+
+def test_without_the_database_attention_shows_what_the_folders_tell_and_mends_it(
+    dark: Services, dark_staff: FlaskClient, make: MakeJob
+) -> None:
+    damaged, waiting, gone = make(name="Dee Damaged"), make(name="Wen Waiting"), make(name="Max Missing")
+    with (damaged.folder / "events.jsonl").open("ab") as log:
+        log.write(b"hello\n")
+    (dark.store.layout.status(Status.PENDING) / waiting.folder.name).write_bytes(b"")
+    act(dark.store, waiting.id, "approve")
+    note_missing(dark.store, gone.id, {"student_name": "Max Missing", "folder": "Uploaded/Max"})
+    (dark.store.layout.status(Status.PRINTING) / "loose.gcode").write_bytes(b"G28")
+    page = dark_staff.get("/dashboard/attention")
+    words = text(page)
+    assert "This page shows what the folders of active jobs tell" in words
+    for sentence in (
+        f"events.jsonl of job {damaged.id} needs a person",
+        f"a file named {waiting.folder.name} is in Pending",
+        "The folder of Max Missing's job (Uploaded/Max) is gone",
+        "The file Printing/loose.gcode belongs to no job",
+    ):
+        assert sentence in words
+    place = f"Uploaded/{damaged.folder.name}"
+    data = {"csrf_token": token_in(page.get_data(as_text=True)), "kind": "log-damaged", "folder": place}
+    answer = dark_staff.post("/dashboard/attention", data=data | {"fix": "restore-record"}, follow_redirects=True)
+    assert "The job can go on" in text(answer)
+    assert dark.store.load(damaged.id).problem is None
 
 
 def test_without_the_database_a_whole_life_goes_on(dark: Services, dark_staff: FlaskClient, make: MakeJob) -> None:
