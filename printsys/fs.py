@@ -47,16 +47,19 @@ def open_regular(path: Path) -> io.BufferedReader:
 
 
 def _open_regular(path: Path) -> int:
-    """Without O_NONBLOCK the mere opening of a pipe waits until somebody writes to it."""
-    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    """Without O_NONBLOCK the mere opening of a pipe waits until somebody writes to it.
+
+    Windows refuses to open a file while another process replaces it: that is over in a moment.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
     try:
-        descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+        descriptor = _open_patiently(path, flags | getattr(os, "O_NONBLOCK", 0), BRIEF_PATIENCE_S)
     except BlockingIOError:  # a file that a server has leased to a client: it gives it back while we wait
         if not path.is_file():
             raise NotAFile(path) from None
         descriptor = os.open(path, flags)
     except OSError as error:
-        if error.errno == errno.ENXIO or (error.errno == errno.EACCES and WINDOWS and path.is_dir()):
+        if error.errno == errno.ENXIO:
             raise NotAFile(path) from error
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -176,10 +179,18 @@ def append(path: Path, data: bytes, at: int) -> None:
         os.close(descriptor)
 
 
-def _open_patiently(path: Path, flags: int) -> int:
+def _open_patiently(path: Path, flags: int, patience_s: float = SHARING_PATIENCE_S) -> int:
     descriptors: list[int] = []
-    binary = getattr(os, "O_BINARY", 0)
-    _patiently(lambda: descriptors.append(os.open(path, flags | binary, 0o644)), SHARING_PATIENCE_S)
+
+    def attempt() -> None:
+        try:
+            descriptors.append(os.open(path, flags | getattr(os, "O_BINARY", 0), 0o644))
+        except PermissionError as error:
+            if WINDOWS and path.is_dir():  # no waiting makes a file of it
+                raise NotAFile(path) from error
+            raise
+
+    _patiently(attempt, patience_s)
     return descriptors[0]
 
 

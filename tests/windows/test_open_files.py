@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from printsys import fs
-from tests.windows.programs import SHARE_ALL, SHARE_DELETE, SHARE_READ, close_after, held_open
+from tests.windows.programs import SHARE_ALL, SHARE_DELETE, SHARE_NONE, SHARE_READ, close_after, held_open
 
 
 @pytest.fixture
@@ -37,6 +38,21 @@ def test_what_a_program_holds_for_a_moment_is_waited_for(file: Path, action: str
         timer = close_after(opened, 0.4)
         ACTIONS[action](file)
         timer.join()
+
+
+def test_a_file_that_refuses_to_be_read_for_a_moment_is_read_a_moment_later(file: Path) -> None:
+    with held_open(file, SHARE_NONE) as opened:
+        timer = close_after(opened, fs.BRIEF_PATIENCE_S / 5)
+        assert fs.read(file) == b"old"
+        timer.join()
+
+
+def test_no_reader_is_refused_while_others_replace_the_file(file: Path) -> None:
+    replacing = threading.Thread(target=lambda: [fs.replace(file, b"new") for _ in range(200)])
+    replacing.start()
+    while replacing.is_alive():
+        assert fs.read(file) in (b"old", b"new")
+    assert fs.read(file) == b"new"
 
 
 IMPATIENT: dict[str, Callable[[Path], object]] = {
