@@ -81,7 +81,7 @@ function follow() {
   tabs.addEventListener("message", refresh);
   const listen = () => new Promise((resolve) => {
     if (document.hidden) { resolve(); return; }
-    source = new EventSource("/dashboard/live");
+    source = new EventSource(`${document.documentElement.dataset.root}/dashboard/live`);
     const tell = () => { refresh(); tabs.postMessage("changed"); };
     source.addEventListener("open", () => { if (performance.now() > FRESH_MS) tell(); });  // what happened before
     source.addEventListener("changed", tell);

@@ -29,7 +29,7 @@ function hint(form) {
   line.className = "open-hint";
   line.role = "status";
   const link = document.createElement("a");
-  link.href = "/dashboard/opener";
+  link.href = `${document.documentElement.dataset.root}/dashboard/opener`;
   link.textContent = "Install the opener on this computer";
   line.append("Nothing opened? ", link, ".");
   form.after(line);
