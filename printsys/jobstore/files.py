@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-import sys
 import time
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -19,6 +17,7 @@ from printsys.domain.filetypes import type_of
 from printsys.domain.job import FileRecord
 from printsys.domain.naming import id_in_folder_name
 from printsys.jobstore.layout import ASIDE, EVENTS, METADATA, ORIGINAL, PREVIEWS, is_text
+from printsys.jobstore.writers import has_writer
 
 IGNORED_SUFFIXES = (".tmp", ".part", ".crdownload", ".swp", ".swo", ".bak", "~", ".lock")
 IGNORED_NAMES = frozenset({METADATA, EVENTS, "thumbs.db", "desktop.ini"})
@@ -242,10 +241,10 @@ def _listing(folder: str, inner_names: list[str] | None = None) -> bytes:
 def read_finished(path: Path, facts: FileFacts, quiet_s: float) -> str | None:
     """The sha256 of a file that has had these facts for `quiet_s`; None while somebody seems to be writing it.
 
-    On Linux: a process has it open for writing (a read lease would not be granted). A 3MF: see `CUT_SHORT_S`.
+    On Linux and Windows: a program has it open for writing. A 3MF: see `CUT_SHORT_S`.
     """
     try:
-        if _has_writer(path) or (quiet_s < CUT_SHORT_S and _is_cut_short(path)):
+        if has_writer(path) or (quiet_s < CUT_SHORT_S and _is_cut_short(path)):
             return None
         digest = sha256_of(path)
         return digest if facts_of(path.stat()) == facts else None
@@ -258,7 +257,7 @@ def first_unfinished(paths: Sequence[Path]) -> Path | None:
     before = [facts_of(path.stat()) for path in paths]
     time.sleep(SETTLE_S)
     for path, facts in zip(paths, before, strict=True):
-        if facts_of(path.stat()) != facts or _has_writer(path) or _is_cut_short(path):
+        if facts_of(path.stat()) != facts or has_writer(path) or _is_cut_short(path):
             return path
     return None
 
@@ -269,21 +268,3 @@ def _is_cut_short(path: Path) -> bool:
         return False
     with fs.open_regular(path) as file:
         return not zipfile.is_zipfile(file)
-
-
-def _has_writer(path: Path) -> bool:
-    """fcntl(2), F_SETLEASE: a read lease is refused with EAGAIN while the file is open for writing anywhere."""
-    if sys.platform != "linux":
-        return False
-    import fcntl
-
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-    except OSError as error:
-        # Other refusals (a share without leases, another owner) tell nothing: quiet has to do.
-        return error.errno == errno.EAGAIN
-    finally:
-        os.close(descriptor)
-    return False
