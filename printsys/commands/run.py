@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import errno
 import http.client
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +19,7 @@ from printsys.credentials import staff_password
 from printsys.errors import PostgresFailed, PrintSysError
 from printsys.jobstore.layout import Layout
 from printsys.ops import desktop, logging_setup, postgres_keeper
+from printsys.ops.port import require_free_port
 from printsys.ops.postgres import embedded_postgres
 from printsys.ops.shutdown import stop_event
 from printsys.ops.supervisor import SupervisedProcess, Supervisor
@@ -63,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
     )
     with only_process(settings, refusal):
         logging_setup.log_to_file(settings.instance, "run")
-        _require_free_port(args.host, args.port)
+        may_move = settings.base_url == DEFAULT_BASE_URL and settings.mail is None
+        require_free_port(args.host, args.port, may_move)
         is_first_start = show_first_password(settings)
         stop = stop_event()
         with _database_url(settings) as database_url:
@@ -85,16 +85,6 @@ def run(args: argparse.Namespace) -> int:
     with contextlib.suppress(OSError):  # nobody reads that any more
         print("Stopped.", flush=True)
     return 0
-
-
-def _require_free_port(host: str, port: int) -> None:
-    try:
-        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
-            return
-    except OSError as error:
-        hint = f" Try --port {port + 1}." if error.errno == errno.EADDRINUSE else ""
-        reason = str(error.strerror).partition(" (while")[0].lower()  # without what Python adds in brackets
-        raise PrintSysError(f"Port {port} on {host} cannot be used: {reason}.{hint}") from error
 
 
 def _present(url: str, keep_window: bool) -> None:

@@ -155,9 +155,35 @@ def test_an_address_that_a_power_cut_left_behind_keeps_nothing_from_starting(sys
     assert system.serves()
 
 
-def test_a_port_in_use_is_told_in_a_sentence(system: System) -> None:
+def test_a_port_in_use_is_told_in_a_sentence_with_who_has_it(system: System) -> None:
     with socket.create_server(("127.0.0.1", system.port)):
-        assert f"Port {system.port} on 127.0.0.1 cannot be used" in system.refused()
+        output = system.refused()
+        assert f"Port {system.port} on 127.0.0.1 cannot be used" in output
+        assert f"(process {os.getpid()})" in output
+        assert f"Try --port {system.port + 1}" in output
+
+
+@pytest.mark.parametrize(
+    "settings", [{"BASE_URL": "https://prints.example.edu"}, {"MAIL_SERVER": "localhost"}], ids=["base-url", "mail"]
+)
+def test_no_other_port_is_proposed_where_links_lead_to_this_one(system: System, settings: dict[str, str]) -> None:
+    # FAULTS R13
+    with socket.create_server(("127.0.0.1", system.port)):
+        output = system.refused(**settings)
+    assert "links lead to this port" in output and "--port" not in output
+
+
+def test_a_start_right_after_a_kill_waits_for_the_last_web_process(system: System) -> None:
+    # FAULTS R13
+    system.start()
+    web = system.parts()["web"]
+    web.suspend()  # it has no time to notice
+    system.kill()
+    process = system.process = system.launch()
+    until(lambda: f"port {system.port} waits for" in system.output)
+    web.resume()
+    until(lambda: "Ready: " in system.output or process.poll() is not None, 180)
+    assert f"Ready: {system.url}/" in system.output, system.output
 
 
 @pytest.mark.parametrize(
