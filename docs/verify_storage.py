@@ -330,7 +330,7 @@ def read_log(file: BinaryIO) -> Log:
     log, batch, batch_size = Log(), [], 0
     last_digest: str | None = None
     broken: tuple[int, str] | None = None
-    rest = b""
+    rest = bytearray()
     for number, raw in enumerate(iter(lambda: file.readline(LINE_LIMIT + 1), b""), 1):
         if broken is None:
             try:
@@ -349,7 +349,7 @@ def read_log(file: BinaryIO) -> Log:
             rest += raw
             if len(rest) > LINE_LIMIT:
                 break
-    if broken is not None and not may_be_torn(rest, broken[0]):
+    if broken is not None and not may_be_torn(bytes(rest), broken[0]):
         log.damage = f"line {broken[0]} breaks the record: {broken[1]}"
     log.is_torn = log.damage is None and (broken is not None or bool(batch))
     return log
@@ -525,7 +525,10 @@ class JobFolder:
         has_record = any(os.path.lexists(self._inside(name)) for name in ("metadata.json", "events.jsonl"))
         id_in_name = FOLDER_ID.search(self.name)
         if not has_record:
-            if id_in_name is None:
+            jobs_inside = list(self._jobs_inside())
+            if jobs_inside:
+                yield from jobs_inside
+            elif id_in_name is None:
                 yield self._finding("not-a-job", "this folder has no record")
             else:
                 yield self._finding("unreadable", "the record of this job is gone")
@@ -652,11 +655,19 @@ class JobFolder:
     # -- its files ------------------------------------------------------------------------------------------------
 
     def _odd_entries(self) -> Iterator[Finding]:
-        """What no program can follow: special files, and names that are no text."""
+        """What no program can follow: special files, names that are no text, folders in a folder of the job's; and
+        jobs in this one."""
+        inner_folders = list(self._inner_folders())
         for entry in entries_of(self.folder):
             is_usual = entry.is_symlink() or is_folder(entry) or entry.is_file(follow_symlinks=False)
             if not IGNORED.fullmatch(entry.name) and not (is_usual and is_text(entry.name)):
                 yield self._finding("odd-file", f"{entry.name} is no ordinary file, or its name is no text")
+        for inner in inner_folders:
+            for entry in entries_of(inner.path):
+                is_usual = entry.is_symlink() or entry.is_file(follow_symlinks=False)
+                if not IGNORED.fullmatch(entry.name) and not (is_usual and is_text(entry.name)):
+                    yield self._finding("odd-file", f"{inner.name}/{entry.name} is no ordinary file of the job")
+        yield from self._jobs_inside()
         if not is_text(self.name):
             yield self._finding("odd-name", "the folder's name is no text")
 
@@ -720,12 +731,30 @@ class JobFolder:
         return status
 
     def _names(self) -> Iterator[str]:
-        """The files that belong to a job: beside the record, and in original/."""
-        for prefix, folder in (("", self.folder), ("original/", self._inside("original"))):
-            for entry in entries_of(folder):
+        """The files that belong to a job: beside the record, in original/, and in the folders that slicers made."""
+        inner_names = [inner.name for inner in self._inner_folders()]
+        for name in ("", "original", *inner_names):
+            for entry in entries_of(self._inside(name)):
                 is_file = entry.is_file(follow_symlinks=False) and is_text(entry.name)
                 if is_file and not IGNORED.fullmatch(entry.name):
-                    yield prefix + entry.name
+                    yield f"{name}/{entry.name}" if name else entry.name
+
+    def _inner_folders(self, with_record: bool = False) -> Iterator[os.DirEntry[str]]:
+        """Folders in the job's; `with_record`: those that are a job themselves."""
+        for entry in entries_of(self.folder):
+            is_ours = entry.name in ("original", "previews", "aside") or entry.name.startswith(".")
+            if is_folder(entry) and is_text(entry.name) and not is_ours and holds_record(entry.path) == with_record:
+                yield entry
+
+    def _jobs_inside(self) -> Iterator[Finding]:
+        names = ", ".join(inner.name for inner in self._inner_folders(with_record=True))
+        if names:
+            yield self._finding("job-inside", f"job folders lie in this one, where nothing follows them: {names}")
+
+
+def holds_record(folder: str) -> bool:
+    has_metadata = os.path.lexists(os.path.join(folder, "metadata.json")) and FOLDER_ID.search(folder) is not None
+    return has_metadata or os.path.lexists(os.path.join(folder, "events.jsonl"))
 
 
 def hash_of(path: str) -> str:

@@ -316,6 +316,7 @@ REPLACEMENTS: dict[str, Callable[[Path], object]] = {
     "half a character": lambda path: path.write_bytes(b'{"seq": "\\ud800"}\n'),
     "no UTF-8": lambda path: path.write_bytes(b'{"seq": "\xff\xfe\xe9"}\n'),
     "a list": lambda path: path.write_bytes(b"[]\n"),
+    "millions of lines": lambda path: path.write_bytes(b"x\n" * 4_000_000),
     "zeros": lambda path: path.write_bytes(b"\0" * 10_000),
 }
 
@@ -364,10 +365,26 @@ def test_a_recorded_name_never_leads_out_of_the_folder(name: str, store: JobStor
 
     def forge(lines: list[dict[str, Any]]) -> None:
         lines[0]["patch"]["files"][0]["name"] = name
+        folded = reader.Fold()
+        for line in lines:
+            folded.add(line["patch"])
+        lines[-1]["state"] = reader.sha256(folded.metadata())
+        (job.folder / "metadata.json").write_bytes(folded.metadata())
 
     rechain(job.folder / "events.jsonl", forge)
     kinds = verify(store.layout.root).kinds
     assert "original-missing" in kinds and "original-altered" not in kinds
+
+
+def test_a_job_in_a_job_and_a_folder_in_a_folder_are_found(store: JobStore) -> None:
+    job, inner = make_job(store), make_job(store, name="Inner")
+    inner.folder.rename(job.folder / inner.folder.name)
+    (job.folder / "plates" / "deeper").mkdir(parents=True)
+    (job.folder / "plates" / "plate1.gcode").write_bytes(b"G28")
+    verdict = verify(store.layout.root)
+    assert sorted(verdict.kinds) == sorted(item.kind for item in check_storage(store)) == ["job-inside", "odd-file"]
+    assert verdict.remarks == ["not-recorded"]
+    assert "plates/plate1.gcode" in verdict.report["remarks"][0]["sentence"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such files there")
