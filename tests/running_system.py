@@ -22,7 +22,7 @@ from printsys.config import ROOT
 from tests.waiting import until
 
 PARTS = {"web", "index", "work", "postgres"}
-START_PATIENCE_S, STOP_PATIENCE_S = 180, 60
+START_PATIENCE_S, STOP_PATIENCE_S = 300, 60
 OTHERS_SETTINGS = ("MAIL_", "PRINTSYS_", "STAFF_PASSWORD")
 NO_SERVERS = {"DATABASE_URL": "", "REDIS_URL": "", "MAIL_SERVER": ""}
 
@@ -75,13 +75,18 @@ class System:
         assert "Traceback" not in self.output, self.output
         return self.output
 
-    def manage(self, *arguments: str) -> tuple[int, str]:
-        """Another command on the same storage and instance: its exit code, and what it printed."""
-        command = [sys.executable, str(ROOT / "manage.py"), *arguments]
-        done = subprocess.run(
-            command, cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Another command on the same storage and instance."""
+        return subprocess.run(
+            [sys.executable, str(ROOT / "manage.py"), *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=START_PATIENCE_S,
+            check=False,
         )
-        return done.returncode, (done.stdout + done.stderr).decode("utf-8")
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """By a signal, on Windows by Ctrl-C; its exit code."""
@@ -166,11 +171,13 @@ def system_of_its_own(**environment: str) -> Iterator[System]:
 
 
 def interpreter(process: psutil.Process) -> psutil.Process:
-    """The Python that runs: on Windows python.exe of a .venv is a launcher, whose child that is."""
+    """The Python that runs: on Windows python.exe of a .venv is a launcher, whose child that is. NoSuchProcess."""
     if os.name == "posix":
         return process
     children = [child for child in process.children() if child.name().lower().startswith("python")]
-    return children[0] if children else process
+    if not children:
+        raise psutil.NoSuchProcess(process.pid)
+    return children[0]
 
 
 def gone(process: psutil.Process) -> bool:

@@ -35,5 +35,7 @@ def run(arguments: list[str]) -> int:
         if sys.platform != "win32":
             return int(importlib.import_module("tests.windows.lane").run(chosen))
         arguments = chosen
+    if sys.platform == "win32":  # what shares a running system shares a process: a start takes long there
+        arguments = ["--dist", "loadgroup", *arguments]
     workers = [] if any(word.startswith(("-n", "--numprocesses", "--pdb")) for word in arguments) else ["-n", "2"]
     return subprocess.run([sys.executable, "-m", "pytest", *workers, *arguments], cwd=ROOT, check=False).returncode
