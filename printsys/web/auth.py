@@ -22,6 +22,7 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
+from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from printsys.credentials import api_tokens, staff_password
 from printsys.credentials.ended_sessions import EndedSessions
@@ -31,6 +32,7 @@ from printsys.web.services import services
 
 pages = Blueprint("auth", __name__)
 ENDED = "ended_sessions"
+CSRF, FORMER_CSRF = "csrf_token", "csrf_token_before_the_login"
 P = ParamSpec("P")
 
 
@@ -97,7 +99,9 @@ def log_in() -> ResponseReturnValue:
         login_limits().note_wrong()
         error = "That is not the password."
         return render_template("auth/login.html", next=request.form.get("next", ""), error=error, who=who), 401
+    former_csrf = session.get(CSRF)
     session.clear()  # nothing that somebody planted in a session before the login outlives it
+    session[FORMER_CSRF] = former_csrf
     session.permanent = True
     session["staff"] = staff_password.fingerprint(hashed)
     session["id"] = secrets.token_urlsafe(12)
@@ -110,7 +114,7 @@ def page_of_another_login(_error: CSRFError) -> ResponseReturnValue:
     """A login in another tab began a new session, or this page was open for long: neither is the person's mistake."""
     if request.endpoint == "auth.logout":
         return render_template("auth/logout.html"), 400
-    if is_staff():
+    if is_staff() and _is_of_the_session_before():
         return redirect(_safe_next(), 303)
     values = {"next": request.form.get("next", ""), "who": request.form.get("who", "")}
     return render_template("auth/login.html", error="Please type the password once more.", **values), 400
@@ -128,6 +132,17 @@ def logout() -> ResponseReturnValue:
 @pages.get("/logout")
 def ask_logout() -> ResponseReturnValue:
     return render_template("auth/logout.html")
+
+
+def _is_of_the_session_before() -> bool:
+    """Whether the form's token was good until another tab of this browser logged in."""
+    serializer = URLSafeTimedSerializer(services().settings.secret_key, salt="wtf-csrf-token")  # as Flask-WTF signs it
+    try:
+        token = serializer.loads(request.form.get("csrf_token", ""))
+    except BadSignature:
+        return False
+    former = session.get(FORMER_CSRF)
+    return isinstance(former, str) and hmac.compare_digest(str(token), former)
 
 
 def _safe_next() -> str:
