@@ -157,6 +157,21 @@ class Actions:
             values = ResubmitInput(**request.model_dump(), files=list(staged.files))
             return self._resubmit(job_id, key, values, staged)
 
+    def correct_email(self, job_id: str, address: str) -> Stored:
+        """The student's own address, mistyped: the receipt goes to the right one. TransitionNotAllowed once staff have
+        answered, for then e-mails have gone out."""
+        with self.store.edit(job_id) as change:
+            _refuse_if_moved_by_hand(change.before)
+            if change.job.status is not Status.UPLOADED:
+                raise TransitionNotAllowed("correct-email", "We have answered already. Please write to the lab.")
+            if address != change.job.student.email:
+                patch = {"student": {"email": address}}
+                change.record(
+                    EventDraft(EventType.DETAILS_EDITED, STUDENT, {"changed": ["email"]}, patch),
+                    emails.queued(emails.Mail.RECEIVED, address, STUDENT),
+                )
+        return self.follow_up(change.result)
+
     def _resubmit(self, job_id: str, key: str, values: ResubmitInput, staged: StagedFiles | None) -> Stored:
         with self.store.edit(job_id) as change:
             _refuse_if_moved_by_hand(change.before)

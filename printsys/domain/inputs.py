@@ -134,6 +134,10 @@ class SubmitInput(ActionInput):
     message: Annotated[str, Field(max_length=2000), BeforeValidator(_tidy)] = ""
 
 
+class CorrectEmailInput(ActionInput):
+    student_email: Email
+
+
 class WalkInInput(ActionInput):
     """What staff know of a file or folder that becomes a job: who wants it, and how. The rest may stay unknown."""
 

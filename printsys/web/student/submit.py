@@ -12,9 +12,11 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 
 from printsys.config.offer import offer_problems
-from printsys.domain.inputs import SubmitInput, validate
-from printsys.errors import InvalidInput, StorageFailure, StorageOffline
-from printsys.jobstore import IncomingFile
+from printsys.domain.email_hints import likely_address
+from printsys.domain.inputs import CorrectEmailInput, SubmitInput, validate
+from printsys.domain.status import Status
+from printsys.errors import InvalidInput, JobNotFound, StorageFailure, StorageOffline
+from printsys.jobstore import IncomingFile, Stored
 from printsys.web.services import services
 from printsys.web.student.double_submit import submissions
 from printsys.web.student.forms import SubmitForm, with_errors
@@ -112,11 +114,34 @@ def success() -> ResponseReturnValue:
     job_id = request.args.get("job", "")
     if job_id not in session.get(MINE, []):
         return render_template("student/success.html", job_id=None)
-    stored = services().store.load(job_id)
+    return _success_page(job_id, services().store.load(job_id))
+
+
+@pages.post("/submit/address")
+def correct_address() -> ResponseReturnValue:
+    """`job` and `student_email`: for the browser that submitted, until staff have answered."""
+    job_id = request.form.get("job", "")
+    if job_id not in session.get(MINE, []):
+        raise JobNotFound(job_id)
+    try:
+        values = validate(CorrectEmailInput, {"student_email": request.form.get("student_email", "")})
+    except InvalidInput as error:
+        return _success_page(job_id, services().store.load(job_id), error.fields["student_email"][0]), 422
+    services().actions.correct_email(job_id, values.student_email)
+    return redirect(url_for("submit.success", job=job_id), 303)
+
+
+def _success_page(job_id: str, stored: Stored, address_problem: str | None = None) -> str:
+    lab, address = services().lab, stored.job.student.email or ""
+    own_domain = lab.about.contact_email.rpartition("@")[2]
     return render_template(
         "student/success.html",
         job_id=job_id,
         token=services().tokens.status(job_id),
+        address=address,
+        likely_address=likely_address(address, [own_domain, *lab.submission.expected_domains]),
+        address_problem=address_problem,
+        can_correct=stored.job.status is Status.UPLOADED,
         checked=checked_job(stored),
-        printer=services().lab.printer(stored.job.request.printer),
+        printer=lab.printer(stored.job.request.printer),
     )
