@@ -20,17 +20,17 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from indexer import check, index, read_folder, rows
-from indexer.attention import AttentionItem, duplicate, for_people, missing_job, move_waits, not_followed
+from indexer.attention import AttentionItem, duplicate, for_people, move_waits, not_followed
 from indexer.check_folder import check_folder, not_a_job, unreadable
 from indexer.connection import reading, writing
 from indexer.index import Mirror
+from indexer.missing import missing_items, note_missing_jobs, place_of
 from indexer.queries import Queries
 from indexer.rebuild import Progress, SweepReport, reindex
 from indexer.reconcile import Outcome, Reconciler
 from indexer.schema import attention, events, jobs, mirror_state
 from printsys import fs
 from printsys.domain import emails, naming
-from printsys.domain.job import format_time
 from printsys.domain.pending_work import has_pending_files
 from printsys.domain.status import LIVE, Status
 from printsys.errors import JobBusy, JobNotFound, OlderCopy, PrintSysError, StorageFailure, StorageOffline
@@ -38,10 +38,9 @@ from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.files import SETTLE_S, signature
 from printsys.jobstore.layout import EVENTS, readable
 from printsys.jobstore.newest import note_number, read_newest
-from printsys.jobstore.notes import forget_missing, missing_jobs, note_missing
+from printsys.jobstore.notes import forget_missing
 from printsys.jobstore.older_copy import has_newer_record
 from printsys.jobstore.repair import id_inside, lies_where_it_says
-from printsys.jobstore.trash import is_put_away
 from printsys.jobstore.visits import Failure, visit
 
 WORTH_A_REBUILD = 500
@@ -150,7 +149,7 @@ class Sweeper:
         walk.report.jobs = len(walk.paths)
         self.store.require_online()
         self._note_missing(walk)
-        walk.report.attention += [*self._missing_items(), *for_people(check.loose_files(self.store.layout))]
+        walk.report.attention += [*missing_items(self.store), *for_people(check.loose_files(self.store.layout))]
         self._settle(walk, set(differing) - set(self.waiting))
         return walk.report
 
@@ -245,7 +244,7 @@ class Sweeper:
         with reading(self.mirror.engine) as connection:
             mirrored_id = connection.execute(sa.select(jobs.c.id).where(jobs.c.folder == path)).scalar()
         for job_id in dict.fromkeys((mirrored_id, naming.id_in_folder_name(folder.name))):
-            place = self._place_of(job_id) if job_id is not None else None
+            place = place_of(self.store, job_id) if job_id is not None else None
             if place is not None:
                 return place
         return None
@@ -262,7 +261,7 @@ class Sweeper:
             del self._gone_since[folder]
             self.store.require_online()
             self._note_missing(walk)
-        walk.report.attention += [item for item in self._missing_items() if item.folder == path]
+        walk.report.attention += [item for item in missing_items(self.store) if item.folder == path]
         if (loose := check.loose_file(self.store.layout, folder)) is not None:
             walk.report.attention.append(loose)
 
@@ -458,28 +457,8 @@ class Sweeper:
     # -- the rest -----------------------------------------------------------------------------------------------
 
     def _note_missing(self, walk: _Walk) -> None:
-        """Rows whose folder is nowhere: the system deleted the job, or a person the folder."""
-        for row in walk.rows.values():
-            if row.id in walk.paths or self._place_of(row.id) is not None:
-                continue
-            if is_put_away(self.store, row.id):
-                walk.report.removed += self.mirror.remove([row.id])
-                continue
-            note = {"student_name": row.student_name, "status": row.status, "folder": row.folder}
-            if row.id not in missing_jobs(self.store):
-                note_missing(self.store, row.id, note | {"noticed_at": format_time(self.store.clock())})
-            self.mirror.mark_problem(row.id, missing_job(row.id, note).sentence)
-
-    def _missing_items(self) -> list[AttentionItem]:
-        return [missing_job(job_id, note) for job_id, note in missing_jobs(self.store).items()]
-
-    def _place_of(self, job_id: str) -> Path | None:
-        """Where the job's folder is now. Folders that bear the name of another job are not searched: where a person
-        gave it such a name, the visit of that folder finds the job."""
-        try:
-            return self.store.find(job_id, everywhere=False)
-        except JobNotFound:
-            return None
+        lost = [row for row in walk.rows.values() if row.id not in walk.paths]
+        walk.report.removed += note_missing_jobs(self.store, self.mirror, lost)
 
     def _settle(self, walk: _Walk, visited: set[str], whole: bool = True) -> None:
         """Save the signatures, and what needs a person, of the folders that were visited."""

@@ -62,11 +62,6 @@ def quarantine(store: JobStore, relative_path: str) -> Path:
     return _put_away(store, source, store.layout.quarantine)
 
 
-def is_put_away(store: JobStore, job_id: str) -> bool:
-    """Whether the job's folder lies in the trash or in quarantine."""
-    return any(True for _ in store.layout.named_for(job_id, (store.layout.trash, store.layout.quarantine)))
-
-
 def _in_status_folder(store: JobStore, relative_path: str) -> Path:
     """A file or folder that lies in a status folder by itself; JobNotFound for any other place."""
     source = store.layout.find(relative_path)

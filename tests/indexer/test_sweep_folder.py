@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from indexer.service import LONGEST_PAUSE_S, QUIET_S, Service
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore
 from printsys.jobstore.notes import missing_jobs
-from tests.factories import context, make_job, make_store, make_sweeper
+from tests.factories import act, context, make_job, make_store, make_sweeper
 from tests.mirrored import mirrored_job
 from tests.present import present
 from tests.waiting import until
@@ -68,6 +69,43 @@ def test_a_folder_that_comes_back_within_the_settle_time_was_never_missing(
     until(lambda: not sweeper.sweep_folder(job.folder))
     assert queries.attention() == []
     assert missing_jobs(store) == {}
+
+
+@pytest.mark.parametrize("count", [1, 12])
+def test_however_many_jobs_are_missing_the_folders_are_listed_for_all_at_once(
+    store: JobStore, engine: sa.Engine, queries: Queries, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """FAULTS R8: somebody moved a whole status folder away."""
+    gone = [make_job(store, status=Status.PENDING) for _ in range(count)]
+    renamed = make_job(store, status=Status.PENDING)
+    sweeper = make_sweeper(store, engine)
+    sweeper.sweep()
+    for job in gone:
+        shutil.rmtree(job.folder)
+    renamed.folder.rename(renamed.folder.with_name("Jane, urgent"))
+    listed: list[str] = []
+    scandir = os.scandir
+
+    def counted(path: Path | str) -> object:
+        listed.append(os.path.basename(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    sweeper.sweep()
+    assert listed.count("Archived") <= 8, "as often for one missing job as for twelve"
+    assert {item.job_id for item in queries.attention()} == {job.id for job in gone}
+    assert missing_jobs(store).keys() == {job.id for job in gone}
+
+
+def test_a_deleted_job_that_the_mirror_still_has_is_not_missing(
+    store: JobStore, engine: sa.Engine, queries: Queries
+) -> None:
+    job = make_job(store)
+    sweeper = make_sweeper(store, engine)
+    sweeper.sweep()
+    act(store, job.id, "delete")
+    until(lambda: not sweeper.sweep_folder(job.folder))
+    assert (queries.attention(), mirrored_job(queries, job.id)) == ([], None)
 
 
 def test_a_place_where_no_job_was_ever_is_nothing(store: JobStore, engine: sa.Engine, queries: Queries) -> None:

@@ -1,0 +1,74 @@
+"""Jobs whose folder is nowhere any more: the system deleted them, or a person moved or deleted the folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from indexer.attention import AttentionItem, missing_job
+from indexer.index import Mirror
+from printsys.domain import naming
+from printsys.domain.job import format_time
+from printsys.errors import JobNotFound
+from printsys.jobstore import JobStore, Layout
+from printsys.jobstore.notes import missing_job_note, missing_jobs, note_missing
+from printsys.jobstore.repair import id_inside
+
+
+def note_missing_jobs(store: JobStore, mirror: Mirror, rows: Sequence[sa.Row[Any]]) -> int:
+    """Take the jobs that the system put away out of the mirror, and remember those that are missing. `rows` are the
+    mirror's rows of jobs that were not found. They may be many, a whole status folder that was moved away: the folders
+    are listed for all of them at once. How many were taken out.
+    """
+    if not rows:
+        return 0
+    layout = store.layout
+    present = _ids_present(layout) | _ids_present(layout)  # one that moves meanwhile may be passed over once
+    gone = [row for row in rows if row.id not in present or place_of(store, row.id) is None]
+    put_away = _ids_in_names((layout.trash, layout.quarantine))
+    for row in gone:
+        if row.id in put_away:
+            continue
+        note = {"student_name": row.student_name, "status": row.status, "folder": row.folder}
+        if missing_job_note(store, row.id) is None:
+            note_missing(store, row.id, note | {"noticed_at": format_time(store.clock())})
+        mirror.mark_problem(row.id, missing_job(row.id, note).sentence)
+    deleted = [row.id for row in gone if row.id in put_away]
+    return mirror.remove(deleted) if deleted else 0
+
+
+def _ids_present(layout: Layout) -> set[str | None]:
+    """The ids of all folders, by their names; of those that people named, by what is in them."""
+    ids = set()
+    for path in layout.job_paths():
+        job_id = naming.id_in_folder_name(path.rpartition("/")[2])
+        ids.add(job_id if job_id is not None else _id_inside(layout.root / path))
+    return ids
+
+
+def _id_inside(folder: Path) -> str | None:
+    try:
+        return id_inside(folder)
+    except OSError:  # whatever it is, its own visit says so
+        return None
+
+
+def _ids_in_names(folders: Sequence[Path]) -> set[str | None]:
+    return {naming.id_in_folder_name(name) for folder in folders if folder.is_dir() for name in os.listdir(folder)}
+
+
+def missing_items(store: JobStore) -> list[AttentionItem]:
+    return [missing_job(job_id, note) for job_id, note in missing_jobs(store).items()]
+
+
+def place_of(store: JobStore, job_id: str) -> Path | None:
+    """Where the job's folder is now. Folders that bear the name of another job are not searched: where a person gave it
+    such a name, the visit of that folder finds the job."""
+    try:
+        return store.find(job_id, everywhere=False)
+    except JobNotFound:
+        return None
