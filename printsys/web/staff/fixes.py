@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from indexer.attention import AttentionItem
 from printsys.actions import intake
-from printsys.domain.events import Event
 from printsys.domain.inputs import DeleteInput, NoInput
 from printsys.errors import InvalidInput, JobNotFound, MirrorDown
 from printsys.jobstore import Stored, notes, older_copy, restore, trash
@@ -41,10 +40,11 @@ def _restore_record(item: AttentionItem) -> Stored:
 
 
 def _put_newer_back(item: AttentionItem) -> Stored:
+    """From the trash where it lies there: that needs no database."""
     store, job_id = services().store, _job_id(item)
-    mirrored: list[Event] = []
-    with suppress(MirrorDown):
-        mirrored = services().queries.events_from(job_id, store.load(job_id).log.seq)
+    with suppress(JobNotFound):
+        return older_copy.put_newer_record_back(store, job_id, [], current_actor())
+    mirrored = services().queries.events_from(job_id, store.load(job_id).log.seq)
     try:
         return older_copy.put_newer_record_back(store, job_id, mirrored, current_actor())
     except JobNotFound as error:

@@ -29,7 +29,8 @@ NOT_PORTABLE = "Windows cannot open a file of this name; please rename it to ope
 
 @dataclass(frozen=True)
 class JobSummary:
-    """A job at a glance. `hint` is what a person should know about its folder or record.
+    """A job at a glance. `hint` is what a person should know about its folder or record. With a `problem` in its record
+    nothing can be done with it before a person has decided.
 
     Until `email_held_until` the e-mail of a dragged folder waits: so long dragging back, or *Undo*, undoes all.
     """
@@ -37,18 +38,19 @@ class JobSummary:
     job: Job
     hint: str | None
     email_held_until: datetime | None
+    has_problem: bool
 
     @classmethod
     def from_row(cls, row: JobRow) -> JobSummary:
-        return cls(row.job, _hint(row), _future(row.next_mail_at))
+        return cls(row.job, _hint(row), _future(row.next_mail_at), row.problem is not None)
 
     @classmethod
     def from_folder(cls, stored: Stored) -> JobSummary:
-        return cls(stored.job, _hint(stored), _future(held_back(stored.events)))
+        return cls(stored.job, _hint(stored), _future(held_back(stored.events)), stored.problem is not None)
 
     @property
     def next_step(self) -> Step | None:
-        return next_step(self.job)
+        return next_step(self.job) if not self.has_problem else None
 
     @property
     def is_new(self) -> bool:

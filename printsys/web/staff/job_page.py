@@ -74,7 +74,8 @@ def job_page(services: Services, stored: Stored) -> dict[str, Any]:
     summary = JobSummary.from_folder(stored)
     beat = heartbeat.read(services.settings)
     next_action = summary.next_step.action if summary.next_step else None
-    buttons = [_button(step, stored, services, next_action) for step in offered_steps(stored)]
+    steps = offered_steps(stored) if not summary.has_problem else []
+    buttons = [_button(step, stored, services, next_action) for step in steps]
     filled = [button for button in buttons if button.kind == "primary"]
     lines, count = files_of(stored)
     return {

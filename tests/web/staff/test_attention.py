@@ -325,7 +325,9 @@ def test_an_older_copy_laid_over_the_folder_waits_for_staff_to_decide(
     values = {"csrf_token": token_in(page.get_data(as_text=True)), "revision": job.job.revision, "notes": "x"}
     refused = staff.post(f"/dashboard/jobs/{job.id}/notes", data=values)
     assert refused.status_code == 409 and "it is an older copy" in refused.get_data(as_text=True)
-    assert "it is an older copy" in staff.get("/dashboard?status=Pending").get_data(as_text=True)
+    assert f"/dashboard/jobs/{job.id}/reject" not in page.get_data(as_text=True), "no button that would be refused"
+    listed = staff.get("/dashboard?status=Pending").get_data(as_text=True)
+    assert "it is an older copy" in listed and "See what to do" in listed and "See what to do" in page.get_data(True)
     assert sentence in press(staff, services, fix)
     after = services.store.load(job.id)
     assert (after.problem, after.job.status, after.folder.parent.name) == (None, status, status)
