@@ -476,11 +476,22 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
     return entry.is_dir(follow_symlinks=False)
 
 
-IGNORED = re.compile(
-    r"metadata\.json|events\.jsonl|thumbs\.db|desktop\.ini|\..*|~\$.*|.*(\.tmp|\.part|\.crdownload|\.swp|\.swo|\.bak|~|\.lock)",
-    re.IGNORECASE | re.DOTALL,
+CLUTTER = (
+    r"@eadir|@tmp|@recycle|@recently-snapshot|@sharesnap|@sharebin|#recycle|#snapshot|~snapshot|lost\+found"
+    r"|network trash folder|temporary items|\$recycle\.bin|recycler|system volume information|thumbs\.db|ehthumbs\.db"
+    r"|ehthumbs_vista\.db|photothumb\.db|desktop\.ini|icon\r|__macosx|\..*"
 )
-"""Names that no job records: its own record, hidden files, temporaries of editors and slicers."""
+UNFINISHED = (
+    r"~\$.*|~syncthing~.*|.*(\.tmp|\.temp|\.part|\.partial|\.filepart|\.crdownload|\.download|\.opdownload|\.!ut|\.!sync"
+    r"|\.swp|\.swo|\.kate-swp|\.bak|~|\.lock|\.unison|\.textclipping)"
+)
+RECORD_COPY = re.compile(r"metadata[ \-_.(\[~].*\.json|events[ \-_.(\[~].*\.jsonl", re.IGNORECASE)
+"""A second version of the record, which a sync program or a person left beside it."""
+IGNORED = re.compile(
+    rf"metadata\.json|events\.jsonl|{RECORD_COPY.pattern}|{CLUTTER}|{UNFINISHED}", re.IGNORECASE | re.DOTALL
+)
+"""Names that no job records: its own record, hidden files, clutter of systems and NAS boxes, temporaries."""
+CLUTTER_FOLDER = re.compile(CLUTTER, re.IGNORECASE | re.DOTALL)
 NOTE = re.compile(rb"(([0-9]{10}) ([0-9a-f]{64}|-{64})) ([0-9a-f]{8})\n")
 NAME_OF_NOTE = re.compile("[0-9a-z]+")
 FOLDER_ID = re.compile(r"_([0-9abcdefghjkmnpqrstvwxyz]{8})\Z", re.IGNORECASE)
@@ -542,6 +553,9 @@ class JobFolder:
         except Unreadable as error:
             log, damage = Log(), str(error)
         self.job_id = self._id(log)
+        for entry in entries_of(self.folder) if self.job_id is not None else ():
+            if RECORD_COPY.fullmatch(entry.name) and entry.is_file(follow_symlinks=False) and is_text(entry.name):
+                yield self._finding("record-conflict", f"{entry.name} is a second version of the record")
         if damage or log.damage:
             yield self._finding("log-damaged", f"events.jsonl: {damage or log.damage}")
         else:
@@ -742,8 +756,9 @@ class JobFolder:
     def _inner_folders(self, with_record: bool = False) -> Iterator[os.DirEntry[str]]:
         """Folders in the job's; `with_record`: those that are a job themselves."""
         for entry in entries_of(self.folder):
-            is_ours = entry.name in ("original", "previews", "aside") or entry.name.startswith(".")
-            if is_folder(entry) and is_text(entry.name) and not is_ours and holds_record(entry.path) == with_record:
+            is_ours = entry.name in ("original", "previews", "aside")
+            is_followed = not is_ours and is_text(entry.name) and not CLUTTER_FOLDER.fullmatch(entry.name)
+            if is_folder(entry) and is_followed and holds_record(entry.path) == with_record:
                 yield entry
 
     def _jobs_inside(self) -> Iterator[Finding]:
@@ -790,7 +805,7 @@ class Storage:
         for status in STATUSES:
             for entry in entries_of(os.path.join(self.root, status)):
                 path = f"{status}/{entry.name}"
-                if is_folder(entry) and not entry.name.startswith("."):
+                if is_folder(entry) and not CLUTTER_FOLDER.fullmatch(entry.name):
                     folder, findings = self._job(path, intents)
                     yield from findings
                     if folder.job_id is not None:

@@ -31,6 +31,7 @@ FIXES_BY_KIND: dict[str, tuple[str, ...]] = {
     "metadata-gone": ("restore-metadata",),
     "metadata-unreadable": ("restore-metadata",),
     "metadata-behind": ("finish",),
+    "record-conflict": ("put-aside",),
     "metadata-edited": ("accept-edit", "restore-metadata"),
     # where the folder lies
     "job-missing": ("forget-job",),

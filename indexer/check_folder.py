@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from indexer.attention import NEW_RECORD, NO_RECORD, AttentionItem, odd_name, open_questions, raised
+from indexer.record_conflicts import record_conflicts
 from printsys import fs
 from printsys.domain import naming
 from printsys.domain.crowded import MOST_FILES
@@ -53,6 +54,11 @@ def check_folder(
 ) -> list[AttentionItem]:
     """What is wrong in `folder`, the record first: what cannot be read cannot be judged further. Where `hash_of` knows
     a file's hash, it must be the recorded one."""
+    relative_path = layout.relative(folder)
+    return [*_check(layout, folder, hash_of, most_files), *record_conflicts(relative_path, folder)]
+
+
+def _check(layout: Layout, folder: Path, hash_of: HashOf, most_files: int) -> list[AttentionItem]:
     relative_path = layout.relative(folder)
     job_id = None
     try:

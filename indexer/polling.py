@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from printsys.domain.clutter import is_clutter_folder
 from printsys.domain.status import LIVE, Status
 from printsys.jobstore import Layout
 from printsys.jobstore.files import signature
@@ -85,7 +86,7 @@ class PollingWatcher:
         is_new = before is None or changed_ns != before.changed_ns
         certain_at = now + SAME_TIME_S if before is None or is_new else before.certain_at
         try:
-            names = {name for name in os.listdir(self.layout.status(status)) if not name.startswith(".")}
+            names = {name for name in os.listdir(self.layout.status(status)) if not is_clutter_folder(name)}
         except FileNotFoundError:  # whether the whole storage is away is the service's question
             names = set()
         except OSError:

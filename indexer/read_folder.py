@@ -22,7 +22,7 @@ from printsys.domain.events import EventType, merge_patch, same_json, sha256
 from printsys.domain.job import Document
 from printsys.errors import JobBusy, PrintSysError, StorageOffline
 from printsys.jobstore import JobStore, Layout
-from printsys.jobstore.files import ListedFile, jobs_inside, list_files, list_originals, odd_entries
+from printsys.jobstore.files import ListedFile, jobs_inside, list_files, list_originals, odd_entries, record_copies
 from printsys.jobstore.jsontext import JsonProblem
 from printsys.jobstore.layout import EVENTS, METADATA
 from printsys.jobstore.newest import read_newest
@@ -115,7 +115,7 @@ def is_as_recorded(layout: Layout, record: JobRecord, digest: Callable[[ListedFi
     folder = layout.root / record.folder
     recorded = {file["name"]: file for file in record.document.get("files") or []}
     try:
-        if jobs_inside(folder) or any(True for _ in odd_entries(folder)):
+        if jobs_inside(folder) or record_copies(folder) or any(True for _ in odd_entries(folder)):
             return False
         present = {file.name: file for file in (*list_files(folder), *list_originals(folder))}
     except OSError:

@@ -19,7 +19,15 @@ from printsys.domain.effects import Context
 from printsys.domain.emails import owed
 from printsys.domain.folder_moves import drag
 from printsys.jobstore import JobStore, Stored
-from printsys.jobstore.files import SETTLE_S, FileFacts, ListedFile, list_files, list_originals, read_finished
+from printsys.jobstore.files import (
+    SETTLE_S,
+    FileFacts,
+    ListedFile,
+    list_files,
+    list_originals,
+    list_recorded,
+    read_finished,
+)
 from printsys.jobstore.layout import readable
 
 SLICE_S = 1.0
@@ -87,7 +95,9 @@ class Reconciler:
         """
         files, being_written = [], set()
         present = list(list_files(stored.folder))
-        recorded = {record.name for record in stored.job.files}
+        recorded = {record.name for record in stored.job.files if record.role != "original"}
+        # An older version recorded names that are passed over now: a file that lies there is not gone.
+        present += list_recorded(stored.folder, recorded - {file.name for file in present})
         names = followed([file.name for file in present], recorded, self.store.most_files)
         listed = [file for file in present if file.name in names]
         originals = list(list_originals(stored.folder))

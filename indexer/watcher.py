@@ -20,6 +20,7 @@ from watchdog import events as e
 from indexer.observers import Observer
 from indexer.polling import PollingWatcher
 from indexer.watch_mode import WatchMode, mode_for
+from printsys.domain.clutter import is_clutter_folder
 from printsys.domain.status import LIVE, Status
 from printsys.jobstore import Layout
 
@@ -79,7 +80,7 @@ class NativeWatcher(e.FileSystemEventHandler):
             parts = os.fsdecode(path).removeprefix(self._prefix).split(os.sep)
             if parts[-1] == PROBE:
                 self._unanswered.discard(self.layout.root / parts[0])
-            elif len(parts) >= 2 and not parts[1].startswith("."):
+            elif len(parts) >= 2 and not is_clutter_folder(parts[1]):
                 self.folders.put(self.layout.root / parts[0] / parts[1])
 
     def has_missed_events(self) -> bool:

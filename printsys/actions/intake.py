@@ -14,6 +14,7 @@ from printsys import fs
 from printsys.actions import Actions
 from printsys.config.offer import require_offered
 from printsys.domain import naming
+from printsys.domain.clutter import is_clutter_folder
 from printsys.domain.creation import reprint_created, walk_in_created
 from printsys.domain.filetypes import type_of
 from printsys.domain.folder_moves import drag
@@ -114,8 +115,9 @@ def _files_in(folder: Path) -> list[Path]:
     """Without what the system keeps there itself."""
     paths = []
     for path in folder.rglob("*"):
-        is_ours = {PREVIEWS, ASIDE} & set(path.relative_to(folder).parts[:-1])
-        if path.is_file() and not path.is_symlink() and not is_ignored(path.name) and not is_ours:
+        parents = path.relative_to(folder).parts[:-1]
+        is_passed_over = any(name in (PREVIEWS, ASIDE) or is_clutter_folder(name) for name in parents)
+        if path.is_file() and not path.is_symlink() and not is_ignored(path.name) and not is_passed_over:
             paths.append(path)
     return sorted(paths, key=lambda path: (len(path.parts), path.name.casefold()))
 

@@ -6,21 +6,21 @@ import hashlib
 import os
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from printsys import fs
+from printsys.domain.clutter import conflict_of, is_clutter, is_clutter_folder, is_record_copy
 from printsys.domain.filetypes import type_of
 from printsys.domain.job import FileRecord
 from printsys.domain.naming import id_in_folder_name
-from printsys.jobstore.layout import ASIDE, EVENTS, METADATA, ORIGINAL, PREVIEWS, is_text
+from printsys.errors import JobNotFound
+from printsys.jobstore.layout import ASIDE, EVENTS, METADATA, ORIGINAL, PREVIEWS, file_inside, is_text
 from printsys.jobstore.writers import has_writer
-
-IGNORED_SUFFIXES = (".tmp", ".part", ".crdownload", ".swp", ".swo", ".bak", "~", ".lock")
-IGNORED_NAMES = frozenset({METADATA, EVENTS, "thumbs.db", "desktop.ini"})
 
 
 class FileFacts(NamedTuple):
@@ -58,9 +58,15 @@ class ListedFile:
 
 
 def is_ignored(name: str) -> bool:
-    """Whether a file is none of the job's: ours, hidden, or some program's temporary."""
-    lower = name.casefold()
-    return lower in IGNORED_NAMES or lower.startswith((".", "~$")) or lower.endswith(IGNORED_SUFFIXES)
+    """Whether a file is none of the job's: its record or a copy of that, or clutter."""
+    return name.casefold() in (METADATA, EVENTS) or is_clutter(name) or is_record_copy(name)
+
+
+def record_copies(folder: Path) -> list[str]:
+    """Second versions of the record that lie beside it."""
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if is_record_copy(entry.name) and entry.is_file(follow_symlinks=False)]
+    return sorted(name for name in names if is_text(name) and not is_clutter(name))
 
 
 def list_files(folder: Path) -> Iterator[ListedFile]:
@@ -73,6 +79,13 @@ def list_files(folder: Path) -> Iterator[ListedFile]:
     for inner in _inner_folders(folder):
         if not _holds_a_record(inner):
             yield from _files_below(inner)
+
+
+def list_recorded(folder: Path, names: Iterable[str]) -> Iterator[ListedFile]:
+    """Those of `names` that lie in the folder, whatever they are called."""
+    for name in names:
+        with suppress(OSError, ValueError, JobNotFound):
+            yield ListedFile(name, facts_of(file_inside(folder, name, folder.name).stat()))
 
 
 def list_originals(folder: Path) -> Iterator[ListedFile]:
@@ -105,7 +118,7 @@ def _inner_folders(folder: Path) -> list[Path]:
 
 def _is_followed(name: str) -> bool:
     """Whether what happens in the folder of this name, in a job's folder, is of interest."""
-    return name not in (PREVIEWS, ASIDE) and not name.startswith(".")
+    return name not in (PREVIEWS, ASIDE) and not is_clutter_folder(name)
 
 
 def jobs_inside(folder: Path) -> list[Path]:
@@ -153,14 +166,20 @@ MOST_OFFERED = 200
 
 
 def printable(folder: Path) -> list[ListedFile]:
-    """What could be the print file, the likeliest first: slicer output, the newest first, then models by name.
+    """What could be the print file, the likeliest first: slicer output, the newest first, then models by name;
+    conflict copies of a sync program last.
 
     At most `MOST_OFFERED`: nobody reads ten thousand names.
     """
 
-    def rank(listed: ListedFile) -> tuple[bool, int, str]:
+    def rank(listed: ListedFile) -> tuple[bool, bool, int, str]:
         is_model = type_of(listed.name).kind == "model"
-        return is_model, 0 if is_model else -listed.mtime_ns, listed.name.casefold()
+        return (
+            conflict_of(listed.name) is not None,
+            is_model,
+            0 if is_model else -listed.mtime_ns,
+            listed.name.casefold(),
+        )
 
     ranked = sorted((listed for listed in list_files(folder) if type_of(listed.name).is_printable), key=rank)
     return ranked[:MOST_OFFERED]

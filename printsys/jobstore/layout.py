@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from printsys import fs
+from printsys.domain.clutter import is_clutter_folder
 from printsys.domain.naming import FILE_NAME_LIMIT, FOLDER_NAME_LIMIT, PATH_LIMIT, id_in_folder_name, opens_everywhere
 from printsys.domain.status import Status
 from printsys.errors import ConfigError, JobNotFound
@@ -110,7 +111,7 @@ class Layout:
             folder.mkdir(parents=True, exist_ok=True)
 
     def job_folders(self, statuses: tuple[Status, ...] = tuple(Status)) -> Iterator[Path]:
-        """Every folder in the status folders that could be a job; hidden ones are not."""
+        """Every folder in the status folders that could be a job; hidden ones and clutter are not."""
         return (self.root / relative_path for relative_path in self.job_paths(statuses))
 
     def job_paths(self, statuses: tuple[Status, ...] = tuple(Status)) -> Iterator[str]:
@@ -121,7 +122,7 @@ class Layout:
             except (FileNotFoundError, NotADirectoryError):
                 continue
             for entry in entries:
-                if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
+                if not is_clutter_folder(entry.name) and entry.is_dir(follow_symlinks=False):
                     yield f"{status.value}/{entry.name}"
 
     def named_for(self, job_id: str, within: Iterable[Path]) -> Iterator[Path]:

@@ -6,7 +6,7 @@ from printsys import fs
 from printsys.domain.events import EventDraft, EventType, sha256
 from printsys.errors import JobNotFound
 from printsys.jobstore import rebuild_log, repair
-from printsys.jobstore.files import list_files, sha256_of
+from printsys.jobstore.files import list_files, record_copies, sha256_of
 from printsys.jobstore.layout import METADATA
 from printsys.jobstore.newest import note_newest, note_number, read_newest
 from printsys.jobstore.store import JobStore
@@ -36,6 +36,17 @@ def restore_record(store: JobStore, job_id: str, actor: str) -> Stored:
         stored = store.repair_for_write(job_id)
         note_newest(store.layout, job_id, stored.log)
         return stored
+
+
+def put_copy_aside(store: JobStore, job_id: str, name: str) -> None:
+    """Move a second version of the record, which lies beside it, into aside/. JobNotFound where it is not there."""
+    store.require_online()
+    with store.locked(job_id), store.disk_errors():
+        folder = store.find(job_id)
+        if name not in record_copies(folder):
+            raise JobNotFound(job_id)
+        repair.keep_aside(folder, name, fs.read(folder / name))
+        fs.unlink(folder / name)
 
 
 def restore_original(store: JobStore, job_id: str, name: str, actor: str) -> Stored:

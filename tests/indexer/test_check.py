@@ -146,6 +146,25 @@ DAMAGE: dict[str, tuple[Callable[[JobStore, Path], object], list[str]]] = {
         lambda store, folder: [(folder.parent / name).write_bytes(b"") for name in ("Thumbs.db", ".DS_Store", "x.tmp")],
         [],
     ),
+    "a NAS's and a sync program's clutter": (
+        lambda store, folder: [
+            shutil.copytree(folder / "original", place / name)
+            for place in (folder, folder.parent)
+            for name in ("@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found", ".stversions")
+        ],
+        [],
+    ),
+    "a sync program's second version of the record": (
+        lambda store, folder: shutil.copy2(folder / "metadata.json", folder / "metadata-PC2.json"),
+        ["record-conflict"],
+    ),
+    "a job's folder put into it": (
+        lambda store, folder: next(
+            other for other in (store.layout.root / "Uploaded").iterdir() if other != folder
+        ).rename(folder / "Bystander_00000000"),
+        ["job-inside"],
+    ),
+    "a folder in a folder in it": (lambda store, folder: (folder / "plates" / "old").mkdir(parents=True), ["odd-file"]),
     "a new folder": (lambda store, folder: (folder.parent / "New folder").mkdir(), ["not-a-job"]),
     "both records gone": (
         lambda store, folder: [(folder / name).rename(folder / f"{name}.old") for name in RECORD],

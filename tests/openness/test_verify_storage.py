@@ -13,6 +13,7 @@ from typing import Any, get_args
 import pytest
 
 from indexer.check import check_storage
+from printsys.domain.clutter import NAMES, PREFIXES, SUFFIXES, is_clutter_folder
 from printsys.domain.events import fold
 from printsys.domain.job import FileRecord, Job, Record, canonical, metadata_bytes
 from printsys.domain.job import _nested as nested_records
@@ -94,11 +95,19 @@ def test_it_knows_the_schema_as_the_program_has_it() -> None:
             "x~",
             "x.lock",
         ),
+        *(*NAMES, *(f"x{suffix}" for suffix in SUFFIXES), *(f"{prefix}x" for prefix in PREFIXES), "Lost+Found"),
+        *(
+            "metadata-PC2.json",
+            "metadata (1).json",
+            "events.sync-conflict-20260101-101010-ABCDEFG.jsonl",
+            "metadata2.json",
+        ),
         *("metadata.json.stl", "Thumbs.db 2", "x.tmp.gcode", "x.lock 2", "part.gcode", "$x", "x.bak.3mf", "x ~ y"),
     ],
 )
 def test_it_passes_over_the_names_that_the_program_passes_over(name: str) -> None:
     assert bool(reader.IGNORED.fullmatch(name)) == is_ignored(name)
+    assert bool(reader.CLUTTER_FOLDER.fullmatch(name)) == is_clutter_folder(name)
 
 
 # -- whole storages -------------------------------------------------------------------------------------------------

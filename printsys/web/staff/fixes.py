@@ -130,6 +130,11 @@ FIXES = {
         "Restored; the other file is in “aside”.",
         lambda item: restore.restore_metadata(services().store, _job_id(item)),
     ),
+    "put-aside": Fix(
+        "Keep ours, put the copy aside",
+        "The copy is in “aside”.",
+        lambda item: restore.put_copy_aside(services().store, _job_id(item), item.file or ""),
+    ),
     "restore-record": Fix("Start a new record", "The job can go on; the old record is in “aside”.", _restore_record),
     "put-newer-back": Fix(
         "Put the newer record back", "The newer record is back; the older one is in “aside”.", _put_newer_back

@@ -10,6 +10,7 @@ from typing import Any
 from printsys.assessment.model_findings import findings_of, read_model_facts
 from printsys.assessment.slicer_readings import read_slicer_facts, slicer_reading
 from printsys.config import Lab
+from printsys.domain.clutter import conflict_of
 from printsys.domain.emails import mail_name, owed
 from printsys.domain.filetypes import type_of
 from printsys.domain.folder_moves import last_move
@@ -19,7 +20,7 @@ from printsys.domain.pending_work import preview_of
 from printsys.domain.request_fields import REQUEST_FIELDS
 from printsys.domain.workflow import Step
 from printsys.jobstore import Stored
-from printsys.jobstore.files import ListedFile, list_files, printable
+from printsys.jobstore.files import ListedFile, list_files, list_recorded, printable
 from printsys.models3d.findings import ModelFinding
 from printsys.models3d.inspect import ModelFacts
 from printsys.ops import heartbeat
@@ -128,6 +129,8 @@ def files_of(stored: Stored) -> tuple[list[FileLine], int]:
     And how many files there are in the folder, of which at most `MOST_SHOWN` have a line.
     """
     files = list(list_files(stored.folder))
+    recorded = {record.name for record in stored.job.files if record.role != "original"}
+    files += list_recorded(stored.folder, recorded - {file.name for file in files})
     ranks = {file.name: rank for rank, file in enumerate(printable(stored.folder))}
     superseded = {record.name for record in stored.job.files if record.is_superseded}
     files.sort(
@@ -196,6 +199,8 @@ def _folder_line(stored: Stored, file: ListedFile) -> FileLine:
     words = ["print file"] if file.name in stored.job.print_files else []
     words += ["working copy"] if record and record.role == "working" else []
     words += ["of an earlier version"] if record and record.is_superseded else []
+    original = conflict_of(file.name)
+    words += [f"a sync program's second version of {original}"] if original else []
     words.append(f"saved {when(datetime.fromtimestamp(file.mtime_ns / 1e9, UTC))}")
     # The record's hash is the file's only as long as nobody saved over it.
     sha256 = record.sha256 if record and record.size == file.size else None

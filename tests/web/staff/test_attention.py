@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 import shutil
 from pathlib import Path
 
@@ -374,3 +376,31 @@ def test_a_deleted_job_that_somebody_took_out_of_the_trash_is_kept_or_put_back(
     sweep.sweep()
     assert kinds(services) == []
     assert (mirrored_job(services.queries, job.id) is not None) is stays
+
+
+def test_both_versions_of_a_record_can_be_looked_at_and_the_copy_put_aside(
+    staff: FlaskClient, services: Services, sweep: Sweeper
+) -> None:
+    """FAULTS R15."""
+    job = make_job(services.store)
+    name = "metadata (Jane's conflicted copy 2026-01-01).json"
+    shutil.copy2(job.folder / "metadata.json", job.folder / name)
+    sweep.sweep()
+    page = staff.get("/dashboard/attention").get_data(as_text=True)
+    links = re.findall(rf'href="(/dashboard/jobs/{job.id}/files/[^"]*)"', page)
+    assert [staff.get(html.unescape(link)).status_code for link in links] == [200, 200]
+    assert "The copy is in “aside”." in press(staff, services, "put-aside")
+    assert not (job.folder / name).exists() and (job.folder / "aside" / name).exists()
+
+
+def test_a_job_in_another_jobs_folder_is_moved_out_by_a_button(
+    staff: FlaskClient, services: Services, sweep: Sweeper
+) -> None:
+    """FAULTS R16."""
+    outer, inner = make_job(services.store, "Outer Job"), make_job(services.store, "Inner Job")
+    inner.folder.rename(outer.folder / inner.folder.name)
+    sweep.sweep()
+    assert "It lies where its record says" in press(staff, services, "move-out")
+    assert services.store.find(inner.id) == inner.folder
+    sweep.sweep()
+    assert kinds(services) == []
