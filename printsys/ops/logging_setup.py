@@ -7,10 +7,14 @@ and links are redacted before a line reaches a log, and a job is named by its id
 from __future__ import annotations
 
 import logging
+import math
 import re
 import sys
 import threading
+import time
 import traceback
+from collections import OrderedDict
+from contextlib import suppress
 from itertools import count
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -24,6 +28,8 @@ from printsys.errors import PrintSysError
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 MAX_BYTES = 2_000_000
+REPEATED_AFTER_S = 60.0
+MOST_REMEMBERED = 500
 OLD_FILES = 5
 """Of each process: `web.log.1` is the newest of them."""
 CHATTY = ("alembic", "huey", "filelock", "waitress.queue")
@@ -57,21 +63,61 @@ def log_to_file(instance: Path, process: str) -> None:
         logger.warning("there is no log in %s: %s", folder, error.strerror)
         return
     handler.setFormatter(RedactingFormatter(FORMAT))
+    handler.addFilter(RepetitionFilter())
     logging.getLogger().addHandler(handler)
 
 
 def log_to_terminal() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(RedactingFormatter(FORMAT))
+    handler.addFilter(RepetitionFilter())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class RepetitionFilter(logging.Filter):
+    """Lets a warning or an error through once, and again after `REPEATED_AFTER_S` with how often it came meanwhile: a
+    loop that fails must not fill the disk, nor hide what else happens. One for each handler."""
+
+    def __init__(self, again_after_s: float = REPEATED_AFTER_S) -> None:
+        super().__init__()
+        self.again_after_s = again_after_s
+        self._suppressed: OrderedDict[tuple[object, ...], tuple[float, int]] = OrderedDict()
+        """Since when, and how many, by what makes two records the same."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.repetitions = 0
+        if record.levelno < logging.WARNING:
+            return True
+        key, now = _identity(record), time.monotonic()
+        since, count = self._suppressed.get(key, (-math.inf, 0))
+        if now - since < self.again_after_s:
+            self._suppressed[key] = since, count + 1
+            return False
+        record.repetitions = count
+        self._suppressed[key] = now, 0
+        self._suppressed.move_to_end(key)
+        if len(self._suppressed) > MOST_REMEMBERED:
+            self._suppressed.popitem(last=False)
+        return True
+
+
+def _identity(record: logging.LogRecord) -> tuple[object, ...]:
+    """What it says and, of an error, its kind and the line that raised it."""
+    error, where = None, None
+    if record.exc_info and record.exc_info[1] is not None:
+        error = type(record.exc_info[1])
+        frames = traceback.extract_tb(record.exc_info[2])
+        where = (frames[-1].filename, frames[-1].lineno) if frames else None
+    return record.name, record.levelno, record.getMessage(), error, where
 
 
 class ProcessLog(RotatingFileHandler):
     """A file that no other process rotates: a second process of a kind, started by hand, writes `web-2.log`."""
 
     def __init__(self, folder: Path, process: str) -> None:
+        self._complain_at = 0.0
         for number in count(1):
             name = process if number == 1 else f"{process}-{number}"
             self.file_lock = FileLock(folder.parent / f"log-{name}.lock", timeout=0)
@@ -90,8 +136,17 @@ class ProcessLog(RotatingFileHandler):
         except OSError:  # the next line opens the same file again
             return
 
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A full disk, or no file left to open: the terminal has the line, and hears of this once in a while."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+        elif time.monotonic() >= self._complain_at:
+            self._complain_at = time.monotonic() + REPEATED_AFTER_S
+            sys.stderr.write(f"{self.baseFilename} cannot be written: {sys.exc_info()[1]}\n")
+
     def close(self) -> None:
-        super().close()
+        with suppress(OSError):  # the disk is full: what is left does not fit
+            super().close()
         self.file_lock.release()
 
 
@@ -103,6 +158,8 @@ class RedactingFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         record.message = " ".join(record.message.splitlines())
+        if repetitions := getattr(record, "repetitions", 0):
+            record.message += f" ({repetitions:,} more times since it was last logged)"
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:

@@ -21,20 +21,22 @@ def keep(instance: Path, url: str | None, on_move: Callable[[str], None], stop: 
     """Until `stop`. Calls `on_move` with the server's new URL when that is no longer `url` (None: it never started)."""
     server, backoff = PostgresServer(instance), BackOff(PAUSES_S)
     while not stop.wait(PROBE_EVERY_S):
-        running_url = server.url_if_running()
-        if running_url is not None and url is not None and running_url != url:  # another process has replaced it
-            url = running_url
-            on_move(url)
-        if running_url is not None or server.is_listening() or backoff.wait_s(SERVER) > 0:
+        if backoff.wait_s(SERVER) > 0:
             continue
-        logger.error("%s does not run; it is started", SERVER)
-        backoff.failed(SERVER)  # one that dies at once each time is not started ten times a minute
         try:
-            with server.locked():
-                new_url = server.start()
+            running_url = server.url_if_running()
+            if running_url is None and not server.is_listening():
+                logger.error("%s does not run; it is started", SERVER)
+                backoff.failed(SERVER)  # one that dies at once each time is not started ten times a minute
+                with server.locked():
+                    running_url = server.start()
         except PostgresFailed as error:
             logger.error("%s does not start: %s", SERVER, error.reason)
             continue
-        if new_url != url:
-            url = new_url
+        except OSError as error:  # no more files may be opened, say
+            logger.error("whether %s runs cannot be seen: %s", SERVER, error.strerror)
+            backoff.failed(SERVER)
+            continue
+        if running_url is not None and running_url != url:  # started here, or replaced by another process
+            url = running_url
             on_move(url)

@@ -67,11 +67,21 @@ class Supervisor:
                     if part.process is not None and part.process.poll() is not None:
                         part.schedule_restart()
                     elif part.process is None and time.monotonic() >= part.restart_at:
-                        part.start(self.environment)
+                        self._start(part)
                 if stop.wait(0.2):
                     return
         finally:
             self._stop()
+
+    def _start(self, part: SupervisedProcess) -> None:
+        """Where the system has no room for a process now, later."""
+        try:
+            part.start(self.environment)
+        except OSError as error:
+            part.deaths += 1
+            pause = PAUSES_S[min(part.deaths, len(PAUSES_S)) - 1]
+            logger.error("%s cannot be started (%s); it is tried again in %s s", part.name, error.strerror, pause)
+            part.restart_at = time.monotonic() + pause
 
     def restart_all(self, environment: Mapping[str, str]) -> None:
         """With another environment: `run` starts each part again as soon as it has ended."""

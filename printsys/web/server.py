@@ -7,9 +7,13 @@ things to bound: what is read, and how many connections are open. Both are decid
 from __future__ import annotations
 
 import copy
+import errno
 import re
 import sys
 import threading
+import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from flask import Flask
@@ -33,6 +37,8 @@ CROWDED = 0.8
 IDLE_S = 30
 """A connection that neither asks nor is answered is closed after so long; browsers open another when they need one."""
 LOOK_EVERY_S = 5
+EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+EXHAUSTED_PAUSE_S = 0.2
 FINISH_S = 2
 """What is being answered when the end comes has this long."""
 
@@ -68,6 +74,7 @@ class PageServer:
         )
         for listener in sockets.values():  # one for each address of the host
             listener.channel_class = Connection
+            listener.accept = partial(_accept_or_pause, listener.accept)
         self._thread = threading.Thread(target=self._server.run, daemon=True, name="serving")
 
     def start(self) -> None:
@@ -78,6 +85,17 @@ class PageServer:
 
     def stop(self) -> None:
         self._server.task_dispatcher.shutdown(timeout=FINISH_S)
+
+
+def _accept_or_pause(accept: Callable[[], Any]) -> Any:
+    """Where the process may open no more files, the new connection waits in the system's queue, which wakes the loop at
+    once and for ever: so this pauses."""
+    try:
+        return accept()
+    except OSError as error:
+        if error.errno in EXHAUSTED:
+            time.sleep(EXHAUSTED_PAUSE_S)
+        raise
 
 
 class Connection(HTTPChannel):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -16,6 +18,7 @@ from indexer.schema import create_engine
 from printsys.config import ROOT
 from printsys.errors import StorageFailure
 from printsys.ops import logging_setup
+from tests.waiting import until
 
 NAME = "Zenobia"
 GIFT = f"Uploaded/{NAME}Quux_Resin_Black_a48y3vyk/original/her gift.stl"
@@ -131,6 +134,7 @@ FILL = """
 import logging, sys
 from pathlib import Path
 from printsys.ops import logging_setup
+from tests.waiting import until
 logging_setup.MAX_BYTES = 20_000
 logging_setup.log_to_file(Path(sys.argv[1]), "web")
 for number in range(1000):
@@ -165,3 +169,54 @@ def test_what_ends_a_process_is_in_its_log(tmp_path: Path) -> None:
     text = (tmp_path / "logs" / "web.log").read_text("utf-8")
     assert "CRITICAL printsys.ops.logging_setup: this process crashed" in text
     assert text.endswith("ValueError\n")
+
+
+def fail(logger: logging.Logger, code: int) -> None:
+    try:
+        raise OSError(code, os.strerror(code))
+    except OSError:
+        logger.exception("the loop goes on")
+
+
+def test_the_same_error_is_logged_once_with_a_count(tmp_path: Path, root: logging.Logger) -> None:
+    # FAULTS R14
+    root.handlers = []
+    logging_setup.log_to_file(tmp_path, "web")
+    logger = logging.getLogger("a loop")
+    for handler in root.handlers:
+        handler.filters = [logging_setup.RepetitionFilter(again_after_s=0.5)]
+    for _ in range(10_000):
+        fail(logger, errno.EMFILE)
+    logger.error("another error")
+    log = (tmp_path / "logs" / "web.log").read_text("utf-8")
+    assert log.count("Traceback") <= 20 and log.count("another error") == 1
+
+    def is_counted() -> bool:
+        fail(logger, errno.EMFILE)
+        return "more times since it was last logged" in (tmp_path / "logs" / "web.log").read_text("utf-8")
+
+    until(is_counted)
+
+
+def test_information_and_errors_that_differ_are_all_logged() -> None:
+    same = logging_setup.RepetitionFilter()
+    records = [logging.LogRecord("a", logging.INFO, "a", 1, "swept", (), None) for _ in range(3)]
+    records += [logging.LogRecord("a", logging.ERROR, "a", 1, "job %d", (number,), None) for number in range(3)]
+    assert all(same.filter(record) for record in records)
+    assert not same.filter(records[-1])
+
+
+def test_a_log_on_a_full_disk_complains_once(
+    tmp_path: Path, root: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    root.handlers = []
+    logging_setup.log_to_file(tmp_path, "web")
+    (log,) = [handler for handler in root.handlers if isinstance(handler, logging_setup.ProcessLog)]
+    log.close()
+    log.stream = open("/dev/full", "w", encoding="utf-8")  # noqa: SIM115  the handler closes it
+    for number in range(100):
+        logging.getLogger("a").warning("line %d", number)
+    printed = capsys.readouterr().err
+    assert printed.count("cannot be written") == 1 and "Logging error" not in printed
