@@ -11,7 +11,7 @@ from indexer.index import Mirror
 from indexer.queries import Queries
 from indexer.schema import create_engine
 from printsys.actions import Actions
-from printsys.config import Lab, Settings, load_lab
+from printsys.config import Lab, Settings, load_lab, make_private_folder
 from printsys.credentials.signed_links import Tokens
 from printsys.jobstore import JobStore
 from printsys.jobstore.identity import recognise
@@ -57,5 +57,5 @@ def open_store(settings: Settings) -> JobStore:
 
 def remembered_at(settings: Settings) -> Path:
     """The file in which this machine remembers which storage is the lab's."""
-    settings.instance.mkdir(parents=True, exist_ok=True)
+    make_private_folder(settings.instance)
     return settings.instance / "storage-id"

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from indexer import migrate
 from indexer.schema import create_engine
-from printsys.config import Settings, load_settings
+from printsys.config import Settings, load_settings, make_private_folder
 from printsys.errors import PostgresFailed, PrintSysError
 from printsys.jobstore import JobStore
 from printsys.jobstore.identity import require_storage
@@ -53,7 +53,7 @@ def is_running(settings: Settings) -> bool:
 @contextmanager
 def only_process(settings: Settings, refusal: str) -> Iterator[None]:
     """While the body runs, no other process runs the system on this instance. PrintSysError(refusal)."""
-    settings.instance.mkdir(parents=True, exist_ok=True)
+    make_private_folder(settings.instance)
     lock = FileLock(settings.instance / "run.lock", timeout=0)
     try:
         lock.acquire()

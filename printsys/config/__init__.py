@@ -9,6 +9,7 @@ from printsys.config.settings import (
     MailServer,
     Settings,
     load_settings,
+    make_private_folder,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "Settings",
     "load_lab",
     "load_settings",
+    "make_private_folder",
 ]

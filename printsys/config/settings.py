@@ -181,12 +181,25 @@ def _hash_of(password: str, path: Path) -> str:
     return stored_hash
 
 
+def make_private_folder(path: Path) -> None:
+    """A folder for this user alone, such as instance/: it holds secrets, e-mails and what students wrote.
+
+    One that older versions made for all to read is closed. Passing through stays as it is: run as root, PostgreSQL is
+    another user's process.
+    """
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if sys.platform != "win32":
+        status = path.stat()
+        if status.st_mode & 0o066 and status.st_uid == os.geteuid():
+            path.chmod(status.st_mode & 0o711)
+
+
 def read_or_make(path: Path, make: Callable[[], str]) -> str:
     """The secret in `path`. The first time it is made and stored there, for this user alone."""
     try:
         return path.read_text("ascii").strip()
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(path.parent)
     # Whole before it bears its name: another process that starts at the same moment never reads half a secret.
     descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # for this user alone
     with os.fdopen(descriptor, "w", encoding="ascii") as file:

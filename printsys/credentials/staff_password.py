@@ -9,7 +9,7 @@ from pathlib import Path
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from printsys import fs
-from printsys.config import MIN_PASSWORD_LENGTH, Settings
+from printsys.config import MIN_PASSWORD_LENGTH, Settings, make_private_folder
 from printsys.domain.naming import ID_ALPHABET
 
 BLOCKS, BLOCK_LENGTH = 4, 4
@@ -42,7 +42,7 @@ def fingerprint(hashed: str) -> str:
 
 def choose(settings: Settings, password: str) -> None:
     """Store the hash of `password`, readable by this user alone. It is there whole or not at all."""
-    settings.instance.mkdir(parents=True, exist_ok=True)
+    make_private_folder(settings.instance)
     fs.replace(hash_path(settings), f"{generate_password_hash(password)}\n".encode(), mode=0o600)
 
 

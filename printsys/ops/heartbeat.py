@@ -19,7 +19,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from printsys import fs
-from printsys.config import Settings
+from printsys.config import Settings, make_private_folder
 
 BEAT_S = 5.0
 LIFE = timedelta(seconds=60)
@@ -91,7 +91,7 @@ def read(settings: Settings) -> Heartbeat | None:
 
 
 def write(settings: Settings, heartbeat: Heartbeat) -> None:
-    settings.instance.mkdir(parents=True, exist_ok=True)
+    make_private_folder(settings.instance)
     fs.replace(path(settings), _SHAPE.dump_json(heartbeat) + b"\n")
 
 
@@ -108,7 +108,7 @@ def read_indexer(settings: Settings) -> IndexerHeartbeat | None:
 
 
 def write_indexer(settings: Settings, heartbeat: IndexerHeartbeat) -> None:
-    settings.instance.mkdir(parents=True, exist_ok=True)
+    make_private_folder(settings.instance)
     fs.replace(indexer_path(settings), _INDEXER_SHAPE.dump_json(heartbeat) + b"\n")
 
 

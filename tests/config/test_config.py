@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from printsys.config import ROOT, load_lab, load_settings
+from printsys.config import ROOT, load_lab, load_settings, make_private_folder
 from printsys.config.settings import read_or_make
 from printsys.config.toml_lines import line_of
 from printsys.credentials import staff_password
@@ -83,6 +83,18 @@ def test_a_secret_key_is_made_once_and_for_this_user_alone(tmp_path: Path) -> No
     assert len(first.secret_key) >= 43
     if os.name == "posix":
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows keeps a user's folders to that user by their access lists")
+def test_the_instance_is_this_users_alone(tmp_path: Path) -> None:
+    """FAULTS S9. Whoever may only pass through, as root's PostgreSQL must, still may."""
+    load_settings({}, tmp_path)
+    instance = tmp_path / "instance"
+    assert stat.S_IMODE(instance.stat().st_mode) == 0o700
+    for mode, closed in ((0o755, 0o711), (0o770, 0o710), (0o711, 0o711)):
+        instance.chmod(mode)
+        make_private_folder(instance)
+        assert stat.S_IMODE(instance.stat().st_mode) == closed
 
 
 def test_two_processes_that_start_at_once_have_one_secret(tmp_path: Path) -> None:
