@@ -76,7 +76,7 @@ def test_the_sweep_after_a_rebuild_looks_only_into_folders_that_differ_from_thei
     }
     for path in differ.values():
         path.write_bytes((path.read_bytes() if path.exists() else b"") + b"\n")
-    (jobs[3].folder / "original" / "bracket v2.stl").unlink()
+    fs.unlink(jobs[3].folder / "original" / "bracket v2.stl")
     jobs[4].folder.rename(store.layout.status(Status.PAID_PICKED_UP) / jobs[4].folder.name)
     visits, hashed = observed(monkeypatch)
     reindex(store, engine)

@@ -121,7 +121,7 @@ def test_an_original_is_restored_from_a_file_with_the_same_bytes(
     original = job.folder / "original" / "bracket v2.stl"
     data = original.read_bytes()
     if how == "gone":
-        original.unlink()
+        fs.unlink(original)
     else:
         original.chmod(0o644)
         original.write_bytes(b"something else")
@@ -224,7 +224,7 @@ def test_two_originals_of_one_job_are_restored_one_by_one(
 ) -> None:
     job = make_job(services.store, files=(("a.stl", b"solid a\nendsolid a\n"), ("b.stl", b"solid b\nendsolid b\n")))
     for name in ("a.stl", "b.stl"):
-        (job.folder / "original" / name).unlink()
+        fs.unlink(job.folder / "original" / name)
     sweep.sweep()
     assert [(item.kind, item.file) for item in services.queries.attention()] == [
         ("original-missing", "original/a.stl"),
