@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from printsys.ops.file_access import others_may_read
 from tests.windows.programs import is_wine
 
 
@@ -84,16 +85,28 @@ def _read_only(folder: Path) -> bool:
     return False
 
 
+def _access_lists(folder: Path) -> bool:
+    (folder / "file").touch()
+    return others_may_read(folder / "file")
+
+
 DIFFERENCES = {
     "links": Difference("os.symlink succeeds and makes neither a file nor a link", _links),
     "junctions": Difference("a junction cannot be made", _junctions),
     "case": Difference("renaming foo to FOO does nothing", _case),
     "locked bytes": Difference("others may read bytes that a program has locked", _locked_bytes),
     "long paths": Difference("paths of more than 260 letters need no setting", _long_paths),
+    "access lists": Difference("each user may read what another one made", _access_lists),
     "read-only": Difference("the tests run as root there, who writes into read-only files", _read_only),
 }
 
 
+def is_met(name: str) -> bool:
+    """Whether these tests run under wine, and so meet the difference `name`."""
+    assert name in DIFFERENCES
+    return sys.platform == "win32" and is_wine()
+
+
 def skip_under_wine(name: str) -> None:
-    if sys.platform == "win32" and is_wine():
+    if is_met(name):
         pytest.skip(f"wine: {DIFFERENCES[name].words}")
