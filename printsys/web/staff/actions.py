@@ -57,7 +57,8 @@ def act(job_id: str, action: str) -> ResponseReturnValue:
 def undo_move(job_id: str) -> ResponseReturnValue:
     """Move the folder back where it came from, and undo what the move did."""
     try:
-        after = services().actions.undo_move(job_id, current_actor(), request.form.get("revision", type=int))
+        revision = shown_revision(request.form.get("revision"))
+        after = services().actions.undo_move(job_id, current_actor(), revision)
     except StaleJob as error:
         return _conflict_page(error, services().store.load(job_id), over="The move is no longer the last step.")
     flash(f"The move is undone: {after.job.student.name}'s job is {status_name(after.job.status)} again.")
