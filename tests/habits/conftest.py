@@ -15,7 +15,8 @@ from indexer.service import Service
 from printsys.domain.job import Document
 from printsys.jobstore import JobStore, Stored
 from tests.factories import make_job, make_store
-from tests.mirrored import mirrored_events, mirrored_job
+from tests.mirrored import mirrored_job
+from tests.present import present
 from tests.running_indexer import running_indexer
 from tests.waiting import until
 
@@ -60,11 +61,14 @@ class WatchedJob:
         self.full_stops += 1
         last = f"{FULL_STOP}{self.full_stops}.gcode"
         (self.store.find(self.job.id) / last).write_bytes(b"G28\n")
-        until(lambda: last in [event.data.get("name") for event in mirrored_events(self.queries, self.job.id)])
+        until(lambda: present(mirrored_job(self.queries, self.job.id)).job.file(last) is not None)
         until(lambda: self.service.is_quiet)
         events = self.store.load(self.job.id).events[self.before :]
         assert {event.actor for event in events} == {"filesystem"}
-        return [(event.type, event.data) for event in events if FULL_STOP not in str(event.data.get("name"))]
+        recorded = [(event.type, event.data) for event in events if event.type != "FilesAdded"]
+        several = [event.data["files"] for event in events if event.type == "FilesAdded"]
+        recorded += [("FileAdded", file) for files in several for file in files]
+        return [(kind, data) for kind, data in recorded if FULL_STOP not in str(data.get("name"))]
 
     def wait_for_a_look(self) -> None:
         """Wait for a look that begins after this and finds that something in the job's folder is not finished."""

@@ -44,12 +44,12 @@ def test_a_loose_model_in_a_status_folder_is_raised_at_once_and_until_it_is_gone
     until(lambda: watched.attention() == [])
 
 
-def test_a_new_folder_inside_a_job_is_the_persons_own(watched: WatchedJob) -> None:
+def test_what_is_in_a_new_folder_inside_a_job_belongs_to_the_job(watched: WatchedJob) -> None:
     job = watched.new_job()
     new = job.folder / "New folder"
     new.mkdir()
     (new.rename(job.folder / "photos") / "failed print.jpg").write_bytes(b"\xff\xd8")
-    assert watched.events() == []
+    assert [(kind, data["name"]) for kind, data in watched.events()] == [("FileAdded", "photos/failed print.jpg")]
     assert watched.attention() == []
 
 
