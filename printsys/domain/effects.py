@@ -29,6 +29,7 @@ from printsys.domain.inputs import (
     validate,
 )
 from printsys.domain.job import SUPERSEDED, Document, Estimate, Job, Part, dump, format_time, plain
+from printsys.domain.naming import parse_id
 from printsys.domain.pricing import CENT, PriceList, quote, round_up_to_half_hour
 from printsys.domain.request_fields import REQUEST_FIELDS, to_document
 from printsys.domain.status import CONFIRMED, PRICED, Status
@@ -257,7 +258,7 @@ def choose_file(job: Job, values: ChooseFileInput, actor: str, context: Context)
 
 
 def delete(job: Job, values: DeleteInput, actor: str, context: Context) -> Effect:
-    if values.confirm_id.casefold() != job.id:
+    if parse_id(values.confirm_id) != job.id:
         raise InvalidInput({"confirm_id": [f"Please type {job.id} to delete this job."]})
     return Effect({}, {"reason": values.reason})
 
