@@ -19,6 +19,9 @@ from printsys.worker.queue import make_enqueue
 
 logger = logging.getLogger(__name__)
 
+LOCK_PATIENCE_S = 1.0
+"""A busy job is visited again in a moment: the other jobs do not wait for it."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sweep-every", type=float, default=SWEEP_EVERY_S, metavar="SECONDS", help="default: 300")
@@ -31,6 +34,7 @@ def run(args: argparse.Namespace) -> int:
     logging_setup.log_to_file(settings.instance, "index")
     with database_if_possible(settings) as settings:
         services = build_services(settings, make_enqueue(settings))
+        services.store.lock_patience_s = LOCK_PATIENCE_S
         engine = services.mirror.engine
         Service(
             services.store,
