@@ -10,6 +10,7 @@ Pages, check, rebuild and sweep go by it. The job is the folder that
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -74,8 +75,11 @@ def _bears_its_name(folder: Path) -> bool:
     log = _read(folder, EVENTS)
     if b'"type":"FolderRenamed"' in log:
         return recorded_folder(trusted(log).events) == folder.name
+    first_line = log.partition(b"\n")[0]
+    if f'"folder":{json.dumps(folder.name)}'.encode() in first_line:  # usually; the whole line costs much to read
+        return True
     try:
-        data = decode_object(log.partition(b"\n")[0]).get("data")
+        data = decode_object(first_line).get("data")
     except JsonProblem:
         return False
     return isinstance(data, dict) and data.get("folder", folder.name) == folder.name

@@ -90,11 +90,11 @@ def read_if_clean(layout: Layout, folder: Path, job_id: str) -> Stored | None:
         return None
     if log.tail or not log.events or log.state != sha256(metadata):
         return None
-    newest = read_newest(layout, job_id)
-    if not is_newest(newest, log) or not (is_as_noted(newest, log) or leads_to_its_state(log, metadata)):
+    newest, written = read_newest(layout, job_id), decode_object(metadata)
+    document = canonical(written)
+    if not is_newest(newest, log) or not (is_as_noted(newest, log) or log.document() == document):
         return None  # or somebody has just written more: under the lock it shows
-    document = decode_object(metadata)
-    return Stored(folder, layout.status_of(folder), parse(document), canonical(document), log, digest=log.state)
+    return Stored(folder, layout.status_of(folder), parse(written), document, log, digest=log.state)
 
 
 def load(layout: Layout, folder: Path, job_id: str, now: datetime) -> Stored:
