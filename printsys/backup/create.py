@@ -20,7 +20,7 @@ from printsys.backup.vault import CHUNK, BackupRefused, CopiedFile, Unit, Vault
 from printsys.domain.status import Status
 from printsys.errors import JobBusy, JobNotFound, StorageFailure
 from printsys.jobstore import JobStore, moves
-from printsys.jobstore.files import sha256_of
+from printsys.jobstore.files import facts_of, sha256_of
 from printsys.jobstore.layout import readable
 from printsys.jobstore.repair import id_inside
 
@@ -238,7 +238,7 @@ class _BackupRun:
         """`last` itself where it is the file still; otherwise the file as it was at one moment, if that can be had."""
         status = path.stat()
         if last is not None and status.st_size == last.size and self.vault.has(last.sha256, last.size):
-            if last.is_certain and last.mtime_ns == status.st_mtime_ns:
+            if last.is_certain and last.facts == facts_of(status):
                 return last
             if sha256_of(path) == last.sha256:
                 return _copied_file(status, last.sha256, last.size)
@@ -268,4 +268,7 @@ def _name_in(relative_path: str, name: str) -> str:
 
 def _copied_file(status: os.stat_result, sha256: str, size: int) -> CopiedFile:
     is_certain = time.time_ns() - status.st_mtime_ns > RACY_S * 1e9
-    return CopiedFile(sha256, size, status.st_mtime_ns, stat.S_IMODE(status.st_mode), is_certain)
+    facts = facts_of(status)
+    return CopiedFile(
+        sha256, size, facts.mtime_ns, stat.S_IMODE(status.st_mode), is_certain, facts.inode, facts.ctime_ns
+    )

@@ -18,7 +18,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from filelock import FileLock, Timeout
 from printsys import fs
 from printsys.domain.job import format_time
 from printsys.errors import PrintSysError
-from printsys.jobstore.files import sha256_of
+from printsys.jobstore.files import FileFacts, sha256_of
 
 FORMAT = 1
 MARKER = "printsys-backup"
@@ -51,14 +51,21 @@ class BackupDamaged(PrintSysError):
 
 @dataclass(frozen=True)
 class CopiedFile:
-    """A file as it was copied. Where `is_certain`, equal `mtime_ns` and `size` mean that it has not changed since: a
-    file that was written a moment before it was copied may change again within the same tick of its clock."""
+    """A file as it was copied. Where `is_certain`, equal facts mean that it has not changed since: a file that was
+    written a moment before it was copied may change again within the same tick of its clock. A backup of an older
+    version has neither inode nor ctime: the next one reads each file again."""
 
     sha256: str
     size: int
     mtime_ns: int
     mode: int
     is_certain: bool
+    inode: int = -1
+    ctime_ns: int = -1
+
+    @property
+    def facts(self) -> FileFacts:
+        return FileFacts(self.size, self.mtime_ns, self.inode, self.ctime_ns)
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,7 @@ class Unit:
     files: Mapping[str, CopiedFile]
 
     def to_line(self) -> bytes:
-        files = {name: [f.sha256, f.size, f.mtime_ns, f.mode, f.is_certain] for name, f in self.files.items()}
+        files = {name: list(astuple(file)) for name, file in self.files.items()}
         return _line({"kind": self.kind, "id": self.id, "place": self.relative_path, "files": files})
 
     @classmethod

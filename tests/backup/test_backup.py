@@ -120,6 +120,23 @@ def test_a_change_that_kept_size_and_time_within_a_tick_is_not_missed(
     assert vault.path(digest).read_bytes() == b"G28 two"
 
 
+def test_another_file_of_the_same_size_and_time_is_not_taken_for_the_one_before(
+    store: JobStore, vault: Vault, tmp_path: Path
+) -> None:
+    """FAULTS R2, in a backup: as a file manager puts a file in the place of another, with the time that it had."""
+    path, other = make_job(store).folder / "part.gcode", tmp_path / "other.gcode"
+    for file, data in ((path, b"G28 one"), (other, b"G28 two")):
+        file.write_bytes(data)
+        os.utime(file, (1e9, 1e9))
+    with vault.open():
+        create.back_up(store, vault, {})
+        other.replace(path)
+        create.back_up(store, vault, {})
+    files = next(unit.files for unit in vault.snapshot().units if unit.kind == "job")
+    digest = next(file.sha256 for name, file in files.items() if name.endswith("part.gcode"))
+    assert vault.path(digest).read_bytes() == b"G28 two"
+
+
 def test_an_earlier_backup_can_be_restored(
     jobs: list[Stored], store: JobStore, manage: Manage, elsewhere: Callable[..., JobStore]
 ) -> None:
