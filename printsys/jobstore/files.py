@@ -242,13 +242,16 @@ def _listing(folder: str, inner_names: list[str] | None = None) -> bytes:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
+                name = entry.name
                 if not entry.is_dir(follow_symlinks=False):
-                    size, mtime_ns, inode, ctime_ns = facts_of(entry.stat(follow_symlinks=False))
-                    lines.append(f"{entry.name}\0{size}\0{mtime_ns}\0{inode}\0{ctime_ns}\0")
-                elif _is_followed(entry.name):
-                    lines.append(f"{entry.name}/\0")
+                    status = entry.stat(follow_symlinks=False)
+                    # As facts_of has them; 500,000 calls of it would cost a sweep a tenth of its time.
+                    own = "" if fs.WINDOWS else f"{status.st_ino}\0{status.st_ctime_ns}"
+                    lines.append(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\0{own}\0")
+                elif name == ORIGINAL or _is_followed(name):
+                    lines.append(f"{name}/\0")
                     if inner_names is not None:
-                        inner_names.append(entry.name)
+                        inner_names.append(name)
     except (FileNotFoundError, NotADirectoryError):
         lines = []
     except OSError as error:
