@@ -101,17 +101,21 @@ def chosen_files(job: Job, readings: Mapping[str, SlicerReading], events: Iterab
         by_hand = event.type == EventType.PRINT_FILE_CHOSEN or (by_hand and event.type != EventType.RESUBMITTED)
     if by_hand and job.print_files:
         return list(job.print_files)
+    copies = working_copies(job)
     newest: dict[str, str] = {}
     for record in sorted((f for f in job.files if f.name in readings), key=lambda file: file.added_at):
-        model = model_of(record.name, job)
+        model = model_of(record.name, copies)
         newest.pop(model, None)
         newest[model] = record.name
     return list(newest.values())
 
 
-def model_of(name: str, job: Job) -> str:
+def working_copies(job: Job) -> list[str]:
+    return [file.name for file in job.current_files if file.role == "working"]
+
+
+def model_of(name: str, copies: Sequence[str]) -> str:
     """The working copy that a sliced file was made of, by its name: slicers begin theirs with the model's."""
-    copies = [file.name for file in job.current_files if file.role == "working"]
     stems = {copy: os.path.splitext(copy)[0].casefold() for copy in copies}
     matches = [copy for copy in copies if name.casefold().startswith(stems[copy])]
     return max(matches, key=lambda copy: len(stems[copy]), default=copies[0] if copies else "")

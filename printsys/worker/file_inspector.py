@@ -31,7 +31,7 @@ from printsys.services import Services
 
 MOST_PLACED = 20
 LONGEST_WAIT_S = 2.0
-MOST_WAITING = 50
+MOST_WAITING = 25
 """So many results, or for so long, wait for others to be recorded with."""
 Decide = Callable[[Stored], Sequence[EventDraft]]
 logger = logging.getLogger(__name__)

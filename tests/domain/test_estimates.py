@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from printsys.domain.estimates import SlicerReading, chosen_files, file_read, model_of, open_difference
+from printsys.domain.estimates import SlicerReading, chosen_files, file_read, model_of, open_difference, working_copies
 from printsys.domain.events import Event, EventDraft, EventType
 from printsys.domain.job import FileRecord, Job, parse
 from printsys.domain.pending_work import to_inspect, to_read
@@ -117,7 +117,7 @@ def test_a_request_that_was_sent_again_is_told_by_its_own_files_alone() -> None:
     )
     assert [file.name for file in to_read(of)] == ["Jane_x_v2.gcode"]
     assert [file.name for file in to_inspect(of)] == ["original/jane 2.stl", "Jane_x_v2.stl"]
-    assert model_of("Jane_x_v2.gcode", of) == "Jane_x_v2.stl"
+    assert model_of("Jane_x_v2.gcode", working_copies(of)) == "Jane_x_v2.stl"
     chosen = Event(seq=1, at=NOW, type=EventType.PRINT_FILE_CHOSEN.value, actor="staff")
     sent_again = Event(seq=2, at=NOW, type=EventType.RESUBMITTED.value, actor="student")
     readings = {"Jane_x_v2.gcode": replace(GCODE, file="Jane_x_v2.gcode")}
