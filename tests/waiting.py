@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 
-def until(condition: Callable[[], bool], patience_s: float = 30) -> None:
+def until(condition: Callable[[], bool], patience_s: float = 120) -> None:
     """Return as soon as `condition()` holds; fail when it still does not after `patience_s` seconds."""
     deadline = time.monotonic() + patience_s
     while not condition():

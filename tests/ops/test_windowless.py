@@ -33,11 +33,11 @@ def has_ended(instance: Path) -> bool:
 def test_a_killed_task_stops_the_whole_system_in_order(tmp_path: Path) -> None:
     instance = tmp_path / "instance"
     with start(instance, "--port", str(free_port()), "--storage", str(tmp_path / "storage")) as task:
-        until(lambda: running_address(instance) is not None or task.poll() is not None, 120)
+        until(lambda: running_address(instance) is not None or task.poll() is not None, 300)
         log = (instance / "logs" / "service.log").read_text("utf-8")
         assert "Ready: http://127.0.0.1:" in log, log
         task.kill()
-    until(lambda: has_ended(instance), 60)
+    until(lambda: has_ended(instance), 300)
     assert not (instance / "address").exists()
     assert not (instance / "postgres" / "postmaster.pid").exists()
 
