@@ -105,7 +105,7 @@ def _checked_files(units: list[Unit]) -> Iterator[tuple[str, CopiedFile]]:
 def _note_newest(layout: Layout, unit: Unit) -> None:
     """What is older than a database or another computer remembers is so by decision, and nothing to raise."""
     log = fs.read_if_there(layout.root / unit.relative_path / EVENTS)
-    if log is not None:
+    if log is not None and naming.parse_id(unit.id) == unit.id:  # the note is named by it
         note_newest(layout, unit.id, trusted(log))
 
 

@@ -49,14 +49,17 @@ class _Synced:
 
 
 def id_inside(folder: Path) -> str | None:
-    """The id that the folder's record carries: in its first event or, where that is lost, in metadata.json."""
+    """The id that the folder's record carries: in its first event or, where that is lost, in metadata.json.
+
+    Text that is no id counts as none: locks and notes are named by it, and `../../x` must not lead out of storage.
+    """
     for name, read_document in ((EVENTS, _first_patch), (METADATA, decode_object)):
         try:
             data = fs.read_if_there(folder / name)
             job_id = read_document(data).get("id") if data is not None else None
         except (JsonProblem, NotADirectoryError, fs.NotAFile):
             continue
-        if isinstance(job_id, str):
+        if isinstance(job_id, str) and naming.parse_id(job_id) == job_id:
             return job_id
     return None
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from indexer.check import check_storage
 from printsys import fs
 from printsys.domain.events import EventDraft, EventType
 from printsys.domain.inputs import RejectInput
@@ -535,3 +536,17 @@ def test_bookkeeping_that_changes_nothing_of_the_job_turns_no_click_away(store: 
         act(store, job, "notes", expected_revision=revision, notes="typed before the notes changed")
     with pytest.raises(StaleJob):
         act(store, job, "notes", expected_revision=99, notes="from a page of another storage")
+
+
+def test_a_record_whose_id_is_a_path_is_no_job_and_nothing_is_written_by_that_name(
+    store: JobStore, job: Stored, tmp_path: Path
+) -> None:
+    forged = store.layout.status(Status.PENDING) / "forged"
+    forged.mkdir()
+    for name in ("metadata.json", "events.jsonl"):
+        (forged / name).write_text((job.folder / name).read_text("utf-8").replace(job.id, "../../evil"), "utf-8")
+    assert [job_id for job_id, _ in store.ids()] == [job.id]
+    assert [item.kind for item in check_storage(store)] == ["unreadable"]
+    with pytest.raises(JobNotFound):
+        store.load("../../evil")
+    assert not list(tmp_path.rglob("*evil*"))
