@@ -24,7 +24,8 @@ from printsys.ops.postgres import embedded_postgres
 from printsys.ops.shutdown import stop_event
 from printsys.ops.supervisor import SupervisedProcess, Supervisor
 
-START_PATIENCE_S = 120
+START_PATIENCE_S = 300
+"""Of a slow PC that a virus scanner keeps busy, right after it was switched on."""
 CANNOT_START = 2
 """manage.py's exit code for what a person has to put right: trying again would not help."""
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
