@@ -80,7 +80,7 @@ class Hands:
         if not any(other.copies for other in self.jobs.values()):  # a copy would be the job while the first is aside
             possible.append(self.replace_status_folder)
         if job.status in LIVE:
-            possible += 2 * [self.slice, self.slice_in_place, self.save_with_clock_ahead]
+            possible += 2 * [self.slice, self.slice_in_place, self.save_with_clock_ahead, self.slice_into_folder]
             possible += [self.edit_notes, self.edit_white_space, self.delete_metadata, self.alter_original]
             if job.files:
                 possible += 3 * [self.save_over_with_older_time] + 2 * [
@@ -165,6 +165,11 @@ class Hands:
                 file.write(self._gcode())
                 file.flush()
                 self._pause()
+
+    def slice_into_folder(self, job: HandledJob) -> None:
+        plates = job.folder / "plates"
+        plates.mkdir(exist_ok=True)
+        (plates / f"plate {self.chance.randrange(3)}.gcode").write_bytes(self._gcode())
 
     def save_with_clock_ahead(self, job: HandledJob) -> None:
         path = job.folder / f"nas {self.chance.randrange(3)}.gcode"

@@ -26,7 +26,7 @@ PATIENCE_S = 60.0
 PROMISED_S = {"native": 5.0, "polling": 10.0, "deaf": 15.0}
 SWEEP_EVERY = {"native": "3600", "polling": "3600", "deaf": "5"}
 """Only where events are lost may a sweep help."""
-EXPECTED_AT_THE_END = {"duplicate", "job-missing", "original-altered", "print-file-missing"}
+EXPECTED_AT_THE_END = {"duplicate", "job-missing", "original-altered", "print-file-missing", "odd-file"}
 
 
 @dataclass
