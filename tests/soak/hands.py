@@ -14,8 +14,10 @@ from printsys import fs
 from printsys.domain.status import LIVE, Status
 
 RECORD = ("metadata.json", "events.jsonl")
-CLUTTER_FILES = (".DS_Store", "Thumbs.db", "desktop.ini", "._gear.gcode")
-CLUTTER = (*CLUTTER_FILES, "@eaDir/gear.gcode/SYNO_META", "#recycle/old.gcode")
+CLUTTER = (
+    *(".DS_Store", "Thumbs.db", "desktop.ini", "._gear.gcode", "@eaDir/gear.gcode/SYNO_META", "#recycle/old.gcode"),
+    *("$RECYCLE.BIN/old.gcode", "System Volume Information/tracking.log", "lost+found/#1", "gear.gcode.filepart"),
+)
 
 
 @dataclass
@@ -25,8 +27,11 @@ class HandledJob:
     id: str
     folder: Path
     copies: list[Path] = field(default_factory=list)
+    has_moved: bool = False
+    """Since the record last said where it is."""
     is_away: bool = False
-    has_altered_original: bool = False
+    waiting: set[str] = field(default_factory=set)
+    """Kinds of what waits for a person because of the hands."""
     operations: list[str] = field(default_factory=list)
     touched_at: float = 0.0
     """When a hand last touched it (monotonic)."""
@@ -50,6 +55,10 @@ class Hands:
         self.root, self.outside, self.chance = root, outside, chance
         self.jobs: dict[str, HandledJob] = {}
         self.count = 0
+        self._moving = (
+            *(self.drag, self.drag_and_return, self.rename_folder, self.take_away, self.put_back),
+            *(self.put_back_elsewhere, self.replace_status_folder),
+        )
         outside.mkdir()
 
     def take(self, job_id: str, folder: Path) -> None:
@@ -65,6 +74,7 @@ class Hands:
             touched = [other for other in self.jobs.values() if other.folder.parent == job.folder.parent]
         operation(job)
         for touched_job in touched:
+            touched_job.has_moved = touched_job.has_moved or operation in self._moving
             touched_job.operations.append(operation.__name__)
             touched_job.touched_at = time.monotonic()
         return touched
@@ -75,13 +85,20 @@ class Hands:
         if job.copies:
             return [self.remove_copy]
         possible: list[Callable[[HandledJob], object]]
-        possible = [self.drag, self.drag, self.drag_and_return, self.rename_folder, self.copy_folder, self.take_away]
-        possible.append(self.leave_clutter)
+        possible = [self.drag, self.drag, self.drag_and_return, self.rename_folder, self.take_away, self.leave_clutter]
+        if not job.has_moved:  # of two folders that it has not seen before, the system may take either for the copy
+            possible.append(self.copy_folder)
         if not any(other.copies for other in self.jobs.values()):  # a copy would be the job while the first is aside
             possible.append(self.replace_status_folder)
         if job.status in LIVE:
             possible += 2 * [self.slice, self.slice_in_place, self.save_with_clock_ahead, self.slice_into_folder]
-            possible += [self.edit_notes, self.edit_white_space, self.delete_metadata, self.alter_original]
+            possible += [
+                self.edit_notes,
+                self.edit_white_space,
+                self.delete_metadata,
+                self.alter_original,
+                self.leave_conflict_copy,
+            ]
             if job.files:
                 possible += 3 * [self.save_over_with_older_time] + 2 * [
                     self.save_over,
@@ -129,8 +146,7 @@ class Hands:
         job.folder, job.is_away = hidden.rename(target), False
 
     def leave_clutter(self, job: HandledJob) -> None:
-        in_job, in_status_folder = job.folder / self.chance.choice(CLUTTER), self.chance.choice(CLUTTER_FILES)
-        path = self.chance.choice([in_job, job.folder.parent / in_status_folder])
+        path = self.chance.choice([job.folder, job.folder.parent]) / self.chance.choice(CLUTTER)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"clutter")
 
@@ -201,7 +217,7 @@ class Hands:
         for path in (job.folder / "original").iterdir():
             path.chmod(0o644)
             path.write_bytes(self._gcode())
-        job.has_altered_original = True
+        job.waiting.add("original-altered")
 
     # -- the record -----------------------------------------------------------------------------------------------
 
@@ -219,6 +235,13 @@ class Hands:
 
     def delete_metadata(self, job: HandledJob) -> None:
         (job.folder / "metadata.json").unlink(missing_ok=True)
+
+    def leave_conflict_copy(self, job: HandledJob) -> None:
+        """As a sync program does with a metadata.json that two computers changed."""
+        path = job.folder / "metadata.json"
+        if path.exists():
+            shutil.copy2(path, job.folder / f"metadata.sync-conflict-20260302-1620{self.count:02}-ABCDEFG.json")
+            job.waiting.add("record-conflict")
 
     def _gcode(self) -> bytes:
         lines = f"; {self.chance.random()}\n; filament used [g] = {self.chance.randint(1, 200)}\n"

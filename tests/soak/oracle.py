@@ -46,7 +46,7 @@ class Oracle:
         path = job.folder.relative_to(self.root).as_posix()
         storage = reader.Storage(str(self.root))
         findings = reader.JobFolder(storage, path, storage._intents()).check()
-        allowed = STANDING | ({"original-altered"} if job.has_altered_original else set())
+        allowed = STANDING | job.waiting
         for finding in findings:
             if finding.kind not in allowed and (finding.kind in UNSEEN or finding.kind not in reader.REMARKS):
                 return f"{finding.kind}: {finding.sentence}"
@@ -58,6 +58,4 @@ class Oracle:
             return f"the mirror has {row}, the folder is {path} at revision {document['revision']}"
         if bool(job.copies) != ("duplicate" in kinds):
             return f"it has {len(job.copies)} copies, and Attention has {kinds}"
-        if job.has_altered_original and "original-altered" not in kinds:
-            return f"its original is altered, and Attention has {kinds}"
-        return None
+        return None if job.waiting <= kinds else f"{job.waiting} must wait in Attention, which has {kinds}"

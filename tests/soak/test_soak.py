@@ -26,7 +26,14 @@ PATIENCE_S = 60.0
 PROMISED_S = {"native": 5.0, "polling": 10.0, "deaf": 15.0}
 SWEEP_EVERY = {"native": "3600", "polling": "3600", "deaf": "5"}
 """Only where events are lost may a sweep help."""
-EXPECTED_AT_THE_END = {"duplicate", "job-missing", "original-altered", "print-file-missing", "odd-file"}
+EXPECTED_AT_THE_END = {
+    "duplicate",
+    "job-missing",
+    "original-altered",
+    "print-file-missing",
+    "odd-file",
+    "record-conflict",
+}
 
 
 @dataclass
@@ -57,6 +64,7 @@ def wait_for_the_record(oracle: Oracle, jobs: list[HandledJob], tally: Tally) ->
         settled_at = time.monotonic()
         for job_id in waiting.keys() - differences.keys():
             job = waiting.pop(job_id)
+            job.has_moved = False
             tally.seconds.append(settled_at - job.touched_at)
             print(f"{tally.seconds[-1]:.1f} s: {job_id} after {job.operations[-4:]}")
     tally.missed += [f"{job_id} ({job.operations[-6:]}): {differences[job_id]}" for job_id, job in waiting.items()]
