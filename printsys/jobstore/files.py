@@ -19,6 +19,7 @@ from printsys.domain.filetypes import type_of
 from printsys.domain.job import FileRecord
 from printsys.domain.naming import id_in_folder_name
 from printsys.errors import JobNotFound
+from printsys.jobstore.inodes import keeps_inodes
 from printsys.jobstore.layout import ASIDE, EVENTS, METADATA, ORIGINAL, PREVIEWS, file_inside, is_text
 from printsys.jobstore.writers import has_writer
 
@@ -26,7 +27,8 @@ from printsys.jobstore.writers import has_writer
 class FileFacts(NamedTuple):
     """What the file system tells of a file without its contents: as long as all of it is the same, they are.
 
-    Windows' listings have no inode and no time of the last change of anything; 0 stands for both there.
+    Windows' listings have no inode and no time of the last change of anything; 0 stands for both there, and for the
+    inode on file systems that give out new ones.
     """
 
     size: int
@@ -38,7 +40,8 @@ class FileFacts(NamedTuple):
 def facts_of(status: os.stat_result) -> FileFacts:
     if fs.WINDOWS:
         return FileFacts(status.st_size, status.st_mtime_ns, 0, 0)
-    return FileFacts(status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
+    inode = status.st_ino if keeps_inodes(status.st_dev) else 0
+    return FileFacts(status.st_size, status.st_mtime_ns, inode, status.st_ctime_ns)
 
 
 @dataclass(frozen=True)
@@ -240,13 +243,16 @@ def _listing(folder: str, inner_names: list[str] | None = None) -> bytes:
     """Adds the names of the folders in it that are followed, too, to `inner_names`."""
     lines = []
     try:
+        own = ""
         with os.scandir(folder) as entries:
             for entry in entries:
                 name = entry.name
                 if not entry.is_dir(follow_symlinks=False):
                     status = entry.stat(follow_symlinks=False)
                     # As facts_of has them; 500,000 calls of it would cost a sweep a tenth of its time.
-                    own = "" if fs.WINDOWS else f"{status.st_ino}\0{status.st_ctime_ns}"
+                    if not fs.WINDOWS:
+                        inode = status.st_ino if keeps_inodes(status.st_dev) else 0
+                        own = f"{inode}\0{status.st_ctime_ns}"
                     lines.append(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\0{own}\0")
                 elif name == ORIGINAL or _is_followed(name):
                     lines.append(f"{name}/\0")
