@@ -23,6 +23,7 @@ from printsys.jobstore.files import (
     SETTLE_S,
     FileFacts,
     ListedFile,
+    PartialHash,
     list_files,
     list_originals,
     list_recorded,
@@ -30,8 +31,8 @@ from printsys.jobstore.files import (
 )
 from printsys.jobstore.layout import readable
 
-SLICE_S = 1.0
-"""A visit reads a job's files for so long, and begins no further one then: other jobs wait for theirs."""
+SLICE_S = 2.0
+"""A visit reads a job's files for so long, and goes on in the next one: other jobs wait for theirs."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Outcome:
     stored: Stored
     first_new_seq: int | None
     unsettled: bool
+    is_reading: bool = False
+    """Its time was over before all files were read."""
 
 
 @dataclass
@@ -50,6 +53,7 @@ class _SeenFile:
     facts: FileFacts
     since: float
     sha256: str | None = None
+    hashing: PartialHash = field(default_factory=PartialHash)
 
 
 @dataclass
@@ -62,8 +66,10 @@ class Reconciler:
     store: JobStore
     context: Callable[[], Context]
     settle_s: float = SETTLE_S
+    slice_s: float = SLICE_S
     _files: dict[str, dict[str, _SeenFile]] = field(default_factory=dict)
     """By job id and name."""
+    _is_reading: bool = False
     _missing_since: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def reconcile(self, job_id: str, is_quiet: bool = False) -> Outcome:
@@ -74,7 +80,7 @@ class Reconciler:
         before = self.store.load(job_id)
         snapshot = self._snapshot(before, is_quiet)
         if before.problem is not None or (before.asked_by_hand is None and not _changes(before, snapshot)):
-            return Outcome(before, before.noticed, snapshot.unsettled)
+            return Outcome(before, before.noticed, snapshot.unsettled, self._is_reading)
         with self.store.edit(job_id) as edit:
             job, events = edit.job, edit.before.events
             # Otherwise it was renamed again since: the next run compares.
@@ -84,7 +90,7 @@ class Reconciler:
             if status is not None and status != job.status:
                 edit.record(*drag(job, status, self.context(), owed(events, job.id)))
         added = before.job.revision + 1 if edit.result.job.revision > before.job.revision else None
-        return Outcome(edit.result, before.noticed or added, snapshot.unsettled)
+        return Outcome(edit.result, before.noticed or added, snapshot.unsettled, self._is_reading)
 
     # -- the folder as it is ------------------------------------------------------------------------------------
 
@@ -102,31 +108,35 @@ class Reconciler:
         listed = [file for file in present if file.name in names]
         originals = list(list_originals(stored.folder))
         self._forget_all_but(stored.id, {file.name for file in (*listed, *originals)})
-        read_until = time.monotonic() + SLICE_S
+        read_until = time.monotonic() + self.slice_s
+        self._is_reading = False
         for file in listed:
-            digest = self.digest(stored.id, stored.folder, file, is_quiet, time.monotonic() < read_until)
+            digest = self.digest(stored.id, stored.folder, file, is_quiet, read_until)
             if digest is None:
                 being_written.add(file.name)
             else:
                 files.append(FoundFile(file.name, file.size, digest))
         for file in originals:
-            if self.digest(stored.id, stored.folder, file, is_quiet, time.monotonic() < read_until) is None:
+            if self.digest(stored.id, stored.folder, file, is_quiet, read_until) is None:
                 being_written.add(file.name)
         vanished = self._vanished_just_now(stored, {file.name for file in listed})
         return FolderSnapshot(readable(stored.folder.name), tuple(files), frozenset(being_written), frozenset(vanished))
 
     def digest(
-        self, job_id: str, folder: Path, file: ListedFile, is_quiet: bool = False, may_read: bool = True
+        self, job_id: str, folder: Path, file: ListedFile, is_quiet: bool = False, read_until: float = math.inf
     ) -> str | None:
-        """The file's sha256, as it was read while it had these facts, or read now if it `may_read`. None: it is not
-        quiet yet."""
+        """The file's sha256, as it was read while it had these facts, or read now, until `read_until` (monotonic).
+        None: it is not quiet yet, or not all of it is read."""
         files, now = self._files.setdefault(job_id, {}), time.monotonic()
         seen_file = files.get(file.name)
         if seen_file is None or seen_file.facts != file.facts:
             seen_file = files[file.name] = _SeenFile(file.facts, now)
         quiet_s = math.inf if is_quiet else now - seen_file.since
-        if may_read and seen_file.sha256 is None and quiet_s >= self.settle_s:
-            seen_file.sha256 = read_finished(folder / file.name, file.facts, quiet_s)
+        if seen_file.sha256 is None and quiet_s >= self.settle_s:
+            if now < read_until:
+                path, hashing = folder / file.name, seen_file.hashing
+                seen_file.sha256 = read_finished(path, file.facts, quiet_s, hashing, read_until)
+            self._is_reading |= seen_file.sha256 is None and time.monotonic() >= read_until
         return seen_file.sha256
 
     def hash_of(self, job_id: str, name: str) -> str | None:

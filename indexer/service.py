@@ -222,6 +222,8 @@ class Service:
 
     def _pause_before(self, folder: Path) -> float:
         """How long an unsettled folder waits for its next visit."""
+        if folder in self.sweeper.reading:
+            return 0.0  # only for the others to have their turn
         self._unsettled_visits[folder] += 1
         doublings = max(0, self._unsettled_visits[folder] - PROMPT_VISITS)
         return min(QUIET_S * 2.0 ** min(doublings, 16), LONGEST_PAUSE_S)

@@ -97,6 +97,8 @@ class Sweeper:
     changed: Callable[[str], None] = lambda job_id: None
     soon: set[Path] = field(default_factory=set)
     """Folders that were not settled at the last visit, or busy: visit them again in a moment."""
+    reading: set[Path] = field(default_factory=set)
+    """Those of them whose files were not all read in the time of a visit."""
     _gone_since: dict[Path, float] = field(default_factory=dict)
     """Folders that were not there at the last visit though the mirror has a job in them, since when (monotonic)."""
     waiting: deque[str] = field(default_factory=deque)
@@ -347,6 +349,7 @@ class Sweeper:
             self.changed(stored.id)
         self._mirror(stored, walk)
         walk.paths[stored.id] = self.store.layout.relative(stored.folder)
+        (self.reading.add if outcome.is_reading else self.reading.discard)(folder)
         if outcome.unsettled:
             self.soon.add(stored.folder)
         if is_quiet and outcome.first_new_seq is None and not outcome.unsettled:

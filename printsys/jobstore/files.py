@@ -8,7 +8,7 @@ import time
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -188,6 +188,9 @@ def printable(folder: Path) -> list[ListedFile]:
     return ranked[:MOST_OFFERED]
 
 
+SLICE = 1 << 20
+
+
 def sha256_of(path: Path) -> str:
     with fs.open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -266,15 +269,35 @@ def _listing(folder: str, inner_names: list[str] | None = None) -> bytes:
     return ("".join(lines) + "/").encode("utf-8", "surrogateescape")
 
 
-def read_finished(path: Path, facts: FileFacts, quiet_s: float) -> str | None:
-    """The sha256 of a file that has had these facts for `quiet_s`; None while somebody seems to be writing it.
+@dataclass
+class PartialHash:
+    """A file's sha256 on its way: one of gigabytes is read in slices, between which other jobs have their turn."""
+
+    read: int = 0
+    _digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+
+    def read_on(self, path: Path, until: float) -> str | None:
+        """The sha256, if the end is reached before `until` (monotonic clock). OSError."""
+        with fs.open_regular(path) as file:
+            file.seek(self.read)
+            while chunk := file.read(SLICE):
+                self._digest.update(chunk)
+                self.read += len(chunk)
+                if time.monotonic() > until:
+                    return None
+        return self._digest.hexdigest()
+
+
+def read_finished(path: Path, facts: FileFacts, quiet_s: float, hashing: PartialHash, until: float) -> str | None:
+    """The sha256 of a file that has had these facts for `quiet_s`; None while somebody seems to be writing it, and
+    where more is to be read than there is time for.
 
     On Linux and Windows: a program has it open for writing. A 3MF: see `CUT_SHORT_S`.
     """
     try:
         if has_writer(path) or (quiet_s < CUT_SHORT_S and _is_cut_short(path)):
             return None
-        digest = sha256_of(path)
+        digest = hashing.read_on(path, until)
         return digest if facts_of(path.stat()) == facts else None
     except OSError:
         return None

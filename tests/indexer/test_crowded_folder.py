@@ -17,6 +17,7 @@ from indexer.sweep import Sweeper
 from printsys.domain.crowded import MOST_FILES, followed
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore, Stored
+from printsys.jobstore.files import SLICE, PartialHash, sha256_of
 from tests.factories import context, make_job
 from tests.running_indexer import running_indexer
 from tests.waiting import until
@@ -85,6 +86,29 @@ def test_a_crowded_folder_that_is_tidied_is_followed_again(store: JobStore, mirr
     until(lambda: not sweeper.sweep_folder(stored.folder))
     assert len(slicer_files(store, stored.id)) == 5
     assert check_storage(store) == []
+
+
+def test_a_large_file_is_read_in_slices(store: JobStore, tmp_path: Path) -> None:
+    path = tmp_path / "large.gcode"
+    path.write_bytes(bytes(range(256)) * (5 * SLICE // 256) + b"the end")
+    hashing, slices = PartialHash(), 1
+    while (digest := hashing.read_on(path, until=0.0)) is None:
+        slices += 1
+    assert slices == 7 and digest == sha256_of(path)
+
+
+def test_a_visit_ends_in_time_and_the_next_one_goes_on(store: JobStore) -> None:
+    stored = make_job(store)
+    reconciler = Reconciler(store, lambda: context(store), settle_s=0.0, slice_s=0.002)
+    (stored.folder / "large.gcode").write_bytes(bytes(100 * SLICE))
+    visits = 1
+    while (outcome := reconciler.reconcile(stored.id)).is_reading:
+        assert outcome.unsettled
+        visits += 1
+    assert visits > 1
+    assert slicer_files(store, stored.id) == ["large.gcode"]
+    record = store.load(stored.id).job.file("large.gcode")
+    assert record is not None and record.sha256 == sha256_of(stored.folder / "large.gcode")
 
 
 names = st.sets(st.sampled_from([f"{n}{extension}" for n in range(8) for extension in (".png", ".stl", ".gcode")]))
