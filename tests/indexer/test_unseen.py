@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from indexer import service
 from indexer.check import check_storage
 from indexer.index import Mirror
 from indexer.queries import Queries
@@ -25,6 +26,7 @@ from printsys.domain.events import sha256
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore, Stored, files
 from printsys.jobstore.files import SETTLE_S, FileFacts
+from printsys.jobstore.notes import missed_events
 from tests.factories import context, make_job, make_store, sync
 from tests.mirrored import mirrored_events, mirrored_job
 from tests.running_indexer import running_indexer
@@ -242,3 +244,20 @@ def test_a_sweep_that_looks_twice_records_what_lies_there(store: JobStore, mirro
     assert store.load(job.id).job.file("part.gcode") is None
     sweeper.sweep(looks_twice=True)
     assert store.load(job.id).job.file("part.gcode") is not None
+
+
+def test_the_indexer_works_off_what_its_first_sweep_had_no_time_for(
+    store: JobStore, mirror: Mirror, engine: sa.Engine, queries: Queries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "SWEEP_PATIENCE_S", 0.0)
+    jobs = [make_job(store, f"Jane {n}", status=status) for n, status in enumerate((Status.UPLOADED, Status.ARCHIVED))]
+    sync(store, mirror)
+    for job in jobs:
+        (job.folder / "part.gcode").write_bytes(gcode(7))
+    late = make_job(store, "Late Comer")
+    with running_indexer(store, engine) as running:
+        until(lambda: mirrored_job(queries, late.id) is not None)
+        until(lambda: running.is_quiet)
+        for job in jobs:
+            assert store.load(job.id).job.file("part.gcode") is not None
+    assert len(missed_events(store).events) == len(jobs), "found in slices, and told as missed all the same"
