@@ -287,6 +287,10 @@ class Fold:
         return "null" if value is None else ENCODER.encode(value)
 
 
+NAMING_KEYS = {"JobCreated": "folder", "FolderRenamed": "to"}
+"""Where in the `data` of an event the name of the job's folder stands."""
+
+
 class Log:
     """A log as far as it is whole: `seq` and `type` of its last finished event, the states that its batches name.
 
@@ -297,6 +301,8 @@ class Log:
     def __init__(self) -> None:
         self.fold = Fold()
         self.seq, self.type = 0, ""
+        self.folder_name: Any = None
+        """As the system made it, or as it saw somebody rename it."""
         self.digests: list[str] = []
         """sha256 of each line."""
         self.states: list[str] = []
@@ -313,6 +319,8 @@ class Log:
         for digest, event in batch:
             self.digests.append(digest)
             self.fold.add(event.get("patch", {}))
+            if event["type"] in NAMING_KEYS:
+                self.folder_name = event.get("data", {}).get(NAMING_KEYS[event["type"]])
         last = batch[-1][1]
         self.seq, self.type, state = last["seq"], last["type"], last["state"]
         self.states.append(state)
@@ -522,6 +530,8 @@ class JobFolder:
         self.status, _, self.name = path.rpartition("/")
         self.job_id: str | None = None
         self.files = self.bytes = 0
+        self.claim: tuple[bool, bool, bool, int, str] = (True, True, True, 0, self.path)
+        """Of folders with one id, the job is the one with the least; all others are copies."""
 
     def check(self) -> list[Finding]:
         try:
@@ -553,6 +563,7 @@ class JobFolder:
         except Unreadable as error:
             log, damage = Log(), str(error)
         self.job_id = self._id(log)
+        self.claim = self._claim(log)
         for entry in entries_of(self.folder) if self.job_id is not None else ():
             if RECORD_COPY.fullmatch(entry.name) and entry.is_file(follow_symlinks=False) and is_text(entry.name):
                 yield self._finding("record-conflict", f"{entry.name} is a second version of the record")
@@ -588,6 +599,15 @@ class JobFolder:
                 [older] if older else [*findings, *self._location(log), *self._odd_entries(), *self._contents(log)]
             )
         yield from findings
+
+    def _claim(self, log: Log) -> tuple[bool, bool, bool, int, str]:
+        """It lacks the newest event, bears another name than the record has, lies elsewhere; then place and name."""
+        note = self.notes(self.job_id or "")
+        is_older = note is not None and log.seq < note[0]
+        is_renamed = log.folder_name is not None and log.folder_name != self.name
+        is_elsewhere = log.document.get("status") != self.status
+        order = STATUSES.index(self.status) if self.status in STATUSES else len(STATUSES)
+        return is_older, is_renamed, is_elsewhere, order, self.name
 
     def _older_copy(self, log: Log) -> Finding | None:
         """Whether the system has noted an event that this log does not have."""
@@ -792,14 +812,17 @@ class Storage:
 
     def __init__(self, root: str, is_quick: bool = False) -> None:
         self.root, self.is_quick = root, is_quick
-        self.jobs: dict[str, list[str]] = {}
-        """The folders of each job, by its id: more than one is a finding."""
+        self.jobs: dict[str, list[JobFolder]] = {}
+        """The folders of each job, by its id: all but one are copies."""
         self.deleted_jobs = self.files = self.bytes = 0
 
     def check(self) -> list[Finding]:
         intents = self._intents()
-        findings = [*self._status_folders(intents), *self._duplicates(), *self._trash()]
-        return [*findings, *self._stray_intents(intents), *self._staging(), *self._missing()]
+        findings = list(self._status_folders(intents))
+        copies = {finding.path: finding for finding in self._duplicates()}
+        findings = [finding for finding in findings if finding.path not in copies]
+        findings += [*copies.values(), *self._trash(), *self._stray_intents(intents)]
+        return [*findings, *self._staging(), *self._missing()]
 
     def _status_folders(self, intents: dict[str, int]) -> Iterator[Finding]:
         for status in STATUSES:
@@ -809,7 +832,7 @@ class Storage:
                     folder, findings = self._job(path, intents)
                     yield from findings
                     if folder.job_id is not None:
-                        self.jobs.setdefault(folder.job_id, []).append(path)
+                        self.jobs.setdefault(folder.job_id, []).append(folder)
                 elif not is_folder(entry) and not IGNORED.fullmatch(entry.name):
                     yield Finding("loose-file", None, path, "this belongs to no job.")
 
@@ -825,9 +848,12 @@ class Storage:
         return folder, findings
 
     def _duplicates(self) -> Iterator[Finding]:
-        for job_id, paths in self.jobs.items():
-            if len(paths) > 1:
-                yield Finding("duplicate", job_id, paths[0], f"the same job lies in {', '.join(paths[1:])} too.")
+        """Copies of jobs. Nothing else is said of them."""
+        for job_id, folders in self.jobs.items():
+            job_folder = min(folders, key=lambda folder: folder.claim)
+            for copy in folders:
+                if copy is not job_folder:
+                    yield Finding("duplicate", job_id, copy.path, f"this is a copy of the job in {job_folder.path}.")
 
     # -- .printsys/ -----------------------------------------------------------------------------------------------
 

@@ -385,6 +385,25 @@ def test_a_recorded_name_never_leads_out_of_the_folder(name: str, store: JobStor
     assert "original-missing" in kinds and "original-altered" not in kinds
 
 
+@pytest.mark.parametrize("name", ["A copy", "Z copy", None])
+@pytest.mark.parametrize("status", ["Uploaded", "Printing"])
+@pytest.mark.parametrize("is_older", [False, True])
+def test_a_copy_is_the_folder_that_check_calls_a_copy(
+    is_older: bool, status: str, name: str | None, store: JobStore
+) -> None:
+    job = make_job(store, status=Status.PENDING)
+    copy = store.layout.root / status / (name or job.folder.name)
+    shutil.copytree(job.folder, copy)
+    if is_older:
+        act(store, job.id, "notes")
+    elif name:  # the copy lies where the record says, and its name comes first
+        copy = copy.rename(job.folder.with_name(name))
+    verdict = verify(store.layout.root)
+    (item,) = check_storage(store)
+    (finding,) = verdict.report["findings"]
+    assert (finding["kind"], finding["path"]) == (item.kind, item.folder) == ("duplicate", store.layout.relative(copy))
+
+
 def test_a_job_in_a_job_and_a_folder_in_a_folder_are_found(store: JobStore) -> None:
     job, inner = make_job(store), make_job(store, name="Inner")
     inner.folder.rename(job.folder / inner.folder.name)
