@@ -386,7 +386,10 @@ def test_what_the_real_prusa_slicer_saves_is_recorded(service: Service, store: J
         command = ["prusa-slicer", option, "--output", str(job.folder / output), str(model)]
         finished = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120, check=False)
         assert finished.returncode == 0, finished.stderr
-    until(lambda: {"box.gcode", "box.3mf"} <= {e.data.get("name") for e in mirrored_events(queries, job.id)})
-    added = [e.data["name"] for e in store.load(job.id).events if e.type == "FileAdded"]
+    saved = {"box.gcode", "box.3mf"}
+    until(lambda: saved <= {file.name for file in present(mirrored_job(queries, job.id)).job.files})
+    # Both at once are one event.
+    events = [event.data for event in store.load(job.id).events if event.type in ("FileAdded", "FilesAdded")]
+    added = [file["name"] for data in events for file in data.get("files", [data])]
     assert sorted(added) == ["box.3mf", "box.gcode"], "each once, and no temporary of the slicer"
     assert present(store.load(job.id).job.file("box.gcode")).size == (job.folder / "box.gcode").stat().st_size
