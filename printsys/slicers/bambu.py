@@ -13,7 +13,7 @@ from decimal import Decimal
 from printsys.slicers import prusa, usage
 from printsys.slicers.facts import SlicerFacts, Tool
 from printsys.slicers.gcode_comments import GcodeComments
-from printsys.slicers.numerals import duration, settings, words
+from printsys.slicers.numerals import duration, number, settings, words
 
 TOTAL_TIME = re.compile(r"(?:model printing time: .{1,60}; )?total estimated time: (.{1,60})")
 USUAL_AREA = Decimal("2.405")
@@ -28,7 +28,10 @@ def read(comments: GcodeComments, program: str, version: str | None) -> SlicerFa
         changed |= {"time_s": time, "times": {**facts.times, "normal": time}}
     used = header_tools(comments)
     if used:
-        changed |= {"tools": used, "material": usage.material(used), **usage.totals(used)}
+        totals = usage.totals(used)
+        total_g = number(comments.setting("total filament used [g]"))
+        warnings = usage.disagreement(total_g, totals["grams"])
+        changed |= {"tools": used, "material": usage.material(used), "warnings": warnings, **totals}
     return facts.model_copy(update=changed)
 
 

@@ -136,6 +136,9 @@ def _warnings(plates: tuple[Plate, ...]) -> Iterator[str]:
     timed = [plate for plate in plates if plate.time_s]
     if len(plates) > 1:
         yield f"The file holds {len(plates)} plates; time and filament are those of all of them together."
+    for plate in plates:
+        for warning in usage.disagreement(plate.weight_g, usage.total(tool.weight_g for tool in plate.tools)):
+            yield f"Plate {plate.index}: {warning}"
     if timed and len(timed) < len(plates):
         yield "Not every plate in the file says how long it takes."
     if not timed and not any(plate.tools for plate in plates):

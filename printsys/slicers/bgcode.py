@@ -75,7 +75,7 @@ def read(stream: BinaryIO) -> SlicerFacts:
     comments = GcodeComments(b"\n".join(_comments(stream, block) for block in metadata))
     program, _, version = (comments.setting("Producer") or "").partition(" ")
     facts = prusa.read(comments, program or "PrusaSlicer", version or None)
-    warnings = () if facts.time_s or facts.tools else (SILENT,)
+    warnings = facts.warnings if facts.time_s or facts.tools else (SILENT,)
     return facts.model_copy(update={"thumbnails": tuple(thumbnails(stream)), "warnings": warnings})
 
 

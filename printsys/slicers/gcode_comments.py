@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
+import io
 import os
 import re
 from collections.abc import Iterator
@@ -25,6 +27,10 @@ BODY = re.compile(rb"(?:[\r\n]+;[ \t]?[A-Za-z0-9+/=]{1,256}[ \t]*(?=[\r\n]|\Z))*
 """The picture goes on as long as lines look like base64: a file may lack the line that ends it."""
 COMMENT = re.compile(rb"\n;+[ \t]*([^\r\n]{1,%d})" % MOST_LINE)
 """Begins with fixed bytes, so that the search passes quickly over lines of moves."""
+
+
+UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+"""As Windows programs save text: by the mark at its beginning."""
 
 
 class Picture(NamedTuple):
@@ -47,9 +53,9 @@ class GcodeComments:
     """Comment lines without their semicolons, in the order of the file, without the pictures among them."""
 
     def __init__(self, head: bytes, tail: bytes = b"") -> None:
-        self.head, self.tail = head, tail
+        self.head, self.tail = head.removeprefix(codecs.BOM_UTF8), tail
         self.pictures: list[Picture] = []
-        self.lines = [*self._comments(head), *self._comments(tail)]
+        self.lines = [*self._comments(self.head), *self._comments(tail)]
 
     def _comments(self, text: bytes) -> Iterator[str]:
         for piece in self._without_pictures(text):
@@ -103,6 +109,8 @@ def of_file(stream: BinaryIO, start: int = 0) -> GcodeComments:
     size = stream.seek(0, os.SEEK_END)
     stream.seek(start)
     head = head_of(stream)
+    if (encoding := UTF_16.get(head[:2])) is not None:
+        return of_file(io.BytesIO(_from_utf_16(stream, start, size, encoding)))
     if size - start - len(head) <= TAIL:
         return GcodeComments(head + stream.read(TAIL))
     stream.seek(size - TAIL)
@@ -113,7 +121,21 @@ def of_file(stream: BinaryIO, start: int = 0) -> GcodeComments:
 def of_start(stream: IO[bytes]) -> GcodeComments:
     """Of the beginning alone: a part of a zip package opens only there."""
     head = head_of(stream)
+    if (encoding := UTF_16.get(head[:2])) is not None:
+        head = head_of(io.BytesIO((head[2:] + stream.read(HEAD)).decode(encoding, "replace").encode()))
     return GcodeComments(_whole_lines(head) if len(head) >= HEAD else head)
+
+
+def _from_utf_16(stream: BinaryIO, start: int, size: int, encoding: str) -> bytes:
+    """Without the mark. Of a long file the beginning, as far as we would follow pictures in it, and the end."""
+    stream.seek(start + 2)
+    text = stream.read(MOST_HEAD)
+    left_out = size - stream.tell() - 2 * TAIL
+    if left_out <= 0:
+        return (text + stream.read(2 * TAIL)).decode(encoding, "replace").encode()
+    stream.seek(left_out // 2 * 2, os.SEEK_CUR)
+    head, tail = (part.decode(encoding, "replace").encode() for part in (text, stream.read(2 * TAIL + 2)))
+    return _whole_lines(head) + tail[tail.find(b"\n") + 1 :]
 
 
 def _whole_lines(head: bytes) -> bytes:

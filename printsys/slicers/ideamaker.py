@@ -5,17 +5,15 @@ Nobody has published the format of its project (`.idea`): see closed.py.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import count
 
 from printsys.slicers import usage
 from printsys.slicers.facts import Box, SlicerFacts
 from printsys.slicers.gcode_comments import GcodeComments
-from printsys.slicers.numerals import number, seconds
+from printsys.slicers.numerals import number, seconds, signed
 
 TIME = ("Print Time", "REMAINING_TIME")
-BOX = re.compile(r"Bounding Box: *((?:-?[\d.]{1,12} *){6})$")
 
 
 def read(comments: GcodeComments, program: str, version: str | None) -> SlicerFacts:
@@ -30,9 +28,8 @@ def read(comments: GcodeComments, program: str, version: str | None) -> SlicerFa
     )
     dimensions = (comments.header("Dimension") or "").split()  # the plate's size, then each nozzle's
     time = next((time for key in TIME if (time := seconds(number(comments.header(key))))), None)
-    box = comments.search(BOX)
-    corners = box.group(1).split() if box else []  # lowest and highest of each axis in turn
-    are_numbers = len(corners) == 6 and all(re.fullmatch(r"-?\d{1,6}(\.\d{1,6})?", corner) for corner in corners)
+    corners = [signed(text) for text in (comments.header("Bounding Box") or "").split()]
+    box = corners if len(corners) == 6 and None not in corners else None  # lowest and highest of each axis in turn
     return SlicerFacts(
         family="ideamaker",
         program=program,
@@ -42,7 +39,7 @@ def read(comments: GcodeComments, program: str, version: str | None) -> SlicerFa
         material=usage.material(used, materials[:1]),
         printer_model=comments.header("Printer Type"),
         nozzle_mm=number(dimensions[3]) if len(dimensions) > 3 else None,
-        box=Box.model_validate({"low": corners[0::2], "high": corners[1::2]}) if are_numbers else None,
+        box=Box.model_validate({"low": box[0::2], "high": box[1::2]}) if box else None,
         **usage.totals(used),
     )
 

@@ -10,23 +10,33 @@ from decimal import ROUND_HALF_UP, Decimal
 
 MOST = Decimal(10**9)
 LONGEST_S = 10 * 366 * 86400
-NUMBER = re.compile(
-    r"(?<![\d.,])(?<!\d[eE])(?<!\d[eE][+-])"  # not in the middle of another number
-    r"-?\d{1,12}+(?:[.,]\d{1,30}+)?+(?:[eE][+-]?\d{1,2}+)?+(?!\d|[eE][+-]?\d)"
+FIGURE = (
+    r"(?<![\d.])(?<!\d,)(?<!\d[eE])(?<!\d[eE][+-])"  # not in the middle of another number
+    r"-?\d{1,12}+(?:[.,]\d{1,30}+)?+(?:[eE][+-]?\d{1,2}+)?+(?![.,]?\d|[eE][+-]?\d)"
 )
-PART = re.compile(
-    r"(\d{1,9}(?:[.,]\d{1,9})?)\s*(days?|hours?|minutes?|min|seconds?|sec|[dhms])(?![a-z])", re.IGNORECASE
-)
+NUMBER = re.compile(FIGURE)
+QUANTITY = re.compile(rf"({FIGURE})\s?([A-Za-z]{{1,4}}\^?\d?)(?![\w.])")
+PART = re.compile(rf"({FIGURE})\s*(days?|hours?|minutes?|min|seconds?|sec|[dhms])(?![a-z])", re.IGNORECASE)
 SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
 def number(text: str | None) -> Decimal | None:
     """The first number in `text`, decimal point or comma; None without one, or where it is below 0 or above `MOST`."""
+    value = signed(text)
+    return value if value is not None and value >= 0 else None
+
+
+def signed(text: str | None) -> Decimal | None:
+    """As `number`, but also down to `-MOST`: a place on the plate."""
     match = NUMBER.search(text or "")
-    if match is None:
-        return None
-    value = Decimal(match.group().replace(",", "."))
-    return value if 0 <= value <= MOST else None
+    value = Decimal(match.group().replace(",", ".")) if match else None
+    return value if value is not None and abs(value) <= MOST else None
+
+
+def quantities(text: str | None, unit: str) -> list[Decimal | None]:
+    """The figures of this unit in `1482.1mm, 34.4mm (3.6cm3)` or `1,205m`; "cm^3" counts as "cm3"."""
+    pairs = QUANTITY.findall(text or "")
+    return [number(figure) for figure, written in pairs if written.replace("^", "") == unit]
 
 
 def numbers(text: str | None) -> list[Decimal | None]:
@@ -46,8 +56,8 @@ def settings(text: str | None) -> list[Decimal | None]:
 
 
 def words(text: str | None) -> list[str]:
-    """`PLA;PETG`, `PLA,PETG` or `"PLA";"PETG"`; empty members keep their place."""
-    return [part.strip().strip('"').strip() for part in re.split(r"[;,]", text)] if text else []
+    """`PLA;PETG`, `PLA,PETG`, `"PLA";"PETG"` or `['PLA', 'PETG']`; empty members keep their place."""
+    return [part.strip(" '\"") for part in re.split(r"[;,]", text.strip(" []"))] if text else []
 
 
 def seconds(value: Decimal | None) -> int | None:
@@ -63,4 +73,4 @@ def duration(text: str | None) -> int | None:
     parts = PART.findall(text or "")
     if not parts:
         return None
-    return seconds(sum((Decimal(n.replace(",", ".")) * SECONDS[unit[0].lower()] for n, unit in parts), Decimal(0)))
+    return seconds(sum(((number(n) or Decimal(0)) * SECONDS[unit[0].lower()] for n, unit in parts), Decimal(0)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from printsys.slicers import usage
+from printsys.slicers import slic3r, usage
 from printsys.slicers.facts import SlicerFacts
 from printsys.slicers.gcode_comments import GcodeComments
 from printsys.slicers.numerals import duration, number, numbers, settings, words
@@ -27,9 +27,11 @@ def read(comments: GcodeComments, program: str, version: str | None) -> SlicerFa
         densities=settings(get("filament_density")),
         diameters=settings(get("filament_diameter")),
     )
+    used = used or slic3r.stated_tools(comments)
     by_mode = times(comments)
     totals = usage.totals(used)
-    totals["grams"] = totals["grams"] or (number(get("total filament used [g]")) or None if not used else None)
+    stated_total = number(get("total filament used [g]")) or None
+    totals["grams"] = totals["grams"] or (stated_total if not used else None)
     return SlicerFacts(
         family="prusa",
         program=program,
@@ -41,6 +43,7 @@ def read(comments: GcodeComments, program: str, version: str | None) -> SlicerFa
         printer_model=get("printer_model") or get("printer_settings_id"),
         nozzle_mm=next(iter(settings(get("nozzle_diameter"))), None),
         layer_height_mm=number(get("layer_height")),
+        warnings=usage.disagreement(stated_total, totals["grams"]),
         **totals,
     )
 

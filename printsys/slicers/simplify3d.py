@@ -7,7 +7,7 @@ import re
 from printsys.slicers import usage
 from printsys.slicers.facts import SlicerFacts
 from printsys.slicers.gcode_comments import GcodeComments
-from printsys.slicers.numerals import duration, number
+from printsys.slicers.numerals import duration, number, settings
 
 WEIGHT = ("Plastic weight", "Material Weight", "Material weight")
 LENGTH = ("Filament length", "Material Length", "Material length")
@@ -24,8 +24,8 @@ def read(comments: GcodeComments, program: str, version: str | None) -> SlicerFa
         volumes=[volume / 1000 if volume else None],
         weights=[grams],
         materials=[material or ""],
-        densities=[number(_setting(comments, "filamentDensities"))],
-        diameters=[number(_setting(comments, "filamentDiameters"))],
+        densities=settings(_setting(comments, "filamentDensities"))[:1],
+        diameters=settings(_setting(comments, "filamentDiameters"))[:1],
     )
     time = duration(_first(comments, TIME))
     return SlicerFacts(
@@ -36,7 +36,7 @@ def read(comments: GcodeComments, program: str, version: str | None) -> SlicerFa
         tools=used,
         material=material,
         printer_model=_setting(comments, "profileName"),
-        nozzle_mm=number((_setting(comments, "extruderDiameter") or "").split(",")[0]),
+        nozzle_mm=next(iter(settings(_setting(comments, "extruderDiameter"))), None),
         layer_height_mm=number(_setting(comments, "layerHeight")),
         **usage.totals(used),
     )

@@ -19,7 +19,7 @@ def is_one(package: Package) -> bool:
 
 
 def read(package: Package) -> SlicerFacts:
-    lines = package.read(CONFIG, MOST_CONFIG).decode("utf-8", "replace").splitlines()
+    lines = package.read(CONFIG, MOST_CONFIG).decode("utf-8-sig", "replace").splitlines()
     pairs = (line.partition("=") for line in lines)
     config = {key.strip(): value.strip() for key, separator, value in pairs if separator}
     program, _, version = config.get("prusaSlicerVersion", "").partition("-")

@@ -10,6 +10,8 @@ from printsys.slicers.facts import Tool
 
 T = TypeVar("T")
 MOST_TOOLS = 64
+ROUNDING_G = Decimal("0.1")
+"""So far apart may a total and a sum be: some programs round each to one digit."""
 
 
 def tools(
@@ -46,6 +48,14 @@ def totals(used: Iterable[Tool]) -> dict[str, Any]:
         "volume_cm3": total(tool.volume_cm3 for tool in used),
         "grams": total(tool.weight_g for tool in used),
     }
+
+
+def disagreement(total_g: Decimal | None, sum_g: Decimal | None) -> tuple[str, ...]:
+    """A warning where the total that a file states is not the sum of what it states of each filament."""
+    if not total_g or not sum_g or abs(total_g - sum_g) <= max(ROUNDING_G, max(total_g, sum_g) / 100):
+        return ()
+    stated = f"The file states {total_g:f} g in all, but {sum_g:f} g for its filaments together"
+    return (f"{stated}: please check the weight.",)
 
 
 def normal(time_s: int | None) -> dict[str, Any]:
