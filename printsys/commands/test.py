@@ -13,41 +13,29 @@ import sys
 from printsys.config import ROOT
 
 WINDOWS_SUITE = [
-    "tests/windows",
-    "tests/config",
-    "tests/domain",
-    "tests/jobstore",
-    "tests/crash",
-    "tests/opener",
-    "tests/indexer",
-    "tests/slicers",
-    "tests/models3d",
-    "tests/mail",
-    "tests/backup",
-    "tests/habits",
-    "tests/ops",
-    "tests/commands/test_archive_prune.py",
-    "tests/commands/test_doctor.py",
-    "tests/commands/test_export.py",
-    "tests/commands/test_prune.py",
-    "tests/web/test_security.py",
-    "tests/web/staff/test_attention.py",
-    "tests/web/staff/test_files.py",
-    "tests/web/staff/test_intake.py",
-    "tests/web/staff/test_job.py",
-    "tests/web/student/test_resubmit.py",
-    "tests/web/student/test_submit.py",
-    "--deselect=tests/backup/test_restore_standalone.py",
+    *("tests/windows", "tests/config", "tests/domain", "tests/jobstore", "tests/crash", "tests/opener"),
+    *("tests/slicers", "tests/models3d", "tests/mail", "tests/backup/test_backup.py"),
+    *("tests/indexer/test_attention.py", "tests/indexer/test_check.py", "tests/indexer/test_document_values.py"),
+    *("tests/indexer/test_mirror.py", "tests/indexer/test_older_versions.py", "tests/indexer/test_reconcile.py"),
+    *("tests/indexer/test_reindex.py", "tests/indexer/test_without_database.py"),
+    *("tests/ops/test_file_access.py", "tests/ops/test_logging_setup.py", "tests/ops/test_postgres.py"),
+    *("tests/ops/test_service_windows.py", "tests/ops/test_shutdown.py"),
+    *("tests/commands/test_archive_prune.py", "tests/commands/test_doctor.py", "tests/commands/test_export.py"),
+    *("tests/web/test_security.py", "tests/web/staff/test_attention.py", "tests/web/staff/test_files.py"),
+    *("tests/web/staff/test_intake.py", "tests/web/staff/test_job.py", "tests/web/staff/test_missed.py"),
     "--deselect=tests/indexer/test_mirror.py::test_thousands_of_things_that_need_a_person_are_kept_and_settled",
     "--deselect=tests/mail/test_failures.py",
     "--deselect=tests/mail/test_kills.py",
+    "--deselect=tests/mail/test_worker.py::test_two_worker_processes_send_each_mail_once",
     "--deselect=tests/models3d/test_bounded.py::test_a_malformed_file_is_examined_or_refused_but_breaks_nothing",
 ]
-"""What `--windows` runs where no path is given: all that touches files, processes, the registry or the network.
+"""What `--windows` runs where no path is given: what touches files, processes, the registry or the network.
 
-Left out, because a process takes seconds to start under wine and a page half of one: the pages that only show and
-change rows, the rest of the commands, and five tests that start dozens of processes or make thousands of files.
-`manage.py test --windows tests/web tests/commands` runs them, as any path does. tests/browser has no browser there.
+Any path runs by itself: `manage.py test --windows tests/web`. Left out for their time, because a process takes seconds
+to start under wine and a page half of one: the pages that only show and change rows, the commands that set up or start
+a system (tests/windows starts one), and five tests that start dozens of processes or make thousands of files. Also left
+out are tests/habits and tests/indexer/test_watch*.py: tests/windows/test_watching.py has the watching there.
+tests/browser has no browser.
 """
 
 

@@ -59,7 +59,7 @@ def test_a_folder_that_appears_with_its_files_in_it_is_mirrored(
 def test_a_dragged_folder_is_a_status_change(service: Service, store: JobStore, queries: Queries) -> None:
     job = make_job(store, status=Status.READY_TO_PRINT)
     until(lambda: mirrored_job(queries, job.id) is not None)
-    job.folder.rename(store.layout.status(Status.PRINTING) / job.folder.name)
+    fs.rename_folder(job.folder, store.layout.status(Status.PRINTING) / job.folder.name)
     until(lambda: present(mirrored_job(queries, job.id)).job.status is Status.PRINTING)
     assert store.load(job.id).events[-1].type == "PrintingStarted"
 
@@ -71,7 +71,8 @@ def test_a_drag_out_of_the_live_statuses_is_recorded_though_another_process_mirr
     """FAULTS R1."""
     job = make_job(store)
     until(lambda: mirrored_job(queries, job.id) is not None and service.is_quiet)
-    moved = job.folder.rename(store.layout.status(ended) / job.folder.name)
+    moved = store.layout.status(ended) / job.folder.name
+    fs.rename_folder(job.folder, moved)
     service.mirror.put(store.load(job.id))  # as the worker does, in the first seconds of a job
     until(lambda: present(mirrored_job(queries, job.id)).job.status is ended)
     assert store.load(job.id).folder == moved
@@ -86,7 +87,7 @@ def test_a_drag_whose_event_is_lost_is_recorded_once_another_process_meets_the_j
     until(lambda: mirrored_job(queries, job.id) is not None and service.is_quiet)
     assert isinstance(service._watcher, NativeWatcher)
     present(service._watcher._observer).unschedule_all()
-    job.folder.rename(store.layout.status(Status.REJECTED) / job.folder.name)
+    fs.rename_folder(job.folder, store.layout.status(Status.REJECTED) / job.folder.name)
     worker = JobStore(store.layout.root, store.expected_id)
     service.mirror.put(worker.load(job.id))
     until(lambda: present(mirrored_job(queries, job.id)).job.status is Status.REJECTED)
@@ -118,7 +119,7 @@ def test_a_status_folder_that_was_made_again_is_watched_again(
     watcher = service._watcher
     until(lambda: service._watcher is not watcher or isinstance(watcher, PollingWatcher))
     until(lambda: service._watcher is not None)
-    job.folder.rename(printing / job.folder.name)
+    fs.rename_folder(job.folder, printing / job.folder.name)
     until(lambda: present(mirrored_job(queries, job.id)).job.status is Status.PRINTING)
 
 
@@ -149,7 +150,7 @@ def test_an_edit_of_metadata_json_is_noticed(service: Service, store: JobStore, 
 def test_a_renamed_folder_is_followed(service: Service, store: JobStore, queries: Queries) -> None:
     job = make_job(store)
     until(lambda: mirrored_job(queries, job.id) is not None)
-    job.folder.rename(job.folder.with_name("Jane, urgent"))
+    fs.rename_folder(job.folder, job.folder.with_name("Jane, urgent"))
     until(lambda: present(mirrored_job(queries, job.id)).folder == "Uploaded/Jane, urgent")
     assert store.load(job.id).events[-1].type == "FolderRenamed"
 
@@ -162,7 +163,7 @@ def test_what_events_missed_the_sweep_catches(store: JobStore, engine: sa.Engine
     service.wake.set()
     service.tick()
     assert mirrored_job(queries, job.id) is not None
-    job.folder.rename(store.layout.status(Status.PRINTING) / job.folder.name)
+    fs.rename_folder(job.folder, store.layout.status(Status.PRINTING) / job.folder.name)
     fs.remove_tree(gone.folder)
     service.wake.set()
     service.tick()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -255,7 +256,8 @@ def test_nothing_that_people_type_becomes_markup(
     staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
 ) -> None:
     job = make(name=HOSTILE[:60], message=HOSTILE, class_number=HOSTILE[:50], color=HOSTILE[:60], printer=HOSTILE[:60])
-    (job.folder / "<img src=x onerror=alert(3)>.gcode").write_bytes(b"G28")
+    if sys.platform != "win32":  # which has no such names
+        (job.folder / "<img src=x onerror=alert(3)>.gcode").write_bytes(b"G28")
     assert post(job.id, "notes", notes=HOSTILE).status_code == 303
     pages = [f"/dashboard/jobs/{job.id}", "/dashboard", "/dashboard?q=script"]
     pages += [f"/dashboard/jobs/{job.id}/{action}" for action in ("approve", "reject", "details", "delete", "override")]

@@ -9,6 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from indexer.service import Service
+from printsys import fs
 from printsys.domain.status import Status
 from printsys.jobstore.notes import missed_events, note_missed_events
 from printsys.services import Services
@@ -46,7 +47,7 @@ def test_the_first_sweep_after_a_start_tells_staff_what_they_missed(
     assert missed_events(services.store).events == (), "nothing happened before the first start"
     sliced = approved.folder / "bracket.gcode"
     sliced.write_bytes(b"; sliced")
-    printing.folder.rename(services.store.layout.status(Status.COMPLETED) / printing.folder.name)
+    fs.rename_folder(printing.folder, services.store.layout.status(Status.COMPLETED) / printing.folder.name)
     metadata = edited.folder / "metadata.json"
     metadata.write_text(metadata.read_text("utf-8").replace('"copies": 1', '"copies": 3'), "utf-8")
     look()
@@ -71,7 +72,7 @@ def test_what_happens_while_the_system_runs_is_not_told_as_missed(services: Serv
     runner.start()
     try:
         until(lambda: mirrored_job(services.queries, job.id) is not None, 60)
-        job.folder.rename(services.store.layout.status(Status.COMPLETED) / job.folder.name)
+        fs.rename_folder(job.folder, services.store.layout.status(Status.COMPLETED) / job.folder.name)
         until(lambda: services.store.load(job.id).job.status is Status.COMPLETED, 60)
         assert missed_events(services.store).events == ()
     finally:
