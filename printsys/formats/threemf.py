@@ -36,11 +36,12 @@ MM_PER_UNIT = {
 }
 """3MF core specification 1.3, chapter 3.4, ST_Unit."""
 CORE = (
-    "http://schemas.microsoft.com/3dmanufacturing/core/2015/02 ",
-    "http://schemas.microsoft.com/3dmanufacturing/2013/01 ",
+    "http://schemas.microsoft.com/3dmanufacturing/core/2015/02",
+    "http://schemas.microsoft.com/3dmanufacturing/2013/01",
 )
 """The slice and beam extensions have a `vertex` of their own, in namespaces of their own."""
 MODEL_RELATION = "/3dmodel"
+UNBOUND_PREFIX = expat.errors.codes["unbound prefix"]
 PRODUCTION = "http://schemas.microsoft.com/3dmanufacturing/production/2015/06 path"
 PRINTED_TYPES = ("model", "surface", "solidsupport")
 PRUSA_VOLUMES = "Metadata/Slic3r_PE_model.config"
@@ -56,6 +57,10 @@ Attributes = Mapping[str, str]
 
 class ThreeMfRefused(PrintSysError):
     """The text continues a sentence that begins with the file's name: `has a part that contains itself`."""
+
+
+class _UnboundPrefix(ThreeMfRefused):
+    """XML with a prefix that nothing declares."""
 
 
 class ThreeMfTooMuch(ThreeMfRefused):
@@ -168,21 +173,35 @@ class _ThreeMfReader:
         if part not in self.package:
             raise ThreeMfRefused("refers to a part that is not in it")
         self.read_parts.add(part)
+        known_items = len(self.model.items)
         handler = _ModelPart(part, self.model, is_start, self.triangles_left)
-        self._parse(part, handler.begin, handler.end)
+        try:
+            self._parse(part, handler.begin, handler.end)
+        except _UnboundPrefix:  # some programs use prefixes that they never declare, and all slicers read them
+            del self.model.items[known_items:]
+            handler = _ModelPart(part, self.model, is_start, self.triangles_left)
+            self._parse(part, handler.begin, handler.end, is_lenient=True)
         self.triangles_left = handler.triangles_left
 
     def _parse(
-        self, part: str, begin: Callable[[str, Attributes], None], end: Callable[[str], None] | None = None
+        self,
+        part: str,
+        begin: Callable[[str, Attributes], None],
+        end: Callable[[str], None] | None = None,
+        is_lenient: bool = False,
     ) -> None:
-        parser = expat.ParserCreate(namespace_separator=" ")
-        parser.StartElementHandler = begin
-        parser.EndElementHandler = end
+        """`is_lenient`: an undeclared prefix is a namespace of its own, not damage."""
+        parser = expat.ParserCreate(namespace_separator=None if is_lenient else " ")
+        names = _Names(begin, end) if is_lenient else None
+        parser.StartElementHandler = names.begin if names else begin
+        parser.EndElementHandler = names.end if names else end
         parser.StartDoctypeDeclHandler = _refuse_doctype
         with self.package.open(part) as stream:
             try:
                 parser.ParseFile(stream)
             except expat.ExpatError as error:
+                if error.code == UNBOUND_PREFIX:
+                    raise _UnboundPrefix("holds XML that is damaged") from error
                 raise ThreeMfRefused("holds XML that is damaged") from error
             except (KeyError, ValueError, OverflowError) as error:
                 raise ThreeMfRefused("lacks numbers where it needs them, or has others") from error
@@ -207,6 +226,31 @@ class _ThreeMfReader:
                 solid.points, solid.faces = solid.points[used], faces.reshape(-1, 3)
 
 
+class _Names:
+    """Resolves the namespaces that a part declares, and takes an undeclared prefix for a namespace."""
+
+    def __init__(self, begin: Callable[[str, Attributes], None], end: Callable[[str], None] | None) -> None:
+        self._begin, self._end = begin, end
+        self._namespaces = {"": CORE[0]}
+
+    def begin(self, tag: str, attributes: Attributes) -> None:
+        for name, value in attributes.items():
+            if name.startswith("xmlns"):
+                self._namespaces[name[6:]] = value
+        self._begin(
+            self._resolved(tag),
+            {self._resolved(name) if ":" in name else name: value for name, value in attributes.items()},
+        )
+
+    def end(self, tag: str) -> None:
+        if self._end is not None:
+            self._end(self._resolved(tag))
+
+    def _resolved(self, name: str) -> str:
+        prefix, _, local = name.rpartition(":")
+        return f"{self._namespaces.get(prefix, prefix)} {local}"
+
+
 def _refuse_doctype(*_: object) -> None:
     raise ThreeMfRefused("holds XML that we do not open (a document type)")
 
@@ -223,11 +267,15 @@ class _ModelPart:
         self.solid: Solid | None = None
         self.points: list[float] = []
         self.corners: list[int] = []
+        self.core = {*CORE}
+        """Namespaces of the elements that are read. Cura swaps the core's with its own: the root's counts, too."""
 
     def begin(self, tag: str, attributes: Attributes) -> None:
-        if not tag.startswith(CORE):
+        namespace, _, tag = tag.rpartition(" ")
+        if self.solid is None and tag == "model":
+            self.core.add(namespace)
+        if namespace not in self.core:
             return
-        tag = tag.rpartition(" ")[2]
         if tag == "vertex":
             self.points += float(attributes["x"]), float(attributes["y"]), float(attributes["z"])
         elif tag == "triangle":
@@ -250,7 +298,8 @@ class _ModelPart:
             self.model.unit = unit
 
     def end(self, tag: str) -> None:
-        if tag.startswith(CORE) and tag.endswith(" mesh") and self.solid is not None:
+        namespace, _, tag = tag.rpartition(" ")
+        if tag == "mesh" and namespace in self.core and self.solid is not None:
             points = self.solid.points = np.array(self.points, np.float64).reshape(-1, 3)
             faces = self.solid.faces = np.array(self.corners, np.int64).reshape(-1, 3)
             self.points, self.corners = [], []

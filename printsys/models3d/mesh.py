@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,8 @@ from printsys.errors import ModelTooHard, ModelUnreadable
 from printsys.formats import threemf
 from printsys.formats.safezip import ZipRefused, open_package
 from printsys.formats.threemf import MAX_TRIANGLES
-from printsys.models3d.sniff import check_model
+from printsys.models3d.polygons import triangulate
+from printsys.models3d.sniff import CHUNK, STL_HEADER, check_model, facet_count
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
@@ -25,7 +25,6 @@ Ints = npt.NDArray[np.integer]
 MAX_BYTES = 2 << 30
 FAR = 1e12
 """In mm, beyond the moon: no corner lies there."""
-STL_HEADER = 84
 STL_FACET = np.dtype([("normal", "<f4", 3), ("points", "<f4", (3, 3)), ("attribute", "<u2")])
 
 
@@ -74,14 +73,15 @@ def _soup(kind: str, points: Floats) -> Mesh:
 def _stl(path: Path) -> Mesh:
     size = path.stat().st_size
     with fs.open_regular(path) as stream:
-        count = int.from_bytes(stream.read(STL_HEADER)[80:], "little")
-        # A text and an empty binary file may both begin with `solid` and have a count of zero: only words differ.
-        is_text = count == 0 and b"facet" in stream.read(4096)
-    if size >= STL_HEADER + 50 * count and not is_text:
+        head = stream.read(CHUNK)
+    count = facet_count(head, size)
+    if count is not None:
         refuse_too_many(path, count)
         facets = np.fromfile(path, STL_FACET, count, offset=STL_HEADER)
         return _soup("binary STL", facets["points"].reshape(-1, 3))
-    corners = re.findall(rb"vertex\s+(\S+)\s+(\S+)\s+(\S+)", fs.read(path), re.IGNORECASE)
+    # The solid's name is anybody's words, "vertex" among them.
+    text = re.sub(rb"(?:^|(?<=[\r\n]))[ \t]*(?:end)?solid[^\r\n]*", b"", fs.read(path), flags=re.IGNORECASE)
+    corners = re.findall(rb"vertex\s+(\S+)\s+(\S+)\s+(\S+)", text, re.IGNORECASE)
     refuse_too_many(path, len(corners) // 3)
     if len(corners) % 3:
         raise ModelUnreadable(f"{path.name} is cut short: its last triangle lacks a corner. Please export it again.")
@@ -92,22 +92,33 @@ def _numbers(path: Path, rows: Sequence[Sequence[bytes]]) -> Floats:
     try:
         return np.array(rows, dtype="S32").astype(np.float64).reshape(-1, 3)
     except ValueError:
+        if any(b"," in number for row in rows for number in row):
+            raise ModelUnreadable(
+                f"{path.name} writes its numbers with decimal commas, which no slicer reads. Please export it again "
+                "with points, or as binary STL."
+            ) from None
         raise ModelUnreadable(f"{path.name} has corners that are not numbers. Please export it again.") from None
 
 
 def _obj(path: Path) -> Mesh:
-    """`v` and `f` of Wavefront OBJ (appendix B1 of the Advanced Visualizer manual); polygons become fans."""
+    """`v` and `f` of Wavefront OBJ (appendix B1 of the Advanced Visualizer manual)."""
     points: list[list[bytes]] = []
-    faces: list[tuple[int, int, int]] = []
+    faces: list[Sequence[int]] = []
+    polygons: list[Sequence[int]] = []
     for line in fs.read(path).replace(b"\\\r\n", b" ").replace(b"\\\n", b" ").splitlines():
         word, *rest = line.split() or (b"",)
         if word == b"v" and len(rest) >= 3:
             points.append(rest[:3])
         elif word == b"f":
             corners = [_corner(path, text, len(points)) for text in rest]
-            faces += [(corners[0], second, third) for second, third in pairwise(corners[1:])]
-    refuse_too_many(path, len(faces))
-    return _one_piece("OBJ", _numbers(path, points), np.array(faces, np.int64).reshape(-1, 3))
+            if len(corners) >= 3:
+                (faces if len(corners) == 3 else polygons).append(corners)
+    refuse_too_many(path, len(faces) + sum(len(polygon) - 2 for polygon in polygons))
+    places = _numbers(path, points)
+    if any(not 0 <= corner < len(places) for polygon in polygons for corner in polygon):
+        raise ModelUnreadable(f"{path.name} has triangles whose corners do not exist. Please export it again.")
+    triangles = np.array(faces, np.int64).reshape(-1, 3)
+    return _one_piece("OBJ", places, np.vstack([triangles, triangulate(places, polygons)]))
 
 
 def _corner(path: Path, text: bytes, point_count: int) -> int:

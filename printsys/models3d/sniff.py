@@ -23,6 +23,10 @@ CHUNK = 1 << 16
 MAX_RATIO = 100
 MAX_UNPACKED = 1 << 30
 """A real 3MF of a million triangles unpacks to 19 to 87 MB: these caps are far from any honest file."""
+STL_HEADER = 84
+"""Bytes: 80 of anything, and the count of facets."""
+NO_COUNT = {0, 0xFFFFFFFF}
+"""What programs write that do not know the count yet."""
 DAMAGED = "is a 3MF file that is damaged or cut short. Please export it again."
 TOO_MUCH = "unpacks to far more than a model needs. Please simplify it and export it again."
 MODEL_PART = re.compile(r"\.model$", re.IGNORECASE)
@@ -38,6 +42,7 @@ FOREIGN = (
     (b"7z\xbc\xaf", "an archive"),
     (b"\x1f\x8b", "an archive"),
     (b"GCDE", "sliced G-code"),
+    (b"version https://git-lfs", "a Git LFS pointer"),
 )
 UNEXPORTED = (
     (b"PK\x03\x04", "a zip archive or a 3MF file"),
@@ -77,7 +82,7 @@ def check_model(name: str, stream: BinaryIO, max_bytes: int, extensions: Sequenc
     head = stream.read(CHUNK)
     stream.seek(0)
     foreign_kind = _foreign_kind(head, extension)
-    if foreign_kind is not None and not (extension == ".stl" and _is_binary_stl(head, size)):
+    if foreign_kind is not None and not (extension == ".stl" and facet_count(head, size) is not None):
         raise FileRefused(name, f"{name} is {foreign_kind}, whatever its name says. {EXPORT}")
     problem = {".stl": _stl, ".obj": _obj, ".3mf": _3mf}[extension](stream, head, size)
     stream.seek(0)
@@ -97,16 +102,26 @@ def _foreign_kind(head: bytes, extension: str) -> str | None:
     return kind
 
 
-def _is_binary_stl(head: bytes, size: int) -> bool:
-    """Whether the count of facets fits the size. Some programs add a few bytes at the end."""
-    if len(head) < 84:
-        return False
-    facets: int = struct.unpack_from("<I", head, 80)[0]
-    return facets > 0 and 84 + 50 * facets <= size <= 84 + 50 * facets + 4096
+def facet_count(head: bytes, size: int) -> int | None:
+    """Of a binary STL, by its first bytes and its size; None for one that is a text, or cut short.
+
+    Some programs add a few bytes at the end. Some write no count: slicers go by the
+    size then. A count that the file is too short for means that its end is missing.
+    """
+    if len(head) < STL_HEADER:
+        return None
+    count: int = struct.unpack_from("<I", head, 80)[0]
+    if count > 0 and STL_HEADER + 50 * count <= size <= STL_HEADER + 50 * count + 4096:
+        return count
+    # A text, too, may have any size: only words differ.
+    is_text = STL_START.match(head) is not None and b"\0" not in head
+    is_whole = size > STL_HEADER and (size - STL_HEADER) % 50 == 0
+    is_cut = count not in NO_COUNT and STL_HEADER + 50 * count > size
+    return (size - STL_HEADER) // 50 if is_whole and not is_cut and not is_text and b"\0" in head else None
 
 
 def _stl(stream: BinaryIO, head: bytes, size: int) -> str | None:
-    if _is_binary_stl(head, size):
+    if facet_count(head, size) is not None:
         return None
     if STL_START.match(head) and b"\0" not in head:
         if any(STL_FACET.search(lines) for lines in _whole_lines(stream)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from printsys.formats import threemf
 from printsys.formats.safezip import open_package
 from printsys.models3d.inspect import ModelFacts, inspect
 from tests.corpus import CORPUS, files
+from tests.factories import STL as STL_TEXT
 
 STL = {file.name: file for file in files("stl")}
 OBJ = {file.name: file for file in files("obj") if not file.name.endswith(".mtl")}
@@ -177,3 +179,75 @@ def test_a_corner_beyond_the_moon_is_no_place(tmp_path: Path) -> None:
 def test_facts_survive_the_record(tmp_path: Path) -> None:
     facts = export_and_inspect(tmp_path, trimesh.creation.box((10, 20, 30)))
     assert ModelFacts.model_validate_json(facts.model_dump_json()) == facts
+
+
+# -- FAULTS section 3: what public bug reports of other programs show ------------------------------------------------
+
+BLOCK = (30.0, 20.0, 10.0)
+
+
+@pytest.mark.needs("corpus")
+@pytest.mark.parametrize("name", ["t_cura_ns.3mf", "t_unbound.3mf", "bin_count_ffffffff.stl"])
+def test_what_slicers_read_is_read(name: str) -> None:
+    """FAULTS M1 and M10: swapped namespaces, an undeclared prefix, a count that its program did not know yet."""
+    facts = inspect(CORPUS / "reported" / name)
+    assert (facts.size_mm, facts.volume_cm3, facts.triangles, facts.watertight) == (BLOCK, 6.0, 12, True)
+
+
+def write_3mf(path: Path, root: str, body: str) -> Path:
+    relation = "http://schemas.microsoft.com/3dmanufacturing/2013/01/3dmodel"
+    with zipfile.ZipFile(path, "w") as package:
+        package.writestr("[Content_Types].xml", "<Types/>")
+        package.writestr(
+            "_rels/.rels", f'<Relationships><Relationship Target="/3D/m.model" Type="{relation}"/></Relationships>'
+        )
+        package.writestr("3D/m.model", f"<model {root}>{body}</model>")
+    return path
+
+
+def tetrahedron(prefix: str = "", extra: str = "") -> str:
+    corners = [(0, 0, 0), (30, 0, 0), (0, 30, 0), (0, 0, 30)]
+    vertices = "".join(f'<{prefix}vertex x="{x}" y="{y}" z="{z}"/>' for x, y, z in corners)
+    faces = [(0, 2, 1), (0, 1, 3), (1, 2, 3), (0, 3, 2)]
+    triangles = "".join(f'<{prefix}triangle v1="{a}" v2="{b}" v3="{c}"/>' for a, b, c in faces)
+    mesh = f"<{prefix}mesh><{prefix}vertices>{vertices}</{prefix}vertices>"
+    mesh += f"<{prefix}triangles>{triangles}</{prefix}triangles>"
+    item = f'<{prefix}build><{prefix}item objectid="1"/></{prefix}build>'
+    object_ = f'<{prefix}object id="1">{mesh}</{prefix}mesh></{prefix}object>'
+    return f"<{prefix}resources>{object_}{extra}</{prefix}resources>{item}"
+
+
+CORE_NS = "http://schemas.microsoft.com/3dmanufacturing/core/2015/02"
+BEAM_NS = "http://schemas.microsoft.com/3dmanufacturing/beamlattice/2017/02"
+
+
+@pytest.mark.parametrize(
+    ("root", "body"),
+    [
+        (f'xmlns="{CORE_NS}"', tetrahedron()),
+        (f'xmlns:m="{CORE_NS}"', tetrahedron("m:")),
+        ('xmlns="http://software.example/own"', tetrahedron()),
+        ("", tetrahedron()),
+        (f'xmlns="{CORE_NS}"', tetrahedron(extra='<slic3r:thing slic3r:of="7"/>')),
+        (f'xmlns="{CORE_NS}" xmlns:b="{BEAM_NS}"', tetrahedron(extra='<b:vertex x="1"/><p:vertex x="2"/>')),
+    ],
+    ids=["plain", "prefixed", "swapped", "none", "undeclared", "a vertex of another's"],
+)
+def test_a_3mf_is_read_however_its_namespaces_are_written(tmp_path: Path, root: str, body: str) -> None:
+    facts = inspect(write_3mf(tmp_path / "part.3mf", root, body))
+    assert (facts.size_mm, facts.volume_cm3, facts.watertight) == ((30.0, 30.0, 30.0), 4.5, True)
+
+
+def test_the_name_of_a_text_stl_is_no_geometry(tmp_path: Path) -> None:
+    """FAULTS M10."""
+    path = tmp_path / "part.stl"
+    path.write_bytes(STL_TEXT.replace(b"solid", b"solid vertex 1 2 3 vertex"))
+    facts = inspect(path)
+    assert (facts.triangles, facts.volume_cm3, facts.watertight) == (4, 4.5, True)
+
+
+def test_decimal_commas_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "part.stl"
+    path.write_bytes(STL_TEXT.replace(b"30", b"30,5"))
+    with pytest.raises(ModelUnreadable, match="decimal commas"):
+        inspect(path)

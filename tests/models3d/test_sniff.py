@@ -109,6 +109,8 @@ def binary_stl(facets: int = 2, header: bytes = b"made by a test", stated: int |
         binary_stl(),
         binary_stl(header=b"solid made by SolidWorks"),
         binary_stl(header=b"MZ is how this header starts"),
+        binary_stl(stated=0xFFFFFFFF),  # FAULTS M10: a program that did not know the count yet
+        binary_stl(stated=0),
         binary_stl(header=b"%PDF"),
         binary_stl() + b"\0" * 100,
         ASCII_STL,
@@ -150,6 +152,7 @@ def test_the_extension_may_be_in_capitals() -> None:
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 200, "a SolidWorks part"),
         (b"BLENDER-v300" + b"\0" * 200, "a Blender project"),
         (b"Dear lab, please print my cat.", "not an STL file"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "a Git LFS pointer"),
     ],
 )
 def test_a_file_that_is_no_stl_is_refused_with_the_reason(data: bytes, words: str) -> None:
