@@ -18,6 +18,9 @@ from tests.factories import make_job
 from tests.running_system import PARTS, System, gone, system_of_its_own
 from tests.waiting import until
 
+FIRST_OF_OURS = 16384
+"""PostgreSQL gives lower numbers to tables of its own (FirstNormalObjectId)."""
+
 
 @pytest.fixture
 def system() -> Iterator[System]:
@@ -108,6 +111,21 @@ def test_a_killed_postgresql_is_started_again_and_the_mirror_is_back(system: Sys
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there the embedded server works in a folder of any name")
+def test_a_start_with_ruined_tables_serves_and_builds_them_again(system: System) -> None:
+    # FAULTS R12
+    system.start()
+    until(system.has_database, 60)
+    system.stop()
+    tables = [path for path in (system.instance / "postgres").glob("base/*/*") if path.name.isdigit()]
+    ours = [path for path in tables if int(path.name) >= FIRST_OF_OURS and path.stat().st_size]
+    assert ours
+    for path in ours:
+        path.write_bytes(os.urandom(path.stat().st_size))
+    system.start()
+    until(system.has_database, 120)
+    until(lambda: "mirror-" not in str(system.manage("check").stdout), 60)
+
+
 def test_without_a_database_the_indexer_goes_on_recording_what_happens_in_the_folders(system: System) -> None:
     """PostgreSQL refuses a data folder with a dollar sign in its path."""
     system.start(PRINTSYS_INSTANCE=str(system.root / "in$tance"))
