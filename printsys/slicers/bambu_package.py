@@ -1,7 +1,7 @@
 """Bambu Studio's and OrcaSlicer's `.gcode.3mf`: one or more sliced plates in a 3MF package.
 
 Metadata/slice_info.config states seconds, grams and filament of each `<plate>`; the G-code's own header adds what is
-missing there. The job is all plates together.
+missing there. The job is all plates with G-code together: the file also states what it does not hold.
 """
 
 from __future__ import annotations
@@ -38,8 +38,7 @@ def read(package: Package) -> SlicerFacts:
             headers[index] = gcode.read(gcode_comments.of_start(stream))
     header = next((facts for facts in headers.values() if facts.family != UNKNOWN), SlicerFacts())
     stated = {plate.index: plate for plate in _stated_plates(package)}
-    indexes = sorted({*stated, *headers})[:MOST_PLATES]
-    plates = tuple(_merge(index, stated.get(index), headers.get(index)) for index in indexes)
+    plates = tuple(_merge(index, stated.get(index), header) for index, header in headers.items())
     tools = _sum_tools(plates)
     times = [plate.time_s or 0 for plate in plates]
     return SlicerFacts(
@@ -52,7 +51,7 @@ def read(package: Package) -> SlicerFacts:
         tools=tools,
         plates=plates,
         objects=tuple(name for plate in plates for name in plate.objects),
-        warnings=tuple(_warnings(plates)),
+        warnings=tuple(_warnings(plates, sorted({*stated} - {*headers}))),
     )
 
 
@@ -87,10 +86,8 @@ def _filament(element: etree._Element) -> Tool:
     )
 
 
-def _merge(index: int, stated: Plate | None, header: SlicerFacts | None) -> Plate:
+def _merge(index: int, stated: Plate | None, header: SlicerFacts) -> Plate:
     """Time and weight as the package states them; lengths, volumes and densities as the G-code does: they are finer."""
-    if header is None:
-        return stated or Plate(index=index)
     if stated is None:
         return Plate(index=index, time_s=header.time_s, weight_g=header.grams, tools=header.tools)
     by_index = {tool.index: tool for tool in stated.tools}
@@ -132,10 +129,13 @@ def _sum_tools(plates: tuple[Plate, ...]) -> tuple[Tool, ...]:
     )
 
 
-def _warnings(plates: tuple[Plate, ...]) -> Iterator[str]:
+def _warnings(plates: tuple[Plate, ...], unsliced: Sequence[int]) -> Iterator[str]:
     timed = [plate for plate in plates if plate.time_s]
     if len(plates) > 1:
         yield f"The file holds {len(plates)} plates; time and filament are those of all of them together."
+    if unsliced:
+        names = ", ".join(map(str, unsliced[:MOST_PLATES]))
+        yield f"Not in the file, and not counted, is the G-code of plate {names}."
     for plate in plates:
         for warning in usage.disagreement(plate.weight_g, usage.total(tool.weight_g for tool in plate.tools)):
             yield f"Plate {plate.index}: {warning}"
