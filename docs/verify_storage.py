@@ -530,11 +530,13 @@ class JobFolder:
         self.status, _, self.name = path.rpartition("/")
         self.job_id: str | None = None
         self.files = self.bytes = 0
+        self._entries: list[os.DirEntry[str]] = []
         self.claim: tuple[bool, bool, bool, int, str] = (True, True, True, 0, self.path)
         """Of folders with one id, the job is the one with the least; all others are copies."""
 
     def check(self) -> list[Finding]:
         try:
+            self._entries = entries_of(self.folder)
             return list(self._check())
         except OSError as error:
             return [self._finding("unreadable", f"it cannot be read ({error.strerror})")]
@@ -564,7 +566,7 @@ class JobFolder:
             log, damage = Log(), str(error)
         self.job_id = self._id(log)
         self.claim = self._claim(log)
-        for entry in entries_of(self.folder) if self.job_id is not None else ():
+        for entry in self._entries if self.job_id is not None else ():
             if RECORD_COPY.fullmatch(entry.name) and entry.is_file(follow_symlinks=False) and is_text(entry.name):
                 yield self._finding("record-conflict", f"{entry.name} is a second version of the record")
         if damage or log.damage:
@@ -692,7 +694,7 @@ class JobFolder:
         """What no program can follow: special files, names that are no text, folders in a folder of the job's; and
         jobs in this one."""
         inner_folders = list(self._inner_folders())
-        for entry in entries_of(self.folder):
+        for entry in self._entries:
             is_usual = entry.is_symlink() or is_folder(entry) or entry.is_file(follow_symlinks=False)
             if not IGNORED.fullmatch(entry.name) and not (is_usual and is_text(entry.name)):
                 yield self._finding("odd-file", f"{entry.name} is no ordinary file, or its name is no text")
@@ -768,14 +770,14 @@ class JobFolder:
         """The files that belong to a job: beside the record, in original/, and in the folders that slicers made."""
         inner_names = [inner.name for inner in self._inner_folders()]
         for name in ("", "original", *inner_names):
-            for entry in entries_of(self._inside(name)):
+            for entry in entries_of(self._inside(name)) if name else self._entries:
                 is_file = entry.is_file(follow_symlinks=False) and is_text(entry.name)
                 if is_file and not IGNORED.fullmatch(entry.name):
                     yield f"{name}/{entry.name}" if name else entry.name
 
     def _inner_folders(self, with_record: bool = False) -> Iterator[os.DirEntry[str]]:
         """Folders in the job's; `with_record`: those that are a job themselves."""
-        for entry in entries_of(self.folder):
+        for entry in self._entries:
             is_ours = entry.name in ("original", "previews", "aside")
             is_followed = not is_ours and is_text(entry.name) and not CLUTTER_FOLDER.fullmatch(entry.name)
             if is_folder(entry) and is_followed and holds_record(entry.path) == with_record:
