@@ -141,6 +141,8 @@ def _list_folders(services: Services, status: Status | None, q: str, page: int) 
     """The same from the folders, as far as a person can wait for it."""
     counts = {each: sum(1 for _ in services.store.layout.job_folders((each,))) for each in Status}
     folders = read_folders(services.store, status, q)
+    if status is not None and not q and not folders.left_out:  # without the copies
+        counts[status] = len(folders.jobs) + len(folders.unreadable)
     summaries = [JobSummary.from_folder(stored) for stored in folders.jobs]
     summaries.sort(key=lambda summary: summary.job.status_since, reverse=status is not None and status not in LIVE)
     page = max(1, min(page, math.ceil(len(summaries) / PAGE)))
