@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
-from printsys.commands.common import add_storage_argument, only_process, port_number, read_settings
+from printsys.commands.common import add_storage_argument, is_running, only_process, port_number, read_settings
 from printsys.config import DEFAULT_BASE_URL, ROOT, Settings, load_lab
 from printsys.credentials import staff_password
 from printsys.errors import PostgresFailed, PrintSysError
@@ -53,7 +53,9 @@ def run(args: argparse.Namespace) -> int:
     Layout(settings.storage)  # refuses a path too long for the names below it
     if args.desktop:
         desktop.make_clicks_harmless()
-        if address := desktop.running_address(settings.instance):
+        # The pages of a killed `run` answer for another moment: they do not count.
+        address = desktop.running_address(settings.instance) if is_running(settings) else None
+        if address is not None:
             print(f"The system runs already, at {address}/", flush=True)
             desktop.show_pages(address)
             return 0

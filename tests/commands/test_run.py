@@ -165,6 +165,15 @@ def test_a_double_click_shows_the_dashboard_and_a_second_one_the_same_system(sys
     assert not (system.instance / "address").exists()
 
 
+def test_a_double_click_right_after_a_kill_starts_the_system_again(system: System) -> None:
+    # FAULTS R13
+    browser = FakeBrowser(system.root)
+    system.start("--desktop", BROWSER=browser.variable)
+    system.kill()
+    system.start("--desktop", BROWSER=browser.variable)
+    assert system.serves() and "runs already" not in system.output
+
+
 def test_an_address_that_a_power_cut_left_behind_keeps_nothing_from_starting(system: System) -> None:
     browser = FakeBrowser(system.root)
     system.instance.mkdir()
