@@ -63,12 +63,14 @@ def _first(candidates: Iterable[bytes]) -> bytes | None:
 
 
 def as_png(data: bytes) -> bytes | None:
-    """None for a picture of a kind that no slicer embeds, a damaged one, and one too small or large for a preview."""
+    """None for a picture of a kind that no slicer embeds, a damaged or empty one, and one of an unfit size."""
     try:
         with Image.open(io.BytesIO(data), formats=KINDS) as image:
             if image.width * image.height > MOST_PIXELS or max(image.size) < ICON:
                 return None
-            return _to_png(image.convert("RGBA"))
+            dots = image.convert("RGBA")
+            is_empty = dots.getchannel("A").getbbox() is None  # every dot is transparent
+            return None if is_empty else _to_png(dots)
     except UNREADABLE:
         return None
 

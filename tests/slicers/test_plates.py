@@ -79,3 +79,42 @@ def test_plates_with_g_code_are_summed(tmp_path: Path) -> None:
 def test_the_reported_file_with_one_plate_s_g_code_weighs_that_plate() -> None:
     facts = read(CORPUS / "reported" / "plate4only.gcode.3mf")
     assert (facts.grams, facts.time_s) == (Decimal(40), 4000)
+
+
+PLATES = {f"Metadata/plate_{n}.png": png(color) for n, color in enumerate((RED, GREEN, BLUE), 1)}
+
+
+@pytest.mark.parametrize(("sliced", "color"), [((1,), RED), ((2,), GREEN), ((3,), BLUE), ((2, 3), GREEN), ((), RED)])
+def test_the_picture_is_that_of_the_plate_with_g_code(tmp_path: Path, sliced: tuple[int, ...], color: Color) -> None:
+    # FAULTS M6: a file of the second plate showed the first.
+    path = package(tmp_path, stated=(1, 2, 3), sliced=sliced, pictures=PLATES)
+    assert color_of(slicers.picture(path, name=path.name if sliced else "project.3mf")) == color
+
+
+def test_a_larger_picture_of_a_plate_that_is_not_here_is_not_shown(tmp_path: Path) -> None:
+    path = package(tmp_path, (1, 2), sliced=(2,), pictures=PLATES | {"Metadata/plate_1.png": png(RED, 512)})
+    assert color_of(slicers.picture(path)) == GREEN
+
+
+def test_an_empty_picture_is_never_shown(tmp_path: Path) -> None:
+    """Neither it nor one of another plate's, but one of the whole package."""
+    pictures = PLATES | {"Metadata/plate_2.png": png(EMPTY)}
+    assert slicers.picture(package(tmp_path, (1, 2), sliced=(2,), pictures=pictures)) is None
+    pictures |= {"Metadata/thumbnail.png": png(BLUE)}
+    assert color_of(slicers.picture(package(tmp_path, (1, 2), sliced=(2,), pictures=pictures))) == BLUE
+
+
+def test_an_empty_picture_of_one_plate_leaves_the_other_s(tmp_path: Path) -> None:
+    pictures = PLATES | {"Metadata/plate_2.png": png(EMPTY)}
+    assert color_of(slicers.picture(package(tmp_path, (2, 3), sliced=(2, 3), pictures=pictures))) == BLUE
+
+
+def test_pictures_are_listed_in_the_order_of_plates_with_g_code(tmp_path: Path) -> None:
+    pictures = {f"Metadata/plate_{n}.png": png(RED) for n in (1, 2, 10)}
+    facts = read(package(tmp_path, (1, 2, 10), sliced=(2, 10), pictures=pictures))
+    assert [shown.where for shown in facts.thumbnails] == [f"Metadata/plate_{n}.png" for n in (2, 10, 1)]
+
+
+@pytest.mark.needs("corpus")
+def test_the_reported_file_of_the_second_plate_shows_it() -> None:
+    assert color_of(slicers.picture(CORPUS / "reported" / "plate2-of-3.gcode.3mf")) == GREEN
