@@ -14,7 +14,10 @@ from printsys.config import ROOT
 
 WINDOWS_SUITE = [
     *("tests/windows", "tests/config", "tests/domain", "tests/jobstore", "tests/crash", "tests/opener"),
-    *("tests/slicers", "tests/models3d", "tests/mail", "tests/backup/test_backup.py"),
+    *("tests/slicers", "tests/models3d", "tests/mail"),
+    "tests/backup/test_backup.py::test_a_restored_storage_is_the_same_byte_for_byte_with_times_and_rights",
+    "tests/backup/test_backup.py::test_only_what_changed_is_copied_again",
+    "tests/backup/test_backup.py::test_older_backups_are_dropped_with_what_only_they_have",
     *("tests/indexer/test_attention.py", "tests/indexer/test_check.py", "tests/indexer/test_document_values.py"),
     *("tests/indexer/test_mirror.py", "tests/indexer/test_older_versions.py", "tests/indexer/test_reconcile.py"),
     *("tests/indexer/test_reindex.py", "tests/indexer/test_without_database.py"),
@@ -33,9 +36,9 @@ WINDOWS_SUITE = [
 
 Any path runs by itself: `manage.py test --windows tests/web`. Left out for their time, because a process takes seconds
 to start under wine and a page half of one: the pages that only show and change rows, the commands that set up or start
-a system (tests/windows starts one), and five tests that start dozens of processes or make thousands of files. Also left
-out are tests/habits and tests/indexer/test_watch*.py: tests/windows/test_watching.py has the watching there.
-tests/browser has no browser.
+a system (tests/windows starts one), most of tests/backup (a lab at work beside it, kills), and five tests that start
+dozens of processes or make thousands of files. Also left out are tests/habits and tests/indexer/test_watch*.py:
+tests/windows/test_watching.py has the watching there. tests/browser has no browser.
 """
 
 

@@ -55,6 +55,10 @@ def replace_by(name: str, make: Callable[[Path], object]) -> Callable[[Stored], 
     return replace
 
 
+def make_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
 def make_socket(path: Path) -> None:
     here = os.open(path.parent, os.O_RDONLY)  # a socket's whole path may have 107 bytes
     try:
@@ -68,13 +72,13 @@ ODD = {
     "name": (rename_in_latin_1, "odd-name"),
     "name-with-id": (rename_with_its_id_in_latin_1, "odd-name"),
     "file-name": (add_a_file_in_latin_1, "odd-file"),
-    "pipe": (replace_by("plate.gcode", os.mkfifo), "odd-file"),
+    "pipe": (replace_by("plate.gcode", make_pipe), "odd-file"),
     "socket": (replace_by("plate.gcode", make_socket), "odd-file"),
     "metadata-folder": (replace_by("metadata.json", Path.mkdir), "metadata-unreadable"),
-    "metadata-pipe": (replace_by("metadata.json", os.mkfifo), "metadata-unreadable"),
+    "metadata-pipe": (replace_by("metadata.json", make_pipe), "metadata-unreadable"),
     "metadata-socket": (replace_by("metadata.json", make_socket), "metadata-unreadable"),
     "log-folder": (replace_by("events.jsonl", Path.mkdir), "log-damaged"),
-    "log-pipe": (replace_by("events.jsonl", os.mkfifo), "log-damaged"),
+    "log-pipe": (replace_by("events.jsonl", make_pipe), "log-damaged"),
     "schema": (replace_by("metadata.json", lambda path: path.write_bytes(b"[]")), "metadata-unreadable"),
 }
 
@@ -165,7 +169,7 @@ def test_a_record_that_nobody_foresaw_is_raised_and_stops_nothing(
     act(store, usual.id, "approve")
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, make_socket])
+@pytest.mark.parametrize("make", [make_pipe, Path.mkdir, make_socket])
 def test_only_regular_files_are_opened(tmp_path: Path, make: Callable[[Path], object]) -> None:
     path = tmp_path / "entry"
     make(path)
@@ -188,7 +192,7 @@ def test_a_job_with_an_odd_name_goes_on_under_a_readable_one(store: JobStore, mi
     assert sync(store, mirror).news == []
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir])
+@pytest.mark.parametrize("make", [make_pipe, Path.mkdir])
 def test_staff_put_back_what_is_no_file(store: JobStore, make: Callable[[Path], object]) -> None:
     for name, restore in (
         ("metadata.json", restore_metadata),
@@ -223,7 +227,7 @@ def test_names_that_are_no_text_are_shown_readable() -> None:
 
 def test_a_pipe_for_a_record_never_holds_a_thread(store: JobStore) -> None:
     stored = make_job(store)
-    replace_by("metadata.json", os.mkfifo)(stored)
+    replace_by("metadata.json", make_pipe)(stored)
     loaded: list[Stored] = []
     thread = threading.Thread(target=lambda: loaded.append(store.load(stored.id)), daemon=True)
     thread.start()
