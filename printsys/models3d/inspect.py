@@ -19,7 +19,8 @@ class ModelFacts(BaseModel):
 
     `format` is "binary STL", "text STL", "OBJ" or "3MF"; `unit` is what the file states (3MF alone can).
     `pieces_mm`: the sizes, each once, of the parts that can be placed separately: the items of a 3MF, else the whole.
-    `volume_cm3` is a guess unless `watertight`. `inverted`: the surface faces inwards.
+    `volume_cm3` is 0 where inside and outside are unclear; with small holes it is a good guess. `inverted`: the surface
+    faces inwards. `bodies` does not count cavities.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -61,7 +62,7 @@ def measure(mesh: Mesh) -> ModelFacts:
         size_mm=size,
         pieces=len(numbers),
         pieces_mm=tuple(dict.fromkeys(sizes)),
-        volume_cm3=_tidy(abs(topology.volume) / 1000),
+        volume_cm3=_tidy(abs(topology.volume) / 1000) if topology.has_clear_volume else 0.0,
         area_cm2=_tidy(topology.area / 100),
         bodies=topology.bodies,
         watertight=topology.watertight,

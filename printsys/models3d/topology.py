@@ -8,9 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from printsys.models3d.mesh import Floats, Ints
+from printsys.models3d.orientation import connected, turned
 
 CLOSE = 1e-6
 """Of the model's diagonal: corners nearer than this are the same when exact ones leave holes (32-bit exporters)."""
+
+
+SMALL_LEAK = 0.02
+"""Of the volume: so little may depend on how holes are closed."""
+MOST_NESTED = 1000
+"""Bodies among which we look for cavities."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,9 @@ class Topology:
     area: float
     volume: float
     """Signed: negative when the surface faces inwards. In the cube of the points' unit."""
+    has_clear_volume: bool
+    """Inside and outside are known: the surface is closed, but for holes that hardly matter, and its triangles agree,
+    or could be turned so that they do."""
 
     @property
     def watertight(self) -> bool:
@@ -46,8 +56,59 @@ def study(points: Floats, faces: Ints, piece: Ints) -> Topology:
         near_edges = _edges(near[_have_three_corners(near)])
         if near_edges[0] < edges[0]:
             welded, edges = near, near_edges
-    area, volume = _measure(points, faces)
-    return Topology(_bodies(welded), *edges, int((~is_triangle).sum()), area, volume)
+    if edges != (0, 0):
+        first = _without_repeats(welded)
+        if len(first) < len(welded):
+            welded, faces, is_triangle = welded[first], faces[first], is_triangle[first]
+            edges = _edges(welded[_have_three_corners(welded)])
+    area, volumes, leak = _measure(points, faces)
+    count = int(welded.max(initial=0)) + 1
+    linked = connected(count, welded[:, [0, 1]].ravel(), welded[:, [1, 2]].ravel())
+    labels, body = np.unique(linked[welded[:, 0]], return_inverse=True)
+    volume, is_clear, cavities = float(volumes.sum()), True, 0
+    if edges[0]:
+        is_clear = not edges[1] and leak <= SMALL_LEAK * abs(volume)
+    elif edges[1]:
+        volume, is_clear = _oriented_volume(welded, volumes)
+    elif 1 < len(labels) <= MOST_NESTED:
+        volume, cavities = _nested_volume(
+            points[faces].astype(np.float64), body, np.bincount(body, volumes).astype(np.float64)
+        )
+    return Topology(len(labels) - cavities, *edges, int((~is_triangle).sum()), area, volume, is_clear)
+
+
+def _without_repeats(faces: Ints) -> Ints:
+    """Numbers of the triangles, each that is there several times, the same way round, once."""
+    lowest = np.argmin(faces, axis=1)
+    rotated = np.take_along_axis(faces, (lowest[:, None] + np.arange(3)) % 3, axis=1)
+    return np.sort(np.unique(rotated, axis=0, return_index=True)[1])
+
+
+def _oriented_volume(welded: Ints, volumes: npt.NDArray[np.float64]) -> tuple[float, bool]:
+    """Of the surface with its triangles turned so that they agree, each shell facing outwards; and whether they do."""
+    three = _have_three_corners(welded)
+    flip, shell, agree = turned(welded[three])
+    signed = np.where(flip, -volumes[three], volumes[three])
+    shells = np.bincount(shell, signed)
+    return float(np.abs(shells).sum()), agree and int((shells != 0).sum()) == 1
+
+
+def _nested_volume(
+    triangles: npt.NDArray[np.float64], body: Ints, signed: npt.NDArray[np.float64]
+) -> tuple[float, int]:
+    """Volume of all bodies (`signed`: of each) and how many are cavities: those that face the other way than the
+    largest and lie in the box of one that does not. Another body that faces the other way is only inside out."""
+    lowest, highest = (np.zeros((len(signed), 3)) for _ in range(2))
+    for number in range(len(signed)):
+        corners = triangles[body == number]
+        lowest[number], highest[number] = corners.min(axis=(0, 1)), corners.max(axis=(0, 1))
+    outward = float(np.sign(signed[np.argmax(np.abs(signed))]))
+    solid = np.sign(signed) == outward
+    is_cavity = np.zeros(len(signed), bool)
+    for number in np.flatnonzero(~solid).tolist():
+        around = (lowest[solid] < lowest[number]) & (highest[solid] > highest[number])
+        is_cavity[number] = bool(around.all(axis=1).any())
+    return outward * float(np.where(is_cavity, -np.abs(signed), np.abs(signed)).sum()), int(is_cavity.sum())
 
 
 def _number_near(points: Floats, owner: npt.NDArray[np.uint64], number: Ints) -> Ints:
@@ -100,28 +161,16 @@ def _edges(faces: Ints) -> tuple[int, int]:
     return int(odd.sum()), int((~odd & (2 * ahead != uses)).sum())
 
 
-def _bodies(faces: Ints) -> int:
-    """Groups of triangles that share corners: each corner takes the smallest number it is connected to."""
-    label = np.arange(int(faces.max(initial=0)) + 1)
-    start = np.concatenate([faces[:, 0], faces[:, 1]])
-    stop = np.concatenate([faces[:, 1], faces[:, 2]])
-    while len(start):
-        a, b = label[start], label[stop]
-        np.minimum.at(label, np.maximum(a, b), np.minimum(a, b))
-        while not np.array_equal(shorter := label[label], label):
-            label = shorter
-        apart = label[start] != label[stop]
-        start, stop = start[apart], stop[apart]
-    return len(np.unique(label[faces]))
-
-
-def _measure(points: Floats, faces: Ints) -> tuple[float, float]:
-    """Area, and volume by the divergence theorem about the middle (so that a far place costs no digits)."""
+def _measure(points: Floats, faces: Ints) -> tuple[float, npt.NDArray[np.float64], float]:
+    """Area; each triangle's share of the volume, by the divergence theorem about the middle (so that a far place costs
+    no digits); and by how much the sum depends on that place: nothing for a closed surface."""
     middle = points.mean(axis=0, dtype=np.float64)
-    area = volume = 0.0
+    area, across_all, volumes = 0.0, np.zeros(3), np.zeros(len(faces))
     for start in range(0, len(faces), 1 << 18):
         a, b, c = (points[faces[start : start + (1 << 18), k]].astype(np.float64) - middle for k in range(3))
         across = np.cross(b - a, c - a)
         area += float(np.linalg.norm(across, axis=1).sum()) / 2
-        volume += float(np.einsum("ij,ij->", a, across)) / 6
-    return area, volume
+        across_all += across.sum(axis=0)
+        volumes[start : start + (1 << 18)] = np.einsum("ij,ij->i", a, across) / 6
+    reach = float(np.linalg.norm(np.ptp(points, axis=0)))
+    return area, volumes, float(np.linalg.norm(across_all)) * reach / 6
