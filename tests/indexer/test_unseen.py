@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -83,12 +84,15 @@ def another_file_moved_there(job: Stored, path: Path) -> None:
     other.replace(path)
 
 
+NEEDS_CTIME = pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows' listings have neither inode nor the time of the last change: check --deep"
+)
 CASES = [
     pytest.param(work_on, the_original_again, id="the original over the working copy"),
     pytest.param(work_on, a_file_from_long_ago, id="a 20 mm cube over one of 200 mm"),
-    pytest.param(work_on, another_file_moved_there, id="a 20 mm cube moved there"),
+    pytest.param(work_on, another_file_moved_there, id="a 20 mm cube moved there", marks=NEEDS_CTIME),
     pytest.param(slice_, a_file_from_long_ago, id="G-code with other grams"),
-    pytest.param(slice_, another_file_moved_there, id="G-code moved there"),
+    pytest.param(slice_, another_file_moved_there, id="G-code moved there", marks=NEEDS_CTIME),
 ]
 Prepare = Callable[[Stored], Path]
 Replace = Callable[[Stored, Path], None]
