@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -13,6 +14,10 @@ from printsys.domain.job import FileRecord, Job
 from printsys.slicers import SlicerFacts
 
 HOUR_S = 3600
+NAMELESS = frozenset({"", "unknown", "none", "custom", "generic"})
+"""What programs write for a printer of which they know nothing, as `_letters` has it."""
+LEAST_IN_A_PROFILE = 4
+"""A shorter name, such as XL, may be part of a profile's name for any reason."""
 
 
 def read_slicer_facts(record: FileRecord) -> SlicerFacts | None:
@@ -33,6 +38,7 @@ def readings_of(job: Job, lab: Lab) -> dict[str, SlicerReading]:
 
 def slicer_reading(name: str, facts: SlicerFacts, method: Method | None) -> SlicerReading | None:
     """Grams as the file states them or, if it does not, volume × the lab's density. None for a file without figures."""
+    facts = in_lab_terms(facts, method)
     weight_g = facts.weight_g(densities(method)).grams
     volume_ml = facts.resin_ml
     hours = Decimal(facts.time_s) / HOUR_S if facts.time_s else None
@@ -44,7 +50,7 @@ def slicer_reading(name: str, facts: SlicerFacts, method: Method | None) -> Slic
         weight_g=weight_g,
         volume_ml=volume_ml,
         time_h=round(hours, 2).normalize() if hours is not None else None,
-        material=material_of(facts, method),
+        material=facts.material,
     )
 
 
@@ -53,43 +59,69 @@ def densities(method: Method | None) -> dict[str, Decimal]:
     return {material.name: material.density_g_cm3 for material in (method.materials if method else [])}
 
 
-def material_of(facts: SlicerFacts, method: Method | None) -> str | None:
-    """The lab's name for the material, where the lab has it; else the file's."""
-    stated = facts.material
-    if stated is None or method is None:
-        return stated
-    names = [material.name for material in method.materials]
-    return next((name for name in names if name.casefold() == stated.casefold()), stated)
-
-
-def printer_of(facts: SlicerFacts, lab: Lab) -> Printer | None:
-    """The lab's printer that the file is for: the slicer's name for it contains the printer's name or id."""
-    stated = _letters(facts.printer_model or "")
-    if not stated:
-        return None
-    matching = [
-        printer
-        for printer in lab.printers
-        if _letters(printer.name) in stated or stated in _letters(printer.name) or _letters(printer.id) in stated
+def in_lab_terms(facts: SlicerFacts, method: Method | None) -> SlicerFacts:
+    """With the lab's names for materials, where it has them; else the file's."""
+    if method is None:
+        return facts
+    names = {_letters(alias): m.name for m in reversed(method.materials) for alias in (*m.aliases, m.name)}
+    tools = [
+        tool.model_copy(update={"material": names.get(_letters(tool.material or ""), tool.material)})
+        for tool in facts.tools
     ]
-    return max(matching, key=lambda printer: len(_letters(printer.name)), default=None)
+    stated = _materials(facts)
+    material = ", ".join(dict.fromkeys(names.get(_letters(name), name) for name in stated)) or None
+    return facts.model_copy(update={"tools": tuple(tools), "material": material})
+
+
+def _materials(facts: SlicerFacts) -> list[str]:
+    """`PLA, PETG` is two; those without a letter are none."""
+    return [name.strip() for name in (facts.material or "").split(",") if _letters(name)]
+
+
+def printers_of(facts: SlicerFacts, lab: Lab) -> list[Printer]:
+    """The lab's printers that the file is for; of the same model there may be several.
+
+    A model's name is compared whole: MK4 is not MK4S, Pro2 not Pro 2 Plus. A profile's name may contain the printer's.
+    """
+    stated = facts.printer_model or ""
+    if _letters(stated) in NAMELESS:
+        return []
+    if not facts.printer_is_profile:
+        return [p for p in lab.printers if _letters(stated) in map(_letters, p.known_names)]
+    lengths = {p.id: max((_length_in(stated, name) for name in p.known_names), default=0) for p in lab.printers}
+    longest = max(lengths.values())
+    return [p for p in lab.printers if lengths[p.id] == longest >= LEAST_IN_A_PROFILE]
+
+
+def _length_in(profile: str, name: str) -> int:
+    """Letters of `name`, if the profile's name contains it in whole words and not as the beginning of another's."""
+    letters = r"[\W_]*".join(map(re.escape, _letters(name)))
+    pattern = rf"(?<![^\W_]){letters}(?![^\W_]|\+|[\W_]*(?:plus|pro|max|mini)\b)"
+    return len(_letters(name)) if letters and re.search(pattern, profile.casefold()) else 0
 
 
 def remarks(job: Job, name: str, facts: SlicerFacts, lab: Lab) -> Iterator[str]:
     """What staff should know about a sliced file before they approve a job with it."""
     method = lab.method(job.request.method)
-    requested = lab.printer(job.request.printer)
-    sliced_for = printer_of(facts, lab)
-    if sliced_for is not None and requested is not None and sliced_for.id != requested.id:
-        yield f"{name} was sliced for the {sliced_for.name}; asked for was the {requested.name}."
-    elif sliced_for is None and facts.printer_model:
-        yield f"{name} was sliced for {facts.printer_model}, which is none of the lab's printers."
-    material = material_of(facts, method)
-    if material is not None and method is not None and material not in [m.name for m in method.materials]:
-        yield f"{name} was sliced for {material}, which is none of the lab's materials for {method.name}."
+    facts = in_lab_terms(facts, method)
+    yield from _printer_remarks(name, facts, lab, lab.printer(job.request.printer))
+    known = {_letters(material.name) for material in (method.materials if method else [])}
+    for material in _materials(facts):
+        if method is not None and _letters(material) not in known:
+            yield f"{name} was sliced for {material}, which is none of the lab's materials for {method.name}."
     yield from facts.weight_g(densities(method)).remarks
     yield from facts.warnings
 
 
+def _printer_remarks(name: str, facts: SlicerFacts, lab: Lab, requested: Printer | None) -> Iterator[str]:
+    """None where the file names no printer, or only a profile in which nobody can tell one."""
+    sliced_for = printers_of(facts, lab)
+    if sliced_for and requested is not None and requested not in sliced_for:
+        printers = " or the ".join(printer.name for printer in sliced_for)
+        yield f"{name} was sliced for the {printers}; asked for was the {requested.name}."
+    elif not sliced_for and not facts.printer_is_profile and _letters(facts.printer_model or "") not in NAMELESS:
+        yield f"{name} was sliced for {facts.printer_model}, which is none of the lab's printers."
+
+
 def _letters(text: str) -> str:
-    return "".join(c for c in text.casefold() if c.isalnum())
+    return "".join(c for c in text.casefold().replace("+", "plus") if c.isalnum())

@@ -19,10 +19,11 @@ from printsys.domain.reminders import Patience
 
 
 class Material(Strict):
-    """`density_g_cm3`: grams per cubic centimetre."""
+    """`density_g_cm3`: grams per cubic centimetre. `aliases`: what else slicers call it."""
 
     name: str
     density_g_cm3: Annotated[Decimal, Field(gt=0, lt=25)] = Field(alias="density")
+    aliases: list[str] = []
 
 
 class Method(Strict):
@@ -36,12 +37,18 @@ class Method(Strict):
 
 
 class Printer(Strict):
-    """`build_volume_mm`: width, depth, height in millimetres."""
+    """`build_volume_mm`: width, depth, height in millimetres. `slicer_names`: what slicers call it."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     name: str
     method: str
     build_volume_mm: Annotated[tuple[int, int, int], Field(alias="build_volume")]
+    slicer_names: list[str] = []
+
+    @property
+    def known_names(self) -> list[str]:
+        """The slicers' names for it and the lab's own, also without the maker's ("MK4S")."""
+        return [*self.slicer_names, self.name, self.name.partition(" ")[2], self.id]
 
     @property
     def volume_text(self) -> str:

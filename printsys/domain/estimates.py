@@ -136,9 +136,13 @@ def differences(job: Job, reading: SlicerReading) -> list[str]:
         hours = round_up_to_half_hour(reading.time_h)
         if hours != agreed.time_h and abs(hours - agreed.time_h) > agreed.time_h * SLACK:
             sentences.append(f"it prints {plain(hours)} h, said were {plain(agreed.time_h)} h")
-    if agreed.material and reading.material and agreed.material.casefold() != reading.material.casefold():
+    if agreed.material and reading.material and _materials(agreed.material) != _materials(reading.material):
         sentences.append(f"it was sliced for {reading.material}, agreed was {agreed.material}")
     return sentences
+
+
+def _materials(names: str) -> set[str]:
+    return {name.strip().casefold() for name in names.split(",")}
 
 
 SETTLED_BY = frozenset(

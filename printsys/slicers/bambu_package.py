@@ -45,6 +45,7 @@ def read(package: Package) -> SlicerFacts:
         family="bambu",
         **_first_stated(("program", "version"), header, settings),
         **_first_stated(("printer_model", "nozzle_mm", "layer_height_mm"), settings, header),
+        printer_is_profile=(settings if settings.printer_model else header).printer_is_profile,
         **usage.normal(sum(times) if times and all(times) else None),
         **usage.totals(tools) | {"grams": usage.total(plate.weight_g for plate in plates)},
         material=usage.material(tools) or header.material or settings.material,

@@ -108,7 +108,10 @@ class PlacedModels(_FrozenModel):
 
 
 class SlicerFacts(_FrozenModel):
-    """`grams` is the total that the file states. `is_project` is a plate that was arranged but not sliced."""
+    """`grams` is the total that the file states. `is_project` is a plate that was arranged but not sliced.
+
+    `printer_is_profile`: `printer_model` is what a person called a profile, as the file names no machine.
+    """
 
     family: str = UNKNOWN
     program: str | None = None
@@ -123,6 +126,7 @@ class SlicerFacts(_FrozenModel):
     resin_ml: Decimal | None = None
     material: str | None = None
     printer_model: str | None = None
+    printer_is_profile: bool = False
     nozzle_mm: Decimal | None = None
     layer_height_mm: Decimal | None = None
     plates: tuple[Plate, ...] = ()

@@ -87,7 +87,7 @@ class GcodeComments:
         for line in self.lines:
             key, separator, value = line.partition(sign)
             if separator or line.endswith(last):
-                values.setdefault(key.removesuffix(last).strip(), []).append(value.strip())
+                values.setdefault(key.removesuffix(last).strip(), []).append(_unquoted(value.strip()))
         return values
 
     def setting(self, key: str) -> str | None:
@@ -101,6 +101,11 @@ class GcodeComments:
     def search(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
         """The first line that matches from its start."""
         return next((match for line in self.lines if (match := pattern.match(line))), None)
+
+
+def _unquoted(value: str) -> str:
+    """`""` is how PrusaSlicer 3 writes that nothing is set. A list keeps the quotes of its members."""
+    return value[1:-1] if value.startswith('"') and value.find('"', 1) == len(value) - 1 else value
 
 
 def of_file(stream: BinaryIO, start: int = 0) -> GcodeComments:

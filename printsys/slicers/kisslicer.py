@@ -35,7 +35,7 @@ def read(comments: GcodeComments, program: str, _version: str | None) -> SlicerF
         **usage.normal(time),
         tools=used,
         material=usage.material(used, [material] if material else ()),
-        printer_model=comments.setting("printer_name"),
+        **usage.printer(None, comments.setting("printer_name")),
         nozzle_mm=nozzle or None,
         layer_height_mm=number(comments.setting("layer_thickness_mm")),
         **usage.totals(used),

@@ -83,7 +83,7 @@ def _settings(get: Any, family: str, program: str, version: str | None) -> Slice
         version=version,
         is_project=True,
         material=usage.material((), materials) or get("sla_material_settings_id") or None,
-        printer_model=get("printer_model") or get("printer_settings_id") or None,
+        **usage.printer(get("printer_model"), get("printer_settings_id")),
         nozzle_mm=next(iter(settings(get("nozzle_diameter"))), None),
         layer_height_mm=number(get("layer_height")),
     )

@@ -40,7 +40,7 @@ def read(comments: GcodeComments, program: str, version: str | None) -> SlicerFa
         times=by_mode,
         tools=used,
         material=usage.material(used, materials),
-        printer_model=get("printer_model") or get("printer_settings_id"),
+        **usage.printer(get("printer_model"), get("printer_settings_id")),
         nozzle_mm=next(iter(settings(get("nozzle_diameter"))), None),
         layer_height_mm=number(get("layer_height")),
         warnings=usage.disagreement(stated_total, totals["grams"]),

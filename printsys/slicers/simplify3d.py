@@ -35,7 +35,7 @@ def read(comments: GcodeComments, program: str, version: str | None) -> SlicerFa
         **usage.normal(time),
         tools=used,
         material=material,
-        printer_model=_setting(comments, "profileName"),
+        **usage.printer(None, _setting(comments, "profileName")),
         nozzle_mm=next(iter(settings(_setting(comments, "extruderDiameter"))), None),
         layer_height_mm=number(_setting(comments, "layerHeight")),
         **usage.totals(used),

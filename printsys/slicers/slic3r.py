@@ -26,7 +26,7 @@ def read(comments: GcodeComments, program: str, version: str | None) -> SlicerFa
         version=version,
         tools=used,
         material=usage.material(used),
-        printer_model=comments.setting("printer_model") or comments.setting("printer_settings_id"),
+        **usage.printer(comments.setting("printer_model"), comments.setting("printer_settings_id")),
         nozzle_mm=next(iter(settings(comments.setting("nozzle_diameter"))), None),
         layer_height_mm=number(comments.setting("layer_height")),
         **totals,

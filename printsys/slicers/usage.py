@@ -69,6 +69,11 @@ def total(values: Iterable[Decimal | None]) -> Decimal | None:
     return sum(figures, Decimal(0)) if figures and all(figures) else None
 
 
+def printer(model: str | None, profile: str | None) -> dict[str, Any]:
+    """`printer_model` and whether it is only the name of a profile."""
+    return {"printer_model": model or profile or None, "printer_is_profile": bool(profile and not model)}
+
+
 def material(used: Sequence[Tool], loaded: Sequence[str] = ()) -> str | None:
     """Of the used tools; in a file that does not say which those are, all that it names."""
     named = [tool.material for tool in used] if used else list(loaded)

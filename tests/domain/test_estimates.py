@@ -155,6 +155,16 @@ def test_after_the_approval_the_price_stays_and_a_difference_is_told(
     assert draft.data.get("differences") == sentences
 
 
+@pytest.mark.parametrize(
+    ("material", "sentences"),
+    [("petg, PLA", None), ("PLA", ["it was sliced for PLA, agreed was PLA, PETG"])],
+)
+def test_materials_are_compared_in_any_order(material: str, sentences: list[str] | None) -> None:
+    agreed = job(Status.PENDING, record("a.gcode"), estimate={"material": "PLA, PETG"}, print_files=["a.gcode"])
+    (draft,) = read(agreed, "a.gcode", replace(GCODE, material=material))
+    assert draft.data.get("differences") == sentences
+
+
 def event(kind: EventType, seq: int, **data: Any) -> Event:
     return Event(seq=seq, at=NOW, type=kind.value, actor="system", data=data)
 
