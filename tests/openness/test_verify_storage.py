@@ -95,7 +95,7 @@ def test_it_knows_the_schema_as_the_program_has_it() -> None:
             "x~",
             "x.lock",
         ),
-        *(*NAMES, *(f"x{suffix}" for suffix in SUFFIXES), *(f"{prefix}x" for prefix in PREFIXES), "Lost+Found"),
+        *(*sorted(NAMES), *(f"x{suffix}" for suffix in SUFFIXES), *(f"{prefix}x" for prefix in PREFIXES), "Lost+Found"),
         *(
             "metadata-PC2.json",
             "metadata (1).json",
