@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,16 @@ import sqlalchemy as sa
 
 from indexer.attention import AttentionItem, missing_job
 from indexer.index import Mirror
+from printsys import fs
 from printsys.domain import naming
 from printsys.domain.job import format_time
 from printsys.errors import JobNotFound
 from printsys.jobstore import JobStore, Layout
+from printsys.jobstore.layout import EVENTS, readable
+from printsys.jobstore.log import trusted
 from printsys.jobstore.notes import missing_job_note, missing_jobs, note_missing
 from printsys.jobstore.repair import id_inside
+from printsys.jobstore.stored import is_deleted
 
 
 def note_missing_jobs(store: JobStore, mirror: Mirror, rows: Sequence[sa.Row[Any]]) -> int:
@@ -29,7 +32,7 @@ def note_missing_jobs(store: JobStore, mirror: Mirror, rows: Sequence[sa.Row[Any
     layout = store.layout
     present = _ids_present(layout) | _ids_present(layout)  # one that moves meanwhile may be passed over once
     gone = [row for row in rows if row.id not in present or place_of(store, row.id) is None]
-    put_away = _ids_in_names((layout.trash, layout.quarantine))
+    put_away = _put_away(layout, gone)
     for row in gone:
         if row.id in put_away:
             continue
@@ -57,8 +60,26 @@ def _id_inside(folder: Path) -> str | None:
         return None
 
 
-def _ids_in_names(folders: Sequence[Path]) -> set[str | None]:
-    return {naming.id_in_folder_name(name) for folder in folders if folder.is_dir() for name in os.listdir(folder)}
+def _put_away(layout: Layout, rows: Sequence[sa.Row[Any]]) -> set[str | None]:
+    """Ids of the jobs whose own folder the system moved away. A copy of a job that staff removed proves nothing: its
+    record does not end with the deletion. Of a record that nobody can read, the folder's name must be the job's."""
+    names = {row.id: row.folder.rpartition("/")[2] for row in rows}
+    trash = [(naming.id_in_folder_name(folder.name), folder) for folder in _entries(layout.trash)]
+    deleted = {job_id for job_id, folder in trash if job_id in names and _ends_with_deletion(folder)}
+    quarantined = {readable(folder.name) for folder in _entries(layout.quarantine)}
+    own = {job_id for job_id, name in names.items() if name in quarantined and naming.id_in_folder_name(name) == job_id}
+    return deleted | own
+
+
+def _entries(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
+
+
+def _ends_with_deletion(folder: Path) -> bool:
+    try:
+        return is_deleted(trusted(fs.read_if_there(folder / EVENTS) or b""))
+    except OSError:  # nobody knows: better an item too many than a job that is lost without a word
+        return False
 
 
 def missing_items(store: JobStore) -> list[AttentionItem]:

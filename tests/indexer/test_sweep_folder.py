@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from indexer.index import Mirror
 from indexer.queries import Queries
 from indexer.service import LONGEST_PAUSE_S, QUIET_S, Service
 from printsys.domain.status import Status
-from printsys.jobstore import JobStore
+from printsys.jobstore import JobStore, trash
 from printsys.jobstore.notes import missing_jobs
 from tests.factories import act, context, make_job, make_store, make_sweeper
 from tests.mirrored import mirrored_job
@@ -105,6 +106,34 @@ def test_a_deleted_job_that_the_mirror_still_has_is_not_missing(
     sweeper.sweep()
     act(store, job.id, "delete")
     until(lambda: not sweeper.sweep_folder(job.folder))
+    assert (queries.attention(), mirrored_job(queries, job.id)) == ([], None)
+
+
+@pytest.mark.parametrize("put_away", [trash.discard, trash.quarantine])
+def test_a_job_is_missing_although_a_copy_of_it_was_put_away(
+    store: JobStore, engine: sa.Engine, queries: Queries, put_away: Callable[[JobStore, str], Path]
+) -> None:
+    """FAULTS R8: only what lies in the trash as a deleted job was deleted there."""
+    job = make_job(store)
+    copy = Path(shutil.copytree(job.folder, job.folder.with_name(f"Copy_{job.id}")))
+    put_away(store, store.layout.relative(copy))
+    sweeper = make_sweeper(store, engine)
+    sweeper.sweep()
+    shutil.rmtree(job.folder)
+    sweeper.sweep()
+    assert [(item.kind, item.job_id) for item in queries.attention()] == [("job-missing", job.id)]
+    assert missing_jobs(store).keys() == {job.id}
+
+
+def test_a_job_in_quarantine_that_the_mirror_still_has_is_not_missing(
+    store: JobStore, engine: sa.Engine, queries: Queries
+) -> None:
+    job = make_job(store)
+    sweeper = make_sweeper(store, engine)
+    sweeper.sweep()
+    (job.folder / "events.jsonl").write_bytes(b"")
+    trash.quarantine(store, store.layout.relative(job.folder))
+    sweeper.sweep()
     assert (queries.attention(), mirrored_job(queries, job.id)) == ([], None)
 
 
