@@ -86,6 +86,11 @@ def missing_items(store: JobStore) -> list[AttentionItem]:
     return [missing_job(job_id, note) for job_id, note in missing_jobs(store).items()]
 
 
+def missing_item(store: JobStore, job_id: str) -> AttentionItem | None:
+    note = missing_job_note(store, job_id)
+    return missing_job(job_id, note) if note is not None else None
+
+
 def place_of(store: JobStore, job_id: str) -> Path | None:
     """Where the job's folder is now. Folders that bear the name of another job are not searched: where a person gave it
     such a name, the visit of that folder finds the job."""

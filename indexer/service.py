@@ -45,7 +45,9 @@ LONGEST_PAUSE_S = 30.0
 """A folder that does not settle is visited again after `QUIET_S`; after `PROMPT_VISITS` the pauses grow up to this."""
 ERROR_PAUSES_S = (2, 5, 15, 30)
 VISITS_S = 1.0
-"""Folders that are due are visited for so long before new events get their turn."""
+"""Folders are visited for so long before newer events, and the rest of the loop, get their turn."""
+MOST_GONE = 20
+"""To find out where a folder went costs a look at all names; of more folders at once, one sweep finds out."""
 SWEEP_PATIENCE_S = 10.0
 SLICE_S = 0.3
 """A sweep that takes longer goes on in slices, between which new events get their turn."""
@@ -205,10 +207,10 @@ class Service:
         for _ in events:
             self._watcher.folders.task_done()
         try:
-            # A folder that is gone comes last: its job is found where it went.
-            for number, folder in enumerate([*sorted(new, key=lambda folder: not folder.exists()), *due]):
-                if number >= len(new) and time.monotonic() - now > VISITS_S:
-                    break  # they stay due
+            for number, folder in enumerate(self._without_the_many_gone(new, due)):
+                if number and time.monotonic() - now > VISITS_S:
+                    break  # they stay in `_next_visits`
+                self._show_life()
                 if self.sweeper.sweep_folder(folder):
                     self._next_visits[folder] = time.monotonic() + self._pause_before(folder)
                 elif self._next_visits[folder] <= now:  # it was due, and is settled
@@ -219,6 +221,19 @@ class Service:
             self.wake.set()
             for folder in due:  # the sweep visits them
                 self._next_visits.pop(folder, None)
+
+    def _without_the_many_gone(self, new: list[Path], due: list[Path]) -> list[Path]:
+        """The folders to visit. One that is gone comes last: its job is found where it went. Many that are gone wait
+        until they are due, for they may come back, and then a sweep finds out about all of them at once."""
+        gone = {folder for folder in (*new, *due) if not folder.exists()}
+        if len(gone) <= MOST_GONE:
+            return [*sorted(new, key=gone.__contains__), *due]
+        if gone_and_due := gone.intersection(due):
+            self.wake.set()
+            self.tick()
+            for folder in gone_and_due:
+                self._next_visits.pop(folder, None)
+        return [folder for folder in (*new, *due) if folder not in gone]
 
     def _pause_before(self, folder: Path) -> float:
         """How long an unsettled folder waits for its next visit."""

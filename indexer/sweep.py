@@ -24,7 +24,7 @@ from indexer.attention import AttentionItem, duplicate, for_people, move_waits, 
 from indexer.check_folder import check_folder, not_a_job, unreadable
 from indexer.connection import reading, writing
 from indexer.index import Mirror
-from indexer.missing import missing_items, note_missing_jobs, place_of
+from indexer.missing import missing_item, missing_items, note_missing_jobs, place_of
 from indexer.queries import Queries
 from indexer.rebuild import Progress, SweepReport, reindex
 from indexer.reconcile import Outcome, Reconciler
@@ -263,7 +263,9 @@ class Sweeper:
             del self._gone_since[folder]
             self.store.require_online()
             self._note_missing(walk)
-        walk.report.attention += [item for item in missing_items(self.store) if item.folder == path]
+        ids = dict.fromkeys([*(row.id for row in walk.rows.values()), naming.id_in_folder_name(folder.name)])
+        items = [missing_item(self.store, job_id) for job_id in ids if job_id is not None]
+        walk.report.attention += [item for item in items if item is not None and item.folder == path]
         if (loose := check.loose_file(self.store.layout, folder)) is not None:
             walk.report.attention.append(loose)
 
