@@ -179,7 +179,13 @@ class UploadChecker:
         finally:
             stream.seek(start)
         with self._changed:
+            if sha256 in self._checks or sha256 in self._questions:  # somebody sent the same bytes meanwhile
+                shutil.rmtree(folder, ignore_errors=True)
+                if (other := self._questions.get(sha256)) is not None:
+                    other.clients.add(client)
+                return
             self._questions[sha256] = question
+            self._threads = [thread for thread in self._threads if thread.is_alive()]
             if len(self._threads) < AT_ONCE:
                 self._threads.append(threading.Thread(target=self._work, daemon=True, name="upload-check"))
                 self._threads[-1].start()
@@ -210,7 +216,11 @@ class UploadChecker:
                 question.is_running = True
                 others_wait = any(not other.is_running for other in self._questions.values())
             began = time.monotonic()
-            check = self._look(question, min(PATIENCE.seconds, BUSY_S) if others_wait else PATIENCE.seconds)
+            check = None
+            try:
+                check = self._look(question, min(PATIENCE.seconds, BUSY_S) if others_wait else PATIENCE.seconds)
+            except Exception:  # whatever a strange model does to the libraries, the next one gets its look
+                logger.exception("a look at a model met an error")
             with self._changed:
                 for client in question.clients:
                     self._used_s[client] += time.monotonic() - began

@@ -42,5 +42,5 @@ class EndedSessions:
             if changed_at != self._read_at:
                 self._until = {**json.loads(fs.read(self._path)), **self._until}
                 self._read_at = changed_at
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError):
             return

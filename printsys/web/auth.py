@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hmac
+import logging
 import secrets
 from collections.abc import Callable
 from typing import ParamSpec
@@ -31,6 +32,7 @@ from printsys.web.login_limits import login_limits
 from printsys.web.services import services
 
 pages = Blueprint("auth", __name__)
+logger = logging.getLogger(__name__)
 ENDED = "ended_sessions"
 CSRF, FORMER_CSRF = "csrf_token", "csrf_token_before_the_login"
 P = ParamSpec("P")
@@ -122,10 +124,14 @@ def page_of_another_login(_error: CSRFError) -> ResponseReturnValue:
 
 @pages.post("/logout")
 def logout() -> ResponseReturnValue:
-    if "id" in session:
-        ended_sessions().end(session["id"], current_app.permanent_session_lifetime.total_seconds())
+    session_id = session.get("id")
     session.clear()
     flash("You are logged out.")
+    if session_id is not None:
+        try:
+            ended_sessions().end(session_id, current_app.permanent_session_lifetime.total_seconds())
+        except OSError as error:  # this browser forgets the session in any case
+            logger.error("the end of a session cannot be stored: %s", error.strerror)
     return redirect(url_for("auth.login"), 303)
 
 

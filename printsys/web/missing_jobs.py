@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from indexer.attention import missing_job
 from printsys.domain import naming
 from printsys.domain.job import Job
-from printsys.errors import JobNotFound, MirrorDown
+from printsys.errors import JobNotFound, MirrorDown, StorageOffline
 from printsys.jobstore.notes import missing_job_note
 from printsys.web.services import services
 
@@ -22,8 +22,11 @@ class MissingJob:
 
 
 def find_missing_job(job_id: str) -> MissingJob | None:
-    """None where nobody knows such a job, or its folder is there (then something else of it was not found)."""
-    if naming.parse_id(job_id) != job_id or _is_in_storage(job_id):
+    """None where nobody knows such a job, or its folder is there (then something else of it was not found).
+
+    Looks for the folder last: that lists all of storage, and anybody can make an id up.
+    """
+    if naming.parse_id(job_id) != job_id:
         return None
     note = missing_job_note(services().store, job_id)
     try:
@@ -32,14 +35,17 @@ def find_missing_job(job_id: str) -> MissingJob | None:
         row = None
     if note is None and row is not None:
         note = {"student_name": row.job.student.name, "folder": row.folder}
-    if note is None:
+    if note is None or _is_in_storage(job_id):
         return None
     return MissingJob(job_id, missing_job(job_id, note).sentence, row.job if row is not None else None)
 
 
 def _is_in_storage(job_id: str) -> bool:
+    """Or nobody can tell: then nothing is said of it."""
     try:
         services().store.find(job_id, everywhere=False)
     except JobNotFound:
         return False
+    except (StorageOffline, OSError):
+        return True
     return True

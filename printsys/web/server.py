@@ -34,6 +34,8 @@ MOST_CONNECTIONS = 480 if sys.platform == "win32" else 1500
 """select() of Windows knows 512 sockets, the database's among them; elsewhere poll() knows any number."""
 CROWDED = 0.8
 """Of those connections; from then on a new one takes the place of the one that has been idle for longest."""
+SLOWEST = 1000
+"""Bytes a second, on the average, once a body has been on its way for `IDLE_S`."""
 IDLE_S = 30
 """A connection that neither asks nor is answered is closed after so long; browsers open another when they need one."""
 LOOK_EVERY_S = 5
@@ -48,6 +50,13 @@ class Crowded(Error):
 
     code = 503
     reason = "Service Unavailable"
+
+
+class TooSlow(Error):
+    """A body that would never end."""
+
+    code = 408
+    reason = "Request Timeout"
 
 
 class PageServer:
@@ -105,19 +114,21 @@ class Connection(HTTPChannel):
         super().__init__(server, *rest, **options)
         others = [connection for connection in server.active_channels.values() if connection is not self]
         if len(others) > CROWDED * MOST_CONNECTIONS:
-            idle = [other for other in others if not other.requests and not other.is_receiving()]
+            idle = [other for other in others if other.is_idle()]
             if idle:
                 min(idle, key=lambda other: float(other.last_activity)).will_close = True
 
     def parser_class(self, adjustments: Any) -> Request:
         return Request(adjustments, self.server)
 
-    def is_receiving(self) -> bool:
-        return self.request is not None and self.request.headers_finished
+    def is_idle(self) -> bool:
+        """Nothing is received, answered, or waits to be sent."""
+        is_receiving = self.request is not None and self.request.headers_finished
+        return not (self.requests or is_receiving or self.total_outbufs_len)
 
     def bytes_in_flight(self) -> int:
         requests = [*self.requests, *([self.request] if self.request is not None else [])]
-        return sum(max(request.content_length, request.body_bytes_received) for request in requests)
+        return sum(request.body_bytes_received for request in requests)
 
 
 class Request(HTTPRequestParser):
@@ -127,17 +138,33 @@ class Request(HTTPRequestParser):
         super().__init__(adjustments)
         self.adj: Any = adjustments
         self._server = server
+        self._began = time.monotonic()
 
     def parse_header(self, header: bytes) -> None:
         super().parse_header(header)
         if not TAKES_MODELS.search(self.path):
             self.adj = copy.copy(self.adj)
             self.adj.max_request_body_size = SMALL_BODY
-        elif self.content_length > SMALL_BODY:
-            in_flight = sum(connection.bytes_in_flight() for connection in self._server.active_channels.values())
-            if in_flight > MOST_IN_FLIGHT:  # this body is among them
-                self.error = Crowded("Many people are sending models at this moment. Please try again in a minute.")
-                self.completed = True
+        self._began = time.monotonic()
+
+    def received(self, data: bytes) -> int:
+        counted = self.body_bytes_received // SMALL_BODY
+        consumed = int(super().received(data))
+        if not self.completed and self.body_bytes_received:
+            if self.body_bytes_received // SMALL_BODY > counted and self._is_crowded():
+                self._refuse(Crowded("Many people are sending models at this moment. Please try again in a minute."))
+            waited_s = time.monotonic() - self._began
+            if waited_s > IDLE_S and self.body_bytes_received < SLOWEST * waited_s:
+                self._refuse(TooSlow("This came too slowly. Please try again."))
+        return consumed
+
+    def _is_crowded(self) -> bool:
+        """By what has arrived: anybody can announce any size."""
+        connections = self._server.active_channels.values()
+        return bool(sum(connection.bytes_in_flight() for connection in connections) > MOST_IN_FLIGHT)
+
+    def _refuse(self, error: Error) -> None:
+        self.error, self.completed = error, True
 
 
 def raise_file_limit(files: int) -> None:

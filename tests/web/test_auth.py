@@ -217,6 +217,12 @@ def test_a_copied_cookie_is_worth_nothing_after_the_logout(app: Flask, services:
     assert log_in(staff).status_code == 303 and staff.get("/dashboard").status_code == 200
 
 
+def test_a_logout_on_a_full_disk_logs_this_browser_out(staff: FlaskClient, services: Services) -> None:
+    (services.settings.instance / "ended-sessions.json").mkdir()
+    answer = staff.post("/logout", data={"csrf_token": form_token(staff, "/logout")})
+    assert answer.status_code == 303 and staff.get("/dashboard").status_code == 302
+
+
 def test_a_login_form_that_was_open_in_two_tabs_logs_in(app: Flask) -> None:
     """FAULTS S9: the first tab's login began a new session, which the second tab's form does not know."""
     client = app.test_client()

@@ -17,7 +17,6 @@ from printsys.web import server as page_server
 from printsys.web.server import PageServer
 from tests.factories import FORM, STL
 from tests.running_system import free_port
-from tests.waiting import until
 from tests.web.conftest import hidden_value, token_in
 
 Connect = Callable[[], socket.socket]
@@ -114,26 +113,40 @@ def test_where_it_is_crowded_the_longest_idle_make_room(
     assert status_of(sending.recv(100)) == 400, "a body on its way was read to its end"
 
 
+@pytest.mark.parametrize("is_chunked", [False, True])
 def test_the_bodies_on_their_way_are_bounded_together(
-    port: int, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    port: int, connect: Connect, monkeypatch: pytest.MonkeyPatch, is_chunked: bool
 ) -> None:
+    """By what has arrived: a size that is only announced keeps nobody out."""
     monkeypatch.setattr(page_server, "MOST_IN_FLIGHT", 5 << 20)
+    for _ in range(3):
+        connect().sendall(head("/submit", 100 << 20) + b"x")
     first = connect()
-    first.sendall(head("/submit", 3 << 20) + b"x")
-
-    def status() -> int | None:
-        """Of a second large submission; None where the server waits for its body."""
-        second = connect()
-        second.settimeout(0.5)
-        second.sendall(head("/submit", 3 << 20))
-        try:
-            return status_of(second.recv(100))
-        except TimeoutError:
-            return None
-        finally:
-            second.close()
-
-    until(lambda: status() == 503)
+    first.sendall(head("/submit", 10 << 20) + b"x" * (4 << 20))
+    second = connect()
+    if is_chunked:
+        begin = b"POST /submit HTTP/1.1\r\nHost: lab\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % (9 << 20)
+    else:
+        begin = head("/submit", 9 << 20)
+    with contextlib.suppress(ConnectionError):  # it may hang up before all is sent
+        second.sendall(begin + b"x" * (4 << 20))
+    assert status_of(second.recv(100)) == 503
     assert is_served(port)
     first.close()
-    until(lambda: status() is None)
+    third = connect()
+    third.sendall(head("/submit", 2 << 20) + b"x" * (2 << 20))
+    assert status_of(third.recv(100)) == 400, "there is room again: this one was read to its end"
+
+
+def test_a_body_that_would_never_end_is_given_up(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_server, "IDLE_S", 0)
+    connection = connect()
+    connection.sendall(head("/submit", 1000) + b"x")
+    connection.settimeout(0.05)
+    answer = b""
+    while not answer:
+        with contextlib.suppress(TimeoutError):
+            answer = connection.recv(100)
+        with contextlib.suppress(OSError):
+            connection.sendall(b"x")
+    assert status_of(answer) == 408

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 from typing import TypeVar
 
-from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask import Blueprint, abort, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 
@@ -15,7 +15,7 @@ from printsys.config.offer import offer_problems
 from printsys.domain.email_hints import likely_address
 from printsys.domain.inputs import CorrectEmailInput, SubmitInput, validate
 from printsys.domain.status import Status
-from printsys.errors import InvalidInput, JobNotFound, StorageFailure, StorageOffline
+from printsys.errors import InvalidInput, StorageFailure, StorageOffline
 from printsys.jobstore import IncomingFile, Stored
 from printsys.web.services import services
 from printsys.web.student.double_submit import submissions
@@ -122,7 +122,7 @@ def correct_address() -> ResponseReturnValue:
     """`job` and `student_email`: for the browser that submitted, until staff have answered."""
     job_id = request.form.get("job", "")
     if job_id not in session.get(MINE, []):
-        raise JobNotFound(job_id)
+        abort(404)
     try:
         values = validate(CorrectEmailInput, {"student_email": request.form.get("student_email", "")})
     except InvalidInput as error:

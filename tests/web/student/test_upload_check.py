@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from printsys.web import create_app
 from printsys.web.student.upload_check import EXTENSION
 from printsys.worker.file_inspector import FileInspector
 from tests.factories import STL
+from tests.present import present
 from tests.waiting import until
 from tests.web.conftest import Submit, form_token, json_of
 
@@ -298,6 +300,51 @@ def test_another_choice_drops_the_one_before(checker: UploadChecker, slow_look: 
     for _, sha256 in [*shared, *second]:
         check = checker.result(sha256)
         assert check is not None and check.facts is not None
+
+
+def test_the_same_model_sent_twice_at_once_is_looked_at_once(
+    checker: UploadChecker, slow_look: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are on their way to the queue before either is in it."""
+    together = threading.Barrier(2)
+    copy = shutil.copyfileobj
+
+    def copy_together(*arguments: Any) -> None:
+        together.wait(30)
+        copy(*arguments)
+
+    monkeypatch.setattr(shutil, "copyfileobj", copy_together)
+    asking = [threading.Thread(target=checker.ask, args=(models(1), f"browser {n}")) for n in range(2)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    assert len(checker._questions) == 1 and len(list(checker._scratch.iterdir())) == 1
+    monkeypatch.setattr(shutil, "copyfileobj", copy)
+    slow_look.set()
+    for number in (31, 32, 33):
+        asked = checker.ask(models(1, number), "browser")
+        checker.wait(asked, 60.0)
+        assert present(checker.result(asked[0][1])).facts is not None
+    assert list(checker._scratch.iterdir()) == []
+
+
+def test_an_error_that_nobody_foresaw_ends_one_look_only(
+    checker: UploadChecker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_file = upload_check.check_file
+
+    def stumble(path: Path, name: str, *rest: Any) -> upload_check.UploadCheck:
+        if name.startswith("31"):
+            raise KeyError("a library's own")
+        return check_file(path, name, *rest)
+
+    monkeypatch.setattr(upload_checker, "check_file", stumble)
+    for number in (31, 31, 31, 32):
+        asked = checker.ask(models(1, number), "browser")
+        checker.wait(asked, 60.0)
+    assert present(checker.result(asked[0][1])).facts is not None
+    assert checker.result(checker.ask(models(1), "browser")[0][1]) in (None, upload_checker.LATER)
 
 
 def test_a_full_disk_of_this_computer_stops_no_submission(
