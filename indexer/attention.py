@@ -219,8 +219,8 @@ def odd_name(layout: Layout, folder: Path, job_id: str) -> Iterator[AttentionIte
 
 
 def missing_job(job_id: str, note: Mapping[str, object]) -> AttentionItem:
-    """`note` is what the store noted of the job when it went missing."""
-    name, relative_path = note.get("student_name") or "Somebody", note.get("folder")
+    """`note` is what the store noted of the job when it went missing; empty where nobody can read it."""
+    name, relative_path = note.get("student_name") or "Somebody", note.get("folder") or job_id
     sentence = f"The folder of {name}'s job ({relative_path}) is gone. It comes back here when the folder does."
     return raised("job-missing", job_id, str(relative_path), sentence)
 

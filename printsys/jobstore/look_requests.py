@@ -8,6 +8,7 @@ import os
 from contextlib import suppress
 
 from printsys import fs
+from printsys.domain.naming import parse_id
 from printsys.jobstore.layout import Layout
 
 logger = logging.getLogger(__name__)
@@ -35,4 +36,4 @@ def take_look_requests(layout: Layout) -> list[str]:
     for name in names:
         with suppress(OSError):
             fs.unlink(layout.looks / name)
-    return [name for name in names if not name.startswith(".")]
+    return [name for name in names if parse_id(name) == name]

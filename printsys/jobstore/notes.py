@@ -4,12 +4,14 @@ folders while the system was off. They outlive the mirror."""
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from printsys import fs
 from printsys.domain.job import format_time
+from printsys.domain.naming import parse_id
 from printsys.jobstore.jsontext import JsonProblem, decode_object
 from printsys.jobstore.store import JobStore
 
@@ -17,6 +19,7 @@ MAX_MISSED_EVENTS = 500
 """So many can be read; the histories of the jobs have all of them."""
 EventKey = tuple[str, int]
 """A job's id, and the number of an event of it."""
+logger = logging.getLogger(__name__)
 
 
 def note_missing(store: JobStore, job_id: str, summary: Mapping[str, object]) -> None:
@@ -26,19 +29,21 @@ def note_missing(store: JobStore, job_id: str, summary: Mapping[str, object]) ->
 
 
 def missing_jobs(store: JobStore) -> dict[str, dict[str, object]]:
-    """What was noted of each missing job, by its id."""
-    summaries = {}
-    for path in sorted(store.layout.missing.glob("*.json")):
-        data = fs.read_if_there(path)
-        if data is not None:
-            summaries[path.stem] = decode_object(data)
-    return summaries
+    """What was noted of each missing job, by its id. What else lies there (a Mac's ._ files, copies) is no note."""
+    ids = [path.stem for path in sorted(store.layout.missing.glob("*.json")) if parse_id(path.stem) == path.stem]
+    notes = ((job_id, missing_job_note(store, job_id)) for job_id in ids)
+    return {job_id: note for job_id, note in notes if note is not None}
 
 
 def missing_job_note(store: JobStore, job_id: str) -> dict[str, object] | None:
-    """What was noted of this one; None: it is not missing."""
-    data = fs.read_if_there(store.layout.missing / f"{job_id}.json")
-    return decode_object(data) if data is not None else None
+    """What was noted of this one, nothing where nobody can read the note; None: it is not missing."""
+    path = store.layout.missing / f"{job_id}.json"
+    try:
+        data = fs.read_if_there(path)
+        return decode_object(data) if data is not None else None
+    except (JsonProblem, OSError) as error:
+        logger.warning("the note of the missing job %s cannot be read: %s", job_id, error)
+        return {}
 
 
 def forget_missing(store: JobStore, job_id: str) -> None:
@@ -55,13 +60,13 @@ class MissedEvents:
 
 def missed_events(store: JobStore) -> MissedEvents:
     """Nothing, where there is nothing, or nothing that can be read: it is only a reminder."""
-    data = fs.read_if_there(store.layout.missed_events)
     try:
+        data = fs.read_if_there(store.layout.missed_events)
         note = decode_object(data) if data is not None else {}
         since = note.get("since")
         events = tuple((str(job_id), int(seq)) for job_id, seq in note.get("lines", []))
         return MissedEvents(datetime.fromisoformat(since) if since else None, events)
-    except (JsonProblem, ValueError, TypeError):
+    except (JsonProblem, ValueError, TypeError, OSError):
         return MissedEvents(None, ())
 
 

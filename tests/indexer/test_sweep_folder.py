@@ -16,7 +16,7 @@ from indexer.queries import Queries
 from indexer.service import LONGEST_PAUSE_S, QUIET_S, Service
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore, trash
-from printsys.jobstore.notes import missing_jobs
+from printsys.jobstore.notes import missing_job_note, missing_jobs
 from tests.factories import act, context, make_job, make_store, make_sweeper
 from tests.mirrored import mirrored_job
 from tests.present import present
@@ -107,6 +107,22 @@ def test_a_deleted_job_that_the_mirror_still_has_is_not_missing(
     act(store, job.id, "delete")
     until(lambda: not sweeper.sweep_folder(job.folder))
     assert (queries.attention(), mirrored_job(queries, job.id)) == ([], None)
+
+
+def test_what_lies_among_the_notes_and_cannot_be_read_stops_no_sweep(
+    store: JobStore, engine: sa.Engine, queries: Queries
+) -> None:
+    """FAULTS R8, R15: clutter is no note; of a job whose note is ruined the pages still say that it is missing."""
+    missing = store.layout.missing
+    for name in ("._k7m29xq4.json", "k7m29xq4 2.json", "notes.json", "aaaaaaaa.json"):
+        (missing / name).write_bytes(b"\0\5\x16\7")
+    (missing / "bbbbbbbb.json").write_bytes(b"")
+    (missing / "cccccccc.json").mkdir()
+    job = make_job(store)
+    make_sweeper(store, engine).sweep()
+    assert mirrored_job(queries, job.id) is not None
+    assert {item.job_id for item in queries.attention()} == {"aaaaaaaa", "bbbbbbbb", "cccccccc"}
+    assert missing_job_note(store, "k7m29xq4") is None
 
 
 @pytest.mark.parametrize("put_away", [trash.discard, trash.quarantine])

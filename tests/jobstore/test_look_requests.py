@@ -98,3 +98,13 @@ def test_a_storage_of_an_earlier_version_has_no_requests(store: JobStore) -> Non
     drag(job, store)
     load(store, job.id)
     assert take_look_requests(store.layout) == [job.id]
+
+
+def test_only_ids_are_requests(store: JobStore) -> None:
+    """What an operating system or a sync program leaves there names no job."""
+    job = make_job(store)
+    drag(job, store)
+    load(store, job.id)
+    for name in (f"._{job.id}", f"{job.id} 2", f"{job.id.upper()}.tmp", "Thumbs.db"):
+        (store.layout.looks / name).write_bytes(b"")
+    assert take_look_requests(store.layout) == [job.id]
