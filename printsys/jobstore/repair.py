@@ -231,12 +231,15 @@ def leads_to_its_state(log: Log, metadata: bytes | None) -> bool:
 
 
 def keep_aside(folder: Path, name: str, data: bytes) -> Path:
-    """Keep bytes that are about to be cut off or replaced, for people to look at. Running twice keeps one copy."""
-    aside = folder / ASIDE
-    aside.mkdir(exist_ok=True)
-    fs.replace(aside / name, data)
+    """Keep bytes that are about to be cut off or replaced, for people to look at. Running twice keeps one copy; where
+    other bytes have the name, theirs stays as it is."""
+    target = folder / ASIDE / name
+    target.parent.mkdir(exist_ok=True)
+    if fs.read_if_there(target) not in (None, data):
+        target = target.with_name(f"{sha256(data)[:8]}-{name}")
+    fs.replace(target, data)
     fs.sync_folder(folder)
-    return aside / name
+    return target
 
 
 def _sync(layout: Layout, folder: Path, log: Log, job_id: str, now: datetime, patience_s: float) -> _Synced:

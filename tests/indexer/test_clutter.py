@@ -116,6 +116,16 @@ def test_a_second_version_of_metadata_is_raised_and_put_aside(
     assert json.loads((job.folder / "aside" / name).read_bytes())["notes"] == "Two walls."
 
 
+def test_each_copy_of_one_name_that_is_put_aside_stays_there(store: JobStore) -> None:
+    """A sync program makes metadata-PC2.json again, with other words in it."""
+    job = make_job(store)
+    copies = [b'{"notes": "Two walls."}', b'{"notes": "Three walls."}', b'{"notes": "Four walls."}']
+    for data in [*copies, copies[1]]:
+        (job.folder / "metadata-PC2.json").write_bytes(data)
+        put_copy_aside(store, job.id, "metadata-PC2.json")
+    assert sorted(path.read_bytes() for path in (job.folder / "aside").iterdir()) == sorted(copies)
+
+
 def test_a_second_version_of_the_log_says_where_they_part(
     store: JobStore, mirror: Mirror, queries: Queries, engine: sa.Engine
 ) -> None:
