@@ -13,6 +13,7 @@ from indexer.index import Mirror
 from printsys import fs
 from printsys.domain import naming
 from printsys.domain.job import format_time
+from printsys.domain.status import Status
 from printsys.errors import JobNotFound
 from printsys.jobstore import JobStore, Layout
 from printsys.jobstore.layout import EVENTS, readable
@@ -93,8 +94,11 @@ def missing_item(store: JobStore, job_id: str) -> AttentionItem | None:
 
 def place_of(store: JobStore, job_id: str) -> Path | None:
     """Where the job's folder is now. Folders that bear the name of another job are not searched: where a person gave it
-    such a name, the visit of that folder finds the job."""
+    such a name, the visit of that folder finds the job. A folder that bears this job's name and cannot be read is it:
+    its visit says why."""
     try:
         return store.find(job_id, everywhere=False)
     except JobNotFound:
         return None
+    except OSError:
+        return next(store.layout.named_for(job_id, map(store.layout.status, Status)), None)

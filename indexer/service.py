@@ -8,7 +8,6 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -19,6 +18,7 @@ import sqlalchemy as sa
 from indexer import migrate
 from indexer.connection import is_noted_as_ruined
 from indexer.index import Mirror
+from indexer.missing import place_of
 from indexer.polling import PollingWatcher
 from indexer.queries import Queries
 from indexer.rebuild import SweepReport
@@ -29,9 +29,9 @@ from indexer.watcher import Watcher, make_polling_watcher, make_watcher
 from printsys.backoff import BackOff
 from printsys.domain.effects import Context
 from printsys.domain.events import FILESYSTEM, EventType
-from printsys.errors import JobNotFound, MirrorDown, MirrorRuined, StorageOffline
+from printsys.errors import MirrorDown, MirrorRuined, StorageOffline
 from printsys.jobstore import JobStore
-from printsys.jobstore.look_requests import take_look_requests
+from printsys.jobstore.look_requests import request_look, take_look_requests
 from printsys.jobstore.notes import note_missed_events
 from printsys.jobstore.recovery import recover_all
 from printsys.jobstore.visits import Failure, visit
@@ -211,7 +211,8 @@ class Service:
                 if number and time.monotonic() - now > VISITS_S:
                     break  # they stay in `_next_visits`
                 self._show_life()
-                if self.sweeper.sweep_folder(folder):
+                path = self.store.layout.relative(folder)
+                if visit(self.store, path, partial(self.sweeper.sweep_folder, folder)):  # or it failed
                     self._next_visits[folder] = time.monotonic() + self._pause_before(folder)
                 elif self._next_visits[folder] <= now:  # it was due, and is settled
                     del self._next_visits[folder]
@@ -278,8 +279,11 @@ class Service:
     def _take_look_requests(self) -> None:
         """Visit the jobs that another process found moved by a person."""
         for job_id in take_look_requests(self.store.layout):
-            with suppress(JobNotFound):
-                self._next_visits[self.store.find(job_id, everywhere=False)] = time.monotonic()
+            place = visit(self.store, job_id, partial(place_of, self.store, job_id))
+            if isinstance(place, Failure):
+                request_look(self.store.layout, job_id)
+            elif place is not None:
+                self._next_visits[place] = time.monotonic()
 
     def _server_is_new(self) -> bool:
         """Whether PostgreSQL was restarted since the last sync, or lost its tables: then everything is compared."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 
 import sqlalchemy as sa
@@ -10,7 +11,10 @@ from indexer.rebuild import SweepReport
 from indexer.service import Service
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore
+from printsys.jobstore.look_requests import request_look
+from printsys.jobstore.notes import missing_jobs
 from tests.factories import context, make_job
+from tests.refused import refuse_to_open
 from tests.waiting import until
 
 
@@ -49,3 +53,40 @@ def test_a_job_whose_follow_up_fails_stops_no_other(store: JobStore, engine: sa.
     service.tick()
     assert [item.kind for item in service.queries.attention()] == ["not-followed"]
     assert {row.id for row in service.queries.jobs()} == {poison.id, usual.id}
+
+
+def test_a_job_that_cannot_be_read_is_visited_when_another_process_asks(store: JobStore, engine: sa.Engine) -> None:
+    stored = make_job(store)
+    service = Service(store, engine, lambda: context(store))
+    service.tick()
+    moved = stored.folder.rename(store.layout.status(Status.REJECTED) / stored.folder.name)
+    refuse_to_open(moved / "events.jsonl")
+    request_look(store.layout, stored.id)
+    service.tick()
+    assert moved in service._next_visits
+
+
+def test_a_folder_whose_visit_fails_is_visited_again(store: JobStore, engine: sa.Engine) -> None:
+    """The disk refuses what is to be noted of a folder that is gone."""
+    gone = make_job(store)
+    service = Service(store, engine, lambda: context(store), watch_mode="native")
+    service._keep_watching()
+    service.tick()
+    store.layout.missing.rmdir()
+    store.layout.missing.write_bytes(b"")
+    shutil.rmtree(gone.folder)
+
+    def follows() -> bool:
+        service._follow_events()
+        return service._unsettled_visits[gone.folder] >= 5
+
+    until(follows)
+    store.layout.missing.unlink()
+    store.layout.missing.mkdir()
+
+    def is_noted() -> bool:
+        service._follow_events()
+        return missing_jobs(store).keys() == {gone.id}
+
+    until(is_noted)
+    service._stop_watching()

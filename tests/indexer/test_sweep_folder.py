@@ -20,6 +20,7 @@ from printsys.jobstore.notes import missing_job_note, missing_jobs
 from tests.factories import act, context, make_job, make_store, make_sweeper
 from tests.mirrored import mirrored_job
 from tests.present import present
+from tests.refused import refuse_to_open
 from tests.waiting import until
 
 
@@ -56,6 +57,19 @@ def test_a_job_whose_folder_is_gone_is_missing_after_the_settle_time(
     assert [(item.kind, item.job_id) for item in queries.attention()] == [("job-missing", job.id)]
     assert "is gone" in present(present(mirrored_job(queries, job.id)).problem)
     assert missing_jobs(store).keys() == {job.id}
+
+
+def test_a_job_that_was_moved_and_cannot_be_read_is_told_as_such(
+    store: JobStore, engine: sa.Engine, queries: Queries
+) -> None:
+    job = make_job(store)
+    sweeper = make_sweeper(store, engine)
+    sweeper.sweep()
+    moved = job.folder.rename(store.layout.status(Status.REJECTED) / job.folder.name)
+    refuse_to_open(moved / "events.jsonl")
+    sweeper.sweep_folder(job.folder)
+    assert [(item.kind, item.job_id) for item in queries.attention()] == [("not-followed", job.id)]
+    assert missing_jobs(store) == {}
 
 
 def test_a_folder_that_comes_back_within_the_settle_time_was_never_missing(
