@@ -52,6 +52,8 @@ SWEEP_PATIENCE_S = 10.0
 SLICE_S = 0.3
 """A sweep that takes longer goes on in slices, between which new events get their turn."""
 BUILD = "build"
+MOST_FAILED_BUILDS = 3
+"""After so many in a row the whole database is replaced. One may fail while another process holds a lock."""
 TICK_S = 2.0
 """How soon the service notices that a server or a share is back."""
 
@@ -97,6 +99,7 @@ class Service:
         self._next_native = 0.0
         self._ticked = float("-inf")
         self._backoff = BackOff(ERROR_PAUSES_S)
+        self._failed_builds = 0
         self._errors: dict[str, str] = {}
         """What stopped a step of the loop the last time, by step."""
         self._next_visits: dict[Path, float] = {}
@@ -270,10 +273,16 @@ class Service:
         logger.error("the mirror's tables are damaged; they are built again from the folders")
         try:
             migrate.rebuild(self.engine.url.render_as_string(hide_password=False))
+            self._failed_builds = 0
         except MirrorDown as error:
-            logger.error("the database itself is damaged (%s)", error)
-            self.engine.dispose()
-            self.replace_database()
+            self._failed_builds += 1
+            if isinstance(error, MirrorRuined) or self._failed_builds == MOST_FAILED_BUILDS:
+                logger.error("the database itself is damaged (%s)", error)
+                self.engine.dispose()
+                self.replace_database()
+                self._failed_builds = 0
+            else:
+                logger.warning("the mirror's tables cannot be built again yet (%s)", error)
         self.engine.dispose()
 
     def _take_look_requests(self) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from indexer import migrate
-from indexer.connection import reading
+from indexer.connection import RUIN_NOTE, reading
 from indexer.queries import Queries
 from indexer.schema import create_engine
-from indexer.service import Service
+from indexer.service import MOST_FAILED_BUILDS, Service
+from printsys.backoff import BackOff
 from printsys.commands.index import replace_database
 from printsys.config import Settings, load_settings
 from printsys.errors import MirrorDown
@@ -104,6 +106,48 @@ def test_what_a_page_meets_is_built_again_by_the_indexer(store: JobStore, engine
     with engine.begin() as connection:
         connection.execute(sa.text("DELETE FROM events"))
     ticks_until(service, lambda: len(mirrored_events(service.queries, stored.id)) == stored.job.revision)
+
+
+@pytest.fixture
+def ruined(store: JobStore, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """An indexer that tries at once, and again at once, to build the tables."""
+    monkeypatch.setattr(migrate, "PATIENT", migrate.PATIENT.replace("30s", "100ms"))
+    service = Service(store, engine, lambda: context(store))
+    service.tick()
+    service._backoff = BackOff((0,))
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"CREATE TABLE {RUIN_NOTE} ()"))
+    return service
+
+
+@contextmanager
+def locked_by_another_process(engine: sa.Engine) -> Iterator[None]:
+    with engine.begin() as connection:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(migrate.UPGRADE_LOCK)))
+        yield
+
+
+def test_a_lock_that_another_process_holds_is_no_reason_to_replace_the_database(
+    store: JobStore, engine: sa.Engine, ruined: Service
+) -> None:
+    stored = make_job(store)
+    replaced: list[bool] = []
+    ruined.replace_database = lambda: replaced.append(True)
+    with locked_by_another_process(engine):
+        for _ in range(MOST_FAILED_BUILDS - 1):
+            ruined.tick()
+    assert replaced == []
+    ticks_until(ruined, lambda: mirrored_job(ruined.queries, stored.id) is not None)
+    assert replaced == []
+
+
+def test_a_database_whose_tables_can_never_be_built_is_replaced(engine: sa.Engine, ruined: Service) -> None:
+    replaced: list[bool] = []
+    ruined.replace_database = lambda: replaced.append(True)
+    with locked_by_another_process(engine):
+        for _ in range(MOST_FAILED_BUILDS):
+            ruined.tick()
+    assert replaced == [True]
 
 
 def test_a_dropped_column_is_made_again(store: JobStore, engine: sa.Engine) -> None:
