@@ -15,8 +15,10 @@ from printsys.domain.estimates import open_difference
 from printsys.domain.events import Event, EventType
 from printsys.domain.folder_moves import last_move, still_missing
 from printsys.domain.job import Job
+from printsys.errors import StorageFailure
 from printsys.jobstore import Layout, Stored
 from printsys.jobstore.layout import is_text, readable
+from printsys.jobstore.refusals import reason_of
 from printsys.jobstore.visits import Failure
 
 FIXES_BY_KIND: dict[str, tuple[str, ...]] = {
@@ -113,9 +115,9 @@ def for_people(items: Iterable[AttentionItem]) -> list[AttentionItem]:
 
 
 def not_followed(relative_path: str, job_id: str | None, failure: Failure) -> AttentionItem:
-    """A folder whose visit failed for a reason that nobody foresaw."""
-    reason = failure.error.strerror if isinstance(failure.error, OSError) else None
-    reason = reason or f"{type(failure.error).__name__}: {failure.error}"
+    """A folder whose visit failed for a reason that nobody foresaw, or again and again since the disk refuses it."""
+    error = failure.error.__cause__ if isinstance(failure.error, StorageFailure) else failure.error
+    reason = reason_of(error) if isinstance(error, OSError) else f"{type(failure.error).__name__}: {failure.error}"
     sentence = f"{relative_path} cannot be followed ({reason}). Other jobs go on; the indexer's log has the details."
     return raised("not-followed", job_id, relative_path, sentence)
 

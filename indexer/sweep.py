@@ -41,7 +41,7 @@ from printsys.jobstore.newest import note_number, read_newest
 from printsys.jobstore.notes import forget_missing
 from printsys.jobstore.older_copy import has_newer_record
 from printsys.jobstore.repair import id_inside, lies_where_it_says
-from printsys.jobstore.visits import Failure, visit
+from printsys.jobstore.visits import Failure, Refusals, visit
 
 WORTH_A_REBUILD = 500
 """An empty mirror of so many folders is filled by COPY rather than one by one."""
@@ -109,6 +109,7 @@ class Sweeper:
     """Listings of live folders in which nothing is left to record: for the time without PostgreSQL."""
     _ended: dict[Status, _EndedJobs] = field(default_factory=dict)
     """Likewise of the other status folders."""
+    _refusals: Refusals = field(default_factory=Refusals)
 
     def sweep(
         self,
@@ -320,10 +321,12 @@ class Sweeper:
     def _visit(self, folder: Path, walk: _Walk) -> None:
         path = self.store.layout.relative(folder)
         item = visit(self.store, path, lambda: self._look_into(folder, walk))
+        is_lasting = self._refusals.is_lasting(path, item)
         if isinstance(item, Failure):
             if item.is_passing:
                 self.soon.add(folder)
-                return
+                if not is_lasting:
+                    return
             item = not_followed(path, naming.id_in_folder_name(folder.name), item)
         if item is not None:
             walk.report.attention.append(item)
@@ -392,9 +395,9 @@ class Sweeper:
             if first != folder:  # or the job has just moved on
                 return duplicate(job_id, path, self.store.layout.relative(first)) if folder.exists() else None
             return self.reconciler.reconcile(job_id, is_quiet)
-        except StorageOffline:
+        except (StorageOffline, StorageFailure):
             raise
-        except (JobBusy, JobNotFound, StorageFailure, FileNotFoundError) as error:
+        except (JobBusy, JobNotFound, FileNotFoundError) as error:
             logger.info("job %s is visited again later: %s", job_id or "(not known yet)", type(error).__name__)
             return None
         except PrintSysError as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +19,8 @@ from indexer.service import LONGEST_PAUSE_S, QUIET_S, Service
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore, trash
 from printsys.jobstore.notes import missing_job_note, missing_jobs
+from printsys.jobstore.refusals import reason_of
+from printsys.jobstore.visits import PATIENT_VISITS
 from tests.factories import act, context, make_job, make_store, make_sweeper
 from tests.mirrored import mirrored_job
 from tests.present import present
@@ -185,6 +189,34 @@ def test_a_busy_job_is_visited_again_soon(store: JobStore, engine: sa.Engine) ->
         assert sweeper.sweep_folder(moved)
     until(lambda: not sweeper.sweep_folder(moved))
     assert store.load(job.id).job.status is Status.REJECTED
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows answers as if another process held the lock")
+def test_what_the_disk_refuses_visit_after_visit_is_raised_and_tried_again(
+    store: JobStore, engine: sa.Engine, queries: Queries
+) -> None:
+    """FAULTS R4: a folder where the job's lock should be is nothing that passes by itself."""
+    job = make_job(store)
+    sweeper = make_sweeper(store, engine)
+    sweeper.sweep()
+    lock = store.layout.lock(job.id)
+    lock.unlink(missing_ok=True)
+    lock.mkdir()
+    moved = job.folder.rename(store.layout.status(Status.REJECTED) / job.folder.name)
+    for _ in range(PATIENT_VISITS):
+        assert sweeper.sweep_folder(moved)
+        assert queries.attention() == [], "it may pass"
+    for look in (lambda: sweeper.sweep_folder(moved), sweeper.sweep):
+        look()
+        (item,) = queries.attention()
+        assert (item.kind, item.job_id, item.folder) == ("not-followed", job.id, f"Rejected/{moved.name}")
+        assert reason_of(IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))) in item.sentence
+        assert moved in sweeper.soon
+    lock.rmdir()
+    until(lambda: not sweeper.sweep_folder(moved))
+    assert [item.kind for item in queries.attention()] == ["facts-missing"]
+    assert store.load(job.id).job.status is Status.REJECTED
+    assert present(mirrored_job(queries, job.id)).problem is None
 
 
 def test_a_busy_job_that_a_sweep_meets_is_visited_again_soon(store: JobStore, engine: sa.Engine) -> None:
