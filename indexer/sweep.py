@@ -191,7 +191,7 @@ class Sweeper:
             if isinstance(outcome, Outcome) and outcome.first_new_seq is not None:
                 changed.append(outcome.stored.id)
                 self.changed(outcome.stored.id)
-            elif is_quiet and not (isinstance(outcome, Outcome) and outcome.unsettled):
+            elif is_quiet and not _is_unfinished(outcome):
                 self._recorded[folder] = listing
         return changed
 
@@ -493,6 +493,13 @@ class Sweeper:
             with reading(self.mirror.engine, patient=True) as connection:
                 connection.execute(update.values(signature=sa.bindparam("listing")), values)
             walk.signatures.clear()
+
+
+def _is_unfinished(outcome: Outcome | AttentionItem | Failure | None) -> bool:
+    """Whether the next visit may find more, though nothing changes in the folder."""
+    if isinstance(outcome, Failure):
+        return outcome.is_passing
+    return outcome is None or (isinstance(outcome, Outcome) and outcome.unsettled)
 
 
 def _id_inside(folder: Path) -> str | None:

@@ -219,6 +219,16 @@ def test_what_the_disk_refuses_visit_after_visit_is_raised_and_tried_again(
     assert present(mirrored_job(queries, job.id)).problem is None
 
 
+def test_a_busy_job_is_recorded_later_without_the_database(store: JobStore, engine: sa.Engine) -> None:
+    job = make_job(store)
+    sweeper = make_sweeper(store, engine)
+    job.folder.rename(store.layout.status(Status.PENDING) / job.folder.name)
+    store.lock_patience_s = 0.05
+    with JobStore(store.layout.root, store.expected_id).locked(job.id):
+        assert sweeper.record_only() == []
+    assert sweeper.record_only() == [job.id]
+
+
 def test_a_busy_job_that_a_sweep_meets_is_visited_again_soon(store: JobStore, engine: sa.Engine) -> None:
     job = make_job(store)
     sweeper = make_sweeper(store, engine)
