@@ -122,4 +122,6 @@ def is_as_recorded(layout: Layout, record: JobRecord, digest: Callable[[ListedFi
         return False
     if present.keys() != recorded.keys() or set(record.document.get("print_files") or []) - recorded.keys():
         return False
+    if any(present[name].size != file.get("size") for name, file in recorded.items()):
+        return False
     return all(digest(present[name]) == file["sha256"] for name, file in recorded.items())

@@ -363,14 +363,15 @@ class Sweeper:
 
     def _is_as_mirrored(self, folder: Path, walk: _Walk) -> bool:
         """Whether the folder is as its record says and the record as the mirror has it. Of a job that rests this is the
-        quickest way to know."""
+        quickest way to know, as long as its files are read in the time of a visit."""
         row = walk.rows.get(self.store.layout.relative(folder))
         if row is None or row.problem is not None or row.move_pending is not None:
             return False
         record = read_folder.read_proven(self.store.layout, folder)
         if record is None or (record.id, record.digest, record.log_size) != (row.id, row.digest, row.log_size):
             return False
-        digest = partial(self.reconciler.digest, record.id, folder, is_quiet=True)
+        read_until = time.monotonic() + self.reconciler.slice_s
+        digest = partial(self.reconciler.digest, record.id, folder, is_quiet=True, read_until=read_until)
         return read_folder.is_as_recorded(self.store.layout, record, digest)
 
     def _has_settled(self, job_id: str, folder: Path, listing: str, walk: _Walk) -> None:
@@ -379,6 +380,7 @@ class Sweeper:
         walk.paths[job_id], walk.signatures[job_id] = path, listing
         self._sightings.pop(path, None)
         self.soon.discard(folder)
+        self.reading.discard(folder)
         forget_missing(self.store, job_id)
         if not path.startswith(LIVE_PATHS):
             self.reconciler.forget(job_id)

@@ -13,15 +13,19 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from indexer import read_folder
 from indexer.index import Mirror
 from indexer.queries import Queries
+from indexer.reconcile import Reconciler
 from indexer.service import LONGEST_PAUSE_S, QUIET_S, Service
+from indexer.sweep import Sweeper
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore, trash
+from printsys.jobstore.files import ListedFile
 from printsys.jobstore.notes import missing_job_note, missing_jobs
 from printsys.jobstore.refusals import reason_of
 from printsys.jobstore.visits import PATIENT_VISITS
-from tests.factories import act, context, make_job, make_store, make_sweeper
+from tests.factories import act, context, make_job, make_store, make_sweeper, sync
 from tests.mirrored import mirrored_job
 from tests.present import present
 from tests.refused import refuse_to_open
@@ -248,3 +252,23 @@ def test_the_pauses_between_visits_of_an_unsettled_folder_grow(
     assert pauses[:5] == [QUIET_S] * 5
     assert pauses == sorted(pauses)
     assert pauses[-1] == LONGEST_PAUSE_S
+
+
+def test_a_look_at_a_job_that_rests_reads_no_longer_than_any_visit(store: JobStore, mirror: Mirror) -> None:
+    job = make_job(store)
+    sync(store, mirror)
+    sweeper = Sweeper(store, mirror, Reconciler(store, lambda: context(store), settle_s=0, slice_s=0))
+    sweeper.sweep(is_deep=True)
+    assert sweeper.reading == {job.folder}
+    sweeper.reconciler.slice_s = 60
+    sweeper.sweep(is_deep=True)
+    assert (sweeper.reading, sweeper.soon) == (set(), set())
+
+
+def test_a_file_of_another_size_need_not_be_read_to_know_that_it_differs(store: JobStore) -> None:
+    job = make_job(store)
+    record = present(read_folder.read_proven(store.layout, job.folder))
+    (job.folder / f"{job.folder.name}.stl").write_bytes(b"longer" * 1000)
+    files_read: list[ListedFile] = []
+    assert not read_folder.is_as_recorded(store.layout, record, files_read.append)
+    assert files_read == []
