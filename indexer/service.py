@@ -297,8 +297,13 @@ class Service:
     def _server_is_new(self) -> bool:
         """Whether PostgreSQL was restarted since the last sync, or lost its tables: then everything is compared."""
         last = self._server_started_at
-        if is_noted_as_ruined(self.engine):
-            raise MirrorRuined("A process met tables of the mirror that cannot be read.")
+        try:
+            if is_noted_as_ruined(self.engine):
+                raise MirrorRuined("A process met tables of the mirror that cannot be read.")
+        except MirrorDown as error:
+            if last is None and not isinstance(error, MirrorRuined):
+                return True  # the sync makes a database that somebody dropped
+            raise
         return last is None or self.queries.server_started_at() != last or self.queries.changes() == 0
 
     def _sync(self) -> None:
