@@ -14,7 +14,7 @@ from printsys.config import ROOT
 
 WINDOWS_SUITE = [
     *("tests/windows", "tests/config", "tests/domain", "tests/jobstore", "tests/crash", "tests/opener"),
-    *("tests/slicers", "tests/models3d", "tests/mail"),
+    *("tests/slicers", "tests/models3d/test_bounded.py", "tests/mail/test_sender.py", "tests/mail/test_smtp.py"),
     "tests/backup/test_backup.py::test_a_restored_storage_is_the_same_byte_for_byte_with_times_and_rights",
     "tests/backup/test_backup.py::test_only_what_changed_is_copied_again",
     "tests/backup/test_backup.py::test_older_backups_are_dropped_with_what_only_they_have",
@@ -24,21 +24,18 @@ WINDOWS_SUITE = [
     *("tests/ops/test_file_access.py", "tests/ops/test_logging_setup.py", "tests/ops/test_postgres.py"),
     *("tests/ops/test_service_windows.py", "tests/ops/test_shutdown.py"),
     *("tests/commands/test_archive_prune.py", "tests/commands/test_doctor.py", "tests/commands/test_export.py"),
-    *("tests/web/test_security.py", "tests/web/staff/test_attention.py", "tests/web/staff/test_files.py"),
-    *("tests/web/staff/test_intake.py", "tests/web/staff/test_job.py", "tests/web/staff/test_missed.py"),
+    *("tests/web/staff/test_attention.py", "tests/web/staff/test_files.py", "tests/web/staff/test_intake.py"),
     "--deselect=tests/indexer/test_mirror.py::test_thousands_of_things_that_need_a_person_are_kept_and_settled",
-    "--deselect=tests/mail/test_failures.py",
-    "--deselect=tests/mail/test_kills.py",
-    "--deselect=tests/mail/test_worker.py::test_two_worker_processes_send_each_mail_once",
     "--deselect=tests/models3d/test_bounded.py::test_a_malformed_file_is_examined_or_refused_but_breaks_nothing",
 ]
 """What `--windows` runs where no path is given: what touches files, processes, the registry or the network.
 
 Any path runs by itself: `manage.py test --windows tests/web`. Left out for their time, because a process takes seconds
-to start under wine and a page half of one: the pages that only show and change rows, the commands that set up or start
-a system (tests/windows starts one), most of tests/backup (a lab at work beside it, kills), and five tests that start
-dozens of processes or make thousands of files. Also left out are tests/habits and tests/indexer/test_watch*.py:
-tests/windows/test_watching.py has the watching there. tests/browser has no browser.
+to start under wine and a page half of one: the pages that only show and change rows; what models measure and e-mails
+say, which is no system's affair; the commands that set up or start a system (tests/windows starts one); most of
+tests/backup (a lab at work beside it, kills); tests that start dozens of processes or make thousands of files. Also
+left out are tests/habits and tests/indexer/test_watch*.py: tests/windows/test_watching.py has the watching there.
+tests/browser has no browser.
 """
 
 

@@ -112,18 +112,18 @@ def observed(monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], list[Path]]:
     """The jobs that are reconciled, and the files that are read for it, from here on."""
     visits: list[str] = []
     hashed: list[Path] = []
-    reconcile, sha256_of = Reconciler.reconcile, files.sha256_of
+    reconcile, read_on = Reconciler.reconcile, files.PartialHash.read_on
 
     def noted(self: Reconciler, job_id: str, is_quiet: bool = False) -> object:
         visits.append(job_id)
         return reconcile(self, job_id, is_quiet)
 
-    def noted_file(path: Path) -> str:
+    def noted_file(self: files.PartialHash, path: Path, until: float) -> str | None:
         hashed.append(path)
-        return sha256_of(path)
+        return read_on(self, path, until)
 
     monkeypatch.setattr(Reconciler, "reconcile", noted)
-    monkeypatch.setattr(files, "sha256_of", noted_file)
+    monkeypatch.setattr(files.PartialHash, "read_on", noted_file)
     return visits, hashed
 
 

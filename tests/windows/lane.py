@@ -25,7 +25,7 @@ LANE = Path(os.environ.get("WINLANE", "/opt/winlane"))
 SETUP = ROOT.parent / "shared" / "windows" / "setup.sh"
 PROJECT = Path(os.environ.get("WINLANE_PROJECT", LANE / "project"))
 CHECKOUT = PROJECT / "main"
-SETUP_LIMIT_S, TESTS_LIMIT_S = 15 * 60, 35 * 60
+SETUP_LIMIT_S, TESTS_LIMIT_S = 15 * 60, 40 * 60
 ATTEMPTS = 3
 """Of what downloads: a mirror that hiccups is no failure."""
 PASSED = re.compile(rb"(\d+) passed")
