@@ -65,13 +65,20 @@ class Actions:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     drag_grace: timedelta = timedelta(0)
 
-    def submit(self, request: SubmitInput, files: Sequence[IncomingFile], actor: str = STUDENT) -> Stored:
-        """A new job in Uploaded. InvalidInput where the lab does not offer what it asks for; see JobStore.create."""
+    def submit(
+        self, request: SubmitInput, files: Sequence[IncomingFile], actor: str = STUDENT, owes_receipt: bool = True
+    ) -> Stored:
+        """A new job in Uploaded. Without `owes_receipt` no e-mail confirms it.
+
+        InvalidInput where the lab does not offer what it asks for; see JobStore.create.
+        """
         require_offered(self.lab, request.model_dump())
         stored = self.store.create(
             lambda job_id: naming.folder_name(request.student_name, request.print_method, request.color, job_id),
             files,
-            lambda job_id, staged: job_created(job_id, staged.folder_name, request, staged.files, actor, self.clock()),
+            lambda job_id, staged: job_created(
+                job_id, staged.folder_name, request, staged.files, actor, self.clock(), owes_receipt
+            ),
         )
         return self.follow_up(stored)
 

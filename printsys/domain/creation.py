@@ -15,11 +15,17 @@ from printsys.domain.status import Status
 
 
 def job_created(
-    job_id: str, folder: str, request: SubmitInput, files: Sequence[Document], actor: str, now: datetime
+    job_id: str,
+    folder: str,
+    request: SubmitInput,
+    files: Sequence[Document],
+    actor: str,
+    now: datetime,
+    owes_receipt: bool = True,
 ) -> list[EventDraft]:
     """The first batch of a submitted job: what the student asked for and sent, and the e-mail that confirms it."""
     created = _created(job_id, folder, to_document(request), files, actor, now, {})
-    return [created, emails.queued(Mail.RECEIVED, request.student_email, actor)]
+    return [created, *([emails.queued(Mail.RECEIVED, request.student_email, actor)] if owes_receipt else [])]
 
 
 def walk_in_created(

@@ -10,10 +10,9 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from functools import partial
 
@@ -22,7 +21,7 @@ from filelock import FileLock, Timeout
 from printsys.backoff import BackOff
 from printsys.config import Settings
 from printsys.domain import emails
-from printsys.domain.emails import Mail, OwedMail
+from printsys.domain.emails import OwedMail
 from printsys.domain.events import EventDraft, EventType
 from printsys.domain.status import MAY_OWE_MAIL
 from printsys.errors import JobBusy, JobNotFound, MirrorDown, StorageFailure
@@ -37,7 +36,6 @@ from printsys.services import Services
 
 LOCK_PATIENCE_S = 30.0
 """Longer than a mail to a slow server takes."""
-HOUR = timedelta(hours=1)
 MAIL_PAUSES_S = (10, 60, 300, 1800, 3600)
 SERVER_PAUSES_S = (5, 15, 60, 300)
 SERVER = "the mail server"
@@ -45,28 +43,6 @@ SERVER = "the mail server"
 MOST_PROBLEMS = 50
 _ADDRESS = re.compile(r"[^\s<>()]+@[^\s<>()]+")
 logger = logging.getLogger(__name__)
-
-
-class ReceiptLimit:
-    """A stranger decides to whom the receipt of a request goes: nobody's mailbox is filled that way.
-
-    Counted in this process alone. What staff cause is never held up.
-    """
-
-    def __init__(self, most_an_hour: int) -> None:
-        self._most = most_an_hour
-        self._sent: dict[str, deque[datetime]] = {}
-
-    def note(self, mail: OwedMail, now: datetime) -> None:
-        """`mail` was sent."""
-        if mail.mail == Mail.RECEIVED:
-            for address in [address for address, times in self._sent.items() if now - times[-1] > HOUR]:
-                del self._sent[address]
-            self._sent.setdefault(mail.to.casefold(), deque(maxlen=self._most)).append(now)
-
-    def is_flooded(self, mail: OwedMail, now: datetime) -> bool:
-        times = self._sent.get(mail.to.casefold(), deque())
-        return mail.mail == Mail.RECEIVED and len(times) == self._most and now - times[0] < HOUR
 
 
 class MailSender:
@@ -86,7 +62,6 @@ class MailSender:
         self.stop = stop or threading.Event()
         self.composer = make_composer(services.settings, services.lab, services.tokens)
         self.backoff, self.server_backoff = BackOff(mail_pauses_s), BackOff(server_pauses_s)
-        self.receipts = ReceiptLimit(services.lab.mail.most_receipts_an_hour)
         self._unrecorded: set[tuple[str, int]] = set()
         self.error: Problem | None = None
         self.sent_at: datetime | None = None
@@ -188,9 +163,6 @@ class MailSender:
             self._record_sent(mail)
         elif (reason := reason_to_drop(stored, mail, self.clock())) is not None:
             self._close(mail, emails.dropped(mail, reason))
-        elif self.receipts.is_flooded(mail, self.clock()):
-            logger.warning("job %s: its address got too many receipts in the last hour", mail.job_id)
-            self._close(mail, emails.dropped(mail, "this address got too many of these within an hour"))
         else:
             return self._deliver(stored, mail)
         return True
@@ -207,7 +179,6 @@ class MailSender:
         self.server_backoff.settled(SERVER)
         self.backoff.settled(_key(mail))
         if isinstance(outcome, Sent):
-            self.receipts.note(mail, self.clock())
             self._unrecorded.add(_key(mail))
             self._record_sent(mail)
         else:

@@ -18,7 +18,7 @@ from printsys.services import Services
 from printsys.web import api, auth, errors, filters, health, limits, live, login_limits, security
 from printsys.web.services import EXTENSION
 from printsys.web.staff import actions, archive, attention, dashboard, files, job, mails
-from printsys.web.student import confirm, double_submit, resubmit, status, submit, upload_check
+from printsys.web.student import confirm, double_submit, receipt_limit, resubmit, status, submit, upload_check
 
 WORKING_DAY = timedelta(hours=12)
 STUDENT_PAGES = (submit, upload_check, status, confirm, resubmit)
@@ -55,6 +55,7 @@ def create_app(services: Services) -> Flask:
     app.extensions[login_limits.EXTENSION] = login_limits.LoginLimits(services)
     app.extensions[auth.ENDED] = EndedSessions(services.settings)
     app.extensions[double_submit.EXTENSION] = double_submit.Submissions()
+    app.extensions[receipt_limit.EXTENSION] = receipt_limit.ReceiptLimit(services)
     app.extensions[upload_check.EXTENSION] = UploadChecker(services.settings.instance / SCRATCH)
     app.jinja_env.globals["attention_count"] = attention.count
     Bootstrap5(app)

@@ -13,6 +13,7 @@ from flask_wtf.csrf import CSRFError
 
 from printsys.config.offer import offer_problems
 from printsys.domain.email_hints import likely_address
+from printsys.domain.events import EventType
 from printsys.domain.inputs import CorrectEmailInput, SubmitInput, validate
 from printsys.domain.status import Status
 from printsys.errors import InvalidInput, StorageFailure, StorageOffline
@@ -20,6 +21,7 @@ from printsys.jobstore import IncomingFile, Stored
 from printsys.web.services import services
 from printsys.web.student.double_submit import submissions
 from printsys.web.student.forms import SubmitForm, with_errors
+from printsys.web.student.receipt_limit import receipt_limit
 from printsys.web.student.upload_check import checked_job, known_refusals
 from printsys.web.student.uploads import incoming_files
 
@@ -54,7 +56,9 @@ def send() -> ResponseReturnValue:
     with sent_form.lock:
         if not sent_form.is_sent_again():
             try:
-                sent_form.record(services().actions.submit(*read_request()))
+                answers, files = read_request()
+                owes_receipt = receipt_limit().may_send(answers.student_email)
+                sent_form.record(services().actions.submit(answers, files, owes_receipt=owes_receipt))
             except InvalidInput as error:
                 form = SubmitForm.of(services().lab)
                 return _form_page(form, with_errors(form, error)), 422
@@ -127,6 +131,8 @@ def correct_address() -> ResponseReturnValue:
         values = validate(CorrectEmailInput, {"student_email": request.form.get("student_email", "")})
     except InvalidInput as error:
         return _success_page(job_id, services().store.load(job_id), error.fields["student_email"][0]), 422
+    if not receipt_limit().may_send(values.student_email):
+        abort(429)
     services().actions.correct_email(job_id, values.student_email)
     return redirect(url_for("submit.success", job=job_id), 303)
 
@@ -139,6 +145,7 @@ def _success_page(job_id: str, stored: Stored, address_problem: str | None = Non
         job_id=job_id,
         token=services().tokens.status(job_id),
         address=address,
+        has_receipt=any(event.type == EventType.EMAIL_QUEUED for event in stored.events),
         likely_address=likely_address(address, [own_domain, *lab.submission.expected_domains]),
         address_problem=address_problem,
         can_correct=stored.job.status is Status.UPLOADED,

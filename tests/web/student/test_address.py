@@ -8,8 +8,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from printsys.domain import emails
 from printsys.domain.email_hints import likely_address
 from printsys.services import Services
+from printsys.web.student.receipt_limit import EXTENSION, ReceiptLimit
+from tests.factories import change_lab
 from tests.web.conftest import PostAction, Submit, form_token
 
 EXPECTED = ["example.edu", "gmail.com", "outlook.com"]
@@ -83,3 +86,26 @@ def test_only_the_browser_that_submitted_corrects_and_only_until_staff_answered(
     late = client.post("/submit/address", data=values | {"csrf_token": form_token(client)})
     assert late.status_code == 409 and "We have answered already" in late.get_data(as_text=True)
     assert services.store.load(job_id).job.student.email == "jane@example.edu"
+
+
+def test_nobodys_mailbox_is_filled_with_receipts(
+    app: Flask, client: FlaskClient, submit: Submit, services: Services
+) -> None:
+    """FAULTS S7: a prankster submits with somebody else's address. The request is taken, whoever sent it."""
+    change_lab(services.lab, "mail", most_receipts_an_hour=3)
+    object.__setattr__(services.settings, "submit_limit", 200)
+    app.extensions[EXTENSION] = ReceiptLimit(services)
+    pages = [
+        success_page(client, submit, email)[1] for email in ["victim@example.edu"] * 3 + ["Victim@Example.edu"] * 2
+    ]
+    pages.append(success_page(client, submit, "jane@example.edu")[1])
+    owed = [
+        mail.to
+        for job_id, _ in services.store.ids()
+        for mail in emails.owed(services.store.load(job_id).events, job_id)
+    ]
+    assert sorted(address.casefold() for address in owed) == ["jane@example.edu"] + ["victim@example.edu"] * 3
+    assert ["Keep that link" in page for page in pages] == [False] * 3 + [True] * 2 + [False]
+    job_id, _ = success_page(client, submit, "joe@example.edu")
+    values = {"csrf_token": form_token(client), "job": job_id, "student_email": "victim@example.edu"}
+    assert client.post("/submit/address", data=values).status_code == 429, "nor by correcting an address"

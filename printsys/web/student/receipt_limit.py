@@ -1,0 +1,34 @@
+"""Whoever submits can type anybody's address: nobody's mailbox is filled with receipts that way.
+
+The request itself is always taken. What staff cause is never held up.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from flask import current_app
+from limits import RateLimitItemPerHour
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from printsys.services import Services
+
+EXTENSION = "receipt_limit"
+
+
+class ReceiptLimit:
+    """lab.toml's `most_receipts_an_hour` to one address; off where SUBMIT_LIMIT is 0. Counted in this process."""
+
+    def __init__(self, services: Services) -> None:
+        self._is_off = services.settings.submit_limit == 0
+        self._most = RateLimitItemPerHour(services.lab.mail.most_receipts_an_hour)
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    def may_send(self, address: str) -> bool:
+        """Whether one more receipt may go to `address`; it counts as sent."""
+        return self._is_off or self._limiter.hit(self._most, address.casefold())
+
+
+def receipt_limit() -> ReceiptLimit:
+    return cast(ReceiptLimit, current_app.extensions[EXTENSION])
