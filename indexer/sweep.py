@@ -157,13 +157,13 @@ class Sweeper:
         return walk.report
 
     def continue_sweep(self, patience_s: float) -> SweepReport:
-        """Visit folders that the last sweep left, for so long. StorageOffline, MirrorDown."""
+        """Visit folders that the last sweep left, for so long, but one at least. StorageOffline, MirrorDown."""
         deadline = time.monotonic() + patience_s
         self.store.require_online()
         walk = _Walk(SweepReport())
         walk.rows = self._mirrored_rows(list(islice(self.waiting, AT_ONCE)), set())
         visited = set[str]()
-        while self.waiting and len(visited) < AT_ONCE and time.monotonic() < deadline:
+        while self.waiting and len(visited) < AT_ONCE and (not visited or time.monotonic() < deadline):
             path = self.waiting.popleft()
             visited.add(path)
             self._visit(self.store.layout.root / path, walk)
