@@ -72,6 +72,14 @@ def _put_away(layout: Layout, rows: Sequence[sa.Row[Any]]) -> set[str | None]:
     return deleted | own
 
 
+def was_deleted(layout: Layout, job_id: str) -> bool:
+    """Whether the job lies in the trash because somebody deleted it; a copy of it that was removed does not count."""
+    return any(
+        naming.id_in_folder_name(folder.name) == job_id and _ends_with_deletion(folder)
+        for folder in _entries(layout.trash)
+    )
+
+
 def _entries(folder: Path) -> list[Path]:
     return list(folder.iterdir()) if folder.is_dir() else []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from indexer.attention import missing_job
+from indexer.missing import was_deleted
 from printsys.domain import naming
 from printsys.domain.job import Job
 from printsys.errors import JobNotFound, MirrorDown, StorageOffline
@@ -22,7 +23,8 @@ class MissingJob:
 
 
 def find_missing_job(job_id: str) -> MissingJob | None:
-    """None where nobody knows such a job, or its folder is there (then something else of it was not found).
+    """None where nobody knows such a job, somebody deleted it, or its folder is there (then something else was not
+    found).
 
     Looks for the folder last: that lists all of storage, and anybody can make an id up.
     """
@@ -35,7 +37,7 @@ def find_missing_job(job_id: str) -> MissingJob | None:
         row = None
     if note is None and row is not None:
         note = {"student_name": row.job.student.name, "folder": row.folder}
-    if note is None or _is_in_storage(job_id):
+    if note is None or was_deleted(services().store.layout, job_id) or _is_in_storage(job_id):
         return None
     return MissingJob(job_id, missing_job(job_id, note).sentence, row.job if row is not None else None)
 
