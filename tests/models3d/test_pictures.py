@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,15 @@ def test_a_large_mesh_is_simplified_and_keeps_its_shape(tmp_path: Path) -> None:
 def test_the_page_shows_the_model_in_a_sandbox_without_a_network(kind: str, tmp_path: Path) -> None:
     model = tmp_path / f"gear <1>.{kind}" if kind == "3mf" else tmp_path / "gear.stl"
     model.write_bytes(sample("gear", kind))
+    # In a thread of its own: other tests of this process may have a browser open, and Playwright allows one a thread.
+    with ThreadPoolExecutor(1) as thread:
+        colors, requested = thread.submit(_shown, page(model)).result()
+    assert colors > 5
+    assert all(url.startswith(("data:", "blob:", "about:")) for url in requested)
+
+
+def _shown(html: str) -> tuple[int, list[str]]:
+    """How many colors the page has in a sandboxed frame, and what it asked the network for."""
     requested: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -114,12 +124,11 @@ def test_the_page_shows_the_model_in_a_sandbox_without_a_network(kind: str, tmp_
         view = browser.new_page(viewport={"width": 300, "height": 300}, offline=True)
         view.on("request", lambda request: requested.append(request.url))
         view.set_content('<iframe sandbox="allow-scripts" width="280" height="280" style="border:0"></iframe>')
-        view.eval_on_selector("iframe", "(frame, html) => { frame.srcdoc = html }", page(model))
+        view.eval_on_selector("iframe", "(frame, html) => { frame.srcdoc = html }", html)
         view.frame_locator("iframe").locator("canvas").wait_for()
         colors = _colors_until_drawn(view)
         browser.close()
-    assert colors > 5
-    assert all(url.startswith(("data:", "blob:", "about:")) for url in requested)
+    return colors, requested
 
 
 def _colors_until_drawn(view: Page) -> int:
