@@ -239,7 +239,8 @@ class JobStore:
         stored = self.load(job_id)
         staging = self.layout.staging / f"{job_id}.{self._random_bits(32):08x}"
         with self.locked(locks.staging_lock_name(job_id)), self.disk_errors():
-            staging.mkdir(parents=True)
+            self.layout.staging.mkdir(exist_ok=True)
+            staging.mkdir()
             staged: StagedFiles | None = None
             try:
                 name = next_version(stored.folder.name, names_in(stored.folder))

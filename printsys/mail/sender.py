@@ -111,6 +111,8 @@ class MailSender:
     def _mail_lock(self, job_id: str) -> Iterator[None]:
         """Held while a job's mail is sent; not the job's own lock, which nobody holds while a mail server talks."""
         lock = FileLock(self.services.store.layout.lock(f"{job_id}.mail"))
+        if not self.services.store.layout.locks.is_dir():  # filelock would make the folder
+            self.services.store.require_online()
         try:
             lock.acquire(timeout=LOCK_PATIENCE_S)
         except Timeout as error:

@@ -550,3 +550,14 @@ def test_a_record_whose_id_is_a_path_is_no_job_and_nothing_is_written_by_that_na
     with pytest.raises(JobNotFound):
         store.load("../../evil")
     assert not list(tmp_path.rglob("*evil*"))
+
+
+def test_a_lock_makes_nothing_in_the_empty_place_of_a_share(store: JobStore, tmp_path: Path) -> None:
+    """A change that was on its way when the share went: what is left of a mount point stays empty."""
+    stored = submit(store)
+    root = store.layout.root
+    root.rename(tmp_path / "unplugged")
+    root.mkdir()
+    with pytest.raises(StorageOffline), store.locked(stored.id):
+        pytest.fail("there is nothing to lock")
+    assert list(root.iterdir()) == []
