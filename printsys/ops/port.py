@@ -14,7 +14,7 @@ import psutil
 from printsys.errors import PrintSysError
 
 logger = logging.getLogger(__name__)
-PREDECESSOR_PATIENCE_S = 10.0
+PREDECESSOR_PATIENCE_S = 20.0
 """A web process whose `run` was killed answers what it has begun, and ends."""
 
 
