@@ -4,7 +4,8 @@ Pages, check, rebuild and sweep go by it. The job is the folder that
 
 1. has the newest event that is known of the job (see newest.py): an older copy has not;
 2. bears the name that its record has for it: a copy in the same place bears another;
-3. lies in the status folder that its record names: a copy in another place does not;
+3. lies in the status folder that its record names: a copy in another place does not. The log tells that status, as
+   people edit metadata.json;
 4. comes first, by status and name.
 """
 
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 from printsys import fs
 from printsys.domain.changes import recorded_folder
+from printsys.domain.events import sha256
 from printsys.domain.job import Document
 from printsys.domain.status import Status
 from printsys.jobstore.jsontext import JsonProblem, decode_object
@@ -44,14 +46,16 @@ class Claim(NamedTuple):
 
 def claim_of(layout: Layout, folder: Path, job_id: str) -> Claim:
     """`folder` carries the job's id."""
-    document, log = _metadata(folder), trusted(_read(folder, EVENTS))
-    newest, revision = read_newest(layout, job_id), document.get("revision")
+    newest = read_newest(layout, job_id)  # first: a record that is read later has it
+    metadata, log = _document(_read(folder, METADATA)), trusted(_read(folder, EVENTS))
+    revision = metadata.get("revision")
     seq = max(log.seq, revision if isinstance(revision, int) else 0)
+    record = log.document() if log.events and log.seq == seq else metadata  # people edit metadata.json
     name = recorded_folder(log.events)
     return Claim(
         is_older=newest is not None and seq < newest.seq,
         is_renamed=name is not None and name != folder.name,
-        is_elsewhere=document.get("status") != folder.parent.name,
+        is_elsewhere=record.get("status") != folder.parent.name,
         status=_ORDER.get(folder.parent.name, len(_ORDER)),
         name=folder.name,
     )
@@ -64,15 +68,16 @@ def job_among(layout: Layout, folders: Iterable[Path], job_id: str) -> Path:
 
 def is_plainly_the_job(layout: Layout, folder: Path, job_id: str) -> bool:
     """Whether nothing speaks against it, so that no other folder need be looked at. Reads little."""
-    document = _metadata(folder)
-    revision, newest = document.get("revision"), read_newest(layout, job_id)
+    newest, metadata, log = read_newest(layout, job_id), _read(folder, METADATA), _read(folder, EVENTS)
+    document = _document(metadata)
+    revision = document.get("revision")
     if document.get("id") != job_id or document.get("status") != folder.parent.name or not isinstance(revision, int):
         return False
-    return (newest is None or revision >= newest.seq) and _bears_its_name(folder)
+    is_edited = sha256(metadata).encode() not in log  # as no event names it
+    return not is_edited and (newest is None or revision >= newest.seq) and _bears_its_name(folder, log)
 
 
-def _bears_its_name(folder: Path) -> bool:
-    log = _read(folder, EVENTS)
+def _bears_its_name(folder: Path, log: bytes) -> bool:
     if b'"type":"FolderRenamed"' in log:
         return recorded_folder(trusted(log).events) == folder.name
     first_line = log.partition(b"\n")[0]
@@ -85,9 +90,9 @@ def _bears_its_name(folder: Path) -> bool:
     return isinstance(data, dict) and data.get("folder", folder.name) == folder.name
 
 
-def _metadata(folder: Path) -> Document:
+def _document(metadata: bytes) -> Document:
     try:
-        return decode_object(_read(folder, METADATA))
+        return decode_object(metadata)
     except JsonProblem:
         return {}
 

@@ -85,3 +85,37 @@ def test_page_check_rebuild_and_sweep_name_the_same_folders_as_copies(
         assert {copy for copy, _ in named(queries.attention(), store)} == set(copies)
         assert present(mirrored_job(queries, job.id)).folder == store.layout.relative(folder)
         assert {store.find(job.id), make_store(tmp_path).find(job.id)} == {folder}
+
+
+def ask_for_ready(folder: Path) -> None:
+    metadata = folder / "metadata.json"
+    metadata.write_bytes(metadata.read_bytes().replace(b'"status": "Pending"', b'"status": "ReadyToPrint"'))
+
+
+def truncate(folder: Path) -> None:
+    """As an editor does for a moment, before it writes."""
+    (folder / "metadata.json").write_bytes(b"")
+
+
+@pytest.mark.parametrize("edit", [ask_for_ready, truncate])
+def test_an_edit_of_the_jobs_metadata_makes_no_copy_the_job(
+    store: JobStore, mirror: Mirror, queries: Queries, tmp_path: Path, edit: Callable[[Path], None]
+) -> None:
+    job = make_job(store, status=Status.PENDING)
+    copy = Path(shutil.copytree(job.folder, store.layout.status(Status.UPLOADED) / job.folder.name))
+    before = (copy / "events.jsonl").read_bytes()
+    edit(job.folder)
+    assert {store.find(job.id), make_store(tmp_path).find(job.id)} == {job.folder}
+    assert {folder for folder, _ in named(check_storage(store), store)} == {copy}
+    sync(make_store(tmp_path), mirror)
+    assert {folder for folder, _ in named(queries.attention(), store)} == {copy}
+    assert (copy / "events.jsonl").read_bytes() == before, "nothing is recorded in the copy"
+
+
+def test_a_status_written_into_a_copy_does_not_make_it_the_job(store: JobStore, tmp_path: Path) -> None:
+    job = make_job(store, status=Status.PENDING)
+    copy = Path(shutil.copytree(job.folder, store.layout.status(Status.UPLOADED) / job.folder.name))
+    metadata = copy / "metadata.json"
+    metadata.write_bytes(metadata.read_bytes().replace(b'"status": "Pending"', b'"status": "Uploaded"'))
+    assert make_store(tmp_path).find(job.id, near=copy) == job.folder
+    assert {folder for folder, _ in named(check_storage(store), store)} == {copy}
