@@ -99,9 +99,14 @@ def test_without_javascript_the_same_is_shown_after_sending(system: System, page
     plain.get_by_role("button", name="Send to the lab").click()
     plain.wait_for_url("**/submit/success?job=*")
     article = plain.get_by_role("article", name="holes.stl")
-    while article.get_by_role("img").count() == 0:  # until the worker has looked at it
-        assert "We have not looked at it yet" in article.inner_text()
-        plain.reload()
+
+    def has_picture() -> bool:
+        if article.get_by_role("img").count() == 0:  # until the worker has looked at it
+            assert "We have not looked at it yet" in article.inner_text()
+            plain.reload()
+        return article.get_by_role("img").count() > 0
+
+    until(has_picture)
     expect(article).to_contain_text("The surface has holes")
     expect(article).not_to_contain_text("a guess until we have sliced it")
     context.close()

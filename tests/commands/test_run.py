@@ -110,11 +110,12 @@ def test_a_killed_postgresql_is_started_again_and_the_mirror_is_back(system: Sys
     assert system.server_if_any() is None
 
 
-@pytest.mark.skipif(os.name == "nt", reason="there the embedded server works in a folder of any name")
 def test_a_start_with_ruined_tables_serves_and_builds_them_again(system: System) -> None:
     # FAULTS R12
     system.start()
     until(system.has_database, 60)
+    make_job(JobStore(system.storage, (system.storage / ".printsys" / "storage-id").read_text("utf-8").strip()))
+    until(lambda: system.manage("check").returncode == 0)
     system.stop()
     tables = [path for path in (system.instance / "postgres").glob("base/*/*") if path.name.isdigit()]
     ours = [path for path in tables if int(path.name) >= FIRST_OF_OURS and path.stat().st_size]
@@ -123,9 +124,10 @@ def test_a_start_with_ruined_tables_serves_and_builds_them_again(system: System)
         path.write_bytes(os.urandom(path.stat().st_size))
     system.start()
     until(system.has_database, 120)
-    until(lambda: "mirror-" not in str(system.manage("check").stdout), 60)
+    until(lambda: system.manage("check").returncode == 0)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there the embedded server works in a folder of any name")
 def test_without_a_database_the_indexer_goes_on_recording_what_happens_in_the_folders(system: System) -> None:
     """PostgreSQL refuses a data folder with a dollar sign in its path."""
     system.start(PRINTSYS_INSTANCE=str(system.root / "in$tance"))

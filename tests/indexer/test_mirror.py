@@ -430,6 +430,7 @@ def test_a_database_may_take_longer_to_make_than_a_page_waits(postgres_server: s
         connection.execute(sa.text("COMMENT ON DATABASE template0 IS 'nobody copies it meanwhile'"))
         upgrade.start()
         until(lambda: not upgrade.is_alive() or making_it_takes_s(postgres_server) > 3.5)
+        assert making_it_takes_s(postgres_server) > 3.5, "nobody had to wait"
     upgrade.answer()
     assert migrate.current(url) is not None
     engine.dispose()

@@ -191,7 +191,7 @@ def test_a_deep_sweep_believes_no_listing(store: JobStore, mirror: Mirror, monke
 
 
 @pytest.mark.parametrize("mode", ["native", "polling"])
-@pytest.mark.parametrize("ahead_s", [20, 300, 70 * 365 * 86_400], ids=["20 s", "5 min", "2096"])
+@pytest.mark.parametrize("ahead_s", [300, 70 * 365 * 86_400], ids=["5 min", "2096"])  # longer than `until` waits
 def test_a_file_whose_time_lies_ahead_is_seen_as_any_other(
     store: JobStore, engine: sa.Engine, queries: Queries, mode: WatchMode, ahead_s: float
 ) -> None:
@@ -202,7 +202,7 @@ def test_a_file_whose_time_lies_ahead_is_seen_as_any_other(
         path.write_bytes(gcode(7))
         ahead = time.time() + ahead_s
         os.utime(path, (ahead, ahead))
-        until(lambda: any(event.type == "FileAdded" for event in mirrored_events(queries, job.id)), 15)
+        until(lambda: any(event.type == "FileAdded" for event in mirrored_events(queries, job.id)))
 
 
 def test_a_folder_with_a_time_that_lies_ahead_comes_to_rest(store: JobStore, mirror: Mirror, engine: sa.Engine) -> None:

@@ -185,7 +185,9 @@ def start_work(settings: Settings, **more_environment: str) -> subprocess.Popen[
         "MAIL_PORT": str(settings.mail.port),
         "MAIL_USE_TLS": "false",
     }
-    code = "import argparse, sys; from printsys.commands import work; "
+    # No server that hangs is given up by itself while a test waits.
+    code = "import argparse, sys; from printsys.commands import work; from printsys.mail import smtp; "
+    code += "smtp.TIMEOUT_S = 600; "
     code += "sys.exit(work.run(argparse.Namespace(storage=None)))"
     if settings.redis_url:
         environment["REDIS_URL"] = settings.redis_url

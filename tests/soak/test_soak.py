@@ -45,7 +45,7 @@ class Tally:
 
     def summary(self, mode: str, seed: int, operations: int) -> str:
         in_order = sorted(self.seconds)
-        median, last = in_order[len(in_order) // 2], in_order[-1]
+        median, last = (in_order[len(in_order) // 2], in_order[-1]) if in_order else (0.0, 0.0)
         late = sum(seconds > PROMISED_S[mode] for seconds in in_order)
         return (
             f"\nsoak, {mode}, seed {seed}: {operations} operations, {len(self.missed)} missed; "

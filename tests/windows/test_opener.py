@@ -177,7 +177,10 @@ def test_uninstall_leaves_another_program_s_registration(home: Home, storage: Pa
 def test_a_link_opens_the_exact_file_as_one_argument(home: Home, storage: Path, model: Path, tmp_path: Path) -> None:
     install(home, storage)
     with follow(home, link(NAME)) as process:
-        assert process.wait(60) == 0
+        try:
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
     until((tmp_path / "opened").exists)
     assert (tmp_path / "opened").read_text("utf-8").splitlines() == [str(model)]
     assert (home.config / "opener.log").read_text("utf-8").endswith(f"opened in Python job={JOB} kind=.stl\n")

@@ -53,10 +53,19 @@ def ask(client: FlaskClient, *files: tuple[str, bytes], **chosen: Any) -> TestRe
     if files:
         values["file"] = [(io.BytesIO(data), name) for name, data in files]
     answer = client.post("/submit/check", data=values, content_type="multipart/form-data")
-    while answer.status_code == 202:  # as the form's script does
-        later = f"/submit/check/{json_of(answer)['id']}"
-        answer = client.get(later, query_string={name: values[name] for name in ("print_method", "printer")})
-    return answer
+    if answer.status_code != 202:
+        return answer
+    answers = [answer]
+    later = f"/submit/check/{json_of(answer)['id']}"
+    choices = {name: values[name] for name in ("print_method", "printer")}
+
+    def is_known() -> bool:
+        """As the form's script asks."""
+        answers.append(client.get(later, query_string=choices))
+        return answers[-1].status_code != 202
+
+    until(is_known)
+    return answers[-1]
 
 
 def test_a_good_model_is_shown_with_its_size_beside_the_printer_and_a_price_range(client: FlaskClient) -> None:
