@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from printsys.jobstore import JobStore, Layout
 from printsys.jobstore.layout import EVENTS, readable
 from printsys.jobstore.log import trusted
 from printsys.jobstore.notes import missing_job_note, missing_jobs, note_missing
-from printsys.jobstore.repair import id_inside
+from printsys.jobstore.repair import id_if_readable
 from printsys.jobstore.stored import is_deleted
 
 
@@ -50,34 +50,23 @@ def _ids_present(layout: Layout) -> set[str | None]:
     ids = set()
     for path in layout.job_paths():
         job_id = naming.id_in_folder_name(path.rpartition("/")[2])
-        ids.add(job_id if job_id is not None else _id_inside(layout.root / path))
+        ids.add(job_id if job_id is not None else id_if_readable(layout.root / path))
     return ids
 
 
-def _id_inside(folder: Path) -> str | None:
-    try:
-        return id_inside(folder)
-    except OSError:  # whatever it is, its own visit says so
-        return None
-
-
-def _put_away(layout: Layout, rows: Sequence[sa.Row[Any]]) -> set[str | None]:
+def _put_away(layout: Layout, rows: Sequence[sa.Row[Any]]) -> set[str]:
     """Ids of the jobs whose own folder the system moved away. A copy of a job that staff removed proves nothing: its
     record does not end with the deletion. Of a record that nobody can read, the folder's name must be the job's."""
     names = {row.id: row.folder.rpartition("/")[2] for row in rows}
-    trash = [(naming.id_in_folder_name(folder.name), folder) for folder in _entries(layout.trash)]
-    deleted = {job_id for job_id, folder in trash if job_id in names and _ends_with_deletion(folder)}
     quarantined = {readable(folder.name) for folder in _entries(layout.quarantine)}
     own = {job_id for job_id, name in names.items() if name in quarantined and naming.id_in_folder_name(name) == job_id}
-    return deleted | own
+    return deleted_of(layout, names.keys()) | own
 
 
-def was_deleted(layout: Layout, job_id: str) -> bool:
-    """Whether the job lies in the trash because somebody deleted it; a copy of it that was removed does not count."""
-    return any(
-        naming.id_in_folder_name(folder.name) == job_id and _ends_with_deletion(folder)
-        for folder in _entries(layout.trash)
-    )
+def deleted_of(layout: Layout, job_ids: Container[str]) -> set[str]:
+    """Those of the jobs that lie in the trash because somebody deleted them."""
+    trash = [(naming.id_in_folder_name(folder.name), folder) for folder in _entries(layout.trash)]
+    return {job_id for job_id, folder in trash if job_id and job_id in job_ids and _ends_with_deletion(folder)}
 
 
 def _entries(folder: Path) -> list[Path]:

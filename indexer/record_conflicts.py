@@ -49,6 +49,8 @@ def _other_events(ours: bytes, theirs: bytes) -> str:
 def _other_fields(ours: bytes, theirs: bytes) -> str:
     """JsonProblem."""
     document, other = decode_object(ours), decode_object(theirs)
-    revisions = f"Ours is at revision {document.get('revision')}, the copy at {other.get('revision')}"
+    if other.get("id") != document.get("id"):
+        return "The copy is no record of this job."
+    revisions = f"Ours is at revision {document.get('revision')}, the copy at {other.get('revision', 'none')}"
     names = sorted(diff(document, other).keys() - OURS)
-    return f"{revisions}; they differ in {' and '.join(names)}." if names else f"{revisions}; they say the same."
+    return f"{revisions}; they differ in {', '.join(names)}." if names else f"{revisions}; they say the same."

@@ -297,14 +297,15 @@ class Service:
     def _server_is_new(self) -> bool:
         """Whether PostgreSQL was restarted since the last sync, or lost its tables: then everything is compared."""
         last = self._server_started_at
-        try:
-            if is_noted_as_ruined(self.engine):
-                raise MirrorRuined("A process met tables of the mirror that cannot be read.")
-        except MirrorDown as error:
-            if last is None and not isinstance(error, MirrorRuined):
-                return True  # the sync makes a database that somebody dropped
-            raise
+        if self._is_noted_as_ruined():
+            raise MirrorRuined("A process met tables of the mirror that cannot be read.")
         return last is None or self.queries.server_started_at() != last or self.queries.changes() == 0
+
+    def _is_noted_as_ruined(self) -> bool:
+        try:
+            return is_noted_as_ruined(self.engine)
+        except MirrorDown:  # the sync meets it, too, and makes a database that somebody dropped
+            return False
 
     def _sync(self) -> None:
         self.wake.clear()

@@ -11,7 +11,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -23,24 +23,22 @@ from indexer import check, index, read_folder, rows
 from indexer.attention import AttentionItem, duplicate, for_people, move_waits, not_followed
 from indexer.check_folder import check_folder, not_a_job, unreadable
 from indexer.connection import reading, writing
+from indexer.ended_jobs import EndedJobs
 from indexer.index import Mirror
 from indexer.missing import missing_item, missing_items, note_missing_jobs, place_of
-from indexer.queries import Queries
+from indexer.older_copies import note_what_the_mirror_knows, with_possible_fixes
 from indexer.rebuild import Progress, SweepReport, reindex
 from indexer.reconcile import Outcome, Reconciler
-from indexer.schema import attention, events, jobs, mirror_state
-from printsys import fs
+from indexer.schema import attention, jobs, mirror_state
 from printsys.domain import emails, naming
 from printsys.domain.pending_work import has_pending_files
-from printsys.domain.status import LIVE, Status
+from printsys.domain.status import LIVE
 from printsys.errors import JobBusy, JobNotFound, OlderCopy, PrintSysError, StorageFailure, StorageOffline
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.files import SETTLE_S, signature
-from printsys.jobstore.layout import EVENTS, readable
-from printsys.jobstore.newest import note_number, read_newest
+from printsys.jobstore.layout import readable
 from printsys.jobstore.notes import forget_missing
-from printsys.jobstore.older_copy import has_newer_record
-from printsys.jobstore.repair import id_inside, lies_where_it_says
+from printsys.jobstore.repair import id_inside
 from printsys.jobstore.visits import Failure, Refusals, visit
 
 WORTH_A_REBUILD = 500
@@ -58,17 +56,6 @@ class Listing(NamedTuple):
 
     job_id: str
     signature: str | None
-
-
-@dataclass(frozen=True)
-class _EndedJobs:
-    """A status folder of jobs that have ended: the time it bears, since when it has borne it (monotonic clock), the
-    names in it that lie where they should. `is_settled`: these are all, and stay it as long as it bears this time."""
-
-    changed_ns: int
-    since: float
-    settled: set[str]
-    is_settled: bool
 
 
 logger = logging.getLogger(__name__)
@@ -107,7 +94,7 @@ class Sweeper:
     """Listings that the mirror does not have, by folder, and since when they have been so (monotonic clock)."""
     _recorded: dict[Path, str] = field(default_factory=dict)
     """Listings of live folders in which nothing is left to record: for the time without PostgreSQL."""
-    _ended: dict[Status, _EndedJobs] = field(default_factory=dict)
+    _ended: EndedJobs = field(default_factory=EndedJobs)
     """Likewise of the other status folders."""
     _refusals: Refusals = field(default_factory=Refusals)
 
@@ -179,7 +166,7 @@ class Sweeper:
         deadline = time.monotonic() + patience_s
         self.store.require_online()
         changed = []
-        for folder in [*self._dragged_out(), *self.store.layout.job_folders(LIVE)]:
+        for folder in [*self._ended.strays(self.store, self.reconciler.settle_s), *self.store.layout.job_folders(LIVE)]:
             if time.monotonic() > deadline:
                 break
             listing = signature(folder)
@@ -194,32 +181,6 @@ class Sweeper:
             elif is_quiet and not _is_unfinished(outcome):
                 self._recorded[folder] = listing
         return changed
-
-    def _dragged_out(self) -> list[Path]:
-        """Folders in the status folders of jobs that have ended, where their record does not say that they lie there.
-
-        Of many thousands only those are read that came since the last call. A status folder's time says whether
-        anything came; one that it has not borne for long proves nothing yet.
-        """
-        dragged: list[Path] = []
-        for status in Status:
-            status_folder = self.store.layout.status(status)
-            if status in LIVE or not status_folder.is_dir():
-                continue
-            now, changed_ns = time.monotonic(), status_folder.stat().st_mtime_ns
-            last = self._ended.get(status) or _EndedJobs(changed_ns, now, set(), is_settled=False)
-            is_same = last.changed_ns == changed_ns
-            if is_same and last.is_settled:
-                continue
-            folders = list(self.store.layout.job_folders((status,)))
-            new = [folder for folder in folders if folder.name not in last.settled]
-            strays = [folder for folder in new if visit(self.store, folder.name, partial(_is_stray, folder)) is True]
-            dragged += strays
-            since = last.since if is_same else now
-            is_settled = not strays and now - since >= self.reconciler.settle_s
-            names = {folder.name for folder in folders} - {folder.name for folder in strays}
-            self._ended[status] = _EndedJobs(changed_ns, since, names, is_settled)
-        return dragged
 
     def sweep_folder(self, folder: Path) -> bool:
         """One folder in which something happened. True: it is not settled yet, visit it again in a moment.
@@ -341,7 +302,7 @@ class Sweeper:
         if is_quiet and self._is_as_mirrored(folder, walk):
             self._has_settled(walk.rows[path].id, folder, listing, walk)
             return None
-        self._note_what_the_mirror_knows(folder)
+        note_what_the_mirror_knows(self.store, self.mirror.engine, folder)
         outcome = self._reconcile(folder, is_quiet)
         self.soon.discard(folder)
         if outcome is None:
@@ -432,37 +393,9 @@ class Sweeper:
         items = check_folder(layout, stored.folder, hash_of, self.store.most_files)
         items = [item for item in items if item.kind != "move-pending"]
         if isinstance(stored.problem, OlderCopy):
-            items = [self._with_possible_fixes(item, stored) for item in items]
+            items = [with_possible_fixes(self.store, self.mirror.engine, item, stored) for item in items]
         walk.report.attention += for_people([*items, *move_waits(layout, stored)])
         forget_missing(self.store, stored.id)
-
-    def _note_what_the_mirror_knows(self, folder: Path) -> None:
-        """An older copy of a folder shows by the note of its newest event; a storage of an older version has no notes
-        yet, and the mirror knows."""
-        job_id = _id_inside(folder)
-        if job_id is None or read_newest(self.store.layout, job_id) is not None:
-            return
-        if _line_count(folder) >= self._mirrored_seq(job_id):
-            return
-        try:
-            with self.store.locked(job_id):  # or somebody has just written more
-                seq = self._mirrored_seq(job_id)
-                if _line_count(self.store.find(job_id)) < seq:
-                    note_number(self.store.layout, job_id, seq)
-        except (JobBusy, JobNotFound, StorageFailure) as error:
-            logger.info("job %s is compared with the mirror later: %s", job_id, error)
-
-    def _mirrored_seq(self, job_id: str) -> int:
-        with reading(self.mirror.engine) as connection:
-            query = sa.select(sa.func.coalesce(sa.func.max(events.c.seq), 0)).where(events.c.job_id == job_id)
-            return int(connection.execute(query).scalar_one())
-
-    def _with_possible_fixes(self, item: AttentionItem, stored: Stored) -> AttentionItem:
-        """Without the newer record's fix where neither the mirror nor the trash has it."""
-        mirrored = Queries(self.mirror.engine).events_from(stored.id, stored.log.seq)
-        if item.kind != "older-copy" or has_newer_record(self.store, stored.id, mirrored):
-            return item
-        return replace(item, fixes=tuple(fix for fix in item.fixes if fix != "put-newer-back"))
 
     # -- the rest -----------------------------------------------------------------------------------------------
 
@@ -502,25 +435,6 @@ def _is_unfinished(outcome: Outcome | AttentionItem | Failure | None) -> bool:
     if isinstance(outcome, Failure):
         return outcome.is_passing
     return outcome is None or (isinstance(outcome, Outcome) and outcome.unsettled)
-
-
-def _id_inside(folder: Path) -> str | None:
-    try:
-        return id_inside(folder)
-    except OSError:  # what it is shows when it is reconciled
-        return None
-
-
-def _line_count(folder: Path) -> int:
-    try:
-        return (fs.read_if_there(folder / EVENTS) or b"").count(b"\n")
-    except OSError:
-        return 0
-
-
-def _is_stray(folder: Path) -> bool:
-    job_id = id_inside(folder)
-    return job_id is not None and not lies_where_it_says(folder, job_id)
 
 
 def _any(values: Iterable[str]) -> Any:

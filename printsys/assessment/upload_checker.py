@@ -17,7 +17,7 @@ import threading
 import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -58,7 +58,7 @@ class _Question:
     clients: set[str]
     asked_at: float
     wanted_at: float
-    is_running: bool = field(default=False)
+    is_running: bool = False
 
     def is_wanted(self) -> bool:
         return bool(self.clients) and time.monotonic() - self.wanted_at < UNWANTED_S
@@ -100,7 +100,7 @@ class UploadChecker:
         The streams are read from where they stand, and go back to there. A file for which there is no room, in the
         queue or on the disk, stays without a look.
         """
-        hashes = [(name, _digest(stream)) for name, stream in files]
+        hashes = [(name, sha256_of(stream)) for name, stream in files]
         with self._changed:
             for question in self._questions.values():
                 question.clients.discard(client)
@@ -257,7 +257,8 @@ def _copy_of(question: _Question) -> Path:
     return question.folder / f"model{os.path.splitext(question.name)[1].lower()}"
 
 
-def _digest(stream: BinaryIO) -> str:
+def sha256_of(stream: BinaryIO) -> str:
+    """Of the bytes from where `stream` stands, and goes back to."""
     start = stream.tell()
     digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
     stream.seek(start)

@@ -64,6 +64,14 @@ def id_inside(folder: Path) -> str | None:
     return None
 
 
+def id_if_readable(folder: Path) -> str | None:
+    """`id_inside`, or None where the disk refuses to tell: the folder's own visit says why."""
+    try:
+        return id_inside(folder)
+    except OSError:
+        return None
+
+
 def _first_patch(data: bytes) -> Document:
     patch = decode_object(data.partition(b"\n")[0]).get("patch")
     return patch if isinstance(patch, dict) else {}

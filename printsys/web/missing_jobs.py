@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from indexer.attention import missing_job
-from indexer.missing import was_deleted
+from indexer.missing import deleted_of
 from printsys.domain import naming
 from printsys.domain.job import Job
 from printsys.errors import JobNotFound, MirrorDown, StorageOffline
@@ -37,7 +37,7 @@ def find_missing_job(job_id: str) -> MissingJob | None:
         row = None
     if note is None and row is not None:
         note = {"student_name": row.job.student.name, "folder": row.folder}
-    if note is None or was_deleted(services().store.layout, job_id) or _is_in_storage(job_id):
+    if note is None or deleted_of(services().store.layout, [job_id]) or _is_in_storage(job_id):
         return None
     return MissingJob(job_id, missing_job(job_id, note).sentence, row.job if row is not None else None)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
+from typing import BinaryIO, cast
 
 from werkzeug.datastructures import FileStorage
 
+from printsys.assessment.upload_checker import sha256_of
 from printsys.config import Lab
 from printsys.errors import FileRefused, InvalidInput
 from printsys.jobstore import IncomingFile
@@ -31,8 +32,7 @@ def digests(uploads: Sequence[FileStorage]) -> list[tuple[str, str]]:
     for file in uploads:
         if file.filename:
             file.stream.seek(0)
-            pairs.append((file.filename, hashlib.file_digest(file.stream, "sha256").hexdigest()))  # type: ignore[arg-type]
-            file.stream.seek(0)
+            pairs.append((file.filename, sha256_of(cast(BinaryIO, file.stream))))
     return pairs
 
 
