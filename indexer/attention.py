@@ -69,8 +69,6 @@ FIXES_BY_KIND: dict[str, tuple[str, ...]] = {
 
 NEEDS_NOBODY = frozenset({"finish", "accept-edit", "record-move"})
 """Fixes that the system carries out by itself at once: an item without another needs nobody."""
-NEXT_SWEEP = frozenset({"forget-file", "record-file", "sync"})
-"""Fixes that the next sweep carries out: `check` reports their items."""
 NEW_RECORD = frozenset({"restore-record", "quarantine"})
 """Where the id is known: a ruined record can begin again."""
 NO_RECORD = frozenset({"make-a-job", "quarantine"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from printsys.jobstore.log import trusted
 from printsys.jobstore.notes import missing_job_note, missing_jobs, note_missing
 from printsys.jobstore.repair import id_if_readable
 from printsys.jobstore.stored import is_deleted
+from printsys.jobstore.visits import visit
 
 
 def note_missing_jobs(store: JobStore, mirror: Mirror, rows: Sequence[sa.Row[Any]]) -> int:
@@ -39,7 +41,9 @@ def note_missing_jobs(store: JobStore, mirror: Mirror, rows: Sequence[sa.Row[Any
             continue
         note = {"student_name": row.student_name, "status": row.status, "folder": row.folder}
         if missing_job_note(store, row.id) is None:
-            note_missing(store, row.id, note | {"noticed_at": format_time(store.clock())})
+            noticed = note | {"noticed_at": format_time(store.clock())}
+            # Where the disk refuses the note, the next sweep tries again; this one goes on.
+            visit(store, row.id, partial(note_missing, store, row.id, noticed))
         mirror.mark_problem(row.id, missing_job(row.id, note).sentence)
     deleted = [row.id for row in gone if row.id in put_away]
     return mirror.remove(deleted) if deleted else 0

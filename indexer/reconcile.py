@@ -131,7 +131,7 @@ class Reconciler:
         seen_file = files.get(file.name)
         if seen_file is None or seen_file.facts != file.facts:
             seen_file = files[file.name] = _SeenFile(file.facts, now)
-        quiet_s = math.inf if is_quiet else now - seen_file.since
+        quiet_s = max(now - seen_file.since, self.settle_s if is_quiet else 0.0)
         if seen_file.sha256 is None and quiet_s >= self.settle_s:
             if now < read_until:
                 path, hashing = folder / file.name, seen_file.hashing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import threading
 import time
@@ -25,14 +26,14 @@ from indexer.rebuild import SweepReport
 from indexer.reconcile import Reconciler
 from indexer.sweep import Sweeper
 from indexer.watch_mode import WatchMode
-from indexer.watcher import Watcher, make_polling_watcher, make_watcher
+from indexer.watcher import NativeWatcher, Watcher, make_polling_watcher, make_watcher, native_watcher
 from printsys.backoff import BackOff
 from printsys.domain.effects import Context
 from printsys.domain.events import FILESYSTEM, EventType
 from printsys.errors import MirrorDown, MirrorRuined, StorageOffline
 from printsys.jobstore import JobStore
 from printsys.jobstore.look_requests import request_look, take_look_requests
-from printsys.jobstore.notes import note_missed_events
+from printsys.jobstore.notes import EventKey, note_missed_events
 from printsys.jobstore.recovery import recover_all
 from printsys.jobstore.visits import Failure, visit
 
@@ -91,6 +92,8 @@ class Service:
         self._server_started_at: datetime | None = None
         self._is_catching_up = True
         self._off_since: datetime | None = None
+        self._missed: list[EventKey] = []
+        """Of what happened while the system was off, what is not noted yet: the disk may have refused it."""
         self._next_sweep = 0.0
         self._problem: str | None = None
         self._watcher: Watcher | None = None
@@ -129,6 +132,7 @@ class Service:
                 logger.exception("the indexer met an error and goes on")
                 self._backoff.failed(name)
                 self._errors[name] = f"{type(error).__name__}: {error}"
+                self.wake.set()  # what the step had begun is found by a sweep
         self._show_life()
 
     def _tick_in_time(self) -> None:
@@ -183,8 +187,8 @@ class Service:
     def _try_native(self) -> None:
         """The polling watcher stays until the other one runs."""
         self._next_native = time.monotonic() + RETRY_NATIVE_S
-        watcher = make_watcher(self.store.layout, self.watch_mode)
-        if not isinstance(watcher, PollingWatcher):
+        watcher = native_watcher(self.store.layout)
+        if isinstance(watcher, NativeWatcher):
             self._watcher = watcher
             self.wake.set()
 
@@ -229,7 +233,7 @@ class Service:
     def _without_the_many_gone(self, new: list[Path], due: list[Path]) -> list[Path]:
         """The folders to visit. One that is gone comes last: its job is found where it went. Many that are gone wait
         until they are due, for they may come back, and then a sweep finds out about all of them at once."""
-        gone = {folder for folder in (*new, *due) if not folder.exists()}
+        gone = {folder for folder in (*new, *due) if not os.path.exists(folder)}
         if len(gone) <= MOST_GONE:
             return [*sorted(new, key=gone.__contains__), *due]
         if gone_and_due := gone.intersection(due):
@@ -321,6 +325,7 @@ class Service:
         self._is_catching_up = self._is_catching_up and bool(self.sweeper.waiting)
         self._server_started_at = server_started_at
         self._next_sweep = time.monotonic() + self.sweep_every_s
+        self._backoff.settled(BUILD)
         self._log_once(None)
         logger.info("swept: %d jobs, %d changed, %d removed", report.jobs, report.changed, report.removed)
         self.synced(report)
@@ -346,8 +351,10 @@ class Service:
             for job_id, event in report.news
             if event.actor == FILESYSTEM and event.type != EventType.EMAIL_QUEUED
         ]
-        if missed:
-            note_missed_events(self.store, missed, since)
+        self._missed += missed
+        if self._missed:
+            note_missed_events(self.store, self._missed, since)
+            self._missed.clear()
 
     def _record_without_the_mirror(self) -> None:
         """The folders are the record: the service records what people do there while PostgreSQL is down, too."""

@@ -194,6 +194,7 @@ class Sweeper:
         if current is not None:
             self._gone_since.pop(folder, None)
             visited.add(current)
+            walk.rows = self._mirrored_rows([self.store.layout.relative(current)], set())
             self._visit(current, walk)
         else:
             self._visit_gone(folder, walk)
@@ -391,7 +392,6 @@ class Sweeper:
             return self.reconciler.hash_of(stored.id, path.relative_to(stored.folder).as_posix())
 
         items = check_folder(layout, stored.folder, hash_of, self.store.most_files)
-        items = [item for item in items if item.kind != "move-pending"]
         if isinstance(stored.problem, OlderCopy):
             items = [with_possible_fixes(self.store, self.mirror.engine, item, stored) for item in items]
         walk.report.attention += for_people([*items, *move_waits(layout, stored)])

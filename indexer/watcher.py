@@ -20,6 +20,7 @@ from watchdog import events as e
 from indexer.observers import Observer
 from indexer.polling import PollingWatcher
 from indexer.watch_mode import WatchMode, mode_for
+from printsys import fs
 from printsys.domain.clutter import is_clutter_folder
 from printsys.domain.status import LIVE, Status
 from printsys.jobstore import Layout
@@ -27,6 +28,9 @@ from printsys.jobstore import Layout
 PROBE = ".printsys-probe"
 PROBE_EVERY_S = 60.0
 PROBE_PATIENCE_S = 10.0
+ENDED_EVERY = 10
+"""In the folders of jobs that have ended only each tenth round makes an event: it changes the folder's time, and another
+computer, which polls, then lists all that is in it again."""
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +55,7 @@ class NativeWatcher(e.FileSystemEventHandler):
         self._watched: dict[Path, tuple[int, int] | None] = {}
         """The status folders that are watched, each with its identity."""
         self._probed_at = time.monotonic()
+        self._probes = 0
         self._unanswered: set[Path] = set()
         """Status folders whose last probe has not been heard."""
 
@@ -106,14 +111,18 @@ class NativeWatcher(e.FileSystemEventHandler):
         return False
 
     def probe(self) -> None:
-        """Make an event of our own in each watched folder. One whose event does not arrive within `PROBE_PATIENCE_S`
-        is not watched any more."""
+        """Make an event of our own in the watched folders, each in its turn. One whose event does not arrive within
+        `PROBE_PATIENCE_S` is not watched any more."""
         self._probed_at = time.monotonic()
+        ended = self._probes % ENDED_EVERY == 0
+        self._probes += 1
         for folder in self._watched:
+            if not (ended or folder.name in LIVE):
+                continue
             self._unanswered.add(folder)
             try:
-                (folder / PROBE).touch()
-                (folder / PROBE).unlink()
+                fs.write_over(folder / PROBE, b"")
+                fs.unlink(folder / PROBE, fs.BRIEF_PATIENCE_S)
             except OSError as error:  # a full disk, say, proves nothing
                 self._unanswered.discard(folder)
                 logger.info("the watch of %s is not tried: %s", folder.name, error.strerror)
@@ -136,20 +145,24 @@ def make_watcher(layout: Layout, mode: WatchMode) -> Watcher:
     layout.make()
     if mode_for(layout.root, mode) == "polling":
         return make_polling_watcher(layout)
+    watcher = native_watcher(layout)
+    return watcher if isinstance(watcher, NativeWatcher) else make_polling_watcher(layout, why_refused(watcher))
+
+
+def native_watcher(layout: Layout) -> NativeWatcher | OSError:
+    """A running watcher, or why the system refuses to watch the folders."""
     watcher = NativeWatcher(layout)
     try:
         watcher.start()
-    except (FileNotFoundError, NotADirectoryError):
-        watcher.stop()
-        raise
     except OSError as error:
         watcher.stop()
-        return make_polling_watcher(layout, why_refused(error))
-    refusal = watcher.refusal
-    if refusal is None:
-        return watcher
-    watcher.stop()
-    return make_polling_watcher(layout, why_refused(refusal))
+        if isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise
+        return error
+    if (refusal := watcher.refusal) is not None:
+        watcher.stop()
+        return refusal
+    return watcher
 
 
 def make_polling_watcher(layout: Layout, reason: str | None = None) -> PollingWatcher:

@@ -31,7 +31,9 @@ def take_look_requests(layout: Layout) -> list[str]:
     one that cannot be deleted is made again each time, which costs a look."""
     try:
         names = sorted(os.listdir(layout.looks))
-    except FileNotFoundError:
+    except OSError as error:  # a share that drops; the sweep knows what that means
+        if not isinstance(error, FileNotFoundError):
+            logger.info("the requests for a look cannot be read: %s", error.strerror)
         return []
     for name in names:
         with suppress(OSError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,7 +48,10 @@ def missing_job_note(store: JobStore, job_id: str) -> dict[str, object] | None:
 
 
 def forget_missing(store: JobStore, job_id: str) -> None:
-    fs.unlink(store.layout.missing / f"{job_id}.json")
+    """Called for every job that is there, so it asks first: a storage that can only be read refuses any removal."""
+    note = store.layout.missing / f"{job_id}.json"
+    if os.path.lexists(note):
+        fs.unlink(note)
 
 
 @dataclass(frozen=True)

@@ -48,4 +48,7 @@ def why_not_moved(folder: Path, target: Path, error: OSError) -> str:
         return f"{other} named {target.name} is in {place}; the folder moves when that one is gone"
     if getattr(error, "winerror", None) in OPEN_ELSEWHERE or (fs.is_held(error) and any(held_files(folder))):
         return f"the folder moves to {place} when {who_holds(folder)}"
-    return f"the folder cannot be moved to {place}: {reason_of(error)}; it moves when that is over"
+    # Windows calls a file in the place of a folder a path that is not found.
+    is_no_folder = target.parent.exists() and not target.parent.is_dir()
+    reason = REASONS[errno.ENOTDIR] if is_no_folder else reason_of(error)
+    return f"the folder cannot be moved to {place}: {reason}; it moves when that is over"

@@ -55,9 +55,9 @@ def id_inside(folder: Path) -> str | None:
     """
     for name, read_document in ((EVENTS, _first_patch), (METADATA, decode_object)):
         try:
-            data = fs.read_if_there(folder / name)
-            job_id = read_document(data).get("id") if data is not None else None
-        except (JsonProblem, NotADirectoryError, fs.NotAFile):
+            with fs.open_regular(folder / name) as file:  # of the log, which may be long, one line
+                job_id = read_document(file.readline() if name == EVENTS else file.read()).get("id")
+        except (JsonProblem, FileNotFoundError, NotADirectoryError, fs.NotAFile):
             continue
         if isinstance(job_id, str) and naming.parse_id(job_id) == job_id:
             return job_id
@@ -72,8 +72,8 @@ def id_if_readable(folder: Path) -> str | None:
         return None
 
 
-def _first_patch(data: bytes) -> Document:
-    patch = decode_object(data.partition(b"\n")[0]).get("patch")
+def _first_patch(line: bytes) -> Document:
+    patch = decode_object(line).get("patch")
     return patch if isinstance(patch, dict) else {}
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from indexer.attention import FIXES_BY_KIND, NEEDS_NOBODY, NEXT_SWEEP, RULES, needs_a_person, raised
+from indexer.attention import FIXES_BY_KIND, NEEDS_NOBODY, RULES, needs_a_person, raised
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore
 from printsys.web.staff.fixes import FIXES
 from tests.factories import make_job
+
+NEXT_SWEEP = {"forget-file", "record-file", "sync"}
+"""Fixes that the next sweep carries out: `check` reports their items."""
 
 
 def test_each_fix_that_staff_may_be_offered_has_a_button_and_the_reverse() -> None:

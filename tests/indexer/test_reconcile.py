@@ -120,6 +120,7 @@ def test_a_3mf_is_finished_only_when_its_directory_reads(store: JobStore, reconc
     job = make_job(store)
     save(job.folder / "plate.3mf", b"PK\x03\x04 cut short")
     assert reconciler.reconcile(job.id).unsettled
+    assert reconciler.reconcile(job.id, is_quiet=True).unsettled, "a write may rest for longer than a listing must"
     sample = Path("../shared/corpus/3mf-model/3mfsamples_core_box.3mf")
     if not sample.exists():
         pytest.skip("the corpus of real files is not beside the project")

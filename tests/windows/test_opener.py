@@ -24,6 +24,7 @@ from tests.opener.conftest import JOB, make_job, make_storage
 from tests.waiting import until
 from tests.windows.programs import close_window, is_wine
 
+pytestmark = pytest.mark.xdist_group("registry")  # there is one for all processes
 CLASSES = r"Software\Classes"
 NAME = "Jane's 50% bracket & lid, 李 ñ.stl"
 
