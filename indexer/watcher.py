@@ -29,8 +29,8 @@ PROBE = ".printsys-probe"
 PROBE_EVERY_S = 60.0
 PROBE_PATIENCE_S = 10.0
 ENDED_EVERY = 10
-"""In the folders of jobs that have ended only each tenth round makes an event: it changes the folder's time, and another
-computer, which polls, then lists all that is in it again."""
+"""In the folders of jobs that have ended only each tenth round makes an event: it changes the folder's time, and a
+computer that polls then lists all that is in it again."""
 
 logger = logging.getLogger(__name__)
 

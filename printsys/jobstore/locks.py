@@ -29,7 +29,9 @@ def staging_lock_name(job_id: str) -> str:
 def locked(layout: Layout, expected_id: str, job_id: str, patience_s: float) -> Iterator[None]:
     """Hold the job's lock. JobBusy after `patience_s` seconds; StorageFailure, StorageOffline."""
     lock = job_lock(layout, job_id)
-    if not os.path.isdir(layout.locks):  # filelock would make the folder, in the empty place of a share that is gone, too
+    if not os.path.isdir(
+        layout.locks
+    ):  # filelock would make the folder, in the empty place of a share that is gone, too
         require_online(layout, expected_id)
     try:
         lock.acquire(timeout=patience_s)
