@@ -22,6 +22,8 @@ ENCODED_WORD = "=?"
 """How an encoded word begins (RFC 2047, section 2)."""
 LONGEST_TEXT = 200
 """Characters. Encoded and folded, no line of the header comes near the 998 that RFC 5322 allows."""
+UNWRITABLE = (MessageError, ValueError, LookupError)
+"""How the e-mail package refuses a header."""
 
 
 class MailNotSendable(PrintSysError):
@@ -55,13 +57,16 @@ def ascii_address(address: str) -> str:
 
 
 def wire_bytes(message: EmailMessage) -> bytes:
-    """The message as it goes to a server or into a file. MailNotSendable where it would read as another one."""
-    policy = wire_policy(message)
-    data = message.as_bytes(policy=policy)
-    arrived = _parse(data)
-    if _form(arrived) != _form(message) or any(
-        _mailboxes(arrived, header) != _mailboxes(message, header) for header in ("To", "From", "Reply-To")
-    ):
+    """The message as it goes to a server or into a file. MailNotSendable where it would read as another one.
+
+    Since 2024 (CPython's gh-121650) the e-mail package itself encodes or refuses some of what would.
+    """
+    try:
+        data = message.as_bytes(policy=wire_policy(message))
+        is_as_meant = _reads_as(_parse(data), message)
+    except UNWRITABLE:
+        is_as_meant = False
+    if not is_as_meant:
         raise MailNotSendable("This e-mail was not sent: a name in it would change its headers or its text.")
     return data
 
@@ -79,8 +84,15 @@ def _reads_back(address: Address) -> bool:
         message["To"] = address
         arrived = _parse(message.as_bytes(policy=wire_policy(message)))
         return arrived.keys() == ["To"] and _mailboxes(arrived, "To") == [address.addr_spec]
-    except (MessageError, ValueError, LookupError):
+    except UNWRITABLE:
         return False
+
+
+def _reads_as(arrived: EmailMessage, message: EmailMessage) -> bool:
+    headers = ("To", "From", "Reply-To")
+    return _form(arrived) == _form(message) and all(
+        _mailboxes(arrived, header) == _mailboxes(message, header) for header in headers
+    )
 
 
 def _parse(data: bytes) -> EmailMessage:

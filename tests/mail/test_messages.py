@@ -252,15 +252,19 @@ def require_harmless(composer: MailComposer, name: str) -> None:
 
 @pytest.mark.parametrize("header", ["To", "Subject", "X-Lab"])
 def test_bytes_that_would_say_something_else_never_leave(composer: MailComposer, header: str) -> None:
-    """Whatever a later change forgets to clean: what is read back is compared before it is sent."""
+    """Whatever a later change forgets to clean: what is read back is compared before it is sent. Newer Pythons encode
+    what older ones write out, or refuse it in their own words."""
     message = composer.empty_message("jane@example.edu", "Your print")
     message.set_content("Hello\n", cte="quoted-printable")
     del message[header]
     trick = "=?utf-8?q?X=0D=0ABcc:_a@b?="
     message[header] = Address(trick, "jane", "example.edu") if header == "To" else trick
-    with pytest.raises(MailNotSendable):
-        wire_bytes(message)
-    assert isinstance(deliver(message, composer.settings), PermanentFailure)
+    try:
+        arrived = email.message_from_bytes(wire_bytes(message))
+    except MailNotSendable:
+        assert isinstance(deliver(message, composer.settings), PermanentFailure)
+    else:
+        assert arrived.keys() == message.keys() and arrived.get_payload() == "Hello\r\n"
 
 
 def test_the_same_mail_has_the_same_message_id_whenever_it_is_written(
