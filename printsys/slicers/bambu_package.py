@@ -13,7 +13,7 @@ from typing import Any
 from lxml import etree
 
 from printsys.formats.safezip import Package
-from printsys.slicers import gcode, gcode_comments, project3mf, usage, xmltext
+from printsys.slicers import gcode, gcode_comments, plate_objects, project3mf, usage, xmltext
 from printsys.slicers.facts import UNKNOWN, Plate, SlicerFacts, Tool
 from printsys.slicers.numerals import number, seconds
 
@@ -38,7 +38,7 @@ def read(package: Package) -> SlicerFacts:
             headers[index] = gcode.read(gcode_comments.of_start(stream))
     header = next((facts for facts in headers.values() if facts.family != UNKNOWN), SlicerFacts())
     stated = {plate.index: plate for plate in _stated_plates(package)}
-    plates = tuple(_merge(index, stated.get(index), header) for index, header in headers.items())
+    plates = tuple(_merge(index, stated.get(index), own_header) for index, own_header in headers.items())
     tools = _sum_tools(plates)
     times = [plate.time_s or 0 for plate in plates]
     return SlicerFacts(
@@ -51,7 +51,7 @@ def read(package: Package) -> SlicerFacts:
         material=usage.material(tools) or header.material or settings.material,
         tools=tools,
         plates=plates,
-        objects=tuple(name for plate in plates for name in plate.objects),
+        objects=tuple(name for plate in plates for name in plate.objects) if all(p.objects for p in plates) else (),
         warnings=tuple(_warnings(plates, sorted({*stated} - {*headers}))),
     )
 
@@ -72,7 +72,9 @@ def _stated_plates(package: Package) -> Iterator[Plate]:
             time_s=seconds(number(metadata.get("prediction"))),
             weight_g=number(metadata.get("weight")) or None,
             tools=tuple(_filament(filament) for filament in element.iter("filament")),
-            objects=tuple((model.get("name") or "")[:200] for model in element.iter("object"))[:200],
+            objects=plate_objects.without_towers([model.get("name") or "" for model in element.iter("object")])[
+                : plate_objects.MOST
+            ],
         )
 
 
@@ -90,7 +92,9 @@ def _filament(element: etree._Element) -> Tool:
 def _merge(index: int, stated: Plate | None, header: SlicerFacts) -> Plate:
     """Time and weight as the package states them; lengths, volumes and densities as the G-code does: they are finer."""
     if stated is None:
-        return Plate(index=index, time_s=header.time_s, weight_g=header.grams, tools=header.tools)
+        return Plate(
+            index=index, time_s=header.time_s, weight_g=header.grams, tools=header.tools, objects=header.objects
+        )
     by_index = {tool.index: tool for tool in stated.tools}
     finer = tuple(
         tool.model_copy(
@@ -107,6 +111,7 @@ def _merge(index: int, stated: Plate | None, header: SlicerFacts) -> Plate:
             "time_s": stated.time_s or header.time_s,
             "weight_g": stated.weight_g or header.grams,
             "tools": finer if finer and len(finer) == len(by_index) else stated.tools or header.tools,
+            "objects": stated.objects or header.objects,
         }
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from math import prod
 from typing import BinaryIO, NamedTuple
 
-from printsys.slicers import heatshrink, prusa
+from printsys.slicers import heatshrink, plate_objects, prusa
 from printsys.slicers.facts import SlicerFacts, Thumbnail
 from printsys.slicers.gcode_comments import GcodeComments
 
@@ -76,7 +76,8 @@ def read(stream: BinaryIO) -> SlicerFacts:
     program, _, version = (comments.setting("Producer") or "").partition(" ")
     facts = prusa.read(comments, program or "PrusaSlicer", version or None)
     warnings = facts.warnings if facts.time_s or facts.tools else (SILENT,)
-    return facts.model_copy(update={"thumbnails": tuple(thumbnails(stream)), "warnings": warnings})
+    objects = plate_objects.listed(comments)
+    return facts.model_copy(update={"objects": objects, "thumbnails": tuple(thumbnails(stream)), "warnings": warnings})
 
 
 def thumbnails(stream: BinaryIO) -> Iterator[Thumbnail]:

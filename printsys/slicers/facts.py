@@ -111,6 +111,7 @@ class SlicerFacts(_FrozenModel):
     """`grams` is the total that the file states. `is_project` is a plate that was arranged but not sliced.
 
     `printer_is_profile`: `printer_model` is what a person called a profile, as the file names no machine.
+    `objects`: a name for each thing on the plates, copies by themselves; empty where the file does not list them all.
     """
 
     family: str = UNKNOWN

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from printsys.slicers import bambu, cura, ideamaker, kirimoto, kisslicer, prusa, simplify3d, slic3r
+from printsys.slicers import bambu, cura, ideamaker, kirimoto, kisslicer, plate_objects, prusa, simplify3d, slic3r
 from printsys.slicers.facts import SlicerFacts, Thumbnail
 from printsys.slicers.gcode_comments import GcodeComments
 
@@ -45,7 +45,13 @@ def read(comments: GcodeComments) -> SlicerFacts:
     warnings = facts.warnings
     if not facts.time_s and not facts.tools:
         warnings += (f"The file says that {facts.maker} made it, but not how long it takes or what it uses.",)
-    return facts.model_copy(update={"thumbnails": tuple(thumbnails(comments)), "warnings": warnings})
+    return facts.model_copy(
+        update={
+            "objects": plate_objects.listed(comments),
+            "thumbnails": tuple(thumbnails(comments)),
+            "warnings": warnings,
+        }
+    )
 
 
 def thumbnails(comments: GcodeComments) -> Iterator[Thumbnail]:
