@@ -11,15 +11,15 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from indexer.index import Mirror
 from printsys.config import Lab
 from printsys.config.offer import require_offered
 from printsys.domain import emails, naming, workflow
+from printsys.domain.copies import multiplied
 from printsys.domain.creation import files_added, job_created
-from printsys.domain.effects import Context
+from printsys.domain.effects import Context, copies_factor
 from printsys.domain.events import STUDENT, SYSTEM, EventDraft, EventType
 from printsys.domain.folder_moves import drag, last_move, undo
 from printsys.domain.inputs import (
@@ -28,6 +28,7 @@ from printsys.domain.inputs import (
     ChooseFileInput,
     NoInput,
     OptionalReasonInput,
+    QuoteInput,
     ResendInput,
     ResubmitInput,
     SubmitInput,
@@ -224,8 +225,10 @@ class Actions:
             change.record(*decide(change.before))
         return self.follow_up(change.result) if change.drafts else change.result
 
-    def price(self, job: Job, weight_g: Decimal | None, volume_ml: Decimal | None) -> Quote:
+    def price(self, job: Job, figures: QuoteInput) -> Quote:
         """What an approval of today with these figures would cost."""
+        factor = copies_factor(job, figures.for_copies)
+        weight_g, volume_ml = multiplied(figures.weight_g, factor), multiplied(figures.volume_ml, factor)
         return quote(job.request.method, weight_g, volume_ml, self.context().prices)
 
     def context(self) -> Context:

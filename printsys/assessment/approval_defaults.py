@@ -10,7 +10,8 @@ from printsys import slicers
 from printsys.assessment.model_findings import read_model_facts
 from printsys.assessment.slicer_readings import read_slicer_facts, remarks, slicer_reading
 from printsys.config.lab import Lab
-from printsys.domain.estimates import SlicerReading, total
+from printsys.domain import copies
+from printsys.domain.estimates import SlicerReading, for_all_copies, total
 from printsys.domain.job import Job
 from printsys.domain.pricing import round_up_to_half_hour
 from printsys.jobstore import Stored
@@ -26,6 +27,7 @@ STALE_S = 2
 class ApprovalDefaults:
     """Grams, milliliters and hours (up to the half) of the chosen files together; None: unknown.
 
+    `for_copies`: how many of the job's copies these are for; None where only a person can say it.
     `source`: "from bracket.gcode, PrusaSlicer 2.9". `remarks`: sentences for the staff member who approves.
     """
 
@@ -33,6 +35,7 @@ class ApprovalDefaults:
     volume_ml: Decimal | None = None
     time_h: Decimal | None = None
     material: str | None = None
+    for_copies: int | None = None
     source: str | None = None
     remarks: list[str] = field(default_factory=list)
 
@@ -55,12 +58,16 @@ def read_defaults(stored: Stored, names: Sequence[str], lab: Lab) -> ApprovalDef
     silent = [name for name in names if name not in readings]
     if silent:
         sentences.append(f"{' and '.join(silent)} says nothing of weight and time: what is filled in is without it.")
-    sums = total(list(readings.values()))
+    stated = [*readings.values()]
+    of_all = for_all_copies(job, stated) if not silent else None
+    sentences += copies.remarks(job, {reading.file: reading.objects for reading in stated})
+    sums = total(of_all if of_all is not None else stated)
     return ApprovalDefaults(
         weight_g=sums.weight_g,
         volume_ml=sums.volume_ml,
         time_h=round_up_to_half_hour(sums.time_h) if sums.time_h is not None else None,
         material=sums.material,
+        for_copies=job.request.copies if of_all is not None else None,
         source="from " + " and ".join(f"{reading.file}, {reading.program}" for reading in readings.values()),
         remarks=sentences,
     )

@@ -51,6 +51,7 @@ def slicer_reading(name: str, facts: SlicerFacts, method: Method | None) -> Slic
         volume_ml=volume_ml,
         time_h=round(hours, 2).normalize() if hours is not None else None,
         material=facts.material,
+        objects=facts.objects,
     )
 
 

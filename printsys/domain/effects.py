@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import Any
 
+from printsys.domain.copies import multiplied, recorded_copies
 from printsys.domain.emails import Mail
 from printsys.domain.events import STAFF, EventDraft, EventType
 from printsys.domain.inputs import (
@@ -28,7 +30,17 @@ from printsys.domain.inputs import (
     SupplyInput,
     validate,
 )
-from printsys.domain.job import SUPERSEDED, Document, Estimate, Job, Part, dump, format_time, plain
+from printsys.domain.job import (
+    FOR_COPIES,
+    SUPERSEDED,
+    Document,
+    Estimate,
+    Job,
+    Part,
+    dump,
+    format_time,
+    plain,
+)
 from printsys.domain.naming import parse_id
 from printsys.domain.pricing import CENT, PriceList, quote, round_up_to_half_hour
 from printsys.domain.request_fields import REQUEST_FIELDS, to_document
@@ -65,35 +77,52 @@ class Effect:
 
 
 def approve(job: Job, values: ApproveInput, actor: str, context: Context) -> Effect:
-    price = quote(job.request.method, values.weight_g, values.volume_ml, context.prices)
+    factor = copies_factor(job, values.for_copies)
+    weight_g, volume_ml = multiplied(values.weight_g, factor), multiplied(values.volume_ml, factor)
+    hours = values.time_h * factor.numerator / factor.denominator
+    price = quote(job.request.method, weight_g, volume_ml, context.prices)
     estimate = Estimate(
         material=values.material,
-        weight_g=values.weight_g,
-        volume_ml=values.volume_ml,
-        time_h=round_up_to_half_hour(values.time_h),
+        weight_g=weight_g,
+        volume_ml=volume_ml,
+        time_h=round_up_to_half_hour(hours),
         cost=price.cost,
         source=STAFF,
-        parts=_parts(job, values),
+        parts=_parts(job, values, factor),
     )
+    of_copies = recorded_copies(job, values.for_copies)
     data = {"cost": plain(price.cost), "rate": plain(price.rate), "unit": price.unit, "minimum": price.is_minimum}
     return Effect(
         {
             "print_files": values.print_file,
-            "estimate": dump(estimate),
+            "estimate": dump(estimate) | of_copies,
             "confirmation": _new_confirmation(context),
             "rejection": None,
         },
-        data | {"stated_hours": plain(values.time_h)},
+        data | {"stated_hours": plain(values.time_h)} | of_copies,
     )
 
 
-def _parts(job: Job, approval: ApproveInput) -> list[Part]:
+def copies_factor(job: Job, for_copies: int | None) -> Fraction:
+    """How often figures for so many copies count for the job. InvalidInput for more than it has."""
+    copies = job.request.copies
+    if for_copies is not None and for_copies > copies:
+        raise InvalidInput({FOR_COPIES: [f"The job is of {copies} {'copies' if copies > 1 else 'copy'}."]})
+    return Fraction(copies, for_copies or copies)
+
+
+def _parts(job: Job, approval: ApproveInput, factor: Fraction) -> list[Part]:
     """With one print file its figures are the totals; with several, those that a slicer stated are kept."""
     if len(approval.print_file) == 1:
         [name] = approval.print_file
-        return [Part(file=name, weight_g=approval.weight_g, volume_ml=approval.volume_ml, time_h=approval.time_h)]
-    estimated = {part.file: part for part in (job.estimate.parts if job.estimate else [])}
-    return [estimated.get(name) or Part(file=name) for name in approval.print_file]
+        parts = [Part(file=name, weight_g=approval.weight_g, volume_ml=approval.volume_ml, time_h=approval.time_h)]
+    else:
+        estimated = {part.file: part for part in (job.estimate.parts if job.estimate else [])}
+        parts = [estimated.get(name) or Part(file=name) for name in approval.print_file]
+    amounts = ("weight_g", "volume_ml", "time_h")
+    return [
+        part.model_copy(update={name: multiplied(getattr(part, name), factor) for name in amounts}) for part in parts
+    ]
 
 
 def _new_confirmation(context: Context) -> Document:
@@ -314,7 +343,7 @@ SUPPLIES = {
     "approval": Supply(
         ApproveInput,
         _supply_approval,
-        fields=("print_file", "material", "weight_g", "volume_ml", "time_h"),
+        fields=("print_file", "material", "weight_g", "volume_ml", "time_h", "for_copies"),
         typed=frozenset({"weight_g", "volume_ml", "time_h"}),
     ),
     "confirmation": Supply(ReasonInput, staff_confirm, fields=("reason",), typed=frozenset({"reason"})),

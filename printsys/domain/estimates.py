@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from fractions import Fraction
 
+from printsys.domain.copies import factors, multiplied, recorded_copies
 from printsys.domain.events import SYSTEM, Event, EventDraft, EventType
-from printsys.domain.job import Document, Estimate, FileRecord, Job, Part, dump, plain
+from printsys.domain.job import FOR_COPIES, Document, Estimate, FileRecord, Job, Part, dump, plain
 from printsys.domain.pricing import round_up_to_half_hour
 from printsys.domain.status import PRICE_AGREED, UNPRICED
 
@@ -22,7 +24,10 @@ SLACK_G = Decimal(1)
 
 @dataclass(frozen=True)
 class SlicerReading:
-    """What a sliced file says: grams, millilitres and hours in all. `program` is its maker, as people call it."""
+    """What a sliced file says: grams, millilitres and hours in all. `program` is its maker, as people call it.
+
+    `objects`: names of the things on its plates, copies by themselves; empty where it does not list them.
+    """
 
     file: str
     program: str
@@ -30,6 +35,17 @@ class SlicerReading:
     volume_ml: Decimal | None = None
     time_h: Decimal | None = None
     material: str | None = None
+    objects: tuple[str, ...] = ()
+
+    def times(self, factor: Fraction) -> SlicerReading:
+        weight_g, volume_ml, time_h = (multiplied(n, factor) for n in (self.weight_g, self.volume_ml, self.time_h))
+        return replace(self, weight_g=weight_g, volume_ml=volume_ml, time_h=time_h)
+
+
+def for_all_copies(job: Job, readings: Sequence[SlicerReading]) -> list[SlicerReading] | None:
+    """The same with figures for all copies of the job; None where nobody can know how many the files hold."""
+    factor_by_file = factors(job, {reading.file: reading.objects for reading in readings})
+    return [reading.times(factor_by_file[reading.file]) for reading in readings] if factor_by_file is not None else None
 
 
 def file_read(
@@ -57,21 +73,27 @@ def file_read(
 
 
 def prefill(job: Job, readings: Mapping[str, SlicerReading], events: Sequence[Event]) -> Document:
-    """What the approval begins with: the newest sliced file of each part, and their sums. Staff's own choice stays."""
+    """What the approval begins with: the newest sliced file of each part, and their sums. Staff's own choice stays.
+
+    Without sums where nobody knows how many of the job's copies are in the files: staff say it when they approve.
+    """
     chosen = chosen_files(job, readings, events)
-    parts = [readings[name] for name in chosen if name in readings]
-    if not parts:
+    stated = [readings[name] for name in chosen if name in readings]
+    if not stated:
         return {}
+    of_all = for_all_copies(job, stated)
+    parts = of_all if of_all is not None else stated
     sums = total(parts)
     estimate = Estimate(
         material=sums.material,
-        weight_g=sums.weight_g,
-        volume_ml=sums.volume_ml,
-        time_h=round_up_to_half_hour(sums.time_h) if sums.time_h is not None else None,
+        weight_g=sums.weight_g if of_all is not None else None,
+        volume_ml=sums.volume_ml if of_all is not None else None,
+        time_h=round_up_to_half_hour(sums.time_h) if of_all is not None and sums.time_h is not None else None,
         source="slicer",
         parts=[Part(file=r.file, weight_g=r.weight_g, volume_ml=r.volume_ml, time_h=r.time_h) for r in parts],
     )
-    return {"print_files": chosen, "estimate": dump(estimate)}
+    of_copies = recorded_copies(job, None) | ({FOR_COPIES: None} if of_all is None and job.request.copies > 1 else {})
+    return {"print_files": chosen, "estimate": dump(estimate) | of_copies}
 
 
 @dataclass(frozen=True)
@@ -126,6 +148,9 @@ def differences(job: Job, reading: SlicerReading) -> list[str]:
     agreed = job.estimate
     if agreed is None or len(job.print_files) > 1:
         return []
+    of_all = for_all_copies(job, [reading])
+    as_approved = Fraction(agreed.for_copies or 1, agreed.plate_copies or 1)
+    reading = of_all[0] if of_all is not None else reading.times(as_approved)
     amounts = ((reading.weight_g, agreed.weight_g, "g"), (reading.volume_ml, agreed.volume_ml, "ml"))
     sentences = [
         f"it takes {plain(needed)} {unit}, agreed were {plain(expected)} {unit}"

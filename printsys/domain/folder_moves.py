@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from printsys.domain import emails
 from printsys.domain.effects import Context, missing_facts
 from printsys.domain.emails import OwedMail
-from printsys.domain.events import FILESYSTEM, Event, EventDraft, EventType
+from printsys.domain.events import FILESYSTEM, STAFF, Event, EventDraft, EventType
 from printsys.domain.inputs import ActionInput, ApproveInput, NoInput, ReasonInput
 from printsys.domain.job import Job, format_time
 from printsys.domain.status import Status
@@ -62,6 +62,9 @@ def _recorded_approval(job: Job) -> ApproveInput | None:
     if estimate is None or not job.print_files or estimate.time_h is None or not estimate.material:
         return None
     if estimate.weight_g is None and estimate.volume_ml is None:
+        return None
+    unmarked = job.request.copies if estimate.source == STAFF else 1
+    if (estimate.for_copies or unmarked) != job.request.copies:  # read for another number of copies
         return None
     return ApproveInput(
         print_file=job.print_files,

@@ -90,6 +90,7 @@ Email = Annotated[str, Field(min_length=1, max_length=254), BeforeValidator(_one
 Grams = Annotated[Decimal, Field(gt=0, le=MAX_GRAMS), BeforeValidator(_measure)]
 Hours = Annotated[Decimal, Field(gt=0, le=MAX_HOURS), BeforeValidator(_measure)]
 Money = Annotated[Decimal, Field(ge=0, le=MAX_MONEY, max_digits=9, decimal_places=2), BeforeValidator(_number)]
+Copies = Annotated[int, Field(ge=1, le=1000)]
 Wasted = Annotated[Annotated[Decimal, Field(ge=0, le=MAX_GRAMS)] | None, BeforeValidator(_measure)]
 OptionalGrams = Annotated[Annotated[Decimal, Field(gt=0, le=MAX_GRAMS)] | None, BeforeValidator(_measure)]
 
@@ -129,7 +130,7 @@ class SubmitInput(ActionInput):
     color: Line
     printer: Line
     minimum_charge_consent: Annotated[bool, BeforeValidator(_yes)]
-    copies: Annotated[int, Field(ge=1, le=1000), BeforeValidator(lambda v: 1 if v == "" else v)] = 1
+    copies: Annotated[Copies, BeforeValidator(lambda v: 1 if v == "" else v)] = 1
     due_date: Annotated[OptionalLine, AfterValidator(_iso_date)] = None
     message: Annotated[str, Field(max_length=2000), BeforeValidator(_tidy)] = ""
 
@@ -148,7 +149,7 @@ class WalkInInput(ActionInput):
     print_method: Line
     color: OptionalLine = None
     printer: OptionalLine = None
-    copies: Annotated[int, Field(ge=1, le=1000), BeforeValidator(lambda v: 1 if v == "" else v)] = 1
+    copies: Annotated[Copies, BeforeValidator(lambda v: 1 if v == "" else v)] = 1
 
 
 class ResubmitInput(SubmitInput):
@@ -164,13 +165,17 @@ def without_empty(values: Any) -> Any:
 
 
 class ApproveInput(ActionInput):
-    """`weight_g` grams in all, `time_h` hours in all, `volume_ml` where the method is priced by volume."""
+    """`weight_g` grams in all, `time_h` hours in all, `volume_ml` where the method is priced by volume.
+
+    `for_copies`: how many of the job's copies these figures are for; None: all of them.
+    """
 
     print_file: list[Line] = Field(min_length=1)
     weight_g: Grams | None = None
     volume_ml: Grams | None = None
     time_h: Hours
     material: Line
+    for_copies: Copies | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -183,6 +188,7 @@ class QuoteInput(ActionInput):
 
     weight_g: Grams | None = None
     volume_ml: Grams | None = None
+    for_copies: Copies | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -243,7 +249,7 @@ class DetailsInput(ActionInput):
     class_number: Line | None = None
     color: Line | None = None
     printer: Line | None = None
-    copies: Annotated[int, Field(ge=1, le=1000)] | None = None
+    copies: Copies | None = None
     due_date: Annotated[OptionalLine, AfterValidator(_iso_date)] = None
     message: Text | None = None
 
@@ -264,6 +270,7 @@ class SupplyInput(ActionInput):
     volume_ml: OptionalGrams = None
     time_h: Annotated[Hours | None, BeforeValidator(_number)] = None
     material: OptionalLine = None
+    for_copies: Annotated[Copies | None, BeforeValidator(lambda v: None if v == "" else v)] = None
     reason: Text = ""
     amount: Annotated[Money | None, BeforeValidator(_number)] = None
     payment_method: OptionalLine = None

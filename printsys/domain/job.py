@@ -31,6 +31,7 @@ SCHEMA_VERSION = 1
 
 Document = dict[str, Any]
 SUPERSEDED = "superseded"
+FOR_COPIES, PLATE_COPIES = "for_copies", "plate_copies"
 
 
 def format_time(moment: datetime) -> str:
@@ -58,6 +59,10 @@ def _decimal(value: object) -> object:
     if not isinstance(value, str):
         raise ValueError('numbers of this kind are written as text, like "42.7"')
     return value.strip()
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None
 
 
 def plain(number: Decimal) -> str:
@@ -124,7 +129,11 @@ class Part(Record):
 
 
 class Estimate(Record):
-    """What the whole job takes: grams, millilitres, hours rounded up to the half, and the price in the lab's money."""
+    """What the whole job takes: grams, millilitres, hours rounded up to the half, and the price in the lab's money.
+
+    Two keys are written only for a job of several copies: `for_copies`, how many of them the figures are for, and
+    `plate_copies`, how many the print files hold, where that is another number.
+    """
 
     material: StrictStr | None = None
     weight_g: Amount | None = None
@@ -133,6 +142,14 @@ class Estimate(Record):
     cost: Amount | None = None
     source: StrictStr | None = None
     parts: list[Part] = []
+
+    @property
+    def for_copies(self) -> int | None:
+        return _count((self.model_extra or {}).get(FOR_COPIES))
+
+    @property
+    def plate_copies(self) -> int | None:
+        return _count((self.model_extra or {}).get(PLATE_COPIES)) or self.for_copies
 
 
 class Confirmation(Record):

@@ -46,21 +46,23 @@ async function ask(address) {
   }
 }
 
+const PRICED = ["weight_g", "volume_ml", "for_copies"];
 for (const form of document.querySelectorAll("form[data-quote]")) {
   const output = form.querySelector("output");
   let questions = 0;
   const price = async () => {
     const mine = ++questions;
     const figures = new URLSearchParams();
-    for (const name of ["weight_g", "volume_ml"]) {
+    for (const name of PRICED) {
       const value = form.elements[name]?.value.trim();
       if (value) figures.set(name, value);
     }
-    if (![...figures].length) { output.textContent = "type the weight to see it"; return; }
+    if (!figures.has("weight_g") && !figures.has("volume_ml")) { output.textContent = "type the weight to see it"; return; }
+    if (form.elements.for_copies && !figures.has("for_copies")) { output.textContent = "say how many copies these figures are for"; return; }
     const answer = await ask(`${form.dataset.quote}?${figures}`);
     if (mine === questions) output.textContent = answer?.text || "…";
   };
-  form.addEventListener("input", (event) => { if (["weight_g", "volume_ml"].includes(event.target.name)) price(); });
+  form.addEventListener("input", (event) => { if (PRICED.includes(event.target.name)) price(); });
   price();
   form.addEventListener("figures", price);
 }
@@ -81,6 +83,8 @@ for (const form of document.querySelectorAll("form[data-read]")) {
       const fits = !field?.options || [...field.options].some((option) => option.value === defaults[name]);
       if (fits && field && !typed.has(name) && defaults[name] !== null) field.value = defaults[name];
     }
+    const copies = form.elements.for_copies;
+    if (copies && !typed.has("for_copies")) copies.value = defaults.for_copies ?? "";
     const source = form.querySelector(".read-source");
     source.hidden = !defaults.source;
     source.textContent = `Filled in ${defaults.source}.`;

@@ -117,6 +117,7 @@ class ApproveForm(FilesForm):
     weight_g = StringField("Weight in grams", render_kw=DECIMAL)
     volume_ml = StringField("Volume in milliliters", render_kw=DECIMAL)
     time_h = StringField("Printing time in hours", description="Rounded up to the next half hour.", render_kw=DECIMAL)
+    for_copies = IntegerField("These figures are for how many copies?")
 
     def prepare(self, stored: Stored, lab: Lab) -> None:
         super().prepare(stored, lab)
@@ -129,10 +130,25 @@ class ApproveForm(FilesForm):
             del self.volume_ml
         else:
             self.optional.add("weight_g")
-        if job.request.copies > 1:
-            self.weight_g.description = f"For all {job.request.copies} copies together."
+        self._ask_for_copies(job.request.copies)
         if not self.is_submitted():
             self._fill_in(stored, lab)
+
+    def answers(self, request_form: MultiDict[str, str]) -> dict[str, Any]:
+        values = super().answers(request_form)
+        has_figures = values.get("weight_g") or values.get("volume_ml")
+        if has_figures and values.get("for_copies") == "":
+            raise InvalidInput({"for_copies": ["Please say how many copies these figures are for."]})
+        return values
+
+    def _ask_for_copies(self, copies: int) -> None:
+        """Whether the plate that staff sliced is all of them: nobody but they may know."""
+        if copies == 1:
+            del self.for_copies
+            return
+        self.for_copies.label.text = f"These figures are for how many of the {copies} copies?"
+        self.for_copies.description = f"For {copies} they count as they are, for 1 they count {copies} times."
+        self.for_copies.render_kw = {"min": 1, "max": copies, "inputmode": "numeric"}
 
     def _fill_in(self, stored: Stored, lab: Lab) -> None:
         """The figures that staff gave for this job before; else those that the chosen files state."""
@@ -141,12 +157,16 @@ class ApproveForm(FilesForm):
         if estimate is not None and estimate.source == STAFF:
             self.material.data = estimate.material
             _prefill(self, estimate, figures)
+            if "for_copies" in self:
+                self.for_copies.data = estimate.for_copies
             return
         self.read = read_defaults(stored, self.print_file.data or [], lab)
         if self.read.material:
             self.material.choices = each(_with(self.read.material, [choice.value for choice in self.material.choices]))
             self.material.data = self.read.material
         _prefill(self, self.read, figures)
+        if "for_copies" in self:
+            self.for_copies.data = self.read.for_copies
 
 
 def _prefill(form: ActionForm, source: Any, names: Iterable[str]) -> None:

@@ -35,7 +35,7 @@ def quote(job_id: str) -> ResponseReturnValue:
     job = services().store.load(job_id).job
     try:
         figures = validate(QuoteInput, request.args)
-        price = services().actions.price(job, figures.weight_g, figures.volume_ml)
+        price = services().actions.price(job, figures)
     except PrintSysError:
         return jsonify(text="")
     text = f"{money(price.cost)}: {amount(price.amount)} {price.unit} × {money(price.rate)}"
@@ -52,4 +52,5 @@ def read(job_id: str) -> ResponseReturnValue:
     defaults = read_defaults(stored, chosen, services().lab)
     figures = {name: getattr(defaults, name) for name in ("weight_g", "volume_ml", "time_h")}
     texts = {name: plain(figure) if figure is not None else None for name, figure in figures.items()}
-    return jsonify(texts | {"material": defaults.material, "source": defaults.source, "remarks": defaults.remarks})
+    words = {name: getattr(defaults, name) for name in ("material", "for_copies", "source", "remarks")}
+    return jsonify(texts | words)

@@ -91,6 +91,85 @@ def test_the_approval_of_what_is_filled_in_needs_nothing_typed(
     assert estimate is not None and (str(estimate.cost), str(estimate.time_h)) == ("4.27", "3.5")
 
 
+LISTED = "EXCLUDE_OBJECT_DEFINE NAME='{stem}.stl_id_0_copy_{n}' CENTER=1,1\n"
+
+
+def slice_copies(job: Stored, number: int) -> None:
+    path = slice_into(job)
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    objects = [LISTED.format(stem=job.folder.name, n=n) for n in range(number)]
+    path.write_text("".join([lines[0], *objects, *lines[1:]]), "utf-8")
+    settled(path)
+
+
+def test_a_plate_that_does_not_list_its_objects_is_asked_about(
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
+) -> None:
+    # FAULTS section 3: 6 copies were approved at the price of the one that lay on the plate.
+    job = make(copies=6)
+    slice_into(job)
+    page = staff.get(f"/dashboard/jobs/{job.id}/approve").get_data(as_text=True)
+    assert "These figures are for how many of the 6 copies?" in page
+    assert hidden_value(page, "for_copies") == "" and hidden_value(page, "weight_g") == "42.68"
+    figures = {"print_file": "bracket.gcode", "material": "PLA", "weight_g": "42.68", "time_h": "3.5"}
+    quotes = [
+        json_of(staff.get(f"/dashboard/jobs/{job.id}/quote", query_string={"weight_g": "42.68", "for_copies": n}))
+        for n in ("6", "1")
+    ]
+    assert [quote["text"].partition(":")[0] for quote in quotes] == ["$4.27", "$25.61"]
+    for answer, sentence in (("", "say how many copies"), ("7", "The job is of 6 copies."), ("0", "at least 1")):
+        refused = post(job.id, "approve", **figures, for_copies=answer)
+        assert refused.status_code == 422 and sentence in refused.get_data(as_text=True)
+    assert post(job.id, "approve", **figures, for_copies="1").status_code == 303
+    estimate = present(services.store.load(job.id).job.estimate)
+    assert (str(estimate.weight_g), str(estimate.time_h), str(estimate.cost)) == ("256.08", "21.0", "25.61")
+    assert (estimate.for_copies, estimate.plate_copies) == (6, 1)
+
+
+@pytest.mark.parametrize("held", [1, 6])
+def test_a_plate_that_lists_its_objects_answers_by_itself(
+    staff: FlaskClient, make: MakeJob, look: Callable[[], None], held: int
+) -> None:
+    job = make(copies=6)
+    slice_copies(job, held)
+    look()
+    page = staff.get(f"/dashboard/jobs/{job.id}/approve").get_data(as_text=True)
+    assert hidden_value(page, "for_copies") == "6"
+    assert hidden_value(page, "weight_g") == ("256.08" if held == 1 else "42.68")
+    assert ("lists 1 of the 6 copies: what it states is counted 6 times." in page) == (held == 1)
+    read = json_of(staff.get(f"/dashboard/jobs/{job.id}/read", query_string={"print_file": "bracket.gcode"}))
+    assert read["for_copies"] == 6
+
+
+def test_figures_without_an_answer_are_for_all_copies(services: Services, make: MakeJob, post: PostAction) -> None:
+    """As scripts have always sent them."""
+    job = make(copies=6)
+    slice_into(job)
+    figures = {"print_file": "bracket.gcode", "material": "PLA", "weight_g": "42.68", "time_h": "3.5"}
+    assert post(job.id, "approve", **figures).status_code == 303
+    assert str(present(services.store.load(job.id).job.estimate).cost) == "4.27"
+
+
+def test_a_second_approval_forgets_the_first_one_s_plates(
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
+) -> None:
+    job = make(copies=6)
+    slice_into(job)
+    figures = {"print_file": "bracket.gcode", "material": "PLA", "weight_g": "42.68", "time_h": "3.5"}
+    post(job.id, "approve", **figures, for_copies="1")
+    post(job.id, "revert", reason="A slip of the mouse.")
+    page = staff.get(f"/dashboard/jobs/{job.id}/approve").get_data(as_text=True)
+    assert hidden_value(page, "for_copies") == "6" and hidden_value(page, "weight_g") == "256.08"
+    post(job.id, "approve", **figures, for_copies="6")
+    assert present(services.store.load(job.id).job.estimate).plate_copies == 6
+
+
+def test_a_job_of_one_copy_is_not_asked_about(staff: FlaskClient, make: MakeJob) -> None:
+    job = make()
+    slice_into(job)
+    assert "for_copies" not in staff.get(f"/dashboard/jobs/{job.id}/approve").get_data(as_text=True)
+
+
 def test_a_dragged_job_is_approved_with_what_was_read(
     services: Services, make: MakeJob, look: Callable[[], None]
 ) -> None:
