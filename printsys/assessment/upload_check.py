@@ -35,14 +35,24 @@ class UploadCheck:
 
 
 @dataclass(frozen=True)
+class Wishes:
+    """What the student wants of a model, as far as it is chosen: `printer` is an id."""
+
+    method: str = ""
+    printer: str = ""
+    copies: int = 1
+
+
+@dataclass(frozen=True)
 class CheckedModel:
-    """A model as the form shows it. `price` is a guess, from the least to the most, in the lab's money."""
+    """A model as the form shows it. `price` is a guess for all `copies`, from least to most, in the lab's money."""
 
     name: str
     sha256: str
     check: UploadCheck
     findings: list[ModelFinding] = field(default_factory=list)
     price: tuple[Decimal, Decimal] | None = None
+    copies: int = 1
     is_pending: bool = False
 
     @property
@@ -65,28 +75,29 @@ def check_file(
     return UploadCheck(examination.facts, examination.png)
 
 
-def judge(
-    name: str, sha256: str, check: UploadCheck, lab: Lab, method: str, printer: str, prices: PriceList
-) -> CheckedModel:
-    """What a check means for a student who wants a print by `method` on `printer` (an id; empty: not chosen yet)."""
+def judge(name: str, sha256: str, check: UploadCheck, lab: Lab, wishes: Wishes, prices: PriceList) -> CheckedModel:
+    """What a check means for a student with these `wishes`."""
     if check.facts is None:
         reasons = [unreadable(ModelUnreadable(check.trouble or ""))] if check.is_unprintable else []
         return CheckedModel(name, sha256, check, reasons)
-    printers = lab.printers_for(method) or lab.printers
-    model_findings = findings(check.facts, printers, printer or None)
-    chosen = lab.method(method)
-    price = price_range(check.facts, chosen, prices) if chosen is not None and not blocks(model_findings) else None
-    return CheckedModel(name, sha256, check, model_findings, price)
+    printers = lab.printers_for(wishes.method) or lab.printers
+    model_findings = findings(check.facts, printers, wishes.printer or None)
+    method = lab.method(wishes.method)
+    is_priced = not blocks(model_findings)
+    price = price_range(check.facts, method, prices, wishes.copies) if method is not None and is_priced else None
+    return CheckedModel(name, sha256, check, model_findings, price, wishes.copies)
 
 
-def price_range(facts: ModelFacts, method: Method, prices: PriceList) -> tuple[Decimal, Decimal] | None:
+def price_range(
+    facts: ModelFacts, method: Method, prices: PriceList, copies: int = 1
+) -> tuple[Decimal, Decimal] | None:
     """With the lab's first material of the method; resin prints are solid. None where the volume is unknown."""
     if facts.volume_cm3 <= 0:
         return None
     density = float(method.materials[0].density_g_cm3)
     solid = facts.volume_cm3 * density
     hollow = weight_range_g(facts.volume_cm3, facts.area_cm2, density)
-    low, high = (solid, solid * (1 + SUPPORT)) if method.solid else hollow
+    low, high = (copies * grams for grams in ((solid, solid * (1 + SUPPORT)) if method.solid else hollow))
     try:
         least, most = (
             quote(method.name, _decimal(grams), _decimal(grams / density), prices).cost for grams in (low, high)

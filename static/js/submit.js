@@ -1,6 +1,7 @@
 // The student's form: choices that follow the method, files checked when chosen, progress, one submission.
 // Without this script the form still works; the server checks everything again.
 
+const CHOICES = ["print_method", "printer", "copies"];
 const area = document.getElementById("submit-area");
 
 function begin(form) {
@@ -8,7 +9,7 @@ function begin(form) {
   // On the form, not on the input: the input moves on into the next form when the answer names mistakes.
   form.addEventListener("change", (event) => {
     if (event.target.id === "file") checkModels(form, checkFiles(form));
-    else if (["print_method", "printer"].includes(event.target.name)) checkModels(form, true);
+    else if (CHOICES.includes(event.target.name)) checkModels(form, true);
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -111,7 +112,7 @@ function question(form, place, turn, files) {
 }
 
 function choices(form) {
-  return ["print_method", "printer"].map((name) => [name, form.elements[name]?.value ?? ""]);
+  return CHOICES.map((name) => [name, form.elements[name]?.value ?? ""]);
 }
 
 function listFiles(form) {

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import FileStorage
 
 from printsys.assessment.model_findings import read_model_facts
-from printsys.assessment.upload_check import CheckedModel, UploadCheck, judge, refusals
+from printsys.assessment.upload_check import CheckedModel, UploadCheck, Wishes, judge, refusals
 from printsys.assessment.upload_checker import NamedHash, UploadChecker
 from printsys.domain.job import FileRecord
 from printsys.domain.pending_work import preview_of
@@ -54,7 +54,7 @@ def check() -> ResponseReturnValue:
 
 @pages.get("/submit/check/<answer_id>")
 def later(answer_id: str) -> ResponseReturnValue:
-    """What `check` did not know yet; `print_method` and `printer` as there. 404: too long ago, or never."""
+    """What `check` did not know yet; `print_method`, `printer`, `copies` as there. 404: too long ago, or never."""
     asked = upload_checker().answer(answer_id)
     return abort(404) if asked is None else _answer(asked, answer_id=answer_id)
 
@@ -76,7 +76,8 @@ def checked_job(stored: Stored) -> list[CheckedModel]:
 
     What nobody has looked at yet is pending: the worker inspects it.
     """
-    wishes, prices = stored.job.request, services().actions.context().prices
+    asked, prices = stored.job.request, services().actions.context().prices
+    wishes = Wishes(asked.method, asked.printer or "", asked.copies)
     models = []
     for record in stored.job.sent_files:
         name = record.uploaded_as or record.name
@@ -84,9 +85,7 @@ def checked_job(stored: Stored) -> list[CheckedModel]:
         if check is None:
             models.append(CheckedModel(name, record.sha256, UploadCheck(), is_pending=True))
         else:
-            models.append(
-                judge(name, record.sha256, check, services().lab, wishes.method, wishes.printer or "", prices)
-            )
+            models.append(judge(name, record.sha256, check, services().lab, wishes, prices))
     return models
 
 
@@ -102,11 +101,17 @@ def _as_inspected(stored: Stored, record: FileRecord) -> UploadCheck | None:
 
 
 def _judge(name: str, sha256: str) -> CheckedModel:
-    method, printer = request.values.get("print_method", ""), request.values.get("printer", "")
     check = upload_checker().result(sha256)
     if check is None:
         return CheckedModel(name, sha256, UploadCheck(), is_pending=True)
-    return judge(name, sha256, check, services().lab, method, printer, services().actions.context().prices)
+    return judge(name, sha256, check, services().lab, _wishes(), services().actions.context().prices)
+
+
+def _wishes() -> Wishes:
+    copies = request.values.get("copies", "")
+    is_count = copies.isdecimal() and 1 <= int(copies) <= services().lab.submission.max_copies
+    method, printer = request.values.get("print_method", ""), request.values.get("printer", "")
+    return Wishes(method, printer, int(copies) if is_count else 1)
 
 
 def _answer(files: Sequence[NamedHash], refused: Sequence[str] = (), answer_id: str = "") -> ResponseReturnValue:

@@ -82,6 +82,18 @@ def test_a_good_model_is_shown_with_its_size_beside_the_printer_and_a_price_rang
     assert 'src="data:image/png;base64,' in html
 
 
+def test_the_price_guess_is_for_all_copies(client: FlaskClient) -> None:
+    # FAULTS section 3: 6 copies cost more than one.
+    model = STL.replace(b"30", b"60")
+    (single,) = json_of(ask(client, ("cube.stl", model)))["files"]
+    several = json_of(ask(client, copies="6", sha256=single["sha256"], name="cube.stl"))
+    low, high = (float(end) for end in several["files"][0]["price"])
+    assert 4 * float(single["price"][1]) < high and 3.0 < low < high
+    assert "for all 6 copies" in several["html"]
+    for copies in ("", "many", "0", "100000"):
+        assert json_of(ask(client, copies=copies, sha256=single["sha256"], name="cube.stl"))["files"][0] == single
+
+
 def test_another_printer_is_asked_about_without_sending_the_file_again(client: FlaskClient) -> None:
     first = json_of(ask(client, ("a.stl", STL.replace(b"30", b"240"))))["files"][0]
     reference = {"sha256": first["sha256"], "name": "a.stl"}
