@@ -13,7 +13,7 @@ import shutil
 import stat
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -66,6 +66,31 @@ def _open_regular(path: Path) -> int:
         os.close(descriptor)
         raise NotAFile(path)
     return descriptor
+
+
+def open_beneath(folder: Path, segments: Sequence[str]) -> io.BufferedReader:
+    """Open the file below `folder` for reading, as `open_regular` does.
+
+    Neither `folder` nor anything below it may be a link, not even one that is put there at this very moment: ELOOP or
+    ENOTDIR. Windows has no such call, so a caller looks again there.
+    """
+    if WINDOWS:
+        return open_regular(folder.joinpath(*segments))
+    as_folder = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    parent = os.open(folder, as_folder)
+    try:
+        for segment in segments[:-1]:
+            inner = os.open(segment, as_folder, dir_fd=parent)
+            os.close(parent)
+            parent = inner
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        file = os.fdopen(os.open(segments[-1], flags, dir_fd=parent), "rb")
+    finally:
+        os.close(parent)
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise NotAFile(folder.joinpath(*segments))
+    return file
 
 
 def read(path: Path) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -160,3 +161,25 @@ def file_inside(folder: Path, name: str, job_id: str) -> Path:
     if not is_file:
         raise JobNotFound(job_id)
     return path
+
+
+NO_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL})
+"""Why nothing of a job's can be opened there: gone, or something else in its place."""
+
+
+def open_inside(folder: Path, name: str, job_id: str) -> io.BufferedReader:
+    """As `file_inside`, opened for reading: what is put into its place meanwhile, such as a link, is not followed."""
+    segments = file_inside(folder, name, job_id).relative_to(folder).parts
+    try:
+        file = fs.open_beneath(folder, segments)
+    except OSError as error:
+        if error.errno not in NO_FILE:
+            raise
+        raise JobNotFound(job_id) from error
+    if fs.WINDOWS:
+        try:
+            file_inside(folder, name, job_id)
+        except JobNotFound:
+            file.close()
+            raise
+    return file

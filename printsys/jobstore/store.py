@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,7 +22,7 @@ from printsys.errors import InvalidInput, JobNotFound, StaleJob
 from printsys.jobstore import identity, job_folder, locks, moves, repair
 from printsys.jobstore.files import jobs_inside
 from printsys.jobstore.incoming import IncomingFile, NewJobFiles, StagedFiles, names_in, next_version, stage_files
-from printsys.jobstore.layout import EVENTS, METADATA, ORIGINAL, Layout, file_inside
+from printsys.jobstore.layout import EVENTS, METADATA, ORIGINAL, Layout, file_inside, open_inside
 from printsys.jobstore.log import Log
 from printsys.jobstore.look_requests import request_look
 from printsys.jobstore.newest import note_newest
@@ -163,6 +164,11 @@ class JobStore:
         """The path of one of the job's files, for reading. JobNotFound for anything else; StorageFailure."""
         with self.disk_errors():
             return file_inside(stored.folder, name, stored.id)
+
+    def open(self, stored: Stored, name: str) -> io.BufferedReader:
+        """One of the job's files as `file` has it, for whoever shows its contents to somebody."""
+        with self.disk_errors():
+            return open_inside(stored.folder, name, stored.id)
 
     def read_copy(self, folder: Path) -> Job | None:
         """The job as a copy of its folder has it or, where the copy's record is not whole, the job that was copied.

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+from io import BufferedReader
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
 from printsys.domain.events import EventDraft, EventType
 from printsys.domain.filetypes import type_of
@@ -26,6 +32,7 @@ FRAME_POLICY = (
 )
 """The viewer's own page: it may run its script and reach nothing, not even the session of the person looking at it."""
 A_DAY_S = 86_400
+CHUNK = 1 << 20
 SCHEME = "printsys"
 """A link's scheme must begin with a letter (RFC 3986, 3.1): browsers take `3dprint://` for a path of this site."""
 
@@ -35,11 +42,25 @@ SCHEME = "printsys"
 def download(job_id: str, name: str) -> ResponseReturnValue:
     store = services().store
     stored = store.load(job_id)
-    path = store.file(stored, name)
-    record = stored.job.file(name)
-    download_name = _header_safe(record.uploaded_as if record and record.uploaded_as else path.name) or path.name
-    answer = send_file(path, mimetype="application/octet-stream", as_attachment=True, download_name=download_name)
+    record, own_name = stored.job.file(name), name.rpartition("/")[2]
+    download_name = _header_safe(record.uploaded_as if record and record.uploaded_as else own_name) or own_name
+    answer = _send(store.open(stored, name), "application/octet-stream", download_name)
     answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _send(file: BufferedReader, mimetype: str, download_name: str | None = None) -> Response:
+    """As `send_file` sends a path; but a path could lead to another file by now."""
+    status = os.fstat(file.fileno())
+    is_download = download_name is not None
+    answer = send_file(file, mimetype, is_download, download_name, conditional=False, last_modified=status.st_mtime)
+    answer.content_length = status.st_size
+    answer.set_etag(f"{status.st_mtime_ns:x}-{status.st_size:x}")
+    try:
+        answer.make_conditional(request, accept_ranges=True, complete_length=status.st_size)
+    except RequestedRangeNotSatisfiable:
+        file.close()
+        raise
     return answer
 
 
@@ -56,7 +77,7 @@ def preview(job_id: str, name: str) -> ResponseReturnValue:
     try:
         if not PREVIEW.fullmatch(name):
             raise JobNotFound(job_id)
-        answer = send_file(store.file(store.load(job_id), f"previews/{name}"), mimetype="image/png")
+        answer = _send(store.open(store.load(job_id), f"previews/{name}"), "image/png")
     except JobNotFound:
         return redirect_to_placeholder()
     answer.headers["Cache-Control"] = f"private, max-age={A_DAY_S}"
@@ -85,7 +106,11 @@ def frame(job_id: str, name: str) -> ResponseReturnValue:
     store = services().store
     _require_model(job_id, name)
     try:
-        html = bounded.page(store.file(store.load(job_id), name))
+        with store.open(store.load(job_id), name) as file, TemporaryDirectory() as folder:
+            copy = Path(folder, name.rpartition("/")[2])  # the reader opens a path, which could lead elsewhere by then
+            with copy.open("xb") as target:
+                shutil.copyfileobj(file, target, CHUNK)
+            html = bounded.page(copy)
     except (FileRefused, ModelUnreadable, ModelTooHard) as error:
         html = render_template("staff/view_trouble.html", why=str(error))
     answer = Response(html)

@@ -96,7 +96,8 @@ def _as_inspected(stored: Stored, record: FileRecord) -> UploadCheck | None:
     name, png = preview_of(record), None
     if name is not None:
         with suppress(JobNotFound, OSError):  # it is drawn again one day
-            png = services().store.file(stored, name).read_bytes()
+            with services().store.open(stored, name) as picture:
+                png = picture.read()
     return UploadCheck(read_model_facts(record), png, record.model.get("trouble"))
 
 
