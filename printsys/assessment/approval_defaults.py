@@ -112,7 +112,8 @@ def _older_than_its_model(stored: Stored, name: str) -> Iterator[str]:
     originals = {record.sha256 for record in stored.job.files if record.role == "original"}
     for record in stored.job.files:
         # The time of a working copy that is still the original is only that of the upload.
-        if record.role == "working" and record.name != name and record.sha256 not in originals:
+        is_changed = record.sha256 not in originals and record.converted_because is None
+        if record.role == "working" and record.name != name and is_changed:
             saved, sliced = _saved_at(stored, record.name), _saved_at(stored, name)
             if saved is not None and sliced is not None and sliced + STALE_S < saved:
                 yield f"{name} is older than {record.name}: it may have been sliced before the model was changed."

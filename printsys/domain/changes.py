@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from printsys.domain.events import FILESYSTEM, Event, EventDraft, EventType, diff, merge_patch, same_json
-from printsys.domain.job import SUPERSEDED, Document, FileRecord, Job, dump
+from printsys.domain.job import CONVERTED, SUPERSEDED, Document, FileRecord, Job, dump
 
 OURS = frozenset({"revision", "updated_at"})
 """Keys that only the system counts: what a person has there is ignored."""
@@ -204,7 +204,8 @@ def _event_of(
         case FileSavedOver(record, file):
             data = {"name": file.name, "before": record.sha256, "after": file.sha256, "size": file.size}
             # Facts about the old bytes are not true of the new ones.
-            fresh = {"size": file.size, "sha256": file.sha256, "model": None, "slicer": None, SUPERSEDED: None}
+            stale = dict.fromkeys(("model", "slicer", SUPERSEDED, CONVERTED))
+            fresh = {"size": file.size, "sha256": file.sha256} | stale
             return EventType.FILE_CHANGED, data, {"files": _with(files, record.name, fresh)}
         case FileRenamed(record, file):
             renamed = [file.name if name == record.name else name for name in print_files]

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from printsys.domain import emails
 from printsys.domain.emails import Mail
-from printsys.domain.events import EventDraft, EventType
+from printsys.domain.events import SYSTEM, EventDraft, EventType
 from printsys.domain.inputs import SubmitInput, WalkInInput
-from printsys.domain.job import SCHEMA_VERSION, Document, FileRecord, Job, dump, format_time
+from printsys.domain.job import CONVERTED, SCHEMA_VERSION, Document, FileRecord, Job, dump, format_time
 from printsys.domain.request_fields import to_document
 from printsys.domain.status import Status
 
@@ -80,3 +80,13 @@ def files_added(job: Job, records: Sequence[FileRecord], actor: str) -> list[Eve
         event_data = {"name": record.name, "size": record.size, "sha256": record.sha256}
         drafts.append(EventDraft(EventType.FILE_ADDED, actor, event_data, {"files": files}))
     return drafts
+
+
+def working_copy_converted(job: Job, before: FileRecord, after: FileRecord, of: FileRecord, reason: str) -> EventDraft:
+    """The working copy `before` of the original `of` becomes `after`, written as STL, and the print file follows.
+    `reason` says what is the matter with the original."""
+    files = [dump(after) | {CONVERTED: reason} if file.name == before.name else dump(file) for file in job.files]
+    print_files = [after.name if name == before.name else name for name in job.print_files]
+    event_data = {"name": after.name, "from": before.name, "of": of.name, "sha256": after.sha256, "reason": reason}
+    patch: Document = {"files": files} | ({"print_files": print_files} if print_files != job.print_files else {})
+    return EventDraft(EventType.WORKING_COPY_CONVERTED, SYSTEM, event_data, patch)

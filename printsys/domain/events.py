@@ -56,6 +56,7 @@ class EventType(StrEnum):
     FILE_REMOVED = "FileRemoved"
     PRINT_FILE_CHOSEN = "PrintFileChosen"
     MODEL_INSPECTED = "ModelInspected"
+    WORKING_COPY_CONVERTED = "WorkingCopyConverted"
     ESTIMATE_READ = "EstimateRead"
     FILE_READ = "FileRead"
     PRICE_KEPT = "PriceKept"

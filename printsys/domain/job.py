@@ -32,6 +32,7 @@ SCHEMA_VERSION = 1
 Document = dict[str, Any]
 SUPERSEDED = "superseded"
 FOR_COPIES, PLATE_COPIES = "for_copies", "plate_copies"
+CONVERTED = "converted"
 
 
 def format_time(moment: datetime) -> str:
@@ -117,6 +118,13 @@ class FileRecord(Record):
     def is_superseded(self) -> bool:
         """Of an earlier version of the request. The key is written only where it is true."""
         return (self.model_extra or {}).get(SUPERSEDED) is True
+
+    @property
+    def converted_because(self) -> str | None:
+        """Of a working copy that we wrote as STL: what is the matter with the sent file. The key is written only where
+        there is such a reason."""
+        reason = (self.model_extra or {}).get(CONVERTED)
+        return reason if isinstance(reason, str) else None
 
 
 class Part(Record):

@@ -27,6 +27,17 @@ def to_read(job: Job) -> Iterator[FileRecord]:
             yield record
 
 
+def to_convert(job: Job) -> Iterator[tuple[FileRecord, FileRecord]]:
+    """(original, working copy) where slicers refuse the sent file and the working copy is still the same bytes."""
+    for record in job.current_files:
+        copy = next(
+            (file for file in job.current_files if file.role == "working" and file.sha256 == record.sha256), None
+        )
+        is_due = record.role == "original" and (record.model or {}).get("is_converted") is True
+        if is_due and copy is not None and job.status in FILES_READ:
+            yield record, copy
+
+
 def _original_hashes(job: Job) -> set[str]:
     return {record.sha256 for record in job.files if record.role == "original"}
 
@@ -47,4 +58,4 @@ def previews(job: Job) -> list[tuple[FileRecord, str]]:
 
 
 def has_pending_files(job: Job) -> bool:
-    return any(True for _ in to_inspect(job)) or any(True for _ in to_read(job))
+    return any(True for pending in (to_inspect, to_read, to_convert) for _ in pending(job))

@@ -81,6 +81,7 @@ class Solid:
     points: Points = field(default_factory=lambda: np.zeros((0, 3)))
     faces: Faces = field(default_factory=lambda: np.zeros((0, 3), np.int64))
     components: list[Placement] = field(default_factory=list)
+    type: str = "model"
     printed: bool = True
 
 
@@ -96,16 +97,21 @@ class Model:
     def mm_per_unit(self) -> float:
         return MM_PER_UNIT[self.unit]
 
-    def placed(self, most_triangles: int = MAX_TRIANGLES) -> Iterator[tuple[int, Points, Faces]]:
-        """Number of the item, points (in `unit`) and faces of each mesh, as it stands on the plate. ThreeMfRefused."""
+    def leaves(self, most_triangles: int = MAX_TRIANGLES) -> Iterator[tuple[int, Solid, Matrix]]:
+        """Number of the item, and each mesh in it with its place on the plate (in `unit`). ThreeMfRefused."""
         triangles, visits = 0, count()
         for number, item in enumerate(self.items):
             for solid, matrix in self._leaves(item, (), visits):
                 triangles += len(solid.faces)
                 if triangles > most_triangles:
                     raise ThreeMfTooMuch(REPEATED)
-                mirrored = np.linalg.det(matrix[:3]) < 0
-                yield number, solid.points @ matrix[:3] + matrix[3], solid.faces[:, ::-1] if mirrored else solid.faces
+                yield number, solid, matrix
+
+    def placed(self, most_triangles: int = MAX_TRIANGLES) -> Iterator[tuple[int, Points, Faces]]:
+        """Number of the item, points (in `unit`) and faces of each mesh, as it stands on the plate. ThreeMfRefused."""
+        for number, solid, matrix in self.leaves(most_triangles):
+            mirrored = np.linalg.det(matrix[:3]) < 0
+            yield number, solid.points @ matrix[:3] + matrix[3], solid.faces[:, ::-1] if mirrored else solid.faces
 
     def _leaves(
         self, placement: Placement, above: tuple[Key, ...], visits: Iterator[int]
@@ -286,8 +292,8 @@ class _ModelPart:
         elif tag == "component" and self.solid is not None:
             self.solid.components.append(self._placement(attributes))
         elif tag == "object":
-            printed = attributes.get("type", "model") in PRINTED_TYPES
-            self.solid = Solid(name=attributes.get("name", "")[:200], printed=printed)
+            kind = attributes.get("type", "model")
+            self.solid = Solid(name=attributes.get("name", "")[:200], type=kind, printed=kind in PRINTED_TYPES)
             self.model.objects[(self.part, attributes["id"])] = self.solid
         elif tag == "item" and self.is_start and attributes.get("printable") != "0":
             self.model.items.append(self._placement(attributes))

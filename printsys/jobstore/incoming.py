@@ -38,8 +38,10 @@ class StagedFiles:
     are the job's, whatever happens."""
 
     folder: Path
-    files: tuple[Document, ...]
+    files: tuple[Document, ...] = ()
     is_taken: bool = False
+    replaced: dict[str, str] = field(default_factory=dict)
+    """Files of the job that go to aside/ before these come, each with its sha256: other bytes stay where they are."""
 
     @property
     def names(self) -> list[str]:

@@ -7,7 +7,9 @@ import os
 from pathlib import Path
 
 from printsys import fs
-from printsys.domain.job import Job
+from printsys.domain.job import Document, Job
+from printsys.jobstore.files import sha256_of
+from printsys.jobstore.incoming import StagedFiles
 from printsys.jobstore.jsontext import JsonProblem, decode_object
 from printsys.jobstore.layout import ASIDE, Layout
 from printsys.jobstore.log import Log
@@ -15,11 +17,15 @@ from printsys.jobstore.refusals import reason_of, why_not_moved
 from printsys.jobstore.stored import is_deleted
 
 
-def write_intent(layout: Layout, folder: Path, to: Path, seq: int, job_id: str, staging: Path | None = None) -> None:
-    """Announce that the event `seq` moves `folder` into the folder `to`, and brings the files in `staging`."""
-    intent = {"from": layout.relative(folder), "to": layout.relative(to / folder.name), "seq": seq}
-    if staging is not None:
-        intent["parcel"] = staging.name
+def write_intent(
+    layout: Layout, folder: Path, to: Path, seq: int, job_id: str, staged: StagedFiles | None = None
+) -> None:
+    """Announce that the event `seq` moves `folder` into the folder `to`, and brings the files that are `staged`."""
+    intent: Document = {"from": layout.relative(folder), "to": layout.relative(to / folder.name), "seq": seq}
+    if staged is not None:
+        intent["parcel"] = staged.folder.name
+    if staged is not None and staged.replaced:
+        intent["replaced"] = staged.replaced
     fs.replace(layout.intent(job_id), json.dumps(intent).encode() + b"\n")
 
 
@@ -44,6 +50,18 @@ def announced_files(layout: Layout, job_id: str) -> Path | None:
     # A name, never a path: whatever the file says, nothing outside staging/ is touched.
     is_name = isinstance(name, str) and name.startswith(f"{job_id}.") and Path(name).name == name
     return layout.staging / str(name) if is_name else None
+
+
+def put_aside(layout: Layout, folder: Path, job_id: str) -> None:
+    """Move the files that the staged ones replace to aside/, as the intent says. What a person has saved over them
+    meanwhile stays. May be killed and run again."""
+    replaced = decode_object(fs.read(layout.intent(job_id))).get("replaced")
+    for name, digest in replaced.items() if isinstance(replaced, dict) else ():
+        source = folder / name
+        if Path(name).name == name and source.is_file() and sha256_of(source) == digest:
+            (folder / ASIDE).mkdir(exist_ok=True)
+            fs.rename_over(source, folder / ASIDE / name)
+    fs.sync_folder(folder)
 
 
 def bring_files(staging: Path, folder: Path) -> None:
@@ -98,6 +116,7 @@ def finish_move(
     staging = announced_files(layout, job.id)
     if staging is not None and staging.exists():
         try:
+            put_aside(layout, folder, job.id)
             bring_files(staging, folder)
         except OSError as error:
             return folder, f"its new files cannot be put into it yet: {reason_of(error)}"

@@ -7,7 +7,8 @@ from printsys.domain.events import EventDraft, EventType, sha256
 from printsys.errors import JobNotFound
 from printsys.jobstore import rebuild_log, repair
 from printsys.jobstore.files import list_files, record_copies, sha256_of
-from printsys.jobstore.layout import METADATA
+from printsys.jobstore.incoming import names_in
+from printsys.jobstore.layout import ASIDE, METADATA
 from printsys.jobstore.newest import note_newest, note_number, read_newest
 from printsys.jobstore.store import JobStore
 from printsys.jobstore.stored import Stored
@@ -53,7 +54,8 @@ def restore_original(store: JobStore, job_id: str, name: str, actor: str) -> Sto
     """Put the student's exact bytes back from a file of the job that still has them. JobNotFound where none has."""
     with store.edit(job_id) as change, store.disk_errors():
         folder, record = change.before.folder, change.job.file(name)
-        files = (folder / file.name for file in sorted(list_files(folder), key=lambda file: file.name))
+        files = [folder / file.name for file in sorted(list_files(folder), key=lambda file: file.name)]
+        files += [folder / ASIDE / aside_name for aside_name in sorted(names_in(folder / ASIDE))]  # a converted one's
         source = next((path for path in files if record is not None and sha256_of(path) == record.sha256), None)
         if source is None:
             raise JobNotFound(job_id)

@@ -243,22 +243,27 @@ class JobStore:
         """`files` on their way into a job that exists, written and synced outside its lock. A change takes them over
         by `change.staged`; what none has taken is gone afterwards. Raises what `create` does, and JobNotFound."""
         stored = self.load(job_id)
-        staging = self.layout.staging / f"{job_id}.{self._random_bits(32):08x}"
+        with self.staging(job_id) as staged:
+            name = next_version(stored.folder.name, names_in(stored.folder))
+            originals = names_in(stored.folder / ORIGINAL)
+            new_files = stage_files(staged.folder, name, files, self.clock(), self.layout.file_name_limit, originals)
+            fs.sync_folder(staged.folder)
+            staged.files = new_files.files
+            yield staged
+
+    @contextmanager
+    def staging(self, job_id: str) -> Iterator[StagedFiles]:
+        """An empty folder beside storage/, for files on their way into the job: see `staged`."""
+        staged = StagedFiles(self.layout.staging / f"{job_id}.{self._random_bits(32):08x}")
         with self.locked(locks.staging_lock_name(job_id)), self.disk_errors():
             self.layout.staging.mkdir(exist_ok=True)
-            staging.mkdir()
-            staged: StagedFiles | None = None
+            staged.folder.mkdir()
             try:
-                name = next_version(stored.folder.name, names_in(stored.folder))
-                originals = names_in(stored.folder / ORIGINAL)
-                new_files = stage_files(staging, name, files, self.clock(), self.layout.file_name_limit, originals)
-                fs.sync_folder(staging)
-                staged = StagedFiles(staging, new_files.files)
                 yield staged
             finally:
-                is_taken = staged is not None and staged.is_taken
-                if staging.exists() and not (is_taken and moves.announced_files(self.layout, job_id) == staging):
-                    fs.remove_tree(staging)
+                is_announced = moves.announced_files(self.layout, job_id) == staged.folder
+                if staged.folder.exists() and not (staged.is_taken and is_announced):
+                    fs.remove_tree(staged.folder)
 
     def _is_taken(self, job_id: str) -> bool:
         """Whether any folder carries this id: in its name (trash and staging too), or inside one that was renamed. The
@@ -315,9 +320,8 @@ class JobStore:
         moves_folder = change.to_trash or after.job.status != before.job.status
         parent = self.layout.trash if change.to_trash else self.layout.status(after.job.status)
         metadata = before.folder / METADATA
-        staging = change.staged.folder if change.staged is not None else None
-        if (moves_folder and parent != before.folder.parent) or staging is not None:
-            moves.write_intent(self.layout, before.folder, parent, after.log.seq, before.id, staging)
+        if (moves_folder and parent != before.folder.parent) or change.staged is not None:
+            moves.write_intent(self.layout, before.folder, parent, after.log.seq, before.id, change.staged)
         fs.append(before.folder / EVENTS, batch.lines, log.length)
         note_newest(self.layout, before.id, after.log)
         _log_events(before.id, batch.events)

@@ -1,4 +1,6 @@
-"""`python -m printsys.models3d inspect|thumbnail|examine|viewer FILE`: one task of bounded.py, its answer as JSON."""
+"""`python -m printsys.models3d inspect|thumbnail|examine|viewer|convert FILE`: one task of bounded.py.
+
+Its answer is JSON."""
 
 from __future__ import annotations
 
@@ -45,12 +47,23 @@ def viewer(path: Path) -> Answer:
     return {"html": page(path)}
 
 
-TASKS: dict[str, Callable[[Path], Answer]] = {task.__name__: task for task in (inspect, thumbnail, examine, viewer)}
+def convert(path: Path, target: str) -> Answer:
+    """Writes the model to `target` as binary STL."""
+    from printsys.models3d.mesh import load
+    from printsys.models3d.stl import write
+
+    write(load(path), Path(target))
+    return {}
 
 
-def main(task: str, name: str) -> Answer:
+TASKS: dict[str, Callable[..., Answer]] = {
+    task.__name__: task for task in (inspect, thumbnail, examine, viewer, convert)
+}
+
+
+def main(task: str, name: str, *arguments: str) -> Answer:
     try:
-        return TASKS[task](Path(name))
+        return TASKS[task](Path(name), *arguments)
     except (FileRefused, ModelUnreadable, ModelTooHard) as error:
         return {"error": type(error).__name__, "sentence": str(error)}
     except MemoryError:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +22,7 @@ import psutil
 from printsys.errors import FileRefused, ModelTooHard, ModelUnreadable
 from printsys.models3d.inspect import ModelFacts
 
-Task = Literal["inspect", "thumbnail", "examine", "viewer"]
+Task = Literal["inspect", "thumbnail", "examine", "viewer", "convert"]
 
 ROOT = Path(__file__).resolve().parents[2]
 WATCH_EVERY_S = 0.02
@@ -82,7 +82,18 @@ def page(path: Path, limits: Limits = USUAL) -> str:
     return str(run("viewer", path, limits)["html"])
 
 
-def run(task: Task, path: Path, limits: Limits = USUAL, is_wanted: Callable[[], bool] = lambda: True) -> dict[str, Any]:
+def convert(path: Path, target: Path, limits: Limits = USUAL) -> None:
+    """Write the model to `target` as binary STL."""
+    run("convert", path, limits, arguments=[str(target.resolve())])
+
+
+def run(
+    task: Task,
+    path: Path,
+    limits: Limits = USUAL,
+    is_wanted: Callable[[], bool] = lambda: True,
+    arguments: Sequence[str] = (),
+) -> dict[str, Any]:
     """The answer of `python -m printsys.models3d`.
 
     FileRefused: the file is not what its name says. ModelUnreadable: it is damaged. ModelTooHard: it needs more time or
@@ -93,7 +104,7 @@ def run(task: Task, path: Path, limits: Limits = USUAL, is_wanted: Callable[[], 
     path.stat()
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         process = subprocess.Popen(
-            [PYTHON, "-m", "printsys.models3d", task, str(path)],
+            [PYTHON, "-m", "printsys.models3d", task, str(path), *arguments],
             cwd=ROOT,
             env=os.environ | ENVIRONMENT,
             stdin=subprocess.DEVNULL,

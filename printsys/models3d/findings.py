@@ -235,6 +235,15 @@ def _check_rest(facts: ModelFacts) -> Iterator[ModelFinding]:
             sentence=f"This file holds {facts.bodies} separate bodies.",
             advice="Nothing to do if you meant that; otherwise join them before you export.",
         )
+    if facts.slicer_trouble is not None:
+        yield ModelFinding(
+            grade="worth knowing",
+            code="slicer-trouble",
+            sentence=f"This file {facts.slicer_trouble}; not every slicer opens it as it is.",
+            advice="Nothing to do: we print a copy of the same shape, written as STL."
+            if facts.is_converted
+            else "OrcaSlicer and Bambu Studio open it. If you send it again, an STL of each part opens everywhere.",
+        )
     if facts.triangles > HEAVY:
         yield ModelFinding(
             grade="worth knowing",

@@ -20,7 +20,8 @@ class ModelFacts(BaseModel):
     `format` is "binary STL", "text STL", "OBJ" or "3MF"; `unit` is what the file states (3MF alone can).
     `pieces_mm`: the sizes, each once, of the parts that can be placed separately: the items of a 3MF, else the whole.
     `volume_cm3` is 0 where inside and outside are unclear; with small holes it is a good guess. `inverted`: the surface
-    faces inwards. `bodies` does not count cavities.
+    faces inwards. `bodies` does not count cavities. `slicer_trouble`: why slicers refuse or misplace the file as
+    it is, the rest of a sentence; where `is_converted`, the working copy is written as STL.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -40,6 +41,8 @@ class ModelFacts(BaseModel):
     open_edges: int = 0
     turned_edges: int = 0
     finite: bool = True
+    slicer_trouble: str | None = None
+    is_converted: bool = False
 
 
 def inspect(path: Path) -> ModelFacts:
@@ -70,6 +73,8 @@ def measure(mesh: Mesh) -> ModelFacts:
         degenerate=topology.degenerate,
         open_edges=topology.open_edges,
         turned_edges=topology.turned_edges,
+        slicer_trouble=mesh.slicer_trouble,
+        is_converted=mesh.is_converted,
     )
 
 

@@ -16,8 +16,9 @@ from printsys.errors import ModelTooHard, ModelUnreadable
 from printsys.formats import threemf
 from printsys.formats.safezip import ZipRefused, open_package
 from printsys.formats.threemf import MAX_TRIANGLES
+from printsys.models3d import slicer_trouble
 from printsys.models3d.polygons import triangulate
-from printsys.models3d.sniff import CHUNK, STL_HEADER, check_model, facet_count
+from printsys.models3d.sniff import CHUNK, STL_HEADER, check_model, facet_count, stated_count
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
@@ -32,7 +33,8 @@ STL_FACET = np.dtype([("normal", "<f4", 3), ("points", "<f4", (3, 3)), ("attribu
 class Mesh:
     """Points in millimeters. `piece` numbers the separately placeable part that each triangle belongs to.
 
-    `unit` is the file's own, None if its format has none. `soup`: three own points for each triangle.
+    `unit` is the file's own, None if its format has none. `soup`: three own points for each triangle. `slicer_trouble`:
+    see slicer_trouble.py. `is_converted`: the lab works with a copy of it, written as STL.
     """
 
     kind: str
@@ -41,6 +43,8 @@ class Mesh:
     piece: Ints
     unit: str | None = None
     soup: bool = False
+    slicer_trouble: str | None = None
+    is_converted: bool = False
 
     @property
     def triangles(self) -> Floats:
@@ -62,12 +66,13 @@ def load(path: Path) -> Mesh:
     return replace(mesh, points=mesh.points[used], faces=faces.reshape(-1, 3))
 
 
-def _one_piece(kind: str, points: Floats, faces: Ints, soup: bool = False) -> Mesh:
-    return Mesh(kind, points, faces, np.zeros(len(faces), np.int32), soup=soup)
+def _one_piece(kind: str, points: Floats, faces: Ints, trouble: str | None, soup: bool = False) -> Mesh:
+    piece = np.zeros(len(faces), np.int32)
+    return Mesh(kind, points, faces, piece, soup=soup, slicer_trouble=trouble, is_converted=trouble is not None)
 
 
-def _soup(kind: str, points: Floats) -> Mesh:
-    return _one_piece(kind, points, np.arange(len(points), dtype=np.int32).reshape(-1, 3), soup=True)
+def _soup(kind: str, points: Floats, trouble: str | None) -> Mesh:
+    return _one_piece(kind, points, np.arange(len(points), dtype=np.int32).reshape(-1, 3), trouble, soup=True)
 
 
 def _stl(path: Path) -> Mesh:
@@ -78,14 +83,16 @@ def _stl(path: Path) -> Mesh:
     if count is not None:
         refuse_too_many(path, count)
         facets = np.fromfile(path, STL_FACET, count, offset=STL_HEADER)
-        return _soup("binary STL", facets["points"].reshape(-1, 3))
+        trouble = slicer_trouble.of_binary_stl(stated_count(head), count)
+        return _soup("binary STL", facets["points"].reshape(-1, 3), trouble)
+    whole = fs.read(path)
     # The solid's name is anybody's words, "vertex" among them.
-    text = re.sub(rb"(?:^|(?<=[\r\n]))[ \t]*(?:end)?solid[^\r\n]*", b"", fs.read(path), flags=re.IGNORECASE)
+    text = re.sub(rb"(?:^|(?<=[\r\n]))[ \t]*(?:end)?solid[^\r\n]*", b"", whole, flags=re.IGNORECASE)
     corners = re.findall(rb"vertex\s+(\S+)\s+(\S+)\s+(\S+)", text, re.IGNORECASE)
     refuse_too_many(path, len(corners) // 3)
     if len(corners) % 3:
         raise ModelUnreadable(f"{path.name} is cut short: its last triangle lacks a corner. Please export it again.")
-    return _soup("text STL", _numbers(path, corners))
+    return _soup("text STL", _numbers(path, corners), slicer_trouble.of_text_stl(whole, len(corners) // 3))
 
 
 def _numbers(path: Path, rows: Sequence[Sequence[bytes]]) -> Floats:
@@ -105,12 +112,15 @@ def _obj(path: Path) -> Mesh:
     points: list[list[bytes]] = []
     faces: list[Sequence[int]] = []
     polygons: list[Sequence[int]] = []
-    for line in fs.read(path).replace(b"\\\r\n", b" ").replace(b"\\\n", b" ").splitlines():
+    has_short_faces = False
+    text = fs.read(path)
+    for line in text.replace(b"\\\r\n", b" ").replace(b"\\\n", b" ").splitlines():
         word, *rest = line.split() or (b"",)
         if word == b"v" and len(rest) >= 3:
             points.append(rest[:3])
         elif word == b"f":
             corners = [_corner(path, text, len(points)) for text in rest]
+            has_short_faces |= len(corners) < 3
             if len(corners) >= 3:
                 (faces if len(corners) == 3 else polygons).append(corners)
     refuse_too_many(path, len(faces) + sum(len(polygon) - 2 for polygon in polygons))
@@ -118,7 +128,8 @@ def _obj(path: Path) -> Mesh:
     if any(not 0 <= corner < len(places) for polygon in polygons for corner in polygon):
         raise ModelUnreadable(f"{path.name} has triangles whose corners do not exist. Please export it again.")
     triangles = np.array(faces, np.int64).reshape(-1, 3)
-    return _one_piece("OBJ", places, np.vstack([triangles, triangulate(places, polygons)]))
+    whole = np.vstack([triangles, triangulate(places, polygons)])
+    return _one_piece("OBJ", places, whole, slicer_trouble.of_obj(text, polygons, has_short_faces))
 
 
 def _corner(path: Path, text: bytes, point_count: int) -> int:
@@ -139,18 +150,30 @@ def _3mf(path: Path) -> Mesh:
     try:
         with fs.open_regular(path) as stream, open_package(stream) as package:
             model = threemf.read(package)
-        for item, placed, corners in model.placed():
-            points.append(placed)
-            faces.append(corners + base)
-            pieces.append(np.full(len(corners), item, np.int32))
-            base += len(placed)
+            for item, placed, corners in model.placed():
+                points.append(placed)
+                faces.append(corners + base)
+                pieces.append(np.full(len(corners), item, np.int32))
+                base += len(placed)
+            trouble = slicer_trouble.of_3mf(model, package)
+            is_project = threemf.BAMBU_PARTS in package
     except threemf.ThreeMfTooMuch as error:
         raise ModelTooHard(f"{path.name} {error}. Please export it again, simplified.") from error
     except threemf.ThreeMfRefused as error:
         raise ModelUnreadable(f"{path.name} {error}. Please export it again.") from error
     except ZipRefused as error:
         raise ModelUnreadable(f"{path.name} is damaged or cut short. Please export it again.") from error
-    return Mesh("3MF", np.vstack(points) * model.mm_per_unit, np.vstack(faces), np.concatenate(pieces), model.unit)
+    # The plates of a project would become one heap: its own program opens it.
+    is_converted = trouble is not None and not (is_project and len(model.items) > 1)
+    return Mesh(
+        "3MF",
+        np.vstack(points) * model.mm_per_unit,
+        np.vstack(faces),
+        np.concatenate(pieces),
+        model.unit,
+        slicer_trouble=trouble,
+        is_converted=is_converted,
+    )
 
 
 def refuse_too_many(path: Path, triangles: int) -> None:

@@ -110,7 +110,7 @@ def facet_count(head: bytes, size: int) -> int | None:
     """
     if len(head) < STL_HEADER:
         return None
-    count: int = struct.unpack_from("<I", head, 80)[0]
+    count = stated_count(head)
     if count > 0 and STL_HEADER + 50 * count <= size <= STL_HEADER + 50 * count + 4096:
         return count
     # A text, too, may have any size: only words differ.
@@ -120,6 +120,12 @@ def facet_count(head: bytes, size: int) -> int | None:
     return (size - STL_HEADER) // 50 if is_whole and not is_cut and not is_text and b"\0" in head else None
 
 
+def stated_count(head: bytes) -> int:
+    """Of facets, in the header of a binary STL."""
+    count: int = struct.unpack_from("<I", head, 80)[0]
+    return count
+
+
 def _stl(stream: BinaryIO, head: bytes, size: int) -> str | None:
     if facet_count(head, size) is not None:
         return None
@@ -127,7 +133,7 @@ def _stl(stream: BinaryIO, head: bytes, size: int) -> str | None:
         if any(STL_FACET.search(lines) for lines in _whole_lines(stream)):
             return None
         return f"is an STL file without any surface in it. {EXPORT}"
-    if size >= 84 and struct.unpack_from("<I", head, 80)[0] == 0:
+    if size >= STL_HEADER and stated_count(head) == 0:
         return f"is an STL file without any surface in it. {EXPORT}"
     if size >= 84 and b"\0" in head[:84]:
         return "is an STL file that is cut short or damaged. Please export it again, and wait until the upload is done."

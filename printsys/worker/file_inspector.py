@@ -7,6 +7,7 @@ often, each file is read once.
 from __future__ import annotations
 
 import logging
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,10 +22,12 @@ from printsys.assessment.upload_check import check_file
 from printsys.domain.estimates import file_read
 from printsys.domain.events import SYSTEM, EventDraft, EventType, merge_patch
 from printsys.domain.job import FileRecord, Job, dump, parse
-from printsys.domain.pending_work import has_pending_files, preview_name, previews, to_inspect, to_read
+from printsys.domain.pending_work import has_pending_files, preview_name, previews, to_convert, to_inspect, to_read
 from printsys.domain.status import FILES_READ
 from printsys.errors import DamagedJob, FileRefused, JobNotFound, MirrorDown, ModelTooHard, ModelUnreadable
 from printsys.jobstore import Stored
+from printsys.jobstore.conversion import replace_working_copy
+from printsys.jobstore.files import sha256_of
 from printsys.jobstore.visits import visit
 from printsys.models3d import bounded
 from printsys.services import Services
@@ -95,6 +98,8 @@ class FileInspector:
                 except (JobNotFound, OSError) as error:
                     logger.info("job %s: a file is read later: %s", job_id, type(error).__name__)
         results.record()
+        if any(True for _ in to_convert(self.services.store.load(job_id).job)):
+            self._convert(job_id)
         for record, name in previews(stored.job):  # somebody may have deleted them; no event, since nothing was lost
             if not (stored.folder / name).exists():
                 try:
@@ -140,6 +145,29 @@ class FileInspector:
 
         return decide
 
+    def _convert(self, job_id: str) -> None:
+        """Write the working copies as STL whose originals slicers refuse. A failure is recorded with its reason."""
+        stored = self.services.store.load(job_id)
+        for original, copy in to_convert(stored.job):
+            with tempfile.TemporaryDirectory() as scratch:
+                content = Path(scratch) / "model.stl"
+                try:
+                    path = self.services.store.file(stored, original.name)
+                    bounded.convert(path, content)
+                    if sha256_of(path) != original.sha256:
+                        logger.info("job %s: %s is not what was sent, so it is not converted", job_id, original.name)
+                        continue
+                except (FileRefused, ModelUnreadable, ModelTooHard) as error:
+                    self.services.actions.record(job_id, partial(_not_converted, original, str(error)))
+                    continue
+                except (JobNotFound, OSError) as error:
+                    logger.info("job %s: a file is converted later: %s", job_id, type(error).__name__)
+                    continue
+                reason = str((original.model or {}).get("slicer_trouble"))
+                converted = replace_working_copy(self.services.store, job_id, original, copy, content, reason)
+                if converted is not None:
+                    self.services.actions.follow_up(converted)
+
     def _save_picture(self, stored: Stored, record: FileRecord, png: bytes | None) -> str | None:
         """The picture's name in the job's folder."""
         if png is None:
@@ -179,6 +207,14 @@ class _Results:
                 latest = replace(latest, document=document, job=parse(document))
             drafts += new_drafts
         return drafts
+
+
+def _not_converted(original: FileRecord, trouble: str, latest: Stored) -> list[EventDraft]:
+    """So that nobody tries for ever."""
+    failed = (original.model or {}) | {"is_converted": False, "conversion_trouble": trouble}
+    files = [dump(file) | ({"model": failed} if file == original else {}) for file in latest.job.files]
+    inspected = EventDraft(EventType.MODEL_INSPECTED, SYSTEM, {"name": original.name}, {"files": files})
+    return [inspected] if original in latest.job.files else []
 
 
 def _thumbnail_made(record: FileRecord, preview: str | None) -> list[EventDraft]:

@@ -24,6 +24,7 @@ from indexer.check import check_storage
 from printsys.domain.status import Status
 from printsys.errors import JobNotFound
 from printsys.jobstore import JobStore
+from printsys.jobstore.conversion import replace_working_copy
 from printsys.jobstore.identity import recognise
 from printsys.jobstore.recovery import recover_all
 from tests.crash.ptracer import Fault, require_ptrace, run
@@ -62,6 +63,7 @@ SCENES = (
     Scene("delete", Status.COMPLETED),
     Scene("notes", Status.PRINTING),
     Scene("resubmit", Status.REJECTED),
+    Scene("convert", Status.UPLOADED),
 )
 
 
@@ -98,6 +100,11 @@ class Stage:
             make_job(store, "Grace Hopper", files=[("part.stl", b"solid a\nendsolid a\n")])
         elif self.scene.name == "resubmit":
             resubmit(store, self.job_id, [("mended.stl", b"solid b\nendsolid b\n"), ("lid.stl", b"solid c\n")])
+        elif self.scene.name == "convert":
+            content = self.memory.with_name("converted.stl")
+            content.write_bytes(b"solid d\nendsolid d\n")
+            original, copy = store.load(self.job_id).job.files
+            replace_working_copy(store, self.job_id, original, copy, content, "is a text STL in capital letters")
         else:
             act(store, self.job_id, self.scene.name)
 
@@ -153,7 +160,11 @@ def points(
         yield n, stage.tree()
 
 
-@pytest.fixture(params=SCENES, ids=lambda scene: scene.name)
+LONG = {"convert": pytest.mark.proof}
+"""It is staged as a resubmission is; what differs is a file that goes to aside/."""
+
+
+@pytest.fixture(params=[pytest.param(scene, id=scene.name, marks=LONG.get(scene.name, ())) for scene in SCENES])
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Stage:
     return Stage(tmp_path, request.param)
 

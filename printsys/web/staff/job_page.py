@@ -199,6 +199,8 @@ def _folder_line(stored: Stored, file: ListedFile) -> FileLine:
     words = ["print file"] if file.name in stored.job.print_files else []
     words += ["working copy"] if record and record.role == "working" else []
     words += ["of an earlier version"] if record and record.is_superseded else []
+    if record and record.converted_because:
+        words.append(f"written as STL, because the sent file {record.converted_because}")
     original = conflict_of(file.name)
     words += [f"a sync program's second version of {original}"] if original else []
     words.append(f"saved {when(datetime.fromtimestamp(file.mtime_ns / 1e9, UTC))}")
