@@ -22,16 +22,19 @@ from printsys.jobstore.log import trusted
 from printsys.jobstore.notes import missing_job_note, missing_jobs, note_missing
 from printsys.jobstore.repair import id_if_readable
 from printsys.jobstore.stored import is_deleted
-from printsys.jobstore.visits import visit
+from printsys.jobstore.visits import Failure, visit
 
 
-def note_missing_jobs(store: JobStore, mirror: Mirror, rows: Sequence[sa.Row[Any]]) -> int:
+def note_missing_jobs(store: JobStore, mirror: Mirror, rows: Sequence[sa.Row[Any]]) -> tuple[int, set[Path]]:
     """Take the jobs that the system put away out of the mirror, and remember those that are missing. `rows` are the
     mirror's rows of jobs that were not found. They may be many, a whole status folder that was moved away: the folders
-    are listed for all of them at once. How many were taken out.
+    are listed for all of them at once.
+
+    Returns how many were taken out, and the folders of the missing jobs of which the disk takes no note now.
     """
+    refused: set[Path] = set()
     if not rows:
-        return 0
+        return 0, refused
     layout = store.layout
     present = _ids_present(layout) | _ids_present(layout)  # one that moves meanwhile may be passed over once
     gone = [row for row in rows if row.id not in present or place_of(store, row.id) is None]
@@ -42,11 +45,11 @@ def note_missing_jobs(store: JobStore, mirror: Mirror, rows: Sequence[sa.Row[Any
         note = {"student_name": row.student_name, "status": row.status, "folder": row.folder}
         if missing_job_note(store, row.id) is None:
             noticed = note | {"noticed_at": format_time(store.clock())}
-            # Where the disk refuses the note, the next sweep tries again; this one goes on.
-            visit(store, row.id, partial(note_missing, store, row.id, noticed))
+            if isinstance(visit(store, row.id, partial(note_missing, store, row.id, noticed)), Failure):
+                refused.add(layout.root / row.folder)
         mirror.mark_problem(row.id, missing_job(row.id, note).sentence)
     deleted = [row.id for row in gone if row.id in put_away]
-    return mirror.remove(deleted) if deleted else 0
+    return (mirror.remove(deleted) if deleted else 0), refused
 
 
 def _ids_present(layout: Layout) -> set[str | None]:

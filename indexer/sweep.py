@@ -401,7 +401,9 @@ class Sweeper:
 
     def _note_missing(self, walk: _Walk) -> None:
         lost = [row for row in walk.rows.values() if row.id not in walk.paths]
-        walk.report.removed += note_missing_jobs(self.store, self.mirror, lost)
+        removed, refused = note_missing_jobs(self.store, self.mirror, lost)
+        walk.report.removed += removed
+        self.soon |= refused
 
     def _settle(self, walk: _Walk, visited: set[str], whole: bool = True) -> None:
         """Save the signatures, and what needs a person, of the folders that were visited."""

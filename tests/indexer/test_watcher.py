@@ -21,7 +21,7 @@ from indexer.service import MOST_LOSSES, Service
 from indexer.watch_mode import WatchMode
 from indexer.watcher import PROBE, NativeWatcher
 from printsys import fs
-from printsys.domain.status import Status
+from printsys.domain.status import LIVE, Status
 from printsys.jobstore import JobStore
 from tests.factories import context, make_job, make_store
 from tests.mirrored import mirrored_events, mirrored_job
@@ -216,7 +216,7 @@ def test_the_watcher_hears_its_probes_and_one_deaf_folder_is_found_out(store: Jo
         watcher.probe()
         until(lambda: not watcher._unanswered)
         assert not watcher.has_missed_events()
-        watcher.deaf = store.layout.status(Status.ARCHIVED)
+        watcher.deaf = store.layout.status(Status.PRINTING)
         watcher.probe()
         until(lambda: watcher._unanswered == {watcher.deaf})
         assert not watcher.has_missed_events(), "it may come yet"
@@ -227,12 +227,29 @@ def test_the_watcher_hears_its_probes_and_one_deaf_folder_is_found_out(store: Jo
     assert watcher.has_missed_events(), "a watcher that does not run hears nothing"
 
 
+def test_the_folders_of_ended_jobs_are_probed_in_each_tenth_round(store: JobStore) -> None:
+    store.layout.make()
+    watcher = PartlyDeafWatcher(store.layout)
+    watcher.deaf = store.layout.root
+    watcher.start()
+    try:
+        for first_of_ten in range(2):
+            for round_ in range(10):
+                watcher._unanswered.clear()
+                watcher.probe()
+                probed = {folder.name for folder in watcher._unanswered}
+                assert probed >= {status.value for status in LIVE}
+                assert (Status.ARCHIVED.value in probed) is (round_ == 0), first_of_ten
+    finally:
+        watcher.stop()
+
+
 def test_a_probe_that_the_disk_refuses_proves_nothing(store: JobStore) -> None:
     store.layout.make()
     watcher = NativeWatcher(store.layout)
     watcher.start()
     try:
-        (store.layout.status(Status.PRINTING) / PROBE).mkdir()  # touch is fine, unlink is refused
+        (store.layout.status(Status.PRINTING) / PROBE).mkdir()  # as if something else lay there
         watcher.probe()
         until(lambda: not watcher._unanswered)
         assert not watcher.has_missed_events()
