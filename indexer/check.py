@@ -1,6 +1,6 @@
 """Proves storage: lists everything in the folders that is not as it should be.
 
-Only reads: takes no lock, repairs nothing. A second look at the end confirms each finding, since on a live system the
+Only reads: keeps no lock, repairs nothing. A second look at the end confirms each finding, since on a live system the
 first may have met a change under way.
 """
 
@@ -20,6 +20,7 @@ from printsys.jobstore import JobStore, Layout
 from printsys.jobstore.files import is_ignored, sha256_of
 from printsys.jobstore.job_folder import job_among
 from printsys.jobstore.notes import missing_jobs
+from printsys.jobstore.recovery import is_being_written
 from printsys.jobstore.repair import id_inside
 from printsys.jobstore.visits import Failure, visit
 
@@ -70,8 +71,10 @@ def _checked(store: JobStore, folder: Path, hash_of: HashOf) -> list[AttentionIt
 
 def _staging(layout: Layout) -> Iterator[AttentionItem]:
     for entry in _entries(layout.staging):
+        if is_being_written(layout, Path(entry.path)):
+            continue
         relative_path = layout.relative(Path(entry.path))
-        sentence = f"{relative_path}: a submission is being written, or was interrupted."
+        sentence = f"{relative_path}: a submission was interrupted."
         yield raised("staging-left", None, relative_path, sentence)
 
 

@@ -26,6 +26,7 @@ from printsys.domain.request_fields import from_job
 from printsys.domain.status import Status
 from printsys.domain.workflow import STEPS
 from printsys.jobstore import IncomingFile, JobStore, Stored
+from printsys.jobstore.arriving import ArrivingFile
 from printsys.jobstore.identity import recognise
 
 STAFF = "staff:Sam"
@@ -130,7 +131,7 @@ def make_job(
     class_number: str = "ARCH 4000",
     copies: int = 1,
     message: str = "",
-    files: Sequence[tuple[str, bytes]] = (("bracket v2.stl", STL),),
+    files: Sequence[tuple[str, bytes | ArrivingFile]] = (("bracket v2.stl", STL),),
 ) -> Stored:
     """Submit a job as a student does, then take it to `status` by the steps that staff would take."""
     form = FORM | {
@@ -147,7 +148,7 @@ def make_job(
     request = validate(SubmitInput, form)
     stored = store.create(
         lambda job_id: naming.folder_name(name, method, color, job_id),
-        [IncomingFile(file_name, io.BytesIO(data)) for file_name, data in files],
+        [IncomingFile(title, io.BytesIO(data) if isinstance(data, bytes) else data) for title, data in files],
         lambda job_id, staged: job_created(job_id, staged.folder_name, request, staged.files, "student", store.clock()),
     )
     for action in WAY_TO[status]:

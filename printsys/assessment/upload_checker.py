@@ -7,7 +7,6 @@ submits without a look: the worker inspects every model that was submitted.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import secrets
@@ -16,17 +15,17 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from printsys.assessment.upload_check import PATIENCE, UploadCheck, check_file
+from printsys.jobstore.arriving import ArrivalFolder, ArrivingFile
 from printsys.models3d import bounded
 
 REMEMBERED = 100
 """Checks of recent models: the form asks again when a student chooses another printer, and when it is sent."""
-CHUNK = 1 << 20
 SCRATCH = "checking"
 """In instance/."""
 AT_ONCE = 2
@@ -49,7 +48,7 @@ NamedHash = tuple[str, str]
 
 @dataclass
 class _Question:
-    """A file that waits for its look, or that is looked at. `folder` holds its copy."""
+    """A file that waits for its look, or that is looked at. `folder` holds it."""
 
     sha256: str
     name: str
@@ -68,8 +67,10 @@ class UploadChecker:
     """Checks models in processes of their own: few at a time, and each only once while it is remembered."""
 
     def __init__(self, scratch: Path) -> None:
-        """`scratch`: a folder for copies, which last as long as a check."""
+        """`scratch`: a folder for the files, which stay as long as a check takes."""
         self._scratch = scratch
+        self.arrivals = ArrivalFolder(scratch / f"arriving-{secrets.token_hex(4)}", self._scratch_made)
+        """For files that are sent to be looked at, and for nothing else."""
         self._changed = threading.Condition()
         self._checks: OrderedDict[str, UploadCheck] = OrderedDict()
         self._questions: dict[str, _Question] = {}
@@ -78,6 +79,11 @@ class UploadChecker:
         self._threads: list[threading.Thread] = []
         self._pages = threading.BoundedSemaphore(MOST_PAGES_WAITING)
         self._stopped = False
+
+    @contextmanager
+    def _scratch_made(self) -> Iterator[None]:
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        yield
 
     def stop(self) -> None:
         """End what runs; ask nothing after it."""
@@ -94,20 +100,20 @@ class UploadChecker:
         with self._changed:
             return self._checks.get(sha256)
 
-    def ask(self, files: Sequence[tuple[str, BinaryIO]], client: str) -> list[NamedHash]:
+    def ask(self, files: Sequence[tuple[str, ArrivingFile]], client: str) -> list[NamedHash]:
         """Have each file looked at. What `client` asked about before, and nobody else did, is dropped.
 
-        The streams are read from where they stand, and go back to there. A file for which there is no room, in the
-        queue or on the disk, stays without a look.
+        The files came in `arrivals`; those that have to wait for their look are taken over. A file for which there is
+        no room, in the queue or on the disk, stays without a look.
         """
-        hashes = [(name, sha256_of(stream)) for name, stream in files]
+        hashes = [(name, file.sha256) for name, file in files]
         with self._changed:
             for question in self._questions.values():
                 question.clients.discard(client)
-        for (name, sha256), (_, stream) in zip(hashes, files, strict=True):
-            if not self._join(sha256, client):
+        for name, file in files:
+            if not self._join(file.sha256, client):
                 try:
-                    self._enqueue(sha256, name, stream, client)
+                    self._enqueue(name, file, client)
                 except OSError as error:
                     logger.warning("a model is not looked at before it is sent: %s", error.strerror)
         return hashes
@@ -156,28 +162,23 @@ class UploadChecker:
                 question.wanted_at = time.monotonic()
             return question is not None or sha256 in self._checks
 
-    def _enqueue(self, sha256: str, name: str, stream: BinaryIO, client: str) -> None:
-        start = stream.tell()
-        size = stream.seek(0, os.SEEK_END) - start
-        stream.seek(start)
+    def _enqueue(self, name: str, file: ArrivingFile, client: str) -> None:
+        sha256 = file.sha256
         with self._changed:
             self._drop_unwanted()
             waiting = [question for question in self._questions.values() if not question.is_running]
-            has_room = sum(question.size for question in waiting) + size <= MOST_WAITING_BYTES
+            has_room = sum(question.size for question in waiting) + file.size <= MOST_WAITING_BYTES
             if len(waiting) >= MOST_WAITING or not has_room or self._stopped:
                 return
-        self._scratch.mkdir(parents=True, exist_ok=True)
+        file.require_whole()
         folder = Path(tempfile.mkdtemp(dir=self._scratch))
         now = time.monotonic()
-        question = _Question(sha256, name, folder, size, {client}, now, now)
+        question = _Question(sha256, name, folder, file.size, {client}, now, now)
         try:
-            with _copy_of(question).open("wb") as file:
-                shutil.copyfileobj(stream, file, CHUNK)
+            file.move_to(_file_of(question), is_synced=False)
         except OSError:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        finally:
-            stream.seek(start)
         with self._changed:
             if sha256 in self._checks or sha256 in self._questions:  # somebody sent the same bytes meanwhile
                 shutil.rmtree(folder, ignore_errors=True)
@@ -236,7 +237,7 @@ class UploadChecker:
         limits = bounded.Limits(seconds=seconds, megabytes=PATIENCE.megabytes)
         try:
             return check_file(
-                _copy_of(question), question.name, limits, lambda: question.is_wanted() and not self._stopped
+                _file_of(question), question.name, limits, lambda: question.is_wanted() and not self._stopped
             )
         except OSError as error:
             logger.warning("a model is not looked at before it is sent: %s", error.strerror)
@@ -253,13 +254,5 @@ class UploadChecker:
             self._checks.popitem(last=False)
 
 
-def _copy_of(question: _Question) -> Path:
+def _file_of(question: _Question) -> Path:
     return question.folder / f"model{os.path.splitext(question.name)[1].lower()}"
-
-
-def sha256_of(stream: BinaryIO) -> str:
-    """Of the bytes from where `stream` stands, and goes back to."""
-    start = stream.tell()
-    digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
-    stream.seek(start)
-    return digest

@@ -18,9 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from printsys.services import build_services
-    from printsys.web import create_app, live
+    from printsys.web import create_app, live, uploads
     from printsys.web.server import PageServer
-    from printsys.web.student import upload_check
     from printsys.worker.queue import make_enqueue
 
     stop = stop_event()
@@ -33,6 +32,6 @@ def run(args: argparse.Namespace) -> int:
     while server.is_serving() and not stop.wait(0.5):
         pass
     app.extensions[live.EXTENSION].stop()
-    app.extensions[upload_check.EXTENSION].stop()
+    app.extensions[uploads.UPLOAD_CHECKER].stop()
     server.stop()
     return 0 if stop.is_set() else 1

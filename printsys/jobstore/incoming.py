@@ -14,6 +14,7 @@ from typing import BinaryIO, Literal
 from printsys import fs
 from printsys.domain.job import Document, FileRecord, dump
 from printsys.domain.naming import comparable, distinct, id_in_folder_name, safe_file_name
+from printsys.jobstore.arriving import ArrivingFile
 from printsys.jobstore.layout import ORIGINAL
 
 CHUNK = 1 << 20
@@ -21,13 +22,14 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class IncomingFile:
-    """A file to store: its bytes from where `stream` stands, and the name that its owner gave it.
+    """A file to store: its bytes from where `stream` stands, or all of one that arrived, and the name that its owner
+    gave it.
 
     An `original` stays untouched, with a copy to work on; a file of a `slicer` goes beside the copy.
     """
 
     name: str
-    stream: BinaryIO
+    stream: BinaryIO | ArrivingFile
     source: str = "upload"
     role: Literal["original", "slicer"] = "original"
 
@@ -119,22 +121,32 @@ class _Stage:
 
     def _store(self, name: str, role: Literal["original", "slicer"], incoming: IncomingFile, path: Path) -> FileRecord:
         """Write and sync the file's bytes, and describe them."""
-        digest, size = hashlib.sha256(), 0
-        with path.open("xb") as file:
-            while chunk := incoming.stream.read(CHUNK):
-                digest.update(chunk)
-                size += file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
+        if isinstance(incoming.stream, ArrivingFile):
+            incoming.stream.move_to(path)
+            size, sha256 = incoming.stream.size, incoming.stream.sha256
+        else:
+            size, sha256 = _write(path, incoming.stream)
         return FileRecord(
             name=name,
             role=role,
             size=size,
-            sha256=digest.hexdigest(),
+            sha256=sha256,
             added_at=self.now,
             source=incoming.source,
             uploaded_as=incoming.name if role == "original" else None,
         )
+
+
+def _write(path: Path, stream: BinaryIO) -> tuple[int, str]:
+    """The file's size and sha256."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("xb") as file:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+            size += file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+    return size, digest.hexdigest()
 
 
 def names_in(folder: Path) -> list[str]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from filelock import Timeout
+from filelock import FileLock, Timeout
 
 from printsys import fs
 from printsys.errors import JobNotFound
 from printsys.jobstore import moves
+from printsys.jobstore.layout import Layout
 from printsys.jobstore.locks import job_lock, staging_lock_name
 from printsys.jobstore.store import JobStore
 from printsys.jobstore.visits import Failure, visit
@@ -65,9 +67,28 @@ def drop_abandoned(store: JobStore, staging: Path) -> bool:
     if dot and moves.announced_files(store.layout, job_id) == staging:
         return False  # its files are a job's already; they wait for the disk
     try:
-        with job_lock(store.layout, staging_lock_name(job_id) if dot else job_id).acquire(timeout=0):
+        with _lock_of(store.layout, staging).acquire(timeout=0):
             if staging.exists():
                 fs.remove_tree(staging)
     except Timeout:
         return False  # a submission that is being written right now
     return True
+
+
+def is_being_written(layout: Layout, staging: Path) -> bool:
+    """Whether a process fills this folder of staging/ right now."""
+    lock = _lock_of(layout, staging)
+    if not os.path.exists(lock.lock_file):
+        return False
+    try:
+        with lock.acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # a storage that can only be read
+        return False
+
+
+def _lock_of(layout: Layout, staging: Path) -> FileLock:
+    job_id, dot, _ = staging.name.partition(".")
+    return job_lock(layout, staging_lock_name(job_id) if dot else job_id)

@@ -15,7 +15,7 @@ from printsys.assessment.upload_checker import SCRATCH, UploadChecker
 from printsys.config import ROOT
 from printsys.credentials.ended_sessions import EndedSessions
 from printsys.services import Services
-from printsys.web import api, auth, errors, filters, health, limits, live, login_limits, security
+from printsys.web import api, auth, errors, filters, health, limits, live, login_limits, security, uploads
 from printsys.web.services import EXTENSION
 from printsys.web.staff import actions, archive, attention, dashboard, files, job, mails
 from printsys.web.student import confirm, double_submit, receipt_limit, resubmit, status, submit, upload_check
@@ -56,11 +56,11 @@ def create_app(services: Services) -> Flask:
     app.extensions[auth.ENDED] = EndedSessions(services.settings)
     app.extensions[double_submit.EXTENSION] = double_submit.Submissions()
     app.extensions[receipt_limit.EXTENSION] = receipt_limit.ReceiptLimit(services)
-    app.extensions[upload_check.EXTENSION] = UploadChecker(services.settings.instance / SCRATCH)
+    app.extensions[uploads.UPLOAD_CHECKER] = UploadChecker(services.settings.instance / SCRATCH)
     app.jinja_env.globals["attention_count"] = attention.count
     Bootstrap5(app)
     CSRFProtect(app)
-    for part in (security, errors, filters):
+    for part in (security, uploads, errors, filters):
         part.init(app)
     for module in STUDENT_PAGES + STAFF_PAGES + OTHER_PAGES:
         app.register_blueprint(module.pages)

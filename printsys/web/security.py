@@ -1,13 +1,10 @@
-"""The headers of every answer, and the size of what a request may bring."""
+"""The headers of every answer."""
 
 from __future__ import annotations
 
-import tempfile
-from typing import Any
+from flask import Flask, Response, request
 
-from flask import Flask, Request, Response, request
-
-from printsys.web.services import EXTENSION, services
+from printsys.web.services import services
 
 POLICY = "; ".join([
     "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "font-src 'self'",
@@ -15,32 +12,9 @@ POLICY = "; ".join([
     "object-src 'none'",
 ])  # fmt: skip
 PUBLIC_CACHE = ("static", "bootstrap.static")
-SPOOL_BYTES = 256 * 1024
-
-
-class CappedFile(tempfile.SpooledTemporaryFile):  # type: ignore[type-arg]
-    """An uploaded file on its way to disk. It drops what comes after `cap` bytes and sets `too_large`."""
-
-    def __init__(self, cap: int) -> None:
-        super().__init__(max_size=SPOOL_BYTES, mode="w+b")
-        self.cap, self.received, self.too_large = cap, 0, False
-
-    def write(self, data: Any) -> int:
-        self.received += len(data)
-        if self.received > self.cap:
-            self.too_large = True
-            return len(data)
-        return super().write(data)
 
 
 def init(app: Flask) -> None:
-    cap = app.extensions[EXTENSION].lab.submission.max_file_bytes
-
-    class LimitedRequest(Request):
-        def _get_file_stream(self, *_: Any, **__: Any) -> CappedFile:
-            return CappedFile(cap)
-
-    app.request_class = LimitedRequest
     app.after_request(_add_headers)
 
 

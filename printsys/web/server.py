@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import errno
-import re
 import sys
 import threading
 import time
@@ -19,17 +18,19 @@ from typing import Any
 from flask import Flask
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
-from waitress.server import create_server
+from waitress.server import BaseWSGIServer, create_server
 from waitress.utilities import Error
+from werkzeug.http import parse_options_header
+
+from printsys.web.form_reader import FormReader, Writers
+from printsys.web.uploads import TAKES_MODELS, parser_for
 
 THREADS = 24
 """Of which live pages may keep half (see printsys/web/live.py)."""
 SMALL_BODY = 1 << 20
 """Bytes. No form but those that take models needs more."""
-TAKES_MODELS = re.compile(r"/(submit|submit/check|resubmit/[^/]+)/?$")
-"""Paths, behind a proxy with a prefix."""
 MOST_IN_FLIGHT = 2 << 30
-"""Bytes of all bodies that are being received at one moment: they lie in temporary files."""
+"""Bytes of all bodies that are being received at one moment: models lie in the storage already."""
 MOST_CONNECTIONS = 480 if sys.platform == "win32" else 1500
 """select() of Windows knows 512 sockets, the database's among them; elsewhere poll() knows any number."""
 CROWDED = 0.8
@@ -41,6 +42,8 @@ IDLE_S = 30
 LOOK_EVERY_S = 5
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 EXHAUSTED_PAUSE_S = 0.2
+RECEIVE_BYTES = 64 * 1024
+"""Of one sender at a time."""
 FINISH_S = 2
 """What is being answered when the end comes has this long."""
 
@@ -79,11 +82,17 @@ class PageServer:
             asyncore_use_poll=sys.platform != "win32",
             backlog=1024,
             clear_untrusted_proxy_headers=not trusts_proxies,
+            recv_bytes=RECEIVE_BYTES,
             ident="printsys",
         )
-        for listener in sockets.values():  # one for each address of the host
+        self._writers = Writers()
+        self._listeners = [
+            each for each in sockets.values() if isinstance(each, BaseWSGIServer)
+        ]  # one for each address
+        for listener in self._listeners:
             listener.channel_class = Connection
             listener.accept = partial(_accept_or_pause, listener.accept)
+            listener.read_form = partial(self._read_form, app, listener.pull_trigger)
         self._thread = threading.Thread(target=self._server.run, daemon=True, name="serving")
 
     def start(self) -> None:
@@ -94,6 +103,13 @@ class PageServer:
 
     def stop(self) -> None:
         self._server.task_dispatcher.shutdown(timeout=FINISH_S)
+        for listener in self._listeners:
+            for connection in [*listener.active_channels.values()]:
+                connection.drop_request()
+        self._writers.stop(FINISH_S)
+
+    def _read_form(self, app: Flask, wake: Callable[[], None], path: str, boundary: bytes) -> FormReader:
+        return FormReader(parser_for(app, path, boundary), self._writers, wake)
 
 
 def _accept_or_pause(accept: Callable[[], Any]) -> Any:
@@ -121,6 +137,19 @@ class Connection(HTTPChannel):
     def parser_class(self, adjustments: Any) -> Request:
         return Request(adjustments, self.server)
 
+    def readable(self) -> bool:
+        """Not while its body comes faster than the disk takes it."""
+        return bool(super().readable()) and not (self.request is not None and self.request.is_backlogged())
+
+    def handle_close(self) -> None:
+        self.drop_request()
+        super().handle_close()
+
+    def drop_request(self) -> None:
+        """What was received of a body that never ended is removed."""
+        if self.request is not None:
+            self.request.close()
+
     def is_idle(self) -> bool:
         """Nothing is received, answered, or waits to be sent."""
         is_receiving = self.request is not None and self.request.headers_finished
@@ -139,12 +168,21 @@ class Request(HTTPRequestParser):
         self.adj: Any = adjustments
         self._server = server
         self._began = time.monotonic()
+        self._form: FormReader | None = None
+
+    def is_backlogged(self) -> bool:
+        return self._form is not None and self._form.is_backlogged()
 
     def parse_header(self, header: bytes) -> None:
         super().parse_header(header)
         if not TAKES_MODELS.search(self.path):
             self.adj = copy.copy(self.adj)
             self.adj.max_request_body_size = SMALL_BODY
+        elif self.command == "POST" and self.body_rcv is not None:
+            mimetype, options = parse_options_header(self.headers.get("CONTENT_TYPE"))
+            boundary = options.get("boundary", "")
+            if mimetype == "multipart/form-data" and boundary and boundary.isascii():
+                self._form = self.body_rcv.buf = self._server.read_form(self.path, boundary.encode())
         self._began = time.monotonic()
 
     def received(self, data: bytes) -> int:

@@ -15,6 +15,7 @@ import os
 import random
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from indexer.check import check_storage
 from printsys.domain.status import Status
 from printsys.errors import JobNotFound
 from printsys.jobstore import JobStore
+from printsys.jobstore.arriving import ArrivingFile, arrivals_in_staging
 from printsys.jobstore.conversion import replace_working_copy
 from printsys.jobstore.identity import recognise
 from printsys.jobstore.recovery import recover_all
@@ -43,8 +45,10 @@ def _traceable() -> None:
 
 @pytest.fixture(autouse=True)
 def _same_nonces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Equal histories must give equal bytes; the nonce of a confirmation link is random."""
+    """Equal histories must give equal bytes; the nonce of a confirmation link is random, and so is the name of the
+    folder in which files arrive."""
     monkeypatch.setattr("printsys.actions.secrets.token_urlsafe", lambda size: "n" * size)
+    monkeypatch.setattr("printsys.jobstore.arriving.secrets.token_hex", lambda size: "n" * 2 * size)
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class Scene:
 
 SCENES = (
     Scene("create", None),
+    Scene("upload", None),
     Scene("approve", Status.UPLOADED),
     Scene("reject", Status.UPLOADED),
     Scene("revert", Status.PENDING),
@@ -95,7 +100,13 @@ class Stage:
 
     def act(self) -> None:
         store = self.open()
-        if self.job_id is None:
+        if self.scene.name == "upload":
+            store._random_bits = random.Random(8).getrandbits
+            with closing(ArrivingFile(arrivals_in_staging(store), 1 << 20)) as file:
+                for piece in (b"solid a\n", b"endsolid a\n"):
+                    file.write(piece)
+                make_job(store, "Grace Hopper", files=[("part.stl", file)])
+        elif self.job_id is None:
             store._random_bits = random.Random(8).getrandbits
             make_job(store, "Grace Hopper", files=[("part.stl", b"solid a\nendsolid a\n")])
         elif self.scene.name == "resubmit":

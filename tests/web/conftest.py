@@ -26,8 +26,7 @@ from printsys.credentials import staff_password
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore, Stored
 from printsys.services import Services, build_services
-from printsys.web import create_app
-from printsys.web.student import upload_check
+from printsys.web import create_app, uploads
 from tests.factories import FORM, STL, Clock, make_job, make_store
 from tests.fixtures_db import TEMPLATE, drop_database, execute
 from tests.present import present
@@ -85,7 +84,7 @@ def upload_checker(tmp_path_factory: pytest.TempPathFactory) -> UploadChecker:
 def app(services: Services, upload_checker: UploadChecker) -> Flask:
     """With a check that remembers the models of all tests: each new one costs a process."""
     app = create_app(services)
-    app.extensions[upload_check.EXTENSION] = upload_checker
+    app.extensions[uploads.UPLOAD_CHECKER] = upload_checker
     return app
 
 

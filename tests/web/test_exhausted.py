@@ -18,7 +18,7 @@ from flask.testing import FlaskClient
 from printsys.assessment.upload_checker import SCRATCH, UploadChecker
 from printsys.config import ROOT
 from printsys.services import Services
-from printsys.web.student import upload_check
+from printsys.web import uploads
 from tests.factories import STL
 from tests.running_system import System
 from tests.waiting import until
@@ -47,7 +47,7 @@ def full_instance(app: Flask, services: Services) -> Iterator[Path]:
         with contextlib.suppress(OSError), (instance / "filler").open("wb", buffering=0) as filler:
             while True:
                 filler.write(b"x" * 4096)
-        app.extensions[upload_check.EXTENSION] = checker = UploadChecker(instance / SCRATCH)
+        app.extensions[uploads.UPLOAD_CHECKER] = checker = UploadChecker(instance / SCRATCH)
         yield instance
         checker.stop()
     finally:

@@ -23,7 +23,7 @@ from printsys.web.student.double_submit import submissions
 from printsys.web.student.forms import SubmitForm, with_errors
 from printsys.web.student.receipt_limit import receipt_limit
 from printsys.web.student.upload_check import checked_job, known_refusals
-from printsys.web.student.uploads import incoming_files
+from printsys.web.student.uploads import arriving, incoming_files
 
 pages = Blueprint("submit", __name__)
 logger = logging.getLogger(__name__)
@@ -102,7 +102,10 @@ def _accept_files(are_needed: bool) -> list[IncomingFile]:
     uploads = [file for file in request.files.getlist("file") if file.filename]
     if not uploads and not are_needed:
         return []
-    files = incoming_files(uploads, services().lab)
+    with services().store.disk_errors():
+        files = incoming_files(uploads, services().lab)
+        for file in uploads:
+            arriving(file).require_whole()
     if sentences := known_refusals(uploads):
         raise InvalidInput({"file": sentences})
     return files

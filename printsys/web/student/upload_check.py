@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import cast
 
 from flask import Blueprint, abort, current_app, jsonify, render_template, request, session
 from flask.typing import ResponseReturnValue
@@ -19,16 +19,16 @@ from printsys.domain.pending_work import preview_of
 from printsys.errors import InvalidInput, JobNotFound
 from printsys.jobstore import Stored
 from printsys.web.services import services
-from printsys.web.student.uploads import digests, incoming_files
+from printsys.web.student.uploads import arriving, digests, incoming_files
+from printsys.web.uploads import UPLOAD_CHECKER
 
 pages = Blueprint("upload_check", __name__)
-EXTENSION = "upload_checker"
 QUICK_S = 4.0
 """A look that takes no longer is answered at once."""
 
 
 def upload_checker() -> UploadChecker:
-    return cast(UploadChecker, current_app.extensions[EXTENSION])
+    return cast(UploadChecker, current_app.extensions[UPLOAD_CHECKER])
 
 
 @pages.post("/submit/check")
@@ -46,8 +46,7 @@ def check() -> ResponseReturnValue:
         incoming_files(files, services().lab)
     except InvalidInput as error:
         return _answer([], error.fields["file"])
-    streams = [(Path(file.filename or "").name, cast(BinaryIO, file.stream)) for file in files]
-    asked = upload_checker().ask(streams, _client())
+    asked = upload_checker().ask([(Path(file.filename or "").name, arriving(file)) for file in files], _client())
     upload_checker().wait(asked, QUICK_S)
     return _answer(asked, answer_id=upload_checker().keep_answer(asked))
 

@@ -7,10 +7,10 @@ from typing import BinaryIO, cast
 
 from werkzeug.datastructures import FileStorage
 
-from printsys.assessment.upload_checker import sha256_of
 from printsys.config import Lab
 from printsys.errors import FileRefused, InvalidInput
 from printsys.jobstore import IncomingFile
+from printsys.jobstore.arriving import ArrivingFile
 from printsys.models3d.sniff import check_model
 
 
@@ -23,28 +23,28 @@ def incoming_files(uploads: Sequence[FileStorage], lab: Lab) -> list[IncomingFil
         raise InvalidInput({"file": [f"Please send at most {limit} files at once; these are {len(uploads)}."]})
     if sentences := [sentence for file in uploads if (sentence := _refusal(file, lab))]:
         raise InvalidInput({"file": sentences})
-    return [IncomingFile(file.filename or "", file.stream) for file in uploads]  # type: ignore[arg-type]
+    return [IncomingFile(file.filename or "", arriving(file)) for file in uploads]
+
+
+def arriving(file: FileStorage) -> ArrivingFile:
+    return cast(ArrivingFile, file.stream)
 
 
 def digests(uploads: Sequence[FileStorage]) -> list[tuple[str, str]]:
-    """(name, sha256) of each file; the streams are left at their start."""
-    pairs = []
-    for file in uploads:
-        if file.filename:
-            file.stream.seek(0)
-            pairs.append((file.filename, sha256_of(cast(BinaryIO, file.stream))))
-    return pairs
+    """(name, sha256) of each file."""
+    return [(file.filename, arriving(file).sha256) for file in uploads if file.filename]
 
 
 def _refusal(file: FileStorage, lab: Lab) -> str | None:
-    name = file.filename or ""
-    if getattr(file.stream, "too_large", False):
+    name, stream = file.filename or "", arriving(file)
+    if stream.error is not None:  # our disk's, not the student's
+        return None
+    if stream.is_too_large:
         return (
             f"{name} is larger than {lab.submission.max_file_mb} MB. Please simplify the model or split it into parts."
         )
     try:
-        check_model(name, file.stream, lab.submission.max_file_bytes, lab.submission.extensions)  # type: ignore[arg-type]
+        check_model(name, cast(BinaryIO, stream), lab.submission.max_file_bytes, lab.submission.extensions)
     except FileRefused as refused:
         return str(refused)
-    file.stream.seek(0)
     return None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import shutil
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from html import unescape
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from flask import Flask
@@ -17,12 +17,13 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from printsys.assessment import upload_check, upload_checker
-from printsys.assessment.upload_checker import UploadChecker
+from printsys.assessment.upload_checker import NamedHash, UploadChecker
 from printsys.errors import ModelTooHard
+from printsys.jobstore.arriving import ArrivingFile
 from printsys.models3d import bounded
 from printsys.services import Services
 from printsys.web import create_app
-from printsys.web.student.upload_check import EXTENSION
+from printsys.web.uploads import UPLOAD_CHECKER
 from printsys.worker.file_inspector import FileInspector
 from tests.factories import STL
 from tests.present import present
@@ -41,7 +42,7 @@ def app(services: Services) -> Iterator[Flask]:
     """With a checker of its own: it is under test here."""
     app = create_app(services)
     yield app
-    app.extensions[EXTENSION].stop()
+    app.extensions[UPLOAD_CHECKER].stop()
 
 
 def ask(client: FlaskClient, *files: tuple[str, bytes], **chosen: Any) -> TestResponse:
@@ -226,9 +227,15 @@ def checker(tmp_path: Path) -> Iterator[UploadChecker]:
     checker.stop()
 
 
-def models(count: int, first: int = 31) -> list[tuple[str, BinaryIO]]:
-    """Different ones."""
-    return [(f"{n}.stl", io.BytesIO(STL.replace(b"30", str(n).encode()))) for n in range(first, first + count)]
+def ask_about(checker: UploadChecker, client: str, *sizes: int) -> list[NamedHash]:
+    """Models of those sizes, as one request of `client` brings them."""
+    with ExitStack() as request:
+        sent = []
+        for size in sizes:
+            file = request.enter_context(closing(ArrivingFile(checker.arrivals, 1 << 20)))
+            file.write(STL.replace(b"30", str(size).encode()))
+            sent.append((f"{size}.stl", file))
+        return checker.ask(sent, client)
 
 
 def test_a_page_does_not_wait_for_a_dear_model(
@@ -252,12 +259,12 @@ def test_a_page_does_not_wait_for_a_dear_model(
 def test_the_queue_is_bounded_and_who_finds_it_full_can_send_all_the_same(
     app: Flask, submit: Submit, slow_look: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checker: UploadChecker = app.extensions[EXTENSION]
+    checker: UploadChecker = app.extensions[UPLOAD_CHECKER]
     monkeypatch.setattr(upload_checker, "MOST_WAITING", 3)
-    checker.ask(models(upload_checker.AT_ONCE), "browser")
+    ask_about(checker, "browser", *range(31, 31 + upload_checker.AT_ONCE))
     until(lambda: sum(question.is_running for question in checker._questions.values()) == upload_checker.AT_ONCE)
     for number in range(5):
-        checker.ask(models(1, 41 + number), f"browser {number}")
+        ask_about(checker, f"browser {number}", 41 + number)
     assert len(checker._questions) == upload_checker.AT_ONCE + 3
     answer = json_of(ask(app.test_client(), ("late.stl", STL)))
     assert not answer["pending"] and "We have no time to look at it now. You can still send it" in answer["html"]
@@ -266,7 +273,7 @@ def test_the_queue_is_bounded_and_who_finds_it_full_can_send_all_the_same(
 
 def test_few_pages_wait_for_a_quick_answer(checker: UploadChecker, slow_look: threading.Event) -> None:
     """The server's threads are for pages."""
-    asked = checker.ask(models(1), "browser")
+    asked = ask_about(checker, "browser", 31)
     waiting = [
         threading.Thread(target=checker.wait, args=(asked, 60.0)) for _ in range(upload_checker.MOST_PAGES_WAITING)
     ]
@@ -292,11 +299,11 @@ def test_a_browser_that_asks_much_comes_after_one_that_asks_little(
         return check_file(path, name, limits, is_wanted)
 
     monkeypatch.setattr(upload_checker, "check_file", note)
-    first = checker.ask(models(1), "greedy")
+    first = ask_about(checker, "greedy", 31)
     until(lambda: order == ["31.stl"])
     checker._used_s["greedy"] = 20.0
-    greedy = checker.ask([*models(1), *models(3, 41)], "greedy")
-    modest = checker.ask(models(1, 51), "modest")
+    greedy = ask_about(checker, "greedy", 31, 41, 42, 43)
+    modest = ask_about(checker, "modest", 51)
     slow_look.set()
     checker.wait([*first, *greedy, *modest], 60.0)
     assert order == ["31.stl", "51.stl", "41.stl", "42.stl", "43.stl"]
@@ -306,15 +313,15 @@ def test_what_its_browser_left_is_dropped(
     checker: UploadChecker, slow_look: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upload_checker, "UNWANTED_S", 0.5)
-    checker.ask(models(6), "browser that leaves")
+    ask_about(checker, "browser that leaves", *range(31, 37))
     until(lambda: not checker._questions)
     assert not slow_look.is_set(), "nothing was looked at to the end"
 
 
 def test_another_choice_drops_the_one_before(checker: UploadChecker, slow_look: threading.Event) -> None:
-    first = checker.ask(models(4), "browser")
-    shared = checker.ask(models(1, 34), "another browser")
-    second = checker.ask(models(1, 60), "browser")
+    first = ask_about(checker, "browser", 31, 32, 33, 34)
+    shared = ask_about(checker, "another browser", 34)
+    second = ask_about(checker, "browser", 60)
     until(lambda: all(checker.result(sha256) is upload_checker.LATER for _, sha256 in first[:3]))
     slow_look.set()
     checker.wait([*shared, *second], 60.0)
@@ -328,23 +335,23 @@ def test_the_same_model_sent_twice_at_once_is_looked_at_once(
 ) -> None:
     """Both are on their way to the queue before either is in it."""
     together = threading.Barrier(2)
-    copy = shutil.copyfileobj
+    move_to = ArrivingFile.move_to
 
-    def copy_together(*arguments: Any) -> None:
+    def move_together(*arguments: Any, **options: Any) -> None:
         together.wait(30)
-        copy(*arguments)
+        move_to(*arguments, **options)
 
-    monkeypatch.setattr(shutil, "copyfileobj", copy_together)
-    asking = [threading.Thread(target=checker.ask, args=(models(1), f"browser {n}")) for n in range(2)]
+    monkeypatch.setattr(ArrivingFile, "move_to", move_together)
+    asking = [threading.Thread(target=ask_about, args=(checker, f"browser {n}", 31)) for n in range(2)]
     for thread in asking:
         thread.start()
     for thread in asking:
         thread.join()
     assert len(checker._questions) == 1 and len(list(checker._scratch.iterdir())) == 1
-    monkeypatch.setattr(shutil, "copyfileobj", copy)
+    monkeypatch.setattr(ArrivingFile, "move_to", move_to)
     slow_look.set()
     for number in (31, 32, 33):
-        asked = checker.ask(models(1, number), "browser")
+        asked = ask_about(checker, "browser", number)
         checker.wait(asked, 60.0)
         assert present(checker.result(asked[0][1])).facts is not None
     assert list(checker._scratch.iterdir()) == []
@@ -362,10 +369,10 @@ def test_an_error_that_nobody_foresaw_ends_one_look_only(
 
     monkeypatch.setattr(upload_checker, "check_file", stumble)
     for number in (31, 31, 31, 32):
-        asked = checker.ask(models(1, number), "browser")
+        asked = ask_about(checker, "browser", number)
         checker.wait(asked, 60.0)
     assert present(checker.result(asked[0][1])).facts is not None
-    assert checker.result(checker.ask(models(1), "browser")[0][1]) in (None, upload_checker.LATER)
+    assert checker.result(ask_about(checker, "browser", 31)[0][1]) in (None, upload_checker.LATER)
 
 
 def test_a_full_disk_of_this_computer_stops_no_submission(

@@ -1,0 +1,183 @@
+"""Files on their way in from a browser: written once, where they stay, and hashed as they come.
+
+What a student sends lies in staging/ of the storage from its first byte on, so that the store makes an original of it
+by one rename.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from filelock import FileLock
+
+from printsys import fs
+from printsys.errors import PrintSysError
+from printsys.jobstore.locks import staging_lock_name
+
+if TYPE_CHECKING:
+    from printsys.jobstore.store import JobStore
+
+
+class ArrivalFolder:
+    """A folder of one process that is there only while files arrive in it; `prepare` is entered for as long."""
+
+    def __init__(self, folder: Path, prepare: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
+        self._folder = folder
+        self._prepare = prepare
+        self._prepared: AbstractContextManager[object] = nullcontext()
+        self._guard = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._files = 0
+
+    def add_file(self) -> Path:
+        """A name for one more file. OSError, and what `prepare` raises."""
+        with self._guard:
+            if self._files == 0:
+                prepared = self._prepare()
+                prepared.__enter__()
+                self._prepared = prepared
+            self._files += 1
+            try:
+                self._folder.mkdir(exist_ok=True)
+            except OSError:
+                self._leave()
+                raise
+            return self._folder / str(next(self._numbers))
+
+    def forget_file(self) -> None:
+        """One of the files is no longer here."""
+        with self._guard:
+            self._leave()
+
+    def _leave(self) -> None:
+        self._files -= 1
+        if self._files == 0:
+            with suppress(OSError):  # what the disk refuses now, the next start removes
+                self._folder.rmdir()
+            with suppress(OSError):
+                self._prepared.__exit__(None, None, None)
+
+
+def arrivals_in_staging(store: JobStore) -> ArrivalFolder:
+    """Locked while anything is in it: whoever cleans up after a crash, on any computer, passes over it."""
+    name = secrets.token_hex(4)
+
+    @contextmanager
+    def locked() -> Iterator[None]:
+        store.require_online()
+        store.layout.make()
+        lock = FileLock(store.layout.lock(staging_lock_name(name)), timeout=0, thread_local=False)
+        with lock:
+            yield
+        with suppress(OSError):  # nobody else ever waits for this one
+            fs.unlink(Path(lock.lock_file), patience_s=0)
+
+    return ArrivalFolder(store.layout.staging / f"{name}.arriving", locked)
+
+
+class ArrivingFile:
+    """Of `most_bytes` at most. What the disk refuses is kept as `error` for the end: its sender is in the middle of it.
+
+    Reads like any file once it is whole, until `move_to` or `close`.
+    """
+
+    def __init__(self, folder: ArrivalFolder, most_bytes: int) -> None:
+        self._folder = folder
+        self._most_bytes = most_bytes
+        self._path: Path | None = None
+        """None until there is a byte to write: a form has empty files, too."""
+        self._file: BinaryIO = io.BytesIO()
+        self._digest = hashlib.sha256()
+        self.size = 0
+        """Bytes that came, whether they were kept or not."""
+        self.error: OSError | PrintSysError | None = None
+
+    @property
+    def is_too_large(self) -> bool:
+        return self.size > self._most_bytes
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def write(self, data: bytes) -> int:
+        self.size += len(data)
+        if self.is_too_large:
+            self.close()
+            return len(data)
+        self._digest.update(data)
+        if self.error is None:
+            try:
+                self._write(data)
+            except (OSError, PrintSysError) as error:
+                self.error = error
+                self.close()
+        return len(data)
+
+    def _write(self, data: bytes) -> None:
+        if self._path is None:
+            path = self._folder.add_file()
+            try:
+                self._file = path.open("x+b")
+            except OSError:
+                self._folder.forget_file()
+                raise
+            self._path = path
+        self._file.write(data)
+        self._file.flush()
+
+    def require_whole(self) -> None:
+        """What the disk refused while the file came, is raised."""
+        if self.error is not None:
+            raise self.error
+
+    def move_to(self, target: Path, is_synced: bool = True) -> None:
+        """Make it the file `target`, which must not be there yet (FileExistsError), on the same disk. It can be read
+        there from now on. Raises what the disk refuses, and refused while the file came."""
+        self.require_whole()
+        if self._path is None:
+            fs.write_new(target, b"")
+            return
+        if is_synced:
+            os.fsync(self._file.fileno())
+        self._file.close()
+        fs.rename_folder(self._path, target)
+        self._path = None
+        self._folder.forget_file()
+
+    def close(self) -> None:
+        """Remove it, unless it has moved. May be called again."""
+        with suppress(OSError):  # bytes that were not written yet are unwanted anyway
+            self._file.close()
+        self._file = io.BytesIO()
+        if self._path is not None:
+            with suppress(OSError):  # what the disk refuses now, the next start removes
+                fs.unlink(self._path)
+            self._path = None
+            self._folder.forget_file()
+
+    # -- as a file to read --------------------------------------------------------------------------------------------
+
+    def read(self, size: int = -1, /) -> bytes:
+        return self._file.read(size)
+
+    def readline(self, size: int = -1, /) -> bytes:
+        return self._file.readline(size)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True
