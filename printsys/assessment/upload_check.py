@@ -61,13 +61,17 @@ class CheckedModel:
 
 
 def check_file(
-    path: Path, name: str, limits: bounded.Limits = bounded.USUAL, is_wanted: Callable[[], bool] = lambda: True
+    path: Path,
+    name: str,
+    limits: bounded.Limits = bounded.USUAL,
+    is_wanted: Callable[[], bool] = lambda: True,
+    color: str | None = None,
 ) -> UploadCheck:
-    """Facts and picture of the file at `path`, whose owner calls it `name`. OSError is the disk's.
+    """Facts and picture (in the lab's `color`) of the file at `path`, whose owner calls it `name`. OSError: the disk's.
 
     bounded.Abandoned when `is_wanted()` turns false meanwhile."""
     try:
-        examination = bounded.examine(path, limits, is_wanted)
+        examination = bounded.examine(path, limits, is_wanted, color)
     except (FileRefused, ModelUnreadable) as error:
         return UploadCheck(trouble=str(error).replace(path.name, name), is_unprintable=True)
     except ModelTooHard as error:

@@ -1,4 +1,4 @@
-"""`python -m printsys.models3d inspect|thumbnail|examine|viewer|convert FILE`: one task of bounded.py.
+"""`python -m printsys.models3d inspect|thumbnail|examine|viewer|convert FILE [COLOR|TARGET]`: one task of bounded.py.
 
 Its answer is JSON."""
 
@@ -23,13 +23,13 @@ def inspect(path: Path) -> Answer:
     return {"facts": inspect(path).model_dump(mode="json")}
 
 
-def thumbnail(path: Path) -> Answer:
+def thumbnail(path: Path, color: str = "") -> Answer:
     from printsys.models3d.thumbnail import draw
 
-    return {"png": base64.b64encode(draw(path)).decode()}
+    return {"png": base64.b64encode(draw(path, color=color)).decode()}
 
 
-def examine(path: Path) -> Answer:
+def examine(path: Path, color: str = "") -> Answer:
     """Facts and, where there is anything to draw, a picture, from one reading of the file."""
     from printsys.models3d.inspect import measure
     from printsys.models3d.mesh import load
@@ -37,7 +37,7 @@ def examine(path: Path) -> Answer:
 
     mesh = load(path)
     facts = measure(mesh)
-    png = base64.b64encode(render(mesh.triangles)).decode() if facts.triangles and facts.finite else None
+    png = base64.b64encode(render(mesh.triangles, color=color)).decode() if facts.triangles and facts.finite else None
     return {"facts": facts.model_dump(mode="json"), "png": png}
 
 

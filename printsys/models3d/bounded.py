@@ -61,9 +61,11 @@ class Examination:
     png: bytes | None
 
 
-def examine(path: Path, limits: Limits = USUAL, is_wanted: Callable[[], bool] = lambda: True) -> Examination:
+def examine(
+    path: Path, limits: Limits = USUAL, is_wanted: Callable[[], bool] = lambda: True, color: str | None = None
+) -> Examination:
     """Facts and picture at once, for the form. Raises as `run` does."""
-    answer = run("examine", path, limits, is_wanted)
+    answer = run("examine", path, limits, is_wanted, [color or ""])
     png = answer["png"]
     return Examination(ModelFacts.model_validate(answer["facts"]), base64.b64decode(png) if png else None)
 
@@ -72,9 +74,9 @@ def inspect(path: Path, limits: Limits = USUAL) -> ModelFacts:
     return ModelFacts.model_validate(run("inspect", path, limits)["facts"])
 
 
-def draw(path: Path, limits: Limits = USUAL) -> bytes:
-    """PNG, 512 pixels a side."""
-    return base64.b64decode(run("thumbnail", path, limits)["png"])
+def draw(path: Path, limits: Limits = USUAL, color: str | None = None) -> bytes:
+    """PNG, 512 pixels a side, in the lab's `color`."""
+    return base64.b64decode(run("thumbnail", path, limits, arguments=[color or ""])["png"])
 
 
 def page(path: Path, limits: Limits = USUAL) -> str:

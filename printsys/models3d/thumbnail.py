@@ -1,62 +1,114 @@
-"""A picture of a model: shaded, framed, from above the front left corner, on a transparent ground.
+"""A picture of a model: in the color of its print, with its edges, on its ground, from above the front left corner.
 
-numpy alone: no GPU, no display. The shades keep clear of black and white, so that the picture suits a light page and
-a dark one.
+numpy alone: no GPU, no display. What is not the ground is clear, so that the picture suits a light page and a dark one.
 """
 
 from __future__ import annotations
 
 import io
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from printsys.errors import ModelUnreadable
+from printsys.models3d import ground
+from printsys.models3d.edges import lines
 from printsys.models3d.mesh import finite, load
+from printsys.models3d.paint import Paint, comment, paint_of
 from printsys.models3d.raster import nearest
 
 Array = npt.NDArray[np.float32]
+Sides = tuple[float, float, float, float]
 
 FINER = 2
 """Each pixel is the mean of 2 × 2 finer ones: smooth edges."""
-MARGIN = 0.06
-TURN, TILT = math.radians(-35), math.radians(28)
-LIGHTS = (((-0.45, 0.75, 0.6), 0.68), ((0.8, 0.15, 0.5), 0.08))
-"""Towards the light, in the picture's own axes (right, up, to the eye), and its strength."""
-AMBIENT = 0.28
-SHADE, BRIGHT = np.array([38, 70, 104], np.float32), np.array([201, 222, 240], np.float32)
-OUTLINE = 0.45
-BEHIND = 0.04
-"""Of the model's depth: a larger step from one pixel to the next becomes a line."""
+MARGIN = 0.04
+TURN, TILT = math.radians(-35), math.radians(33)
+RIGHT = (math.cos(TURN), -math.sin(TURN), 0.0)
+AHEAD = (-math.sin(TURN) * math.cos(TILT), -math.cos(TURN) * math.cos(TILT), math.sin(TILT))
+AXES = np.array([RIGHT, np.cross(AHEAD, RIGHT), AHEAD], np.float32)
+"""Of the picture (right, up, to the eye), in the model's own."""
+LIGHTS = (((-0.45, 0.75, 0.6), 0.72), ((0.8, 0.15, 0.5), 0.10))
+"""Towards the light, in the picture's axes, and its strength."""
+AMBIENT = 0.20
+LOW_TOPS = 0.22
+"""Level surfaces are darker by up to so much, the lower they are: a floor differs from the top around it."""
+LINES = 0.62
+SAMPLED = 2
+"""Of the visible pixels each second, each way, throws a shadow."""
 MOST_PIXELS = 60_000_000
 """Covered by all triangles together, hidden ones too: beyond it the picture is coarser."""
 
 
-def draw(path: Path, size: int = 512) -> bytes:
-    """PNG, `size` pixels a side. FileRefused, ModelUnreadable or ModelTooHard for a file without anything to draw."""
+@dataclass(frozen=True)
+class Frame:
+    """Where the picture's axes lie in a picture of `side` pixels. `low`, `high`: of what it shows, ground included."""
+
+    side: int
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+
+    @property
+    def scale(self) -> float:
+        return self.side * (1 - 2 * MARGIN) / max(float((self.high - self.low)[:2].max()), 1e-9)
+
+    def pixels(self, projected: Array) -> Array:
+        """x to the right, y down, depth 0 (near) to 1."""
+        middle, scale = (self.low + self.high) / 2, np.float32(self.scale)
+        corners = np.empty_like(projected)
+        corners[0] = (projected[0] - np.float32(middle[0])) * scale + np.float32(self.side / 2)
+        corners[1] = (np.float32(middle[1]) - projected[1]) * scale + np.float32(self.side / 2)
+        corners[2] = (np.float32(self.high[2]) - projected[2]) / np.float32(self.deep)
+        return corners
+
+    @property
+    def deep(self) -> float:
+        return max(float(self.high[2] - self.low[2]), 1e-9)
+
+    def axes_at(self, column: Array, row: Array) -> tuple[Array, Array]:
+        """How far to the right and up a pixel lies."""
+        middle = (self.low + self.high) / 2
+        right = (column - np.float32(self.side / 2)) / np.float32(self.scale) + np.float32(middle[0])
+        up = (np.float32(self.side / 2) - row) / np.float32(self.scale) + np.float32(middle[1])
+        return right, up
+
+
+def draw(path: Path, size: int = 512, color: str | None = None) -> bytes:
+    """PNG, `size` pixels a side; `color` as the lab calls it. FileRefused, ModelUnreadable or ModelTooHard for a file
+    without anything to draw."""
     mesh = load(path)
     if not len(mesh.faces):
         raise ModelUnreadable(f"{path.name} has no surface that could be drawn.")
     if not finite(mesh):
         raise ModelUnreadable(f"{path.name} has corners that are not numbers, so it cannot be drawn.")
-    return render(mesh.triangles, size)
+    return render(mesh.triangles, size, color)
 
 
-def render(triangles: npt.NDArray[np.floating], size: int = 512) -> bytes:
+def render(triangles: npt.NDArray[np.floating], size: int = 512, color: str | None = None) -> bytes:
+    projected, low, high = _project(triangles)
+    sides = ground.rectangle(low, high)
     fine = size * FINER
-    projected = _project(triangles)
-    corners = _frame(projected, fine)
+    frame = _frame(projected, sides, low[2], fine)
+    corners = frame.pixels(projected)
     while fine > 64 and _area(corners) > MOST_PIXELS:
         fine //= 2
-        corners = _frame(projected, fine)
-    return _png(_shade(projected, *nearest(corners, fine)), size)
+        frame = Frame(fine, frame.low, frame.high)
+        corners = frame.pixels(projected)
+    front, depth = nearest(corners, fine)
+    picture = _shade(projected, front, depth * np.float32(frame.deep * frame.scale), paint_of(color), (low[2], high[2]))
+    small = _smaller(picture, size)
+    _stand(small, Frame(len(small), frame.low, frame.high), sides, low[2], _shadow(front, depth, frame, sides, low[2]))
+    return _png(small, size, comment(color))
 
 
-def _project(triangles: npt.NDArray[np.floating]) -> Array:
-    """Right, up, towards the eye × 3 corners × count. Scaled to about 1 first: sizes of any power fit 32 bits."""
+def _project(triangles: npt.NDArray[np.floating]) -> tuple[Array, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Right, up, towards the eye × 3 corners × count, and the model's own bounds. Scaled to about 1 first: sizes of any
+    power fit 32 bits."""
     own = np.ascontiguousarray(triangles.transpose(2, 1, 0))
     low, high = (np.array([float(edge(axis)) for axis in own]) for edge in (np.min, np.max))
     middle, reach = (low + high) / 2, float((high - low).max()) or 1.0
@@ -64,24 +116,18 @@ def _project(triangles: npt.NDArray[np.floating]) -> Array:
         ((axis - axis.dtype.type(at)) / axis.dtype.type(reach)).astype(np.float32)
         for axis, at in zip(own, middle, strict=True)
     ]
-    right = np.array([math.cos(TURN), -math.sin(TURN), 0])
-    ahead = np.array([-math.sin(TURN) * math.cos(TILT), -math.cos(TURN) * math.cos(TILT), math.sin(TILT)])
     projected = np.empty(own.shape, np.float32)
-    for number, (x, y, z) in enumerate(np.array([right, np.cross(ahead, right), ahead], np.float32)):
+    for number, (x, y, z) in enumerate(AXES):
         projected[number] = centered[0] * x + centered[1] * y + centered[2] * z
-    return projected
+    return projected, (low - middle) / reach, (high - middle) / reach
 
 
-def _frame(projected: Array, fine: int) -> Array:
-    """Pixels: x to the right, y down, depth 0 (near) to 1."""
+def _frame(projected: Array, sides: Sides, floor: float, side: int) -> Frame:
+    left, front, right, back = sides
+    corners = AXES @ np.array([[x, y, floor] for x in (left, right) for y in (front, back)], np.float32).T
     low, high = (np.array([float(edge(axis)) for axis in projected]) for edge in (np.min, np.max))
-    scale = fine * (1 - 2 * MARGIN) / max(float((high - low)[:2].max()), 1e-9)
-    middle = (low + high) / 2
-    corners = np.empty_like(projected)
-    corners[0] = (projected[0] - np.float32(middle[0])) * np.float32(scale) + np.float32(fine / 2)
-    corners[1] = (np.float32(middle[1]) - projected[1]) * np.float32(scale) + np.float32(fine / 2)
-    corners[2] = (np.float32(high[2]) - projected[2]) / np.float32(max(high[2] - low[2], 1e-9))
-    return corners
+    low[:2], high[:2] = np.minimum(low, corners.min(axis=1))[:2], np.maximum(high, corners.max(axis=1))[:2]
+    return Frame(side, low, high)
 
 
 def _area(corners: Array) -> float:
@@ -91,44 +137,82 @@ def _area(corners: Array) -> float:
     return float(np.abs(double).sum(dtype=np.float64)) / 2
 
 
-def _shade(projected: Array, front: npt.NDArray[np.int64], depth: Array) -> Array:
+def _shade(
+    projected: Array, front: npt.NDArray[np.int64], depth: Array, paint: Paint, heights: tuple[float, float]
+) -> Array:
     """Height × width × (red, green, blue, opacity), colors 0 to 255 times opacity, opacity 0 to 1."""
     covered = front >= 0
-    owners, owner_index = np.unique(front[covered], return_inverse=True)
-    picture = np.zeros((*front.shape, 4), np.float32)
-    picture[covered, :3] = _colors(projected[:, :, owners].T)[owner_index]
-    picture[covered, 3] = 1
-    # A line where the ground or something clearly behind begins: that makes a shape readable.
-    depth = np.where(covered, depth, 2)
-    edge = np.zeros(depth.shape, np.bool_)
-    edge[:, 1:] |= depth[:, :-1] - depth[:, 1:] > BEHIND
-    edge[:, :-1] |= depth[:, 1:] - depth[:, :-1] > BEHIND
-    edge[1:] |= depth[:-1] - depth[1:] > BEHIND
-    edge[:-1] |= depth[1:] - depth[:-1] > BEHIND
-    picture[..., :3] *= (1 - OUTLINE * (edge & covered).astype(np.float32))[..., None]
+    is_seen = np.zeros(projected.shape[2], np.bool_)
+    is_seen[front[covered]] = True
+    row_of = np.cumsum(is_seen, dtype=np.int64) - 1
+    rows = np.where(covered, row_of[front], -1)
+    seen = projected[:, :, is_seen]
+    normals = _normals(seen)
+    colors = np.empty((len(normals) + 1, 4), np.float32)
+    colors[:-1, :3] = _colors(seen, normals, paint, heights)
+    colors[:-1, 3], colors[-1] = 1, 0
+    picture = colors[rows]
+    line = lines(rows, depth, normals)
+    row, column = np.nonzero(line)
+    strength = (LINES * line[row, column])[:, None]
+    picture[row, column, :3] = picture[row, column, :3] * (1 - strength) + paint.line * strength
     return picture
 
 
-def _colors(triangles: Array) -> Array:
-    normal = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
+def _normals(triangles: Array) -> Array:
+    """Count × (right, up, to the eye), of length 1; towards the eye: a surface that faces inwards has colors, too."""
+    first, second, third = triangles.transpose(1, 2, 0)
+    normal: Array = np.cross(second - first, third - first)
     normal /= np.maximum(np.linalg.norm(normal, axis=1), 1e-30)[:, None]
-    normal *= np.where(normal[:, 2:] < 0, -1, 1)  # towards the eye: a surface that faces inwards has colors, too
-    light = np.full(len(normal), AMBIENT, np.float32)
+    normal *= np.where(normal[:, 2:] < 0, -1, 1)
+    return normal
+
+
+def _colors(triangles: Array, normals: Array, paint: Paint, heights: tuple[float, float]) -> Array:
+    light = np.full(len(normals), AMBIENT, np.float32)
     for towards, strength in LIGHTS:
-        light += strength * np.maximum(normal @ (np.array(towards, np.float32) / np.linalg.norm(towards)), 0)
-    return SHADE + (BRIGHT - SHADE) * np.clip(light, 0, 1)[:, None]
+        light += strength * np.maximum(normals @ (np.array(towards, np.float32) / np.linalg.norm(towards)), 0)
+    level = normals @ AXES[:, 2] > 0.99
+    height = AXES[:, 2] @ triangles[:, 0, level]
+    bottom, top = heights
+    light[level] *= 1 - LOW_TOPS * np.clip((top - height) / max(top - bottom, 1e-9), 0, 1)
+    colors: Array = paint.shade + (paint.bright - paint.shade) * np.clip(light, 0, 1)[:, None]
+    return colors
 
 
-def _png(picture: Array, size: int) -> bytes:
-    fine = len(picture)
-    step = max(fine // size, 1)
-    small = picture.reshape(fine // step, step, fine // step, step, 4).mean(axis=(1, 3))
-    opacity = small[..., 3:]
-    small[..., :3] /= np.maximum(opacity, 1e-6)
-    small[..., 3:] = opacity * 255
-    image = Image.fromarray(np.clip(small + 0.5, 0, 255).astype(np.uint8), "RGBA")
+def _smaller(picture: Array, size: int) -> Array:
+    step = max(len(picture) // size, 1)
+    if step == 1:
+        return picture
+    side = len(picture) // step
+    smaller: Array = picture.reshape(side, step, side, step, 4).mean(axis=(1, 3))
+    return smaller
+
+
+def _shadow(front: npt.NDArray[np.int64], depth: Array, frame: Frame, sides: Sides, floor: float) -> Array:
+    row, column = np.nonzero(front[::SAMPLED, ::SAMPLED] >= 0)
+    right, up = frame.axes_at(column.astype(np.float32) * SAMPLED, row.astype(np.float32) * SAMPLED)
+    ahead = np.float32(frame.high[2]) - depth[::SAMPLED, ::SAMPLED][row, column] * np.float32(frame.deep)
+    return ground.shadow(AXES.T @ np.stack([right, up, ahead]), floor, sides)
+
+
+def _stand(picture: Array, frame: Frame, sides: Sides, floor: float, shadow: Array) -> None:
+    """Put the ground behind what the picture shows."""
+    row, column = np.nonzero(picture[..., 3] < 1)
+    right, up = frame.axes_at(column.astype(np.float32) + 0.5, row.astype(np.float32) + 0.5)
+    back = np.linalg.inv(AXES[:2, :2].astype(np.float64)).astype(np.float32)
+    x, y = back @ np.stack([right, up - AXES[1, 2] * np.float32(floor)])
+    below = ground.paint(x, y, sides, 1 / frame.scale, shadow)
+    picture[row, column] += below * (1 - picture[row, column, 3:])
+
+
+def _png(picture: Array, size: int, comments: PngInfo) -> bytes:
+    opacity = picture[..., 3:]
+    picture[..., :3] /= np.maximum(opacity, 1e-6)
+    picture[..., 3:] = opacity * 255
+    image = Image.fromarray(np.clip(picture + 0.5, 0, 255).astype(np.uint8), "RGBA")
     if image.width != size:
         image = image.resize((size, size), Image.Resampling.BILINEAR)
     out = io.BytesIO()
-    image.save(out, "PNG", compress_level=4)
+    image.save(out, "PNG", compress_level=4, pnginfo=comments)
     return out.getvalue()

@@ -30,6 +30,7 @@ from printsys.jobstore.conversion import replace_working_copy
 from printsys.jobstore.files import sha256_of
 from printsys.jobstore.visits import visit
 from printsys.models3d import bounded
+from printsys.models3d.paint import HEAD, has_mark, marked
 from printsys.services import Services
 
 MOST_PLACED = 20
@@ -100,17 +101,27 @@ class FileInspector:
         results.record()
         if any(True for _ in to_convert(self.services.store.load(job_id).job)):
             self._convert(job_id)
-        for record, name in previews(stored.job):  # somebody may have deleted them; no event, since nothing was lost
-            if not (stored.folder / name).exists():
-                try:
-                    path = self.services.store.file(stored, record.name)
-                    self._save_picture(stored, record, slicers.picture(path) if record.slicer else bounded.draw(path))
-                except (JobNotFound, OSError, FileRefused, ModelUnreadable, ModelTooHard) as error:
-                    logger.info("job %s: a picture is not made again: %s", stored.id, type(error).__name__)
+        for record, name in _pictures_to_make(stored.folder, stored.job):  # no event, since nothing was lost
+            try:
+                self._save_picture(stored, record, self._picture(stored, record, stored.folder / name))
+            except (JobNotFound, OSError, FileRefused, ModelUnreadable, ModelTooHard) as error:
+                logger.info("job %s: a picture is not made again: %s", stored.id, type(error).__name__)
+
+    def _picture(self, stored: Stored, record: FileRecord, present: Path) -> bytes | None:
+        """What a slicer left in its file; else a drawing, in the color of the job."""
+        path, color = self.services.store.file(stored, record.name), stored.job.request.color
+        if record.slicer:
+            return slicers.picture(path)
+        try:
+            return bounded.draw(path, color=color)
+        except (ModelUnreadable, ModelTooHard):
+            if not present.exists():
+                raise
+            return marked(present.read_bytes(), color)  # better the old picture than to try for ever
 
     def _inspect(self, stored: Stored, record: FileRecord, path: Path) -> Decide:
         """What a model is like. A failure is recorded with its reason, so that nobody tries for ever."""
-        check = check_file(path, record.uploaded_as or path.name)
+        check = check_file(path, record.uploaded_as or path.name, color=stored.job.request.color)
         model: dict[str, Any] = check.facts.model_dump(mode="json") if check.facts else {"trouble": check.trouble}
         preview = self._save_picture(stored, record, check.png)
         model |= {"preview": preview} if preview else {}
@@ -222,4 +233,17 @@ def _thumbnail_made(record: FileRecord, preview: str | None) -> list[EventDraft]
 
 
 def _owes(folder: Path, job: Job) -> bool:
-    return has_pending_files(job) or any(not (folder / name).exists() for _, name in previews(job))
+    return has_pending_files(job) or any(True for _ in _pictures_to_make(folder, job))
+
+
+def _pictures_to_make(folder: Path, job: Job) -> Iterator[tuple[FileRecord, str]]:
+    """Those that somebody deleted, and drawings in an older style or in another color than the job's."""
+    for record, name in previews(job):
+        try:
+            with (folder / name).open("rb") as picture:
+                head = picture.read(HEAD)
+        except OSError:
+            yield record, name
+            continue
+        if not record.slicer and not has_mark(head, job.request.color):
+            yield record, name

@@ -14,11 +14,13 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from printsys.models3d.mesh import load
+from printsys.models3d.paint import PLAIN, look_of
 from printsys.models3d.raster import nearest
 from printsys.models3d.samples import SAMPLES, sample
 from printsys.models3d.thumbnail import MARGIN, draw, render
 from printsys.models3d.viewer import page, simplified
 from tests.corpus import CORPUS, files
+from tests.factories import LAB
 from tests.models3d.test_inspect import OBJ, PACKAGES, REFUSED, STL
 
 SOFTWARE_GL = ["--no-sandbox", "--use-gl=swiftshader", "--enable-unsafe-swiftshader"]
@@ -55,6 +57,77 @@ def test_sides_that_face_elsewhere_have_another_shade(name: str) -> None:
     assert np.ptp(picture[picture[..., 3] == 255][:, :3].mean(axis=1)) > 40
 
 
+def plate(*boxes: tuple[tuple[float, float, float], tuple[float, float, float]]) -> npt.NDArray[np.floating]:
+    """Triangles of boxes, each by its size and its middle."""
+    return np.concatenate([trimesh.creation.box(size).triangles + at for size, at in boxes])
+
+
+def step(height: float) -> npt.NDArray[np.floating]:
+    """A tablet of 60 × 30 × 4 mm, a third of which is lower."""
+    return plate(((40, 30, 4), (0, 0, 2)), ((20, 30, 4 - height), (30, 0, 2 - height / 2)))
+
+
+def shades_along(triangles: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Of the top, from the left to the right."""
+    picture = pixels(render(triangles, 256)).astype(float)
+    opaque = picture[..., 3] == 255
+    row = int(np.nonzero(opaque.any(axis=1))[0].mean())
+    line: npt.NDArray[np.floating] = picture[row][opaque[row]][:, :3].mean(axis=1)
+    return line
+
+
+def test_a_shallow_step_in_a_flat_top_is_drawn_as_a_line() -> None:
+    # FAULTS M13: engraved text vanished, flat tops merged.
+    level, stepped = shades_along(step(0.0)), shades_along(step(0.8))
+    middle = slice(30, -30)
+    assert np.abs(np.diff(level[middle])).max() < 2
+    assert np.abs(np.diff(stepped[middle])).max() > 25
+
+
+def test_a_lower_top_is_darker() -> None:
+    line = shades_along(step(2.0))
+    assert line.max() > np.median(line[-25:]) + 5
+
+
+def test_a_model_stands_on_a_ground_that_is_half_clear() -> None:
+    picture = pixels(render(plate(((20, 20, 20), (0, 0, 10))), 256))
+    clear = (picture[..., 3] > 20) & (picture[..., 3] < 200)
+    model = picture[..., 3] == 255
+    assert clear.sum() > 0.03 * model.sum()
+    below = np.nonzero(clear.any(axis=1))[0].max()
+    assert below > np.nonzero(model.any(axis=1))[0].max(), "the ground goes on before the model"
+
+
+def test_a_relief_finer_than_the_picture_is_not_all_lines() -> None:
+    random = np.random.default_rng(7)
+    heights = random.uniform(0, 0.02, (900, 900))
+    at = np.linspace(0, 1, 900)
+    points = np.stack([*np.meshgrid(at, at), heights], axis=-1)
+    rough = np.stack([points[:-1, :-1], points[:-1, 1:], points[1:, 1:]], axis=2).reshape(-1, 3, 3)
+    picture = pixels(render(rough, 256))
+    opaque = picture[picture[..., 3] == 255][:, :3].mean(axis=1)
+    flat = points.copy()
+    flat[..., 2] = 0
+    smooth = np.stack([flat[:-1, :-1], flat[:-1, 1:], flat[1:, 1:]], axis=2).reshape(-1, 3, 3)
+    plain = pixels(render(smooth, 256))
+    assert opaque.mean() > 0.6 * plain[plain[..., 3] == 255][:, :3].mean()
+
+
+@pytest.mark.parametrize("color", sorted({color for method in LAB.methods for color in method.colors}))
+def test_each_color_of_the_lab_has_a_look_of_its_own(color: str) -> None:
+    # FAULTS M13: every picture was of the same blue.
+    assert look_of(color) != PLAIN
+    picture = pixels(render(plate(((20, 20, 20), (0, 0, 10))), 128, color))
+    brightness = picture[picture[..., 3] == 255][:, :3].mean(axis=1)
+    assert brightness.min() > 20 and brightness.max() < 235, "seen on white and on black"
+    assert np.ptp(brightness) > 25, "its sides differ"
+
+
+def test_a_color_that_the_lab_added_looks_like_the_last_word_of_its_name() -> None:
+    assert look_of("Galaxy Black") == look_of("Black") and look_of("blue-green") == look_of("Green")
+    assert look_of("Marble") == look_of("") == look_of(None) == PLAIN
+
+
 @pytest.mark.parametrize("factor", [1e-6, 1.0, 1e9])
 @pytest.mark.parametrize("place", [0.0, 3e3])
 def test_neither_size_nor_place_changes_the_picture(factor: float, place: float) -> None:
@@ -76,7 +149,7 @@ def test_the_nearer_triangle_hides_the_farther() -> None:
 def test_neighbors_leave_no_gap() -> None:
     fan = trimesh.creation.cylinder(radius=1, height=1, sections=700).triangles
     picture = pixels(render(fan, 256))[..., 3]
-    for row in picture[(picture > 0).any(axis=1)][2:-2]:
+    for row in picture[(picture == 255).any(axis=1)][2:-2]:
         columns = np.nonzero(row == 255)[0]
         assert len(columns) == np.ptp(columns) + 1
 

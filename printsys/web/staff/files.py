@@ -31,7 +31,7 @@ FRAME_POLICY = (
     "img-src data: blob:; connect-src data: blob:; frame-ancestors 'self'"
 )
 """The viewer's own page: it may run its script and reach nothing, not even the session of the person looking at it."""
-A_DAY_S = 86_400
+FRESH_S = 300
 CHUNK = 1 << 20
 SCHEME = "printsys"
 """A link's scheme must begin with a letter (RFC 3986, 3.1): browsers take `3dprint://` for a path of this site."""
@@ -72,7 +72,7 @@ def _header_safe(name: str) -> str:
 @pages.get("/jobs/<job_id>/previews/<name>")
 @login_required
 def preview(job_id: str, name: str) -> ResponseReturnValue:
-    """Its name is the hash of what it shows, so it never changes. In place of a lost one there is a drawn box."""
+    """It changes only with the job's color. In place of a lost one there is a drawn box."""
     store = services().store
     try:
         if not PREVIEW.fullmatch(name):
@@ -80,7 +80,7 @@ def preview(job_id: str, name: str) -> ResponseReturnValue:
         answer = _send(store.open(store.load(job_id), f"previews/{name}"), "image/png")
     except JobNotFound:
         return redirect_to_placeholder()
-    answer.headers["Cache-Control"] = f"private, max-age={A_DAY_S}"
+    answer.headers["Cache-Control"] = f"private, max-age={FRESH_S}"
     return answer
 
 

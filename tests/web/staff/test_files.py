@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import time
@@ -9,6 +10,7 @@ from urllib.parse import quote as url_quote
 
 import pytest
 from flask.testing import FlaskClient
+from PIL import Image
 
 from indexer.check import check_storage
 from indexer.reconcile import Reconciler
@@ -16,6 +18,7 @@ from opener.url import parse
 from printsys.domain.events import EventType
 from printsys.domain.status import Status
 from printsys.jobstore import Stored
+from printsys.models3d import bounded
 from printsys.services import Services
 from printsys.web.staff.files import opener_address
 from printsys.worker.file_inspector import FileInspector
@@ -71,6 +74,44 @@ def test_pictures_that_somebody_deleted_come_back_without_a_word_in_the_history(
     restored = inspected(services, job)
     assert restored.job.revision == job.job.revision
     assert len(list((job.folder / "previews").iterdir())) == 1
+
+
+OLD = io.BytesIO()
+Image.new("RGBA", (512, 512), (40, 80, 200, 255)).save(OLD, "PNG")
+"""As an earlier version drew them: without a mark of its style."""
+
+
+def picture_of(job: Stored) -> bytes:
+    (picture,) = (job.folder / "previews").iterdir()
+    return picture.read_bytes()
+
+
+def test_pictures_of_an_older_style_or_another_color_are_drawn_again(services: Services, make: MakeJob) -> None:
+    # FAULTS M13
+    job = inspected(services, make(files=[("a.stl", STL)]))
+    red = picture_of(job)
+    (picture,) = (job.folder / "previews").iterdir()
+    picture.write_bytes(OLD.getvalue())
+    restored = inspected(services, job)
+    assert picture_of(job) == red and restored.job.revision == job.job.revision
+    act(services.store, job.id, "details", color="Blue")
+    inspector = FileInspector(services)
+    assert inspector.owes(job.id)
+    inspector.attend(job.id)
+    assert picture_of(job) != red and not inspector.owes(job.id)
+
+
+def test_an_old_picture_that_cannot_be_drawn_again_stays(
+    services: Services, make: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = inspected(services, make(files=[("a.stl", STL)]))
+    (picture,) = (job.folder / "previews").iterdir()
+    picture.write_bytes(OLD.getvalue())
+    monkeypatch.setattr(bounded.draw, "__defaults__", (bounded.Limits(seconds=0), None))
+    inspected(services, job)
+    with Image.open(io.BytesIO(picture_of(job))) as image:
+        assert image.convert("RGBA").getpixel((9, 9)) == (40, 80, 200, 255)
+    assert list(FileInspector(services).owing()) == [], "nobody tries for ever"
 
 
 def test_a_model_of_which_no_picture_can_be_made_says_why(

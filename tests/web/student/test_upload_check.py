@@ -209,11 +209,13 @@ def slow_look(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     go_on = threading.Event()
     examine = bounded.examine
 
-    def examine_slowly(path: Path, limits: bounded.Limits, is_wanted: Callable[[], bool]) -> bounded.Examination:
+    def examine_slowly(
+        path: Path, limits: bounded.Limits, is_wanted: Callable[[], bool], color: str | None
+    ) -> bounded.Examination:
         while not go_on.wait(0.01):
             if not is_wanted():
                 raise bounded.Abandoned
-        return examine(path, limits, is_wanted)
+        return examine(path, limits, is_wanted, color)
 
     monkeypatch.setattr(bounded, "examine", examine_slowly)
     yield go_on
