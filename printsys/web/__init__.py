@@ -37,6 +37,7 @@ def create_app(services: Services) -> Flask:
     is_https = services.settings.base_url.startswith("https://")
     app.config.update(
         SECRET_KEY=services.settings.secret_key,
+        MAX_FORM_PARTS=uploads.MOST_FIELDS + services.lab.submission.max_files,
         MAX_CONTENT_LENGTH=services.lab.submission.max_files * services.lab.submission.max_file_bytes + 1024 * 1024,
         SESSION_COOKIE_NAME="printsys",
         SESSION_COOKIE_HTTPONLY=True,

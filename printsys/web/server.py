@@ -17,7 +17,7 @@ from typing import Any
 
 from flask import Flask
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import BaseWSGIServer, create_server
 from waitress.utilities import Error
 from werkzeug.http import parse_options_header
@@ -29,6 +29,10 @@ THREADS = 24
 """Of which live pages may keep half (see printsys/web/live.py)."""
 SMALL_BODY = 1 << 20
 """Bytes. No form but those that take models needs more."""
+MOST_HEADER = 64 << 10
+"""Bytes of a request's first line and headers. Browsers send some thousand."""
+MOST_FIELDS = 200
+"""Headers of one request: waitress joins equal ones, which takes longer with each."""
 MOST_IN_FLIGHT = 2 << 30
 """Bytes of all bodies that are being received at one moment: models lie in the storage already."""
 MOST_CONNECTIONS = 480 if sys.platform == "win32" else 1500
@@ -38,7 +42,8 @@ CROWDED = 0.8
 SLOWEST = 1000
 """Bytes a second, on the average, once a body has been on its way for `IDLE_S`."""
 IDLE_S = 30
-"""A connection that neither asks nor is answered is closed after so long; browsers open another when they need one."""
+"""A connection that neither asks nor is answered is closed after so long; browsers open another when they need one.
+Headers that take longer to arrive are given up, too."""
 LOOK_EVERY_S = 5
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 EXHAUSTED_PAUSE_S = 0.2
@@ -56,7 +61,7 @@ class Crowded(Error):
 
 
 class TooSlow(Error):
-    """A body that would never end."""
+    """A request that would never end."""
 
     code = 408
     reason = "Request Timeout"
@@ -76,6 +81,7 @@ class PageServer:
             threads=THREADS,
             # waitress reads a whole body before the app sees it: beyond twice our own limit it refuses by itself.
             max_request_body_size=2 * app.config["MAX_CONTENT_LENGTH"],
+            max_request_header_size=MOST_HEADER,
             connection_limit=MOST_CONNECTIONS,
             channel_timeout=IDLE_S,
             cleanup_interval=LOOK_EVERY_S,
@@ -174,7 +180,11 @@ class Request(HTTPRequestParser):
         return self._form is not None and self._form.is_backlogged()
 
     def parse_header(self, header: bytes) -> None:
+        if header.count(b"\r\n") > MOST_FIELDS:
+            raise ParsingError("Too many headers")
         super().parse_header(header)
+        if problem := framing_problem(header, self.version):
+            raise ParsingError(problem)
         if not TAKES_MODELS.search(self.path):
             self.adj = copy.copy(self.adj)
             self.adj.max_request_body_size = SMALL_BODY
@@ -188,13 +198,22 @@ class Request(HTTPRequestParser):
     def received(self, data: bytes) -> int:
         counted = self.body_bytes_received // SMALL_BODY
         consumed = int(super().received(data))
-        if not self.completed and self.body_bytes_received:
+        if not self.completed:
+            self._refuse_what_lasts(counted)
+        return consumed
+
+    def _refuse_what_lasts(self, counted: int) -> None:
+        """`counted`: the megabytes of body that were weighed before."""
+        waited_s = time.monotonic() - self._began
+        if not self.headers_finished:
+            if waited_s > IDLE_S:
+                super().parse_header(b"GET / HTTP/1.0\r\n")  # as waitress does where the header is none
+                self._refuse(TooSlow("This came too slowly. Please try again."))
+        elif self.body_bytes_received:
             if self.body_bytes_received // SMALL_BODY > counted and self._is_crowded():
                 self._refuse(Crowded("Many people are sending models at this moment. Please try again in a minute."))
-            waited_s = time.monotonic() - self._began
             if waited_s > IDLE_S and self.body_bytes_received < SLOWEST * waited_s:
                 self._refuse(TooSlow("This came too slowly. Please try again."))
-        return consumed
 
     def _is_crowded(self) -> bool:
         """By what has arrived: anybody can announce any size."""
@@ -203,6 +222,26 @@ class Request(HTTPRequestParser):
 
     def _refuse(self, error: Error) -> None:
         self.error, self.completed = error, True
+
+
+def framing_problem(header: bytes, version: str) -> str | None:
+    """Why a proxy could see another request here than waitress does (RFC 9112, 3.2, 5.2 and 6.3): then the rest of its
+    body would be a request that the proxy never judged."""
+    lines = [line for line in header.split(b"\r\n")[1:] if line]
+    if any(line[:1] in (b" ", b"\t") for line in lines):
+        return "A header goes on in the next line"
+    fields = [(name.lower(), value.strip(b" \t")) for name, _, value in (line.partition(b":") for line in lines)]
+    lengths, encodings, hosts = (
+        [value for name, value in fields if name == wanted]
+        for wanted in (b"content-length", b"transfer-encoding", b"host")
+    )
+    if len(lengths) + len(encodings) > 1:
+        return "The length of the body is stated twice"
+    if encodings and (version != "1.1" or encodings[0].lower() != b"chunked"):
+        return "The body is encoded in an unusual way"
+    if len(hosts) > 1 or (version == "1.1" and not hosts):
+        return "One Host header is needed"
+    return None
 
 
 def raise_file_limit(files: int) -> None:

@@ -17,6 +17,8 @@ ARRIVALS = "arrivals"
 UPLOAD_CHECKER = "upload_checker"
 TAKES_MODELS = re.compile(r"/(submit|submit/check|resubmit/[^/]+)/?$")
 """Paths, behind a proxy with a prefix."""
+MOST_FIELDS = 40
+"""Of a form with files, beside these. No page of ours has as many."""
 ONLY_CHECKS = re.compile(r"/submit/check/?$")
 
 
@@ -33,9 +35,9 @@ class FormFiles:
         self._count = 0
 
     def add(self, file_name: str | None) -> ArrivingFile:
-        """Of a file too many, and where a page takes none, nothing is kept."""
+        """Of a file too many or without a name, and where a page takes none, nothing is kept."""
         self._count += bool(file_name)
-        is_wanted = self._takes_files and self._count <= self._limits.max_files
+        is_wanted = self._takes_files and bool(file_name) and self._count <= self._limits.max_files
         return ArrivingFile(self._folder, self._limits.max_file_bytes if is_wanted else 0)
 
 

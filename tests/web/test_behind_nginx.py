@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import re
+import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -25,7 +27,10 @@ from tests.factories import FORM, STL
 from tests.running_system import free_port
 from tests.waiting import until
 from tests.web.conftest import STAFF_PASSWORD, hidden_value, token_in
+from tests.web.test_hostile_requests import AMBIGUOUS, BODIES, NO_REQUEST, everything_from, reached
+from tests.web.test_server import status_of
 
+__all__ = ["reached"]  # a fixture
 pytestmark = [pytest.mark.needs("nginx"), pytest.mark.needs("openssl")]
 NGINX = """
 daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
@@ -52,9 +57,11 @@ class Site:
         return f"https://127.0.0.1:{self.port}{self.prefix}"
 
     def connection(self) -> http.client.HTTPSConnection:
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=context)
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=trusting())
+
+    def socket(self) -> ssl.SSLSocket:
+        """For bytes that no browser sends."""
+        return trusting().wrap_socket(socket.create_connection(("127.0.0.1", self.port), timeout=30))
 
     def open(self, method: str, path: str, body: bytes | None = None, **headers: str) -> http.client.HTTPResponse:
         connection = self.connection()
@@ -73,6 +80,13 @@ class Site:
         values = {"csrf_token": token_in(self.page("/login")), "password": password, "next": "/dashboard/attention"}
         form = {"Content-Type": "application/x-www-form-urlencoded"}
         return self.open("POST", "/login", urlencode(values).encode(), **form | headers)
+
+
+def trusting() -> ssl.SSLContext:
+    """The certificate is the test's own."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 def blocks() -> dict[str, str]:
@@ -165,3 +179,27 @@ def test_each_student_has_an_address_and_nobody_chooses_it(site: Site) -> None:
     """What a client writes into X-Forwarded-For stands before the proxy's own word, and counts for nothing."""
     codes = [site.log_in("wrong", **{"X-Forwarded-For": f"10.0.0.{number}"}).status for number in range(11)]
     assert codes == [401] * 10 + [429]
+
+
+@pytest.mark.parametrize("site", [""], indirect=True, ids=["at the root"])
+def test_no_request_slips_past_the_proxy_in_the_body_of_another(site: Site, reached: list[str]) -> None:
+    """Where nginx and waitress read the same bytes as different requests, one of them would be nobody's."""
+    for name, payload in {**AMBIGUOUS, **NO_REQUEST}.items():
+        with site.socket() as connection:
+            with contextlib.suppress(OSError):  # it may hang up before all is sent
+                connection.sendall(payload)
+            answer = everything_from(connection)
+        if reached:  # nginx takes a lone line feed for the end of a line, and writes each request anew
+            assert len(reached) == answer.count(b"HTTP/1.1 "), name
+            reached.clear()
+        else:
+            assert not answer or status_of(answer) in (400, 414, 501), (name, answer[:100])
+    assert site.open("GET", "/submit").status == 200
+
+
+@pytest.mark.parametrize("site", [""], indirect=True, ids=["at the root"])
+def test_absurd_bodies_are_refused_through_the_proxy(site: Site) -> None:
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    for name in ("100,000 files", "100,000 fields", "a field of megabytes"):
+        assert site.open("POST", "/submit", BODIES[name], **kind).status == 413, name
+    assert site.open("GET", "/submit").status == 200
