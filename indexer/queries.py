@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -10,8 +10,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from indexer import earlier_prints
 from indexer.attention import AttentionItem
 from indexer.connection import reading
+from indexer.earlier_prints import Shape
 from indexer.schema import BOOKKEEPING, attention, events, job_counts, jobs, mirror_state
 from indexer.search_text import search_query
 from printsys.domain.emails import CLOSING
@@ -45,6 +47,16 @@ class JobRow:
         if self.move_pending is None and self.folder_status not in (None, self.job.status):
             return self.folder_status
         return self.asked_in_file
+
+
+@dataclass(frozen=True)
+class EarlierPrint:
+    """A job that printed the same part. `failures`: how often that failed; `failure`: why, the last time."""
+
+    row: JobRow
+    is_same_file: bool
+    failures: int
+    failure: str | None
 
 
 _COLUMNS = [jobs.c[name] for name in JobRow.__dataclass_fields__]
@@ -129,6 +141,13 @@ class Queries:
         rows = self._all(live.where(jobs.c.status.in_([status.value for status in FILES_READ])))
         return [(row.folder, row.document) for row in rows]
 
+    def earlier_prints(
+        self, job_id: str, hashes: Collection[str], shapes: Sequence[Shape], limit: int = 5
+    ) -> list[EarlierPrint]:
+        """Other jobs that printed a file with one of `hashes`, or a model of one of `shapes`, the newest first."""
+        rows = self._all(earlier_prints.matching(job_id, hashes, shapes, _COLUMNS, limit))
+        return [EarlierPrint(_job(row), row.is_same_file, row.failures, row.failure) for row in rows]
+
     def events_from(self, job_id: str, seq: int) -> list[Event]:
         """The job's events from that number on, as far as the mirror has them; without what chains their lines."""
         columns = [events.c[name] for name in ("seq", "at", "type", "actor", "data", "patch")]
@@ -178,7 +197,7 @@ def _ended(statuses: Sequence[Status], before: datetime) -> list[sa.ColumnElemen
 
 
 def _job(row: sa.Row[Any]) -> JobRow:
-    values = dict(row._mapping)
+    values = {name: row._mapping[name] for name in JobRow.__dataclass_fields__}
     for name in ("folder_status", "asked_in_file"):
         values[name] = Status(values[name]) if values[name] is not None else None
     return JobRow(**values)

@@ -22,6 +22,7 @@ from printsys.jobstore.layout import readable
 Row = dict[str, Any]
 
 LARGEST_BIGINT = 2**63 - 1
+MOST_FIGURE = 1e15
 MOST_DIGITS = 30
 """A number with more of them before or behind its point counts as unknown."""
 _MAIL_EVENTS = frozenset({EventType.EMAIL_QUEUED.value, *emails.CLOSING})
@@ -125,7 +126,26 @@ def file_rows(record: JobRecord) -> Iterable[Row]:
             "sha256": file["sha256"],
             "added_at": usual_time(file["added_at"]),
             "source": file["source"],
+            **_shape(file.get("model")),
         }
+
+
+def _shape(model: Any) -> Row:
+    """What a re-exported model has in common with the first: whatever stands there, the row is written."""
+    facts = model if isinstance(model, dict) else {}
+    sides = facts.get("size_mm")
+    triangles = _positive(facts.get("triangles"))
+    return {
+        "area_cm2": _positive(facts.get("area_cm2")),
+        "volume_cm3": _positive(facts.get("volume_cm3")),
+        "longest_mm": max(filter(None, map(_positive, sides)), default=None) if isinstance(sides, list) else None,
+        "triangles": min(int(triangles), LARGEST_BIGINT) if triangles is not None else None,
+    }
+
+
+def _positive(value: Any) -> float | None:
+    is_figure = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < MOST_FIGURE
+    return float(value) if is_figure else None
 
 
 # -- values that a person spelled in their own way --------------------------------------------------------------------

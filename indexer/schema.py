@@ -131,8 +131,13 @@ files = sa.Table(
     sa.Column("sha256", sa.Text, nullable=False),
     sa.Column("added_at", _TIME, nullable=False),
     sa.Column("source", sa.Text, nullable=False),
+    sa.Column("area_cm2", sa.Double, comment="of a model that was inspected, as the next three"),
+    sa.Column("volume_cm3", sa.Double),
+    sa.Column("longest_mm", sa.Double, comment="the longest side of its box"),
+    sa.Column("triangles", sa.BigInteger),
 )
 sa.Index("files_by_sha256", files.c.sha256)
+sa.Index("files_by_shape", files.c.area_cm2, files.c.longest_mm)
 
 attention = sa.Table(
     "attention",

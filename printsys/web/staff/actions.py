@@ -21,6 +21,7 @@ from printsys.web.services import services
 from printsys.web.staff.action_views import ACTION_VIEWS, form_for
 from printsys.web.staff.forms import shown_revision
 from printsys.web.staff.history import history
+from printsys.web.staff.printed_before import printed_before
 from printsys.web.student.forms import with_errors
 
 pages = Blueprint("actions", __name__, url_prefix="/dashboard/jobs/<job_id>")
@@ -100,6 +101,7 @@ def _action_page(step: Step, stored: Stored, error: PrintSysError | None = None)
         general=with_errors(form, error) if error else [],
         title=ACTION_VIEWS[step.action].button_label(step, stored.job),
         job=stored.job,
+        earlier_prints=printed_before(services(), stored.job) if step.action == "approve" else [],
         **_form_context(step, stored),
     )
 

@@ -31,6 +31,7 @@ from printsys.web.staff.action_views import ACTION_VIEWS, form_for, offered_step
 from printsys.web.staff.forms import ActionForm
 from printsys.web.staff.history import history
 from printsys.web.staff.job_list import NOT_PORTABLE, JobSummary
+from printsys.web.staff.printed_before import printed_before
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ def job_page(services: Services, stored: Stored) -> dict[str, Any]:
         "storage_root": str(services.settings.storage),
         "relative_path": services.store.layout.relative(stored.folder),
         "files": [_with_inspection(line, stored, services) for line in lines],
+        "earlier_prints": printed_before(services, stored.job),
         "not_shown": max(0, count - MOST_SHOWN),
     }
 
