@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -232,8 +233,7 @@ class PostgresServer:
     def _connection_options(self) -> list[str]:
         """A Unix socket, which needs neither a free port nor a password; on Windows a port of this computer only."""
         if sys.platform == "win32":
-            with socket.create_server(("127.0.0.1", 0)) as free:
-                return ["-h", "127.0.0.1", "-p", str(free.getsockname()[1])]
+            return ["-h", "127.0.0.1", "-p", str(free_port(former_port(self.data)))]
         if os.geteuid() == 0 and self.data.stat().st_uid == 0:
             give_to_server_user(self.data)
         sockets, owner = self._socket_folder(), self.data.stat()
@@ -253,6 +253,23 @@ class PostgresServer:
             return self.data
         name = hashlib.sha256(os.fsencode(self.data)).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"printsys-{os.getuid()}-{name}"
+
+
+def former_port(data: Path) -> int:
+    """The port that the server with these data listened on last; 0 when that is not known."""
+    options = " ".join(_lines(data / "postmaster.opts"))
+    match = re.search(r'"-p" "(\d{1,5})"', options)
+    return int(match[1]) if match else 0
+
+
+def free_port(wanted: int) -> int:
+    """`wanted`, so that nobody needs a new address of the server, or any other where a program has that one."""
+    try:
+        with socket.create_server(("127.0.0.1", wanted)) as free:
+            return int(free.getsockname()[1])
+    except (OSError, OverflowError):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            return int(free.getsockname()[1])
 
 
 def _lines(path: Path) -> list[str]:

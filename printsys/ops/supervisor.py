@@ -105,7 +105,8 @@ class Supervisor:
 
 
 def _request_stop(process: subprocess.Popen[bytes]) -> None:
-    if process.stdin is not None:
+    """Once; of a process that has ended, or was asked before, only the pipe is closed."""
+    if process.stdin is not None and not process.stdin.closed:
         with contextlib.suppress(OSError):  # it is gone already
             process.stdin.write(STOP_REQUEST)
         with contextlib.suppress(OSError):

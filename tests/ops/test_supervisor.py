@@ -1,0 +1,57 @@
+"""The supervisor with real processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+
+from printsys.ops.shutdown import SUPERVISED
+from printsys.ops.supervisor import SupervisedProcess, Supervisor
+from tests.waiting import until
+
+WAITS_FOR_THE_PIPE = "import sys; sys.stdin.buffer.read()"
+
+
+class Part(SupervisedProcess):
+    """Ends as soon as it is asked to."""
+
+    def start(self, environment: Mapping[str, str]) -> None:
+        self.started_at = time.monotonic()
+        command = [sys.executable, "-c", WAITS_FOR_THE_PIPE]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, env={**environment, SUPERVISED: "1"})
+
+
+@contextmanager
+def running(supervisor: Supervisor) -> Iterator[threading.Thread]:
+    stop = threading.Event()
+    thread = threading.Thread(target=supervisor.run, args=(stop,))
+    thread.start()
+    try:
+        yield thread
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_parts_that_are_asked_to_start_again_do_so_and_the_supervisor_goes_on() -> None:
+    part = Part("web", [])
+    supervisor = Supervisor([part], os.environ)
+    with running(supervisor) as thread:
+        until(lambda: part.process is not None)
+        for _ in range(2):
+            processes = {part.process, None}
+            supervisor.restart_all(os.environ)
+            until(partial(has_another, part, processes, thread))
+            assert thread.is_alive()
+        last = part.process
+    assert last is not None and last.poll() == 0
+
+
+def has_another(part: Part, processes: set[subprocess.Popen[bytes] | None], thread: threading.Thread) -> bool:
+    return part.process not in processes or not thread.is_alive()
