@@ -34,7 +34,7 @@ RUIN_CLASSES = ("XX", "58")
 """SQLSTATE classes: internal error (a page or an index that is damaged), and what the operating system refuses to the
 server (a file of a table that is gone)."""
 RUIN_WORDS = re.compile(
-    r"FATAL: +(could not (open|read|access|find|locate)|invalid page|cache lookup"
+    r"FATAL: ++(could not (open|read|access|find|locate)|invalid page|cache lookup"
     r"|.*(corrupt|relation mapping|is not valid))"
 )
 """While it connects, psycopg2 has no SQLSTATE: the words are all there is."""

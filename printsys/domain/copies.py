@@ -11,7 +11,7 @@ from fractions import Fraction
 from printsys.domain.job import FOR_COPIES, PLATE_COPIES, Document, FileRecord, Job
 
 COPY_MARK = re.compile(
-    r"(?:_id_\d+_copy_\d+| id:\d+ copy \d+|[ _]*\((?:instance |copy )?\d+\)|[ _]\d+)$", re.IGNORECASE
+    r"(?:_id_\d+_copy_\d+| id:\d+ copy \d+|(?<![ _])[ _]*\((?:instance |copy )?\d+\)|[ _]\d+)$", re.IGNORECASE
 )
 """What slicers add to an object's name for each of its copies."""
 

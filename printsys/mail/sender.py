@@ -41,7 +41,7 @@ SERVER_PAUSES_S = (5, 15, 60, 300)
 SERVER = "the mail server"
 """Where jobs that owe mail lie. Elsewhere a mail can only be left over from before; the mirror knows of those."""
 MOST_PROBLEMS = 50
-_ADDRESS = re.compile(r"[^\s<>()]+@[^\s<>()]+")
+_ADDRESS = re.compile(r"(?<![^\s<>()])[^\s<>()]+@[^\s<>()]+")
 logger = logging.getLogger(__name__)
 
 

@@ -12,7 +12,7 @@ EVERYBODY = {"WD", "AU", "BU", "BG", "AN", "IU", "S-1-1-0", "S-1-5-7", "S-1-5-11
 (https://learn.microsoft.com/windows/win32/secauthz/sid-strings)."""
 FILE_READ_DATA = 1
 READING = {"GA", "GR", "FA", "FR"}
-_ENTRY = re.compile(r"\((?P<type>\w+);[^;]*;(?P<rights>[^;]*);[^;]*;[^;]*;(?P<trustee>[^;)]*)[^)]*\)")
+_ENTRY = re.compile(r"\((?P<type>\w+);[^;]*;(?P<rights>[^;]*);[^;]*;[^;]*;(?P<trustee>[^;)]*+)[^)]*\)")
 _SE_FILE_OBJECT = 1
 _DACL_SECURITY_INFORMATION = 4
 

@@ -46,7 +46,7 @@ def numbers(text: str | None) -> list[Decimal | None]:
     may_have_decimal_commas = "." not in text
     if may_have_decimal_commas and text.count(",") == 1 and ", " not in text:
         return [number(text)]
-    separator = r"\s*;\s*|,\s+" if may_have_decimal_commas and ", " in text else r"\s*[;,]\s*"
+    separator = r";|,\s" if may_have_decimal_commas and ", " in text else r"[;,]"
     return [number(part) for part in re.split(separator, text)]
 
 
