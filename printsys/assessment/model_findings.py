@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from printsys.config import Lab
 from printsys.domain.job import FileRecord, Job
-from printsys.models3d.findings import ModelFinding, findings
+from printsys.models3d.findings import LEAST_WALL_MM, ModelFinding, findings
 from printsys.models3d.inspect import ModelFacts
 
 MINOR = "worth knowing"
@@ -26,7 +26,11 @@ def finding_sentences(job: Job, lab: Lab) -> list[str]:
 def findings_of(record: FileRecord, job: Job, lab: Lab) -> list[ModelFinding]:
     """Worst first; none for a model that nobody has inspected yet."""
     facts = read_model_facts(record)
-    return findings(facts, lab.printers, job.request.printer) if facts is not None else []
+    if facts is None:
+        return []
+    method = lab.method(job.request.method)
+    least_wall_mm = method.least_wall_mm if method is not None else LEAST_WALL_MM
+    return findings(facts, lab.printers, job.request.printer, least_wall_mm)
 
 
 def read_model_facts(record: FileRecord) -> ModelFacts | None:

@@ -27,13 +27,14 @@ class Material(Strict):
 
 
 class Method(Strict):
-    """`solid`: printed without infill, as resin is."""
+    """`solid`: printed without infill, as resin is. `least_wall_mm`: the student hears of thinner walls."""
 
     name: Annotated[str, Field(min_length=1, max_length=40)]
     description: str
     colors: Annotated[list[str], Field(min_length=1)]
     materials: Annotated[list[Material], Field(min_length=1)]
     solid: bool = False
+    least_wall_mm: Annotated[float, Field(gt=0, le=2)] = 0.8
 
 
 class Printer(Strict):

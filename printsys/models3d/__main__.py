@@ -15,6 +15,7 @@ from typing import Any
 from printsys.errors import FileRefused, ModelTooHard, ModelUnreadable
 
 Answer = dict[str, Any]
+PIXELS = 512
 
 
 def inspect(path: Path) -> Answer:
@@ -31,13 +32,17 @@ def thumbnail(path: Path, color: str = "") -> Answer:
 
 def examine(path: Path, color: str = "") -> Answer:
     """Facts and, where there is anything to draw, a picture, from one reading of the file."""
-    from printsys.models3d.inspect import measure
+    from printsys.models3d.inspect import on_picture, study_mesh
     from printsys.models3d.mesh import load
-    from printsys.models3d.thumbnail import render
+    from printsys.models3d.thumbnail import Scene
 
     mesh = load(path)
-    facts = measure(mesh)
-    png = base64.b64encode(render(mesh.triangles, color=color)).decode() if facts.triangles and facts.finite else None
+    facts, open_edges = study_mesh(mesh)
+    png = None
+    if facts.triangles and facts.finite:
+        scene = Scene(mesh.triangles)
+        png = base64.b64encode(scene.png(PIXELS, color, open_edges)).decode()
+        facts = on_picture(facts, scene.places)
     return {"facts": facts.model_dump(mode="json"), "png": png}
 
 

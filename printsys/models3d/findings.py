@@ -19,6 +19,10 @@ SMALL_MM = 10.0
 HUGE_MM = 10_000.0
 THIN_MM = 0.4
 """One line of the usual nozzle; 0.2 mm is one layer."""
+LEAST_WALL_MM = 0.8
+FLOOR = 0.5
+"""A floor or a roof is built of layers, so it may be so much of a wall's least thickness."""
+MEASURED_MM = 0.01
 FLAT = 1e-6
 MANY_BODIES = 20
 HEAVY = 1_000_000
@@ -37,7 +41,10 @@ class PrinterLike(Protocol):
 
 
 class ModelFinding(BaseModel):
-    """`sentence` says what the model is like, `advice` what to do about it. Only "cannot print" blocks a submission."""
+    """`sentence` says what the model is like, `advice` what to do about it. Only "cannot print" blocks a submission.
+
+    `at`: where on the picture, as shares of its width and height from the top left; None: nowhere, or everywhere.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -45,12 +52,17 @@ class ModelFinding(BaseModel):
     code: str
     sentence: str
     advice: str
+    at: tuple[float, float] | None = None
 
 
 def findings(
-    facts: ModelFacts, printers: Sequence[PrinterLike], chosen_printer: str | None = None
+    facts: ModelFacts,
+    printers: Sequence[PrinterLike],
+    chosen_printer: str | None = None,
+    least_wall_mm: float = LEAST_WALL_MM,
 ) -> list[ModelFinding]:
-    """Worst first. `printers`: all of the lab's; `chosen_printer`: the id of the one that the student asked for."""
+    """Worst first. `printers`: all of the lab's; `chosen_printer`: the id of the one that the student asked for;
+    `least_wall_mm`: what the print method needs."""
     blocker = _blocker(facts)
     if blocker:
         return [blocker]
@@ -58,6 +70,7 @@ def findings(
         _check_unit(facts),
         _check_fit(facts, printers, chosen_printer),
         _check_surface(facts),
+        _check_walls(facts, least_wall_mm),
         _check_rest(facts),
     )
     return sorted(chain.from_iterable(checks), key=lambda finding: GRADES.index(finding.grade))
@@ -194,7 +207,8 @@ def _check_surface(facts: ModelFacts) -> Iterator[ModelFinding]:
         yield ModelFinding(
             grade="probably wrong",
             code="holes",
-            sentence=f"The surface has holes ({facts.open_edges:,} open edges), so inside and outside are unclear.",
+            sentence=f"The surface has holes ({facts.open_edges:,} open edges, red on the picture), "
+            "so inside and outside are unclear.",
             advice="Close them (in Blender: the 3D Print Toolbox), or send it as it is: slicers close small holes.",
         )
     elif facts.turned_edges:
@@ -211,6 +225,22 @@ def _check_surface(facts: ModelFacts) -> Iterator[ModelFinding]:
             sentence="The surface is inside out.",
             advice="Slicers turn it round by themselves: nothing to do, or flip the normals and export it again.",
         )
+
+
+def _check_walls(facts: ModelFacts, least_mm: float) -> Iterator[ModelFinding]:
+    """Nothing of a model in an unknown unit, or one that is thin all over: that is said of it already."""
+    if suspected_unit(facts) is not None or max(facts.size_mm) < TINY_MM or min(facts.size_mm) < THIN_MM:
+        return
+    for place, name, needed in ((facts.wall, "wall", least_mm), (facts.floor, "floor or roof", FLOOR * least_mm)):
+        if place is not None and place.mm < needed - MEASURED_MM:
+            x, y, z = place.at
+            yield ModelFinding(
+                grade="probably wrong",
+                code=f"thin-{name.partition(' ')[0]}",
+                sentence=f"A {name} is only {place.mm:.2g} mm thick (near x {x:g}, y {y:g}, z {z:g} mm).",
+                advice=f"Make it at least {needed:g} mm, or it may break or not be printed at all.",
+                at=place.on_picture,
+            )
 
 
 def _check_rest(facts: ModelFacts) -> Iterator[ModelFinding]:

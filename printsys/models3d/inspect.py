@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from printsys.models3d.mesh import Mesh, finite, load
-from printsys.models3d.topology import study
+from printsys.models3d.mesh import Floats, Mesh, finite, load
+from printsys.models3d.thickness import thinnest
+from printsys.models3d.topology import Topology, study
 
 MAX_PIECES = 200
 Size = tuple[float, float, float]
+
+
+class ThinPlace(BaseModel):
+    """`mm` thick at the point `at`, in the model's own axes. `on_picture`: shares of its width and height, from the top
+    left; None: there is no picture."""
+
+    model_config = ConfigDict(frozen=True)
+
+    mm: float
+    at: Size
+    on_picture: tuple[float, float] | None = None
 
 
 class ModelFacts(BaseModel):
@@ -21,7 +34,8 @@ class ModelFacts(BaseModel):
     `pieces_mm`: the sizes, each once, of the parts that can be placed separately: the items of a 3MF, else the whole.
     `volume_cm3` is 0 where inside and outside are unclear; with small holes it is a good guess. `inverted`: the surface
     faces inwards. `bodies` does not count cavities. `slicer_trouble`: why slicers refuse or misplace the file as
-    it is, the rest of a sentence; where `is_converted`, the working copy is written as STL.
+    it is, the rest of a sentence; where `is_converted`, the working copy is written as STL. `wall`, `floor`: the
+    thinnest upright and level ones; None where none is below thickness.THICK_MM, or where nobody can measure it.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -43,6 +57,8 @@ class ModelFacts(BaseModel):
     finite: bool = True
     slicer_trouble: str | None = None
     is_converted: bool = False
+    wall: ThinPlace | None = None
+    floor: ThinPlace | None = None
 
 
 def inspect(path: Path) -> ModelFacts:
@@ -51,14 +67,22 @@ def inspect(path: Path) -> ModelFacts:
 
 
 def measure(mesh: Mesh) -> ModelFacts:
+    return study_mesh(mesh)[0]
+
+
+def study_mesh(mesh: Mesh) -> tuple[ModelFacts, Floats]:
+    """The facts, and both ends of each open edge that a picture should show (count × 2 × 3)."""
     if not len(mesh.faces) or not finite(mesh):
-        return ModelFacts(format=mesh.kind, unit=mesh.unit, triangles=len(mesh.faces), finite=not len(mesh.faces))
+        facts = ModelFacts(format=mesh.kind, unit=mesh.unit, triangles=len(mesh.faces), finite=not len(mesh.faces))
+        return facts, np.zeros((0, 2, 3))
     topology = study(mesh.points, mesh.faces, mesh.piece)
     size = _size(mesh.triangles.reshape(-1, 3))
     numbers = np.unique(mesh.piece)
     pieces = [mesh.faces[mesh.piece == number] for number in numbers[:MAX_PIECES]] if len(numbers) > 1 else []
     sizes = [_size(mesh.points[np.unique(faces)]) for faces in pieces] or [size]
-    return ModelFacts(
+    is_inverted = topology.watertight and topology.turned_edges == 0 and topology.volume < 0
+    wall, floor = _thin_places(mesh, topology, is_inverted)
+    facts = ModelFacts(
         format=mesh.kind,
         unit=mesh.unit,
         triangles=len(mesh.faces),
@@ -69,13 +93,46 @@ def measure(mesh: Mesh) -> ModelFacts:
         area_cm2=_tidy(topology.area / 100),
         bodies=topology.bodies,
         watertight=topology.watertight,
-        inverted=topology.watertight and topology.turned_edges == 0 and topology.volume < 0,
+        inverted=is_inverted,
         degenerate=topology.degenerate,
         open_edges=topology.open_edges,
         turned_edges=topology.turned_edges,
         slicer_trouble=mesh.slicer_trouble,
         is_converted=mesh.is_converted,
+        wall=wall,
+        floor=floor,
     )
+    return facts, topology.open_at
+
+
+def _thin_places(mesh: Mesh, topology: Topology, is_inverted: bool) -> tuple[ThinPlace | None, ThinPlace | None]:
+    if not topology.watertight or topology.turned_edges:
+        return None, None
+    places = thinnest(mesh.points, mesh.faces[:, ::-1] if is_inverted else mesh.faces)
+    wall, floor = (
+        ThinPlace(mm=round(place.thickness_mm, 3), at=_point(place.at)) if place is not None else None
+        for place in places
+    )
+    return wall, floor
+
+
+def on_picture(facts: ModelFacts, places: Callable[[Floats], Floats]) -> ModelFacts:
+    """With where its thin places are on the picture; `places` knows where points of the model are."""
+    marked = {
+        name: place.model_copy(update={"on_picture": _shares(places(np.array([place.at]))[0])})
+        for name, place in (("wall", facts.wall), ("floor", facts.floor))
+        if place is not None
+    }
+    return facts.model_copy(update=marked)
+
+
+def _shares(place: Floats) -> tuple[float, float]:
+    return round(float(place[0]), 4), round(float(place[1]), 4)
+
+
+def _point(at: Size) -> Size:
+    x, y, z = (round(along, 2) for along in at)
+    return x, y, z
 
 
 def _size(points: np.ndarray) -> Size:

@@ -20,6 +20,7 @@ PIXELS_AT_ONCE = 1 << 21
 
 Grid = npt.NDArray[np.int64]
 Corners = npt.NDArray[np.float32]
+Depths = npt.NDArray[np.float64]
 
 
 def nearest(corners: Corners, size: int) -> tuple[Grid, Corners]:
@@ -28,13 +29,22 @@ def nearest(corners: Corners, size: int) -> tuple[Grid, Corners]:
     `corners`: (x, y, depth) × 3 corners × count, in pixels, y downwards, depth from 0 (near) to 1.
     """
     front = np.full(size * size, EMPTY, np.int64)
+    for owner, place, depth in fragments(corners, size):
+        key = ((np.clip(depth, 0, 1) * DEPTHS).astype(np.int64) << 32) | owner
+        np.minimum.at(front, place, key)
+    picture = front.reshape(size, size)
+    depths = ((picture >> 32) / DEPTHS).astype(np.float32)
+    return np.where(picture == EMPTY, -1, picture & 0xFFFFFFFF), depths
+
+
+def fragments(corners: Corners, size: int) -> Iterator[tuple[Grid, Grid, Depths]]:
+    """Every pixel of every triangle, hidden ones too: the triangle's number, the pixel's (row × `size` + column), and
+    the depth there. In bounded memory."""
     for first in range(0, corners.shape[2], AT_ONCE):
         part = corners[:, :, first : first + AT_ONCE]
         for owner, row, begin, end in _spans(part, size):
-            _fill(front, part, first, owner, row, begin, end, size)
-    picture = front.reshape(size, size)
-    depth = ((picture >> 32) / DEPTHS).astype(np.float32)
-    return np.where(picture == EMPTY, -1, picture & 0xFFFFFFFF), depth
+            for run, column, depth in _fill(part, owner, row, begin, end):
+                yield owner[run] + first, row[run] * size + column, depth
 
 
 def _spans(part: Corners, size: int) -> Iterator[tuple[Grid, Grid, Grid, Grid]]:
@@ -67,7 +77,8 @@ def _crossings(part: Corners, owner: Grid, row: Grid) -> tuple[Corners, Corners]
     return low, high
 
 
-def _fill(front: Grid, part: Corners, first: int, owner: Grid, row: Grid, begin: Grid, end: Grid, size: int) -> None:
+def _fill(part: Corners, owner: Grid, row: Grid, begin: Grid, end: Grid) -> Iterator[tuple[Grid, Grid, Depths]]:
+    """Number of the run, column and depth of each pixel."""
     slope_x, slope_y = _slopes(part, owner)
     x, y, depth = part[:, 0, owner]
     start = depth + (row + 0.5 - y) * slope_y - x * slope_x
@@ -77,9 +88,7 @@ def _fill(front: Grid, part: Corners, first: int, owner: Grid, row: Grid, begin:
         stop = max(int(np.searchsorted(ends, (ends[cut - 1] if cut else 0) + PIXELS_AT_ONCE, "right")), cut + 1)
         run, column = _counted(begin[cut:stop], (end - begin)[cut:stop])
         run += cut
-        depth = np.clip(start[run] + (column + 0.5) * slope_x[run], 0, 1) * DEPTHS
-        key = (depth.astype(np.int64) << 32) | (owner[run] + first)
-        np.minimum.at(front, row[run] * size + column, key)
+        yield run, column, start[run] + (column + 0.5) * slope_x[run]
         cut = stop
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
 from printsys.errors import ModelUnreadable
@@ -39,6 +39,7 @@ AMBIENT = 0.20
 LOW_TOPS = 0.22
 """Level surfaces are darker by up to so much, the lower they are: a floor differs from the top around it."""
 LINES = 0.62
+ALARM = (229, 28, 46)
 SAMPLED = 2
 """Of the visible pixels each second, each way, throws a shadow."""
 MOST_PIXELS = 60_000_000
@@ -89,45 +90,78 @@ def draw(path: Path, size: int = 512, color: str | None = None) -> bytes:
     return render(mesh.triangles, size, color)
 
 
-def render(triangles: npt.NDArray[np.floating], size: int = 512, color: str | None = None) -> bytes:
-    projected, low, high = _project(triangles)
-    sides = ground.rectangle(low, high)
-    fine = size * FINER
-    frame = _frame(projected, sides, low[2], fine)
-    corners = frame.pixels(projected)
-    while fine > 64 and _area(corners) > MOST_PIXELS:
-        fine //= 2
-        frame = Frame(fine, frame.low, frame.high)
-        corners = frame.pixels(projected)
-    front, depth = nearest(corners, fine)
-    picture = _shade(projected, front, depth * np.float32(frame.deep * frame.scale), paint_of(color), (low[2], high[2]))
-    small = _smaller(picture, size)
-    _stand(small, Frame(len(small), frame.low, frame.high), sides, low[2], _shadow(front, depth, frame, sides, low[2]))
-    return _png(small, size, comment(color))
+def render(
+    triangles: npt.NDArray[np.floating],
+    size: int = 512,
+    color: str | None = None,
+    open_edges: npt.NDArray[np.floating] | None = None,
+) -> bytes:
+    """`open_edges` (both ends of each, count × 2 × 3) are drawn in red, hidden ones too."""
+    return Scene(triangles).png(size, color, open_edges)
 
 
-def _project(triangles: npt.NDArray[np.floating]) -> tuple[Array, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Right, up, towards the eye × 3 corners × count, and the model's own bounds. Scaled to about 1 first: sizes of any
-    power fit 32 bits."""
+class Scene:
+    """A model in front of the eye."""
+
+    def __init__(self, triangles: npt.NDArray[np.floating]) -> None:
+        self.placed, self.middle, self.reach = _centered(triangles)
+        self.low, self.high = (np.array([float(edge(axis)) for axis in self.placed]) for edge in (np.min, np.max))
+        self.projected = _project(self.placed)
+        self.sides = ground.rectangle(self.low, self.high)
+
+    def frame(self, side: int) -> Frame:
+        left, front, right, back = self.sides
+        corners = AXES @ np.array([[x, y, self.low[2]] for x in (left, right) for y in (front, back)], np.float32).T
+        low, high = (np.array([float(edge(axis)) for axis in self.projected]) for edge in (np.min, np.max))
+        low[:2], high[:2] = np.minimum(low, corners.min(axis=1))[:2], np.maximum(high, corners.max(axis=1))[:2]
+        return Frame(side, low, high)
+
+    def places(self, points: npt.NDArray[np.floating]) -> Array:
+        """Where points of the model (count × 3) are on its picture: shares of width and height, from the top left."""
+        own = ((points.astype(np.float64) - self.middle) / self.reach).astype(np.float32)
+        x, y, _ = self.frame(1).pixels((AXES @ own.T)[:, :, None])
+        places: Array = np.column_stack([x, y])
+        return places
+
+    def png(self, size: int, color: str | None, open_edges: npt.NDArray[np.floating] | None) -> bytes:
+        floor, top = float(self.low[2]), float(self.high[2])
+        fine = size * FINER
+        frame = self.frame(fine)
+        corners = frame.pixels(self.projected)
+        while fine > 64 and _area(corners) > MOST_PIXELS:
+            fine //= 2
+            frame = Frame(fine, frame.low, frame.high)
+            corners = frame.pixels(self.projected)
+        front, depth = nearest(corners, fine)
+        deep = np.float32(frame.deep * frame.scale)
+        picture = _shade(self.projected, front, depth * deep, paint_of(color), (floor, top))
+        small = _smaller(picture, size)
+        shadow = _shadow(front, depth, frame, self.sides, floor)
+        _stand(small, Frame(len(small), frame.low, frame.high), self.sides, floor, shadow)
+        image = _image(small, size)
+        if open_edges is not None and len(open_edges):
+            _draw_edges(image, self.places(open_edges.reshape(-1, 3)).reshape(-1, 4))
+        return _png(image, comment(color))
+
+
+def _centered(triangles: npt.NDArray[np.floating]) -> tuple[Array, npt.NDArray[np.float64], float]:
+    """The model's own axes × 3 corners × count, scaled to about 1, so that sizes of any power fit 32 bits; what was
+    taken away, and by what it was divided."""
     own = np.ascontiguousarray(triangles.transpose(2, 1, 0))
     low, high = (np.array([float(edge(axis)) for axis in own]) for edge in (np.min, np.max))
     middle, reach = (low + high) / 2, float((high - low).max()) or 1.0
-    centered = [
-        ((axis - axis.dtype.type(at)) / axis.dtype.type(reach)).astype(np.float32)
-        for axis, at in zip(own, middle, strict=True)
-    ]
-    projected = np.empty(own.shape, np.float32)
+    placed = np.empty(own.shape, np.float32)
+    for number, at in enumerate(middle):
+        placed[number] = (own[number] - own.dtype.type(at)) / own.dtype.type(reach)
+    return placed, middle, reach
+
+
+def _project(placed: Array) -> Array:
+    """Right, up, towards the eye × 3 corners × count."""
+    projected = np.empty(placed.shape, np.float32)
     for number, (x, y, z) in enumerate(AXES):
-        projected[number] = centered[0] * x + centered[1] * y + centered[2] * z
-    return projected, (low - middle) / reach, (high - middle) / reach
-
-
-def _frame(projected: Array, sides: Sides, floor: float, side: int) -> Frame:
-    left, front, right, back = sides
-    corners = AXES @ np.array([[x, y, floor] for x in (left, right) for y in (front, back)], np.float32).T
-    low, high = (np.array([float(edge(axis)) for axis in projected]) for edge in (np.min, np.max))
-    low[:2], high[:2] = np.minimum(low, corners.min(axis=1))[:2], np.maximum(high, corners.max(axis=1))[:2]
-    return Frame(side, low, high)
+        projected[number] = placed[0] * x + placed[1] * y + placed[2] * z
+    return projected
 
 
 def _area(corners: Array) -> float:
@@ -206,13 +240,26 @@ def _stand(picture: Array, frame: Frame, sides: Sides, floor: float, shadow: Arr
     picture[row, column] += below * (1 - picture[row, column, 3:])
 
 
-def _png(picture: Array, size: int, comments: PngInfo) -> bytes:
+def _image(picture: Array, size: int) -> Image.Image:
     opacity = picture[..., 3:]
     picture[..., :3] /= np.maximum(opacity, 1e-6)
     picture[..., 3:] = opacity * 255
     image = Image.fromarray(np.clip(picture + 0.5, 0, 255).astype(np.uint8), "RGBA")
-    if image.width != size:
-        image = image.resize((size, size), Image.Resampling.BILINEAR)
+    return image if image.width == size else image.resize((size, size), Image.Resampling.BILINEAR)
+
+
+def _draw_edges(image: Image.Image, places: Array) -> None:
+    """`places`: both ends of each, count × 4, as shares of the picture. A light rim keeps red on red visible."""
+    fine = image.width * FINER
+    for width, rgb in ((7, (255, 255, 255)), (4, ALARM)):
+        mask = Image.new("L", (fine, fine))
+        pen = ImageDraw.Draw(mask)
+        for line in (places * fine).tolist():
+            pen.line(line, fill=255, width=width)
+        image.paste(Image.new("RGBA", image.size, (*rgb, 255)), mask=mask.resize(image.size, Image.Resampling.BOX))
+
+
+def _png(image: Image.Image, comments: PngInfo) -> bytes:
     out = io.BytesIO()
     image.save(out, "PNG", compress_level=4, pnginfo=comments)
     return out.getvalue()

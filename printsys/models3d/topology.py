@@ -16,6 +16,8 @@ CLOSE = 1e-6
 
 SMALL_LEAK = 0.02
 """Of the volume: so little may depend on how holes are closed."""
+MOST_SHOWN = 3000
+"""Open edges that a picture shows."""
 MOST_NESTED = 1000
 """Bodies among which we look for cavities."""
 
@@ -34,6 +36,8 @@ class Topology:
     has_clear_volume: bool
     """Inside and outside are known: the surface is closed, but for holes that hardly matter, and its triangles agree,
     or could be turned so that they do."""
+    open_at: Floats
+    """Both ends of the first of the open edges: count × 2 × 3."""
 
     @property
     def watertight(self) -> bool:
@@ -74,7 +78,8 @@ def study(points: Floats, faces: Ints, piece: Ints) -> Topology:
         volume, cavities = _nested_volume(
             points[faces].astype(np.float64), body, np.bincount(body, volumes).astype(np.float64)
         )
-    return Topology(len(labels) - cavities, *edges, int((~is_triangle).sum()), area, volume, is_clear)
+    open_at = _open_edges(points, faces, welded) if edges[0] else np.zeros((0, 2, 3), points.dtype)
+    return Topology(len(labels) - cavities, *edges, int((~is_triangle).sum()), area, volume, is_clear, open_at)
 
 
 def _without_repeats(faces: Ints) -> Ints:
@@ -159,6 +164,18 @@ def _edges(faces: Ints) -> tuple[int, int]:
     ahead = np.add.reduceat(keys & 1, first) if len(edges) else np.zeros(0, np.int64)
     odd = uses % 2 == 1
     return int(odd.sum()), int((~odd & (2 * ahead != uses)).sum())
+
+
+def _open_edges(points: Floats, faces: Ints, welded: Ints) -> Floats:
+    three = _have_three_corners(welded)
+    welded, faces = welded[three], faces[three]
+    count = int(welded.max(initial=0)) + 1
+    ends = np.stack([welded, np.roll(welded, -1, axis=1)], axis=-1).reshape(-1, 2).astype(np.int64)
+    keys = ends.min(axis=1) * count + ends.max(axis=1)
+    _, first, uses = np.unique(keys, return_index=True, return_counts=True)
+    corners = np.stack([faces, np.roll(faces, -1, axis=1)], axis=-1).reshape(-1, 2)
+    segments: Floats = points[corners[first[uses % 2 == 1][:MOST_SHOWN]]]
+    return segments
 
 
 def _measure(points: Floats, faces: Ints) -> tuple[float, npt.NDArray[np.float64], float]:

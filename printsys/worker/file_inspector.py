@@ -113,6 +113,8 @@ class FileInspector:
         if record.slicer:
             return slicers.picture(path)
         try:
+            if (record.model or {}).get("open_edges"):  # they are drawn, too
+                return bounded.examine(path, color=color).png
             return bounded.draw(path, color=color)
         except (ModelUnreadable, ModelTooHard):
             if not present.exists():

@@ -1,0 +1,58 @@
+"""What the check says about the collection's models, so that a person can tell alarms that are false. Prints Markdown.
+
+    python bench/model_findings.py        (inside .venv; needs ../shared/corpus)
+
+Each model is checked as for the lab's first filament printer. A finding that is merely worth knowing is no alarm.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from printsys.config import load_lab  # noqa: E402
+from printsys.errors import FileRefused, ModelUnreadable  # noqa: E402
+from printsys.models3d.findings import ModelFinding, findings  # noqa: E402
+from printsys.models3d.inspect import ModelFacts, inspect  # noqa: E402
+
+CORPUS = ROOT.parent / "shared" / "corpus"
+FOLDERS = ("3mf-model", "obj", "stl")
+MODELS = {".3mf", ".obj", ".stl"}
+
+
+def checked() -> Iterator[tuple[str, ModelFacts, list[ModelFinding]]]:
+    """Name, facts and alarms of each model that can be read."""
+    lab = load_lab(ROOT / "lab.toml")
+    method = lab.methods[0]
+    printers = lab.printers_for(method.name)
+    for path in sorted(path for folder in FOLDERS for path in (CORPUS / folder).iterdir()):
+        if path.suffix.lower() not in MODELS:
+            continue
+        try:
+            facts = inspect(path)
+        except (FileRefused, ModelUnreadable):
+            continue
+        alarms = findings(facts, printers, printers[0].id, method.least_wall_mm)
+        yield path.name, facts, [alarm for alarm in alarms if alarm.grade != "worth knowing"]
+
+
+def main() -> None:
+    models = list(checked())
+    by_code = Counter(alarm.code for _, _, alarms in models for alarm in alarms)
+    print(f"{len(models)} models, {sum(not alarms for _, _, alarms in models)} without an alarm\n")
+    print("| alarm | models |\n|---|---|")
+    for code, count in by_code.most_common():
+        print(f"| `{code}` | {count} |")
+    print()
+    for name, _, alarms in models:
+        for alarm in alarms:
+            print(f"* {name}: `{alarm.code}` {alarm.sentence}")
+
+
+if __name__ == "__main__":
+    main()
