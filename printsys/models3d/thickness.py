@@ -30,6 +30,7 @@ THICK_MM = 2.0
 """Nobody asks about thicker walls."""
 LEAST_MM2 = 3.0
 """So much of a wall must be so thin: one pixel may be anything."""
+SAME_MM = 0.02
 LEVEL = 0.7
 """Cosine: what leans less from the plate is a floor or a roof, built of layers and not of lines."""
 
@@ -78,8 +79,11 @@ def _least(samples: Samples, chosen: npt.NDArray[np.bool_]) -> Thin | None:
     reached = np.flatnonzero(np.cumsum(samples.area[order]) >= LEAST_MM2)
     if not len(reached):
         return None
-    x, y, z = samples.at[order[reached[0] // 2]].tolist()
-    return Thin(float(samples.thickness[order[reached[0]]]), (x, y, z))
+    least = float(samples.thickness[order[reached[0]]])
+    # The middle of where it is so thin; of several such walls, one.
+    near = samples.at[order[samples.thickness[order] <= least + SAME_MM]]
+    x, y, z = near[np.argmin(((near - np.median(near, axis=0)) ** 2).sum(axis=1))].tolist()
+    return Thin(least, (x, y, z))
 
 
 def _along(axis: int, triangles: Values, normals: Values) -> Samples | None:

@@ -251,7 +251,7 @@ def _image(picture: Array, size: int) -> Image.Image:
 def _draw_edges(image: Image.Image, places: Array) -> None:
     """`places`: both ends of each, count × 4, as shares of the picture. A light rim keeps red on red visible."""
     fine = image.width * FINER
-    for width, rgb in ((7, (255, 255, 255)), (4, ALARM)):
+    for width, rgb in ((11, (255, 255, 255)), (7, ALARM)):
         mask = Image.new("L", (fine, fine))
         pen = ImageDraw.Draw(mask)
         for line in (places * fine).tolist():
