@@ -12,13 +12,11 @@ from printsys import slicers
 from printsys.models3d.inspect import inspect
 from printsys.slicers import SlicerFacts
 from tests.corpus import CorpusFile, each, files
+from tests.slicers.corpus_table import FIELDS, sliced_files, table, verdict, written
 
 pytestmark = pytest.mark.needs("corpus")
 
-NAMED_PICTURE = re.compile(r"(?:Metadata/(?:plate_\d+|plate_\d+_small|thumbnail)|thumbnail/\w+)\.png$")
-
-
-SLICED = each(file for file in files("gcode", "bgcode", "3mf-sliced", "sla") if slicers.could_be(file.name))
+SLICED = each(sliced_files())
 PROJECTS = each(file for file in files("3mf-model") if "project" in file.name)
 MALFORMED = each(file for file in files("malformed") if slicers.could_be(file.name))
 
@@ -29,42 +27,24 @@ def read(file: CorpusFile) -> SlicerFacts:
     return facts
 
 
-def figures(text: str | None, divide: int = 1) -> list[Decimal]:
-    """`1.20, 0, 0.29`, `plate1 6.75; plate2 3.91`, `3.18 cm3`, `656.209 (0.656209m)`: those that are not 0."""
-    plain = re.sub(r"plate\d", "", (text or "").split("(")[0])
-    return [value / divide for text in re.findall(r"(?<![\w.])\d+(?:\.\d+)?", plain) if (value := Decimal(text))]
-
-
-def stated(facts: SlicerFacts, field: str) -> list[Decimal]:
-    """By each tool of each plate."""
-    groups = [plate.tools for plate in facts.plates] or [facts.tools]
-    return [getattr(tool, field) for tools in groups for tool in tools if getattr(tool, field)]
-
-
+@pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("file", SLICED)
-def test_time_is_the_job_s_in_whole_seconds(file: CorpusFile) -> None:
-    elapsed = re.search(r"TIME_ELAPSED:([\d.]+)", file.columns["notes"])
-    time = file["time_s"] or (elapsed.group(1) if elapsed else None)
-    assert read(file).time_s == (round(Decimal(time)) if time else None)
+def test_a_reader_says_what_the_file_states_and_nothing_else(file: CorpusFile, field: str) -> None:
+    expected, value = FIELDS[field](file, read(file))
+    assert value == expected or not (value or expected)
 
 
-@pytest.mark.parametrize("file", SLICED)
-def test_weight_is_as_stated_and_nothing_where_it_is_not(file: CorpusFile) -> None:
-    facts = read(file)
-    assert (facts.grams or 0) == Decimal(file["weight_g"] or 0)
-    if file["weight_per_tool_g"]:
-        assert stated(facts, "weight_g") == figures(file["weight_per_tool_g"])
+def test_the_page_has_the_table_of_what_is_right_silent_and_wrong() -> None:
+    """`python -m tests.slicers.corpus_table` writes it."""
+    assert written() == table()
 
 
-@pytest.mark.parametrize("file", SLICED)
-def test_length_and_volume_are_as_stated_for_each_tool(file: CorpusFile) -> None:
-    facts = read(file)
-    assert stated(facts, "length_mm") == figures(file["length_mm"])
-    volume = file["volume"] or ""
-    if "ml" in volume.split("(")[0]:
-        assert facts.resin_ml == figures(volume)[0]
-    else:
-        assert stated(facts, "volume_cm3") == figures(volume, 1000 if "mm3" in volume else 1)
+@pytest.mark.parametrize(
+    ("expected", "value", "judged"),
+    [(7, 7, "right"), (7, None, "silent"), (7, 8, "wrong"), (None, 8, "wrong"), (None, None, None), ([], [], None)],
+)
+def test_a_verdict_tells_silence_from_a_wrong_number(expected: object, value: object, judged: str | None) -> None:
+    assert verdict(expected, value) == judged
 
 
 @pytest.mark.parametrize("file", SLICED + PROJECTS)
@@ -80,25 +60,10 @@ def test_program_and_version_are_named(file: CorpusFile) -> None:
         assert re.search(rf"[ -]{re.escape(facts.version)}(\s|$)", version)
 
 
-@pytest.mark.parametrize("file", SLICED)
-def test_printer_and_material_are_those_of_the_tools_in_use(file: CorpusFile) -> None:
-    facts = read(file)
-    if (printer := file["printer_model"]) is not None:
-        assert facts.printer_model == printer.split(" (")[0]
-    if (material := file["material"]) is not None:
-        loaded = material.split(" (")[0].split(";")
-        used = [loaded[tool.index] for tool in facts.tools] or loaded
-        assert facts.material == ", ".join(dict.fromkeys(used))
-
-
-@pytest.mark.parametrize("file", SLICED + PROJECTS)
-def test_every_embedded_picture_of_a_plate_is_listed(file: CorpusFile) -> None:
-    listed = [(thumbnail.format, thumbnail.width, thumbnail.height) for thumbnail in read(file).thumbnails]
-    for entry in (file["thumbnails"] or "").split("; "):
-        named = re.fullmatch(r"(\S+) (\d+)x(\d+)", entry)
-        if named is None or ("/" in entry and not NAMED_PICTURE.search(named.group(1))):
-            continue
-        assert ("PNG" if "/" in entry else named.group(1), int(named.group(2)), int(named.group(3))) in listed
+@pytest.mark.parametrize("file", PROJECTS)
+def test_every_embedded_picture_of_a_project_is_listed(file: CorpusFile) -> None:
+    expected, listed = FIELDS["pictures"](file, read(file))
+    assert listed == expected
 
 
 @pytest.mark.parametrize("file", SLICED + PROJECTS)
