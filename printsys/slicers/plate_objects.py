@@ -1,7 +1,8 @@
 """The objects that a G-code lists, each copy by itself: what a printer may skip while it prints.
 
 Klipper's `EXCLUDE_OBJECT_DEFINE`, Marlin's `M486`, PrusaSlicer's `objects_info` (also in binary G-code) and Bambu's
-`model label id` all stand before the first move. https://marlinfw.org/docs/gcode/M486.html
+`model label id` all stand before the first move. Comments for OctoPrint name each object as it is printed: in the first
+layer all of them, unless they are printed one by one. https://marlinfw.org/docs/gcode/M486.html
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ NAMED = re.compile(rb"^M486 S(\d{1,5})[^\r\n]*\r?\nM486 A([^\r\n]{0,300})", re.M
 COUNTED = re.compile(rb"^M486 T(\d{1,4})\b", re.MULTILINE)
 INFO = re.compile(rb"^; ?objects_info = (\{[^\r\n]*\})\s*$", re.MULTILINE)
 LABELS = re.compile(r"[\d ,]{1,20000}")
+PRINTED = re.compile(rb"^; ?(?:INIT )?printing object ([^\r\n]{1,300})", re.MULTILINE)
+LAYER = re.compile(rb"^; ?LAYER_CHANGE\b", re.MULTILINE)
+TOGETHER = {"complete_objects": "0", "print_sequence": "by layer"}
+"""Settings by which each layer holds all objects."""
 TOWER = re.compile(r"(?:wipe|prime)[ _]?tower", re.IGNORECASE)
 MOST = 1000
 MOST_NAME = 200
@@ -24,6 +29,7 @@ MOST_NAME = 200
 def listed(comments: GcodeComments) -> tuple[str, ...]:
     """A name for each; empty where the file lists none, or not surely all of them."""
     names = _defined(comments.head) or _named(comments) or _from_info(comments) or _labeled(comments)
+    names = names or _in_first_layer(comments)
     return without_towers(names) if len(names) <= MOST else ()
 
 
@@ -64,3 +70,12 @@ def _from_info(comments: GcodeComments) -> list[str]:
 def _labeled(comments: GcodeComments) -> list[str]:
     labels = comments.header("model label id") or ""
     return [f"object {number.strip()}" for number in labels.split(",")] if LABELS.fullmatch(labels) else []
+
+
+def _in_first_layer(comments: GcodeComments) -> list[str]:
+    """None where we do not see the whole layer, or where the objects are printed one after the other."""
+    layers = [match.start() for match in LAYER.finditer(comments.head)]
+    if len(layers) < 2 or not any(comments.setting(name) == value for name, value in TOGETHER.items()):
+        return []
+    names = dict.fromkeys(match.group(1).strip() for match in PRINTED.finditer(comments.head[: layers[1]]))
+    return [name.decode("utf-8", "replace") for name in names]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import zipfile
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from printsys import slicers
+from printsys.models3d.samples import sample
 from printsys.slicers import plate_objects
 from printsys.slicers.gcode_comments import GcodeComments
 from tests.corpus import CORPUS
@@ -52,6 +54,38 @@ def test_prusaslicer_s_own_list_is_counted_however_long_it_is() -> None:
 def test_bambu_s_labels_are_counted_and_a_tower_is_no_object() -> None:
     assert listed("; model label id: 112,118\n") == ("object 112", "object 118")
     assert listed("EXCLUDE_OBJECT_DEFINE NAME=wipe_tower\nEXCLUDE_OBJECT_DEFINE NAME=cube\n" + MOVES) == ("cube",)
+
+
+LAYERS = (
+    ";LAYER_CHANGE\n; printing object a id:0 copy 0\nG1 X1 E1\n; stop printing object a id:0 copy 0\n"
+    "; printing object a id:0 copy 1\nG1 X2 E2\n; stop printing object a id:0 copy 1\n"
+)
+
+
+def test_comments_for_octoprint_count_where_the_first_layer_is_whole() -> None:
+    together = "; complete_objects = 0\n"
+    assert listed(LAYERS + ";LAYER_CHANGE\n", tail="\n" + together) == ("a id:0 copy 0", "a id:0 copy 1")
+    assert listed(LAYERS, tail="\n" + together) == (), "the head ends within the first layer"
+    assert listed(LAYERS + ";LAYER_CHANGE\n", tail="\n; complete_objects = 1\n") == (), "one after the other"
+    assert listed(LAYERS + ";LAYER_CHANGE\n") == ()
+
+
+@pytest.mark.needs("prusa-slicer")
+def test_copies_that_the_real_prusaslicer_puts_on_a_plate_are_counted(tmp_path: Path) -> None:
+    # FAULTS section 3: 4 copies and a plate of one part.
+    model = tmp_path / "JaneDoe_Filament_TrueRed_k7m29xq4.stl"
+    model.write_bytes(sample("gear", "stl"))
+    for copies in (1, 4):
+        project, gcode = tmp_path / f"{copies}.3mf", tmp_path / f"{copies}.gcode"
+        prusaslicer("--export-3mf", "--duplicate", str(copies), str(model), "-o", str(project))
+        prusaslicer("-g", "--dont-arrange", "--gcode-label-objects", str(project), "-o", str(gcode))
+        objects = present(slicers.read(gcode)).objects
+        assert len(objects) == copies and all(name.startswith(model.name) for name in objects)
+
+
+def prusaslicer(*arguments: str) -> None:
+    done = subprocess.run(["prusa-slicer", *arguments], capture_output=True, encoding="utf-8", timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_file_without_a_list_lists_nothing() -> None:
