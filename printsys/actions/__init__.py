@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from indexer.index import Mirror
 from printsys.config import Lab
@@ -73,7 +72,7 @@ class Actions:
 
         InvalidInput where the lab does not offer what it asks for; see JobStore.create.
         """
-        require_offered(self.lab, request.model_dump())
+        require_offered(self.lab, request.model_dump(), self.lab.today(self.clock()))
         stored = self.store.create(
             lambda job_id: naming.folder_name(request.student_name, request.print_method, request.color, job_id),
             files,
@@ -157,7 +156,7 @@ class Actions:
 
         InvalidInput, TokenUsed, and what JobStore.staged and JobStore.edit raise.
         """
-        require_offered(self.lab, request.model_dump())
+        require_offered(self.lab, request.model_dump(), self.lab.today(self.clock()))
         require_open_resubmission(self.store.load(job_id).job, key)
         if not files:
             return self._resubmit(job_id, key, ResubmitInput(**request.model_dump()), None)
@@ -235,7 +234,7 @@ class Actions:
         now = self.clock()
         return Context(
             now=now,
-            prices=self.lab.price_list_on(now.astimezone(ZoneInfo(self.lab.about.timezone)).date()),
+            prices=self.lab.price_list_on(self.lab.today(now)),
             confirmation_days=self.lab.confirmation.valid_days,
             nonce=secrets.token_urlsafe(18),
         )

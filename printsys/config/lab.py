@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -177,6 +177,10 @@ class Lab(Strict):
 
     def reason(self, reason_id: str) -> Reason | None:
         return next((reason for reason in self.rejection_reasons if reason.id == reason_id), None)
+
+    def today(self, now: datetime) -> date:
+        """The day at the lab."""
+        return now.astimezone(ZoneInfo(self.about.timezone)).date()
 
     def price_list_on(self, day: date) -> PriceList:
         return pricing.price_list_on(day, self.prices)

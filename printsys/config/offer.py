@@ -1,25 +1,26 @@
-"""What the lab offers for a request: methods, colors, printers, disciplines, copies."""
+"""What the lab offers for a request: methods, colors, printers, disciplines, copies, days to come."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from printsys.config.lab import Lab
 from printsys.errors import InvalidInput
 
 
-def require_offered(lab: Lab, values: Mapping[str, Any]) -> None:
+def require_offered(lab: Lab, values: Mapping[str, Any], today: date | None = None) -> None:
     """InvalidInput where the request asks for something that the lab does not have."""
-    if problems := offer_problems(lab, values):
+    if problems := offer_problems(lab, values, today):
         raise InvalidInput(problems)
 
 
-def offer_problems(lab: Lab, values: Mapping[str, Any]) -> dict[str, list[str]]:
+def offer_problems(lab: Lab, values: Mapping[str, Any], today: date | None = None) -> dict[str, list[str]]:
     """What of a request the lab does not have: field → sentences.
 
     `values` are an input's, or a form's as they were typed. A field left empty is no problem here: whether it may stay
-    empty is for the input to say.
+    empty is for the input to say. A new request wants nothing before `today`; staff may note any day.
     """
     problems: dict[str, list[str]] = {}
     method_name, color, printer, discipline = (
@@ -39,6 +40,16 @@ def offer_problems(lab: Lab, values: Mapping[str, Any]) -> dict[str, list[str]]:
     copies = str(values.get("copies") or "")
     if copies.isdecimal() and int(copies) > lab.submission.max_copies:
         problems["copies"] = [f"We print at most {lab.submission.max_copies} copies of a job."]
+    if today is not None and _is_before(str(values.get("due_date") or "").strip(), today):
+        problems["due_date"] = ["That day is over. Please choose today or a later day, or leave it empty."]
     if values.get("minimum_charge_consent") in (False, "no"):
         problems["minimum_charge_consent"] = [lab.submission.consent_refused]
     return problems
+
+
+def _is_before(typed: str, today: date) -> bool:
+    """Not where `typed` is no date: that is for the input to say."""
+    try:
+        return date.fromisoformat(typed) < today
+    except ValueError:
+        return False

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -49,6 +50,21 @@ def test_a_color_belongs_to_its_method() -> None:
 @pytest.mark.parametrize("empty", ["", None])
 def test_a_field_left_empty_is_no_problem_of_the_offer(empty: str | None) -> None:
     assert offer_problems(LAB, dict.fromkeys(OFFERED, empty)) == {}
+
+
+def test_a_day_that_is_over_is_refused_in_a_new_request_alone() -> None:
+    today = date(2026, 3, 31)
+    yesterday = OFFERED | {"due_date": "2026-03-30"}
+    assert list(offer_problems(LAB, yesterday, today)) == ["due_date"]
+    assert offer_problems(LAB, yesterday) == {}
+    for day in ("2026-03-31", "2026-04-01", "", None, "soon"):
+        assert offer_problems(LAB, OFFERED | {"due_date": day}, today) == {}
+
+
+def test_today_is_the_day_at_the_lab() -> None:
+    assert LAB.about.timezone == "America/Chicago"
+    assert LAB.today(datetime(2026, 4, 1, 4, 59, tzinfo=UTC)) == date(2026, 3, 31)
+    assert LAB.today(datetime(2026, 4, 1, 5, 0, tzinfo=UTC)) == date(2026, 4, 1)
 
 
 @pytest.mark.parametrize("copies", ["many", "-3", "1.5"])

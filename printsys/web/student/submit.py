@@ -84,7 +84,8 @@ def read_request(files_needed: bool = True) -> tuple[SubmitInput, list[IncomingF
     problems: dict[str, list[str]] = {}
     answers = _collect(problems, lambda: validate(SubmitInput, request.form))
     files = _collect(problems, lambda: _accept_files(files_needed))
-    problems = offer_problems(services().lab, answers.model_dump() if answers else request.form) | problems
+    lab, given = services().lab, answers.model_dump() if answers else request.form
+    problems = offer_problems(lab, given, lab.today(services().store.clock())) | problems
     if problems or answers is None or files is None:
         raise InvalidInput(problems)
     return answers, files

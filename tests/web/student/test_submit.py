@@ -179,6 +179,7 @@ BAD_FIELDS = {
     "too many copies": ({"copies": "21"}, "copies", "at most 20"),
     "absurdly many copies": ({"copies": "99999999999999999999"}, "copies", "at most"),
     "no date": ({"due_date": "soon"}, "due_date", "2026-03-31"),
+    "a day that is over": ({"due_date": "2026-01-31"}, "due_date", "That day is over"),
 }
 
 
