@@ -13,6 +13,7 @@ from printsys.errors import FileRefused, InvalidInput, ModelTooHard, ModelUnread
 from printsys.models3d import bounded
 from printsys.models3d.estimate import weight_range_g
 from printsys.models3d.findings import LEAST_WALL_MM, ModelFinding, blocks, findings, unreadable
+from printsys.models3d.fit import Box
 from printsys.models3d.inspect import ModelFacts
 
 PATIENCE = bounded.Limits(seconds=20)
@@ -66,12 +67,14 @@ def check_file(
     limits: bounded.Limits = bounded.USUAL,
     is_wanted: Callable[[], bool] = lambda: True,
     color: str | None = None,
+    volumes: Sequence[Box] = (),
 ) -> UploadCheck:
     """Facts and picture (in the lab's `color`) of the file at `path`, whose owner calls it `name`. OSError: the disk's.
+    `volumes`: of the printers that it may have to fit, in mm.
 
     bounded.Abandoned when `is_wanted()` turns false meanwhile."""
     try:
-        examination = bounded.examine(path, limits, is_wanted, color)
+        examination = bounded.examine(path, limits, is_wanted, color, volumes)
     except (FileRefused, ModelUnreadable) as error:
         return UploadCheck(trouble=str(error).replace(path.name, name), is_unprintable=True)
     except ModelTooHard as error:

@@ -23,6 +23,7 @@ from pathlib import Path
 from printsys.assessment.upload_check import PATIENCE, UploadCheck, check_file
 from printsys.jobstore.arriving import ArrivalFolder, ArrivingFile
 from printsys.models3d import bounded
+from printsys.models3d.fit import Box
 
 REMEMBERED = 100
 """Checks of recent models: the form asks again when a student chooses another printer, and when it is sent."""
@@ -66,9 +67,9 @@ class _Question:
 class UploadChecker:
     """Checks models in processes of their own: few at a time, and each only once while it is remembered."""
 
-    def __init__(self, scratch: Path) -> None:
-        """`scratch`: a folder for the files, which stay as long as a check takes."""
-        self._scratch = scratch
+    def __init__(self, scratch: Path, volumes: Sequence[Box] = ()) -> None:
+        """`scratch`: a folder for the files, which stay as long as a check takes. `volumes`: of the lab's printers."""
+        self._scratch, self._volumes = scratch, volumes
         self.arrivals = ArrivalFolder(scratch / f"arriving-{secrets.token_hex(4)}", self._scratch_made)
         """For files that are sent to be looked at, and for nothing else."""
         self._changed = threading.Condition()
@@ -237,7 +238,11 @@ class UploadChecker:
         limits = bounded.Limits(seconds=seconds, megabytes=PATIENCE.megabytes)
         try:
             return check_file(
-                _file_of(question), question.name, limits, lambda: question.is_wanted() and not self._stopped
+                _file_of(question),
+                question.name,
+                limits,
+                lambda: question.is_wanted() and not self._stopped,
+                volumes=self._volumes,
             )
         except OSError as error:
             logger.warning("a model is not looked at before it is sent: %s", error.strerror)

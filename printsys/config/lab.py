@@ -172,6 +172,11 @@ class Lab(Strict):
     def printer(self, printer_id: str | None) -> Printer | None:
         return next((printer for printer in self.printers if printer.id == printer_id), None)
 
+    @property
+    def volumes(self) -> list[tuple[int, int, int]]:
+        """Of the printers, in mm, each once."""
+        return list(dict.fromkeys(printer.build_volume_mm for printer in self.printers))
+
     def printers_for(self, method: str) -> list[Printer]:
         return [printer for printer in self.printers if printer.method == method]
 

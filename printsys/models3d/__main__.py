@@ -30,20 +30,25 @@ def thumbnail(path: Path, color: str = "") -> Answer:
     return {"png": base64.b64encode(draw(path, color=color)).decode()}
 
 
-def examine(path: Path, color: str = "") -> Answer:
-    """Facts and, where there is anything to draw, a picture, from one reading of the file."""
+def examine(path: Path, color: str = "", *volumes: str) -> Answer:
+    """Facts and, where there is anything to draw, a picture, from one reading of the file. `volumes`: `250x210x220`."""
     from printsys.models3d.inspect import on_picture, study_mesh
     from printsys.models3d.mesh import load
     from printsys.models3d.thumbnail import Scene
 
     mesh = load(path)
-    facts, open_edges = study_mesh(mesh)
+    facts, open_edges = study_mesh(mesh, [_box(volume) for volume in volumes])
     png = None
     if facts.triangles and facts.finite:
         scene = Scene(mesh.triangles)
         png = base64.b64encode(scene.png(PIXELS, color, open_edges)).decode()
         facts = on_picture(facts, scene.places)
     return {"facts": facts.model_dump(mode="json"), "png": png}
+
+
+def _box(text: str) -> tuple[float, float, float]:
+    width, depth, height = map(float, text.split("x"))
+    return width, depth, height
 
 
 def viewer(path: Path) -> Answer:

@@ -20,6 +20,7 @@ from typing import Any, Literal
 import psutil
 
 from printsys.errors import FileRefused, ModelTooHard, ModelUnreadable
+from printsys.models3d.fit import Box
 from printsys.models3d.inspect import ModelFacts
 
 Task = Literal["inspect", "thumbnail", "examine", "viewer", "convert"]
@@ -62,10 +63,14 @@ class Examination:
 
 
 def examine(
-    path: Path, limits: Limits = USUAL, is_wanted: Callable[[], bool] = lambda: True, color: str | None = None
+    path: Path,
+    limits: Limits = USUAL,
+    is_wanted: Callable[[], bool] = lambda: True,
+    color: str | None = None,
+    volumes: Sequence[Box] = (),
 ) -> Examination:
-    """Facts and picture at once, for the form. Raises as `run` does."""
-    answer = run("examine", path, limits, is_wanted, [color or ""])
+    """Facts and picture at once, for the form. `volumes`: of the printers that it may have to fit. Raises as `run`."""
+    answer = run("examine", path, limits, is_wanted, [color or "", *("x".join(map(str, box)) for box in volumes)])
     png = answer["png"]
     return Examination(ModelFacts.model_validate(answer["facts"]), base64.b64decode(png) if png else None)
 

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from printsys.models3d.fit import BedFit, fit_box
 from printsys.models3d.inspect import ModelFacts, Size
 
 Grade = Literal["cannot print", "probably wrong", "worth knowing"]
@@ -137,64 +138,80 @@ def suspected_unit(facts: ModelFacts) -> tuple[str, float] | None:
 # -- does it fit ----------------------------------------------------------------------------------------------------
 
 
-def fits(size: Size, volume: Sequence[float]) -> Literal["yes", "turned", "no"]:
-    """`turned`: only on another side than in the drawing. Tolerates a two-hundredth of a mm."""
-    room = [side + 0.005 for side in volume]
-    if size[2] <= room[2] and _all_fit(sorted(size[:2]), sorted(room[:2])):
-        return "yes"
-    return "turned" if _all_fit(sorted(size), sorted(room)) else "no"
+def _stand(facts: ModelFacts, printer: PrinterLike) -> BedFit:
+    """How the piece that fits worst stands in the printer: as measured, else by its size alone."""
+    measured = next((row for row in facts.bed_fits if row.volume_mm == printer.build_volume_mm), None)
+    return measured or fit_box(_worst_piece(facts, printer), printer.build_volume_mm)
 
 
-def largest_scale(size: Size, volume: Sequence[float]) -> float:
-    """The factor at which `size` just fits, in the best axis-aligned orientation; above 1 if it fits as it is."""
-    return min(room / side for side, room in zip(sorted(size), sorted(volume), strict=True) if side > 0)
+def _worst_piece(facts: ModelFacts, printer: PrinterLike) -> Size:
+    volume = printer.build_volume_mm
+    return min(facts.pieces_mm or (facts.size_mm,), key=lambda piece: fit_box(piece, volume).scale)
 
 
-def _all_fit(sides: Sequence[float], room: Sequence[float]) -> bool:
-    return all(side <= space for side, space in zip(sides, room, strict=True))
+def _is_certain(facts: ModelFacts, printer: PrinterLike) -> bool:
+    """Whether a size that fits along no axis is too large at any angle."""
+    volume = printer.build_volume_mm
+    is_measured = any(row.volume_mm == volume for row in facts.bed_fits)
+    return is_measured or max(_worst_piece(facts, printer)) > math.dist(volume, (0, 0, 0))
 
 
 def _check_fit(facts: ModelFacts, printers: Sequence[PrinterLike], chosen_id: str | None) -> Iterator[ModelFinding]:
-    pieces = facts.pieces_mm or (facts.size_mm,)
-    verdicts = {printer.id: {fits(piece, printer.build_volume_mm) for piece in pieces} for printer in printers}
-    fitting = [printer for printer in printers if "no" not in verdicts[printer.id]]
+    stands = {printer.id: _stand(facts, printer) for printer in printers}
+    fitting = [printer for printer in printers if stands[printer.id].pose != "no"]
     chosen = next((printer for printer in printers if printer.id == chosen_id), None)
     if printers and not fitting:
-        best = max(printers, key=lambda printer: _scale(pieces, printer))
-        yield _cannot(
-            "too-large",
-            f"At {_biggest(pieces, best)} this is too large for every printer of the lab, however it is turned.",
-            f"{_would_fit(pieces, best)} Scale it down, or cut it into parts.",
-        )
-    elif chosen is not None and "no" in verdicts[chosen.id]:
+        best = max(printers, key=lambda printer: stands[printer.id].scale)
+        yield _too_large_for_all(facts, printers, best, _would_fit(stands[best.id], best))
+    elif chosen is not None:
+        yield from _check_chosen(facts, chosen, stands[chosen.id], fitting)
+
+
+def _too_large_for_all(
+    facts: ModelFacts, printers: Sequence[PrinterLike], best: PrinterLike, would_fit: str
+) -> ModelFinding:
+    size = size_text(_worst_piece(facts, best))
+    advice = f"{would_fit} Scale it down, or cut it into parts."
+    if all(_is_certain(facts, printer) for printer in printers):
+        sentence = f"At {size} this is too large for every printer of the lab, whichever side it stands on."
+        return _cannot("too-large", sentence, advice)
+    sentence = f"At {size} this is probably too large for every printer of the lab."
+    return ModelFinding(grade="probably wrong", code="too-large", sentence=sentence, advice=advice)
+
+
+def _check_chosen(
+    facts: ModelFacts, chosen: PrinterLike, stand: BedFit, fitting: Sequence[PrinterLike]
+) -> Iterator[ModelFinding]:
+    if stand.pose == "no":
         names = " and the ".join(printer.name for printer in fitting[:3])
+        probably = "" if _is_certain(facts, chosen) else "probably "
+        size = size_text(_worst_piece(facts, chosen))
         yield ModelFinding(
             grade="probably wrong",
             code="too-large-for-printer",
-            sentence=f"At {_biggest(pieces, chosen)} this is too large for the {chosen.name}, however it is turned.",
-            advice=f"It fits the {names}. {_would_fit(pieces, chosen)}",
+            sentence=f"At {size} this is {probably}too large for the {chosen.name}, whichever side it stands on.",
+            advice=f"It fits the {names}. {_would_fit(stand, chosen)}",
         )
-    elif chosen is not None and "turned" in verdicts[chosen.id]:
+    elif stand.pose == "diagonal":
+        yield ModelFinding(
+            grade="worth knowing",
+            code="diagonal",
+            sentence=f"It fits the {chosen.name}, lying diagonally.",
+            advice="Nothing to do: we turn it.",
+        )
+    elif stand.pose != "as drawn":
+        diagonally = ", lying diagonally" if stand.pose == "turned diagonal" else ""
         yield ModelFinding(
             grade="worth knowing",
             code="turned",
-            sentence=f"It fits the {chosen.name} turned on its side.",
+            sentence=f"It fits the {chosen.name} turned on its side{diagonally}.",
             advice="Nothing to do, unless it must be printed standing: then say so in the notes.",
         )
 
 
-def _scale(pieces: Sequence[Size], printer: PrinterLike) -> float:
-    return min(largest_scale(piece, printer.build_volume_mm) for piece in pieces)
-
-
-def _biggest(pieces: Sequence[Size], printer: PrinterLike) -> str:
-    """The size of the piece that is furthest from fitting the printer."""
-    return size_text(min(pieces, key=lambda piece: largest_scale(piece, printer.build_volume_mm)))
-
-
-def _would_fit(pieces: Sequence[Size], printer: PrinterLike) -> str:
+def _would_fit(stand: BedFit, printer: PrinterLike) -> str:
     """Rounded down, so that the promise holds."""
-    percent = _scale(pieces, printer) * 100
+    percent = stand.scale * 100
     text = f"{math.floor(percent)}" if percent >= 10 else f"{math.floor(percent * 100) / 100:g}"
     return f"At {text} % it would fit the {printer.name}."
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from printsys.models3d.fit import BedFit, Box, bed_fits
 from printsys.models3d.mesh import Floats, Mesh, finite, load
 from printsys.models3d.thickness import thinnest
 from printsys.models3d.topology import Topology, study
@@ -36,6 +37,7 @@ class ModelFacts(BaseModel):
     faces inwards. `bodies` does not count cavities. `slicer_trouble`: why slicers refuse or misplace the file as
     it is, the rest of a sentence; where `is_converted`, the working copy is written as STL. `wall`, `floor`: the
     thinnest upright and level ones; None where none is below thickness.THICK_MM, or where nobody can measure it.
+    `bed_fits`: how the piece that fits worst stands in each of the lab's printers in which not all stand as drawn.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -59,6 +61,7 @@ class ModelFacts(BaseModel):
     is_converted: bool = False
     wall: ThinPlace | None = None
     floor: ThinPlace | None = None
+    bed_fits: tuple[BedFit, ...] = ()
 
 
 def inspect(path: Path) -> ModelFacts:
@@ -70,8 +73,9 @@ def measure(mesh: Mesh) -> ModelFacts:
     return study_mesh(mesh)[0]
 
 
-def study_mesh(mesh: Mesh) -> tuple[ModelFacts, Floats]:
-    """The facts, and both ends of each open edge that a picture should show (count × 2 × 3)."""
+def study_mesh(mesh: Mesh, volumes: Sequence[Box] = ()) -> tuple[ModelFacts, Floats]:
+    """The facts, and both ends of each open edge that a picture should show (count × 2 × 3). `volumes`: W × D × H in mm
+    of the printers that it may have to fit."""
     if not len(mesh.faces) or not finite(mesh):
         facts = ModelFacts(format=mesh.kind, unit=mesh.unit, triangles=len(mesh.faces), finite=not len(mesh.faces))
         return facts, np.zeros((0, 2, 3))
@@ -79,7 +83,8 @@ def study_mesh(mesh: Mesh) -> tuple[ModelFacts, Floats]:
     size = _size(mesh.triangles.reshape(-1, 3))
     numbers = np.unique(mesh.piece)
     pieces = [mesh.faces[mesh.piece == number] for number in numbers[:MAX_PIECES]] if len(numbers) > 1 else []
-    sizes = [_size(mesh.points[np.unique(faces)]) for faces in pieces] or [size]
+    corners = [mesh.points[np.unique(faces)] for faces in pieces] or [mesh.triangles.reshape(-1, 3)]
+    sizes = [_size(points) for points in corners]
     is_inverted = topology.watertight and topology.turned_edges == 0 and topology.volume < 0
     wall, floor = _thin_places(mesh, topology, is_inverted)
     facts = ModelFacts(
@@ -101,6 +106,7 @@ def study_mesh(mesh: Mesh) -> tuple[ModelFacts, Floats]:
         is_converted=mesh.is_converted,
         wall=wall,
         floor=floor,
+        bed_fits=bed_fits(corners, volumes),
     )
     return facts, topology.open_at
 

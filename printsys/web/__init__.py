@@ -57,7 +57,7 @@ def create_app(services: Services) -> Flask:
     app.extensions[auth.ENDED] = EndedSessions(services.settings)
     app.extensions[double_submit.EXTENSION] = double_submit.Submissions()
     app.extensions[receipt_limit.EXTENSION] = receipt_limit.ReceiptLimit(services)
-    app.extensions[uploads.UPLOAD_CHECKER] = UploadChecker(services.settings.instance / SCRATCH)
+    app.extensions[uploads.UPLOAD_CHECKER] = UploadChecker(services.settings.instance / SCRATCH, services.lab.volumes)
     app.jinja_env.globals["attention_count"] = attention.count
     Bootstrap5(app)
     CSRFProtect(app)

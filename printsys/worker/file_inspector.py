@@ -123,7 +123,8 @@ class FileInspector:
 
     def _inspect(self, stored: Stored, record: FileRecord, path: Path) -> Decide:
         """What a model is like. A failure is recorded with its reason, so that nobody tries for ever."""
-        check = check_file(path, record.uploaded_as or path.name, color=stored.job.request.color)
+        color, volumes = stored.job.request.color, self.services.lab.volumes
+        check = check_file(path, record.uploaded_as or path.name, color=color, volumes=volumes)
         model: dict[str, Any] = check.facts.model_dump(mode="json") if check.facts else {"trouble": check.trouble}
         preview = self._save_picture(stored, record, check.png)
         model |= {"preview": preview} if preview else {}

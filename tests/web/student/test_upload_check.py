@@ -210,12 +210,12 @@ def slow_look(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     examine = bounded.examine
 
     def examine_slowly(
-        path: Path, limits: bounded.Limits, is_wanted: Callable[[], bool], color: str | None
+        path: Path, limits: bounded.Limits, is_wanted: Callable[[], bool], *rest: Any
     ) -> bounded.Examination:
         while not go_on.wait(0.01):
             if not is_wanted():
                 raise bounded.Abandoned
-        return examine(path, limits, is_wanted, color)
+        return examine(path, limits, is_wanted, *rest)
 
     monkeypatch.setattr(bounded, "examine", examine_slowly)
     yield go_on
@@ -296,9 +296,9 @@ def test_a_browser_that_asks_much_comes_after_one_that_asks_little(
     order: list[str] = []
     check_file = upload_check.check_file
 
-    def note(path: Path, name: str, limits: bounded.Limits, is_wanted: Callable[[], bool]) -> upload_check.UploadCheck:
+    def note(path: Path, name: str, *rest: Any, **volumes: Any) -> upload_check.UploadCheck:
         order.append(name)
-        return check_file(path, name, limits, is_wanted)
+        return check_file(path, name, *rest, **volumes)
 
     monkeypatch.setattr(upload_checker, "check_file", note)
     first = ask_about(checker, "greedy", 31)
@@ -364,10 +364,10 @@ def test_an_error_that_nobody_foresaw_ends_one_look_only(
 ) -> None:
     check_file = upload_check.check_file
 
-    def stumble(path: Path, name: str, *rest: Any) -> upload_check.UploadCheck:
+    def stumble(path: Path, name: str, *rest: Any, **volumes: Any) -> upload_check.UploadCheck:
         if name.startswith("31"):
             raise KeyError("a library's own")
-        return check_file(path, name, *rest)
+        return check_file(path, name, *rest, **volumes)
 
     monkeypatch.setattr(upload_checker, "check_file", stumble)
     for number in (31, 31, 31, 32):
