@@ -28,10 +28,10 @@ NO_SERVERS = {"DATABASE_URL": "", "REDIS_URL": "", "MAIL_SERVER": ""}
 
 
 class System:
-    """One storage and one instance in the folder `root`, started and stopped as a person would."""
+    """One storage and one instance in the folder `root`, started and stopped as a person would. `code`: a checkout."""
 
-    def __init__(self, root: Path, **environment: str) -> None:
-        self.root = root
+    def __init__(self, root: Path, code: Path = ROOT, **environment: str) -> None:
+        self.root, self.code = root, code
         self.storage, self.instance = root / "storage", root / "instance"
         self.log = root / "run.log"
         self.port = free_port()
@@ -51,11 +51,11 @@ class System:
 
     def launch(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         """Begin a start, which may fail."""
-        command = [sys.executable, str(ROOT / "manage.py"), "run", "--port", str(self.port), *arguments]
+        command = [sys.executable, str(self.code / "manage.py"), "run", "--port", str(self.port), *arguments]
         with self.log.open("wb") as log:
             return subprocess.Popen(
                 command,
-                cwd=ROOT,
+                cwd=self.code,
                 env=self.environment | environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -78,8 +78,8 @@ class System:
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Another command on the same storage and instance."""
         return subprocess.run(
-            [sys.executable, str(ROOT / "manage.py"), *arguments],
-            cwd=ROOT,
+            [sys.executable, str(self.code / "manage.py"), *arguments],
+            cwd=self.code,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -167,7 +167,7 @@ def system_of_its_own(**environment: str) -> Iterator[System]:
     """In a folder that is not under pytest's own: run as root PostgreSQL is another user's, and each pytest that
     starts on this machine shuts that folder to others again."""
     with tempfile.TemporaryDirectory(prefix="printsys-tests-", ignore_cleanup_errors=os.name == "nt") as folder:
-        system = System(Path(folder), **environment)
+        system = System(Path(folder), ROOT, **environment)
         try:
             yield system
         finally:

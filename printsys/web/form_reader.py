@@ -20,7 +20,7 @@ from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, Multip
 from printsys.jobstore.arriving import ArrivingFile
 
 WRITERS = 4
-MOST_BACKLOG = 256 * 1024
+MOST_BACKLOG = 512 * 1024
 """Bytes of one sender that wait for the disk; after those nothing is read from it for a while."""
 logger = logging.getLogger(__name__)
 PIECE = 64 * 1024

@@ -47,7 +47,7 @@ Headers that take longer to arrive are given up, too."""
 LOOK_EVERY_S = 5
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 EXHAUSTED_PAUSE_S = 0.2
-RECEIVE_BYTES = 64 * 1024
+RECEIVE_BYTES = 256 * 1024
 """Of one sender at a time."""
 FINISH_S = 2
 """What is being answered when the end comes has this long."""

@@ -219,7 +219,7 @@ def must_end_whole(stage: Stage, before: Tree, after: Tree) -> str:
 
 
 def test_there_are_enough_points(tmp_path: Path) -> None:
-    """Create, approve, reject and revert together are stopped at more than `LEAST_POINTS` calls."""
+    """Create, upload, approve and reject together are stopped at more than `LEAST_POINTS` calls."""
     total = 0
     for scene in SCENES[:4]:
         folder = tmp_path / scene.name
