@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -15,13 +16,20 @@ from printsys.domain.status import Status
 from printsys.errors import InvalidInput
 from printsys.jobstore.jsontext import decode
 from printsys.web.auth import login_or_token_required
+from printsys.web.openapi import MOST, document
 from printsys.web.services import services
 from printsys.web.staff.job_list import PAGE
 
 pages = Blueprint("api", __name__, url_prefix="/api/v1")
-MOST = 500
 FURTHEST = 2**62
 """PostgreSQL counts with 64 bits."""
+NUMBER = re.compile(r"[+-]?[0-9]{1,40}")
+
+
+@pages.get("/openapi.json")
+def openapi() -> ResponseReturnValue:
+    """For programs that read the rest by it; public, since it names nobody."""
+    return jsonify(document(PAGE))
 
 
 @pages.get("/jobs")
@@ -32,8 +40,8 @@ def jobs() -> ResponseReturnValue:
     if text is not None and text not in set(Status):
         raise InvalidInput({"status": [f"There is no status {text}. There are: {', '.join(Status)}."]})
     status, q = Status(text) if text else None, request.args.get("q", "")
-    limit = min(MOST, max(1, request.args.get("limit", PAGE, type=int)))
-    offset = min(FURTHEST, max(0, request.args.get("offset", 0, type=int)))
+    limit = min(MOST, max(1, _number("limit", PAGE)))
+    offset = min(FURTHEST, max(0, _number("offset", 0)))
     values = services().queries.values(status, q, limit, offset)
     return jsonify(jobs=[_plain(value) for value in values], total=services().queries.count(status, q))
 
@@ -56,6 +64,15 @@ def job(job_id: str) -> ResponseReturnValue:
 @login_or_token_required
 def events(job_id: str) -> ResponseReturnValue:
     return jsonify(events=[decode(line_of(event)) for event in services().store.load(job_id).events])
+
+
+def _number(name: str, default: int) -> int:
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if not NUMBER.fullmatch(text):
+        raise InvalidInput({name: [f"{name} must be a whole number."]})
+    return int(text)
 
 
 def _plain(value: Any) -> Any:

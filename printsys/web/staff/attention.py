@@ -35,12 +35,8 @@ FROM_FOLDERS = (
 @pages.get("/dashboard/attention")
 @login_required
 def show() -> ResponseReturnValue:
-    banners = []
-    try:
-        items = services().queries.attention()
-    except MirrorDown:
-        items, banners = _from_folders(), [FROM_FOLDERS]
-    missed = missed_digest(services())
+    items, note = _items()
+    banners, missed = [note] if note else [], missed_digest(services())
     return render_template("staff/attention.html", items=items, fixes=FIXES, missed=missed, page_banners=banners)
 
 
@@ -98,15 +94,21 @@ def forget_missed() -> ResponseReturnValue:
 @pages.get("/api/v1/attention")
 @login_or_token_required
 def api() -> ResponseReturnValue:
-    return jsonify(attention=[item.as_json() for item in services().queries.attention()])
+    """As the page; `note` says what the list lacks while there is no database."""
+    items, note = _items()
+    return jsonify(attention=[item.as_json() for item in items], note=note)
 
 
 def _items_at(folder: str) -> list[AttentionItem]:
+    return [item for item in _items()[0] if item.folder == folder]
+
+
+def _items() -> tuple[list[AttentionItem], str | None]:
+    """The items, and what they lack."""
     try:
-        items = services().queries.attention()
+        return services().queries.attention(), None
     except MirrorDown:
-        items = _from_folders()
-    return [item for item in items if item.folder == folder]
+        return _from_folders(), FROM_FOLDERS
 
 
 def _from_folders() -> list[AttentionItem]:
