@@ -21,8 +21,12 @@ def phone_stand() -> trimesh.Trimesh:
     """A bent strip, 70 mm wide: a lip, a shelf for the phone, a back to lean on and a leg."""
     thickness, width = 4, 70
     bends = np.array([[0, 24], [8, 6], [32, 14], [62, 92], [92, 0]], float)
-    along = np.gradient(bends, axis=0)
-    across = np.column_stack([-along[:, 1], along[:, 0]]) / np.linalg.norm(along, axis=1)[:, None]
+    along = np.diff(bends, axis=0)
+    along /= np.linalg.norm(along, axis=1)[:, None]
+    normals = np.column_stack([-along[:, 1], along[:, 0]])
+    before, after = np.vstack([normals[:1], normals]), np.vstack([normals, normals[-1:]])
+    # As thick around a bend as before and after it: mitered.
+    across = (before + after) / (1 + np.einsum("ij,ij->i", before, after))[:, None]
     edges = bends + across * thickness / 2, bends - across * thickness / 2
     count = len(bends)
     sides = [np.column_stack([edge[:, 0], np.full(count, y), edge[:, 1]]) for y in (0, width) for edge in edges]

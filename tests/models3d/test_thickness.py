@@ -15,6 +15,7 @@ from PIL import Image
 from printsys.models3d import bounded
 from printsys.models3d.findings import findings
 from printsys.models3d.inspect import ModelFacts, ThinPlace
+from printsys.models3d.samples import SAMPLES, sample
 from printsys.models3d.thickness import thinnest
 from printsys.models3d.thumbnail import Scene
 from tests.factories import LAB
@@ -85,6 +86,13 @@ def test_a_thin_tube_is_thin_and_a_thick_one_is_not() -> None:
 )
 def test_edges_tips_and_roundings_are_no_walls(mesh: trimesh.Trimesh) -> None:
     assert thin(mesh) == (None, None)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_good_model_is_not_called_thin(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "good.stl"
+    path.write_bytes(sample(name, "stl"))
+    assert not {"thin-wall", "thin-floor", "thin"} & {*codes(bounded.inspect(path))}
 
 
 def test_bodies_that_overlap_or_touch_are_as_thick_as_together() -> None:
