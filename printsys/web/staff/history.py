@@ -9,6 +9,7 @@ from typing import Any
 
 from printsys.domain.emails import mail_name
 from printsys.domain.events import Event, EventType
+from printsys.domain.job import FOR_COPIES, PLATE_COPIES
 from printsys.texts import money
 from printsys.web.filters import actor as actor_name
 from printsys.web.filters import status_name
@@ -65,6 +66,13 @@ def _first(names: Sequence[object]) -> str:
     return _list(list(names[:MOST_NAMES])) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
 
 
+def _approved(data: Data) -> str:
+    """A job of several copies whose print files hold fewer says so: its figures are multiplied."""
+    sentence = f"Approved at {money(data.get('cost'))}"
+    held, wanted = data.get(PLATE_COPIES), data.get(FOR_COPIES)
+    return f"{sentence}, for {wanted} copies of which the print files hold {held}" if held and wanted else sentence
+
+
 def _failed(data: Data) -> str:
     fault = {"lab": "the lab's fault", "model": "the model's fault", "machine": "the machine's fault"}
     wasted = f"{data['wasted_g']} g lost" if data.get("wasted_g") else ""
@@ -78,7 +86,7 @@ def _reasoned(text: str) -> Callable[[Data], str]:
 
 SENTENCES: dict[EventType, Callable[[Data], str]] = {
     EventType.JOB_CREATED: _created,
-    EventType.STAFF_APPROVED: lambda d: f"Approved at {money(d.get('cost'))}",
+    EventType.STAFF_APPROVED: _approved,
     EventType.JOB_REJECTED: _rejected,
     EventType.STUDENT_CONFIRMED: lambda d: "The student confirmed",
     EventType.STUDENT_DECLINED: lambda d: "The student declined" + (f": {d['comment']}" if d.get("comment") else ""),

@@ -193,6 +193,8 @@ def _slicer_words(record: FileRecord, job: Job, lab: Lab) -> Iterator[str]:
             yield estimate.material
     if facts.layer_height_mm:
         yield f"{amount(facts.layer_height_mm)} mm layers"
+    if len(facts.objects) > 1:
+        yield f"{len(facts.objects)} objects"
     yield from facts.warnings
 
 

@@ -124,6 +124,8 @@ def test_a_plate_that_does_not_list_its_objects_is_asked_about(
     estimate = present(services.store.load(job.id).job.estimate)
     assert (str(estimate.weight_g), str(estimate.time_h), str(estimate.cost)) == ("256.08", "21.0", "25.61")
     assert (estimate.for_copies, estimate.plate_copies) == (6, 1)
+    history = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
+    assert "Approved at $25.61, for 6 copies of which the print files hold 1" in history
 
 
 @pytest.mark.parametrize("held", [1, 6])
