@@ -5,11 +5,15 @@ python -m tests.import_graph        (inside .venv) draws it into the page, betwe
 
 from __future__ import annotations
 
+from tests.doc_part import DocPart
 from tests.source import ROOT
 from tests.test_house import import_graph
 
-PAGE = ROOT / "docs" / "architecture.md"
-BEGIN, END = "<!-- drawn by tests/import_graph.py -->\n", "<!-- end of the drawing -->\n"
+PART = DocPart(
+    ROOT / "docs" / "architecture.md",
+    begin="<!-- drawn by tests/import_graph.py -->\n",
+    end="<!-- end of the drawing -->\n",
+)
 
 
 def drawing() -> str:
@@ -35,15 +39,5 @@ def _reachable(graph: dict[str, set[str]], package: str) -> set[str]:
     return graph[package].union(*(_reachable(graph, target) for target in graph[package]))
 
 
-def drawn() -> str:
-    """The diagram that stands in the page now."""
-    return PAGE.read_text("utf-8").partition(BEGIN)[2].partition(END)[0]
-
-
-def draw() -> None:
-    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
-    PAGE.write_text(before + BEGIN + drawing() + END + rest.partition(END)[2], "utf-8")
-
-
 if __name__ == "__main__":
-    draw()
+    PART.write(drawing())

@@ -14,11 +14,15 @@ from typing import Any, Literal
 from printsys import slicers
 from printsys.slicers import SlicerFacts
 from tests.corpus import CorpusFile, files
+from tests.doc_part import DocPart
 from tests.present import present
 from tests.source import ROOT
 
-PAGE = ROOT / "docs" / "slicers.md"
-BEGIN, END = "<!-- written by tests/slicers/corpus_table.py -->\n", "<!-- end of the table -->\n"
+PART = DocPart(
+    ROOT / "docs" / "slicers.md",
+    begin="<!-- written by tests/slicers/corpus_table.py -->\n",
+    end="<!-- end of the table -->\n",
+)
 NAMED_PICTURE = re.compile(r"(?:Metadata/(?:plate_\d+|plate_\d+_small|thumbnail)|thumbnail/\w+)\.png$")
 
 Verdict = Literal["right", "silent", "wrong"]
@@ -147,15 +151,5 @@ def _cell(verdicts: Counter[Verdict]) -> str:
     return " / ".join(str(verdicts[verdict]) for verdict in VERDICTS) if verdicts else "–"
 
 
-def written() -> str:
-    """The table that stands in the page now."""
-    return PAGE.read_text("utf-8").partition(BEGIN)[2].partition(END)[0]
-
-
-def write() -> None:
-    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
-    PAGE.write_text(before + BEGIN + table() + END + rest.partition(END)[2], "utf-8")
-
-
 if __name__ == "__main__":
-    write()
+    PART.write(table())
