@@ -37,7 +37,7 @@ _NOT_SUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 class NotAFile(OSError):
     """A folder, a pipe, a socket or a device lies where a file should."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         super().__init__(errno.EINVAL, "it is no ordinary file", str(path))
 
 
@@ -46,7 +46,7 @@ def open_regular(path: Path) -> io.BufferedReader:
     return os.fdopen(_open_regular(path), "rb")
 
 
-def _open_regular(path: Path) -> int:
+def _open_regular(path: Path | str) -> int:
     """Without O_NONBLOCK the mere opening of a pipe waits until somebody writes to it.
 
     Windows refuses to open a file while another process replaces it: that is over in a moment.
@@ -55,7 +55,7 @@ def _open_regular(path: Path) -> int:
     try:
         descriptor = _open_patiently(path, flags | getattr(os, "O_NONBLOCK", 0), BRIEF_PATIENCE_S)
     except BlockingIOError:  # a file that a server has leased to a client: it gives it back while we wait
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise NotAFile(path) from None
         descriptor = os.open(path, flags)
     except OSError as error:
@@ -93,7 +93,7 @@ def open_beneath(folder: Path, segments: Sequence[str]) -> io.BufferedReader:
     return file
 
 
-def read(path: Path) -> bytes:
+def read(path: Path | str) -> bytes:
     """The whole file, closed at once: an open handle would keep Windows from renaming the folder. NotAFile."""
     descriptor = _open_regular(path)
     try:
@@ -101,6 +101,21 @@ def read(path: Path) -> bytes:
         while chunk := os.read(descriptor, 1 << 20):
             chunks.append(chunk)
         return b"".join(chunks)
+    finally:
+        os.close(descriptor)
+
+
+def first_line(path: Path) -> bytes:
+    """The file up to its first line end, which a long file is not read for. NotAFile."""
+    descriptor = _open_regular(path)
+    try:
+        line = b""
+        while chunk := os.read(descriptor, 1 << 14):
+            head, line_end, _ = chunk.partition(b"\n")
+            line += head + line_end
+            if line_end:
+                break
+        return line
     finally:
         os.close(descriptor)
 
@@ -204,14 +219,14 @@ def append(path: Path, data: bytes, at: int) -> None:
         os.close(descriptor)
 
 
-def _open_patiently(path: Path, flags: int, patience_s: float = SHARING_PATIENCE_S) -> int:
+def _open_patiently(path: Path | str, flags: int, patience_s: float = SHARING_PATIENCE_S) -> int:
     descriptors: list[int] = []
 
     def attempt() -> None:
         try:
             descriptors.append(os.open(path, flags | getattr(os, "O_BINARY", 0), 0o644))
         except PermissionError as error:
-            if WINDOWS and path.is_dir():  # no waiting makes a file of it
+            if WINDOWS and os.path.isdir(path):  # no waiting makes a file of it
                 raise NotAFile(path) from error
             raise
 

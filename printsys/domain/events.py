@@ -125,9 +125,9 @@ def sha256(data: bytes) -> str:
 
 def merge_patch(target: Any, patch: Any) -> Any:
     """RFC 7396, section 2. Neither argument is changed."""
-    if not isinstance(patch, Mapping):
+    if not isinstance(patch, dict):
         return patch
-    merged = dict(target) if isinstance(target, Mapping) else {}
+    merged = dict(target) if isinstance(target, dict) else {}
     for name, value in patch.items():
         if value is None:
             merged.pop(name, None)
@@ -143,7 +143,7 @@ def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> Document:
         before = old.get(name)
         if value is None or same_json(value, before):
             continue
-        if isinstance(value, Mapping) and isinstance(before, Mapping):
+        if isinstance(value, dict) and isinstance(before, dict):
             patch[name] = diff(before, value)
         else:  # merging into something that is no object starts from {}
             patch[name] = value
@@ -152,12 +152,23 @@ def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> Document:
 
 def same_json(first: Any, second: Any) -> bool:
     """JSON equality: 1, 1.0 and true are three values, as they are three texts."""
-    if isinstance(first, Mapping) and isinstance(second, Mapping):
+    if isinstance(first, dict) and isinstance(second, dict):
         keys = {k for k, v in first.items() if v is not None} | {k for k, v in second.items() if v is not None}
         return all(same_json(first.get(k), second.get(k)) for k in keys)
     if isinstance(first, list) and isinstance(second, list):
         return len(first) == len(second) and all(same_json(a, b) for a, b in zip(first, second, strict=True))
     return type(first) is type(second) and bool(first == second)
+
+
+def changes_nothing(document: Any, patch: Mapping[str, Any]) -> bool:
+    """Whether merging the patch into the document gives the same again: without making either."""
+    if not isinstance(document, dict):
+        return False
+    for name, value in patch.items():
+        before = document.get(name)
+        if not (changes_nothing(before, value) if isinstance(value, dict) else same_json(value, before)):
+            return False
+    return True
 
 
 def fold(events: Iterable[Event]) -> Document:
@@ -193,9 +204,9 @@ def _without_repetition(patches: Sequence[Document]) -> list[Document]:
 
 def _overrides(later: Any, earlier: Any) -> bool:
     """Whether merging `later` gives the same, `earlier` merged before it or not."""
-    if not isinstance(later, Mapping):
+    if not isinstance(later, dict):
         return True
-    return isinstance(earlier, Mapping) and all(k in later and _overrides(later[k], v) for k, v in earlier.items())
+    return isinstance(earlier, dict) and all(k in later and _overrides(later[k], v) for k, v in earlier.items())
 
 
 def build_batch(

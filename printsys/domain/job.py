@@ -248,7 +248,7 @@ def canonical(document: Mapping[str, Any], model: type[Record] = Job) -> Documen
 def _canonical_value(value: Any, kind: type[Record] | None) -> Any:
     if kind is None:
         return without_nulls(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return canonical(value, kind)
     if isinstance(value, list):
         return [_canonical_value(item, kind) for item in value]
@@ -257,7 +257,7 @@ def _canonical_value(value: Any, kind: type[Record] | None) -> Any:
 
 def without_nulls(value: Any) -> Any:
     """Null and absent mean the same (RFC 7396), so only one of them is ever written. Lists are left whole."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {name: without_nulls(item) for name, item in value.items() if item is not None}
     return value
 
@@ -274,7 +274,7 @@ def parse(document: Mapping[str, Any]) -> Job:
 
 def _present(value: Any) -> Any:
     """Without nulls at any depth: a field's default stands for an absent value."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {name: _present(item) for name, item in value.items() if item is not None}
     return [_present(item) for item in value] if isinstance(value, list) else value
 

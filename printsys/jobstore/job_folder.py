@@ -12,6 +12,7 @@ Pages, check, rebuild and sweep go by it. The job is the folder that
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -68,13 +69,23 @@ def job_among(layout: Layout, folders: Iterable[Path], job_id: str) -> Path:
 
 def is_plainly_the_job(layout: Layout, folder: Path, job_id: str) -> bool:
     """Whether nothing speaks against it, so that no other folder need be looked at. Reads little."""
-    newest, metadata, log = read_newest(layout, job_id), _read(folder, METADATA), _read(folder, EVENTS)
+    newest, metadata = read_newest(layout, job_id), _read(folder, METADATA)
     document = _document(metadata)
     revision = document.get("revision")
-    if document.get("id") != job_id or document.get("status") != folder.parent.name or not isinstance(revision, int):
+    if document.get("id") != job_id or not isinstance(revision, int):
         return False
+    if document.get("status") != folder.parent.name and not _is_dragged(layout, folder):
+        return False
+    log = _read(folder, EVENTS)
     is_edited = sha256(metadata).encode() not in log  # as no event names it
     return not is_edited and (newest is None or revision >= newest.seq) and _bears_its_name(folder, log)
+
+
+def _is_dragged(layout: Layout, folder: Path) -> bool:
+    """Whether it lies in a status folder, and no other status folder has anything of its name."""
+    others = (place for place in map(layout.status, Status) if place != folder.parent)
+    is_there = layout.status_of(folder) is not None
+    return is_there and not any(os.path.lexists(os.path.join(place, folder.name)) for place in others)
 
 
 def _bears_its_name(folder: Path, log: bytes) -> bool:

@@ -48,7 +48,8 @@ def decode(data: bytes) -> Any:
         raise JsonProblem(error.msg[0].lower() + error.msg[1:], error.lineno, error.colno) from error
     except _Refused as refused:
         raise _with_position(text, refused) from None
-    half = next((match for match in _LONE_HALF.finditer(text) if match.group(1)), None)
+    escaped = _LONE_HALF.finditer(text) if "\\u" in text else ()
+    half = next((match for match in escaped if match.group(1)), None)
     if half is not None:
         raise JsonProblem(
             "a character is written with half of its code (a lone surrogate)", *_line_column(text, half.start())

@@ -45,6 +45,7 @@ class Layout:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._status_folders = {status: root / status.value for status in Status}
         self.system = root / SYSTEM
         self.locks = self.system / "locks"
         self.moves = self.system / "moves"
@@ -63,7 +64,7 @@ class Layout:
             raise ConfigError([f"PRINTSYS_STORAGE: {root} is too long; please use at most {shortest} characters."])
 
     def status(self, status: Status) -> Path:
-        return self.root / status.value
+        return self._status_folders[status]
 
     def lock(self, job_id: str) -> Path:
         return self.locks / f"{job_id}.lock"
@@ -107,7 +108,7 @@ class Layout:
             self.missing,
             self.looks,
             self.newest,
-            *(self.root / s.value for s in Status),
+            *self._status_folders.values(),
         ):
             folder.mkdir(parents=True, exist_ok=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 
 from pydantic import ValidationError
 
@@ -12,6 +13,7 @@ from printsys.errors import DamagedJob
 from printsys.jobstore.jsontext import JsonProblem, decode_object
 
 _BOM = b"\xef\xbb\xbf"
+MOST_REMEMBERED = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,14 @@ class Log:
         return self.events[seq].prev if seq < self.seq else sha256(self.last_line)
 
     def document(self, up_to: int | None = None) -> Document:
-        return fold(event for event in self.events if up_to is None or event.seq <= up_to)
+        """What the log leads to, or led to at that event. A value like the events: nobody changes it."""
+        if up_to is None or up_to >= self.seq:
+            return self._document
+        return fold(event for event in self.events if event.seq <= up_to)
+
+    @cached_property
+    def _document(self) -> Document:
+        return fold(self.events)
 
     def with_batch(self, batch: EventBatch) -> Log:
         """The log after `batch` was appended to it."""
@@ -119,6 +128,10 @@ def trusted(data: bytes) -> Log:
 
 
 def _read(data: bytes) -> tuple[Log, tuple[int, str] | None]:
+    return (_read_small if len(data) <= MOST_REMEMBERED else _read_lines)(data)
+
+
+def _read_lines(data: bytes) -> tuple[Log, tuple[int, str] | None]:
     """The log as far as its lines follow on each other, and where and why they stop to."""
     reader = _Reader()
     position, broken = 0, None
@@ -132,3 +145,7 @@ def _read(data: bytes) -> tuple[Log, tuple[int, str] | None]:
             reader.events += reader.pending
             reader.pending, reader.length, reader.committed_line = [], position, reader.last_line
     return Log(tuple(reader.events), reader.committed_line, reader.length, data[reader.length :]), broken
+
+
+_read_small = lru_cache(maxsize=16)(_read_lines)
+"""A change reads its job's log several times, before it has the lock and under it: the same bytes are parsed once."""

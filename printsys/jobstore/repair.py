@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -53,10 +54,10 @@ def id_inside(folder: Path) -> str | None:
 
     Text that is no id counts as none: locks and notes are named by it, and `../../x` must not lead out of storage.
     """
-    for name, read_document in ((EVENTS, _first_patch), (METADATA, decode_object)):
+    sources = ((EVENTS, fs.first_line, _first_patch), (METADATA, fs.read, decode_object))
+    for name, read, document_of in sources:
         try:
-            with fs.open_regular(folder / name) as file:  # of the log, which may be long, one line
-                job_id = read_document(file.readline() if name == EVENTS else file.read()).get("id")
+            job_id = document_of(read(folder / name)).get("id")
         except (JsonProblem, FileNotFoundError, NotADirectoryError, fs.NotAFile):
             continue
         if isinstance(job_id, str) and naming.parse_id(job_id) == job_id:
@@ -233,9 +234,11 @@ def leads_to_its_state(log: Log, metadata: bytes | None) -> bool:
     A version with more keys writes the same document in other bytes, so metadata.json itself may prove it, too.
     """
     document = log.document()
-    if sha256(metadata_bytes(document)) == log.state:
-        return True
-    return metadata is not None and sha256(metadata) == log.state and canonical(decode_object(metadata)) == document
+    if metadata is not None and sha256(metadata) == log.state:
+        with suppress(JsonProblem):
+            if canonical(decode_object(metadata)) == document:
+                return True
+    return sha256(metadata_bytes(document)) == log.state
 
 
 def keep_aside(folder: Path, name: str, data: bytes) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -127,23 +128,27 @@ class JobStore:
         `near`: a folder that carries the id, to begin with. Not `everywhere`: folders that bear the name of another job
         are passed over, so that a job that is gone costs no reading of 100,000 others.
         """
-        likely = self._last_seen.get(job_id)
-        for folder in (likely, near):
-            if folder is not None and job_folder.is_plainly_the_job(self.layout, folder, job_id):
+        likely = [folder for folder in (self._last_seen.get(job_id), near) if folder is not None]
+        for folder in likely:
+            if job_folder.is_plainly_the_job(self.layout, folder, job_id):
                 self._last_seen[job_id] = folder
                 return folder
         status_folders = [self.layout.status(status) for status in Status]
         # A folder that was dragged keeps its name, also one that a person gave it: nothing need be listed then.
-        same_name = [folder / likely.name for folder in status_folders] if likely is not None else []
-        candidates: set[Path] = set()
+        names = dict.fromkeys(folder.name for folder in likely)
+        places = ((folder, name) for name in names for folder in status_folders)
+        same_name = (folder / name for folder, name in places if os.path.lexists(os.path.join(folder, name)))
+        claims: dict[Path, job_folder.Claim] = {}
         for search in (same_name, self.layout.named_for(job_id, status_folders), self._renamed_folders()):
-            candidates |= {folder for folder in search if _carries(folder, job_id)}
-            if any(job_folder.claim_of(self.layout, folder, job_id).is_beyond_doubt for folder in candidates):
+            carriers = {folder for folder in search if folder not in claims and _carries(folder, job_id)}
+            claims |= {folder: job_folder.claim_of(self.layout, folder, job_id) for folder in carriers}
+            if any(claim.is_beyond_doubt for claim in claims.values()):
                 break
-        if not candidates and everywhere:
-            candidates = {folder for folder in self.layout.job_folders() if _carries(folder, job_id)}
-        if candidates:
-            best = job_folder.job_among(self.layout, candidates, job_id)
+        if not claims and everywhere:
+            carriers = {folder for folder in self.layout.job_folders() if _carries(folder, job_id)}
+            claims = {folder: job_folder.claim_of(self.layout, folder, job_id) for folder in carriers}
+        if claims:
+            best = min(claims, key=claims.__getitem__)
             self._last_seen[job_id] = best
             return best
         self.require_online()

@@ -16,10 +16,12 @@ from printsys.domain.events import (
     EventType,
     actor_kind,
     build_batch,
+    changes_nothing,
     diff,
     fold,
     line_of,
     merge_patch,
+    same_json,
     sha256,
 )
 from printsys.domain.job import Document, canonical, metadata_bytes
@@ -90,6 +92,14 @@ def test_an_unchanged_document_has_an_empty_patch(document: dict[str, Any], chan
     assert diff(canonical(document), document) == {}
     if text_of(document) != text_of(changed):
         assert diff(document, changed) != {}
+
+
+@given(document=documents, changed=documents)
+def test_whether_a_patch_changes_anything_is_known_without_merging_it(
+    document: dict[str, Any], changed: dict[str, Any]
+) -> None:
+    for patch in (changed, diff(document, changed), diff(changed, document)):
+        assert changes_nothing(document, patch) == same_json(merge_patch(document, patch), document)
 
 
 # -- folding and sealing --------------------------------------------------------------------------------------------
