@@ -19,9 +19,8 @@ import psycopg2
 import sqlalchemy as sa
 from psycopg2 import errorcodes
 from sqlalchemy import exc
-from sqlalchemy.dialects.postgresql import insert
 
-from indexer.schema import STATE_ROW, mirror_state
+from indexer.schema import STATE_ROW
 from printsys.errors import MirrorDown, MirrorRuined
 
 logger = logging.getLogger(__name__)
@@ -73,12 +72,30 @@ def writing(engine: sa.Engine, patient: bool = False) -> Iterator[tuple[sa.Conne
         yield connection, next_change(connection)
 
 
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+COUNT_CHANGE = (
+    f"INSERT INTO mirror_state (id, changes) VALUES ({STATE_ROW}, 1) "
+    "ON CONFLICT (id) DO UPDATE SET changes = mirror_state.changes + 1"
+)
+
+
 def next_change(connection: sa.Connection) -> int:
     """Count a change. The row stays locked to the end of the transaction: writers go one after the other, so counters
     add up and change numbers appear in their order."""
-    bump = insert(mirror_state).values(id=STATE_ROW, changes=1)
-    bump = bump.on_conflict_do_update(index_elements=["id"], set_={"changes": mirror_state.c.changes + 1})
-    return int(connection.execute(bump.returning(mirror_state.c.changes)).scalar_one())
+    return int(connection.exec_driver_sql(f"{COUNT_CHANGE} RETURNING changes").scalar_one())
+
+
+@contextmanager
+def in_few_messages(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection on which the body itself sends BEGIN and COMMIT or ROLLBACK, in one message with other statements:
+    on a busy computer each message costs as long as the work. An error drops the connection. MirrorDown."""
+    with translated(engine), engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            yield connection
+        except BaseException:
+            connection.invalidate()
+            raise
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,9 +11,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from indexer import rows
 from indexer.attention import AttentionItem
-from indexer.connection import writing
+from indexer.connection import BEGIN, COUNT_CHANGE, in_few_messages, writing
 from indexer.rows import JobRecord, Row
-from indexer.schema import attention, events, files, job_counts, jobs, written_columns
+from indexer.schema import STATE_ROW, attention, events, files, job_counts, jobs, written_columns
 from printsys.domain.events import BEGUN_AGAIN
 from printsys.jobstore import Layout, Stored
 
@@ -46,14 +47,15 @@ class Mirror:
 
     def put_record(self, record: JobRecord, root: Path) -> bool:
         """`put` for what was read without the store; `root` is storage/."""
-        with writing(self.engine) as (connection, change_no):
-            mirrored = _mirrored(connection, record.id)
+        with in_few_messages(self.engine) as connection:
+            first = "; ".join((BEGIN, COUNT_CHANGE, _MIRRORED))
+            mirrored = connection.exec_driver_sql(first, {"id": record.id}).mappings().one()
+            statements, values = _changes(record, mirrored["change_no"], mirrored)
             # A late writer must not bring back a job that was deleted meanwhile: its folder is in the trash by then.
-            if mirrored is None and not Layout(root).find(record.folder).is_dir():
+            if not statements or (mirrored["id"] is None and not Layout(root).find(record.folder).is_dir()):
+                connection.exec_driver_sql("ROLLBACK")
                 return False
-            if not _write(connection, record, change_no, mirrored):
-                return False
-            notify(connection, record.id)
+            connection.exec_driver_sql("; ".join((*statements, _NOTIFY, "COMMIT")), values)
             return True
 
     def remove(self, ids: Sequence[str]) -> int:
@@ -88,68 +90,78 @@ class Mirror:
             return bool(marked.rowcount)
 
 
-_INSERT_JOB = insert(jobs)
-_UPSERT_JOB = _INSERT_JOB.on_conflict_do_update(
-    index_elements=["id"],
-    set_={name: _INSERT_JOB.excluded[name] for name in written_columns(jobs) if name != "id"},
-    where=jobs.c.revision <= _INSERT_JOB.excluded.revision,
-).returning(jobs.c.status)
-"""Built once: that costs more than PostgreSQL needs to carry it out."""
+_JOB_COLUMNS = written_columns(jobs)
+_UPSERT_JOB = (
+    f"INSERT INTO jobs ({', '.join(_JOB_COLUMNS)}) VALUES ({', '.join(f'%({name})s' for name in _JOB_COLUMNS)}) "
+    f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _JOB_COLUMNS if name != 'id')} "
+    "WHERE jobs.revision <= excluded.revision"
+)
+_FORGET_EVENTS = "DELETE FROM events WHERE job_id = %(id)s"
+_FORGET_FILES = "DELETE FROM files WHERE job_id = %(id)s"
+_COUNT = (
+    "INSERT INTO job_counts (status, n) SELECT key, CAST(value AS bigint) FROM jsonb_each_text(%(counts)s) "
+    "ON CONFLICT (status) DO UPDATE SET n = job_counts.n + excluded.n"
+)
+_NOTIFY = f"SELECT pg_notify('{CHANNEL}', %(id)s)"
+"""Statements as text: a job's are sent in one message, and each message more costs as long as its work."""
+
+
+def _add_rows(table: sa.Table) -> str:
+    names = ", ".join(written_columns(table))
+    return (
+        f"INSERT INTO {table.name} ({names}) SELECT {names} "
+        f"FROM jsonb_populate_recordset(CAST(NULL AS {table.name}), %({table.name})s) ON CONFLICT DO NOTHING"
+    )
+
+
+_ADD_EVENTS, _ADD_FILES = _add_rows(events), _add_rows(files)
+_MIRRORED = (
+    f"SELECT jobs.id, {', '.join(f'jobs.{name}' for name in SAME)}, jobs.status, "
+    "CAST(jobs.document -> 'files' AS text) AS files, "
+    f"(SELECT changes FROM mirror_state WHERE id = {STATE_ROW}) AS change_no, "
+    "(SELECT max(seq) FROM events WHERE job_id = %(id)s) AS last_seq "
+    "FROM (SELECT 1) AS always LEFT JOIN jobs ON jobs.id = %(id)s"
+)
+"""One row, whether the mirror has the job or not, with the number of the last event that it has of it."""
 
 
 def write(connection: sa.Connection, record: JobRecord, change_no: int) -> bool:
     """Upsert inside a writer's transaction; False where nothing had to change."""
-    return _write(connection, record, change_no, _mirrored(connection, record.id))
+    mirrored = connection.exec_driver_sql(_MIRRORED, {"id": record.id}).mappings().one()
+    statements, values = _changes(record, change_no, mirrored)
+    if statements:
+        connection.exec_driver_sql("; ".join(statements), values)
+    return bool(statements)
 
 
-def _mirrored(connection: sa.Connection, job_id: str) -> Row | None:
-    """What the mirror has of the job, with `last_seq`, the number of its last event."""
-    columns = [*(jobs.c[name] for name in SAME), jobs.c.status, jobs.c.document["files"].label("files")]
-    query = sa.select(*columns, _last_seq(job_id).label("last_seq")).where(jobs.c.id == job_id)
-    row = connection.execute(query).mappings().one_or_none()
-    return dict(row) if row is not None else None
-
-
-def _write(connection: sa.Connection, record: JobRecord, change_no: int, mirrored: Row | None) -> bool:
+def _changes(record: JobRecord, change_no: int, mirrored: sa.RowMapping) -> tuple[list[str], Row]:
+    """What makes the rows of the job those of `record`, and its values; nothing where they are that, or newer."""
     row = rows.job_row(record, change_no)
-    if mirrored is not None and all(mirrored[name] == row[name] for name in SAME):
-        return False
-    written = connection.execute(_UPSERT_JOB, row).one_or_none()
-    if written is None:
-        return False
+    is_new, last_seq = mirrored["id"] is None, mirrored["last_seq"] or 0
+    if not is_new and (mirrored["revision"] > row["revision"] or all(mirrored[name] == row[name] for name in SAME)):
+        return [], {}
+    statements, values = [_UPSERT_JOB], row | {"document": json.dumps(row["document"])}
     # Append what is new. A log that somebody rewrote without the system comes in with the next rebuild only.
-    if mirrored is not None:
-        last_seq = mirrored["last_seq"]
-    else:
-        last_seq = connection.execute(sa.select(_last_seq(record.id))).scalar()
-    new_events = list(rows.event_rows(record, after=last_seq or 0))
-    if last_seq and any(row["type"] in BEGUN_AGAIN for row in new_events):
-        connection.execute(sa.delete(events).where(events.c.job_id == record.id))
+    new_events = list(rows.event_rows(record, after=last_seq))
+    if last_seq and any(event["type"] in BEGUN_AGAIN for event in new_events):
+        statements.append(_FORGET_EVENTS)
         new_events = list(rows.event_rows(record))
-    _insert(connection, events, new_events)
-    if mirrored is None or mirrored["files"] != row["document"].get("files"):
-        connection.execute(sa.delete(files).where(files.c.job_id == record.id))
-        _insert(connection, files, list(rows.file_rows(record)))
-    if mirrored is None or mirrored["status"] != written.status:
-        count(connection, {written.status: 1} | ({mirrored["status"]: -1} if mirrored is not None else {}))
-    return True
-
-
-def _last_seq(job_id: str) -> sa.ScalarSelect[int]:
-    """The number of the last event that the mirror has of the job."""
-    return sa.select(sa.func.max(events.c.seq)).where(events.c.job_id == job_id).scalar_subquery()
-
-
-def _insert(connection: sa.Connection, table: sa.Table, values: list[Row]) -> None:
-    if values:
-        connection.execute(insert(table).on_conflict_do_nothing(), values)
+    if new_events:
+        statements.append(_ADD_EVENTS)
+        values["events"] = json.dumps(new_events)
+    if is_new or json.loads(mirrored["files"] or "null") != row["document"].get("files"):
+        statements += [_FORGET_FILES, _ADD_FILES]
+        values["files"] = json.dumps(list(rows.file_rows(record)))
+    status = row["document"]["status"]
+    if mirrored["status"] != status:
+        statements.append(_COUNT)
+        values["counts"] = json.dumps({status: 1} | ({} if is_new else {mirrored["status"]: -1}))
+    return statements, values
 
 
 def count(connection: sa.Connection, by: Mapping[str, int]) -> None:
     """Count up or down: status → by how many."""
-    bump = insert(job_counts).values([{"status": status, "n": n} for status, n in sorted(by.items())])
-    bump = bump.on_conflict_do_update(index_elements=["status"], set_={"n": job_counts.c.n + bump.excluded.n})
-    connection.execute(bump)
+    connection.exec_driver_sql(_COUNT, {"counts": json.dumps(by)})
 
 
 def recount(connection: sa.Connection) -> None:

@@ -15,6 +15,11 @@ EXHAUSTED = frozenset({errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 if sys.platform == "linux":
     from watchdog.observers.inotify import InotifyEmitter
     from watchdog.observers.inotify_c import CallbackId, InotifyEvent, InotifyFD, Mask, WatchCallback, WatchDescriptor
+    from watchdog.observers.inotify_move_event_grouper import InotifyMoveEventGrouper
+
+    # What happens in a status folder waits for so long after a rename in it whose other half has not come: watchdog
+    # sleeps half a second, also when it comes at once. Halves of one rename follow on each other in the kernel's queue.
+    InotifyMoveEventGrouper.delay = 0.05
 
     class _Inotify(InotifyFD):
         """watchdog passes over a folder inside a watched one that it could not watch, and only logs an overflow of the

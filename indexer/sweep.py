@@ -68,6 +68,8 @@ class _Walk:
     report: SweepReport
     rows: dict[str, sa.Row[Any]] = field(default_factory=dict)
     """The mirror's rows of the folders that are visited, by path."""
+    unread_rows: set[str] = field(default_factory=set)
+    """Paths whose rows are read when they are asked for: a folder that was dragged has none, and need not wait."""
     paths: dict[str, str] = field(default_factory=dict)
     """Of the jobs that were found, by id."""
     signatures: dict[str, str] = field(default_factory=dict)
@@ -194,7 +196,7 @@ class Sweeper:
         if current is not None:
             self._gone_since.pop(folder, None)
             visited.add(current)
-            walk.rows = self._mirrored_rows([self.store.layout.relative(current)], set())
+            walk.unread_rows.add(self.store.layout.relative(current))
             self._visit(current, walk)
         else:
             self._visit_gone(folder, walk)
@@ -251,6 +253,13 @@ class Sweeper:
             rows = connection.execute(sa.select(*(jobs.c[name] for name in COLUMNS)).where(either)).all()
         return {row.folder: row for row in rows}
 
+    def _row(self, path: str, walk: _Walk) -> sa.Row[Any] | None:
+        """The mirror's row of the job in this folder."""
+        if path in walk.unread_rows:
+            walk.unread_rows.discard(path)
+            walk.rows |= self._mirrored_rows([path], set())
+        return walk.rows.get(path)
+
     def _differing(self, paths: Iterable[str], listings: dict[str, Listing], walk: _Walk) -> list[str]:
         """Paths whose listing is not what it was when last reconciled; the others are found already.
 
@@ -300,8 +309,8 @@ class Sweeper:
         path = self.store.layout.relative(folder)
         listing = signature(folder)  # first: what changes while the rest is read makes another one
         is_quiet = self._is_quiet(path, listing)
-        if is_quiet and self._is_as_mirrored(folder, walk):
-            self._has_settled(walk.rows[path].id, folder, listing, walk)
+        if is_quiet and (job_id := self._resting(folder, walk)) is not None:
+            self._has_settled(job_id, folder, listing, walk)
             return None
         note_what_the_mirror_knows(self.store, self.mirror.engine, folder)
         outcome = self._reconcile(folder, is_quiet)
@@ -313,8 +322,9 @@ class Sweeper:
         stored = outcome.stored
         if outcome.first_new_seq is not None:
             walk.report.news += [(stored.id, event) for event in stored.events if event.seq >= outcome.first_new_seq]
-            self.changed(stored.id)
-        self._mirror(stored, walk)
+        self._mirror(stored, walk, outcome.first_new_seq is not None)
+        walk.report.attention += self._questions(stored)
+        forget_missing(self.store, stored.id)
         walk.paths[stored.id] = self.store.layout.relative(stored.folder)
         (self.reading.add if outcome.is_reading else self.reading.discard)(folder)
         if outcome.unsettled:
@@ -323,18 +333,18 @@ class Sweeper:
             self._has_settled(stored.id, folder, listing, walk)
         return None
 
-    def _is_as_mirrored(self, folder: Path, walk: _Walk) -> bool:
-        """Whether the folder is as its record says and the record as the mirror has it. Of a job that rests this is the
-        quickest way to know, as long as its files are read in the time of a visit."""
-        row = walk.rows.get(self.store.layout.relative(folder))
+    def _resting(self, folder: Path, walk: _Walk) -> str | None:
+        """The id of the job, if the folder is as its record says and the record as the mirror has it. Of a job that
+        rests this is the quickest way to know, as long as its files are read in the time of a visit."""
+        row = self._row(self.store.layout.relative(folder), walk)
         if row is None or row.problem is not None or row.move_pending is not None:
-            return False
+            return None
         record = read_folder.read_proven(self.store.layout, folder)
         if record is None or (record.id, record.digest, record.log_size) != (row.id, row.digest, row.log_size):
-            return False
+            return None
         read_until = time.monotonic() + self.reconciler.slice_s
         digest = partial(self.reconciler.digest, record.id, folder, is_quiet=True, read_until=read_until)
-        return read_folder.is_as_recorded(self.store.layout, record, digest)
+        return record.id if read_folder.is_as_recorded(self.store.layout, record, digest) else None
 
     def _has_settled(self, job_id: str, folder: Path, listing: str, walk: _Walk) -> None:
         """All files of the folder were read since it has this listing: as long as it has it, there is nothing to do."""
@@ -370,32 +380,43 @@ class Sweeper:
     def _keep_last_row(self, item: AttentionItem, walk: _Walk) -> None:
         """An unreadable job that the mirror has keeps its last row, which names the problem."""
         path = item.folder or ""
-        row = walk.rows.get(path)
+        row = self._row(path, walk)
         job_id = item.job_id or (row.id if row is not None else None)
         if job_id is not None and job_id not in walk.paths:
             walk.paths[job_id] = path
             walk.report.changed += self.mirror.mark_problem(job_id, item.sentence)
 
-    def _mirror(self, stored: Stored, walk: _Walk) -> None:
-        layout = self.store.layout
-        record = rows.record_of(layout, stored)
-        row = walk.rows.get(record.folder)
-        if row is None or any(getattr(row, name) != getattr(record, name) for name in AS_MIRRORED):
-            written = self.mirror.put_record(record, layout.root)
-            if not written and stored.problem is not None:  # an older copy: the row stays as it was, and says so
-                written = self.mirror.mark_problem(stored.id, str(stored.problem))
-            walk.report.changed += written
-            if written and (emails.owed(stored.events, stored.id) or has_pending_files(stored.job)):
-                self.changed(stored.id)  # the worker's last query of the mirror missed this job
+    def _mirror(self, stored: Stored, walk: _Walk, is_changed: bool) -> None:
+        """Bring the job into the mirror; `is_changed`: its record is newer than what the mirror can have."""
+        written = False
+        try:
+            written = self._put(stored, walk, is_changed)
+        finally:
+            # The worker's last query of the mirror missed what has just come into it.
+            if is_changed or (written and (emails.owed(stored.events, stored.id) or has_pending_files(stored.job))):
+                self.changed(stored.id)
+        walk.report.changed += written
+
+    def _put(self, stored: Stored, walk: _Walk, is_changed: bool) -> bool:
+        record = rows.record_of(self.store.layout, stored)
+        row = None if is_changed else self._row(record.folder, walk)
+        if row is not None and all(getattr(row, name) == getattr(record, name) for name in AS_MIRRORED):
+            return False
+        written = self.mirror.put_record(record, self.store.layout.root)
+        if not written and stored.problem is not None:  # an older copy: the row stays as it was, and says so
+            written = self.mirror.mark_problem(stored.id, str(stored.problem))
+        return written
+
+    def _questions(self, stored: Stored) -> list[AttentionItem]:
+        """What needs a person in the job's folder."""
 
         def hash_of(path: Path) -> str | None:
             return self.reconciler.hash_of(stored.id, path.relative_to(stored.folder).as_posix())
 
-        items = check_folder(layout, stored.folder, hash_of, self.store.most_files)
+        items = check_folder(self.store.layout, stored.folder, hash_of, self.store.most_files)
         if isinstance(stored.problem, OlderCopy):
             items = [with_possible_fixes(self.store, self.mirror.engine, item, stored) for item in items]
-        walk.report.attention += for_people([*items, *move_waits(layout, stored)])
-        forget_missing(self.store, stored.id)
+        return for_people([*items, *move_waits(self.store.layout, stored)])
 
     # -- the rest -----------------------------------------------------------------------------------------------
 

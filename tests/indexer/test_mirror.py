@@ -61,6 +61,21 @@ def lively(store: JobStore, mirror: Mirror) -> list[Stored]:
     return stored_jobs
 
 
+def test_a_change_of_a_job_takes_two_messages_to_postgres(
+    store: JobStore, mirror: Mirror, queries: Queries, engine: sa.Engine
+) -> None:
+    """On a busy computer each costs as long as all the work: a drag is to be on the pages at once."""
+    stored = make_job(store)
+    mirror.put(stored)
+    messages: list[str] = []
+    sa.event.listen(engine, "before_cursor_execute", lambda *args: messages.append(args[2]))
+    assert mirror.put(act(store, stored.id, "approve"))
+    assert len(messages) == 2
+    assert not mirror.put(stored), "it is older"
+    assert present(mirrored_job(queries, stored.id)).job.status is Status.PENDING
+    assert (queries.counts()[Status.PENDING], queries.counts()[Status.UPLOADED]) == (1, 0)
+
+
 # -- one change after the other -----------------------------------------------------------------------------------
 
 
