@@ -11,7 +11,8 @@ from typing import Any
 
 import psycopg2
 import sqlalchemy as sa
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
 from indexer import rows
 from indexer.attention import NEW_RECORD, AttentionItem, raised
@@ -39,34 +40,45 @@ def copy_lines(record: JobRecord) -> CopyLines:
         record.id,
         record.folder,
         _lines(jobs, [rows.job_row(record, change_no=0)]),
-        _lines(events, rows.event_rows(record)),
+        _lines(events, _event_rows(record)),
         _lines(files, rows.file_rows(record)),
+    )
+
+
+def _event_rows(record: JobRecord) -> Iterable[rows.Row]:
+    if not record.texts:
+        return rows.event_rows(record)
+    return (
+        row | {"data": data, "patch": patch}
+        for row, (data, patch) in zip(rows.event_rows(record), record.texts, strict=True)
     )
 
 
 def _lines(table: sa.Table, values: Iterable[Mapping[str, Any]]) -> str:
     names = _COLUMNS[table.name]
-    return "".join("\t".join([_field(row[name]) for name in names]) + "\n" for row in values)
+    return "".join(["\t".join([_field(row[name]) for name in names]) + "\n" for row in values])
 
 
 def _field(value: Any) -> str:
     """A value in COPY's text format (https://www.postgresql.org/docs/current/sql-copy.html)."""
     if value is None:
         return "\\N"
-    if not isinstance(value, str):
-        return _json(value).replace("\\", "\\\\")  # JSON escapes the rest itself
-    if value.isalnum():
-        return value
-    return value.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
+    if isinstance(value, int):
+        return str(int(value))
+    text: str = value if isinstance(value, str) else _json(value)
+    if text.isprintable() and "\\" not in text:
+        return text
+    return text.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
 
 
 def make(connection: sa.Connection) -> None:
-    """Make the new tables, without their indexes."""
+    """Make the new tables, without their keys and indexes: made at the end they take half the time."""
     connection.execute(sa.text(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE"))
     connection.execute(sa.text(f"CREATE SCHEMA {SCHEMA}"))
     with fresh(connection):
         for table in REBUILT:
             connection.execute(CreateTable(table))
+            connection.execute(sa.text(f"ALTER TABLE {table.name} DROP CONSTRAINT {table.primary_key.name}"))
 
 
 @contextmanager
@@ -102,11 +114,15 @@ def copy(connection: sa.Connection, chunk: Sequence[CopyLines]) -> list[Attentio
 
 def add_indexes(connection: sa.Connection) -> None:
     """And the statistics by which PostgreSQL decides to use them; by itself it would gather them a minute later."""
+    connection.execute(sa.text("SET LOCAL maintenance_work_mem = '128MB'"))
     with fresh(connection):
         for table in REBUILT:
+            connection.execute(AddConstraint(table.primary_key, isolate_from_table=False))
             for index in sorted(table.indexes, key=lambda index: str(index.name)):
                 connection.execute(CreateIndex(index))
-            connection.execute(sa.text(f"ANALYZE {table.name}"))
+            # Nothing is sought by the JSON, and to compare that of all events takes longer than the indexes.
+            names = [column.name for column in table.columns if not isinstance(column.type, JSONB)]
+            connection.execute(sa.text(f"ANALYZE {table.name} ({', '.join(names)})"))
 
 
 def forget(connection: sa.Connection, job_id: str) -> None:

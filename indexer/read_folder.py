@@ -7,7 +7,9 @@ which repairs what a crash left and refuses what only a person can put right.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,9 @@ from pydantic import ValidationError
 from indexer import rows
 from indexer.attention import RULES, AttentionItem, duplicate
 from indexer.check_folder import not_a_job, unreadable
-from indexer.rows import JobRecord, storable
+from indexer.rows import EventTexts, JobRecord, storable
 from printsys import fs
-from printsys.domain.events import EventType, merge_patch, same_json, sha256
+from printsys.domain.events import EventType, changes_nothing, sha256
 from printsys.domain.job import Document
 from printsys.errors import JobBusy, PrintSysError, StorageOffline
 from printsys.jobstore import JobStore, Layout
@@ -54,39 +56,70 @@ def read(store: JobStore, folder: Path) -> JobRecord | AttentionItem | None:
 
 def read_proven(layout: Layout, folder: Path) -> JobRecord | None:
     """The job, if its log is an unbroken chain that leads to exactly the metadata.json that is there."""
+    inside = f"{folder}{os.sep}"
     try:
-        metadata, log = fs.read(folder / METADATA), fs.read(folder / EVENTS)
+        metadata, log = fs.read(inside + METADATA), fs.read(inside + EVENTS)
     except OSError:
         return None
-    events = _chained(log)
+    events, texts = _chained(log)
     if not events or events[-1].get("state") != (digest := sha256(metadata)):
         return None
     document = json.loads(metadata)
-    if layout.intent(document["id"]).exists() or not _ends_as_written(layout, document, events, log):
+    if os.path.exists(layout.intent(document["id"])) or not _ends_as_written(layout, document, events, log):
         return None
     if b"\\u0000" in metadata or b"\\u0000" in log:
-        document, events = storable(document), storable(events)
+        document, events, texts = storable(document), storable(events), ()
     status = layout.status_of(folder)
-    return JobRecord(layout.relative(folder), status.value if status else None, document, events, digest, len(log))
+    path = layout.relative(folder)
+    return JobRecord(path, status.value if status else None, document, events, digest, len(log), texts=texts)
 
 
-def _chained(log: bytes) -> list[dict[str, Any]]:
-    """The log's events, if every line follows on the one before it; otherwise none."""
+_LINE_BEGINS = re.compile(r'\{"seq":(\d+),"at":"([^"\\]*)","type":"([^"\\]*)","actor":"([^"\\]*)","data":')
+_LINE_ENDS = re.compile(r',"prev":(?:null|"([0-9a-f]{64})")(?:,"state":"([0-9a-f]{64})")?\}')
+_PATCH = ',"patch":'
+_value_at = json.JSONDecoder().raw_decode
+
+
+def _chained(log: bytes) -> tuple[list[dict[str, Any]], Sequence[EventTexts]]:
+    """The log's events, if every line follows on the one before it; otherwise none. With the texts of their data and
+    patches, if all lines are spelled as this version spells them."""
     lines = log.split(b"\n")
     if lines.pop():  # what follows the last line end is a torn write
-        return []
+        return [], ()
+    texts: list[EventTexts] = []
     try:
-        events: list[dict[str, Any]] = json.loads(b"[" + b",".join(lines) + b"]")
-    except ValueError:
-        return []
+        events = [_usual_event(line.decode(), texts) for line in lines]
+    except (ValueError, StopIteration):
+        try:
+            events, texts = json.loads(b"[" + b",".join(lines) + b"]"), []
+        except ValueError:
+            return [], ()
     if len(lines) != len(events):
-        return []
+        return [], ()
     before = None
     for number, (line, event) in enumerate(zip(lines, events, strict=True), 1):
         if not isinstance(event, dict) or event.get("seq") != number or event.get("prev") != before:
-            return []
+            return [], ()
         before = sha256(line)
-    return events
+    return events, texts
+
+
+def _usual_event(line: str, texts: list[EventTexts]) -> dict[str, Any]:
+    """An event whose line is spelled as this version spells it; its data and patch are added to `texts`. ValueError."""
+    begin = _LINE_BEGINS.match(line)
+    if begin is None:
+        raise ValueError(line)
+    data_at = begin.end()
+    data, data_ends = _value_at(line, data_at)
+    patch_at = data_ends + len(_PATCH)
+    patch, patch_ends = _value_at(line, patch_at)
+    end = _LINE_ENDS.fullmatch(line, patch_ends)
+    if end is None or not line.startswith(_PATCH, data_ends):
+        raise ValueError(line)
+    texts.append((line[data_at:data_ends], line[patch_at:patch_ends]))
+    seq, at, kind, actor = begin.groups()
+    event = {"seq": int(seq), "at": at, "type": kind, "actor": actor, "data": data, "patch": patch, "prev": end[1]}
+    return event if end[2] is None else event | {"state": end[2]}
 
 
 def _ends_as_written(layout: Layout, document: Document, events: list[dict[str, Any]], log: bytes) -> bool:
@@ -101,8 +134,7 @@ def _ends_as_written(layout: Layout, document: Document, events: list[dict[str, 
         line_digest = events[newest.seq]["prev"] if newest.seq < len(events) else last
         if line_digest != newest.digest or newest.seq == len(events):
             return bool(line_digest == newest.digest)
-    patch = events[-1].get("patch") or {}
-    return same_json(merge_patch(document, patch), document)
+    return changes_nothing(document, events[-1].get("patch") or {})
 
 
 def is_as_recorded(layout: Layout, record: JobRecord, digest: Callable[[ListedFile], str | None]) -> bool:

@@ -20,6 +20,8 @@ from printsys.jobstore import Layout, Stored
 from printsys.jobstore.layout import readable
 
 Row = dict[str, Any]
+EventTexts = tuple[str, str]
+"""An event's data and patch, as JSON."""
 
 LARGEST_BIGINT = 2**63 - 1
 MOST_FIGURE = 1e15
@@ -46,6 +48,8 @@ class JobRecord:
     asked_in_file: str | None = None
     signature: str | None = None
     """Of the folder's listing, where a sweep need not look into the folder."""
+    texts: Sequence[EventTexts] = ()
+    """Of the events, where they need not be written anew."""
 
     @property
     def id(self) -> str:
@@ -77,8 +81,8 @@ def record_of(layout: Layout, stored: Stored) -> JobRecord:
 
 def job_row(record: JobRecord, change_no: int) -> Row:
     document = with_usual_values(record.document)
-    mail_events = [Event.model_validate(event) for event in record.events if event["type"] in _MAIL_EVENTS]
-    owed = emails.owed(mail_events, record.id) if mail_events else []
+    mail_events = [event for event in record.events if event["type"] in _MAIL_EVENTS]
+    owed = emails.owed(map(Event.model_validate, mail_events), record.id) if _is_any_open(mail_events) else []
     # An e-mail without a time of its own may go out since the job is there.
     due = [format_time(mail.not_before) if mail.not_before else document["created_at"] for mail in owed]
     return {
@@ -98,6 +102,17 @@ def job_row(record: JobRecord, change_no: int) -> Row:
         "words": search_vector(document),
         "change_no": change_no,
     }
+
+
+def _is_any_open(mail_events: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether `emails.owed` has any of them: of most jobs none."""
+    waiting = set()
+    for event in mail_events:
+        if event["type"] == EventType.EMAIL_QUEUED:
+            waiting.add(event["seq"])
+        else:
+            waiting.discard((event.get("data") or {}).get("queued_seq", -1))
+    return bool(waiting)
 
 
 def event_rows(record: JobRecord, after: int = 0) -> Iterable[Row]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from anyascii import anyascii
@@ -24,10 +25,18 @@ SHORTEST_TAIL = 3
 _WORD = re.compile(r"[^\W_]+")
 
 
-def words(text: str) -> list[str]:
-    """`José's ARCH-4000` → `["josé", "s", "arch", "4000"]`."""
+def words(text: str) -> Sequence[str]:
+    """`José's ARCH-4000` → `("josé", "s", "arch", "4000")`."""
+    return _usual_words(text) if len(text) <= LONGEST_WORD else _words(text)
+
+
+def _words(text: str) -> Sequence[str]:
     folded = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
-    return [word[:LONGEST_WORD] for word in _WORD.findall(folded)]
+    return tuple(word[:LONGEST_WORD] for word in _WORD.findall(folded))
+
+
+_usual_words = lru_cache(maxsize=2048)(_words)
+"""Disciplines, colors, printers: the same few texts come with every job."""
 
 
 def search_vector(document: Mapping[str, Any]) -> str:

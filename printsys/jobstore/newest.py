@@ -47,15 +47,15 @@ def read_newest(layout: Layout, job_id: str) -> NewestEvent | None:
 def note_newest(layout: Layout, job_id: str, log: Log) -> None:
     """For a caller that has just written the log's end, and holds the job's lock."""
     if log.last_line is not None:
-        _write(layout, job_id, NewestEvent(log.seq, sha256(log.last_line)))
+        write_note(layout, job_id, NewestEvent(log.seq, sha256(log.last_line)))
 
 
 def note_number(layout: Layout, job_id: str, seq: int) -> None:
     """So many events there are at least, whatever their lines."""
-    _write(layout, job_id, NewestEvent(seq, None))
+    write_note(layout, job_id, NewestEvent(seq, None))
 
 
-def _write(layout: Layout, job_id: str, newest: NewestEvent) -> None:
+def write_note(layout: Layout, job_id: str, newest: NewestEvent) -> None:
     path = layout.newest_event(job_id)
     content = f"{newest.seq:010d} {newest.digest or UNKNOWN}".encode()
     note = content + b" " + _checksum(content) + b"\n"

@@ -8,6 +8,7 @@ import threading
 from argparse import ArgumentParser
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -23,6 +24,7 @@ from indexer.service import Service
 from indexer.sweep import Sweeper
 from printsys import fs
 from printsys.commands import reindex as command
+from printsys.domain.events import sha256
 from printsys.domain.status import Status
 from printsys.errors import StorageOffline
 from printsys.jobstore import JobStore, Stored, files
@@ -46,6 +48,25 @@ def test_a_rebuild_gives_what_every_change_on_its_own_gave(
     before = snapshot(queries)
     report = reindex(store, engine)
     assert (report.folders, report.jobs, report.attention) == (len(jobs), len(jobs), [])
+    assert snapshot(queries) == before
+    assert check_mirror(store, engine, deep=True) == []
+
+
+@pytest.mark.parametrize("spelling", [{}, {"indent": None, "separators": (", ", ":\t")}, {"sort_keys": True}])
+def test_a_log_may_be_spelled_as_another_version_spells_it(
+    store: JobStore, mirror: Mirror, queries: Queries, engine: sa.Engine, spelling: dict[str, Any]
+) -> None:
+    """A rebuild copies the text of our own lines as it is; any other is parsed and written anew."""
+    stored = make_job(store, name='José "Pepe" Ñandú', message="a tab\t, a \\ and\nanother line", status=Status.PENDING)
+    path, lines = stored.folder / "events.jsonl", list[bytes]()
+    for line in path.read_bytes().splitlines():
+        event = json.loads(line) | {"prev": sha256(lines[-1]) if lines else None}
+        lines.append(json.dumps(event, **spelling).encode())
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    store.layout.newest_event(stored.id).unlink()
+    mirror.put(store.load(stored.id))
+    before = snapshot(queries)
+    assert reindex(store, engine).attention == []
     assert snapshot(queries) == before
     assert check_mirror(store, engine, deep=True) == []
 
