@@ -13,25 +13,23 @@ from printsys.domain.events import SYSTEM, EventDraft, EventType, sha256
 from printsys.domain.naming import ID_BITS, job_id
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore, Stored
+from printsys.jobstore.layout import EVENTS, METADATA, ORIGINAL
+from printsys.jobstore.newest import NewestEvent, write_note
 from tests.factories import make_job
 
-SEEDS = 200
-RECORD = ("metadata.json", "events.jsonl")
+SEEDS = 50
+AGE_S = 3600
 
 
 def make_many_jobs(store: JobStore, count: int, status: Status) -> list[Path]:
     """`count` jobs in `status`, last touched an hour ago; their folders."""
+    past = time.time() - AGE_S
     seeds = [_mailed(store, make_job(store, f"Student {n}", status=status)) for n in range(min(count, SEEDS))]
-    records = [[(seed.folder / name).read_bytes() for name in RECORD] for seed in seeds]
-    folders = [seed.folder for seed in seeds]
-    for n in range(len(seeds), count):
-        folders.append(_copy(seeds[n % len(seeds)], *records[n % len(seeds)]))
-    past = time.time() - 3600
-    for folder in folders:
-        for inner, _, names in os.walk(folder):
-            for name in names:
-                os.utime(os.path.join(inner, name), (past, past))
-    return folders
+    for seed in seeds:
+        for file in [path for path in seed.folder.rglob("*") if path.is_file()]:
+            os.utime(file, (past, past))
+    models = [_Model(seed) for seed in seeds]
+    return [seed.folder for seed in seeds] + [models[n % SEEDS].copy(store, past) for n in range(len(seeds), count)]
 
 
 def _mailed(store: JobStore, job: Stored) -> Stored:
@@ -42,26 +40,38 @@ def _mailed(store: JobStore, job: Stored) -> Stored:
     return store.load(job.id)
 
 
-def _copy(seed: Stored, metadata: bytes, events: bytes) -> Path:
-    old, new = seed.id, job_id(secrets.randbits(ID_BITS))
-    folder = seed.folder.with_name(seed.folder.name.replace(old, new))
-    (folder / "original").mkdir(parents=True)
-    for file in seed.job.files:
-        name = file.name.replace(old, new)
-        source = seed.folder / file.name
-        (folder / name).write_bytes(source.read_bytes())
-    metadata = metadata.replace(old.encode(), new.encode())
-    (folder / RECORD[0]).write_bytes(metadata)
-    (folder / RECORD[1]).write_bytes(_chain(events.replace(old.encode(), new.encode()), metadata))
-    return folder
+class _Model:
+    """A job to be copied, read once."""
 
+    def __init__(self, seed: Stored) -> None:
+        self.id, self.folder = seed.id, seed.folder
+        self.metadata = (seed.folder / METADATA).read_bytes()
+        self.lines = (seed.folder / EVENTS).read_bytes().splitlines()
+        self.files = [(file.name, (seed.folder / file.name).read_bytes()) for file in seed.job.files]
 
-def _chain(events: bytes, metadata: bytes) -> bytes:
-    """The log with new hashes."""
-    lines: list[bytes] = []
-    chained = [json.loads(line) for line in events.splitlines()]
-    chained[-1]["state"] = sha256(metadata)
-    for event in chained:
-        event["prev"] = sha256(lines[-1]) if lines else None
-        lines.append(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode())
-    return b"".join(line + b"\n" for line in lines)
+    def copy(self, store: JobStore, past: float) -> Path:
+        new = job_id(secrets.randbits(ID_BITS))
+        folder = self.folder.with_name(self.folder.name.replace(self.id, new))
+        os.makedirs(folder / ORIGINAL)
+        metadata = self.metadata.replace(self.id.encode(), new.encode())
+        log, last_digest = self._log(new, metadata)
+        record = [(METADATA, metadata), (EVENTS, log)]
+        for name, data in [*((name.replace(self.id, new), data) for name, data in self.files), *record]:
+            with open(f"{folder}/{name}", "wb", buffering=0) as file:
+                file.write(data)
+                os.utime(file.fileno(), (past, past))
+        write_note(store.layout, new, NewestEvent(len(self.lines), last_digest))
+        return folder
+
+    def _log(self, new: str, metadata: bytes) -> tuple[bytes, str]:
+        """The log with new hashes, and the hash of its last line."""
+        old_state = json.loads(self.lines[-1])["state"]
+        lines: list[bytes] = []
+        old_digest = new_digest = ""
+        for line in self.lines:
+            renamed = line.replace(self.id.encode(), new.encode())
+            lines.append(renamed.replace(old_digest.encode(), new_digest.encode()) if old_digest else renamed)
+            if line is self.lines[-1]:
+                lines[-1] = lines[-1].replace(old_state.encode(), sha256(metadata).encode())
+            old_digest, new_digest = sha256(line), sha256(lines[-1])
+        return b"".join(line + b"\n" for line in lines), new_digest
