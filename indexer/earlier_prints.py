@@ -38,21 +38,26 @@ def matching(
     matches = sa.union_all(*same).subquery()
     failed = events.alias("failed")
     of_job = (failed.c.job_id == jobs.c.id, failed.c.type == EventType.PRINT_FAILED.value)
-    failures = sa.select(sa.func.count()).where(*of_job).scalar_subquery()
-    failure = sa.select(failed.c.data["reason"].astext).where(*of_job).order_by(failed.c.seq.desc()).limit(1)
     was_tried = jobs.c.status.in_([status.value for status in TRIED])
-    return (
-        sa.select(
-            *columns,
-            sa.func.bool_or(matches.c.is_same_file).label("is_same_file"),
-            failures.label("failures"),
-            failure.scalar_subquery().label("failure"),
-        )
+    newest_first = (jobs.c.status_since.desc(), jobs.c.id)
+    # Of a part that everybody prints only the few that are shown are read whole.
+    newest = (
+        sa.select(jobs.c.id, sa.func.bool_or(matches.c.is_same_file).label("is_same_file"))
         .join_from(matches, jobs, jobs.c.id == matches.c.job_id)
         .where(jobs.c.id != job_id, sa.or_(was_tried, sa.exists().where(*of_job)))
         .group_by(jobs.c.id)
-        .order_by(jobs.c.status_since.desc(), jobs.c.id)
+        .order_by(*newest_first)
         .limit(most)
+        .subquery()
+    )
+    failures = sa.select(sa.func.count()).where(*of_job).scalar_subquery()
+    failure = sa.select(failed.c.data["reason"].astext).where(*of_job).order_by(failed.c.seq.desc()).limit(1)
+    return (
+        sa.select(
+            *columns, newest.c.is_same_file, failures.label("failures"), failure.scalar_subquery().label("failure")
+        )
+        .join_from(newest, jobs, jobs.c.id == newest.c.id)
+        .order_by(*newest_first)
     )
 
 
