@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field
 from printsys.config.strict import Strict
 from printsys.domain import pricing
 from printsys.domain.crowded import MOST_FILES
-from printsys.domain.filetypes import MESHES
+from printsys.domain.filetypes import ADVISED, MESHES
 from printsys.domain.pricing import PriceList
 from printsys.domain.reminders import Patience
 
@@ -94,7 +94,7 @@ class LabTable(Strict):
 class SubmissionTable(Strict):
     introduction: str
     disciplines: Annotated[list[str], Field(min_length=1)]
-    extensions: list[Annotated[str, AfterValidator(_mesh_extension)]] = [*MESHES]
+    extensions: list[Annotated[str, AfterValidator(_mesh_extension)]] = [*ADVISED]
     max_files: Annotated[int, Field(ge=1, le=50)] = 5
     max_file_mb: Annotated[int, Field(ge=1, le=2000)] = 50
     max_copies: Annotated[int, Field(ge=1, le=1000)] = 20

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from printsys.domain.filetypes import advised_formats
 from printsys.models3d.fit import BedFit, fit_box
 from printsys.models3d.inspect import ModelFacts, Size
 
@@ -86,7 +87,7 @@ def unreadable(error: Exception) -> ModelFinding:
     return ModelFinding(grade="cannot print", code="unreadable", sentence=str(error), advice=EXPORT)
 
 
-EXPORT = "Export the model again as STL, OBJ or 3MF, and open the new file once to see that it is whole."
+EXPORT = f"Export the model again as {advised_formats()}, and open the new file once to see that it is whole."
 
 
 def _blocker(facts: ModelFacts) -> ModelFinding | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,13 +14,14 @@ import numpy.typing as npt
 
 from printsys import fs
 from printsys.domain.filetypes import MESHES
-from printsys.errors import ModelTooHard, ModelUnreadable
+from printsys.errors import FileRefused, ModelTooHard, ModelUnreadable
 from printsys.formats import threemf
 from printsys.formats.safezip import ZipRefused, open_package
 from printsys.formats.threemf import MAX_TRIANGLES
 from printsys.models3d import slicer_trouble
 from printsys.models3d.polygons import triangulate
-from printsys.models3d.sniff import CHUNK, STL_HEADER, check_model, facet_count, stated_count
+from printsys.models3d.sniff import STL_HEADER, check_model, facet_count, stated_count
+from printsys.models3d.sniff_others import CHUNK, MAX_UNPACKED, models_in
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
@@ -56,7 +59,7 @@ def load(path: Path) -> Mesh:
     """FileRefused, ModelUnreadable or ModelTooHard, each with a sentence, for a file without a usable mesh."""
     with fs.open_regular(path) as stream:
         check_model(path.name, stream, MAX_BYTES, MESHES)
-    mesh = {".stl": _stl, ".obj": _obj, ".3mf": _3mf}[path.suffix.lower()](path)
+    mesh = {".stl": _stl, ".obj": _obj, ".3mf": _3mf, ".zip": _zip}.get(path.suffix.lower(), _other)(path)
     if not mesh.soup and len(mesh.faces) and (mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.points)):
         raise ModelUnreadable(f"{path.name} has triangles whose corners do not exist. Please export it again.")
     if mesh.soup:
@@ -174,6 +177,38 @@ def _3mf(path: Path) -> Mesh:
         slicer_trouble=trouble,
         is_converted=is_converted,
     )
+
+
+def _other(path: Path) -> Mesh:
+    """A format that the lab converts: all that is in it, as it stands, is one model."""
+    from printsys.models3d.other_formats import read
+
+    surface = read(path)
+    points, faces = [np.zeros((0, 3))], [np.zeros((0, 3), np.int64)]
+    base = 0
+    for corners, triangles in surface.pieces:
+        points.append(corners)
+        faces.append(triangles + base)
+        base += len(corners)
+    trouble = f"is in a format ({surface.kind}) that not every slicer reads"
+    return replace(_one_piece(surface.kind, np.vstack(points), np.vstack(faces), trouble), unit=surface.unit)
+
+
+def _zip(path: Path) -> Mesh:
+    """The one model in the archive, unpacked beside it for as long as that takes."""
+    try:
+        with fs.open_regular(path) as stream, open_package(stream) as package:
+            (name,) = models_in(package)
+            with tempfile.TemporaryDirectory() as scratch:
+                inner = Path(scratch) / f"model{os.path.splitext(name)[1].lower()}"
+                inner.write_bytes(package.read(name, MAX_UNPACKED))
+                mesh = load(inner)
+    except ZipRefused as error:
+        raise ModelUnreadable(f"{path.name} cannot be unpacked. {error}") from error
+    except (FileRefused, ModelUnreadable, ModelTooHard) as error:
+        error.args = (str(error).replace(inner.name, f"{path.name} ({name.rpartition('/')[2]})"),)
+        raise
+    return replace(mesh, slicer_trouble="is a zip archive", is_converted=True)
 
 
 def refuse_too_many(path: Path, triangles: int) -> None:

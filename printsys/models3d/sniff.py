@@ -12,23 +12,31 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 from urllib.parse import unquote
 
+from printsys.domain.filetypes import advised_formats
 from printsys.errors import FileRefused
 from printsys.formats.safezip import MOST_PARTS, directory_entries
+from printsys.models3d.sniff_others import (
+    CHUNK,
+    EXPORT,
+    FORMATS,
+    MAX_RATIO,
+    MAX_UNPACKED,
+    OTHERS,
+    TOO_MUCH,
+    UNZIP,
+    Check,
+    whole_lines,
+)
 
-CHUNK = 1 << 16
-MAX_RATIO = 100
-MAX_UNPACKED = 1 << 30
-"""A real 3MF of a million triangles unpacks to 19 to 87 MB: these caps are far from any honest file."""
 STL_HEADER = 84
 """Bytes: 80 of anything, and the count of facets."""
 NO_COUNT = {0, 0xFFFFFFFF}
 """What programs write that do not know the count yet."""
 DAMAGED = "is a 3MF file that is damaged or cut short. Please export it again."
-TOO_MUCH = "unpacks to far more than a model needs. Please simplify it and export it again."
 MODEL_PART = re.compile(r"\.model$", re.IGNORECASE)
 
 FOREIGN = (
@@ -44,24 +52,26 @@ FOREIGN = (
     (b"GCDE", "sliced G-code"),
     (b"version https://git-lfs", "a Git LFS pointer"),
 )
+PACKAGES = (".3mf", ".amf", ".zip")
 UNEXPORTED = (
-    (b"PK\x03\x04", "a zip archive or a 3MF file"),
-    (b"ISO-10303-21", "a STEP file"),
-    (b"\xd0\xcf\x11\xe0", "a SolidWorks part or an Office document"),
-    (b"BLENDER", "a Blender project"),
-    (b"Kaydara FBX", "an FBX file"),
-    (b"glTF", "a glTF file"),
-    (b"ply\n", "a PLY file"),
-    (b"ply\r", "a PLY file"),
+    (b"PK\x03\x04", "a zip archive", PACKAGES),
+    (b"ISO-10303-21", "a STEP file", (".step", ".stp")),
+    (b"\xd0\xcf\x11\xe0", "a SolidWorks part or an Office document", ()),
+    (b"BLENDER", "a Blender project", ()),
+    (b"Kaydara FBX", "an FBX file", ()),
+    (b"glTF", "a glTF file", (".glb",)),
+    (b"ply\n", "a PLY file", (".ply",)),
+    (b"ply\r", "a PLY file", (".ply",)),
 )
-"""Models and packages that do not become printable under another extension."""
+"""Models and packages that do not become printable under another extension than their own."""
+MAC_NOTES = b"\x00\x05\x16\x07"
+"""AppleDouble (RFC 1740): what macOS keeps of a file where the file system has no place for it, as `._name`."""
 WEB_PAGE = re.compile(rb"\s*<(!doctype\s+html|html)\b", re.IGNORECASE)
 GCODE_LINE = re.compile(rb"^(G[0-3]|G28|G9[0-2]|M10[4-9]|M140|M190)\b", re.MULTILINE)
 STL_START = re.compile(rb"(\xef\xbb\xbf)?\s*solid", re.IGNORECASE)
 STL_FACET = re.compile(rb"(?:^|[\r\n])[ \t]*facet\b", re.IGNORECASE)
 OBJ_POINT = re.compile(rb"(?:^|[\r\n])[ \t]*v[ \t]")
 OBJ_FACE = re.compile(rb"(?:^|[\r\n])[ \t]*f(?:[ \t]+[-0-9/]+){3}")
-EXPORT = "Please export your model as STL, OBJ or 3MF."
 
 
 def check_model(name: str, stream: BinaryIO, max_bytes: int, extensions: Sequence[str]) -> None:
@@ -69,25 +79,38 @@ def check_model(name: str, stream: BinaryIO, max_bytes: int, extensions: Sequenc
 
     `max_bytes`: the largest size accepted; `extensions`: lower case, with their dot. Leaves the stream at its start.
     """
-    extension = os.path.splitext(name)[1].lower()
-    if extension not in extensions:
-        raise FileRefused(name, f"{name} is not one of the kinds that we print ({', '.join(extensions)}). {EXPORT}")
-    size = stream.seek(0, os.SEEK_END)
-    stream.seek(0)
-    if size == 0:
-        raise FileRefused(name, f"{name} is empty (0 bytes). Please export the model again.")
-    if size > max_bytes:
-        limit = max_bytes // 1024 // 1024
-        raise FileRefused(name, f"{name} is larger than {limit} MB. Please simplify the model or split it into parts.")
-    head = stream.read(CHUNK)
-    stream.seek(0)
-    foreign_kind = _foreign_kind(head, extension)
-    if foreign_kind is not None and not (extension == ".stl" and facet_count(head, size) is not None):
-        raise FileRefused(name, f"{name} is {foreign_kind}, whatever its name says. {EXPORT}")
-    problem = {".stl": _stl, ".obj": _obj, ".3mf": _3mf}[extension](stream, head, size)
+    formats = advised_formats(extensions)
+    problem = _problem(name, stream, max_bytes, extensions)
     stream.seek(0)
     if problem is not None:
-        raise FileRefused(name, f"{name} {problem}")
+        raise FileRefused(name, f"{name} {problem.replace(FORMATS, formats)}")
+
+
+def _problem(name: str, stream: BinaryIO, max_bytes: int, extensions: Sequence[str]) -> str | None:
+    extension = os.path.splitext(name)[1].lower()
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    head = stream.read(CHUNK)
+    stream.seek(0)
+    if extension not in extensions:
+        if extension == ".zip" and head.startswith(b"PK\x03\x04"):
+            return f"is a zip archive. {UNZIP}"
+        return f"is not one of the kinds that we print ({', '.join(extensions)}). {EXPORT}"
+    if head.startswith(MAC_NOTES):
+        real_name = name.rpartition("/")[2].removeprefix("._")
+        return f"is not the model but what macOS notes about it. Please send {real_name or 'the file'} itself."
+    if size == 0:
+        return "is empty (0 bytes). Please export the model again."
+    if size > max_bytes:
+        return f"is larger than {max_bytes // 1024 // 1024} MB. Please simplify the model or split it into parts."
+    foreign_kind = _foreign_kind(head, extension)
+    if foreign_kind is not None and not (extension == ".stl" and facet_count(head, size) is not None):
+        if head.startswith(b"PK"):
+            is_3mf = b"3D/" in head or b"[Content_Types].xml" in head
+            advice = f"It may be a 3MF file: rename it to end in .3mf, or unzip it. {EXPORT}" if is_3mf else UNZIP
+            return f"is {foreign_kind}, whatever its name says. {advice}"
+        return f"is {foreign_kind}, whatever its name says. {EXPORT}"
+    return CHECKS[extension](stream, head, size)
 
 
 def _foreign_kind(head: bytes, extension: str) -> str | None:
@@ -97,8 +120,9 @@ def _foreign_kind(head: bytes, extension: str) -> str | None:
     if head.lstrip()[:1] in b";GM" and len(GCODE_LINE.findall(head)) > 2:
         return "sliced G-code, not a 3D model"
     kind = next((f"{kind}, not a 3D model" for magic, kind in FOREIGN if head.startswith(magic)), None)
-    if kind is None and extension != ".3mf":
-        kind = next((kind for magic, kind in UNEXPORTED if head.startswith(magic)), None)
+    if kind is None:
+        matching = (kind for magic, kind, own in UNEXPORTED if head.startswith(magic) and extension not in own)
+        kind = next(matching, None)
     return kind
 
 
@@ -130,7 +154,7 @@ def _stl(stream: BinaryIO, head: bytes, size: int) -> str | None:
     if facet_count(head, size) is not None:
         return None
     if STL_START.match(head) and b"\0" not in head:
-        if any(STL_FACET.search(lines) for lines in _whole_lines(stream)):
+        if any(STL_FACET.search(lines) for lines in whole_lines(stream)):
             return None
         return f"is an STL file without any surface in it. {EXPORT}"
     if size >= STL_HEADER and stated_count(head) == 0:
@@ -144,7 +168,7 @@ def _obj(stream: BinaryIO, head: bytes, size: int) -> str | None:
     if b"\0" in head:
         return f"is not an OBJ file, whatever its name says. {EXPORT}"
     points = faces = False
-    for lines in _whole_lines(stream):
+    for lines in whole_lines(stream):
         points = points or OBJ_POINT.search(lines) is not None
         faces = faces or OBJ_FACE.search(lines) is not None
         if points and faces:
@@ -152,12 +176,6 @@ def _obj(stream: BinaryIO, head: bytes, size: int) -> str | None:
     if points:
         return "is an OBJ file with points but no surface. Please export the model as a mesh with faces."
     return f"is not an OBJ file, whatever its name says. {EXPORT}"
-
-
-def _whole_lines(stream: BinaryIO) -> Iterator[bytes]:
-    """A text in pieces that end where a line does (or, in a line longer than any program writes, somewhere)."""
-    while piece := stream.read(CHUNK):
-        yield piece + stream.readline(CHUNK)
 
 
 def _3mf(stream: BinaryIO, head: bytes, size: int) -> str | None:
@@ -238,3 +256,12 @@ def _model_part(package: zipfile.ZipFile, part: zipfile.ZipInfo, words: set[byte
     if b"model" not in part_words:
         return f"holds no model that we can read; it may be encrypted or damaged. {EXPORT}"
     return None
+
+
+CHECKS: dict[str, Check] = {
+    ".stl": _stl,
+    ".obj": _obj,
+    ".3mf": _3mf,
+    **OTHERS,
+}
+"""By extension, what is the matter with a file, by its stream (at the start), its first bytes and its size."""

@@ -49,7 +49,11 @@ function checkFiles(form) {
   if (files.length > Number(maxFiles)) problems.push(`Please choose at most ${maxFiles} files.`);
   for (const file of files) {
     const name = file.name.toLowerCase();
-    if (!extensions.split(" ").some((extension) => name.endsWith(extension))) {
+    if (name.startsWith("._")) {
+      problems.push(`${file.name} is not the model but what macOS notes about it. Please choose ${file.name.slice(2)} itself.`);
+    } else if (name.endsWith(".zip") && !extensions.split(" ").includes(".zip")) {
+      problems.push(`${file.name} is a zip archive. Please unzip it and choose the model that is in it.`);
+    } else if (!extensions.split(" ").some((extension) => name.endsWith(extension))) {
       problems.push(`${file.name}: please choose a file of one of these kinds: ${extensions.replaceAll(" ", ", ")}.`);
     } else if (file.size > Number(maxBytes)) {
       problems.push(`${file.name} is larger than ${maxMb} MB. Please simplify the model or split it into parts.`);

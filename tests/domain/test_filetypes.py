@@ -10,7 +10,7 @@ import pytest
 from opener import names
 from printsys import slicers
 from printsys.config.lab import SubmissionTable
-from printsys.domain.filetypes import FILE_TYPES, MESHES, UNKNOWN, FileType, type_of
+from printsys.domain.filetypes import ADVISED, FILE_TYPES, UNKNOWN, FileType, advised_formats, type_of
 from printsys.domain.pending_work import to_inspect, to_read
 from printsys.domain.status import Status
 from printsys.errors import FileRefused
@@ -82,12 +82,18 @@ def test_meshes_are_inspected_and_nothing_else_is(file_type: FileType, tmp_path:
     assert bool(owed) == file_type.is_mesh
 
 
-def test_students_may_send_meshes() -> None:
-    assert SubmissionTable.model_fields["extensions"].default == list(MESHES)
+def test_what_to_export_follows_from_what_the_lab_accepts() -> None:
+    assert advised_formats() == "STL, OBJ or 3MF"
+    assert advised_formats([".stl", ".step", ".zip"]) == "STL"
+    assert advised_formats([".step", ".ply"]) == "STEP or PLY"
+
+
+def test_students_may_send_what_every_slicer_opens() -> None:
+    assert SubmissionTable.model_fields["extensions"].default == list(ADVISED) == [".stl", ".obj", ".3mf"]
 
 
 def test_the_opener_s_own_list_is_this_one() -> None:
-    assert {t.extension for t in FILE_TYPES} == names.OPENABLE
+    assert {t.extension for t in FILE_TYPES if t.is_known} == names.OPENABLE
     assert {t.extension for t in FILE_TYPES if t.kind in ("model", "model or project")} == names.MODELS
 
 
