@@ -19,8 +19,13 @@ def run(args: argparse.Namespace) -> int:
     settings = load_settings()
     if args.stdin:
         chosen = repeated = sys.stdin.readline().rstrip("\n")
+    elif not sys.stdin.isatty():
+        raise PrintSysError("There is no terminal to ask at; with --stdin the password is read from standard input.")
     else:
-        chosen, repeated = getpass.getpass("New staff password: "), getpass.getpass("Once more: ")
+        try:
+            chosen, repeated = getpass.getpass("New staff password: "), getpass.getpass("Once more: ")
+        except EOFError as error:
+            raise PrintSysError("No password was typed; nothing was changed.") from error
     if chosen != repeated:
         raise PrintSysError("The two were not the same; nothing was changed.")
     if len(chosen) < staff_password.MIN_LENGTH:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, Field
 
 from printsys.config.strict import Strict
@@ -64,6 +65,13 @@ class Reason(Strict):
     text: str
 
 
+def _address(value: str) -> str:
+    try:
+        return validate_email(value, check_deliverability=False).normalized
+    except EmailNotValidError as error:
+        raise ValueError(f"{value!r} is no e-mail address like printlab@example.edu") from error
+
+
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -82,7 +90,7 @@ class LabTable(Strict):
     """What e-mail templates call `lab`."""
 
     name: str
-    contact_email: str
+    contact_email: Annotated[str, AfterValidator(_address)]
     phone: str = ""
     place: str
     hours: str

@@ -209,6 +209,7 @@ def test_all_mistakes_in_the_lab_file_are_reported_each_with_its_line(lab_file: 
         .replace("build_volume = [360, 360, 360]", "build_volume = [360, 360]")
         .replace('method = "Resin"', 'method = "Rezin"')
         .replace('timezone = "America/Chicago"', 'timezone = "America/Chigago"')
+        .replace('contact_email = "printlab@example.edu"', 'contact_email = "printlab at example.edu"')
     )
     mistakes = mistakes_in(lab_file, text)
     for words, expected in [
@@ -219,6 +220,7 @@ def test_all_mistakes_in_the_lab_file_are_reported_each_with_its_line(lab_file: 
         ("Rezin", "there is no method Rezin"),
         ('name = "Resin"', "no printer prints Resin"),
         ("Chigago", "there is no time zone"),
+        ("printlab at example.edu", "is no e-mail address like printlab@example.edu"),
     ]:
         start = f"lab.toml line {line_with(text, words)}: "
         assert any(mistake.startswith(start) and expected in mistake for mistake in mistakes), (words, mistakes)
