@@ -19,13 +19,11 @@ def run(args: argparse.Namespace) -> int:
     settings = load_settings()
     if args.stdin:
         chosen = repeated = sys.stdin.readline().rstrip("\n")
-    elif not sys.stdin.isatty():
-        raise PrintSysError("There is no terminal to ask at; with --stdin the password is read from standard input.")
     else:
         try:
-            chosen, repeated = getpass.getpass("New staff password: "), getpass.getpass("Once more: ")
+            chosen, repeated = _ask("New staff password: "), _ask("Once more: ")
         except EOFError as error:
-            raise PrintSysError("No password was typed; nothing was changed.") from error
+            raise PrintSysError("No password was given; nothing was changed. --stdin reads one line.") from error
     if chosen != repeated:
         raise PrintSysError("The two were not the same; nothing was changed.")
     if len(chosen) < staff_password.MIN_LENGTH:
@@ -36,3 +34,13 @@ def run(args: argparse.Namespace) -> int:
     else:
         print("The staff password is changed.")
     return 0
+
+
+def _ask(prompt: str) -> str:
+    """EOFError where nothing comes."""
+    if sys.stdin.isatty():
+        return getpass.getpass(prompt)
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line.rstrip("\n")

@@ -21,8 +21,9 @@ def manage(
     return Manage(tmp_path, database_url, monkeypatch, capsys)
 
 
-def test_without_a_terminal_it_says_how_and_changes_nothing(manage: Manage) -> None:
-    with pytest.raises(PrintSysError, match="with --stdin the password is read"):
+def test_without_input_it_says_so_and_changes_nothing(manage: Manage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    with pytest.raises(PrintSysError, match="No password was given; nothing was changed"):
         manage("set_password")
     assert staff_password.current_hash(load_settings()) is None
 
@@ -30,6 +31,15 @@ def test_without_a_terminal_it_says_how_and_changes_nothing(manage: Manage) -> N
 def test_from_standard_input_it_changes_the_password(manage: Manage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("a long new password\n"))
     assert manage("set_password", "--stdin").out == "The staff password is changed.\n"
+    assert staff_password.is_right("a long new password", staff_password.current_hash(load_settings()))
+
+
+def test_without_a_terminal_it_is_read_twice(manage: Manage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a long new password\na long new pasword\n"))
+    with pytest.raises(PrintSysError, match="not the same"):
+        manage("set_password")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a long new password\na long new password\n"))
+    assert manage("set_password").code == 0
     assert staff_password.is_right("a long new password", staff_password.current_hash(load_settings()))
 
 
