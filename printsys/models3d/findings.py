@@ -284,13 +284,14 @@ def _check_rest(facts: ModelFacts) -> Iterator[ModelFinding]:
             advice="Nothing to do if you meant that; otherwise join them before you export.",
         )
     if facts.slicer_trouble is not None:
+        refused = "; not every slicer opens that" if facts.is_converted else ""
         yield ModelFinding(
             grade="worth knowing",
             code="slicer-trouble",
-            sentence=f"This file {facts.slicer_trouble}; not every slicer opens it as it is.",
+            sentence=f"This file {facts.slicer_trouble}{refused}.",
             advice="Nothing to do: we print a copy of the same shape, written as STL."
             if facts.is_converted
-            else "OrcaSlicer and Bambu Studio open it. If you send it again, an STL of each part opens everywhere.",
+            else "If you send it again, an STL of each part opens everywhere.",
         )
     if facts.triangles > HEAVY:
         yield ModelFinding(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -41,6 +42,11 @@ class ModelFacts(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @property
+    def largest_piece_mm(self) -> Size:
+        """All of it, unless it comes in pieces: those of a project lie side by side, and no print is as wide."""
+        return max(self.pieces_mm, key=math.prod, default=self.size_mm) if self.pieces > 1 else self.size_mm
 
     format: str
     unit: str | None = None

@@ -168,6 +168,8 @@ def _3mf(path: Path) -> Mesh:
         raise ModelUnreadable(f"{path.name} is damaged or cut short. Please export it again.") from error
     # The plates of a project would become one heap: its own program opens it.
     is_converted = trouble is not None and not (is_project and len(model.items) > 1)
+    if trouble is not None and not is_converted:
+        trouble = "is a project that only OrcaSlicer and Bambu Studio open"
     return Mesh(
         "3MF",
         np.vstack(points) * model.mm_per_unit,

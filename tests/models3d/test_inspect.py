@@ -95,6 +95,14 @@ def test_a_3mf_is_placed_as_it_is_to_be_built(name: str) -> None:
     assert (facts.size_mm, facts.bodies, facts.pieces, facts.watertight) == EXPECTED[name]
 
 
+@pytest.mark.needs("corpus")
+def test_plates_that_lie_side_by_side_are_not_one_large_box() -> None:
+    """FAULTS M10: 332.8 mm wide, of which no part has more than 25.6."""
+    facts = inspect(CORPUS / "3mf-model/project_bambu-02.04_2plates_unsliced.3mf")
+    assert facts.size_mm == (332.8, 25.6, 25.6) and facts.largest_piece_mm == (25.6, 25.6, 25.6)
+    assert facts.slicer_trouble == "is a project that only OrcaSlicer and Bambu Studio open" and not facts.is_converted
+
+
 # -- faulty meshes --------------------------------------------------------------------------------------------------
 
 

@@ -19,7 +19,7 @@ from printsys.ops.postgres_programs import INSTALLATION
 WINDOWS = {
     "advapi32.dll", "bcrypt.dll", "bcryptprimitives.dll", "combase.dll", "crypt32.dll", "dbghelp.dll", "gdi32.dll",
     "iphlpapi.dll", "kernel32.dll", "ntdll.dll", "ole32.dll", "pdh.dll", "powrprof.dll", "psapi.dll", "secur32.dll",
-    "shell32.dll", "shlwapi.dll", "user32.dll", "userenv.dll", "winmm.dll", "ws2_32.dll",
+    "shell32.dll", "shlwapi.dll", "user32.dll", "userenv.dll", "winmm.dll", "ws2_32.dll", "wsock32.dll",
 }  # fmt: skip
 """Of every Windows 10 and 11, in system32. The C++ library, msvcp140.dll, is not among them."""
 SETS = ("api-ms-win-core-", "api-ms-win-crt-")

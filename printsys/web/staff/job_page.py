@@ -205,12 +205,20 @@ def _folder_line(stored: Stored, file: ListedFile) -> FileLine:
     words += ["of an earlier version"] if record and record.is_superseded else []
     if record and record.converted_because:
         words.append(f"written as STL, because the sent file {record.converted_because}")
+    words += _conversion_trouble(record, stored.job) if record else []
     original = conflict_of(file.name)
     words += [f"a sync program's second version of {original}"] if original else []
     words.append(f"saved {when(datetime.fromtimestamp(file.mtime_ns / 1e9, UTC))}")
     # The record's hash is the file's only as long as nobody saved over it.
     sha256 = record.sha256 if record and record.size == file.size else None
     return FileLine(file.name, file.name, file.size, " · ".join(words), sha256)
+
+
+def _conversion_trouble(copy: FileRecord, job: Job) -> list[str]:
+    """Why the working copy is still what the student sent, although slicers refuse that."""
+    models = [file.model or {} for file in job.files if file.role == "original" and file.sha256 == copy.sha256]
+    sentences = [model["conversion_trouble"] for model in models if "conversion_trouble" in model]
+    return [f"not written as STL: {sentence}" for sentence in sentences if copy.role == "working"]
 
 
 def _original_line(stored: Stored, record: FileRecord) -> FileLine:

@@ -151,6 +151,19 @@ def test_what_somebody_saves_meanwhile_stays(services: Services, make: MakeJob, 
     assert (folder / f"{job.folder.name}.stl").read_bytes() == content.read_bytes()
 
 
+def test_a_model_that_cannot_be_converted_is_tried_once_and_staff_read_why(
+    services: Services, make: MakeJob, staff: FlaskClient, look: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_time = bounded.Limits(seconds=0)
+    convert = bounded.convert
+    monkeypatch.setattr(bounded, "convert", lambda path, target: convert(path, target, no_time))
+    job = converted(services, look, make)
+    assert EventType.WORKING_COPY_CONVERTED not in types(job)
+    assert (job.folder / f"{job.folder.name}.obj").read_bytes() == PRISM
+    page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
+    assert "not written as STL: prism.obj took longer than 0 s to look at." in page
+
+
 def test_an_original_is_restored_from_the_copy_that_was_put_aside(
     services: Services, look: Callable[[], None], make: MakeJob
 ) -> None:
