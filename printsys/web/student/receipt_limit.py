@@ -27,7 +27,13 @@ class ReceiptLimit:
 
     def may_send(self, address: str) -> bool:
         """Whether one more receipt may go to `address`; it counts as sent."""
-        return self._is_off or self._limiter.hit(self._most, address.casefold())
+        return self._is_off or self._limiter.hit(self._most, _mailbox(address))
+
+
+def _mailbox(address: str) -> str:
+    """Without what follows a plus sign: most servers put `jane+x@` into the mailbox of `jane@`."""
+    user, _, domain = address.casefold().rpartition("@")
+    return f"{user.partition('+')[0]}@{domain}"
 
 
 def receipt_limit() -> ReceiptLimit:
