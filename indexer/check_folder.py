@@ -17,7 +17,7 @@ from printsys.domain.events import sha256
 from printsys.domain.job import Document, Job, canonical, parse
 from printsys.errors import DamagedJob, JobNotFound, OlderCopy, PrintSysError
 from printsys.jobstore import Layout
-from printsys.jobstore.files import jobs_inside, list_files, odd_entries
+from printsys.jobstore.files import jobs_inside, list_entries, odd_entries
 from printsys.jobstore.jsontext import JsonProblem, decode_object
 from printsys.jobstore.layout import EVENTS, METADATA, file_inside, readable
 from printsys.jobstore.log import Log
@@ -213,7 +213,7 @@ def _jobs_inside(relative_path: str, folder: Path, job_id: str | None) -> Iterat
 
 def _too_many(record: _Record, most_files: int) -> Iterator[AttentionItem]:
     """Of a folder with very many files only some are recorded: see domain/crowded.py."""
-    names = [file.name for file in list_files(record.folder)]
+    names = [name for name, _ in list_entries(record.folder)]
     unrecorded = len(set(names) - {file.name for file in record.job.files})
     if len(names) > most_files and unrecorded:
         sentence = (

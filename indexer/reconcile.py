@@ -24,9 +24,10 @@ from printsys.jobstore.files import (
     FileFacts,
     ListedFile,
     PartialHash,
-    list_files,
+    list_entries,
     list_originals,
     list_recorded,
+    listed,
     read_finished,
 )
 from printsys.jobstore.layout import readable
@@ -100,17 +101,17 @@ class Reconciler:
         Originals are read, too: whether they are what the student sent is asked by `hash_of`.
         """
         files, being_written = [], set()
-        present = list(list_files(stored.folder))
+        present = dict(list_entries(stored.folder))
         recorded = {record.name for record in stored.job.files if record.role != "original"}
+        names = followed(present.keys(), recorded, self.store.most_files)
+        followed_files = [listed(name, entry) for name, entry in present.items() if name in names]
         # An older version recorded names that are passed over now: a file that lies there is not gone.
-        present += list_recorded(stored.folder, recorded - {file.name for file in present})
-        names = followed([file.name for file in present], recorded, self.store.most_files)
-        listed = [file for file in present if file.name in names]
+        followed_files += list_recorded(stored.folder, recorded - present.keys())
         originals = list(list_originals(stored.folder))
-        self._forget_all_but(stored.id, {file.name for file in (*listed, *originals)})
+        self._forget_all_but(stored.id, {file.name for file in (*followed_files, *originals)})
         read_until = time.monotonic() + self.slice_s
         self._is_reading = False
-        for file in listed:
+        for file in followed_files:
             digest = self.digest(stored.id, stored.folder, file, is_quiet, read_until)
             if digest is None:
                 being_written.add(file.name)
@@ -119,7 +120,7 @@ class Reconciler:
         for file in originals:
             if self.digest(stored.id, stored.folder, file, is_quiet, read_until) is None:
                 being_written.add(file.name)
-        vanished = self._vanished_just_now(stored, {file.name for file in listed})
+        vanished = self._vanished_just_now(stored, {file.name for file in followed_files})
         return FolderSnapshot(readable(stored.folder.name), tuple(files), frozenset(being_written), frozenset(vanished))
 
     def digest(

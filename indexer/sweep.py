@@ -10,7 +10,7 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -184,22 +184,24 @@ class Sweeper:
                 self._recorded[folder] = listing
         return changed
 
-    def sweep_folder(self, folder: Path) -> bool:
+    def sweep_folder(self, folder: Path, awaited: Container[Path] = ()) -> bool:
         """One folder in which something happened. True: it is not settled yet, visit it again in a moment.
 
-        A folder that is not there any more was moved, renamed or deleted: the job is searched by its id.
+        A folder that is not there any more was moved, renamed or deleted: the job is searched by its id, and visited
+        unless its folder is among those whose visits are awaited anyway.
         """
         walk = _Walk(SweepReport())
         self.soon.discard(folder)
         current = folder if folder.is_dir() else self._moved_to(folder)
         visited = {folder}
-        if current is not None:
-            self._gone_since.pop(folder, None)
-            visited.add(current)
-            walk.unread_rows.add(self.store.layout.relative(current))
-            self._visit(current, walk)
-        else:
+        if current is None:
             self._visit_gone(folder, walk)
+        else:
+            self._gone_since.pop(folder, None)
+            if current == folder or current not in awaited:
+                visited.add(current)
+                walk.unread_rows.add(self.store.layout.relative(current))
+                self._visit(current, walk)
         self._settle(walk, {self.store.layout.relative(place) for place in visited}, whole=False)
         visited |= {self.store.layout.root / path for path in walk.paths.values()}
         return not visited.isdisjoint(self.soon)

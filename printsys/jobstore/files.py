@@ -78,10 +78,21 @@ def list_files(folder: Path) -> Iterator[ListedFile]:
     No originals, previews or links, and nothing of another job that lies in there. `odd_entries` has what cannot be
     followed.
     """
-    yield from _files_in(folder)
+    return (listed(name, entry) for name, entry in list_entries(folder))
+
+
+def list_entries(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """The names of these files: of ten thousand the facts of all cost as much again."""
+    for entry in _entries_in(folder):
+        yield entry.name, entry
     for inner in _inner_folders(folder):
         if not _holds_a_record(inner):
-            yield from _files_below(inner)
+            yield from _entries_below(inner)
+
+
+def listed(name: str, entry: os.DirEntry[str]) -> ListedFile:
+    """With the facts that the file has now. OSError."""
+    return ListedFile(name, facts_of(entry.stat(follow_symlinks=False)))
 
 
 def list_recorded(folder: Path, names: Iterable[str]) -> Iterator[ListedFile]:
@@ -93,23 +104,23 @@ def list_recorded(folder: Path, names: Iterable[str]) -> Iterator[ListedFile]:
 
 def list_originals(folder: Path) -> Iterator[ListedFile]:
     """What lies in `original/` of the job folder."""
-    return _files_below(folder / ORIGINAL)
+    return (listed(name, entry) for name, entry in _entries_below(folder / ORIGINAL))
 
 
-def _files_below(inner: Path) -> Iterator[ListedFile]:
+def _entries_below(inner: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """Named as seen from the job folder."""
     try:
-        for file in _files_in(inner):
-            yield ListedFile(f"{inner.name}/{file.name}", file.facts)
+        for entry in _entries_in(inner):
+            yield f"{inner.name}/{entry.name}", entry
     except (FileNotFoundError, NotADirectoryError):
         return
 
 
-def _files_in(folder: Path) -> Iterator[ListedFile]:
+def _entries_in(folder: Path) -> Iterator[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
         for entry in entries:
             if not is_ignored(entry.name) and is_text(entry.name) and entry.is_file(follow_symlinks=False):
-                yield ListedFile(entry.name, facts_of(entry.stat(follow_symlinks=False)))
+                yield entry
 
 
 def _inner_folders(folder: Path) -> list[Path]:

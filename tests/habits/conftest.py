@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,9 +35,9 @@ class WatchedJob:
         self.started = self.ended = self.full_stops = 0
         sweep_folder = self.service.sweeper.sweep_folder
 
-        def counted(folder: Path) -> bool:
+        def counted(folder: Path, awaited: Container[Path] = ()) -> bool:
             self.started += 1
-            unsettled = sweep_folder(folder)
+            unsettled = sweep_folder(folder, awaited)
             self.ended = self.started
             return unsettled
 

@@ -51,6 +51,20 @@ def test_a_place_that_is_empty_is_looked_up_by_the_id_in_its_name(
     assert present(mirrored_job(queries, job.id)).job.status is Status.REJECTED
 
 
+def test_a_job_is_not_visited_at_its_old_place_where_its_new_one_is_visited_anyway(
+    store: JobStore, engine: sa.Engine
+) -> None:
+    """A drag makes an event at both."""
+    job = make_job(store)
+    sweeper = make_sweeper(store, engine)
+    sweeper.sweep()
+    moved = job.folder.rename(store.layout.status(Status.REJECTED) / job.folder.name)
+    assert not sweeper.sweep_folder(job.folder, awaited={moved, job.folder})
+    assert store.load(job.id).job.status is Status.UPLOADED
+    sweeper.sweep_folder(moved, awaited={moved, job.folder})
+    assert store.load(job.id).job.status is Status.REJECTED
+
+
 def test_a_job_whose_folder_is_gone_is_missing_after_the_settle_time(
     store: JobStore, engine: sa.Engine, queries: Queries
 ) -> None:

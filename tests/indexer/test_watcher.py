@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -378,9 +378,9 @@ def test_the_service_is_not_quiet_while_it_looks(
 ) -> None:
     sweep_folder, was_quiet = service.sweeper.sweep_folder, list[bool]()
 
-    def watched(folder: Path) -> bool:
+    def watched(folder: Path, awaited: Container[Path] = ()) -> bool:
         was_quiet.append(service.is_quiet)
-        return sweep_folder(folder)
+        return sweep_folder(folder, awaited)
 
     monkeypatch.setattr(service.sweeper, "sweep_folder", watched)
     job = make_job(store, files=[("part.stl", b"solid x\nendsolid x\n")])
