@@ -40,32 +40,43 @@ def copy_lines(record: JobRecord) -> CopyLines:
         record.id,
         record.folder,
         _lines(jobs, [rows.job_row(record, change_no=0)]),
-        _lines(events, _event_rows(record)),
+        _lines_of_texts(record) if record.texts else _lines(events, rows.event_rows(record)),
         _lines(files, rows.file_rows(record)),
     )
 
 
-def _event_rows(record: JobRecord) -> Iterable[rows.Row]:
-    if not record.texts:
-        return rows.event_rows(record)
-    return (
-        row | {"data": data, "patch": patch}
-        for row, (data, patch) in zip(rows.event_rows(record), record.texts, strict=True)
+def _lines_of_texts(record: JobRecord) -> str:
+    """Of the events, whose data and patches need not be written anew. In the order of the table's columns."""
+    return "".join(
+        _line((record.id, event["seq"], rows.usual_time(event["at"]), event["type"], event["actor"], data, patch))
+        for event, (data, patch) in zip(record.events, record.texts, strict=True)
     )
 
 
 def _lines(table: sa.Table, values: Iterable[Mapping[str, Any]]) -> str:
     names = _COLUMNS[table.name]
-    return "".join(["\t".join([_field(row[name]) for name in names]) + "\n" for row in values])
+    return "".join([_line([row[name] for name in names]) for row in values])
 
 
-def _field(value: Any) -> str:
-    """A value in COPY's text format (https://www.postgresql.org/docs/current/sql-copy.html)."""
+def _line(values: Sequence[Any]) -> str:
+    """In COPY's text format (https://www.postgresql.org/docs/current/sql-copy.html)."""
+    texts = [value if isinstance(value, str) else _text(value) for value in values]
+    line = "\t".join(texts)
+    if "\\" not in line and "\n" not in line and "\r" not in line and line.count("\t") == len(texts) - 1:
+        return line + "\n"
+    return "\t".join([_escaped(text) if text is not NULL else NULL for text in texts]) + "\n"
+
+
+NULL = "\\N"
+
+
+def _text(value: Any) -> str:
     if value is None:
-        return "\\N"
-    if isinstance(value, int):
-        return str(int(value))
-    text: str = value if isinstance(value, str) else _json(value)
+        return NULL
+    return str(int(value)) if isinstance(value, int) else _json(value)
+
+
+def _escaped(text: str) -> str:
     if text.isprintable() and "\\" not in text:
         return text
     return text.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
