@@ -91,6 +91,18 @@ class FileInspector:
             return
         if stored.problem is not None:  # no result could be recorded
             return
+        self._read_files(stored)
+        if self._convert(job_id):  # the new working copies are no original's bytes
+            stored = self.services.store.load(job_id)
+            self._read_files(stored)
+        for record, name in _pictures_to_make(stored.folder, stored.job):  # no event, since nothing was lost
+            try:
+                self._save_picture(stored, record, self._picture(stored, record, stored.folder / name))
+            except (JobNotFound, OSError, FileRefused, ModelUnreadable, ModelTooHard) as error:
+                logger.info("job %s: a picture is not made again: %s", stored.id, type(error).__name__)
+
+    def _read_files(self, stored: Stored) -> None:
+        job_id = stored.id
         results = _Results(self.services.actions, job_id)
         for read_file, pending in ((self._inspect, to_inspect), (self._read, to_read)):
             for record in list(pending(stored.job)):
@@ -99,13 +111,6 @@ class FileInspector:
                 except (JobNotFound, OSError) as error:
                     logger.info("job %s: a file is read later: %s", job_id, type(error).__name__)
         results.record()
-        if any(True for _ in to_convert(self.services.store.load(job_id).job)):
-            self._convert(job_id)
-        for record, name in _pictures_to_make(stored.folder, stored.job):  # no event, since nothing was lost
-            try:
-                self._save_picture(stored, record, self._picture(stored, record, stored.folder / name))
-            except (JobNotFound, OSError, FileRefused, ModelUnreadable, ModelTooHard) as error:
-                logger.info("job %s: a picture is not made again: %s", stored.id, type(error).__name__)
 
     def _picture(self, stored: Stored, record: FileRecord, present: Path) -> bytes | None:
         """What a slicer left in its file; else a drawing, in the color of the job."""
@@ -159,9 +164,10 @@ class FileInspector:
 
         return decide
 
-    def _convert(self, job_id: str) -> None:
-        """Write the working copies as STL whose originals slicers refuse. A failure is recorded with its reason."""
-        stored = self.services.store.load(job_id)
+    def _convert(self, job_id: str) -> bool:
+        """Write the working copies as STL whose originals slicers refuse; whether there was one. A failure is recorded
+        with its reason."""
+        stored, has_converted = self.services.store.load(job_id), False
         for original, copy in to_convert(stored.job):
             with tempfile.TemporaryDirectory() as scratch:
                 content = Path(scratch) / "model.stl"
@@ -181,6 +187,8 @@ class FileInspector:
                 converted = replace_working_copy(self.services.store, job_id, original, copy, content, reason)
                 if converted is not None:
                     self.services.actions.follow_up(converted)
+                    has_converted = True
+        return has_converted
 
     def _save_picture(self, stored: Stored, record: FileRecord, png: bytes | None) -> str | None:
         """The picture's name in the job's folder."""

@@ -102,6 +102,15 @@ def test_staff_read_that_it_was_converted_and_why(
     assert types(job).count(EventType.WORKING_COPY_CONVERTED) == 1
 
 
+def test_one_turn_of_the_worker_converts_it_and_looks_at_the_copy(services: Services, make: MakeJob) -> None:
+    job = make(files=[("prism.obj", PRISM)])
+    inspector = FileInspector(services)
+    inspector.attend(job.id)
+    after = services.store.load(job.id)
+    assert after.job.files[1].converted_because == REASON and after.job.files[1].model is not None
+    assert not inspector.owes(job.id)
+
+
 def test_it_is_converted_once(services: Services, look: Callable[[], None], make: MakeJob) -> None:
     job = converted(services, look, make)
     look()
