@@ -186,6 +186,25 @@ def test_a_dragged_job_is_approved_with_what_was_read(
     assert "EmailQueued" in [event.type for event in after.events[-2:]]
 
 
+def test_a_dragged_job_of_several_copies_waits_for_the_answer(
+    services: Services, make: MakeJob, look: Callable[[], None], post: PostAction
+) -> None:
+    # FAULTS section 3: nobody is asked for the price of one copy where six are printed.
+    job = make(copies=6)
+    slice_into(job)
+    look()
+    job.folder.rename(services.store.layout.status(Status.PENDING) / job.folder.name)
+    look()
+    after = services.store.load(job.id)
+    assert after.job.status is Status.PENDING and present(after.job.estimate).cost is None
+    assert EventType.STAFF_APPROVED not in [event.type for event in after.events]
+    figures = {"print_file": "bracket.gcode", "material": "PLA", "weight_g": "42.68", "time_h": "3.5"}
+    unanswered = post(job.id, "supply", **figures, for_copies="")
+    assert unanswered.status_code == 422 and "say how many copies" in unanswered.get_data(as_text=True)
+    assert post(job.id, "supply", **figures, for_copies="1").status_code == 303
+    assert str(present(services.store.load(job.id).job.estimate).cost) == "25.61"
+
+
 def test_a_file_that_the_worker_has_not_read_yet_fills_the_form_all_the_same(staff: FlaskClient, make: MakeJob) -> None:
     job = make()
     slice_into(job)
