@@ -60,11 +60,17 @@ class Frame:
 
     def pixels(self, projected: Array) -> Array:
         """x to the right, y down, depth 0 (near) to 1."""
-        middle, scale = (self.low + self.high) / 2, np.float32(self.scale)
+        middle, scale = (self.low + self.high) / 2, self.scale
         corners = np.empty_like(projected)
-        corners[0] = (projected[0] - np.float32(middle[0])) * scale + np.float32(self.side / 2)
-        corners[1] = (np.float32(middle[1]) - projected[1]) * scale + np.float32(self.side / 2)
-        corners[2] = (np.float32(self.high[2]) - projected[2]) / np.float32(self.deep)
+        # In place: three arrays of a million triangles would cost more than drawing them.
+        for at, zero, factor, shift in (
+            (0, middle[0], scale, self.side / 2),
+            (1, middle[1], -scale, self.side / 2),
+            (2, self.high[2], -1 / self.deep, 0.0),
+        ):
+            np.subtract(projected[at], np.float32(zero), out=corners[at])
+            corners[at] *= np.float32(factor)
+            corners[at] += np.float32(shift)
         return corners
 
     @property
@@ -104,15 +110,16 @@ class Scene:
     """A model in front of the eye."""
 
     def __init__(self, triangles: npt.NDArray[np.floating]) -> None:
-        self.placed, self.middle, self.reach = _centered(triangles)
-        self.low, self.high = (np.array([float(edge(axis)) for axis in self.placed]) for edge in (np.min, np.max))
-        self.projected = _project(self.placed)
+        placed, self.middle, self.reach = _centered(triangles)
+        self.low, self.high = (np.array([float(edge(axis)) for axis in placed]) for edge in (np.min, np.max))
+        self.projected = _project(placed)
+        self.bounds = tuple(np.array([float(edge(axis)) for axis in self.projected]) for edge in (np.min, np.max))
         self.sides = ground.rectangle(self.low, self.high)
 
     def frame(self, side: int) -> Frame:
         left, front, right, back = self.sides
         corners = AXES @ np.array([[x, y, self.low[2]] for x in (left, right) for y in (front, back)], np.float32).T
-        low, high = (np.array([float(edge(axis)) for axis in self.projected]) for edge in (np.min, np.max))
+        low, high = (bound.copy() for bound in self.bounds)
         low[:2], high[:2] = np.minimum(low, corners.min(axis=1))[:2], np.maximum(high, corners.max(axis=1))[:2]
         return Frame(side, low, high)
 
@@ -147,20 +154,22 @@ class Scene:
 def _centered(triangles: npt.NDArray[np.floating]) -> tuple[Array, npt.NDArray[np.float64], float]:
     """The model's own axes × 3 corners × count, scaled to about 1, so that sizes of any power fit 32 bits; what was
     taken away, and by what it was divided."""
-    own = np.ascontiguousarray(triangles.transpose(2, 1, 0))
+    own = np.array(triangles.transpose(2, 1, 0), order="C")
     low, high = (np.array([float(edge(axis)) for axis in own]) for edge in (np.min, np.max))
     middle, reach = (low + high) / 2, float((high - low).max()) or 1.0
-    placed = np.empty(own.shape, np.float32)
-    for number, at in enumerate(middle):
-        placed[number] = (own[number] - own.dtype.type(at)) / own.dtype.type(reach)
-    return placed, middle, reach
+    for axis, at in zip(own, middle, strict=True):
+        axis -= axis.dtype.type(at)
+        axis /= axis.dtype.type(reach)
+    return own.astype(np.float32, copy=False), middle, reach
 
 
 def _project(placed: Array) -> Array:
     """Right, up, towards the eye × 3 corners × count."""
     projected = np.empty(placed.shape, np.float32)
-    for number, (x, y, z) in enumerate(AXES):
-        projected[number] = placed[0] * x + placed[1] * y + placed[2] * z
+    for axis, row in zip(projected, AXES, strict=True):
+        np.multiply(placed[0], row[0], out=axis)
+        for along, share in zip(placed[1:], row[1:], strict=True):
+            axis += along * share
     return projected
 
 
