@@ -76,12 +76,13 @@ def walk_in(actions: Actions, relative_path: str, request: WalkInInput, actor: s
 
 
 def _reprint(actions: Actions, job: Job, folder: Path, actor: str, found_in: str | None = None) -> Stored:
-    superseded = {record.name for record in job.files if record.is_superseded}
+    # What we wrote of an original is written of the new one again.
+    left_out = {record.name for record in job.files if record.is_superseded or record.converted_because}
     names = (job.student.name, job.request.method, job.request.color or "")
     with ExitStack() as files:
         stored = actions.store.create(
             lambda job_id: naming.folder_name(*names, job_id),
-            list(_incoming(folder, files, superseded)),
+            list(_incoming(folder, files, left_out)),
             lambda job_id, staged: reprint_created(
                 job_id, staged.folder_name, job, staged.files, actor, actions.clock(), found_in
             ),
@@ -89,14 +90,14 @@ def _reprint(actions: Actions, job: Job, folder: Path, actor: str, found_in: str
     return actions.follow_up(stored)
 
 
-def _incoming(source: Path, opened: ExitStack, superseded: Container[str] = ()) -> Iterator[IncomingFile]:
+def _incoming(source: Path, opened: ExitStack, left_out: Container[str] = ()) -> Iterator[IncomingFile]:
     """The files of a job's folder, of any folder, or the one file: models first, then what slicers made of them.
 
-    Where there are originals, the new job gets new working copies of them. `superseded` are names in the folder that
-    belong to an earlier version of the request.
+    Where there are originals, the new job gets new working copies of them. `left_out` are names in the folder that the
+    new job does not get.
     """
     paths = [source] if source.is_file() else _files_in(source)
-    paths = [path for path in paths if path.relative_to(source).as_posix() not in superseded]
+    paths = [path for path in paths if path.relative_to(source).as_posix() not in left_out]
     unfinished = first_unfinished(paths)
     if unfinished is not None:
         raise InvalidInput({"": [STILL_WRITING.format(unfinished.name)]})

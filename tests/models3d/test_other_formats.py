@@ -107,6 +107,17 @@ def test_prusaslicer_sees_the_same(name: str, tmp_path: Path) -> None:
     assert opened.volume_cm3 == pytest.approx(facts.volume_cm3, rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("size", "unit"),
+    [((1, 2, 3), "SI_UNIT(.CENTI.,.METRE.)"), ((0.01, 0.02, 0.03), "SI_UNIT($,.METRE.)")],
+    ids=["centimeters", "meters"],
+)
+def test_a_step_file_states_its_unit(size: tuple[float, float, float], unit: str, tmp_path: Path) -> None:
+    path = tmp_path / "box.step"
+    path.write_bytes(step_box(size, unit))
+    assert inspect(path).size_mm == pytest.approx((10, 20, 30), rel=1e-5)
+
+
 def test_an_amf_has_its_unit_and_its_places(tmp_path: Path) -> None:
     twice = "".join(
         f'<instance objectid="0"><deltax>{x}</deltax><deltay>0</deltay><rx>90</rx></instance>' for x in (0, 100)

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from indexer.check import check_storage
 from indexer.reconcile import Reconciler
 from indexer.sweep import Sweeper
+from printsys.actions.intake import reprint
 from printsys.domain.events import EventType
 from printsys.domain.status import Status
 from printsys.jobstore import Stored
@@ -203,6 +204,17 @@ def test_a_request_sent_again_is_converted_as_well(services: Services, look: Cal
     assert again.job.print_files == [f"{job.folder.name}_v2.stl"]
     assert [file.is_superseded for file in again.job.files] == [True, True, False, False]
     assert not list(check_storage(services.store))
+
+
+def test_a_reprint_is_converted_from_its_own_original(
+    services: Services, look: Callable[[], None], make: MakeJob
+) -> None:
+    job = converted(services, look, make)
+    new_job = reprint(services.actions, job.id, "staff")
+    look()
+    after = services.store.load(new_job.id)
+    names = [(file.name, file.role, file.converted_because) for file in after.job.files]
+    assert names == [("original/prism.obj", "original", None), (f"{after.folder.name}.stl", "working", REASON)]
 
 
 def test_two_models_are_converted_each_by_itself(services: Services, look: Callable[[], None]) -> None:
