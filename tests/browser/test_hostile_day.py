@@ -218,11 +218,26 @@ class Visitor:
     def fill_and_send(self) -> None:
         """The first form of the page, with an attack in each field."""
         if self.page.evaluate(FILL, attack()):
-            with self.page.expect_navigation():
-                self.page.evaluate(
-                    "[...document.forms].find(f => f.method == 'post' && !/logout/.test(f.action)).submit()"
-                )
-            self.look()
+            self.send("() => [...document.forms].find(f => f.method == 'post' && !/logout/.test(f.action)).submit()")
+
+    def press_every_fix(self) -> int:
+        """Of what needs a person, one after the other; how many it pressed."""
+        buttons = "[...document.querySelectorAll('main form button')]"
+        pressed = settled_none = 0
+        self.open("/dashboard/attention")
+        while (count := self.page.evaluate(f"{buttons}.length")) > settled_none:
+            self.send(f"() => {buttons}[{settled_none}].click()")
+            pressed += 1
+            self.open("/dashboard/attention")
+            settled_none += self.page.evaluate(f"{buttons}.length") >= count
+        return pressed
+
+    def send(self, script: str) -> None:
+        with self.page.expect_navigation() as navigation:
+            self.page.evaluate(script)
+        answer = navigation.value
+        assert answer is not None and answer.status < 500, self.page.url
+        self.look()
 
     def log_in(self) -> None:
         self.open(f"/login?{urlencode({'next': attack()})}")
@@ -335,6 +350,7 @@ def test_nothing_runs_on_the_pages_of_all_jobs_whatever_lies_in_the_folders(
     visitor.log_in()
     for path in common_paths(app):
         visitor.open(path)
+    assert visitor.press_every_fix() > 3
     for path in ("/submit", "/dashboard/attention/adopt", "/login"):
         visitor.open(path)
         visitor.fill_and_send()
