@@ -21,8 +21,10 @@ from printsys.jobstore.restore import restore_original
 from printsys.models3d import bounded
 from printsys.services import Services
 from printsys.worker.file_inspector import FileInspector
-from tests.factories import STL, act, make_job, resubmit
-from tests.web.conftest import MakeJob
+from tests.factories import STL, act, change_lab, make_job, resubmit
+from tests.models3d.step_box import step_box
+from tests.models3d.test_other_formats import zipped
+from tests.web.conftest import MakeJob, Submit
 
 PRISM = b"""v 0 0 0
 v 20 0 0
@@ -127,6 +129,36 @@ def test_an_stl_keeps_its_name(services: Services, look: Callable[[], None], mak
     assert (after.folder / copy.name).read_bytes()[:5] != b"SOLID"
     assert (after.folder / "original" / "cube.stl").read_bytes() == STL.upper()
     assert not list(check_storage(services.store))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("box.zip", zipped(**{"box.stl": STL, "LICENSE": b"CC BY"}), "is a zip archive"),
+        ("box.step", step_box((10, 20, 30)), "is in a format (STEP) that not every slicer reads"),
+    ],
+)
+def test_what_a_lab_accepts_besides_becomes_an_stl(
+    name: str, data: bytes, reason: str, services: Services, look: Callable[[], None], submit: Submit
+) -> None:
+    extensions = [".stl", ".zip", ".step"]
+    change_lab(services.lab, "submission", extensions=extensions)
+    answer = submit(files={name: data})
+    assert answer.status_code == 303, answer.get_data(as_text=True)
+    look()
+    ((job_id, _),) = services.store.ids()
+    after = services.store.load(job_id)
+    original, copy = after.job.files
+    assert (after.folder / original.name).read_bytes() == data
+    assert (copy.name, copy.converted_because) == (f"{after.folder.name}.stl", reason)
+    assert bounded.inspect(after.folder / copy.name).format == "binary STL"
+    assert not list(check_storage(services.store))
+
+
+def test_the_form_offers_what_the_lab_accepts(services: Services, client: FlaskClient) -> None:
+    change_lab(services.lab, "submission", extensions=[".stl", ".zip", ".step"])
+    page = client.get("/submit").get_data(as_text=True)
+    assert 'accept=".stl,.zip,.step"' in page and ".stl, .zip, .step; up to" in page
 
 
 def test_what_slicers_open_stays_as_it_was_sent(services: Services, look: Callable[[], None], make: MakeJob) -> None:
