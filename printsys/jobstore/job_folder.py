@@ -13,16 +13,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from printsys import fs
 from printsys.domain.changes import recorded_folder
 from printsys.domain.events import sha256
-from printsys.domain.job import Document
 from printsys.domain.status import Status
-from printsys.jobstore.jsontext import JsonProblem, decode_object
+from printsys.jobstore.jsontext import JsonProblem, decode_object, decode_record
 from printsys.jobstore.layout import EVENTS, METADATA, Layout
 from printsys.jobstore.log import trusted
 from printsys.jobstore.newest import read_newest
@@ -101,9 +100,9 @@ def _bears_its_name(folder: Path, log: bytes) -> bool:
     return isinstance(data, dict) and data.get("folder", folder.name) == folder.name
 
 
-def _document(metadata: bytes) -> Document:
+def _document(metadata: bytes) -> Mapping[str, Any]:
     try:
-        return decode_object(metadata)
+        return decode_record(metadata)
     except JsonProblem:
         return {}
 

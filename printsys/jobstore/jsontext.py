@@ -11,7 +11,8 @@ import codecs
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -63,6 +64,12 @@ def decode_object(data: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise JsonProblem("the text is not an object in { }", 1, 1)
     return value
+
+
+@lru_cache(maxsize=8)
+def decode_record(data: bytes) -> Mapping[str, Any]:
+    """`decode_object` of a metadata.json, which a change reads several times: the same bytes are parsed once."""
+    return decode_object(data)
 
 
 def line_of_field(data: bytes, path: Sequence[str | int]) -> int:

@@ -22,7 +22,7 @@ from printsys.domain.events import FILESYSTEM, SYSTEM, EventDraft, EventType, bu
 from printsys.domain.job import Document, Job, canonical, metadata_bytes, parse
 from printsys.domain.status import Status
 from printsys.errors import DamagedJob, JobNotFound, OlderCopy
-from printsys.jobstore.jsontext import JsonProblem, decode_object, line_of_field
+from printsys.jobstore.jsontext import JsonProblem, decode_object, decode_record, line_of_field
 from printsys.jobstore.layout import ASIDE, EVENTS, METADATA, Layout
 from printsys.jobstore.log import Log, read_log
 from printsys.jobstore.moves import finish_move, read_intent
@@ -102,7 +102,7 @@ def read_if_clean(layout: Layout, folder: Path, job_id: str) -> Stored | None:
         return None
     if log.tail or not log.events or log.state != sha256(metadata):
         return None
-    newest, written = read_newest(layout, job_id), decode_object(metadata)
+    newest, written = read_newest(layout, job_id), decode_record(metadata)
     document = canonical(written)
     if not is_newest(newest, log) or not (is_as_noted(newest, log) or log.document() == document):
         return None  # or somebody has just written more: under the lock it shows
@@ -198,7 +198,7 @@ def _trusted_log(layout: Layout, folder: Path, job_id: str) -> Log:
     except fs.NotAFile:
         metadata = None
     try:
-        revision = decode_object(metadata or b"{}").get("revision")
+        revision = decode_record(metadata or b"{}").get("revision")
     except JsonProblem:
         revision = None
     if isinstance(revision, int) and revision > log.seq:
@@ -236,7 +236,7 @@ def leads_to_its_state(log: Log, metadata: bytes | None) -> bool:
     document = log.document()
     if metadata is not None and sha256(metadata) == log.state:
         with suppress(JsonProblem):
-            if canonical(decode_object(metadata)) == document:
+            if canonical(decode_record(metadata)) == document:
                 return True
     return sha256(metadata_bytes(document)) == log.state
 
