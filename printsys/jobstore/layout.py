@@ -11,9 +11,10 @@ from pathlib import Path, PurePosixPath
 
 from printsys import fs
 from printsys.domain.clutter import is_clutter_folder
-from printsys.domain.naming import FILE_NAME_LIMIT, FOLDER_NAME_LIMIT, PATH_LIMIT, id_in_folder_name, opens_everywhere
+from printsys.domain.naming import FILE_NAME_LIMIT, FOLDER_NAME_LIMIT, PATH_LIMIT, opens_everywhere
 from printsys.domain.status import Status
 from printsys.errors import ConfigError, JobNotFound
+from printsys.jobstore.folder_names import FolderNames
 
 SYSTEM = ".printsys"
 METADATA = "metadata.json"
@@ -45,6 +46,7 @@ class Layout:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._names = FolderNames()
         self._status_folders = {status: root / status.value for status in Status}
         self.system = root / SYSTEM
         self.locks = self.system / "locks"
@@ -130,11 +132,24 @@ class Layout:
     def named_for(self, job_id: str, within: Iterable[Path]) -> Iterator[Path]:
         """Folders whose name ends with this id, in `within` (folders of job folders)."""
         for parent in within:
-            try:
-                names = os.listdir(parent)
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            yield from (parent / name for name in names if id_in_folder_name(name) == job_id)
+            with suppress(FileNotFoundError, NotADirectoryError):
+                yield from (parent / name for name in self._names.ending_with(parent, job_id))
+
+    def list_anew(self) -> None:
+        """Trust no listing that `named_for` and `named_by_people` made before."""
+        self._names.forget()
+
+    def named_by_people(self) -> Iterator[Path]:
+        """The folders of job_folders whose names end with no id."""
+        for parent in self._status_folders.values():
+            with suppress(FileNotFoundError, NotADirectoryError):
+                for name in self._names.without_id(parent):
+                    if (
+                        not is_clutter_folder(name)
+                        and os.path.isdir(parent / name)
+                        and not os.path.islink(parent / name)
+                    ):
+                        yield parent / name
 
 
 def file_inside(folder: Path, name: str, job_id: str) -> Path:

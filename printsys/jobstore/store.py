@@ -138,12 +138,10 @@ class JobStore:
         names = dict.fromkeys(folder.name for folder in likely)
         places = ((folder, name) for name in names for folder in status_folders)
         same_name = (folder / name for folder, name in places if os.path.lexists(os.path.join(folder, name)))
-        claims: dict[Path, job_folder.Claim] = {}
-        for search in (same_name, self.layout.named_for(job_id, status_folders), self._renamed_folders()):
-            carriers = {folder for folder in search if folder not in claims and _carries(folder, job_id)}
-            claims |= {folder: job_folder.claim_of(self.layout, folder, job_id) for folder in carriers}
-            if any(claim.is_beyond_doubt for claim in claims.values()):
-                break
+        claims = self._claims(job_id, same_name)
+        if not claims:
+            self.layout.list_anew()
+            claims = self._claims(job_id, ())
         if not claims and everywhere:
             carriers = {folder for folder in self.layout.job_folders() if _carries(folder, job_id)}
             claims = {folder: job_folder.claim_of(self.layout, folder, job_id) for folder in carriers}
@@ -153,6 +151,17 @@ class JobStore:
             return best
         self.require_online()
         raise JobNotFound(job_id)
+
+    def _claims(self, job_id: str, same_name: Iterable[Path]) -> dict[Path, job_folder.Claim]:
+        """The folders that carry the id, until one is the job beyond doubt; the likeliest places first."""
+        claims: dict[Path, job_folder.Claim] = {}
+        named = self.layout.named_for(job_id, map(self.layout.status, Status))
+        for search in (same_name, named, self.layout.named_by_people()):
+            carriers = {folder for folder in search if folder not in claims and _carries(folder, job_id)}
+            claims |= {folder: job_folder.claim_of(self.layout, folder, job_id) for folder in carriers}
+            if any(claim.is_beyond_doubt for claim in claims.values()):
+                break
+        return claims
 
     def ids(self, statuses: tuple[Status, ...] = tuple(Status)) -> Iterator[tuple[str, Path]]:
         """(id, folder) of every job folder, by the id inside it; a folder without one is not a job."""
@@ -278,11 +287,7 @@ class JobStore:
             return True
         if any(True for _ in self.layout.named_for(job_id, parents)):
             return True
-        return any(_carries(folder, job_id) for folder in self._renamed_folders())
-
-    def _renamed_folders(self) -> Iterator[Path]:
-        """Those whose names carry no id: people named them."""
-        return (folder for folder in self.layout.job_folders() if naming.id_in_folder_name(folder.name) is None)
+        return any(_carries(folder, job_id) for folder in self.layout.named_by_people())
 
     # -- changing -----------------------------------------------------------------------------------------------
 
