@@ -82,7 +82,7 @@ def main(task: str, name: str, *arguments: str) -> Answer:
 
 if __name__ == "__main__":
     if hasattr(os, "nice"):
-        os.nice(5)  # pages come first; on Windows the parent sets the priority
+        os.nice(10)  # pages and uploads come first; on Windows the parent sets the priority
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
     with answers:
