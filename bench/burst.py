@@ -1,12 +1,12 @@
 """The evening before a deadline: what students and staff meet while everybody submits at once.
 
-    python bench/burst.py [STUDENTS] [--code DIR]        (inside .venv; default 200 students)
+    python bench/burst.py [STUDENTS] [--friendly] [--code DIR]        (inside .venv; default 200 students)
 
 The whole system, as `manage.py run` starts it, and in processes beside it: students who open the form, have a model of
 1 to 20 MB checked, submit it and look at its status, all within a minute; a tenth send slowly, a tenth break off and
 try again. 500 connections lie idle, 20 checks cost all the time that a check may take, two staff click, and a slicer
-saves into the folders. `--code`: another checkout of the program, for before and after. Exits 1 where anybody met an
-error, or a job was lost or doubled; how long things took is for you to judge.
+saves into the folders. `--friendly`: nobody idle, nobody hostile. `--code`: another checkout of the program, for before
+and after. Exits 1 where anybody met an error, or a job was lost or doubled; how long things took is for you to judge.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def make_models(plan: Plan, folder: Path) -> list[Path]:
     paths = []
     for number in range(MODELS):
         size = low * (high / low) ** (number / (MODELS - 1))
-        rings = max(4, int((size / 50 / 4) ** 0.5))
+        rings = max(4, int((0.95 * size / 50 / 8) ** 0.5))
         paths.append(folder / f"model{number}.stl")
         trimesh.creation.uv_sphere(radius=20.0, count=[rings, 2 * rings]).export(paths[-1])
     return paths
@@ -240,9 +240,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("students", nargs="?", type=int, default=200)
     parser.add_argument("--code", type=Path, default=ROOT)
+    parser.add_argument("--friendly", action="store_true", help="no idle connections, and no hostile checks")
     arguments = parser.parse_args()
     share = arguments.students / 200
-    plan = Plan(arguments.students, max(5.0, 60 * share), int(500 * share), int(20 * share))
+    unfriendly = 0 if arguments.friendly else share
+    plan = Plan(arguments.students, max(5.0, 60 * share), int(500 * unfriendly), int(20 * unfriendly))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="burst-")))
         folder.chmod(0o755)  # PostgreSQL is another user's where this is root's

@@ -50,6 +50,7 @@ class Browser:
     port: int
     rate: float = 8e6
     events: list[Event] = field(default_factory=list)
+    patience_s: float = PATIENCE_S
     _cookies: dict[str, str] = field(default_factory=dict)
     _connection: http.client.HTTPConnection | None = None
     _used_at: float = 0.0
@@ -116,7 +117,7 @@ class Browser:
     def _send(self, method: str, path: str, body: bytes | None, headers: Fields, sent_body: bytes) -> None:
         if self._connection is None or time.monotonic() - self._used_at > STALE_S:
             self.close()
-            self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+            self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.patience_s)
         self._connection.putrequest(method, path)
         length = {"Content-Length": str(len(body))} if body is not None else {}
         cookies = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
