@@ -57,8 +57,8 @@ OTHERS = 50
 """Folders that are dragged while one is filled."""
 PAUSES_S = (0.3, 0.7)
 PATIENCE_S = 60.0
-STARTED_S = 2.5
-"""The indexer compares new folders a second time when they have been quiet."""
+STARTED_S = 20.0
+"""After its first sweep the indexer reads every file once, in slices, and a drag waits for the slice."""
 
 
 def connect(url: str) -> Any:
