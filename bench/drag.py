@@ -26,7 +26,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -57,8 +57,11 @@ OTHERS = 50
 """Folders that are dragged while one is filled."""
 PAUSES_S = (0.3, 0.7)
 PATIENCE_S = 60.0
-STARTED_S = 20.0
-"""After its first sweep the indexer reads every file once, in slices, and a drag waits for the slice."""
+AT_REST = (
+    "SELECT max(synced_at) IS NOT NULL AND EXISTS (SELECT FROM jobs) "
+    "AND NOT EXISTS (SELECT FROM jobs WHERE signature IS NULL) FROM mirror_state"
+)
+"""Whether the indexer has swept, and read every file since: until then a drag waits for a slice of that."""
 
 
 def connect(url: str) -> Any:
@@ -70,7 +73,7 @@ def connect(url: str) -> Any:
 
 @contextmanager
 def running_index(parent: Path, url: str) -> Iterator[psutil.Process]:
-    """`manage.py index`, and when it has swept once."""
+    """`manage.py index`, when it waits for events."""
     environment = {
         "PRINTSYS_STORAGE": str(parent / "storage"),
         "PRINTSYS_INSTANCE": str(parent / "instance"),
@@ -81,15 +84,15 @@ def running_index(parent: Path, url: str) -> Iterator[psutil.Process]:
     with (parent / "index.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, stdout=log, stderr=log)
     try:
-        with connect(url) as connection, connection.cursor() as cursor:
-            synced_at = None
-            while synced_at is None:
+        # Not as its own context: there psycopg2 begins a transaction, which would keep the rebuild from its tables.
+        with closing(connect(url)) as connection, connection.cursor() as cursor:
+            is_at_rest = False
+            while not is_at_rest:
                 if process.poll() is not None:
                     raise SystemExit((parent / "index.log").read_text("utf-8"))
                 time.sleep(0.1)
-                cursor.execute("SELECT max(synced_at) FROM mirror_state")
-                (synced_at,) = cursor.fetchone()
-        time.sleep(STARTED_S)
+                cursor.execute(AT_REST)
+                (is_at_rest,) = cursor.fetchone()
         yield psutil.Process(process.pid)
     finally:
         process.terminate()
