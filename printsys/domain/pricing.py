@@ -61,7 +61,7 @@ def quote(method: str, weight_g: Decimal | None, volume_ml: Decimal | None, pric
     amount = weight_g if rate.unit == "g" else volume_ml
     if amount is None:
         field, amount_needed = (
-            ("weight_g", "weight in grams") if rate.unit == "g" else ("volume_ml", "volume in millilitres")
+            ("weight_g", "weight in grams") if rate.unit == "g" else ("volume_ml", "volume in milliliters")
         )
         raise InvalidInput({field: [f"Please give the {amount_needed}."]})
     raw = (amount * rate.amount).quantize(CENT, ROUND_HALF_UP)

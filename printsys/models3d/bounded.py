@@ -105,15 +105,19 @@ def run(
 
     FileRefused: the file is not what its name says. ModelUnreadable: it is damaged. ModelTooHard: it needs more time or
     memory than the limits, or the process crashed; the error's notes hold its last words. Abandoned: `is_wanted()`
-    turned false. OSError: the disk's.
+    turned false. OSError: the disk's. What the process leaves in its folder for temporary files goes with it.
     """
     path = path.resolve()
     path.stat()
-    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+    with (
+        tempfile.TemporaryFile() as stdout,
+        tempfile.TemporaryFile() as stderr,
+        tempfile.TemporaryDirectory(prefix="printsys-model-", ignore_cleanup_errors=True) as scratch,
+    ):
         process = subprocess.Popen(
             [PYTHON, "-m", "printsys.models3d", task, str(path), *arguments],
             cwd=ROOT,
-            env=os.environ | ENVIRONMENT,
+            env=os.environ | ENVIRONMENT | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), scratch),
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,

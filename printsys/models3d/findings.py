@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from printsys.domain.filetypes import advised_formats
-from printsys.models3d.fit import BedFit, fit_box
+from printsys.models3d.fit import FLAT, BedFit, fit_box
 from printsys.models3d.inspect import ModelFacts, Size
 
 Grade = Literal["cannot print", "probably wrong", "worth knowing"]
@@ -25,12 +25,11 @@ LEAST_WALL_MM = 0.8
 FLOOR = 0.5
 """A floor or a roof is built of layers, so it may be so much of a wall's least thickness."""
 MEASURED_MM = 0.01
-FLAT = 1e-6
 MANY_BODIES = 20
 HEAVY = 1_000_000
 SENSIBLE_MM = (10.0, 400.0)
 """A guess at another unit must lead to a longest side between these."""
-OTHER_UNITS = (("inches", 25.4), ("metres", 1000.0), ("micrometres", 0.001))
+OTHER_UNITS = (("inches", 25.4), ("meters", 1000.0), ("micrometers", 0.001))
 
 
 class PrinterLike(Protocol):
@@ -111,12 +110,12 @@ def _check_unit(facts: ModelFacts) -> Iterator[ModelFinding]:
         name, factor = suspect
         x, y, z = facts.size_mm
         size = size_text((x * factor, y * factor, z * factor))
-        read = f"Read in millimetres, this model is {size_text(facts.size_mm)}."
+        read = f"Read in millimeters, this model is {size_text(facts.size_mm)}."
         yield ModelFinding(
             grade="worth knowing" if TINY_MM <= longest < SMALL_MM else "probably wrong",
             code=f"unit-{name}",
             sentence=f"{read} Was it drawn in {name}? Then it would be {size}.",
-            advice="Export it in millimetres, or tell us the size you want in the notes.",
+            advice="Export it in millimeters, or tell us the size you want in the notes.",
         )
     elif longest < TINY_MM:
         yield ModelFinding(
@@ -174,9 +173,9 @@ def _too_large_for_all(
     size = size_text(_worst_piece(facts, best))
     advice = f"{would_fit} Scale it down, or cut it into parts."
     if all(_is_certain(facts, printer) for printer in printers):
-        sentence = f"At {size} this is too large for every printer of the lab, whichever side it stands on."
+        sentence = f"At {size} this is too large for every printer of this print method, whichever side it stands on."
         return _cannot("too-large", sentence, advice)
-    sentence = f"At {size} this is probably too large for every printer of the lab."
+    sentence = f"At {size} this is probably too large for every printer of this print method."
     return ModelFinding(grade="probably wrong", code="too-large", sentence=sentence, advice=advice)
 
 

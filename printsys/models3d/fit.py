@@ -20,6 +20,8 @@ Pose = Literal["as drawn", "diagonal", "turned", "turned diagonal", "no"]
 POSES: tuple[Pose, ...] = ("as drawn", "diagonal", "turned", "turned diagonal", "no")
 """From the least trouble to the most. `diagonal`: turned about the vertical by an angle."""
 SLACK_MM = 0.005
+FLAT = 1e-6
+"""Of its longest side: as thick as nothing."""
 MOST_CORNERS = 500
 """Of a hull: of a rounder one so many of its corners find the sides and angles, and all points the scale."""
 MOST_POINTS = 20_000
@@ -42,14 +44,19 @@ class BedFit(BaseModel):
 
 def bed_fits(pieces: Sequence[npt.NDArray[np.floating]], volumes: Sequence[Box]) -> tuple[BedFit, ...]:
     """Of the corners of several pieces, each printed by itself: the worst in each of the volumes, but for those in
-    which all stand as they were drawn."""
-    if not volumes:
+    which all stand as they were drawn. Nothing where a piece is flat: it has no sides to stand on."""
+    if not volumes or any(_is_flat(piece) for piece in pieces):
         return ()
     fits = [fit(np.asarray(piece, np.float64), volumes) for piece in pieces]
     worst = [
         max(of_volume, key=lambda row: (POSES.index(row.pose), -row.scale)) for of_volume in zip(*fits, strict=True)
     ]
     return tuple(row for row in worst if row.pose != "as drawn")
+
+
+def _is_flat(piece: npt.NDArray[np.floating]) -> bool:
+    size = np.ptp(piece, axis=0)
+    return bool(size.min() <= FLAT * size.max())
 
 
 def fit_box(size: Box, volume: Box) -> BedFit:

@@ -197,7 +197,7 @@ def _other(path: Path) -> Mesh:
 
 
 def _zip(path: Path) -> Mesh:
-    """The one model in the archive, unpacked beside it for as long as that takes."""
+    """The one model in the archive, unpacked for as long as that takes."""
     try:
         with fs.open_regular(path) as stream, open_package(stream) as package:
             (name,) = models_in(package)

@@ -1,12 +1,13 @@
 """Models that no slicer opens, or not every one: PLY, OFF, glTF, STEP and AMF. The lab works with STLs of them.
 
 trimesh reads the first three, cascadio (OpenCASCADE) STEP. AMF is read here: it is XML, and nothing in it may refer to
-anything (ISO/ASTM 52915; PrusaSlicer's and Cura's dialects are plain subsets of it).
+anything (ISO/ASTM 52915). PrusaSlicer's projects in it, with angles, scales and modifiers of its own, are refused.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import math
 import xml.parsers.expat as expat
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ Faces = npt.NDArray[np.int64]
 MAX_TRIANGLES = 20_000_000
 MAX_AMF_BYTES = 1 << 30
 AMF_UNITS = {"millimeter": 1.0, "inch": 25.4, "feet": 304.8, "foot": 304.8, "meter": 1000.0, "micron": 0.001}
+PACKED = frozenset({"KHR_draco_mesh_compression", "KHR_mesh_quantization", "EXT_meshopt_compression"})
 METERS = 1000.0
 """glTF is in meters, its y axis upwards (glTF 2.0 specification, 3.4). Of a STEP file cascadio leaves z upwards."""
 COARSENESS_MM = 0.05
@@ -61,7 +63,27 @@ def _off(path: Path) -> Surface:
 
 
 def _gltf(path: Path) -> Surface:
+    if _is_packed(fs.read(path)):
+        raise ModelUnreadable(f"{path.name} is compressed in a way that we do not read. Please export it uncompressed.")
     return Surface("glTF", [_upright(*piece) for piece in _scene(path)], "meter")
+
+
+def _is_packed(data: bytes) -> bool:
+    """Whether its points are not the plain numbers that trimesh takes them for (glTF 2.0 specification, 3.6.2 and 4.4;
+    Khronos' list of extensions)."""
+    text = data
+    if data.startswith(b"glTF"):  # a header of 12 bytes, the length of the JSON, its type
+        text = data[20 : 20 + int.from_bytes(data[12:16], "little")]
+    try:
+        document = json.loads(text)
+        accessors = document.get("accessors", [])
+        extensions = {*document.get("extensionsUsed", []), *document.get("extensionsRequired", [])}
+        primitives = [each for mesh in document.get("meshes", []) for each in mesh["primitives"]]
+        points = [accessors[primitive["attributes"]["POSITION"]] for primitive in primitives]
+    except (ValueError, AttributeError, LookupError, TypeError, RecursionError):
+        return False  # damaged, which its reader says
+    is_sparse = any("sparse" in each for each in accessors)
+    return bool(extensions & PACKED) or is_sparse or any(each.get("normalized") for each in points)
 
 
 def _step(path: Path) -> Surface:
@@ -148,6 +170,10 @@ def _read_amf(path: Path, read: Callable[[int], bytes]) -> Surface:
             parser.Parse(chunk, False)
         parser.Parse(b"", True)
         return handler.surface()
+    except _SlicerProject as error:
+        raise ModelUnreadable(
+            f"{path.name} is a project of PrusaSlicer or Slic3r. Please export the model itself, as STL or 3MF."
+        ) from error
     except _Doctype as error:
         raise ModelUnreadable(f"{path.name} holds XML that we do not open (a document type).") from error
     except (expat.ExpatError, ValueError, LookupError) as error:
@@ -155,6 +181,10 @@ def _read_amf(path: Path, read: Callable[[int], bytes]) -> Surface:
 
 
 class _Doctype(Exception):
+    pass
+
+
+class _SlicerProject(Exception):
     pass
 
 
@@ -184,12 +214,15 @@ class _AmfHandler:
     text: list[str] = field(default_factory=list)
     current: _AmfObject = field(default_factory=_AmfObject)
     instance: dict[str, str] | None = None
-    is_modifier: bool = False
+    metadata: str = ""
+    """The type of the one that begins."""
 
     def begin(self, tag: str, attributes: dict[str, str]) -> None:
         self.text.clear()
         if tag == "amf":
             self.unit = attributes.get("unit", "millimeter").lower()
+        elif tag == "metadata":
+            self.metadata = attributes.get("type", "")
         elif tag == "object":
             self.current = self.objects[attributes["id"]] = _AmfObject()
         elif tag == "instance":
@@ -204,6 +237,8 @@ class _AmfHandler:
             self.current.corners.append(int(word))
             if len(self.current.corners) > 3 * MAX_TRIANGLES:
                 raise ValueError("more triangles than any printer shows")
+        elif tag == "metadata" and self.metadata.startswith(("slic3r", "slic3rpe")):
+            raise _SlicerProject
         elif self.instance is not None and tag in PLACEMENT:
             self.instance[tag] = word
         elif tag == "instance":

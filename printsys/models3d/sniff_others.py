@@ -64,7 +64,11 @@ def _gltf(stream: BinaryIO, head: bytes, size: int) -> str | None:
 
 
 def _step(stream: BinaryIO, head: bytes, size: int) -> str | None:
-    return None if b"ISO-10303-21" in head[:1024] else f"is not a STEP file, whatever its name says. {EXPORT}"
+    if b"ISO-10303-21" not in head[:1024]:
+        return f"is not a STEP file, whatever its name says. {EXPORT}"
+    if any(re.search(rb"DOCUMENT_FILE\s*\(", lines, re.IGNORECASE) for lines in whole_lines(stream)):
+        return "refers to other files, which we do not open. Please export it as one STEP file with all of it."
+    return None
 
 
 def _amf(stream: BinaryIO, head: bytes, size: int) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -115,12 +116,37 @@ def heavy(tmp_path: Path) -> Path:
     return path
 
 
+def test_what_a_killed_process_unpacked_goes_with_it(
+    heavy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    archive = tmp_path / "heavy.zip"
+    with zipfile.ZipFile(archive, "w") as package:
+        package.write(heavy, "heavy.stl")
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    unpacked: list[Path] = []
+
+    def is_wanted() -> bool:
+        unpacked.extend(scratch.rglob("model.stl"))
+        return not unpacked
+
+    with pytest.raises(bounded.Abandoned):
+        bounded.run("inspect", archive, is_wanted=is_wanted)
+    assert unpacked and not any(scratch.iterdir())
+
+
 @pytest.mark.parametrize(
     ("limits", "words"), [(bounded.Limits(seconds=0.05), "took longer"), (bounded.Limits(megabytes=20), "of memory")]
 )
-def test_a_limit_ends_the_process_and_nothing_stays(heavy: Path, limits: bounded.Limits, words: str) -> None:
+def test_a_limit_ends_the_process_and_nothing_stays(
+    heavy: Path, limits: bounded.Limits, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = {*tmp_path.iterdir()}
     with pytest.raises(ModelTooHard, match=words):
         bounded.inspect(heavy, limits)
+    assert {*tmp_path.iterdir()} == before
     assert not [
         process for process in psutil.process_iter(["cmdline"]) if str(heavy) in (process.info["cmdline"] or ())
     ]

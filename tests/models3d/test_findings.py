@@ -132,7 +132,7 @@ def test_two_plates_side_by_side_are_judged_one_by_one() -> None:
 
 @pytest.mark.parametrize(
     ("longest", "unit"),
-    [(2.9, "inches"), (0.12, "metres"), (80_000, "micrometres"), (60, None), (4572, None), (0.001, None)],
+    [(2.9, "inches"), (0.12, "meters"), (80_000, "micrometers"), (60, None), (4572, None), (0.001, None)],
 )
 def test_a_unit_is_suspected_by_size(longest: float, unit: str | None) -> None:
     suspect = suspected_unit(model((longest, longest / 2, longest / 2)))

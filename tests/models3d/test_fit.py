@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from printsys.models3d.fit import Box, Points, Pose, fit, hull, sides
+from printsys.models3d.fit import Box, Points, Pose, bed_fits, fit, hull, sides
 
 MK4: Box = (250, 210, 220)
 XL: Box = (360, 360, 360)
@@ -44,6 +44,11 @@ def turned(points: Points, seed: int) -> Points:
 )
 def test_a_box_fits_straight_diagonally_on_a_side_or_not(size: Box, pose: Pose) -> None:
     assert pose_of(box(*size), MK4) == pose
+
+
+@pytest.mark.parametrize("size", [(200, 200, 0), (0, 0, 0), (300, 0, 0)])
+def test_a_flat_model_has_no_sides_to_stand_on(size: Box) -> None:
+    assert bed_fits([box(*size), box(10, 10, 10)], [(145, 145, 185), MK4]) == ()
 
 
 def by_trying(points: Points, volume: Box, normals: list[Points]) -> float:

@@ -48,6 +48,23 @@ def gltf(is_embedded: bool = True) -> bytes:
     return json.dumps(document).encode()
 
 
+def packed_gltf(**changes: Any) -> bytes:
+    """With these keys in its document, or in the accessor of its points."""
+    document = json.loads(gltf())
+    accessor = document["accessors"][document["meshes"][0]["primitives"][0]["attributes"]["POSITION"]]
+    (document if "extensionsUsed" in changes else accessor).update(changes)
+    return json.dumps(document).encode()
+
+
+def packed_glb(extension: str) -> bytes:
+    whole = glb()
+    end = 20 + int.from_bytes(whole[12:16], "little")
+    text = json.dumps(json.loads(whole[20:end]) | {"extensionsUsed": [extension]}).encode()
+    text += b" " * (-len(text) % 4)
+    chunks = len(text).to_bytes(4, "little") + b"JSON" + text + whole[end:]
+    return whole[:8] + (12 + len(chunks)).to_bytes(4, "little") + chunks
+
+
 def amf(unit: str = "millimeter", extra: str = "", start: str = "") -> bytes:
     points = "".join(
         f"<vertex><coordinates><x>{x}</x><y>{y}</y><z>{z}</z></coordinates></vertex>" for x, y, z in BOX.vertices
@@ -146,6 +163,19 @@ BAD: dict[str, tuple[bytes, str]] = {
     "empty.step": (b"ISO-10303-21;\nhello", "STEP file that cannot be read"),
     "cut.step": (step_box((1, 2, 3))[:3000], "STEP file that cannot be read"),
     "text.stp": (b"hello", "not a STEP file"),
+    "refers.step": (
+        step_box((1, 2, 3)).replace(b"DATA;", b"DATA;\n#9=DOCUMENT_FILE('/x.stp','',$,#8,'',$);", 1),
+        "other files",
+    ),
+    "draco.gltf": (packed_gltf(extensionsUsed=["KHR_draco_mesh_compression"]), "export it uncompressed"),
+    "packed.gltf": (packed_gltf(extensionsUsed=["EXT_meshopt_compression"]), "export it uncompressed"),
+    "draco.glb": (packed_glb("KHR_draco_mesh_compression"), "export it uncompressed"),
+    "sparse.gltf": (packed_gltf(sparse={}), "export it uncompressed"),
+    "normalized.gltf": (packed_gltf(normalized=True), "export it uncompressed"),
+    "project.amf": (
+        amf().replace(b"<object", b'<metadata type="slic3rpe_amf_version">1</metadata><object', 1),
+        "a project of PrusaSlicer or Slic3r",
+    ),
     "two.zip": (zipped(**{"a.stl": b"1", "b.obj": b"2"}), "holds 2 models. Please unzip it"),
     "none.zip": (zipped(**{"a.txt": b"1", "inner.zip": b"PK"}), "without a model that we print"),
     "bad_inside.zip": (zipped(**{"deep/a.stl": b"hello"}), r"bad_inside.zip \(a.stl\) is not an STL file"),
