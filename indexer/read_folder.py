@@ -74,7 +74,8 @@ def read_proven(layout: Layout, folder: Path) -> JobRecord | None:
     return JobRecord(path, status.value if status else None, document, events, digest, len(log), texts=texts)
 
 
-_LINE_BEGINS = re.compile(r'\{"seq":(\d+),"at":"([^"\\]*)","type":"([^"\\]*)","actor":"([^"\\]*)","data":')
+_TEXT = r'"([^"\\\x00-\x1f]*)"'
+_LINE_BEGINS = re.compile(rf'\{{"seq":([1-9][0-9]*),"at":{_TEXT},"type":{_TEXT},"actor":{_TEXT},"data":')
 _LINE_ENDS = re.compile(r',"prev":(?:null|"([0-9a-f]{64})")(?:,"state":"([0-9a-f]{64})")?\}')
 _PATCH = ',"patch":'
 _value_at = json.JSONDecoder().raw_decode

@@ -84,7 +84,13 @@ def open_beneath(folder: Path, segments: Sequence[str]) -> io.BufferedReader:
             os.close(parent)
             parent = inner
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        file = os.fdopen(os.open(segments[-1], flags, dir_fd=parent), "rb")
+        try:
+            descriptor = os.open(segments[-1], flags, dir_fd=parent)
+        except BlockingIOError:  # a file that a server has leased to a client: it gives it back while we wait
+            if not stat.S_ISREG(os.stat(segments[-1], dir_fd=parent, follow_symlinks=False).st_mode):
+                raise NotAFile(folder.joinpath(*segments)) from None
+            descriptor = os.open(segments[-1], flags & ~os.O_NONBLOCK, dir_fd=parent)
+        file = os.fdopen(descriptor, "rb")
     finally:
         os.close(parent)
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -105,17 +111,18 @@ def read(path: Path | str) -> bytes:
         os.close(descriptor)
 
 
-def first_line(path: Path) -> bytes:
-    """The file up to its first line end, which a long file is not read for. NotAFile."""
+def first_line(path: Path, most_bytes: int) -> bytes:
+    """The file up to its first line end, or up to about `most_bytes`: a long file is not read for it. NotAFile."""
     descriptor = _open_regular(path)
     try:
-        line = b""
-        while chunk := os.read(descriptor, 1 << 14):
+        pieces, size = list[bytes](), 0
+        while size <= most_bytes and (chunk := os.read(descriptor, 1 << 14)):
             head, line_end, _ = chunk.partition(b"\n")
-            line += head + line_end
+            pieces.append(head + line_end)
+            size += len(head)
             if line_end:
                 break
-        return line
+        return b"".join(pieces)
     finally:
         os.close(descriptor)
 

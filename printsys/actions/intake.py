@@ -76,8 +76,13 @@ def walk_in(actions: Actions, relative_path: str, request: WalkInInput, actor: s
 
 
 def _reprint(actions: Actions, job: Job, folder: Path, actor: str, found_in: str | None = None) -> Stored:
+    has_originals = all((folder / record.name).is_file() for record in job.sent_files)
     # What we wrote of an original is written of the new one again.
-    left_out = {record.name for record in job.files if record.is_superseded or record.converted_because}
+    left_out = {
+        record.name
+        for record in job.files
+        if record.is_superseded or (record.converted_because is not None and has_originals)
+    }
     names = (job.student.name, job.request.method, job.request.color or "")
     with ExitStack() as files:
         stored = actions.store.create(

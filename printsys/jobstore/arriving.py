@@ -135,6 +135,20 @@ class ArrivingFile:
         self._file.write(data)
         self._file.flush()
 
+    def end(self) -> None:
+        """Its last byte came. It stays closed until somebody reads it: a form may have many files, its sender time."""
+        try:
+            self._file.close()
+        except OSError as error:
+            self.error = self.error or error
+        if self._path is None:
+            self._file = io.BytesIO()
+
+    def _open(self) -> BinaryIO:
+        if self._file.closed and self._path is not None:
+            self._file = self._path.open("r+b")
+        return self._file
+
     def require_whole(self) -> None:
         """What the disk refused while the file came, is raised."""
         if self.error is not None:
@@ -148,7 +162,7 @@ class ArrivingFile:
             fs.write_new(target, b"")
             return
         if is_synced:
-            os.fsync(self._file.fileno())
+            os.fsync(self._open().fileno())
         self._file.close()
         fs.rename_folder(self._path, target)
         self._path = None
@@ -168,16 +182,16 @@ class ArrivingFile:
     # -- as a file to read --------------------------------------------------------------------------------------------
 
     def read(self, size: int = -1, /) -> bytes:
-        return self._file.read(size)
+        return self._open().read(size)
 
     def readline(self, size: int = -1, /) -> bytes:
-        return self._file.readline(size)
+        return self._open().readline(size)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        return self._file.seek(offset, whence)
+        return self._open().seek(offset, whence)
 
     def tell(self) -> int:
-        return self._file.tell()
+        return self._open().tell()
 
     def seekable(self) -> bool:
         return True

@@ -78,7 +78,7 @@ def list_files(folder: Path) -> Iterator[ListedFile]:
     No originals, previews or links, and nothing of another job that lies in there. `odd_entries` has what cannot be
     followed.
     """
-    return (listed(name, entry) for name, entry in list_entries(folder))
+    return _those_still_there(list_entries(folder))
 
 
 def list_entries(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
@@ -104,7 +104,13 @@ def list_recorded(folder: Path, names: Iterable[str]) -> Iterator[ListedFile]:
 
 def list_originals(folder: Path) -> Iterator[ListedFile]:
     """What lies in `original/` of the job folder."""
-    return (listed(name, entry) for name, entry in _entries_below(folder / ORIGINAL))
+    return _those_still_there(_entries_below(folder / ORIGINAL))
+
+
+def _those_still_there(entries: Iterable[tuple[str, os.DirEntry[str]]]) -> Iterator[ListedFile]:
+    for name, entry in entries:
+        with suppress(FileNotFoundError):  # a slicer's temporary file, gone since it was listed
+            yield listed(name, entry)
 
 
 def _entries_below(inner: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
@@ -246,7 +252,7 @@ def signature(folder: Path | str) -> str:
     happened.
     """
     folder, inner_names = str(folder), list[str]()
-    listings = [folder.rpartition(os.sep)[2], _listing(folder, inner_names)]
+    listings = [os.path.basename(folder), _listing(folder, inner_names)]
     for name in sorted(inner_names):
         listings.append(_listing(f"{folder}{os.sep}{name}"))
     text = "".join(listings).encode("utf-8", "surrogateescape")

@@ -52,7 +52,7 @@ def announced_files(layout: Layout, job_id: str) -> Path | None:
     return layout.staging / str(name) if is_name else None
 
 
-def put_aside(layout: Layout, folder: Path, job_id: str) -> None:
+def put_aside(layout: Layout, folder: Path, job_id: str, patience_s: float) -> None:
     """Move the files that the staged ones replace to aside/, as the intent says. What a person has saved over them
     meanwhile stays. May be killed and run again."""
     replaced = decode_object(fs.read(layout.intent(job_id))).get("replaced")
@@ -60,7 +60,7 @@ def put_aside(layout: Layout, folder: Path, job_id: str) -> None:
         source = folder / name
         if Path(name).name == name and source.is_file() and sha256_of(source) == digest:
             (folder / ASIDE).mkdir(exist_ok=True)
-            fs.rename_over(source, folder / ASIDE / name)
+            fs.rename_over(source, folder / ASIDE / name, patience_s)
     fs.sync_folder(folder)
 
 
@@ -116,7 +116,7 @@ def finish_move(
     staging = announced_files(layout, job.id)
     if staging is not None and staging.exists():
         try:
-            put_aside(layout, folder, job.id)
+            put_aside(layout, folder, job.id, patience_s)
             bring_files(staging, folder)
         except OSError as error:
             return folder, f"its new files cannot be put into it yet: {reason_of(error)}"

@@ -11,6 +11,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -22,7 +23,7 @@ from printsys.domain.events import FILESYSTEM, SYSTEM, EventDraft, EventType, bu
 from printsys.domain.job import Document, Job, canonical, metadata_bytes, parse
 from printsys.domain.status import Status
 from printsys.errors import DamagedJob, JobNotFound, OlderCopy
-from printsys.jobstore.jsontext import JsonProblem, decode_object, decode_record, line_of_field
+from printsys.jobstore.jsontext import MAX_BYTES, JsonProblem, decode_object, decode_record, line_of_field
 from printsys.jobstore.layout import ASIDE, EVENTS, METADATA, Layout
 from printsys.jobstore.log import Log, read_log
 from printsys.jobstore.moves import finish_move, read_intent
@@ -54,7 +55,7 @@ def id_inside(folder: Path) -> str | None:
 
     Text that is no id counts as none: locks and notes are named by it, and `../../x` must not lead out of storage.
     """
-    sources = ((EVENTS, fs.first_line, _first_patch), (METADATA, fs.read, decode_object))
+    sources = ((EVENTS, partial(fs.first_line, most_bytes=MAX_BYTES), _first_patch), (METADATA, fs.read, decode_object))
     for name, read, document_of in sources:
         try:
             job_id = document_of(read(folder / name)).get("id")

@@ -55,7 +55,8 @@ def restore_original(store: JobStore, job_id: str, name: str, actor: str) -> Sto
     with store.edit(job_id) as change, store.disk_errors():
         folder, record = change.before.folder, change.job.file(name)
         files = [folder / file.name for file in sorted(list_files(folder), key=lambda file: file.name)]
-        files += [folder / ASIDE / aside_name for aside_name in sorted(names_in(folder / ASIDE))]  # a converted one's
+        aside = [folder / ASIDE / aside_name for aside_name in sorted(names_in(folder / ASIDE))]
+        files += [path for path in aside if path.is_file() and not path.is_symlink()]  # a converted one's is there
         source = next((path for path in files if record is not None and sha256_of(path) == record.sha256), None)
         if source is None:
             raise JobNotFound(job_id)

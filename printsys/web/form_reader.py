@@ -23,6 +23,8 @@ WRITERS = 4
 MOST_BACKLOG = 512 * 1024
 """Bytes of one sender that wait for the disk; after those nothing is read from it for a while."""
 logger = logging.getLogger(__name__)
+MOST_FIELD_BYTES = 1 << 20
+"""Of all fields of a form: they lie in memory until its last byte comes, and a thousand senders may take their time."""
 PIECE = 64 * 1024
 Form = tuple[ImmutableMultiDict[str, str], ImmutableMultiDict[str, FileStorage]]
 
@@ -63,6 +65,7 @@ class FormParser:
         self._new_file = new_file
         self._part: Field | File | None = None
         self._value = bytearray()
+        self._field_bytes = 0
         self._arriving: list[ArrivingFile] = []
         self._fields: list[tuple[str, str]] = []
         self._files: list[tuple[str, FileStorage]] = []
@@ -98,7 +101,8 @@ class FormParser:
                 self._end_file(self._part)
         elif isinstance(event, Data) and self._part is not None:
             self._value += event.data
-            if len(self._value) > self._most_field_bytes:
+            self._field_bytes += len(event.data)
+            if len(self._value) > self._most_field_bytes or self._field_bytes > MOST_FIELD_BYTES:
                 raise RequestEntityTooLarge
             if not event.more_data:
                 charset = MultiPartParser().get_part_charset(self._part.headers)
@@ -106,7 +110,7 @@ class FormParser:
 
     def _end_file(self, part: File) -> None:
         file = self._arriving[-1]
-        file.seek(0)
+        file.end()
         stored = FileStorage(cast(IO[bytes], file), part.filename, part.name, headers=part.headers)
         self._files.append((part.name, stored))
 

@@ -173,9 +173,11 @@ class FileInspector:
                 content = Path(scratch) / "model.stl"
                 try:
                     path = self.services.store.file(stored, original.name)
-                    bounded.convert(path, content)
                     if sha256_of(path) != original.sha256:
                         logger.info("job %s: %s is not what was sent, so it is not converted", job_id, original.name)
+                        continue
+                    bounded.convert(path, content)
+                    if sha256_of(path) != original.sha256:  # altered meanwhile
                         continue
                 except (FileRefused, ModelUnreadable, ModelTooHard) as error:
                     self.services.actions.record(job_id, partial(_not_converted, original, str(error)))

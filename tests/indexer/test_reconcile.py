@@ -301,6 +301,9 @@ def test_a_signature_tells_every_change_without_reading_a_file(store: JobStore, 
         os.utime(job.folder / name, (past, past))
     before = signature(job.folder)
     assert before == signature(job.folder)
+    assert before == signature(f"{job.folder.parent}/{job.folder.name}"), (
+        "the mirror's paths have slashes on Windows, too"
+    )
     changes: list[Callable[[], object]] = [
         lambda: save(job.folder / "new.gcode"),
         lambda: save(job.folder / "new.gcode", GCODE * 2),

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 
 from indexer.check import check_storage
@@ -54,6 +55,28 @@ def test_the_file_that_arrived_is_the_original(store: JobStore, file: ArrivingFi
     assert (record.size, record.sha256) == (len(STL), hashlib.sha256(STL).hexdigest())
     assert (stored.folder / f"{stored.folder.name}.stl").read_bytes() == STL
     assert staged_names(store) == [] and check_storage(store, deep=True) == []
+
+
+def test_a_file_that_has_come_is_not_open_until_somebody_reads_it(store: JobStore, file: ArrivingFile) -> None:
+    file.write(STL)
+    file.end()
+    path = arriving_path(store)
+    assert str(path) not in {each.path for each in psutil.Process().open_files()}
+    assert file.read(5) == STL[:5] and file.tell() == 5
+    file.seek(0)
+    assert file.read() == STL
+    target = store.layout.staging / "there"
+    file.move_to(target)
+    assert target.read_bytes() == STL
+
+
+def test_an_empty_file_ends_as_one(store: JobStore, file: ArrivingFile) -> None:
+    file.end()
+    assert file.read() == b""
+    target = store.layout.staging / "there"
+    store.layout.make()
+    file.move_to(target)
+    assert target.read_bytes() == b""
 
 
 def test_the_folder_for_arrivals_is_there_only_while_something_arrives(store: JobStore) -> None:

@@ -221,6 +221,16 @@ def test_a_form_that_breaks_off_in_its_middle_is_no_form(port: int, services: Se
     until(lambda: not any(services.store.layout.staging.iterdir()))
 
 
+def test_the_fields_of_a_form_are_bounded_together(port: int) -> None:
+    """They wait in memory for the end of the form."""
+    part = b'--b\r\nContent-Disposition: form-data; name="message"\r\n\r\n' + b"x" * 400_000 + b"\r\n"
+    for count, status in ((2, 400), (3, 413)):  # 400: it has no token
+        student = Student(port)
+        headers = student.form(STL)[0] | {"Content-Type": "multipart/form-data; boundary=b"}
+        student.page.request("POST", "/submit", part * count + b"--b--\r\n", headers)
+        assert student.page.getresponse().status == status
+
+
 def test_a_form_of_very_many_parts_is_refused(port: int, services: Services) -> None:
     part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.stl"\r\n\r\nsolid\r\n'
     student = Student(port)
