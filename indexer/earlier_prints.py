@@ -10,9 +10,10 @@ import sqlalchemy as sa
 
 from indexer.schema import events, files, jobs
 from printsys.domain.events import EventType
+from printsys.domain.job import SUPERSEDED
 from printsys.domain.status import Status
 
-TRIED = (Status.PRINTING, Status.COMPLETED, Status.PAID_PICKED_UP, Status.ARCHIVED, Status.REJECTED)
+TRIED = (Status.PRINTING, Status.COMPLETED, Status.PAID_PICKED_UP, Status.ARCHIVED)
 """A job in another status counts only if a print of it has failed."""
 TOLERANCE = 0.001
 """Of area, volume and longest side: programs write a few digits more or less."""
@@ -33,18 +34,21 @@ def matching(
     job_id: str, hashes: Collection[str], shapes: Sequence[Shape], columns: Sequence[Any], most: int
 ) -> sa.Select[*tuple[Any, ...]]:
     """Other jobs, the newest first: `columns` of each, `is_same_file`, `failures` and `failure` (the reason)."""
-    same = [sa.select(files.c.job_id, sa.true().label("is_same_file")).where(files.c.sha256.in_(sorted(hashes)))]
-    same += [sa.select(files.c.job_id, sa.false().label("is_same_file")).where(*_like(shape)) for shape in shapes]
+    found = (files.c.job_id, files.c.position)
+    same = [sa.select(*found, sa.true().label("is_same_file")).where(files.c.sha256.in_(sorted(hashes)))]
+    same += [sa.select(*found, sa.false().label("is_same_file")).where(*_like(shape)) for shape in shapes]
     matches = sa.union_all(*same).subquery()
     failed = events.alias("failed")
     of_job = (failed.c.job_id == jobs.c.id, failed.c.type == EventType.PRINT_FAILED.value)
     was_tried = jobs.c.status.in_([status.value for status in TRIED])
+    file = jobs.c.document["files"].op("->")(matches.c.position)
+    is_superseded = file.op("->>")(SUPERSEDED) == "true"  # what was printed was another version
     newest_first = (jobs.c.status_since.desc(), jobs.c.id)
     # Of a part that everybody prints only the few that are shown are read whole.
     newest = (
         sa.select(jobs.c.id, sa.func.bool_or(matches.c.is_same_file).label("is_same_file"))
         .join_from(matches, jobs, jobs.c.id == matches.c.job_id)
-        .where(jobs.c.id != job_id, sa.or_(was_tried, sa.exists().where(*of_job)))
+        .where(jobs.c.id != job_id, is_superseded.is_not(True), sa.or_(was_tried, sa.exists().where(*of_job)))
         .group_by(jobs.c.id)
         .order_by(*newest_first)
         .limit(most)

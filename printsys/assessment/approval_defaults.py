@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 
 from printsys import slicers
 from printsys.assessment.model_findings import read_model_facts
@@ -65,12 +65,19 @@ def read_defaults(stored: Stored, names: Sequence[str], lab: Lab) -> ApprovalDef
     return ApprovalDefaults(
         weight_g=sums.weight_g,
         volume_ml=sums.volume_ml,
-        time_h=round_up_to_half_hour(sums.time_h) if sums.time_h is not None else None,
+        time_h=_hours(sums.time_h, is_for_all=of_all is not None),
         material=sums.material,
         for_copies=job.request.copies if of_all is not None else None,
         source="from " + " and ".join(f"{reading.file}, {reading.program}" for reading in readings.values()),
         remarks=sentences,
     )
+
+
+def _hours(stated: Decimal | None, is_for_all: bool) -> Decimal | None:
+    """To the half hour up, as they are charged; to hundredths where they are yet to be multiplied."""
+    if stated is None or is_for_all:
+        return stated and round_up_to_half_hour(stated)
+    return stated.quantize(Decimal("0.01"), ROUND_UP).normalize()
 
 
 def _slicer_facts(stored: Stored, name: str) -> SlicerFacts | None:

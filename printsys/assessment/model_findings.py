@@ -28,9 +28,14 @@ def findings_of(record: FileRecord, job: Job, lab: Lab) -> list[ModelFinding]:
     facts = read_model_facts(record)
     if facts is None:
         return []
-    method = lab.method(job.request.method)
+    return findings_for(facts, lab, job.request.method, job.request.printer)
+
+
+def findings_for(facts: ModelFacts, lab: Lab, method_name: str, printer: str | None) -> list[ModelFinding]:
+    """By the printers and the least wall of the method; by all printers where there is no such method."""
+    method = lab.method(method_name)
     least_wall_mm = method.least_wall_mm if method is not None else LEAST_WALL_MM
-    return findings(facts, lab.printers, job.request.printer, least_wall_mm)
+    return findings(facts, lab.printers_for(method_name) or lab.printers, printer, least_wall_mm)
 
 
 def read_model_facts(record: FileRecord) -> ModelFacts | None:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
+from printsys.assessment.model_findings import findings_for
 from printsys.config.lab import Lab, Method
 from printsys.domain.pricing import PriceList, quote
 from printsys.errors import FileRefused, InvalidInput, ModelTooHard, ModelUnreadable
 from printsys.models3d import bounded
 from printsys.models3d.estimate import weight_range_g
-from printsys.models3d.findings import LEAST_WALL_MM, ModelFinding, blocks, findings, unreadable
+from printsys.models3d.findings import ModelFinding, blocks, unreadable
 from printsys.models3d.fit import Box
 from printsys.models3d.inspect import ModelFacts
 
@@ -87,10 +88,8 @@ def judge(name: str, sha256: str, check: UploadCheck, lab: Lab, wishes: Wishes, 
     if check.facts is None:
         reasons = [unreadable(ModelUnreadable(check.trouble or ""))] if check.is_unprintable else []
         return CheckedModel(name, sha256, check, reasons)
-    printers = lab.printers_for(wishes.method) or lab.printers
     method = lab.method(wishes.method)
-    least_wall_mm = method.least_wall_mm if method is not None else LEAST_WALL_MM
-    model_findings = findings(check.facts, printers, wishes.printer or None, least_wall_mm)
+    model_findings = findings_for(check.facts, lab, wishes.method, wishes.printer or None)
     is_priced = not blocks(model_findings)
     price = price_range(check.facts, method, prices, wishes.copies) if method is not None and is_priced else None
     return CheckedModel(name, sha256, check, model_findings, price, wishes.copies)

@@ -107,7 +107,7 @@ def copies_factor(job: Job, for_copies: int | None) -> Fraction:
     """How often figures for so many copies count for the job. InvalidInput for more than it has."""
     copies = job.request.copies
     if for_copies is not None and for_copies > copies:
-        raise InvalidInput({FOR_COPIES: [f"The job is of {copies} {'copies' if copies > 1 else 'copy'}."]})
+        raise InvalidInput({FOR_COPIES: [f"This job is for {copies} {'copies' if copies > 1 else 'copy'}."]})
     return Fraction(copies, for_copies or copies)
 
 

@@ -181,15 +181,17 @@ def test_the_same_error_is_logged_once_with_a_count(tmp_path: Path, root: loggin
     root.handlers = []
     logging_setup.log_to_file(tmp_path, "web")
     logger = logging.getLogger("a loop")
-    repetition = logging_setup.RepetitionFilter(again_after_s=3600)
+    repetitions = []
     for handler in root.handlers:
-        handler.filters = [repetition]
+        repetitions.append(logging_setup.RepetitionFilter(again_after_s=3600))
+        handler.filters = [repetitions[-1]]
     for _ in range(10_000):
         fail(logger, errno.EMFILE)
     logger.error("another error")
     log = (tmp_path / "logs" / "web.log").read_text("utf-8")
     assert log.count("Traceback") == 1 and log.count("another error") == 1
-    repetition.again_after_s = 0
+    for repetition in repetitions:
+        repetition.again_after_s = 0
     fail(logger, errno.EMFILE)
     assert "9,999 more times since it was last logged" in (tmp_path / "logs" / "web.log").read_text("utf-8")
 

@@ -154,7 +154,11 @@ class ApproveForm(FilesForm):
         """The figures that staff gave for this job before; else those that the chosen files state."""
         figures = ("weight_g", "volume_ml", "time_h")
         estimate = stored.job.estimate
-        if estimate is not None and estimate.source == STAFF:
+        if (
+            estimate is not None
+            and estimate.source == STAFF
+            and estimate.for_copies in (None, stored.job.request.copies)
+        ):
             self.material.data = estimate.material
             _prefill(self, estimate, figures)
             if "for_copies" in self:

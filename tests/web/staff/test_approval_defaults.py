@@ -117,7 +117,7 @@ def test_a_plate_that_does_not_list_its_objects_is_asked_about(
         for n in ("6", "1")
     ]
     assert [quote["text"].partition(":")[0] for quote in quotes] == ["$4.27", "$25.61"]
-    for answer, sentence in (("", "say how many copies"), ("7", "The job is of 6 copies."), ("0", "at least 1")):
+    for answer, sentence in (("", "say how many copies"), ("7", "This job is for 6 copies."), ("0", "at least 1")):
         refused = post(job.id, "approve", **figures, for_copies=answer)
         assert refused.status_code == 422 and sentence in refused.get_data(as_text=True)
     assert post(job.id, "approve", **figures, for_copies="1").status_code == 303
@@ -126,6 +126,28 @@ def test_a_plate_that_does_not_list_its_objects_is_asked_about(
     assert (estimate.for_copies, estimate.plate_copies) == (6, 1)
     history = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
     assert "Approved at $25.61, for 6 copies of which the print files hold 1" in history
+
+
+def test_hours_that_are_yet_to_be_multiplied_are_not_rounded_before(staff: FlaskClient, make: MakeJob) -> None:
+    one, six = make(), make(copies=6)
+    for job, hours in ((one, "3.5"), (six, "3.4")):
+        slice_into(job)
+        page = staff.get(f"/dashboard/jobs/{job.id}/approve").get_data(as_text=True)
+        assert hidden_value(page, "time_h") == hours
+
+
+def test_figures_of_another_number_of_copies_are_not_filled_in_again(
+    staff: FlaskClient, make: MakeJob, post: PostAction
+) -> None:
+    job = make(copies=3)
+    figures = {"print_file": f"{job.folder.name}.stl", "material": "PLA", "weight_g": "30", "time_h": "3"}
+    assert post(job.id, "approve", **figures, for_copies="3").status_code == 303
+    page = staff.get(f"/dashboard/jobs/{job.id}/details").get_data(as_text=True)
+    details = {name: hidden_value(page, name) for name in ("student_name", "student_email", "class_number")}
+    assert post(job.id, "revert", reason="Only one is wanted").status_code == 303
+    assert post(job.id, "details", **details, copies="1").status_code == 303
+    page = staff.get(f"/dashboard/jobs/{job.id}/approve").get_data(as_text=True)
+    assert hidden_value(page, "weight_g") == ""
 
 
 @pytest.mark.parametrize("held", [1, 6])

@@ -14,7 +14,7 @@ from printsys.jobstore import Stored
 from printsys.services import NO_DATABASE, Services
 from printsys.web.staff.printed_before import printed_before
 from printsys.worker.file_inspector import FileInspector
-from tests.factories import CORNERS, STL, act
+from tests.factories import CORNERS, STL, WAY_TO, act, resubmit
 from tests.web.conftest import MakeJob
 
 HEADING = "The same part, earlier"
@@ -78,6 +78,19 @@ def test_a_failed_print_counts_though_its_job_waits_again(
     services.mirror.put(services.store.load(earlier.id))
     assert services.store.load(earlier.id).job.status is not Status.PRINTING
     assert "A nozzle clogged." in told(staff, make())
+
+
+def test_a_file_of_an_earlier_version_does_not_stand_for_what_was_printed(
+    staff: FlaskClient, services: Services, make: MakeJob
+) -> None:
+    earlier = inspected(services, make(Status.REJECTED, files=[("part.stl", STL)]))
+    larger = TURNED_OBJ.replace(b"30", b"31")
+    resubmit(services.store, earlier.id, [("mended.obj", larger)])
+    for action in WAY_TO[Status.COMPLETED]:
+        act(services.store, earlier.id, action)
+    inspected(services, earlier)
+    assert told(staff, inspected(services, make(files=[("part.stl", STL)]))) == ""
+    assert earlier.id in told(staff, inspected(services, make(files=[("part.obj", larger)])))
 
 
 def test_only_the_newest_are_shown(staff: FlaskClient, make: MakeJob) -> None:
