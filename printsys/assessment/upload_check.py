@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
@@ -27,13 +27,15 @@ SUPPORT = 0.25
 class UploadCheck:
     """The facts and picture of some bytes, or why there are none (`trouble`).
 
-    `is_unprintable`: because nobody could print them, not because the check took too long.
+    `is_unprintable`: because nobody could print them, not because the check took too long. `name`: what `trouble` calls
+    the file.
     """
 
     facts: ModelFacts | None = None
     png: bytes | None = None
     trouble: str | None = None
     is_unprintable: bool = False
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,14 +79,16 @@ def check_file(
     try:
         examination = bounded.examine(path, limits, is_wanted, color, volumes)
     except (FileRefused, ModelUnreadable) as error:
-        return UploadCheck(trouble=str(error).replace(path.name, name), is_unprintable=True)
+        return UploadCheck(trouble=str(error).replace(path.name, name), is_unprintable=True, name=name)
     except ModelTooHard as error:
-        return UploadCheck(trouble=str(error).replace(path.name, name))
+        return UploadCheck(trouble=str(error).replace(path.name, name), name=name)
     return UploadCheck(examination.facts, examination.png)
 
 
 def judge(name: str, sha256: str, check: UploadCheck, lab: Lab, wishes: Wishes, prices: PriceList) -> CheckedModel:
-    """What a check means for a student with these `wishes`."""
+    """What a check means for a student with these `wishes`, who may call the file otherwise than the one before."""
+    if check.trouble and check.name:
+        check = replace(check, trouble=check.trouble.replace(check.name, name), name=name)
     if check.facts is None:
         reasons = [unreadable(ModelUnreadable(check.trouble or ""))] if check.is_unprintable else []
         return CheckedModel(name, sha256, check, reasons)

@@ -200,6 +200,19 @@ def test_errors_of_the_look_are_sentences_about_the_students_own_name(
     assert check.trouble == "Brücke.stl needs too much memory. Please simplify it."
 
 
+@pytest.mark.parametrize("is_unprintable", [False, True])
+def test_a_file_that_two_students_sent_is_told_to_each_under_its_own_name(
+    services: Services, is_unprintable: bool
+) -> None:
+    check = upload_check.UploadCheck(
+        trouble="jane_doe.stl is damaged.", is_unprintable=is_unprintable, name="jane_doe.stl"
+    )
+    prices = services.actions.context().prices
+    model = upload_check.judge("thesis.stl", "0" * 64, check, services.lab, upload_check.Wishes(), prices)
+    words = f"{model.check.trouble} {[finding.sentence for finding in model.findings]}"
+    assert "thesis.stl is damaged." in words and "jane_doe" not in words
+
+
 # -- FAULTS S2: many ask at once, and some ask for too much -------------------------------------------------------
 
 
