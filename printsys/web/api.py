@@ -27,8 +27,9 @@ NUMBER = re.compile(r"[+-]?[0-9]{1,40}")
 
 
 @pages.get("/openapi.json")
+@login_or_token_required
 def openapi() -> ResponseReturnValue:
-    """For programs that read the rest by it; public, since it names nobody."""
+    """For programs that read the rest by it, with the same token."""
     return jsonify(document(PAGE))
 
 

@@ -27,21 +27,21 @@ __all__ = ["port", "server"]  # fixtures
 DOCUMENT = "/api/v1/openapi.json"
 
 
-def test_every_address_for_scripts_is_in_the_document_and_no_other(app: Flask, client: FlaskClient) -> None:
+def test_every_address_for_scripts_is_in_the_document_and_no_other(app: Flask, staff: FlaskClient) -> None:
     rules = {
         (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in app.url_map.iter_rules()
         if rule.rule.startswith("/api/") and rule.rule != DOCUMENT
         for method in present(rule.methods) - {"HEAD", "OPTIONS"}
     }
-    answer = client.get(DOCUMENT)
+    answer = staff.get(DOCUMENT)
     assert answer.status_code == 200 and json_of(answer)["openapi"] == "3.1.0"
     assert {(path, method) for path, item in json_of(answer)["paths"].items() for method in item} == rules
 
 
-def test_the_document_names_nothing_of_this_lab(client: FlaskClient, services: Services, make: MakeJob) -> None:
+def test_the_document_names_nothing_of_this_lab(staff: FlaskClient, services: Services, make: MakeJob) -> None:
     make()
-    text = client.get(DOCUMENT).get_data(as_text=True)
+    text = staff.get(DOCUMENT).get_data(as_text=True)
     assert "Jane" not in text and str(services.settings.storage) not in text
 
 

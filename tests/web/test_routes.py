@@ -25,7 +25,7 @@ STAFF = "staff alone"
 SCRIPTS = "staff, and scripts with a token"
 ROUTES = {
     "api.events": SCRIPTS,
-    "api.openapi": EVERYBODY,
+    "api.openapi": SCRIPTS,
     "api.job": SCRIPTS,
     "api.jobs": SCRIPTS,
     "actions.act": STAFF,
