@@ -32,7 +32,7 @@ def replace_working_copy(
             job, folder = change.job, change.before.folder
             if job.file(copy.name) != copy or not (folder / copy.name).is_file():
                 return None
-            _require_free(folder / copy.name, job_id)
+            require_free(folder / copy.name, job_id)
             name = distinct(f"{stem}.stl", {comparable(name) for name in names_in(folder)} - {comparable(copy.name)})
             new_file.rename(staged.folder / name)
             fs.sync_folder(staged.folder)
@@ -43,7 +43,8 @@ def replace_working_copy(
     return change.result
 
 
-def _require_free(path: Path, job_id: str) -> None:
+def require_free(path: Path, job_id: str) -> None:
+    """JobBusy while a program has the file open on Windows, where it cannot be moved then."""
     try:
         os.rename(path, path)
     except PermissionError as error:

@@ -64,7 +64,7 @@ def put_aside(layout: Layout, folder: Path, job_id: str, patience_s: float) -> N
     fs.sync_folder(folder)
 
 
-def bring_files(staging: Path, folder: Path) -> None:
+def bring_files(staging: Path, folder: Path, patience_s: float) -> None:
     """Put the staged files into the job folder, each by one rename that replaces nothing. May be killed and run again.
 
     Where a person has put a file of that name there meanwhile, ours goes to aside/, and the difference is raised.
@@ -73,10 +73,10 @@ def bring_files(staging: Path, folder: Path) -> None:
         target = folder / source.relative_to(staging)
         target.parent.mkdir(exist_ok=True)
         try:
-            fs.rename_folder(source, target)
+            fs.rename_folder(source, target, patience_s)
         except FileExistsError:
             (folder / ASIDE).mkdir(exist_ok=True)
-            fs.rename_over(source, folder / ASIDE / f"sent-{source.name}")
+            fs.rename_over(source, folder / ASIDE / f"sent-{source.name}", patience_s)
         fs.sync_folder(target.parent)
     fs.sync_folder(folder)
     fs.remove_tree(staging)
@@ -117,7 +117,7 @@ def finish_move(
     if staging is not None and staging.exists():
         try:
             put_aside(layout, folder, job.id, patience_s)
-            bring_files(staging, folder)
+            bring_files(staging, folder, patience_s)
         except OSError as error:
             return folder, f"its new files cannot be put into it yet: {reason_of(error)}"
     parent = layout.trash if is_deleted(log) else layout.status(job.status)

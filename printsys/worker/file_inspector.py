@@ -26,7 +26,7 @@ from printsys.domain.pending_work import has_pending_files, preview_name, previe
 from printsys.domain.status import FILES_READ
 from printsys.errors import DamagedJob, FileRefused, JobNotFound, MirrorDown, ModelTooHard, ModelUnreadable
 from printsys.jobstore import Stored
-from printsys.jobstore.conversion import replace_working_copy
+from printsys.jobstore.conversion import replace_working_copy, require_free
 from printsys.jobstore.files import sha256_of
 from printsys.jobstore.visits import visit
 from printsys.models3d import bounded
@@ -176,6 +176,7 @@ class FileInspector:
                     if sha256_of(path) != original.sha256:
                         logger.info("job %s: %s is not what was sent, so it is not converted", job_id, original.name)
                         continue
+                    require_free(stored.folder / copy.name, job_id)  # first: a conversion may take a minute
                     bounded.convert(path, content)
                     if sha256_of(path) != original.sha256:  # altered meanwhile
                         continue
