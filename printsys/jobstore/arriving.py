@@ -26,6 +26,8 @@ from printsys.jobstore.locks import staging_lock_name
 if TYPE_CHECKING:
     from printsys.jobstore.store import JobStore
 
+LOCK_PATIENCE_S = 1.0
+
 
 class ArrivalFolder:
     """A folder of one process that is there only while files arrive in it; `prepare` is entered for as long."""
@@ -75,11 +77,18 @@ def arrivals_in_staging(store: JobStore) -> ArrivalFolder:
     def locked() -> Iterator[None]:
         store.require_online()
         store.layout.make()
-        lock = FileLock(store.layout.lock(staging_lock_name(name)), timeout=0, thread_local=False)
+        # Whoever cleans up looks at it for a moment.
+        lock = FileLock(store.layout.lock(staging_lock_name(name)), timeout=LOCK_PATIENCE_S, thread_local=False)
         with lock:
             yield
-        with suppress(OSError):  # nobody else ever waits for this one
-            fs.unlink(Path(lock.lock_file), patience_s=0)
+            if not fs.WINDOWS:  # while it is held: who has opened it before sees that it is nobody's any more
+                forget(Path(lock.lock_file))
+        if fs.WINDOWS:  # which removes no file that is open, here or where somebody cleans up
+            forget(Path(lock.lock_file))
+
+    def forget(lock_file: Path) -> None:
+        with suppress(OSError):  # a file that stays is taken again
+            fs.unlink(lock_file, patience_s=0)
 
     return ArrivalFolder(store.layout.staging / f"{name}.arriving", locked)
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import psutil
 import pytest
+from filelock import FileLock
 
 from indexer.check import check_storage
 from printsys.config import ROOT
 from printsys.errors import StorageFailure, StorageOffline
 from printsys.jobstore import JobStore
 from printsys.jobstore.arriving import ArrivalFolder, ArrivingFile, arrivals_in_staging
+from printsys.jobstore.locks import staging_lock_name
 from printsys.jobstore.recovery import recover_all
 from tests.factories import STL, make_job, make_store
 
@@ -142,6 +145,19 @@ file = ArrivingFile(arrivals_in_staging(make_store(Path(sys.argv[1]))), 1 << 20)
 file.write(b"solid")
 os._exit(9)
 """
+
+
+def test_a_file_arrives_while_somebody_looks_whether_its_folder_was_left(store: JobStore) -> None:
+    arrivals = arrivals_in_staging(store)
+    with closing(ArrivingFile(arrivals, LIMIT)) as first:
+        first.write(STL)
+        (name,) = staged_names(store)
+    cleaner = FileLock(store.layout.lock(staging_lock_name(name.partition(".")[0])), thread_local=False)
+    cleaner.acquire()
+    threading.Timer(0.2, cleaner.release).start()
+    with closing(ArrivingFile(arrivals, LIMIT)) as second:
+        second.write(STL)
+        assert second.error is None and staged_names(store) == [name]
 
 
 def test_what_a_killed_process_was_sent_is_removed_at_the_next_start(store: JobStore, tmp_path: Path) -> None:
