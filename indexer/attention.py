@@ -168,13 +168,13 @@ def facts_missing(job: Job, events: Sequence[Event]) -> OpenQuestion | None:
 
 
 def price_differs(job: Job, events: Sequence[Event]) -> OpenQuestion | None:
-    """A file that was sliced after the student agreed contradicts what was agreed."""
-    reading = open_difference(job, events)
-    if reading is None:
+    """A file that was sliced after the student agreed, or another number of copies, contradicts what was agreed."""
+    event = open_difference(job, events)
+    if event is None:
         return None
-    name, differences = str(reading.data.get("name")), " and ".join(map(str, reading.data["differences"]))
-    what_differs = f"{name} of {job.student.name}'s job differs from what was agreed: {differences}."
-    return OpenQuestion(f"{what_differs} The agreed price stays.", file=name)
+    name, differences = event.data.get("name"), " and ".join(map(str, event.data["differences"]))
+    what = f"{name} of {job.student.name}'s job" if name else f"{job.student.name}'s job"
+    return OpenQuestion(f"{what} differs from what was agreed: {differences}. The agreed price stays.", file=name)
 
 
 def mail_failed(job: Job, events: Sequence[Event]) -> OpenQuestion | None:
@@ -188,7 +188,12 @@ def mail_failed(job: Job, events: Sequence[Event]) -> OpenQuestion | None:
 
 RULES = (
     Rule("facts-missing", facts_missing, after=frozenset({EventType.FOLDER_MOVED})),
-    Rule("price-differs", price_differs, after=frozenset({EventType.ESTIMATE_READ}), data_key="differences"),
+    Rule(
+        "price-differs",
+        price_differs,
+        after=frozenset({EventType.ESTIMATE_READ, EventType.DETAILS_EDITED}),
+        data_key="differences",
+    ),
     Rule("mail-failed", mail_failed, after=frozenset({EventType.EMAIL_FAILED})),
 )
 

@@ -44,7 +44,7 @@ from printsys.domain.job import (
 from printsys.domain.naming import parse_id
 from printsys.domain.pricing import CENT, PriceList, quote, round_up_to_half_hour
 from printsys.domain.request_fields import REQUEST_FIELDS, to_document
-from printsys.domain.status import CONFIRMED, PRICED, Status
+from printsys.domain.status import CONFIRMED, PRICE_AGREED, PRICED, Status
 from printsys.errors import InvalidInput, TransitionNotAllowed
 
 
@@ -279,7 +279,19 @@ def details(job: Job, values: DetailsInput, actor: str, context: Context) -> Eff
         if (value is not None or detail.name == "due_date") and value != detail.value(job):
             patch.setdefault(detail.section, {})[detail.key] = value
     changed = sorted(key for section in patch.values() for key in section)
-    return Effect(patch, {"changed": changed}) if patch else None
+    data: dict[str, object] = {"changed": changed}
+    if different := _other_copies(job, values.copies if "copies" in changed else None):
+        data["differences"] = [different]
+    return Effect(patch, data) if patch else None
+
+
+def _other_copies(job: Job, copies: int | None) -> str:
+    """That the price was agreed for another number of copies; empty where it was not."""
+    priced = job.estimate.for_copies or 1 if job.estimate is not None else None
+    if copies in (None, priced) or job.status not in PRICE_AGREED:
+        return ""
+    wanted = f"{copies} are" if copies != 1 else "1 is"
+    return f"{wanted} wanted now, and the price was agreed for another number of copies"
 
 
 def choose_file(job: Job, values: ChooseFileInput, actor: str, context: Context) -> Effect:

@@ -176,17 +176,24 @@ SETTLED_BY = frozenset(
 
 
 def open_difference(job: Job, events: Iterable[Event]) -> Event | None:
-    """The newest reading that contradicts what was agreed, as long as nobody has decided about it."""
+    """The newest reading, or correction of the copies, that contradicts what was agreed, as long as nobody has decided
+    about it."""
     contradiction: Event | None = None
     for event in events:
         if event.type in SETTLED_BY:
             contradiction = None
-        elif event.type == EventType.ESTIMATE_READ:
-            if event.data.get("differences"):
-                contradiction = event
-            elif contradiction is not None and event.data.get("name") == contradiction.data.get("name"):
-                contradiction = None  # saved over with something that agrees
+        elif event.data.get("differences"):
+            contradiction = event
+        elif contradiction is not None and _answers(event, contradiction):
+            contradiction = None  # saved over, or corrected, with something that agrees
     return contradiction if job.status in PRICE_AGREED else None
+
+
+def _answers(event: Event, contradiction: Event) -> bool:
+    if event.type != contradiction.type:
+        return False
+    is_reading = event.type == EventType.ESTIMATE_READ
+    return event.data.get("name") == contradiction.data.get("name") if is_reading else "copies" in event.data["changed"]
 
 
 def _sum(numbers: Iterable[Decimal | None]) -> Decimal | None:

@@ -37,7 +37,10 @@ def _created(data: Data) -> str:
 
 
 def _read(data: Data) -> str:
-    text = f"Weight and time were read from {data.get('name') or 'the print file'}"
+    return _differing(f"Weight and time were read from {data.get('name') or 'the print file'}", data)
+
+
+def _differing(text: str, data: Data) -> str:
     differences = data.get("differences")
     return f"{text}, which differs from what was agreed: {_list(differences)}" if differences else text
 
@@ -104,7 +107,7 @@ SENTENCES: dict[EventType, Callable[[Data], str]] = {
     EventType.REVIEWED: lambda d: "Marked as reviewed",
     EventType.UNREVIEWED: lambda d: "Marked as not reviewed",
     EventType.NOTES_EDITED: lambda d: "Notes changed",
-    EventType.DETAILS_EDITED: lambda d: f"Details corrected: {_list(d.get('changed', []))}",
+    EventType.DETAILS_EDITED: lambda d: _differing(f"Details corrected: {_list(d.get('changed', []))}", d),
     EventType.FILE_ADDED: lambda d: f"New file {d.get('name')}",
     EventType.FILES_ADDED: lambda d: f"{len(d['files'])} new files: {_first([file['name'] for file in d['files']])}",
     EventType.FILE_CHANGED: lambda d: f"{d.get('name')} was saved over",

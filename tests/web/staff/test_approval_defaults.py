@@ -306,6 +306,31 @@ def test_a_new_slicing_after_the_approval_keeps_the_price_and_is_raised(
     assert services.store.load(job.id).events[-1].type == EventType.PRICE_KEPT
 
 
+def test_copies_that_are_corrected_after_the_approval_keep_the_price_and_are_raised(
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction, look: Callable[[], None]
+) -> None:
+    job = make(Status.PENDING)
+    page = staff.get(f"/dashboard/jobs/{job.id}/details").get_data(as_text=True)
+    details = {name: hidden_value(page, name) for name in ("student_name", "student_email", "class_number")}
+
+    def raised() -> list[tuple[str, str | None]]:
+        look()
+        return [(item.kind, item.file) for item in services.queries.attention()]
+
+    assert post(job.id, "details", **details, copies="5").status_code == 303
+    assert raised() == [("price-differs", None)]
+    (item,) = services.queries.attention()
+    assert "5 are wanted now, and the price was agreed for another number of copies" in item.sentence
+    assert services.store.load(job.id).job.estimate == job.job.estimate
+    assert "agreed for another number" in staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
+    assert post(job.id, "details", **details, copies="1").status_code == 303
+    assert raised() == []
+    assert post(job.id, "details", **details, copies="2").status_code == 303
+    assert raised() == [("price-differs", None)]
+    assert post(job.id, "keep-price").status_code == 303
+    assert raised() == []
+
+
 def test_an_unreadable_file_is_kept_named_and_read_once(
     services: Services, make: MakeJob, look: Callable[[], None]
 ) -> None:
