@@ -219,9 +219,8 @@ class Service:
                     break  # they stay in `_next_visits`
                 self._show_life()
                 path = self.store.layout.relative(folder)
-                if visit(
-                    self.store, path, partial(self.sweeper.sweep_folder, folder, self._next_visits.keys())
-                ):  # or it failed
+                look = partial(self.sweeper.sweep_folder, folder, self._next_visits.keys())
+                if visit(self.store, path, look):  # or it failed
                     self._next_visits[folder] = time.monotonic() + self._pause_before(folder)
                 elif self._next_visits[folder] <= now:  # it was due, and is settled
                     del self._next_visits[folder]

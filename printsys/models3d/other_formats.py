@@ -21,11 +21,11 @@ import numpy.typing as npt
 from printsys import fs
 from printsys.errors import ModelTooHard, ModelUnreadable
 from printsys.formats.safezip import ZipRefused, open_package
+from printsys.formats.threemf import MAX_TRIANGLES
+from printsys.models3d.sniff_others import MAX_UNPACKED
 
 Points = npt.NDArray[np.float64]
 Faces = npt.NDArray[np.int64]
-MAX_TRIANGLES = 20_000_000
-MAX_AMF_BYTES = 1 << 30
 AMF_UNITS = {"millimeter": 1.0, "inch": 25.4, "feet": 304.8, "foot": 304.8, "meter": 1000.0, "micron": 0.001}
 PACKED = frozenset({"KHR_draco_mesh_compression", "KHR_mesh_quantization", "EXT_meshopt_compression"})
 METERS = 1000.0
@@ -146,7 +146,7 @@ def _amf(path: Path) -> Surface:
         try:
             with open_package(stream) as package:
                 name = next((name for name in package.names if name.lower().endswith(".amf")), None)
-                if name is None or package.size(name) > MAX_AMF_BYTES:
+                if name is None or package.size(name) > MAX_UNPACKED:
                     raise ModelUnreadable(f"{path.name} is a zip archive without an AMF model. Please export it again.")
                 with package.open(name) as part:
                     return _read_amf(path, part.read)
@@ -165,7 +165,7 @@ def _read_amf(path: Path, read: Callable[[int], bytes]) -> Surface:
         unpacked = 0
         while chunk := read(1 << 20):
             unpacked += len(chunk)
-            if unpacked > MAX_AMF_BYTES:
+            if unpacked > MAX_UNPACKED:
                 raise ModelTooHard(f"{path.name} unpacks to far more than a model needs. Please simplify it.")
             parser.Parse(chunk, False)
         parser.Parse(b"", True)

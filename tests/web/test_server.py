@@ -56,6 +56,19 @@ def status_of(answer: bytes) -> int:
     return int(answer.split(b" ", 2)[1])
 
 
+def answer_to_drops(connection: socket.socket, drop: bytes) -> bytes:
+    """What the server says to a sender who goes on and on."""
+    connection.settimeout(0.05)
+    answer = b""
+    while not answer:
+        with contextlib.suppress(TimeoutError):
+            answer = connection.recv(100)
+            assert answer, "it hung up without a word"
+        with contextlib.suppress(OSError):
+            connection.sendall(drop)
+    return answer
+
+
 def head(path: str, length: int) -> bytes:
     return f"POST {path} HTTP/1.1\r\nHost: lab\r\nContent-Length: {length}\r\n\r\n".encode()
 
@@ -296,12 +309,4 @@ def test_a_body_that_would_never_end_is_given_up(connect: Connect, monkeypatch: 
     monkeypatch.setattr(page_server, "IDLE_S", 0)
     connection = connect()
     connection.sendall(head("/submit", 1000) + b"x")
-    connection.settimeout(0.05)
-    answer = b""
-    while not answer:
-        with contextlib.suppress(TimeoutError):
-            answer = connection.recv(100)
-            assert answer, "it hung up without a word"
-        with contextlib.suppress(OSError):
-            connection.sendall(b"x")
-    assert status_of(answer) == 408
+    assert status_of(answer_to_drops(connection, b"x")) == 408
