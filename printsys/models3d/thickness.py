@@ -22,8 +22,8 @@ SIDE = 320
 MOST_COVERED = 6_000_000
 MOST_TRIANGLES = 600_000
 """A model of more is not measured: a student waits."""
-PARALLEL = 0.94
-"""Cosine: faces that are less opposite than this (20°) are none of one wall."""
+PARALLEL = 0.99
+"""Cosine: faces that are less opposite than this (8°) are none of one wall: a ramp, or a wedge at its tip."""
 ALONG = 0.6
 """Cosine: a wall that leans further from the axis than this is measured along another."""
 THICK_MM = 2.0

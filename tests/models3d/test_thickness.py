@@ -30,6 +30,20 @@ def box(size: Vector, middle: Vector = (0, 0, 0)) -> trimesh.Trimesh:
     return mesh
 
 
+def wedge(length: float, width: float, height: float) -> trimesh.Trimesh:
+    """As it holds a door: its tip is a line."""
+    corners = [
+        (0, 0, 0),
+        (length, 0, 0),
+        (length, 0, height),
+        (0, width, 0),
+        (length, width, 0),
+        (length, width, height),
+    ]
+    faces = [(0, 1, 2), (3, 5, 4), (0, 3, 4), (0, 4, 1), (1, 4, 5), (1, 5, 2), (0, 2, 5), (0, 5, 3)]
+    return trimesh.Trimesh(corners, faces, process=False)
+
+
 def rotation(angle: float, axis: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     """By Rodrigues' formula."""
     x, y, z = axis
@@ -81,8 +95,9 @@ def test_a_thin_tube_is_thin_and_a_thick_one_is_not() -> None:
         trimesh.creation.torus(20, 5),
         trimesh.creation.capsule(20, 4),
         box((20, 20, 20)),
+        wedge(100, 40, 17.6),
     ],
-    ids=["cylinder", "sphere", "cone", "torus", "capsule", "box"],
+    ids=["cylinder", "sphere", "cone", "torus", "capsule", "box", "door wedge of 10 degrees"],
 )
 def test_edges_tips_and_roundings_are_no_walls(mesh: trimesh.Trimesh) -> None:
     assert thin(mesh) == (None, None)
