@@ -25,18 +25,22 @@ def staging_lock_name(job_id: str) -> str:
     return f"{job_id}.new"
 
 
+def mail_lock_name(job_id: str) -> str:
+    """The lock to hold while a job's e-mails are sent; the job's own lock is free meanwhile."""
+    return f"{job_id}.mail"
+
+
 @contextmanager
-def locked(layout: Layout, expected_id: str, job_id: str, patience_s: float) -> Iterator[None]:
-    """Hold the job's lock. JobBusy after `patience_s` seconds; StorageFailure, StorageOffline."""
-    lock = job_lock(layout, job_id)
-    if not os.path.isdir(
-        layout.locks
-    ):  # filelock would make the folder, in the empty place of a share that is gone, too
+def locked(layout: Layout, expected_id: str, name: str, patience_s: float) -> Iterator[None]:
+    """Hold the job's lock, or another of its locks. JobBusy after `patience_s`; StorageFailure, StorageOffline."""
+    lock = job_lock(layout, name)
+    # filelock would make the folder, in the empty place of a share that is gone, too
+    if not os.path.isdir(layout.locks):
         require_online(layout, expected_id)
     try:
         lock.acquire(timeout=patience_s)
     except Timeout as error:
-        raise JobBusy(job_id, patience_s) from error
+        raise JobBusy(name.partition(".")[0], patience_s) from error
     except OSError as error:
         require_online(layout, expected_id)
         raise StorageFailure(f"The storage refuses locks: {reason_of(error)}. Nothing was changed.") from error

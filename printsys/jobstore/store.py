@@ -89,9 +89,11 @@ class JobStore:
         """StorageOffline unless the storage folder carries the id that this machine remembers."""
         identity.require_online(self.layout, self.expected_id)
 
-    def locked(self, job_id: str) -> AbstractContextManager[None]:
-        """The job's lock. JobBusy where another process keeps it too long; StorageFailure, StorageOffline."""
-        return locks.locked(self.layout, self.expected_id, job_id, self.lock_patience_s)
+    def locked(self, name: str, patience_s: float | None = None) -> AbstractContextManager[None]:
+        """The job's lock (`name` is its id), or another of its locks. JobBusy where another process keeps it for
+        longer than `patience_s` (usually `lock_patience_s`); StorageFailure, StorageOffline."""
+        patience_s = self.lock_patience_s if patience_s is None else patience_s
+        return locks.locked(self.layout, self.expected_id, name, patience_s)
 
     def disk_errors(self) -> AbstractContextManager[None]:
         """An OSError in the body is raised as StorageFailure, or as StorageOffline where the storage is gone."""

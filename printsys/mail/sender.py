@@ -11,12 +11,10 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from functools import partial
-
-from filelock import FileLock, Timeout
 
 from printsys.backoff import BackOff
 from printsys.config import Settings
@@ -24,9 +22,9 @@ from printsys.domain import emails
 from printsys.domain.emails import OwedMail
 from printsys.domain.events import EventDraft, EventType
 from printsys.domain.status import MAY_OWE_MAIL
-from printsys.errors import JobBusy, JobNotFound, MirrorDown, StorageFailure
+from printsys.errors import JobNotFound, MirrorDown
 from printsys.jobstore import Stored
-from printsys.jobstore.refusals import reason_of
+from printsys.jobstore.locks import mail_lock_name
 from printsys.jobstore.visits import visit
 from printsys.mail.headers import MailNotSendable
 from printsys.mail.messages import compose, make_composer
@@ -107,22 +105,9 @@ class MailSender:
         pauses_s += [pause_s for mail in self._owed(job_id) if (pause_s := self._seconds_to(mail)) > 0]
         return min(pauses_s, default=None)
 
-    @contextmanager
-    def _mail_lock(self, job_id: str) -> Iterator[None]:
+    def _mail_lock(self, job_id: str) -> AbstractContextManager[None]:
         """Held while a job's mail is sent; not the job's own lock, which nobody holds while a mail server talks."""
-        lock = FileLock(self.services.store.layout.lock(f"{job_id}.mail"))
-        if not self.services.store.layout.locks.is_dir():  # filelock would make the folder
-            self.services.store.require_online()
-        try:
-            lock.acquire(timeout=LOCK_PATIENCE_S)
-        except Timeout as error:
-            raise JobBusy(job_id, LOCK_PATIENCE_S) from error
-        except OSError as error:
-            raise StorageFailure(f"The storage refuses locks: {reason_of(error)}. Mail waits.") from error
-        try:
-            yield
-        finally:
-            lock.release()
+        return self.services.store.locked(mail_lock_name(job_id), LOCK_PATIENCE_S)
 
     def _owed(self, job_id: str) -> list[OwedMail]:
         stored = self._load(job_id)

@@ -31,7 +31,7 @@ SMALL_BODY = 1 << 20
 """Bytes. No form but those that take models needs more."""
 MOST_HEADER = 64 << 10
 """Bytes of a request's first line and headers. Browsers send some thousand."""
-MOST_FIELDS = 200
+MOST_HEADERS = 200
 """Headers of one request: waitress joins equal ones, which takes longer with each."""
 MOST_IN_FLIGHT = 2 << 30
 """Bytes of all bodies that are being received at one moment: models lie in the storage already."""
@@ -180,7 +180,7 @@ class Request(HTTPRequestParser):
         return self._form is not None and self._form.is_backlogged()
 
     def parse_header(self, header: bytes) -> None:
-        if header.count(b"\r\n") > MOST_FIELDS:
+        if header.count(b"\r\n") > MOST_HEADERS:
             raise ParsingError("Too many headers")
         super().parse_header(header)
         if problem := framing_problem(header, self.version):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,13 +17,14 @@ from printsys.config import Settings
 from printsys.domain import emails
 from printsys.domain.events import EventType
 from printsys.domain.status import Status
-from printsys.errors import StorageFailure
+from printsys.errors import StorageFailure, StorageOffline
 from printsys.jobstore import JobStore, Stored
 from printsys.mail.sender import MAIL_PAUSES_S, MailSender
 from printsys.mail.smtp import Outcome, Sent, deliver
 from printsys.services import Services, build_services
 from tests.mail.conftest import act, later, mail_events, sender_without_pauses, submit
 from tests.mail.smtp_server import MailInbox, Server, serving
+from tests.refused import modes_bind_root
 
 MakeJob = Callable[..., Stored]
 
@@ -59,6 +61,18 @@ def test_a_mail_that_is_refused_for_good_is_given_up_with_the_servers_answer(
     logged = [record.getMessage() for record in caplog.records if record.name.startswith("printsys")]
     assert any("no such mailbox here" in line for line in logged)
     assert not any("jane@" in line for line in logged)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
+def test_a_storage_that_refuses_locks_is_no_traceback(services: Services, mail_sender: MailSender) -> None:
+    job_id, system = submit(services).id, services.store.layout.system
+    system.chmod(0)
+    try:
+        with modes_bind_root(), pytest.raises((StorageFailure, StorageOffline)):
+            mail_sender.attend(job_id)
+    finally:
+        system.chmod(0o755)
+    assert mail_events(services, job_id) == ["EmailQueued received"]
 
 
 def test_a_server_that_was_down_gets_the_mail_when_it_is_back(
