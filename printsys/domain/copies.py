@@ -70,6 +70,12 @@ def factors(job: Job, objects: Mapping[str, Sequence[str]]) -> dict[str, Fractio
     return {file: Fraction(copies, number) for file, number in held.items()}
 
 
+def plate_copies(job: Job, objects: Mapping[str, Sequence[str]]) -> int | None:
+    """How many of the job's copies each of the files holds; None where they hold different numbers, or nobody knows."""
+    numbers = {*(copies_held(job, objects) or {}).values()} if job.request.copies > 1 else set()
+    return numbers.pop() if len(numbers) == 1 else None
+
+
 def remarks(job: Job, objects: Mapping[str, Sequence[str]]) -> list[str]:
     """What staff should know before they approve: files that hold fewer copies than wanted, or more."""
     copies = job.request.copies

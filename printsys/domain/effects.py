@@ -90,7 +90,7 @@ def approve(job: Job, values: ApproveInput, actor: str, context: Context) -> Eff
         source=STAFF,
         parts=_parts(job, values, factor),
     )
-    of_copies = recorded_copies(job, values.for_copies)
+    of_copies = recorded_copies(job, _plate_copies(job, values, estimate))
     data = {"cost": plain(price.cost), "rate": plain(price.rate), "unit": price.unit, "minimum": price.is_minimum}
     return Effect(
         {
@@ -112,17 +112,32 @@ def copies_factor(job: Job, for_copies: int | None) -> Fraction:
 
 
 def _parts(job: Job, approval: ApproveInput, factor: Fraction) -> list[Part]:
-    """With one print file its figures are the totals; with several, those that a slicer stated are kept."""
+    """With one print file its figures are the totals; with several, those that a slicer stated are kept: for all copies
+    where the estimate says for how many they are, else they count as often as what staff typed."""
     if len(approval.print_file) == 1:
         [name] = approval.print_file
         parts = [Part(file=name, weight_g=approval.weight_g, volume_ml=approval.volume_ml, time_h=approval.time_h)]
     else:
         estimated = {part.file: part for part in (job.estimate.parts if job.estimate else [])}
         parts = [estimated.get(name) or Part(file=name) for name in approval.print_file]
+        if job.estimate is not None and job.estimate.for_copies is not None:
+            factor = Fraction(job.request.copies, job.estimate.for_copies)
     amounts = ("weight_g", "volume_ml", "time_h")
     return [
         part.model_copy(update={name: multiplied(getattr(part, name), factor) for name in amounts}) for part in parts
     ]
+
+
+def _plate_copies(job: Job, approval: ApproveInput, estimate: Estimate) -> int | None:
+    """How many copies the print files hold; None: all. An approval that repeats the one before says nothing of it."""
+    earlier = job.estimate
+    if approval.for_copies not in (None, job.request.copies) or earlier is None:
+        return approval.for_copies
+    is_repeated = job.print_files == approval.print_file and all(
+        getattr(earlier, name) == getattr(estimate, name) for name in ("weight_g", "volume_ml", "time_h")
+    )
+    is_for_all = earlier.for_copies == job.request.copies
+    return earlier.plate_copies if is_repeated and is_for_all else approval.for_copies
 
 
 def _new_confirmation(context: Context) -> Document:

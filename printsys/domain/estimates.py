@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
-from printsys.domain.copies import factors, multiplied, recorded_copies
+from printsys.domain.copies import factors, multiplied, plate_copies, recorded_copies
 from printsys.domain.events import SYSTEM, Event, EventDraft, EventType
 from printsys.domain.job import FOR_COPIES, Document, Estimate, FileRecord, Job, Part, dump, plain
 from printsys.domain.pricing import round_up_to_half_hour
@@ -92,7 +92,10 @@ def prefill(job: Job, readings: Mapping[str, SlicerReading], events: Sequence[Ev
         source="slicer",
         parts=[Part(file=r.file, weight_g=r.weight_g, volume_ml=r.volume_ml, time_h=r.time_h) for r in parts],
     )
-    of_copies = recorded_copies(job, None) | ({FOR_COPIES: None} if of_all is None and job.request.copies > 1 else {})
+    if of_all is None and job.request.copies > 1:
+        of_copies = recorded_copies(job, None) | {FOR_COPIES: None}
+    else:
+        of_copies = recorded_copies(job, plate_copies(job, {reading.file: reading.objects for reading in stated}))
     return {"print_files": chosen, "estimate": dump(estimate) | of_copies}
 
 

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from printsys.domain.copies import factors, multiplied, remarks
-from printsys.domain.effects import Context
+from printsys.domain.effects import Context, approve
 from printsys.domain.estimates import SlicerReading, differences, prefill
+from printsys.domain.events import Event
 from printsys.domain.folder_moves import drag
-from printsys.domain.job import Job, parse
+from printsys.domain.inputs import ApproveInput
+from printsys.domain.job import Document, Job, parse
 from printsys.domain.status import Status
 from tests.factories import PRICES
 
@@ -131,6 +133,84 @@ def test_a_plate_of_one_does_not_differ_from_what_six_were_agreed_at() -> None:
     assert differences(job(6, estimate=agreed), reading(klipper(1))) == []
     assert differences(job(6, estimate=agreed | {"plate_copies": 1}), reading([])) == []
     assert "it takes 7.04 g, agreed were 42.24 g" in differences(job(6, estimate=agreed), reading(klipper(6)))
+
+
+PLATES = ["a.gcode", "b.gcode"]
+
+
+def two_plates(copies: int, **objects: Sequence[str]) -> Job:
+    """Both hold the same model: 7.04 g and 1.2 h each."""
+    readings = {
+        name: SlicerReading(
+            name, "PrusaSlicer", Decimal("7.04"), None, Decimal("1.2"), "PLA", objects=(*objects.get(name[0], ()),)
+        )
+        for name in PLATES
+    }
+    files = [working(f"{MODEL}.stl"), *(working(name, role="slicer") for name in PLATES)]
+    by_hand = job(copies, files=files, print_files=PLATES)
+    estimate = prefill(by_hand, readings, [CHOSEN])["estimate"]
+    return job(copies, files=files, print_files=PLATES, estimate=estimate)
+
+
+CHOSEN = Event(seq=1, at=datetime(2026, 3, 2, tzinfo=UTC), type="PrintFileChosen", actor="staff")
+
+
+def approved(of: Job, for_copies: int | None, weight_g: str, time_h: str = "1.2", *names: str) -> Document:
+    """The estimate that an approval records."""
+    typed = ApproveInput(
+        print_file=[*names] or PLATES,
+        weight_g=Decimal(weight_g),
+        time_h=Decimal(time_h),
+        material="PLA",
+        for_copies=for_copies,
+    )
+    context = Context(datetime(2026, 3, 2, tzinfo=UTC), PRICES, 7, "nonce")
+    estimate: Document = approve(of, typed, "staff", context).patch["estimate"]
+    return estimate
+
+
+def weights(estimate: Document) -> list[str]:
+    return [part["weight_g"] for part in estimate["parts"]]
+
+
+def test_parts_that_were_read_for_all_copies_are_not_multiplied_again() -> None:
+    of = two_plates(6, a=klipper(1), b=klipper(2))
+    assert weights(approved(of, None, "28.16")) == ["14.08", "14.08"], "three are on the plates, six are wanted"
+    assert weights(approved(of, 3, "14.08")) == ["14.08", "14.08"], "staff typed what the plates weigh"
+
+
+def test_parts_of_unlisted_plates_count_as_often_as_what_staff_typed() -> None:
+    of = two_plates(6)
+    assert weights(approved(of, 2, "14.08")) == ["21.12", "21.12"]
+    assert weights(approved(of, 6, "14.08")) == ["7.04", "7.04"]
+
+
+def test_parts_of_an_approval_for_other_copies_follow_the_copies() -> None:
+    first = approved(two_plates(6), 2, "14.08")
+    twelve = job(12, print_files=PLATES, estimate=first)
+    assert weights(approved(twelve, 12, "84.48", "14.4")) == ["42.24", "42.24"]
+    assert weights(approved(twelve, 2, "14.08")) == ["42.24", "42.24"]
+
+
+def test_an_approval_that_is_repeated_still_knows_what_the_plate_holds() -> None:
+    of = job(6, print_files=["a.gcode"])
+    first = approved(of, 1, "7.04", "1.2", "a.gcode")
+    assert (first["weight_g"], first["time_h"], first["plate_copies"]) == ("42.24", "7.5", 1)
+    undone = job(6, print_files=["a.gcode"], estimate=first)
+    for answer in (6, None):
+        again = approved(undone, answer, "42.24", "7.5", "a.gcode")
+        assert (again["for_copies"], again["plate_copies"]) == (6, 1)
+        assert differences(job(6, estimate=again), reading([])) == []
+    assert dragged(job(6, print_files=["a.gcode"], estimate=first))[0] == "StaffApproved"
+    for figures in (("40", "7.5", "a.gcode"), ("42.24", "7", "a.gcode"), ("42.24", "7.5", "b.gcode")):
+        assert approved(undone, 6, *figures)["plate_copies"] is None, "other figures, or of another file"
+
+
+def test_what_a_plate_lists_is_known_after_the_approval_of_it() -> None:
+    of = job(6, print_files=["a.gcode"], estimate=estimate_of(job(6), klipper(1)))
+    estimate = approved(of, 6, "42.24", "7.5", "a.gcode")
+    assert estimate["plate_copies"] == 1
+    assert differences(job(6, estimate=estimate), reading([])) == [], "sliced again by a program that lists nothing"
 
 
 def test_what_the_plates_hold_is_said() -> None:
