@@ -5,17 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from printsys.domain.filetypes import type_of
-from printsys.domain.job import FileRecord, Job
-from printsys.domain.status import FILES_READ
+from printsys.domain.job import Document, FileRecord, Job
+from printsys.domain.status import FILES_READ, UNPRICED
+
+INSPECTION = 2
+"""The version of what an inspection measures, `inspection` in a file's `model`; the first ones have none. Raise it with
+a change that the jobs which the lab has already need as well: the worker inspects them again."""
 
 
 def to_inspect(job: Job) -> Iterator[FileRecord]:
     """Models that nobody has inspected: originals, and working copies that differ from every original."""
+    return (record for record in _models(job) if record.model is None)
+
+
+def to_inspect_again(job: Job) -> Iterator[FileRecord]:
+    """Models that an earlier version of the system inspected."""
+    return (record for record in _models(job) if record.model is not None and _is_earlier(record.model))
+
+
+def _models(job: Job) -> Iterator[FileRecord]:
     originals = _original_hashes(job)
     for record in job.current_files:
-        is_new = record.role == "original" or (record.role == "working" and record.sha256 not in originals)
-        if is_new and record.model is None and type_of(record.name).is_mesh and job.status in FILES_READ:
+        is_own = record.role == "original" or (record.role == "working" and record.sha256 not in originals)
+        if is_own and type_of(record.name).is_mesh and job.status in FILES_READ:
             yield record
+
+
+def _is_earlier(model: Document) -> bool:
+    version = model.get("inspection")
+    return not isinstance(version, int) or version < INSPECTION
+
+
+def is_decided(job: Job, original: FileRecord) -> bool:
+    """Whether staff have approved or chosen a working copy that is still the `original`: it stays as it is."""
+    copies = (file for file in job.current_files if file.role == "working" and file.sha256 == original.sha256)
+    return any(job.status not in UNPRICED or copy.name in job.print_files for copy in copies)
 
 
 def to_read(job: Job) -> Iterator[FileRecord]:

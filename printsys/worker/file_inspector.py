@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial, reduce
 from pathlib import Path
-from typing import Any
 
 from printsys import slicers
 from printsys.actions import Actions
@@ -22,7 +21,18 @@ from printsys.assessment.upload_check import check_file
 from printsys.domain.estimates import file_read
 from printsys.domain.events import SYSTEM, EventDraft, EventType, merge_patch
 from printsys.domain.job import FileRecord, Job, dump, parse
-from printsys.domain.pending_work import has_pending_files, preview_name, previews, to_convert, to_inspect, to_read
+from printsys.domain.pending_work import (
+    INSPECTION,
+    has_pending_files,
+    is_decided,
+    preview_name,
+    preview_of,
+    previews,
+    to_convert,
+    to_inspect,
+    to_inspect_again,
+    to_read,
+)
 from printsys.domain.status import FILES_READ
 from printsys.errors import DamagedJob, FileRefused, JobNotFound, MirrorDown, ModelTooHard, ModelUnreadable
 from printsys.jobstore import Stored
@@ -38,6 +48,11 @@ LONGEST_WAIT_S = 2.0
 MOST_WAITING = 25
 """So many results, or for so long, wait for others to be recorded with."""
 Decide = Callable[[Stored], Sequence[EventDraft]]
+DECIDED = "the job was approved, or its print file chosen, before slicers' trouble with the sent file was known."
+_Pending = tuple[Callable[[Job], Iterator[FileRecord]], Callable[[Job], Iterator[FileRecord]]]
+"""The models and the slicers' files that are to be read."""
+_NEW: _Pending = (to_inspect, to_read)
+_EARLIER: _Pending = (to_inspect_again, to_read)
 logger = logging.getLogger(__name__)
 
 
@@ -54,6 +69,10 @@ class FileInspector:
             for folder, job in self._read_from()
             if visit(self.services.store, job.id, partial(_owes, folder, job)) is True
         )
+
+    def inspected_earlier(self) -> Iterator[str]:
+        """Ids of the jobs with a model that an earlier version of the system inspected."""
+        return (job.id for _, job in self._read_from() if any(True for _ in to_inspect_again(job)))
 
     def owes(self, job_id: str) -> bool:
         """The same of one job."""
@@ -85,27 +104,35 @@ class FileInspector:
     def attend(self, job_id: str) -> None:
         """Read each file of the job that nobody has read yet. A file that vanished or was saved over meanwhile is read
         after that change is recorded."""
+        self._attend(job_id, _NEW)
+
+    def inspect_again(self, job_id: str) -> None:
+        """The same with the models that an earlier version of the system inspected. What staff decided stays."""
+        self._attend(job_id, _EARLIER)
+
+    def _attend(self, job_id: str, pending: _Pending) -> None:
         try:
             stored = self.services.store.load(job_id)
         except JobNotFound:
             return
         if stored.problem is not None:  # no result could be recorded
             return
-        self._read_files(stored)
+        self._read_files(stored, pending)
         if self._convert(job_id):  # the new working copies are no original's bytes
             stored = self.services.store.load(job_id)
-            self._read_files(stored)
+            self._read_files(stored, _NEW)
         for record, name in _pictures_to_make(stored.folder, stored.job):  # no event, since nothing was lost
             try:
                 self._save_picture(stored, record, self._picture(stored, record, stored.folder / name))
             except (JobNotFound, OSError, FileRefused, ModelUnreadable, ModelTooHard) as error:
                 logger.info("job %s: a picture is not made again: %s", stored.id, type(error).__name__)
 
-    def _read_files(self, stored: Stored) -> None:
+    def _read_files(self, stored: Stored, pending: _Pending) -> None:
         job_id = stored.id
         results = _Results(self.services.actions, job_id)
-        for read_file, pending in ((self._inspect, to_inspect), (self._read, to_read)):
-            for record in list(pending(stored.job)):
+        models, sliced = pending
+        for read_file, records in ((self._inspect, models(stored.job)), (self._read, sliced(stored.job))):
+            for record in list(records):
                 try:
                     results.add(read_file(stored, record, self.services.store.file(stored, record.name)))
                 except (JobNotFound, OSError) as error:
@@ -130,17 +157,22 @@ class FileInspector:
         """What a model is like. A failure is recorded with its reason, so that nobody tries for ever."""
         color, volumes = stored.job.request.color, self.services.lab.volumes
         check = check_file(path, record.uploaded_as or path.name, color=color, volumes=volumes)
-        model: dict[str, Any] = check.facts.model_dump(mode="json") if check.facts else {"trouble": check.trouble}
+        model = check.facts.model_dump(mode="json") if check.facts else {"trouble": check.trouble}
+        if record.model is not None and check.facts is None and not check.is_unprintable:
+            model = record.model  # it took too long this time
         preview = self._save_picture(stored, record, check.png)
-        model |= {"preview": preview} if preview else {}
+        model = model | {"inspection": INSPECTION} | ({"preview": preview} if preview else {})
+        again = {"again": True} if record.model is not None else {}
 
         def decide(latest: Stored) -> Sequence[EventDraft]:
             file = latest.job.file(record.name)
-            if file is None or file.sha256 != record.sha256 or file.model is not None:
+            if file is None or file.sha256 != record.sha256 or file.model != record.model:
                 return []
-            files = [dump(f) | ({"model": model} if f.name == record.name else {}) for f in latest.job.files]
-            inspected = EventDraft(EventType.MODEL_INSPECTED, SYSTEM, {"name": record.name}, {"files": files})
-            return [inspected, *_thumbnail_made(record, preview)]
+            keeps_copy = bool(again) and model.get("is_converted") is True and is_decided(latest.job, file)
+            recorded = model | ({"is_converted": False, "conversion_trouble": DECIDED} if keeps_copy else {})
+            files = [dump(f) | ({"model": recorded} if f.name == record.name else {}) for f in latest.job.files]
+            inspected = EventDraft(EventType.MODEL_INSPECTED, SYSTEM, {"name": record.name} | again, {"files": files})
+            return [inspected, *_thumbnail_made(record, preview if preview != preview_of(record) else None)]
 
         return decide
 

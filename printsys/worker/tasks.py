@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import filterfalse
 
 from huey import crontab
 from huey.api import Task
@@ -30,6 +31,9 @@ from printsys.worker.file_inspector import FileInspector
 from printsys.worker.queue import LOOK_AT, QUEUE_DOWN, enqueue, make_huey, queue_length, register, tell_outages_once
 
 INSPECT_FILES = "inspect_files"
+INSPECT_AGAIN = "inspect_again"
+MOST_AGAIN = 25
+"""So many jobs of an earlier version every five minutes, one after the other: the other thread is free for new ones."""
 THREADS = 2
 POLL_S = 0.5
 STOP_PATIENCE_S = 3.0
@@ -63,6 +67,7 @@ class Worker:
         self._inspect_files = register(self.huey, INSPECT_FILES, self.inspect_files)
         self._sweep = self.huey.periodic_task(crontab(), name="sweep")(self.sweep)
         self.huey.periodic_task(crontab(minute="*/5"), name="send_reminders")(self.send_reminders)
+        self.huey.periodic_task(crontab(minute="*/5"), name=INSPECT_AGAIN)(self.inspect_again)
         self.huey.signal(SIGNAL_ERROR)(self._task_crashed)
         self.consumer = QuietConsumer(self.huey, workers=THREADS, max_delay=POLL_S, shutdown_timeout=STOP_PATIENCE_S)
         # What the worker itself records brings no new files: only the job's e-mails are looked at.
@@ -71,6 +76,8 @@ class Worker:
         self.file_inspector = FileInspector(self.services)
         self.failures = FailureTracker(settings.instance / "looking")
         self._queue_is_down = False
+        self._is_inspecting_again = threading.Lock()
+        self._again_at = ""
 
     # -- tasks --------------------------------------------------------------------------------------------------
 
@@ -88,6 +95,27 @@ class Worker:
             with self.failures.at_work(job_id):
                 self.file_inspector.attend(job_id)
             self.failures.settled(job_id)
+
+    def inspect_again(self) -> None:
+        """Every five minutes: some of the jobs whose models an earlier version of the system inspected, in turn."""
+        if not self._is_inspecting_again.acquire(blocking=False):
+            return
+        try:
+            with retry_later("the inspection of what an earlier version inspected"):
+                for job_id in self._next_to_inspect_again():
+                    if self.consumer.stop_flag.is_set():
+                        return
+                    self._again_at = job_id
+                    with retry_later(f"the inspection of job {job_id}"), self.failures.at_work(job_id):
+                        self.file_inspector.inspect_again(job_id)
+        finally:
+            self._is_inspecting_again.release()
+
+    def _next_to_inspect_again(self) -> list[str]:
+        """From where the last turn ended: a job whose file is gone keeps no other waiting."""
+        job_ids = sorted(filterfalse(self.failures.waits, self.file_inspector.inspected_earlier()))
+        onward = [job_id for job_id in job_ids if job_id > self._again_at]
+        return (onward or job_ids)[:MOST_AGAIN]
 
     def sweep(self) -> None:
         """Every minute, first when the consumer starts, and when the queue is back after it was down."""
@@ -107,6 +135,8 @@ class Worker:
         """huey has logged the error with its traceback."""
         if task.name == INSPECT_FILES:
             self.failures.failed(str(task.args[0]), error)
+        elif task.name == INSPECT_AGAIN and self._again_at:
+            self.failures.failed(self._again_at, error)
 
     # -- the process --------------------------------------------------------------------------------------------
 

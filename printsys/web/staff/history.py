@@ -114,7 +114,9 @@ SENTENCES: dict[EventType, Callable[[Data], str]] = {
     EventType.FILE_RENAMED: lambda d: f"{d.get('from')} was renamed {d.get('to')}",
     EventType.FILE_REMOVED: lambda d: f"{d.get('name')} was removed",
     EventType.PRINT_FILE_CHOSEN: lambda d: f"Print file: {_list(d.get('print_files', []))}",
-    EventType.MODEL_INSPECTED: lambda d: f"The model {d.get('name') or ''} was inspected".replace("  ", " "),
+    EventType.MODEL_INSPECTED: lambda d: (
+        f"The model {d.get('name') or ''} was inspected{' again' if d.get('again') else ''}".replace("  ", " ")
+    ),
     EventType.WORKING_COPY_CONVERTED: lambda d: (
         f"{d.get('name')} was written as STL, because the sent file {d.get('reason')}"
     ),
