@@ -1,7 +1,7 @@
 """Models that no slicer opens, or not every one: PLY, OFF, glTF, STEP and AMF. The lab works with STLs of them.
 
-trimesh reads the first three, cascadio (OpenCASCADE) STEP. AMF is read here: it is XML, and nothing in it may refer to
-anything (ISO/ASTM 52915). PrusaSlicer's projects in it, with angles, scales and modifiers of its own, are refused.
+trimesh reads glTF, cascadio (OpenCASCADE) STEP. AMF is read here: it is XML, and nothing in it may refer to anything
+(ISO/ASTM 52915). PrusaSlicer's projects in it, with angles, scales and modifiers of its own, are refused.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from printsys import fs
 from printsys.errors import ModelTooHard, ModelUnreadable
 from printsys.formats.safezip import ZipRefused, open_package
 from printsys.formats.threemf import MAX_TRIANGLES
+from printsys.models3d import off, ply
 from printsys.models3d.sniff_others import MAX_UNPACKED
 
 Points = npt.NDArray[np.float64]
@@ -51,21 +52,33 @@ def read(path: Path) -> Surface:
     return surface
 
 
-# -- by trimesh -----------------------------------------------------------------------------------------------------
+# -- PLY and OFF ----------------------------------------------------------------------------------------------------
 
 
 def _ply(path: Path) -> Surface:
-    return Surface("PLY", _scene(path))
+    return Surface("PLY", [_polygons(path, ply.read)])
 
 
 def _off(path: Path) -> Surface:
-    return Surface("OFF", _scene(path))
+    return Surface("OFF", [_polygons(path, off.read)])
+
+
+def _polygons(path: Path, read: Callable[[bytes], tuple[Points, Faces]]) -> tuple[Points, Faces]:
+    try:
+        return read(fs.read(path))
+    except (ValueError, LookupError, OverflowError) as error:
+        raise ModelUnreadable(f"{path.name} is damaged or cut short. Please export it again.") from error
+
+
+# -- by trimesh -----------------------------------------------------------------------------------------------------
 
 
 def _gltf(path: Path) -> Surface:
-    if _is_packed(fs.read(path)):
+    data = fs.read(path)
+    if _is_packed(data):
         raise ModelUnreadable(f"{path.name} is compressed in a way that we do not read. Please export it uncompressed.")
-    return Surface("glTF", [_upright(*piece) for piece in _scene(path)], "meter")
+    pieces = _meshes(data, path.suffix[1:].lower(), path.name)
+    return Surface("glTF", [_upright(*piece) for piece in pieces], "meter")
 
 
 def _is_packed(data: bytes) -> bool:
@@ -101,10 +114,6 @@ def _step(path: Path) -> Surface:
 def _upright(points: Points, faces: Faces) -> tuple[Points, Faces]:
     """From meters with y upwards to millimeters with z upwards."""
     return np.column_stack([points[:, 0], -points[:, 2], points[:, 1]]) * METERS, faces
-
-
-def _scene(path: Path) -> list[tuple[Points, Faces]]:
-    return list(_meshes(fs.read(path), path.suffix[1:].lower(), path.name))
 
 
 def _meshes(data: bytes, file_type: str, name: str) -> Iterator[tuple[Points, Faces]]:

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-Triangle = tuple[int, int, int]
+from printsys.errors import ModelTooHard
+
 Corners = npt.NDArray[np.float64]
 STRAIGHT = 1e-12
 """Of the polygon's area: a corner that turns less is straight."""
 AT_ONCE = 1 << 16
-MOST_CORNERS = 2000
-"""A polygon with more is cut as a fan: no program draws it by hand, and looking for its ears takes too long."""
+MOST_CORNERS = 20_000
+"""Of a concave polygon: cutting it takes a second. No program draws one with more."""
 
 
 def triangulate(points: npt.NDArray[np.floating], polygons: Sequence[Sequence[int]]) -> npt.NDArray[np.int64]:
     """Triangles (count × 3) of all `polygons`, each a list of numbers of `points`, with the polygon's own direction.
 
-    A convex one becomes a fan; of a concave one ears are cut off (G. H. Meisters, 1975). A polygon that bends out of
-    its plane is judged in the plane that fits it best (Newell's normal).
+    A convex one becomes a fan, manifold3d cuts a concave one. A polygon that bends out of its plane is judged in the
+    plane that fits it best (Newell's normal). ModelTooHard for a concave one with more than MOST_CORNERS.
     """
     by_count: dict[int, list[Sequence[int]]] = {}
     for polygon in polygons:
@@ -32,10 +32,10 @@ def triangulate(points: npt.NDArray[np.floating], polygons: Sequence[Sequence[in
         wrong = _turn_back(points, corners)
         if count == 4:  # from the corner that turns the other way, both triangles lie inside
             corners = np.where((wrong[:, 1] | wrong[:, 3])[:, None], np.roll(corners, -1, axis=1), corners)
-        as_fan = ~wrong.any(axis=1) | (count == 4) | (count > MOST_CORNERS)
+        as_fan = ~wrong.any(axis=1) | (count == 4)
         fans = corners[as_fan]
         triangles += [fans[:, [0, second, second + 1]] for second in range(1, count - 1)]
-        triangles += [polygon[_cut_ears(_flattened(points[polygon]))] for polygon in corners[~as_fan]]
+        triangles += [polygon[_cut(_flattened(points[polygon]))] for polygon in corners[~as_fan]]
     return np.vstack(triangles)
 
 
@@ -62,39 +62,11 @@ def _flattened(corners: npt.NDArray[np.floating]) -> Corners:
     return flat
 
 
-def _cut_ears(corners: Corners) -> list[Triangle]:
-    """Numbers of `corners`, which go counter-clockwise. Where no ear is left (it crosses itself) the rest is a fan."""
-    left = list(range(len(corners)))
-    ears = []
-    while len(left) > 3:
-        ear = next((at for at in range(len(left)) if _is_ear(corners, left, at)), None)
-        if ear is None:
-            break
-        ears.append((left[ear - 1], left[ear], left[(ear + 1) % len(left)]))
-        del left[ear]
-    return ears + [(left[0], second, third) for second, third in pairwise(left[1:])]
+def _cut(corners: Corners) -> npt.NDArray[np.int64]:
+    """Numbers of `corners`, which go counter-clockwise (count × 3). Where the polygon crosses itself they overlap."""
+    import manifold3d
 
-
-def _is_ear(corners: Corners, left: Sequence[int], at: int) -> bool:
-    """Whether the corner turns left and no other corner lies in the triangle that cutting it off would make."""
-    a, b, c = (corners[left[index % len(left)]] for index in (at - 1, at, at + 1))
-    if _turn(a, b, c) <= 0:
-        return False
-    others = [corners[number] for index, number in enumerate(left) if index not in _neighbors(at, len(left))]
-    return not any(_lies_in(other, a, b, c) for other in others)
-
-
-def _neighbors(at: int, count: int) -> set[int]:
-    return {(at - 1) % count, at, (at + 1) % count}
-
-
-def _lies_in(point: Corners, a: Corners, b: Corners, c: Corners) -> bool:
-    """Or on its edge; a corner of the triangle itself (a polygon may touch itself) does not count."""
-    if any(np.array_equal(point, corner) for corner in (a, b, c)):
-        return False
-    return _turn(a, b, point) >= 0 and _turn(b, c, point) >= 0 and _turn(c, a, point) >= 0
-
-
-def _turn(a: Corners, b: Corners, c: Corners) -> float:
-    """Twice the signed area: above zero where the way from a over b to c turns left."""
-    return float((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
+    if len(corners) > MOST_CORNERS:
+        raise ModelTooHard(f"A face of this model has {len(corners):,} corners. Please export it in triangles.")
+    triangles: npt.NDArray[np.int64] = np.asarray(manifold3d.triangulate([corners]), np.int64).reshape(-1, 3)
+    return triangles
