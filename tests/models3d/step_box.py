@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 Corner = tuple[float, float, float]
 
 
 @dataclass
-class _Lines:
+class StepLines:
     lines: list[str] = field(default_factory=list)
 
     def add(self, text: str) -> str:
@@ -23,16 +24,28 @@ class _Lines:
         return self.add("DIRECTION('',({:.6f},{:.6f},{:.6f}))".format(*along))
 
 
-def step_box(size: Corner, unit: str = "SI_UNIT(.MILLI.,.METRE.)") -> bytes:
+MILLIMETERS = "SI_UNIT(.MILLI.,.METRE.)"
+
+
+def step_box(size: Corner, unit: str = MILLIMETERS) -> bytes:
     """With its corner at the origin."""
-    lines = _Lines()
+    lines = StepLines()
+    shape = representation(lines, [box_solid(lines, size)], length_unit(lines, unit))
+    product(lines, shape)
+    return step_file(lines)
+
+
+def box_solid(lines: StepLines, size: Corner) -> str:
     vertices = {bits: lines.add(f"VERTEX_POINT('',{lines.point(_corner(bits, size))})") for bits in BITS}
     pairs = [pair for pair in itertools.combinations(BITS, 2) if _differ(*pair) == 1]
     edges = {pair: _edge(lines, pair, size, vertices) for pair in pairs}
     faces = [_face(lines, axis, high, size, edges) for axis in range(3) for high in (0, 1)]
+    return solid(lines, faces)
+
+
+def solid(lines: StepLines, faces: Sequence[str]) -> str:
     shell = lines.add(f"CLOSED_SHELL('',({','.join(faces)}))")
-    solid = lines.add(f"MANIFOLD_SOLID_BREP('box',{shell})")
-    return _file(lines, solid, unit)
+    return lines.add(f"MANIFOLD_SOLID_BREP('solid',{shell})")
 
 
 Bits = tuple[int, int, int]
@@ -47,7 +60,7 @@ def _differ(a: Bits, b: Bits) -> int:
     return sum(x != y for x, y in zip(a, b, strict=True))
 
 
-def _edge(lines: _Lines, pair: tuple[Bits, Bits], size: Corner, vertices: dict[Bits, str]) -> str:
+def _edge(lines: StepLines, pair: tuple[Bits, Bits], size: Corner, vertices: dict[Bits, str]) -> str:
     start, stop = pair
     along = (float(stop[0] - start[0]), float(stop[1] - start[1]), float(stop[2] - start[2]))
     vector = lines.add(f"VECTOR('',{lines.direction(along)},1.)")
@@ -56,7 +69,7 @@ def _edge(lines: _Lines, pair: tuple[Bits, Bits], size: Corner, vertices: dict[B
     return lines.add(f"EDGE_CURVE('',{vertices[start]},{vertices[stop]},{curve},.T.)")
 
 
-def _face(lines: _Lines, axis: int, high: int, size: Corner, edges: dict[tuple[Bits, Bits], str]) -> str:
+def _face(lines: StepLines, axis: int, high: int, size: Corner, edges: dict[tuple[Bits, Bits], str]) -> str:
     u, v = (axis + 1) % 3, (axis + 2) % 3
     ring = []
     for at_u, at_v in ((0, 0), (1, 0), (1, 1), (0, 1)):
@@ -81,8 +94,22 @@ def _face(lines: _Lines, axis: int, high: int, size: Corner, edges: dict[tuple[B
     return lines.add(f"ADVANCED_FACE('',({bound}),{plane},.T.)")
 
 
-def _file(lines: _Lines, solid: str, unit: str) -> bytes:
-    length = lines.add(f"(LENGTH_UNIT() NAMED_UNIT(*) {unit})")
+def length_unit(lines: StepLines, unit: str = MILLIMETERS) -> str:
+    return lines.add(f"(LENGTH_UNIT() NAMED_UNIT(*) {unit})")
+
+
+def placement(
+    lines: StepLines, at: Corner = (0, 0, 0), upwards: Corner = (0, 0, 1), to_the_right: Corner = (1, 0, 0)
+) -> str:
+    return lines.add(
+        f"AXIS2_PLACEMENT_3D('',{lines.point(at)},{lines.direction(upwards)},{lines.direction(to_the_right)})"
+    )
+
+
+def representation(
+    lines: StepLines, items: Sequence[str], length: str, kind: str = "ADVANCED_BREP_SHAPE_REPRESENTATION"
+) -> str:
+    """Of solids, or of the placements of an assembly."""
     angle = lines.add("(NAMED_UNIT(*) PLANE_ANGLE_UNIT() SI_UNIT($,.RADIAN.))")
     solid_angle = lines.add("(NAMED_UNIT(*) SI_UNIT($,.STERADIAN.) SOLID_ANGLE_UNIT())")
     accuracy = lines.add(f"UNCERTAINTY_MEASURE_WITH_UNIT(LENGTH_MEASURE(1.E-07),{length},'distance_accuracy_value','')")
@@ -90,18 +117,23 @@ def _file(lines: _Lines, solid: str, unit: str) -> bytes:
         f"(GEOMETRIC_REPRESENTATION_CONTEXT(3) GLOBAL_UNCERTAINTY_ASSIGNED_CONTEXT(({accuracy}))"
         f" GLOBAL_UNIT_ASSIGNED_CONTEXT(({length},{angle},{solid_angle})) REPRESENTATION_CONTEXT('',''))"
     )
-    origin = lines.add(
-        f"AXIS2_PLACEMENT_3D('',{lines.point((0, 0, 0))},{lines.direction((0, 0, 1))},{lines.direction((1, 0, 0))})"
-    )
-    shape = lines.add(f"ADVANCED_BREP_SHAPE_REPRESENTATION('',({origin},{solid}),{context})")
+    return lines.add(f"{kind}('',({','.join([placement(lines), *items])}),{context})")
+
+
+def product(lines: StepLines, shape: str, name: str = "box") -> str:
+    """The product's definition."""
     application = lines.add("APPLICATION_CONTEXT('configuration controlled 3d designs of mechanical parts')")
     product_context = lines.add(f"PRODUCT_CONTEXT('',{application},'mechanical')")
-    product = lines.add(f"PRODUCT('box','box','',({product_context}))")
-    formation = lines.add(f"PRODUCT_DEFINITION_FORMATION('','',{product})")
+    item = lines.add(f"PRODUCT('{name}','{name}','',({product_context}))")
+    formation = lines.add(f"PRODUCT_DEFINITION_FORMATION('','',{item})")
     definition_context = lines.add(f"PRODUCT_DEFINITION_CONTEXT('part definition',{application},'design')")
     definition = lines.add(f"PRODUCT_DEFINITION('design','',{formation},{definition_context})")
     definition_shape = lines.add(f"PRODUCT_DEFINITION_SHAPE('','',{definition})")
     lines.add(f"SHAPE_DEFINITION_REPRESENTATION({definition_shape},{shape})")
+    return definition
+
+
+def step_file(lines: StepLines) -> bytes:
     head = (
         "ISO-10303-21;\nHEADER;\nFILE_DESCRIPTION((''),'2;1');\n"
         "FILE_NAME('box','2026-03-02T16:20:11',(''),(''),'','','');\nFILE_SCHEMA(('CONFIG_CONTROL_DESIGN'));\nENDSEC;\nDATA;\n"
