@@ -8,7 +8,7 @@ from printsys.domain.filetypes import type_of
 from printsys.domain.job import Document, FileRecord, Job
 from printsys.domain.status import FILES_READ, UNPRICED
 
-INSPECTION = 2
+INSPECTION = 3
 """The version of what an inspection measures, `inspection` in a file's `model`; the first ones have none. Raise it with
 a change that the jobs which the lab has already need as well: the worker inspects them again."""
 

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from printsys.domain.filetypes import advised_formats
 from printsys.models3d.fit import FLAT, BedFit, fit_box
-from printsys.models3d.inspect import ModelFacts, Size
+from printsys.models3d.inspect import ModelFacts, Place, Size
+from printsys.models3d.islands import MOST_JUDGED
 
 Grade = Literal["cannot print", "probably wrong", "worth knowing"]
 GRADES: tuple[Grade, ...] = ("cannot print", "probably wrong", "worth knowing")
@@ -24,6 +25,8 @@ THIN_MM = 0.4
 LEAST_WALL_MM = 0.8
 FLOOR = 0.5
 """A floor or a roof is built of layers, so it may be so much of a wall's least thickness."""
+LINE = 0.5
+"""A wall's least thickness is two lines: what is slimmer than one is left out."""
 MEASURED_MM = 0.01
 MANY_BODIES = 20
 HEAVY = 1_000_000
@@ -248,16 +251,43 @@ def _check_walls(facts: ModelFacts, least_mm: float) -> Iterator[ModelFinding]:
     """Nothing of a model in an unknown unit, or one that is thin all over: that is said of it already."""
     if suspected_unit(facts) is not None or max(facts.size_mm) < TINY_MM or min(facts.size_mm) < THIN_MM:
         return
+    is_said = False
     for place, name, needed in ((facts.wall, "wall", least_mm), (facts.floor, "floor or roof", FLOOR * least_mm)):
         if place is not None and place.mm < needed - MEASURED_MM:
-            x, y, z = place.at
+            is_said = True
             yield ModelFinding(
                 grade="probably wrong",
                 code=f"thin-{name.partition(' ')[0]}",
-                sentence=f"A {name} is only {place.mm:.2g} mm thick (near x {x:g}, y {y:g}, z {z:g} mm).",
+                sentence=f"A {name} is only {place.mm:.2g} mm thick ({_near(place)}).",
                 advice=f"Make it at least {needed:g} mm, or it may break or not be printed at all.",
                 at=place.on_picture,
             )
+    detail = facts.detail
+    if detail is not None and detail.mm < LINE * least_mm - MEASURED_MM and not is_said:
+        yield ModelFinding(
+            grade="worth knowing",
+            code="tiny-detail",
+            sentence=f"A detail is only {detail.mm:.2g} mm wide ({_near(detail)}), less than one line of the print.",
+            advice=f"Make it at least {least_mm:g} mm wide if it should show: a slicer may leave it out.",
+            at=detail.on_picture,
+        )
+    if facts.island is not None:
+        number = f"At least {facts.islands}" if facts.islands >= MOST_JUDGED else str(facts.islands)
+        places = "One part of it begins" if facts.islands == 1 else f"{number} parts of it begin"
+        nearest = "" if facts.islands == 1 else "the largest "
+        yield ModelFinding(
+            grade="worth knowing",
+            code="island",
+            sentence=f"{places} in the air, as the model stands ({nearest}{_near(facts.island)}).",
+            advice="We turn it or print supports under it; the surface is rougher there. A part that touches no other "
+            "comes out loose.",
+            at=facts.island.on_picture,
+        )
+
+
+def _near(place: Place) -> str:
+    x, y, z = place.at
+    return f"near x {x:g}, y {y:g}, z {z:g} mm"
 
 
 def _check_rest(facts: ModelFacts) -> Iterator[ModelFinding]:

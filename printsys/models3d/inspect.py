@@ -9,18 +9,20 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from printsys.models3d.crumbs import slimmest
 from printsys.models3d.fit import BedFit, Box, bed_fits
+from printsys.models3d.islands import islands
 from printsys.models3d.mesh import Floats, Mesh, finite, load
-from printsys.models3d.thickness import thinnest
+from printsys.models3d.thickness import DETAIL_THICK_MM, Thin, thinnest
 from printsys.models3d.topology import Topology, study
 
 MAX_PIECES = 200
 Size = tuple[float, float, float]
 
 
-class ThinPlace(BaseModel):
-    """`mm` thick at the point `at`, in the model's own axes. `on_picture`: shares of its width and height, from the top
-    left; None: there is no picture."""
+class Place(BaseModel):
+    """`mm` thick, wide or high at the point `at`, in the model's own axes. `on_picture`: shares of its width and
+    height, from the top left; None: there is no picture."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,6 +40,8 @@ class ModelFacts(BaseModel):
     faces inwards. `bodies` does not count cavities. `slicer_trouble`: why slicers refuse or misplace the file as
     it is, the rest of a sentence; where `is_converted`, the working copy is written as STL. `wall`, `floor`: the
     thinnest upright and level ones; None where none is below thickness.THICK_MM, or where nobody can measure it.
+    `detail`: the slimmest body or stroke, where a line of the usual nozzle is wider. `islands`: how many parts begin in
+    the air as the model stands; `island`: the one that is joined highest, so many mm above where it begins.
     `bed_fits`: how the piece that fits worst stands in each of the lab's printers in which not all stand as drawn.
     """
 
@@ -65,8 +69,11 @@ class ModelFacts(BaseModel):
     finite: bool = True
     slicer_trouble: str | None = None
     is_converted: bool = False
-    wall: ThinPlace | None = None
-    floor: ThinPlace | None = None
+    wall: Place | None = None
+    floor: Place | None = None
+    detail: Place | None = None
+    islands: int = 0
+    island: Place | None = None
     bed_fits: tuple[BedFit, ...] = ()
 
 
@@ -92,7 +99,6 @@ def study_mesh(mesh: Mesh, volumes: Sequence[Box] = ()) -> tuple[ModelFacts, Flo
     corners = [mesh.points[np.unique(faces)] for faces in pieces] or [mesh.triangles.reshape(-1, 3)]
     sizes = [_size(points) for points in corners]
     is_inverted = topology.watertight and topology.turned_edges == 0 and topology.volume < 0
-    wall, floor = _thin_places(mesh, topology, is_inverted)
     facts = ModelFacts(
         format=mesh.kind,
         unit=mesh.unit,
@@ -110,30 +116,40 @@ def study_mesh(mesh: Mesh, volumes: Sequence[Box] = ()) -> tuple[ModelFacts, Flo
         turned_edges=topology.turned_edges,
         slicer_trouble=mesh.slicer_trouble,
         is_converted=mesh.is_converted,
-        wall=wall,
-        floor=floor,
         bed_fits=bed_fits(corners, volumes),
     )
+    if topology.watertight and not topology.turned_edges:
+        facts = facts.model_copy(update=_places(mesh.points, topology, is_inverted))
     return facts, topology.open_at
 
 
-def _thin_places(mesh: Mesh, topology: Topology, is_inverted: bool) -> tuple[ThinPlace | None, ThinPlace | None]:
-    if not topology.watertight or topology.turned_edges:
-        return None, None
-    places = thinnest(mesh.points, mesh.faces[:, ::-1] if is_inverted else mesh.faces)
-    wall, floor = (
-        ThinPlace(mm=round(place.thickness_mm, 3), at=_point(place.at)) if place is not None else None
-        for place in places
-    )
-    return wall, floor
+def _places(points: Floats, topology: Topology, is_inverted: bool) -> dict[str, Place | int | None]:
+    """What is thin, slim or begins in the air: of a closed surface whose triangles agree."""
+    outwards = slice(None, None, -1 if is_inverted else 1)
+    faces, joined = topology.faces[:, outwards], topology.joined[:, outwards]
+    thin = thinnest(points, faces)
+    slim = [place for place in (thin.detail, slimmest(points, topology)) if place is not None]
+    detail = min(slim, key=lambda place: place.thickness_mm, default=None)
+    air = islands(points, faces, joined, topology.piece)
+    return {
+        "wall": _place(thin.wall),
+        "floor": _place(thin.floor),
+        "detail": _place(detail) if detail is not None and detail.thickness_mm < DETAIL_THICK_MM else None,
+        "islands": len(air),
+        "island": Place(mm=round(air[0].depth_mm, 3), at=_point(air[0].at)) if air else None,
+    }
+
+
+def _place(thin: Thin | None) -> Place | None:
+    return Place(mm=round(thin.thickness_mm, 3), at=_point(thin.at)) if thin is not None else None
 
 
 def on_picture(facts: ModelFacts, places: Callable[[Floats], Floats]) -> ModelFacts:
-    """With where its thin places are on the picture; `places` knows where points of the model are."""
+    """With where its places are on the picture; `places` knows where points of the model are."""
     marked = {
         name: place.model_copy(update={"on_picture": _shares(places(np.array([place.at]))[0])})
-        for name, place in (("wall", facts.wall), ("floor", facts.floor))
-        if place is not None
+        for name in ("wall", "floor", "detail", "island")
+        if (place := getattr(facts, name)) is not None
     }
     return facts.model_copy(update=marked)
 

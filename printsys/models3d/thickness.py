@@ -8,6 +8,7 @@ Edges, tips and roundings are no walls, since their faces are not parallel.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,14 @@ THICK_MM = 2.0
 """Nobody asks about thicker walls."""
 LEAST_MM2 = 3.0
 """So much of a wall must be so thin: one pixel may be anything."""
+DETAIL_MM2 = 0.3
+DETAIL_LINES = 12
+"""So much of a detail (a letter's stroke, a rib) must be so thin, at so many lines that lie within DETAIL_MM."""
+DETAIL_MM = 3.0
+DETAIL_THICK_MM = 0.4
+"""One line of the usual nozzle: what is thicker is printed."""
+MOST_OF_DETAILS = 20_000
+MOST_TRIED = 200
 SAME_MM = 0.02
 LEVEL = 0.7
 """Cosine: what leans less from the plate is a floor or a roof, built of layers and not of lines."""
@@ -53,20 +62,28 @@ class Samples:
     at: Values
 
 
-def thinnest(points: Floats, faces: Ints) -> tuple[Thin | None, Thin | None]:
-    """The thinnest wall, and the thinnest floor or roof; None where there is none below THICK_MM. `points` in mm; the
-    surface must be closed, its triangles must agree about the outside and face outwards."""
+class Thinnest(NamedTuple):
+    """The thinnest wall, floor or roof, and upright detail (too little of it for a wall)."""
+
+    wall: Thin | None = None
+    floor: Thin | None = None
+    detail: Thin | None = None
+
+
+def thinnest(points: Floats, faces: Ints) -> Thinnest:
+    """None where there is nothing below THICK_MM. `points` in mm; the surface must be closed, its triangles must agree
+    about the outside and face outwards."""
     if len(faces) > MOST_TRIANGLES:
-        return None, None
+        return Thinnest()
     triangles = points[faces].astype(np.float64)
     normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
     normals /= np.maximum(np.linalg.norm(normals, axis=1), 1e-300)[:, None]
     samples = [*filter(None, (_along(axis, triangles, normals) for axis in range(3)))]
     if not samples:
-        return None, None
+        return Thinnest()
     together = Samples(*(np.concatenate(values) for values in zip(*map(_values, samples), strict=True)))
     is_level = np.abs(together.level) > LEVEL
-    return _least(together, ~is_level), _least(together, is_level)
+    return Thinnest(_least(together, ~is_level), _least(together, is_level), _detail(together, ~is_level))
 
 
 def _values(samples: Samples) -> tuple[Values, Values, Values, Values]:
@@ -82,8 +99,26 @@ def _least(samples: Samples, chosen: npt.NDArray[np.bool_]) -> Thin | None:
     least = float(samples.thickness[order[reached[0]]])
     # The middle of where it is so thin; of several such walls, one.
     near = samples.at[order[samples.thickness[order] <= least + SAME_MM]]
-    x, y, z = near[np.argmin(((near - np.median(near, axis=0)) ** 2).sum(axis=1))].tolist()
-    return Thin(least, (x, y, z))
+    return Thin(least, middle_of(near))
+
+
+def _detail(samples: Samples, chosen: npt.NDArray[np.bool_]) -> Thin | None:
+    """The thinnest that enough lines beside each other meet."""
+    numbers = np.flatnonzero(chosen & (samples.thickness < DETAIL_THICK_MM))
+    order = numbers[np.argsort(samples.thickness[numbers], kind="stable")][:MOST_OF_DETAILS]
+    places = samples.at[order]
+    for number, place in enumerate(places[:MOST_TRIED]):
+        beside = order[((places - place) ** 2).sum(axis=1) <= DETAIL_MM**2]
+        same = beside[samples.thickness[beside] <= samples.thickness[order[number]] + SAME_MM]
+        if len(same) >= DETAIL_LINES and samples.area[same].sum() >= DETAIL_MM2:
+            return Thin(float(samples.thickness[order[number]]), middle_of(samples.at[same]))
+    return None
+
+
+def middle_of(places: Values) -> tuple[float, float, float]:
+    """The one of `places` that is nearest to their middle."""
+    x, y, z = places[np.argmin(((places - np.median(places, axis=0)) ** 2).sum(axis=1))].tolist()
+    return x, y, z
 
 
 def _along(axis: int, triangles: Values, normals: Values) -> Samples | None:

@@ -38,6 +38,15 @@ class Topology:
     or could be turned so that they do."""
     open_at: Floats
     """Both ends of the first of the open edges: count × 2 × 3."""
+    faces: Ints
+    """The triangles, each once."""
+    piece: Ints
+    joined: Ints
+    """Numbers of the corners of `faces`, the same for corners of one place."""
+    body: Ints
+    """Number of each triangle's body, from 0."""
+    body_volumes: npt.NDArray[np.float64]
+    """Signed, as `volume`."""
 
     @property
     def watertight(self) -> bool:
@@ -63,23 +72,35 @@ def study(points: Floats, faces: Ints, piece: Ints) -> Topology:
     if edges != (0, 0):
         first = _without_repeats(welded)
         if len(first) < len(welded):
-            welded, faces, is_triangle = welded[first], faces[first], is_triangle[first]
+            welded, faces, piece, is_triangle = welded[first], faces[first], piece[first], is_triangle[first]
             edges = _edges(welded[_have_three_corners(welded)])
     area, volumes, leak = _measure(points, faces)
     count = int(welded.max(initial=0)) + 1
     linked = connected(count, welded[:, [0, 1]].ravel(), welded[:, [1, 2]].ravel())
     labels, body = np.unique(linked[welded[:, 0]], return_inverse=True)
+    body_volumes = np.bincount(body, volumes).astype(np.float64)
     volume, is_clear, cavities = float(volumes.sum()), True, 0
     if edges[0]:
         is_clear = not edges[1] and leak <= SMALL_LEAK * abs(volume)
     elif edges[1]:
         volume, is_clear = _oriented_volume(welded, volumes)
     elif 1 < len(labels) <= MOST_NESTED:
-        volume, cavities = _nested_volume(
-            points[faces].astype(np.float64), body, np.bincount(body, volumes).astype(np.float64)
-        )
+        volume, cavities = _nested_volume(points[faces].astype(np.float64), body, body_volumes)
     open_at = _open_edges(points, faces, welded) if edges[0] else np.zeros((0, 2, 3), points.dtype)
-    return Topology(len(labels) - cavities, *edges, int((~is_triangle).sum()), area, volume, is_clear, open_at)
+    return Topology(
+        len(labels) - cavities,
+        *edges,
+        degenerate=int((~is_triangle).sum()),
+        area=area,
+        volume=volume,
+        has_clear_volume=is_clear,
+        open_at=open_at,
+        faces=faces,
+        piece=piece,
+        joined=welded,
+        body=body,
+        body_volumes=body_volumes,
+    )
 
 
 def _without_repeats(faces: Ints) -> Ints:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from printsys.models3d import bounded
 from printsys.models3d.findings import findings
-from printsys.models3d.inspect import ModelFacts, ThinPlace
+from printsys.models3d.inspect import ModelFacts, Place
 from printsys.models3d.samples import SAMPLES, sample
 from printsys.models3d.thickness import thinnest
 from printsys.models3d.thumbnail import Scene
@@ -63,7 +63,7 @@ def thin(*meshes: trimesh.Trimesh) -> tuple[float | None, float | None]:
     """Millimeters of the thinnest wall and of the thinnest floor."""
     mesh = joined(*meshes)
     places = thinnest(np.asarray(mesh.vertices), np.asarray(mesh.faces))
-    wall, floor = (round(place.thickness_mm, 2) if place is not None else None for place in places)
+    wall, floor, _ = (round(place.thickness_mm, 2) if place is not None else None for place in places)
     return wall, floor
 
 
@@ -124,8 +124,8 @@ def test_the_place_is_in_the_wall() -> None:
 
 
 def facts(wall: float | None = None, floor: float | None = None, **others: object) -> ModelFacts:
-    def place(mm: float | None) -> ThinPlace | None:
-        return ThinPlace(mm=mm, at=(1, 2, 3), on_picture=(0.25, 0.5)) if mm is not None else None
+    def place(mm: float | None) -> Place | None:
+        return Place(mm=mm, at=(1, 2, 3), on_picture=(0.25, 0.5)) if mm is not None else None
 
     size = {"format": "OBJ", "triangles": 12, "size_mm": (50.0, 40.0, 30.0), "watertight": True, "bodies": 1}
     return ModelFacts.model_validate(size | {"wall": place(wall), "floor": place(floor)} | others)

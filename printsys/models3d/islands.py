@@ -1,0 +1,224 @@
+"""Islands: where a print would begin in the air, as the model stands. On the surface's graph of corners, in numpy.
+
+Every corner leads downhill to a lowest one. A lowest one from which the way to any lower one first climbs (its depth,
+as in "persistence" of H. Edelsbrunner and others, 2000) is an island if the model is above it, and neither the plate
+nor another body below. A bridge or an overhang is none: it hangs on walls that go further down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from printsys.models3d.mesh import Floats, Ints
+from printsys.models3d.thickness import middle_of
+
+Values = npt.NDArray[np.float64]
+
+MOST_TRIANGLES = 600_000
+"""A model of more is not measured: a student waits."""
+MOST_PASSES = 200_000
+"""Between valleys of the surface: a rougher one is not measured."""
+MOST_JUDGED = 100
+DEEP_MM = 1.0
+"""A shallower island is joined after a few layers: it sags a little, and nobody minds."""
+PLATE_MM = 0.3
+"""So much above the plate is still the first layer."""
+LEVEL_MM = 0.02
+TOUCHING_MM = 0.1
+"""A body that stands so little above another one stands on it."""
+MOST_SAMPLES = 200
+
+
+@dataclass(frozen=True)
+class Island:
+    """It begins at the point `at` (in the model's own axes) and is joined `depth_mm` higher, or is so high itself where
+    nothing joins it."""
+
+    depth_mm: float
+    at: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class _Surface:
+    """`height` and `place` of each corner, `faces` (count × 3) of their numbers, `edges` (count × 2), each once."""
+
+    place: Values
+    faces: Ints
+    edges: Ints
+
+    @property
+    def height(self) -> Values:
+        height: Values = self.place[:, 2]
+        return height
+
+
+def islands(points: Floats, faces: Ints, joined: Ints, piece: Ints) -> list[Island]:
+    """The deepest first, MOST_JUDGED at most. `joined` (count × 3): the number of each corner of `faces`, the same for
+    corners of one place; `piece` of each face: each stands on the plate by itself. The surface is closed and faces
+    outwards."""
+    if len(faces) > MOST_TRIANGLES:
+        return []
+    surface = _surface(points, faces, joined)
+    plate = np.full(len(surface.place), np.inf)
+    lowest = np.full(int(piece.max()) + 1, np.inf)
+    np.minimum.at(lowest, piece, surface.height[surface.faces].min(axis=1))
+    plate[surface.faces] = lowest[piece][:, None]
+    depths, valley = _valleys(surface)
+    deep = np.flatnonzero((depths >= DEEP_MM) & (surface.height > plate + PLATE_MM))
+    judged = deep[np.argsort(-depths[deep], kind="stable")][:MOST_JUDGED]
+    if not len(judged):
+        return []
+    boxes = _Boxes(surface)
+    return [
+        Island(float(depths[corner]), at)
+        for corner, bottom in zip(judged.tolist(), _bottoms(surface, valley, judged), strict=True)
+        if bottom.faces_downwards and (at := _in_the_air(bottom, boxes)) is not None
+    ]
+
+
+def _surface(points: Floats, faces: Ints, joined: Ints) -> _Surface:
+    three = (joined[:, 0] != joined[:, 1]) & (joined[:, 1] != joined[:, 2]) & (joined[:, 2] != joined[:, 0])
+    place = np.zeros((int(joined.max(initial=0)) + 1, 3))
+    place[joined.ravel()] = points[faces.ravel()]
+    ends = np.stack([joined[three], np.roll(joined[three], -1, axis=1)], axis=-1).reshape(-1, 2)
+    edges = np.sort(ends, axis=1)[ends[:, 0] < ends[:, 1]]  # of a closed surface each is there the other way, too
+    return _Surface(place, joined, edges)
+
+
+def _valleys(surface: _Surface) -> tuple[Values, Ints]:
+    """Of each corner how deep it is the lowest of its surroundings (0: it is not), and the lowest corner of the valley
+    in which it lies, valleys of one level taken together."""
+    order = np.lexsort((np.arange(len(surface.place)), surface.height))
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    a, b = rank[surface.edges[:, 0]], rank[surface.edges[:, 1]]
+    downhill = np.arange(len(order))
+    np.minimum.at(downhill, np.maximum(a, b), np.minimum(a, b))
+    while not np.array_equal(further := downhill[downhill], downhill):
+        downhill = further
+    height = surface.height[order]
+    depths, level = np.zeros(len(order)), np.arange(len(order))
+    roots = np.flatnonzero(downhill == np.arange(len(order)))
+    depths[roots] = np.inf
+    parent = dict(zip(roots.tolist(), roots.tolist(), strict=True))
+    for top, first, second in _passes(downhill[a], downhill[b], np.maximum(a, b)):
+        low, high = sorted((_root(parent, first), _root(parent, second)))
+        if low != high:
+            depths[high] = height[top] - height[high]
+            parent[high] = low
+            if depths[high] <= LEVEL_MM:
+                level[high] = low
+    _measure_bodies(parent, roots, downhill, height, depths)
+    while not np.array_equal(further := level[level], level):
+        level = further
+    by_corner = np.empty(len(order))
+    by_corner[order] = depths
+    return by_corner, order[level[downhill]][rank]
+
+
+def _measure_bodies(parent: dict[int, int], roots: Ints, downhill: Ints, height: Values, depths: Values) -> None:
+    """Valleys without a way to a lower one are bodies of their own, as deep as these are high."""
+    body = np.arange(len(downhill))
+    body[roots] = [_root(parent, root) for root in roots.tolist()]
+    top = np.full(len(downhill), -np.inf)
+    np.maximum.at(top, body[downhill], height)
+    own = roots[np.isinf(depths[roots])]
+    depths[own] = top[own] - height[own]
+
+
+def _passes(one: Ints, other: Ints, top: Ints) -> Iterator[list[int]]:
+    """(rank of the highest corner, valley, valley) of the lowest edges between two valleys, the lowest first."""
+    apart = one != other
+    one, other, top = one[apart], other[apart], top[apart]
+    order = np.lexsort((top, np.maximum(one, other), np.minimum(one, other)))
+    low, high, top = np.minimum(one, other)[order], np.maximum(one, other)[order], top[order]
+    first = np.ones(len(low), bool)
+    first[1:] = (low[1:] != low[:-1]) | (high[1:] != high[:-1])
+    rows = np.column_stack([top, low, high])[first]
+    if len(rows) <= MOST_PASSES:
+        yield from rows[np.argsort(rows[:, 0], kind="stable")].tolist()
+
+
+def _root(parent: dict[int, int], valley: int) -> int:
+    while parent[valley] != valley:
+        parent[valley] = parent[parent[valley]]
+        valley = parent[valley]
+    return valley
+
+
+@dataclass(frozen=True)
+class _Bottom:
+    """The lowest place of a valley: points of it, and whether the surface around looks downwards, so that the model is
+    above it. It looks upwards at the bottom of a bowl or a cavity."""
+
+    samples: Values
+    faces_downwards: bool
+
+
+def _bottoms(surface: _Surface, valley: Ints, corners: Ints) -> Iterator[_Bottom]:
+    """Of the valleys with these lowest `corners`."""
+    is_low = np.isin(valley, valley[corners]) & (surface.height <= surface.height[valley] + LEVEL_MM)
+    low = np.flatnonzero(is_low)
+    around = surface.faces[is_low[surface.faces].any(axis=1)]
+    edges = surface.edges[is_low[surface.edges].all(axis=1)]
+    of_faces = np.where(is_low[around], valley[around], -1)
+    for number in valley[corners].tolist():
+        own = around[(of_faces == number).any(axis=1)]
+        a, b, c = (surface.place[own[:, corner]] for corner in range(3))
+        level = own[(is_low[own] & (valley[own] == number)).all(axis=1)]
+        ends = edges[(valley[edges] == number).all(axis=1)]
+        samples = _samples(surface.place[low[valley[low] == number]], surface.place[level], surface.place[ends])
+        yield _Bottom(samples, float(np.cross(b - a, c - a)[:, 2].sum()) < 0)
+
+
+def _samples(corners: Values, faces: Values, edges: Values) -> Values:
+    """The corners, and points of the faces (count × 3 × 3) and edges (count × 2 × 3) between them."""
+    weights = np.array([(i, j, 6 - i - j) for i in range(7) for j in range(7 - i)], float) / 6
+    on_faces = np.einsum("wk,fkx->fwx", weights, faces).reshape(-1, 3)
+    shares = np.linspace(0, 1, 7)[1:-1, None, None]
+    on_edges = (edges[:, 0] * shares + edges[:, 1] * (1 - shares)).reshape(-1, 3)
+    samples: Values = np.vstack([corners, on_faces, on_edges])
+    return samples[:: max(1, len(samples) // MOST_SAMPLES)]
+
+
+def _in_the_air(bottom: _Bottom, boxes: _Boxes) -> tuple[float, float, float] | None:
+    """The middle one of the samples; None where another body, or a part of this one, is just below one of them."""
+    if boxes.hold(bottom.samples - np.array([0, 0, TOUCHING_MM])):
+        return None
+    return middle_of(bottom.samples)
+
+
+class _Boxes:
+    """The triangles by the boxes around them, to ask what is inside the model."""
+
+    def __init__(self, surface: _Surface) -> None:
+        self.corners = surface.place[surface.faces]
+        self.lowest, self.highest = self.corners.min(axis=1).T.copy(), self.corners.max(axis=1).T.copy()
+
+    def hold(self, points: Values) -> bool:
+        """Whether the model holds one of `points`: a line upwards leaves it more often than it enters."""
+        points = points + np.array([1.3e-4, 0.7e-4, 0])  # not exactly on an edge
+        lowest, highest = points.min(axis=0), points.max(axis=0)
+        is_near = self.highest[2] >= lowest[2]
+        for axis in range(2):
+            is_near &= (self.highest[axis] >= lowest[axis]) & (self.lowest[axis] <= highest[axis])
+        a, b, c = self.corners[is_near].transpose(1, 0, 2)
+        normal = np.cross(b - a, c - a)
+        for point in points:
+            sides = [_turn(start, stop, point) for start, stop in ((a, b), (b, c), (c, a))]
+            is_over = (np.minimum.reduce(sides) > 0) | (np.maximum.reduce(sides) < 0)
+            over = normal[is_over]
+            height = point[2] + np.einsum("ij,ij->i", a[is_over] - point, over) / over[:, 2]
+            if np.sign(over[height > point[2], 2]).sum() > 0:
+                return True
+        return False
+
+
+def _turn(start: Values, stop: Values, point: Values) -> Values:
+    x, y = (stop - start)[:, 0], (stop - start)[:, 1]
+    turn: Values = x * (point[1] - start[:, 1]) - y * (point[0] - start[:, 0])
+    return turn
