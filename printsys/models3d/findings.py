@@ -275,12 +275,12 @@ def _check_walls(facts: ModelFacts, least_mm: float) -> Iterator[ModelFinding]:
         number = f"At least {facts.islands}" if facts.islands >= MOST_JUDGED else str(facts.islands)
         places = "One part of it begins" if facts.islands == 1 else f"{number} parts of it begin"
         nearest = "" if facts.islands == 1 else "the largest "
+        loose = " A part that touches no other comes out loose." if facts.bodies > 1 else ""
         yield ModelFinding(
             grade="worth knowing",
             code="island",
             sentence=f"{places} in the air, as the model stands ({nearest}{_near(facts.island)}).",
-            advice="We turn it or print supports under it; the surface is rougher there. A part that touches no other "
-            "comes out loose.",
+            advice=f"We turn it or print supports under it; the surface is rougher there.{loose}",
             at=facts.island.on_picture,
         )
 

@@ -178,7 +178,10 @@ def test_the_finding_says_where_and_stops_nobody() -> None:
     assert "3 parts of it begin in the air, as the model stands (the largest near" in sentences(facts(3))[0]
     assert sentences(facts(MOST_JUDGED))[0].startswith(f"worth knowing: At least {MOST_JUDGED} parts of it begin")
     (finding,) = findings(facts(1), LAB.printers)
-    assert finding.at == (0.25, 0.5) and "print supports" in finding.advice
+    assert finding.at == (0.25, 0.5)
+    assert finding.advice == "We turn it or print supports under it; the surface is rougher there."
+    advice = [f.advice for f in findings(facts(1, bodies=2), LAB.printers) if f.code == "island"]
+    assert advice[0].endswith("A part that touches no other comes out loose.")
 
 
 def test_nothing_is_said_of_a_model_in_a_suspected_unit() -> None:
