@@ -30,7 +30,17 @@ FOLDERS = ("3mf-model", "obj", "stl", "reported")
 MODELS = {".3mf", ".obj", ".stl"}
 FIELDS = ("size", "volume", "triangles", "open edges", "closed")
 Figures = dict[str, Any]
-UNREAD = (ValueError, KeyError, IndexError, TypeError, AttributeError, NotImplementedError, SyntaxError, BadZipFile)
+UNREAD = (
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    NotImplementedError,
+    SyntaxError,
+    StopIteration,
+    BadZipFile,
+)
 """What trimesh's readers raise for a file that they do not understand; lxml's errors are SyntaxErrors."""
 
 
