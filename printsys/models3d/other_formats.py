@@ -29,6 +29,8 @@ Points = npt.NDArray[np.float64]
 Faces = npt.NDArray[np.int64]
 AMF_UNITS = {"millimeter": 1.0, "inch": 25.4, "feet": 304.8, "foot": 304.8, "meter": 1000.0, "micron": 0.001}
 PACKED = frozenset({"KHR_draco_mesh_compression", "KHR_mesh_quantization", "EXT_meshopt_compression"})
+INSTANCING = "EXT_mesh_gpu_instancing"
+FAN = 6
 METERS = 1000.0
 """glTF is in meters, its y axis upwards (glTF 2.0 specification, 3.4). Of a STEP file cascadio leaves z upwards."""
 COARSENESS_MM = 0.05
@@ -75,15 +77,15 @@ def _polygons(path: Path, read: Callable[[bytes], tuple[Points, Faces]]) -> tupl
 
 def _gltf(path: Path) -> Surface:
     data = fs.read(path)
-    if _is_packed(data):
-        raise ModelUnreadable(f"{path.name} is compressed in a way that we do not read. Please export it uncompressed.")
+    if (trouble := _unread_in_gltf(data)) is not None:
+        raise ModelUnreadable(f"{path.name} {trouble}")
     pieces = _meshes(data, path.suffix[1:].lower(), path.name)
     return Surface("glTF", [_upright(*piece) for piece in pieces], "meter")
 
 
-def _is_packed(data: bytes) -> bool:
-    """Whether its points are not the plain numbers that trimesh takes them for (glTF 2.0 specification, 3.6.2 and 4.4;
-    Khronos' list of extensions)."""
+def _unread_in_gltf(data: bytes) -> str | None:
+    """What trimesh would take for something else or leave out, the rest of a sentence (glTF 2.0 specification, 3.6.2,
+    3.7.2.1 and 4.4; Khronos' list of extensions)."""
     text = data
     if data.startswith(b"glTF"):  # a header of 12 bytes, the length of the JSON, its type
         text = data[20 : 20 + int.from_bytes(data[12:16], "little")]
@@ -93,10 +95,17 @@ def _is_packed(data: bytes) -> bool:
         extensions = {*document.get("extensionsUsed", []), *document.get("extensionsRequired", [])}
         primitives = [each for mesh in document.get("meshes", []) for each in mesh["primitives"]]
         points = [accessors[primitive["attributes"]["POSITION"]] for primitive in primitives]
+        has_fans = any(primitive.get("mode") == FAN for primitive in primitives)
     except (ValueError, AttributeError, LookupError, TypeError, RecursionError):
-        return False  # damaged, which its reader says
+        return None  # damaged, which its reader says
     is_sparse = any("sparse" in each for each in accessors)
-    return bool(extensions & PACKED) or is_sparse or any(each.get("normalized") for each in points)
+    if extensions & PACKED or is_sparse or any(each.get("normalized") for each in points):
+        return "is compressed in a way that we do not read. Please export it uncompressed."
+    if has_fans or INSTANCING in extensions or document.get("skins"):
+        return (
+            "has triangles as fans, or parts that a pose or a pattern moves: we do not read that. Please export an STL."
+        )
+    return None
 
 
 def _step(path: Path) -> Surface:

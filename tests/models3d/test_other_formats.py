@@ -52,7 +52,13 @@ def packed_gltf(**changes: Any) -> bytes:
     """With these keys in its document, or in the accessor of its points."""
     document = json.loads(gltf())
     accessor = document["accessors"][document["meshes"][0]["primitives"][0]["attributes"]["POSITION"]]
-    (document if "extensionsUsed" in changes else accessor).update(changes)
+    (document if changes.keys() & {"extensionsUsed", "skins"} else accessor).update(changes)
+    return json.dumps(document).encode()
+
+
+def fan_gltf() -> bytes:
+    document = json.loads(gltf())
+    document["meshes"][0]["primitives"][0]["mode"] = 6
     return json.dumps(document).encode()
 
 
@@ -172,6 +178,9 @@ BAD: dict[str, tuple[bytes, str]] = {
     "draco.glb": (packed_glb("KHR_draco_mesh_compression"), "export it uncompressed"),
     "sparse.gltf": (packed_gltf(sparse={}), "export it uncompressed"),
     "normalized.gltf": (packed_gltf(normalized=True), "export it uncompressed"),
+    "repeated.gltf": (packed_gltf(extensionsUsed=["EXT_mesh_gpu_instancing"]), "a pattern moves.*export an STL"),
+    "posed.gltf": (packed_gltf(skins=[{"joints": [0]}]), "a pose .*moves.*export an STL"),
+    "fan.gltf": (fan_gltf(), "triangles as fans.*export an STL"),
     "project.amf": (
         amf().replace(b"<object", b'<metadata type="slic3rpe_amf_version">1</metadata><object', 1),
         "a project of PrusaSlicer or Slic3r",
