@@ -12,7 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from printsys.domain.copies import factors, multiplied, plate_copies, recorded_copies
-from printsys.domain.events import SYSTEM, Event, EventDraft, EventType
+from printsys.domain.events import STAFF, SYSTEM, Event, EventDraft, EventType
 from printsys.domain.job import FOR_COPIES, Document, Estimate, FileRecord, Job, Part, dump, plain
 from printsys.domain.pricing import round_up_to_half_hour
 from printsys.domain.status import PRICE_AGREED, UNPRICED
@@ -49,25 +49,35 @@ def for_all_copies(job: Job, readings: Sequence[SlicerReading]) -> list[SlicerRe
 
 
 def file_read(
-    job: Job, record: FileRecord, slicer: Document, readings: Mapping[str, SlicerReading], events: Sequence[Event]
+    job: Job,
+    record: FileRecord,
+    slicer: Document,
+    readings: Mapping[str, SlicerReading],
+    events: Sequence[Event],
+    earlier: SlicerReading | None = None,
 ) -> list[EventDraft]:
     """The event of reading `record`: it keeps the `slicer` facts with the file and updates the job's estimate.
 
     `readings` are those of all the job's sliced files, this one's included. Empty where the file was read already or
-    has other bytes by now.
+    has other bytes by now. Of a record that has facts already, `earlier` is what an earlier version of the system read:
+    news only if it read otherwise. What staff estimated stays then.
     """
     present = job.file(record.name)
-    if present is None or present.sha256 != record.sha256 or present.slicer is not None:
+    if present is None or present.sha256 != record.sha256 or present.slicer != record.slicer:
         return []
+    if present.slicer == slicer:
+        return []
+    is_again = record.slicer is not None
     files = [dump(file) | ({"slicer": slicer} if file.name == record.name else {}) for file in job.files]
     reading = readings.get(record.name)
-    if reading is None:
-        return [EventDraft(EventType.FILE_READ, SYSTEM, {"name": record.name}, {"files": files})]
-    data: Document = {"name": record.name, "program": reading.program}
+    data: Document = {"name": record.name} | ({"again": True} if is_again else {})
+    if reading == earlier:
+        return [EventDraft(EventType.FILE_READ, SYSTEM, data, {"files": files})]
+    data |= {"program": reading.program} if reading is not None else {}
     patch: Document = {"files": files}
-    if job.status in UNPRICED:
-        patch |= prefill(job, readings, events)
-    elif job.status in PRICE_AGREED and (different := differences(job, reading)):
+    if job.status in UNPRICED and not (is_again and job.estimate is not None and job.estimate.source == STAFF):
+        patch |= ({"estimate": None} if is_again else {}) | prefill(job, readings, events)
+    elif reading is not None and job.status in PRICE_AGREED and (different := differences(job, reading)):
         data["differences"] = different
     return [EventDraft(EventType.ESTIMATE_READ, SYSTEM, data, patch)]
 

@@ -11,6 +11,8 @@ from printsys.domain.status import FILES_READ, UNPRICED
 INSPECTION = 3
 """The version of what an inspection measures, `inspection` in a file's `model`; the first ones have none. Raise it with
 a change that the jobs which the lab has already need as well: the worker inspects them again."""
+READING = 2
+"""The same of what the readers of slicers' files say: `reading` in a file's `slicer`."""
 
 
 def to_inspect(job: Job) -> Iterator[FileRecord]:
@@ -20,7 +22,7 @@ def to_inspect(job: Job) -> Iterator[FileRecord]:
 
 def to_inspect_again(job: Job) -> Iterator[FileRecord]:
     """Models that an earlier version of the system inspected."""
-    return (record for record in _models(job) if record.model is not None and _is_earlier(record.model))
+    return (record for record in _models(job) if _is_earlier(record.model, "inspection", INSPECTION))
 
 
 def _models(job: Job) -> Iterator[FileRecord]:
@@ -31,9 +33,9 @@ def _models(job: Job) -> Iterator[FileRecord]:
             yield record
 
 
-def _is_earlier(model: Document) -> bool:
-    version = model.get("inspection")
-    return not isinstance(version, int) or version < INSPECTION
+def _is_earlier(facts: Document | None, key: str, present: int) -> bool:
+    version = facts.get(key) if facts is not None else present
+    return not isinstance(version, int) or version < present
 
 
 def is_decided(job: Job, original: FileRecord) -> bool:
@@ -44,10 +46,19 @@ def is_decided(job: Job, original: FileRecord) -> bool:
 
 def to_read(job: Job) -> Iterator[FileRecord]:
     """Slicers' files that nobody has read; a working copy, too, once a slicer has saved its project over it."""
+    return (record for record in _sliced(job) if record.slicer is None)
+
+
+def to_read_again(job: Job) -> Iterator[FileRecord]:
+    """Slicers' files that an earlier version of the system read."""
+    return (record for record in _sliced(job) if _is_earlier(record.slicer, "reading", READING))
+
+
+def _sliced(job: Job) -> Iterator[FileRecord]:
     originals = _original_hashes(job)
     for record in job.current_files:
         is_slicers = record.role != "original" and record.sha256 not in originals
-        if is_slicers and record.slicer is None and type_of(record.name).has_reader and job.status in FILES_READ:
+        if is_slicers and type_of(record.name).has_reader and job.status in FILES_READ:
             yield record
 
 

@@ -23,6 +23,7 @@ from printsys.domain.events import SYSTEM, EventDraft, EventType, merge_patch
 from printsys.domain.job import FileRecord, Job, dump, parse
 from printsys.domain.pending_work import (
     INSPECTION,
+    READING,
     has_pending_files,
     is_decided,
     preview_name,
@@ -32,6 +33,7 @@ from printsys.domain.pending_work import (
     to_inspect,
     to_inspect_again,
     to_read,
+    to_read_again,
 )
 from printsys.domain.status import FILES_READ
 from printsys.errors import DamagedJob, FileRefused, JobNotFound, MirrorDown, ModelTooHard, ModelUnreadable
@@ -52,7 +54,7 @@ DECIDED = "the job was approved, or its print file chosen, before slicers' troub
 _Pending = tuple[Callable[[Job], Iterator[FileRecord]], Callable[[Job], Iterator[FileRecord]]]
 """The models and the slicers' files that are to be read."""
 _NEW: _Pending = (to_inspect, to_read)
-_EARLIER: _Pending = (to_inspect_again, to_read)
+_EARLIER: _Pending = (to_inspect_again, to_read_again)
 logger = logging.getLogger(__name__)
 
 
@@ -71,8 +73,8 @@ class FileInspector:
         )
 
     def inspected_earlier(self) -> Iterator[str]:
-        """Ids of the jobs with a model that an earlier version of the system inspected."""
-        return (job.id for _, job in self._read_from() if any(True for _ in to_inspect_again(job)))
+        """Ids of the jobs with a file that an earlier version of the system inspected or read."""
+        return (job.id for _, job in self._read_from() if any(True for pending in _EARLIER for _ in pending(job)))
 
     def owes(self, job_id: str) -> bool:
         """The same of one job."""
@@ -107,7 +109,7 @@ class FileInspector:
         self._attend(job_id, _NEW)
 
     def inspect_again(self, job_id: str) -> None:
-        """The same with the models that an earlier version of the system inspected. What staff decided stays."""
+        """The same with the files that an earlier version of the system inspected or read. What staff decided stays."""
         self._attend(job_id, _EARLIER)
 
     def _attend(self, job_id: str, pending: _Pending) -> None:
@@ -184,15 +186,17 @@ class FileInspector:
             facts = facts.model_copy(update={"placed": first_items})
         slicer = facts.model_dump(mode="json", exclude_defaults=True)
         preview = self._save_picture(stored, record, slicers.picture(path))
-        slicer |= {"preview": preview} if preview else {}
+        slicer |= {"reading": READING} | ({"preview": preview} if preview else {})
+        new_preview = preview if preview != preview_of(record) else None
 
         def decide(latest: Stored) -> Sequence[EventDraft]:
             readings = readings_of(latest.job, self.services.lab)
+            earlier = readings.pop(record.name, None)
             new_reading = slicer_reading(record.name, facts, self.services.lab.method(latest.job.request.method))
             if new_reading is not None:
                 readings |= {record.name: new_reading}
-            drafts = file_read(latest.job, record, slicer, readings, latest.events)
-            return [*drafts, *(_thumbnail_made(record, preview) if drafts else [])]
+            drafts = file_read(latest.job, record, slicer, readings, latest.events, earlier)
+            return [*drafts, *(_thumbnail_made(record, new_preview) if drafts else [])]
 
         return decide
 

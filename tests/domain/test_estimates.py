@@ -14,6 +14,7 @@ from printsys.domain.events import Event, EventDraft, EventType
 from printsys.domain.job import FileRecord, Job, parse
 from printsys.domain.pending_work import to_inspect, to_read
 from printsys.domain.status import Status
+from tests.present import present
 
 NOW = datetime(2026, 3, 2, 16, 20, 11, tzinfo=UTC)
 SLICER_FACTS = {"program": "PrusaSlicer"}
@@ -66,6 +67,46 @@ def test_a_file_that_says_nothing_of_a_print_is_only_noted() -> None:
     (draft,) = read(job(Status.UPLOADED, record("a.3mf")), "a.3mf")
     assert draft.type == EventType.FILE_READ
     assert set(draft.patch) == {"files"}
+
+
+AGAIN = SLICER_FACTS | {"reading": 2}
+
+
+def read_again(of: Job, earlier: SlicerReading | None, *readings: SlicerReading) -> list[EventDraft]:
+    """`a.gcode`, which an earlier version of the system read as `earlier`."""
+    return file_read(of, present(of.file("a.gcode")), AGAIN, {r.file: r for r in readings}, (), earlier)
+
+
+OTHERWISE = replace(GCODE, weight_g=Decimal(611))
+
+
+def test_what_is_read_again_as_before_is_no_news() -> None:
+    for status in (Status.UPLOADED, Status.PENDING):
+        of = job(status, record("a.gcode", slicer=SLICER_FACTS), **(AGREED if status is Status.PENDING else {}))
+        (draft,) = read_again(of, GCODE, GCODE)
+        assert (draft.type, draft.data, set(draft.patch)) == (
+            EventType.FILE_READ, {"name": "a.gcode", "again": True}, {"files"},
+        )  # fmt: skip
+        assert draft.patch["files"][0]["slicer"] == AGAIN
+
+
+def test_what_is_read_otherwise_corrects_what_the_approval_begins_with() -> None:
+    estimate = {"weight_g": "611", "time_h": "3.5", "material": "PLA", "source": "slicer"}
+    of = job(Status.UPLOADED, record("a.gcode", slicer=SLICER_FACTS), estimate=estimate, print_files=["a.gcode"])
+    (draft,) = read_again(of, OTHERWISE, GCODE)
+    assert draft.type == EventType.ESTIMATE_READ and draft.patch["estimate"]["weight_g"] == "42.7"
+    (silent,) = read_again(of, OTHERWISE)
+    assert silent.patch["estimate"] is None, "what no reader says any more is no figure"
+
+
+def test_what_is_read_otherwise_leaves_staff_s_own_figures_and_the_price() -> None:
+    by_staff = {"weight_g": "50", "time_h": "3.5", "material": "PLA", "cost": "5", "source": "staff"}
+    undone = job(Status.UPLOADED, record("a.gcode", slicer=SLICER_FACTS), estimate=by_staff, print_files=["a.gcode"])
+    (draft,) = read_again(undone, GCODE, OTHERWISE)
+    assert set(draft.patch) == {"files"}
+    (raised,) = read_again(job(Status.PENDING, record("a.gcode", slicer=SLICER_FACTS), **AGREED), GCODE, OTHERWISE)
+    assert set(raised.patch) == {"files"}
+    assert raised.data["differences"] == ["it takes 611 g, agreed were 42.7 g"]
 
 
 def test_reading_twice_or_reading_what_was_saved_over_since_adds_nothing() -> None:

@@ -37,7 +37,8 @@ def _created(data: Data) -> str:
 
 
 def _read(data: Data) -> str:
-    return _differing(f"Weight and time were read from {data.get('name') or 'the print file'}", data)
+    again = " again" if data.get("again") else ""
+    return _differing(f"Weight and time were read{again} from {data.get('name') or 'the print file'}", data)
 
 
 def _differing(text: str, data: Data) -> str:
@@ -121,7 +122,7 @@ SENTENCES: dict[EventType, Callable[[Data], str]] = {
         f"{d.get('name')} was written as STL, because the sent file {d.get('reason')}"
     ),
     EventType.ESTIMATE_READ: _read,
-    EventType.FILE_READ: lambda d: f"{d.get('name')} was inspected",
+    EventType.FILE_READ: lambda d: f"{d.get('name')} was inspected{' again' if d.get('again') else ''}",
     EventType.PRICE_KEPT: lambda d: "The agreed price is kept",
     EventType.FILE_OPENED: lambda d: f"{d.get('name')} was opened in a slicer",
     EventType.THUMBNAIL_MADE: lambda d: "A picture was made",

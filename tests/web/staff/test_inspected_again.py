@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 import pytest
 from flask.testing import FlaskClient
 
 from indexer.check import check_storage
+from indexer.reconcile import Reconciler
+from indexer.sweep import Sweeper
 from printsys.domain.events import SYSTEM, EventDraft, EventType
 from printsys.domain.job import Document, dump
 from printsys.domain.pending_work import INSPECTION, to_inspect_again
@@ -21,6 +24,7 @@ from printsys.worker.tasks import Worker
 from tests.factories import WAY_TO, act
 from tests.present import present
 from tests.web.conftest import MakeJob
+from tests.web.staff.test_approval_defaults import settled
 from tests.web.staff.test_conversion import PRISM, REASON, types
 
 EARLIER: Document = {"format": "OBJ", "triangles": 16, "size_mm": [40.0, 25.0, 12.0], "watertight": True}
@@ -107,6 +111,35 @@ def test_facts_that_are_known_stay_where_this_machine_is_too_slow(
     monkeypatch.setattr(bounded, "examine", lambda path, limits, *others: examine(path, no_time, *others))
     after = inspect_again(services, job)
     assert present(after.job.files[0].model) == EARLIER | {"inspection": INSPECTION}
+
+
+def test_a_sliced_file_that_an_earlier_version_misread_is_read_again(
+    services: Services, make: MakeJob, staff: FlaskClient
+) -> None:
+    """The decimal comma of FAULTS M9: 205 m instead of 1.205."""
+    job = make()
+    name = "bracket.gcode"
+    lines = [";FLAVOR:Marlin", ";TIME:2664", ";Filament used: 1,205m", ";Generated with Cura_SteamEngine 5.7.1", ""]
+    (job.folder / name).write_text("\n".join(lines), "utf-8")
+    settled(job.folder / name)
+    reconciler = Reconciler(services.store, services.actions.drag_context, settle_s=0)
+    Sweeper(services.store, services.mirror, reconciler).sweep()
+    FileInspector(services).attend(job.id)
+    read = services.store.load(job.id)
+    assert list(FileInspector(services).inspected_earlier()) == []
+    weight_g = present(read.job.estimate).weight_g
+    misread = {"family": "cura", "program": "Cura", "time_s": 2664, "tools": [{"index": 0, "length_mm": "205000"}]}
+
+    def decide(latest: Stored) -> Sequence[EventDraft]:
+        files = [dump(file) | ({"slicer": misread} if file.name == name else {}) for file in latest.job.files]
+        patch = {"files": files, "estimate": {"weight_g": "611"}}
+        return [EventDraft(EventType.ESTIMATE_READ, SYSTEM, {"name": name}, patch)]
+
+    services.actions.record(job.id, decide)
+    after = inspect_again(services, job)
+    assert present(after.job.estimate).weight_g == weight_g == Decimal("3.59")
+    assert "were read again from bracket.gcode" in staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
+    assert list(FileInspector(services).inspected_earlier()) == []
 
 
 def test_a_job_whose_file_is_gone_keeps_no_other_waiting(
