@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from tests.corpus import CORPUS
 from tests.fixtures_db import *  # noqa: F403  fixtures are found by name
+from tests.one_worker import pytest_xdist_make_scheduler  # noqa: F401  a hook is found by name
 
 # A loaded machine is no failure: what is slow is measured in bench/, not in tests. CI tries the same cases each time,
 # so that it judges the change; everybody else's run looks for new ones.

@@ -13,8 +13,6 @@ import pytest
 linux_only = pytest.mark.skipif(
     sys.platform != "linux", reason="registers with xdg-mime, Linux' own; tests/windows/test_opener.py has Windows' way"
 )
-one_account = pytest.mark.xdist_group("registry")
-"""Of all tests that call the opener in a process: on Windows there is one registry for all of them."""
 PROJECT = Path(__file__).resolve().parents[2]
 
 

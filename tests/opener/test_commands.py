@@ -14,10 +14,9 @@ from opener.messagebox import MessageBox
 from opener.on_demand import DialogsOnDemand
 from opener.opening import Desktop
 from opener.url import SCHEMES
-from tests.opener.commands import Home, linux_only, new_home, one_account
+from tests.opener.commands import Home, linux_only, new_home
 from tests.opener.conftest import JOB, STORAGE_ID, url
 
-pytestmark = one_account
 without_screen = pytest.mark.skipif(
     sys.platform == "win32", reason="a window, which Windows can always show, waits there: tests/windows/test_opener.py"
 )

@@ -20,12 +20,11 @@ from opener import tomltext
 from opener.dialogs import TITLE
 from opener.registration import own_command
 from opener.url import SCHEMES
-from tests.opener.commands import PROJECT, Home, new_home, one_account
+from tests.opener.commands import PROJECT, Home, new_home
 from tests.opener.conftest import JOB, make_job, make_storage
 from tests.waiting import until
 from tests.windows.programs import close_window, is_wine
 
-pytestmark = one_account
 CLASSES = r"Software\Classes"
 NAME = "Jane's 50% bracket & lid, 李 ñ.stl"
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import psutil
-import pytest
 
 from tests.running_system import PARTS, System, gone, system_of_its_own
 from tests.visitor import Visitor
 from tests.waiting import until
 
-pytestmark = pytest.mark.xdist_group("running system")
 PASSWORD = "correct horse"
 PATIENCE_S = 180
 

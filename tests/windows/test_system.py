@@ -29,7 +29,6 @@ from tests.windows.programs import (
     virus_scanner,
 )
 
-pytestmark = pytest.mark.xdist_group("running system")
 PASSWORD = "correct horse"
 PATIENCE_S = 120
 APPROVAL = {"weight_g": "42.7", "time_h": "3.4", "material": "PLA"}
