@@ -16,6 +16,7 @@ from printsys.models3d.inspect import ModelFacts, measure
 from printsys.models3d.mesh import load
 from printsys.models3d.samples import sample
 from printsys.models3d.thumbnail import render
+from tests.models3d.test_polygons import WRITTEN, L, prism
 
 PIECES = st.binary(min_size=1, max_size=12) | st.sampled_from(
     [
@@ -84,4 +85,15 @@ def test_damage_to_a_text_stl_breaks_nothing(
     facet = b"facet normal 0 0 1\nouter loop\nvertex 0 0 0\nvertex 1.5 0 -2e3\nvertex 0 1 0\nendloop\nendfacet\n"
     path = tmp_path_factory.getbasetemp() / "damaged-text.stl"
     path.write_bytes(damaged(b"solid a\n" + facet * 20 + b"endsolid a\n", damage))
+    examine(path)
+
+
+@pytest.mark.parametrize("name", ["a.off", "big.ply", "little.ply", "text.ply"])
+@settings(max_examples=40)
+@given(damage=DAMAGE)
+def test_damage_to_polygons_breaks_nothing(
+    name: str, damage: list[tuple[float, int, bytes]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / f"damaged-{name}"
+    path.write_bytes(damaged(WRITTEN[name](*prism(L)), damage))
     examine(path)
