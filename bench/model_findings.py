@@ -1,6 +1,6 @@
 """What the check says about the collection's models, so that a person can tell alarms that are false. Prints Markdown.
 
-    python bench/model_findings.py        (inside .venv; needs ../shared/corpus)
+    python bench/model_findings.py [FOLDER …]        (inside .venv; without a folder it needs ../shared/corpus)
 
 Each model is checked as for the lab's first filament printer. A finding that is merely worth knowing is no alarm; of
 these only islands and tiny details are listed.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,12 +28,12 @@ MEASURED = {"island", "tiny-detail"}
 """Findings that are worth knowing and yet measured, so that they may be false."""
 
 
-def checked() -> Iterator[tuple[str, ModelFacts, list[ModelFinding]]]:
+def checked(folders: Sequence[Path]) -> Iterator[tuple[str, ModelFacts, list[ModelFinding]]]:
     """Name, facts, alarms and what else was measured of each model that can be read."""
     lab = load_lab(ROOT / "lab.toml")
     method = lab.methods[0]
     printers = lab.printers_for(method.name)
-    for path in sorted(path for folder in FOLDERS for path in (CORPUS / folder).iterdir()):
+    for path in sorted(path for folder in folders for path in folder.rglob("*")):
         if path.suffix.lower() not in MODELS:
             continue
         try:
@@ -45,7 +45,7 @@ def checked() -> Iterator[tuple[str, ModelFacts, list[ModelFinding]]]:
 
 
 def main() -> None:
-    models = list(checked())
+    models = list(checked([Path(name) for name in sys.argv[1:]] or [CORPUS / name for name in FOLDERS]))
     by_code = Counter(alarm.code for _, _, alarms in models for alarm in alarms)
     closed = sum(facts.watertight and not facts.turned_edges for _, facts, _ in models)
     good = sum(all(alarm.code in MEASURED for alarm in alarms) for _, _, alarms in models)

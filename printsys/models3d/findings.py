@@ -249,12 +249,12 @@ def _check_surface(facts: ModelFacts) -> Iterator[ModelFinding]:
 
 def _check_walls(facts: ModelFacts, least_mm: float) -> Iterator[ModelFinding]:
     """Nothing of a model in an unknown unit, or one that is thin all over: that is said of it already."""
-    if suspected_unit(facts) is not None or max(facts.size_mm) < TINY_MM or min(facts.size_mm) < THIN_MM:
+    if suspected_unit(facts) is not None or max(facts.size_mm) < TINY_MM or _is_thin(facts):
         return
-    is_said = False
+    has_thin_place = False
     for place, name, needed in ((facts.wall, "wall", least_mm), (facts.floor, "floor or roof", FLOOR * least_mm)):
         if place is not None and place.mm < needed - MEASURED_MM:
-            is_said = True
+            has_thin_place = True
             yield ModelFinding(
                 grade="probably wrong",
                 code=f"thin-{name.partition(' ')[0]}",
@@ -263,7 +263,7 @@ def _check_walls(facts: ModelFacts, least_mm: float) -> Iterator[ModelFinding]:
                 at=place.on_picture,
             )
     detail = facts.detail
-    if detail is not None and detail.mm < LINE * least_mm - MEASURED_MM and not is_said:
+    if detail is not None and detail.mm < LINE * least_mm - MEASURED_MM and not has_thin_place:
         yield ModelFinding(
             grade="worth knowing",
             code="tiny-detail",
@@ -285,13 +285,17 @@ def _check_walls(facts: ModelFacts, least_mm: float) -> Iterator[ModelFinding]:
         )
 
 
+def _is_thin(facts: ModelFacts) -> bool:
+    return min(facts.size_mm) < THIN_MM - MEASURED_MM
+
+
 def _near(place: Place) -> str:
     x, y, z = place.at
     return f"near x {x:g}, y {y:g}, z {z:g} mm"
 
 
 def _check_rest(facts: ModelFacts) -> Iterator[ModelFinding]:
-    if min(facts.size_mm) < THIN_MM and suspected_unit(facts) is None and max(facts.size_mm) >= TINY_MM:
+    if _is_thin(facts) and suspected_unit(facts) is None and max(facts.size_mm) >= TINY_MM:
         yield ModelFinding(
             grade="probably wrong",
             code="thin",

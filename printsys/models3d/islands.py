@@ -31,6 +31,8 @@ LEVEL_MM = 0.02
 TOUCHING_MM = 0.1
 """A body that stands so little above another one stands on it."""
 MOST_SAMPLES = 200
+MOST_PAIRS = 2_000_000
+"""Of points of the surface below a level place with its triangles."""
 
 
 @dataclass(frozen=True)
@@ -152,10 +154,11 @@ def _root(parent: dict[int, int], valley: int) -> int:
 
 @dataclass(frozen=True)
 class _Bottom:
-    """The lowest place of a valley: points of it, and whether the surface around looks downwards, so that the model is
-    above it. It looks upwards at the bottom of a bowl or a cavity."""
+    """The lowest place of a valley: points of it, its level triangles (count × 3 × 3), and whether the surface around
+    looks downwards, so that the model is above it. It looks upwards at the bottom of a bowl or a cavity."""
 
     samples: Values
+    level: Values
     faces_downwards: bool
 
 
@@ -172,7 +175,7 @@ def _bottoms(surface: _Surface, valley: Ints, corners: Ints) -> Iterator[_Bottom
         level = own[(is_low[own] & (valley[own] == number)).all(axis=1)]
         ends = edges[(valley[edges] == number).all(axis=1)]
         samples = _samples(surface.place[low[valley[low] == number]], surface.place[level], surface.place[ends])
-        yield _Bottom(samples, float(np.cross(b - a, c - a)[:, 2].sum()) < 0)
+        yield _Bottom(samples, surface.place[level], float(np.cross(b - a, c - a)[:, 2].sum()) < 0)
 
 
 def _samples(corners: Values, faces: Values, edges: Values) -> Values:
@@ -187,7 +190,8 @@ def _samples(corners: Values, faces: Values, edges: Values) -> Values:
 
 def _in_the_air(bottom: _Bottom, boxes: _Boxes) -> tuple[float, float, float] | None:
     """The middle one of the samples; None where another body, or a part of this one, is just below one of them."""
-    if boxes.hold(bottom.samples - np.array([0, 0, TOUCHING_MM])):
+    below = np.array([0, 0, TOUCHING_MM])
+    if boxes.hold(bottom.samples - below) or boxes.reach(bottom.level - below):
         return None
     return middle_of(bottom.samples)
 
@@ -198,6 +202,25 @@ class _Boxes:
     def __init__(self, surface: _Surface) -> None:
         self.corners = surface.place[surface.faces]
         self.lowest, self.highest = self.corners.min(axis=1).T.copy(), self.corners.max(axis=1).T.copy()
+
+    def reach(self, level: Values) -> bool:
+        """Whether the surface passes through one of these level triangles: a slim post under a wide plate."""
+        if not len(level):
+            return False
+        lowest, highest = level.min(axis=(0, 1)), level.max(axis=(0, 1))
+        is_near = (self.lowest[2] < lowest[2]) & (self.highest[2] > lowest[2])
+        for axis in range(2):
+            is_near &= (self.highest[axis] >= lowest[axis]) & (self.lowest[axis] <= highest[axis])
+        ends = np.stack([self.corners[is_near], np.roll(self.corners[is_near], -1, axis=1)], axis=2)
+        is_below = ends[..., 2] < lowest[2]
+        below, above = ends[is_below[..., 0] & ~is_below[..., 1]].transpose(1, 0, 2)
+        points = below + (above - below) * ((lowest[2] - below[:, 2]) / (above[:, 2] - below[:, 2]))[:, None]
+        a, b, c = level.transpose(1, 0, 2)
+        for point in points[:: max(1, len(points) * len(level) // MOST_PAIRS)]:
+            sides = [_turn(start, stop, point) for start, stop in ((a, b), (b, c), (c, a))]
+            if ((np.minimum.reduce(sides) > 0) | (np.maximum.reduce(sides) < 0)).any():
+                return True
+        return False
 
     def hold(self, points: Values) -> bool:
         """Whether the model holds one of `points`: a line upwards leaves it more often than it enters."""

@@ -71,6 +71,12 @@ def test_a_fault_that_staff_can_mend_blocks_nothing(facts: dict[str, Any]) -> No
     assert not blocks([finding])
 
 
+def test_a_sheet_of_one_line_is_not_thin_by_a_rounding() -> None:
+    """0.4 mm far from the origin, in the 32 bits of a binary STL."""
+    assert codes(findings(model((60, 40, 0.399994)), LAB, "mk4")) == []
+    assert codes(findings(model((60, 40, 0.38)), LAB, "mk4")) == ["thin"]
+
+
 def test_too_large_for_the_printer_asked_for_names_those_it_fits_and_the_scale() -> None:
     finding = only(findings(model((300, 100, 100)), LAB, "mk4"))
     assert finding.grade == "probably wrong"

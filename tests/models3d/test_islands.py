@@ -89,6 +89,14 @@ GOOD = {
     "a letter that reaches into its plate": [PLATE, slab((10, 10, 4.5), (12, 30, 7))],
     "a tile that overhangs its plate": [PLATE, slab((30, 10, 5), (70, 30, 7))],
     "a tile on a post in its middle": [slab((18, 18, 0), (22, 22, 5)), slab((0, 0, 5), (40, 40, 7))],
+    "a wide plate on slim posts": [
+        *(slab((x, y, 0), (x + 3, y + 3, 9.5)) for x in (4, 191) for y in (4, 191)),
+        slab((0, 0, 9), (200, 200, 12)),
+    ],
+    "a plate between clips that reach below it": [
+        *(slab((x, 80, 0), (x + 5, 90, 8)) for x in (-3, 198)),
+        slab((0, 0, 2), (200, 200, 5)),
+    ],
     "a rod through a wall": [slab((0, 0, 0), (4, 30, 40)), rod(3, (-18, 15, 20), (22, 15, 20))],
     "a ball in a block": [box((30, 30, 30)), ball(5, (0, 0, 0))],
 }
