@@ -67,7 +67,7 @@ class Worker:
         self._inspect_files = register(self.huey, INSPECT_FILES, self.inspect_files)
         self._sweep = self.huey.periodic_task(crontab(), name="sweep")(self.sweep)
         self.huey.periodic_task(crontab(minute="*/5"), name="send_reminders")(self.send_reminders)
-        self.huey.periodic_task(crontab(minute="*/5"), name=INSPECT_AGAIN)(self.inspect_again)
+        self._inspect_again = self.huey.periodic_task(crontab(minute="*/5"), name=INSPECT_AGAIN)(self.inspect_again)
         self.huey.signal(SIGNAL_ERROR)(self._task_crashed)
         self.consumer = QuietConsumer(self.huey, workers=THREADS, max_delay=POLL_S, shutdown_timeout=STOP_PATIENCE_S)
         # What the worker itself records brings no new files: only the job's e-mails are looked at.

@@ -157,3 +157,33 @@ def test_a_job_whose_file_is_gone_keeps_no_other_waiting(
         outdated.append(sorted(worker.file_inspector.inspected_earlier()))
     ids = [job.id for job in jobs]
     assert outdated == [ids, [*ids[:2], ids[4]], ids[:2], ids[:2]]
+
+
+def test_a_job_that_crashes_is_tried_later_and_keeps_no_other_waiting(
+    services: Services, make: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = sorted((inspected_by(services, make(), EARLIER) for _ in range(2)), key=lambda job: job.id)
+    worker = Worker(services.settings)
+    inspect = worker.file_inspector.inspect_again
+
+    def crash_at_first(job_id: str) -> None:
+        if job_id == first.id:
+            raise ZeroDivisionError
+        inspect(job_id)
+
+    monkeypatch.setattr(worker.file_inspector, "inspect_again", crash_at_first)
+    outdated = []
+    for _ in range(2):
+        worker.huey.execute(worker._inspect_again.s())
+        outdated.append(sorted(worker.file_inspector.inspected_earlier()))
+    assert outdated == [sorted([first.id, second.id]), [first.id]]
+    assert worker.failures.waits(first.id) and not worker.failures.waits(second.id)
+
+
+def test_one_turn_at_a_time(services: Services, make: MakeJob) -> None:
+    """The other thread is free for what is new."""
+    inspected_by(services, make(), EARLIER)
+    worker = Worker(services.settings)
+    with worker._is_inspecting_again:
+        worker.inspect_again()
+    assert len(list(worker.file_inspector.inspected_earlier())) == 1
