@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -22,6 +23,8 @@ from printsys.worker import tasks
 from printsys.worker.file_inspector import FileInspector
 from printsys.worker.tasks import Worker
 from tests.factories import WAY_TO, act
+from tests.indexer.test_older_versions import FOLDERS
+from tests.openness.reader import verify
 from tests.present import present
 from tests.web.conftest import MakeJob
 from tests.web.staff.test_approval_defaults import settled
@@ -187,3 +190,23 @@ def test_one_turn_at_a_time(services: Services, make: MakeJob) -> None:
     with worker._is_inspecting_again:
         worker.inspect_again()
     assert len(list(worker.file_inspector.inspected_earlier())) == 1
+
+
+def test_what_an_old_version_wrote_is_inspected_again_and_its_record_holds(services: Services) -> None:
+    """The storage of commit e2e1f9b, with models and sliced files that it had inspected."""
+    for folder in FOLDERS:
+        shutil.copytree(folder, services.store.layout.root / folder.parent.name / folder.name)
+    before = {job_id: services.store.load(job_id) for job_id, _ in services.store.ids()}
+    for stored in before.values():
+        services.mirror.put(stored)
+    inspector = FileInspector(services)
+    outdated = list(inspector.inspected_earlier())
+    assert {before[job_id].job.student.name.split()[0] for job_id in outdated} == {"Ada", "José", "Bea"}
+    for job_id in outdated:
+        inspector.inspect_again(job_id)
+    assert list(inspector.inspected_earlier()) == []
+    for job_id, stored in before.items():
+        after = services.store.load(job_id).job
+        decided = ("status", "print_files", "estimate", "confirmation", "rejection", "payment", "request", "notes")
+        assert [getattr(after, name) for name in decided] == [getattr(stored.job, name) for name in decided]
+    assert verify(services.store.layout.root).kinds == []
