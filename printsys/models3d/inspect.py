@@ -40,7 +40,7 @@ class ModelFacts(BaseModel):
     faces inwards. `bodies` does not count cavities. `slicer_trouble`: why slicers refuse or misplace the file as
     it is, the rest of a sentence; where `is_converted`, the working copy is written as STL. `wall`, `floor`: the
     thinnest upright and level ones; None where none is below thickness.THICK_MM, or where nobody can measure it.
-    `detail`: the slimmest body or stroke, where a line of the usual nozzle is wider. `islands`: how many parts begin in
+    `detail`: the slimmest body or stroke below thickness.DETAIL_THICK_MM. `islands`: how many parts begin in
     the air as the model stands; `island`: the one that is joined highest, so many mm above where it begins.
     `bed_fits`: how the piece that fits worst stands in each of the lab's printers in which not all stand as drawn.
     """

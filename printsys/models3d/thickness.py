@@ -35,8 +35,8 @@ DETAIL_MM2 = 0.3
 DETAIL_LINES = 12
 """So much of a detail (a letter's stroke, a rib) must be so thin, at so many lines that lie within DETAIL_MM."""
 DETAIL_MM = 3.0
-DETAIL_THICK_MM = 0.4
-"""One line of the usual nozzle: what is thicker is printed."""
+DETAIL_THICK_MM = 1.0
+"""Half of the thickest `least_wall_mm` of lab.toml: no line is wider."""
 MOST_OF_DETAILS = 20_000
 MOST_TRIED = 200
 SAME_MM = 0.02

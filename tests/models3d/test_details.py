@@ -24,8 +24,15 @@ def facts_of(*bodies: trimesh.Trimesh) -> ModelFacts:
     return measure(Mesh("STL", np.asarray(mesh.vertices), np.asarray(mesh.faces), np.zeros(len(mesh.faces), int)))
 
 
+def codes(facts: ModelFacts, method: str) -> list[str]:
+    least_mm = present(LAB.method(method)).least_wall_mm
+    return [finding.code for finding in findings(facts, LAB.printers, least_wall_mm=least_mm)]
+
+
 def detail(*bodies: trimesh.Trimesh) -> tuple[float, Vector] | None:
-    place = facts_of(*bodies).detail
+    """Of which the student hears."""
+    facts = facts_of(*bodies)
+    place = facts.detail if "tiny-detail" in codes(facts, "Filament") else None
     return (place.mm, place.at) if place is not None else None
 
 
@@ -43,9 +50,11 @@ def test_a_letter_s_stroke_is_as_wide_as_its_faces_are_apart() -> None:
 
 def test_a_body_that_is_slim_in_two_directions_is_a_detail_wherever_it_lies() -> None:
     for size in ((0.3, 0.2, 20), (20, 0.3, 0.2), (0.3, 0.3, 0.3)):
-        width, at = present(detail(PLATE, box(size, (20, 10, 14))))
-        assert width == pytest.approx(0.25, abs=0.06), "the narrower of the two, where it is measured, else the wider"
-        assert np.all(np.abs(np.array(at) - (20, 10, 14)) <= np.array(size) / 2 + 0.01), "in the body"
+        place = present(facts_of(PLATE, box(size, (20, 10, 14))).detail)
+        assert place.mm == pytest.approx(0.25, abs=0.06), (
+            "the narrower of the two, where it is measured, else the wider"
+        )
+        assert np.all(np.abs(np.array(place.at) - (20, 10, 14)) <= np.array(size) / 2 + 0.01), "in the body"
     assert detail(PLATE, box((0.5, 0.5, 20), (20, 10, 14))) is None
 
 
@@ -76,18 +85,19 @@ def test_tips_edges_and_roundings_are_no_details(mesh: trimesh.Trimesh) -> None:
 def test_a_good_model_has_no_tiny_detail(name: str, tmp_path: Path) -> None:
     path = tmp_path / "good.stl"
     path.write_bytes(sample(name, "stl"))
-    assert inspect(path).detail is None
-
-
-def codes(facts: ModelFacts, method: str) -> list[str]:
-    least_mm = present(LAB.method(method)).least_wall_mm
-    return [finding.code for finding in findings(facts, LAB.printers, least_wall_mm=least_mm)]
+    assert "tiny-detail" not in codes(inspect(path), "Filament")
 
 
 def test_it_is_tiny_for_the_method_whose_line_is_wider() -> None:
     facts = facts_of(PLATE, stroke(0.25))
     assert "tiny-detail" in codes(facts, "Filament") and "tiny-detail" not in codes(facts, "Resin")
     assert "tiny-detail" in codes(facts_of(PLATE, stroke(0.12, length=3)), "Resin")
+
+
+def test_a_lab_with_a_wide_nozzle_hears_of_wider_details() -> None:
+    facts = facts_of(PLATE, stroke(0.5))
+    usual, wide = ({f.code for f in findings(facts, LAB.printers, least_wall_mm=least)} for least in (0.8, 1.2))
+    assert "tiny-detail" not in usual and "tiny-detail" in wide
 
 
 def test_the_finding_teaches_where_and_what_to_do_and_stops_nobody() -> None:
