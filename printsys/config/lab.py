@@ -28,7 +28,8 @@ class Material(Strict):
 
 
 class Method(Strict):
-    """`solid`: printed without infill, as resin is. `least_wall_mm`: the student hears of thinner walls."""
+    """`solid`: printed without infill, as resin is. `least_wall_mm`, two lines of the print: the student
+    hears of thinner walls, and of details slimmer than one."""
 
     name: Annotated[str, Field(min_length=1, max_length=40)]
     description: str
