@@ -130,7 +130,7 @@ def _places(points: Floats, topology: Topology, is_inverted: bool) -> dict[str, 
     thin = thinnest(points, faces)
     slim = [place for place in (thin.detail, slimmest(points, topology)) if place is not None]
     detail = min(slim, key=lambda place: place.thickness_mm, default=None)
-    air = islands(points, faces, joined, topology.piece)
+    air = islands(points, faces, joined, topology.piece, topology.body)
     return {
         "wall": _place(thin.wall),
         "floor": _place(thin.floor),

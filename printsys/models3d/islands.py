@@ -30,6 +30,9 @@ PLATE_MM = 0.3
 LEVEL_MM = 0.02
 TOUCHING_MM = 0.1
 """A body that stands so little above another one stands on it."""
+BESIDE = TOUCHING_MM * np.array([(1, 0, 0.5), (-1, 0, 0.5), (0, 1, 0.5), (0, -1, 0.5)])
+"""A body that begins against the side of another one hangs on it."""
+MOST_BESIDE = 50
 MOST_SAMPLES = 200
 MOST_PAIRS = 2_000_000
 """Of points of the surface below a level place with its triangles."""
@@ -46,11 +49,13 @@ class Island:
 
 @dataclass(frozen=True)
 class _Surface:
-    """`height` and `place` of each corner, `faces` (count × 3) of their numbers, `edges` (count × 2), each once."""
+    """`height` and `place` of each corner, `faces` (count × 3) of their numbers, `edges` (count × 2), each once; the
+    number of each face's `body`."""
 
     place: Values
     faces: Ints
     edges: Ints
+    body: Ints
 
     @property
     def height(self) -> Values:
@@ -58,13 +63,13 @@ class _Surface:
         return height
 
 
-def islands(points: Floats, faces: Ints, joined: Ints, piece: Ints) -> list[Island]:
+def islands(points: Floats, faces: Ints, joined: Ints, piece: Ints, body: Ints) -> list[Island]:
     """The deepest first, MOST_JUDGED at most. `joined` (count × 3): the number of each corner of `faces`, the same for
-    corners of one place; `piece` of each face: each stands on the plate by itself. The surface is closed and faces
-    outwards."""
+    corners of one place; `piece` of each face: each stands on the plate by itself; `body` of each face. The surface is
+    closed and faces outwards."""
     if len(faces) > MOST_TRIANGLES:
         return []
-    surface = _surface(points, faces, joined)
+    surface = _surface(points, faces, joined, body)
     plate = np.full(len(surface.place), np.inf)
     lowest = np.full(int(piece.max()) + 1, np.inf)
     np.minimum.at(lowest, piece, surface.height[surface.faces].min(axis=1))
@@ -82,13 +87,13 @@ def islands(points: Floats, faces: Ints, joined: Ints, piece: Ints) -> list[Isla
     ]
 
 
-def _surface(points: Floats, faces: Ints, joined: Ints) -> _Surface:
+def _surface(points: Floats, faces: Ints, joined: Ints, body: Ints) -> _Surface:
     three = (joined[:, 0] != joined[:, 1]) & (joined[:, 1] != joined[:, 2]) & (joined[:, 2] != joined[:, 0])
     place = np.zeros((int(joined.max(initial=0)) + 1, 3))
     place[joined.ravel()] = points[faces.ravel()]
     ends = np.stack([joined[three], np.roll(joined[three], -1, axis=1)], axis=-1).reshape(-1, 2)
     edges = np.sort(ends, axis=1)[ends[:, 0] < ends[:, 1]]  # of a closed surface each is there the other way, too
-    return _Surface(place, joined, edges)
+    return _Surface(place, joined, edges, body)
 
 
 def _valleys(surface: _Surface) -> tuple[Values, Ints]:
@@ -160,22 +165,26 @@ class _Bottom:
     samples: Values
     level: Values
     faces_downwards: bool
+    body: int
 
 
 def _bottoms(surface: _Surface, valley: Ints, corners: Ints) -> Iterator[_Bottom]:
     """Of the valleys with these lowest `corners`."""
     is_low = np.isin(valley, valley[corners]) & (surface.height <= surface.height[valley] + LEVEL_MM)
     low = np.flatnonzero(is_low)
-    around = surface.faces[is_low[surface.faces].any(axis=1)]
+    is_around = is_low[surface.faces].any(axis=1)
+    around, bodies = surface.faces[is_around], surface.body[is_around]
     edges = surface.edges[is_low[surface.edges].all(axis=1)]
     of_faces = np.where(is_low[around], valley[around], -1)
     for number in valley[corners].tolist():
-        own = around[(of_faces == number).any(axis=1)]
+        is_own = (of_faces == number).any(axis=1)
+        own = around[is_own]
         a, b, c = (surface.place[own[:, corner]] for corner in range(3))
         level = own[(is_low[own] & (valley[own] == number)).all(axis=1)]
         ends = edges[(valley[edges] == number).all(axis=1)]
         samples = _samples(surface.place[low[valley[low] == number]], surface.place[level], surface.place[ends])
-        yield _Bottom(samples, surface.place[level], float(np.cross(b - a, c - a)[:, 2].sum()) < 0)
+        faces_downwards = float(np.cross(b - a, c - a)[:, 2].sum()) < 0
+        yield _Bottom(samples, surface.place[level], faces_downwards, int(bodies[is_own][0]))
 
 
 def _samples(corners: Values, faces: Values, edges: Values) -> Values:
@@ -189,18 +198,21 @@ def _samples(corners: Values, faces: Values, edges: Values) -> Values:
 
 
 def _in_the_air(bottom: _Bottom, boxes: _Boxes) -> tuple[float, float, float] | None:
-    """The middle one of the samples; None where another body, or a part of this one, is just below one of them."""
+    """The middle one of the samples; None where another body, or a part of this one, is just below one of them, or
+    another body just beside one."""
     below = np.array([0, 0, TOUCHING_MM])
     if boxes.hold(bottom.samples - below) or boxes.reach(bottom.level - below):
         return None
-    return middle_of(bottom.samples)
+    some = bottom.samples[:: max(1, len(bottom.samples) // MOST_BESIDE)]
+    beside = np.vstack([some + step for step in BESIDE])
+    return middle_of(bottom.samples) if not boxes.hold(beside, but=bottom.body) else None
 
 
 class _Boxes:
     """The triangles by the boxes around them, to ask what is inside the model."""
 
     def __init__(self, surface: _Surface) -> None:
-        self.corners = surface.place[surface.faces]
+        self.corners, self.body = surface.place[surface.faces], surface.body
         self.lowest, self.highest = self.corners.min(axis=1).T.copy(), self.corners.max(axis=1).T.copy()
 
     def reach(self, level: Values) -> bool:
@@ -222,21 +234,23 @@ class _Boxes:
                 return True
         return False
 
-    def hold(self, points: Values) -> bool:
-        """Whether the model holds one of `points`: a line upwards leaves it more often than it enters."""
+    def hold(self, points: Values, but: int = -1) -> bool:
+        """Whether the model holds one of `points`, and would without the body `but`: a line upwards leaves it more
+        often than it enters."""
         points = points + np.array([1.3e-4, 0.7e-4, 0])  # not exactly on an edge
         lowest, highest = points.min(axis=0), points.max(axis=0)
         is_near = self.highest[2] >= lowest[2]
         for axis in range(2):
             is_near &= (self.highest[axis] >= lowest[axis]) & (self.lowest[axis] <= highest[axis])
         a, b, c = self.corners[is_near].transpose(1, 0, 2)
-        normal = np.cross(b - a, c - a)
+        normal, is_other = np.cross(b - a, c - a), self.body[is_near] != but
         for point in points:
             sides = [_turn(start, stop, point) for start, stop in ((a, b), (b, c), (c, a))]
             is_over = (np.minimum.reduce(sides) > 0) | (np.maximum.reduce(sides) < 0)
             over = normal[is_over]
             height = point[2] + np.einsum("ij,ij->i", a[is_over] - point, over) / over[:, 2]
-            if np.sign(over[height > point[2], 2]).sum() > 0:
+            leaves = np.where(height > point[2], np.sign(over[:, 2]), 0)
+            if leaves.sum() > 0 and leaves[is_other[is_over]].sum() > 0:
                 return True
         return False
 

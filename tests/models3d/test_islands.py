@@ -97,6 +97,7 @@ GOOD = {
         *(slab((x, 80, 0), (x + 5, 90, 8)) for x in (-3, 198)),
         slab((0, 0, 2), (200, 200, 5)),
     ],
+    "an arm against a side": [slab((0, 0, 0), (10, 10, 40)), slab((10, 2, 20), (20, 8, 26))],
     "a rod through a wall": [slab((0, 0, 0), (4, 30, 40)), rod(3, (-18, 15, 20), (22, 15, 20))],
     "a ball in a block": [box((30, 30, 30)), ball(5, (0, 0, 0))],
 }
@@ -136,6 +137,10 @@ def test_a_drop_in_a_cavity_is_an_island() -> None:
 
 def test_a_body_in_the_air_is_an_island_as_high_as_it_is() -> None:
     assert_island(PLATE, slab((10, 10, 8), (20, 20, 18)), depth=10, at=(15, 15, 8), within=4)
+
+
+def test_a_body_beside_another_that_does_not_touch_it_is_an_island() -> None:
+    assert_island(slab((0, 0, 0), (10, 10, 40)), slab((10.3, 2, 20), (20, 8, 26)), depth=6, at=(15, 5, 20), within=5)
 
 
 def test_each_piece_of_a_project_stands_on_the_plate_by_itself() -> None:
