@@ -112,7 +112,10 @@ def _valleys(surface: _Surface) -> tuple[Values, Ints]:
     roots = np.flatnonzero(downhill == np.arange(len(order)))
     depths[roots] = np.inf
     parent = dict(zip(roots.tolist(), roots.tolist(), strict=True))
-    for top, first, second in _passes(downhill[a], downhill[b], np.maximum(a, b)):
+    passes = _passes(downhill[a], downhill[b], np.maximum(a, b))
+    if len(passes) > MOST_PASSES:
+        return np.zeros(len(order)), np.arange(len(order))
+    for top, first, second in passes[np.argsort(passes[:, 0], kind="stable")].tolist():
         low, high = sorted((_root(parent, first), _root(parent, second)))
         if low != high:
             depths[high] = height[top] - height[high]
@@ -137,17 +140,16 @@ def _measure_bodies(parent: dict[int, int], roots: Ints, downhill: Ints, height:
     depths[own] = top[own] - height[own]
 
 
-def _passes(one: Ints, other: Ints, top: Ints) -> Iterator[list[int]]:
-    """(rank of the highest corner, valley, valley) of the lowest edges between two valleys, the lowest first."""
+def _passes(one: Ints, other: Ints, top: Ints) -> Ints:
+    """(rank of the highest corner, valley, valley) of the lowest edge between each two valleys."""
     apart = one != other
     one, other, top = one[apart], other[apart], top[apart]
     order = np.lexsort((top, np.maximum(one, other), np.minimum(one, other)))
     low, high, top = np.minimum(one, other)[order], np.maximum(one, other)[order], top[order]
     first = np.ones(len(low), bool)
     first[1:] = (low[1:] != low[:-1]) | (high[1:] != high[:-1])
-    rows = np.column_stack([top, low, high])[first]
-    if len(rows) <= MOST_PASSES:
-        yield from rows[np.argsort(rows[:, 0], kind="stable")].tolist()
+    passes: Ints = np.column_stack([top, low, high])[first]
+    return passes
 
 
 def _root(parent: dict[int, int], valley: int) -> int:

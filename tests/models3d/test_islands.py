@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from printsys.models3d import bounded
+from printsys.models3d import bounded, islands
 from printsys.models3d.findings import findings
 from printsys.models3d.inspect import ModelFacts, Place, inspect, measure
 from printsys.models3d.islands import MOST_JUDGED
@@ -168,6 +168,14 @@ def test_an_open_surface_is_not_judged() -> None:
     mesh = joined(PLATE, slab((10, 10, 8), (20, 20, 18)))
     open_mesh = Mesh("STL", np.asarray(mesh.vertices), np.asarray(mesh.faces)[1:], np.zeros(23, int))
     assert measure(open_mesh).islands == 0
+
+
+def test_a_surface_that_is_too_rough_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each valley would pass for a body of its own."""
+    rough = union(ARCH, *(drop(2, 10 + n, (15 + 10 * n, 5, 30)) for n in range(3)))
+    assert facts_of(rough).islands == 3
+    monkeypatch.setattr(islands, "MOST_PASSES", 1)
+    assert facts_of(rough).islands == 0
 
 
 # -- what the student reads -----------------------------------------------------------------------------------------
