@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from filelock import FileLock, Timeout
 
-from printsys.errors import JobBusy, StorageFailure
+from printsys.errors import JobBusy, StorageFailure, StorageOffline
 from printsys.jobstore.identity import require_online
 from printsys.jobstore.layout import Layout
 from printsys.jobstore.refusals import reason_of
@@ -45,9 +45,25 @@ def locked(layout: Layout, expected_id: str, name: str, patience_s: float) -> It
         require_online(layout, expected_id)
         raise StorageFailure(f"The storage refuses locks: {reason_of(error)}. Nothing was changed.") from error
     try:
+        if not os.path.exists(layout.storage_id):
+            require_online(layout, expected_id)
         yield
+    except StorageOffline:
+        _leave_mount_point_empty(layout, lock)
+        raise
     finally:
         lock.release()
+
+
+def _leave_mount_point_empty(layout: Layout, lock: FileLock) -> None:
+    """The share may go between the look at it and the lock, whose folders filelock makes then."""
+    if os.path.lexists(layout.storage_id):
+        return
+    lock.release()
+    with suppress(OSError):  # what has anything else in it stays
+        os.unlink(lock.lock_file)
+        os.rmdir(layout.locks)
+        os.rmdir(layout.system)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from indexer.check import check_storage
 from printsys import fs
@@ -26,7 +27,7 @@ from printsys.domain.job import metadata_bytes
 from printsys.domain.status import Status
 from printsys.domain.workflow import plan
 from printsys.errors import DamagedJob, JobBusy, JobNotFound, StaleJob, StorageFailure, StorageOffline
-from printsys.jobstore import JobStore, Stored
+from printsys.jobstore import JobStore, Stored, locks
 from printsys.jobstore.identity import recognise
 from printsys.jobstore.layout import file_inside
 from printsys.jobstore.newest import forget_newest
@@ -561,3 +562,22 @@ def test_a_lock_makes_nothing_in_the_empty_place_of_a_share(store: JobStore, tmp
     with pytest.raises(StorageOffline), store.locked(stored.id):
         pytest.fail("there is nothing to lock")
     assert list(root.iterdir()) == []
+
+
+def test_a_lock_that_the_share_goes_under_leaves_its_place_empty(
+    store: JobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the locks' folder and the lock, for which filelock makes the folder."""
+    stored = submit(store)
+    root = store.layout.root
+
+    class LateLock(FileLock):
+        def acquire(self, *args: Any, **options: Any) -> Any:
+            root.rename(tmp_path / "unplugged")
+            root.mkdir()
+            return super().acquire(*args, **options)
+
+    monkeypatch.setattr(locks, "job_lock", lambda layout, name: LateLock(layout.lock(name)))
+    with pytest.raises(StorageOffline), store.locked(stored.id):
+        pytest.fail("there is nothing to lock")
+    assert sorted(root.rglob("*")) == []
