@@ -14,12 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from printsys.models3d.mesh import Floats, Ints
-from printsys.models3d.thickness import middle_of
+from printsys.models3d.thickness import MOST_TRIANGLES, middle_of
 
 Values = npt.NDArray[np.float64]
 
-MOST_TRIANGLES = 600_000
-"""A model of more is not measured: a student waits."""
 MOST_PASSES = 200_000
 """Between valleys of the surface: a rougher one is not measured."""
 MOST_JUDGED = 100
