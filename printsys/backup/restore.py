@@ -72,6 +72,7 @@ def restore_storage(
     id_file = files.pop(layout.relative(layout.storage_id), None)
     storage_id = fs.read(vault.path(id_file.sha256)) if id_file else uuid.uuid4().hex.encode() + b"\n"
     try:
+        layout.system.mkdir(parents=True, exist_ok=True)
         layout.make()
         fs.replace(_marker(layout), json.dumps({"backup": snapshot.name}).encode())
         fs.unlink(layout.storage_id)

@@ -63,6 +63,7 @@ def _read_or_make_id(layout: Layout) -> str:
             raise ConfigError(
                 [f"PRINTSYS_STORAGE: {layout.root} holds other things ({min(names)} …) and is not a storage folder."]
             )
+        layout.system.mkdir(parents=True, exist_ok=True)
         layout.make()
         storage_id = uuid.uuid4().hex
         try:

@@ -101,6 +101,8 @@ class Layout:
             return None
 
     def make(self) -> None:
+        """Every folder that is missing in a storage that has its own `system`. FileNotFoundError, and nothing is made,
+        where that is gone: in the empty place of a share, say."""
         for folder in (
             self.locks,
             self.moves,
@@ -112,7 +114,7 @@ class Layout:
             self.newest,
             *self._status_folders.values(),
         ):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(exist_ok=True)
 
     def job_folders(self, statuses: tuple[Status, ...] = tuple(Status)) -> Iterator[Path]:
         """Every folder in the status folders that could be a job; hidden ones and clutter are not."""

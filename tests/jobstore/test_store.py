@@ -564,6 +564,25 @@ def test_a_lock_makes_nothing_in_the_empty_place_of_a_share(store: JobStore, tmp
     assert list(root.iterdir()) == []
 
 
+def test_a_job_that_the_share_goes_under_leaves_its_place_empty(
+    store: JobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the storage and the first folder that is made in it."""
+    root = store.layout.root
+    root.rename(tmp_path / "unplugged")
+    root.mkdir()
+    looks = iter([None])
+
+    def require_online() -> None:
+        if next(looks, "again") == "again":
+            JobStore.require_online(store)
+
+    monkeypatch.setattr(store, "require_online", require_online)
+    with pytest.raises((StorageFailure, StorageOffline)):
+        submit(store)
+    assert sorted(root.rglob("*")) == []
+
+
 def test_a_lock_that_the_share_goes_under_leaves_its_place_empty(
     store: JobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
