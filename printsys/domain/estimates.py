@@ -205,8 +205,9 @@ def open_difference(job: Job, events: Iterable[Event]) -> Event | None:
 def _answers(event: Event, contradiction: Event) -> bool:
     if event.type != contradiction.type:
         return False
-    is_reading = event.type == EventType.ESTIMATE_READ
-    return event.data.get("name") == contradiction.data.get("name") if is_reading else "copies" in event.data["changed"]
+    if event.type == EventType.ESTIMATE_READ:
+        return event.data.get("name") == contradiction.data.get("name")
+    return "copies" in event.data.get("changed", [])
 
 
 def _sum(numbers: Iterable[Decimal | None]) -> Decimal | None:

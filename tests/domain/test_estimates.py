@@ -219,3 +219,11 @@ def test_a_difference_is_open_until_somebody_decides_or_a_later_file_agrees() ->
     assert open_difference(agreed, [differs, event(EventType.ESTIMATE_READ, 3, name="a.gcode")]) is None
     assert open_difference(agreed, [differs, event(EventType.ESTIMATE_READ, 3, name="b.gcode")]) == differs
     assert open_difference(job(Status.COMPLETED, **AGREED), [differs]) is None
+
+
+def test_a_correction_answers_one_of_the_copies_where_it_corrects_them() -> None:
+    agreed = job(Status.PENDING, **AGREED)
+    differs = event(EventType.DETAILS_EDITED, 2, changed=["copies"], differences=["3 are wanted now"])
+    assert open_difference(agreed, [differs, event(EventType.DETAILS_EDITED, 3, changed=["copies"])]) is None
+    assert open_difference(agreed, [differs, event(EventType.DETAILS_EDITED, 3, changed=["color"])]) == differs
+    assert open_difference(agreed, [differs, event(EventType.DETAILS_EDITED, 3)]) == differs, "it names no fields"
