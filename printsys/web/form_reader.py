@@ -33,7 +33,7 @@ class Writers:
     """Threads that do what they are given, until `stop`."""
 
     def __init__(self) -> None:
-        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._work: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._threads = [threading.Thread(target=self._run, daemon=True, name="uploads") for _ in range(WRITERS)]
         for thread in self._threads:
             thread.start()
@@ -42,7 +42,9 @@ class Writers:
         self._work.put(work)
 
     def stop(self, patience_s: float) -> None:
-        """Do what is given already, as far as the disk lets it."""
+        """Do what is given already, and what that gives in its turn, as far as the disk lets it."""
+        with self._work.all_tasks_done:
+            self._work.all_tasks_done.wait_for(lambda: not self._work.unfinished_tasks, patience_s)
         for _ in self._threads:
             self._work.put(None)
         for thread in self._threads:
@@ -50,7 +52,10 @@ class Writers:
 
     def _run(self) -> None:
         while (work := self._work.get()) is not None:
-            work()
+            try:
+                work()
+            finally:
+                self._work.task_done()
 
 
 class FormParser:
