@@ -14,8 +14,8 @@ from indexer import earlier_prints
 from indexer.attention import AttentionItem
 from indexer.connection import reading
 from indexer.earlier_prints import Shape
+from indexer.job_filter import NEWEST_FIRST, OLDEST_FIRST, JobFilter, Order
 from indexer.schema import BOOKKEEPING, attention, events, job_counts, jobs, mirror_state
-from indexer.search_text import search_query
 from printsys.domain.emails import CLOSING
 from printsys.domain.events import Event, EventType
 from printsys.domain.job import Document, Job, format_time, parse
@@ -60,31 +60,40 @@ class EarlierPrint:
 
 
 _COLUMNS = [jobs.c[name] for name in JobRow.__dataclass_fields__]
-_NEWEST_FIRST = (jobs.c.status_since.desc(), jobs.c.id)
-_OLDEST_FIRST = (jobs.c.status_since, jobs.c.id.desc())
-"""The same order backwards, so that one index serves both."""
 
 
 class Queries:
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
 
-    def counts(self) -> dict[Status, int]:
-        """How many jobs there are in each status, those with none included."""
-        rows = self._all(sa.select(job_counts.c.status, job_counts.c.n))
+    def counts(self, wanted: JobFilter | None = None) -> dict[Status, int]:
+        """How many jobs there are in each status, those with none included; of `wanted` in whatever status."""
+        if wanted is not None and wanted.narrows:
+            some = sa.select(jobs.c.status, sa.func.count().label("n")).where(*wanted.conditions(of_status=False))
+            rows = self._all(some.group_by(jobs.c.status))
+        else:
+            rows = self._all(sa.select(job_counts.c.status, job_counts.c.n))
         counted = {row.status: row.n for row in rows}
         return {status: counted.get(status.value, 0) for status in Status}
 
     def jobs(
         self, status: Status | None = None, q: str = "", limit: int = 50, offset: int = 0, oldest_first: bool = False
     ) -> list[JobRow]:
-        """Newest in their status first, or those that wait longest.
+        """Newest in their status first, or those that wait longest."""
+        order = OLDEST_FIRST if oldest_first else NEWEST_FIRST
+        return self.listed(JobFilter(status, q), order, limit, offset)
 
-        `q`: every word must be found in the job (see search_text.py); blank: all jobs.
-        """
-        order = _OLDEST_FIRST if oldest_first else _NEWEST_FIRST
-        matching = sa.select(*_COLUMNS).where(*_matching(status, q)).order_by(*order)
+    def listed(self, wanted: JobFilter, order: Order, limit: int, offset: int = 0) -> list[JobRow]:
+        matching = sa.select(*_COLUMNS).where(*wanted.conditions()).order_by(*order.forwards())
         return [_job(row) for row in self._all(matching.limit(limit).offset(offset))]
+
+    def neighbors(self, job_id: str, wanted: JobFilter, order: Order) -> tuple[str | None, str | None]:
+        """The jobs before and after that one in a list, whether it is in the list itself or not."""
+        ids = sa.select(jobs.c.id).where(*wanted.conditions(), jobs.c.id != job_id)
+        before = ids.where(order.behind(job_id, is_forwards=False)).order_by(*order.backwards())
+        after = ids.where(order.behind(job_id)).order_by(*order.forwards())
+        first, second = self._all(before.limit(1)), self._all(after.limit(1))
+        return (first[0].id if first else None), (second[0].id if second else None)
 
     def job(self, job_id: str) -> JobRow | None:
         rows = self._all(sa.select(*_COLUMNS).where(jobs.c.id == job_id))
@@ -94,7 +103,7 @@ class Queries:
         """As `jobs`, as one flat object a job for scripts: the generated columns too. Times in UTC, those of the
         document as text."""
         columns = [column for column in jobs.c if column.name not in BOOKKEEPING]
-        matching = sa.select(*columns).where(*_matching(status, q)).order_by(*_NEWEST_FIRST)
+        matching = sa.select(*columns).where(*JobFilter(status, q).conditions()).order_by(*NEWEST_FIRST.forwards())
         return [dict(row._mapping) for row in self._all(matching.limit(limit).offset(offset))]
 
     def count(self, status: Status | None = None, q: str = "") -> int:
@@ -102,7 +111,9 @@ class Queries:
         if not q.strip():
             counts = self.counts()
             return counts[status] if status is not None else sum(counts.values())
-        return int(self._all(sa.select(sa.func.count()).select_from(jobs).where(*_matching(status, q)))[0][0])
+        return int(
+            self._all(sa.select(sa.func.count()).select_from(jobs).where(*JobFilter(status, q).conditions()))[0][0]
+        )
 
     def owed(self, now: datetime) -> list[str]:
         """Ids of the jobs that owe an e-mail which may go out by `now`, the longest waiting first."""
@@ -128,7 +139,7 @@ class Queries:
     def ended(self, statuses: Sequence[Status], before: datetime, limit: int) -> list[JobRow]:
         """Jobs that have been in one of `statuses` since a moment before `before`, the longest first."""
         ended = sa.select(*_COLUMNS).where(*_ended(statuses, before))
-        return [_job(row) for row in self._all(ended.order_by(*_OLDEST_FIRST).limit(limit))]
+        return [_job(row) for row in self._all(ended.order_by(*OLDEST_FIRST.forwards()).limit(limit))]
 
     def count_ended(self, statuses: Sequence[Status], before: datetime, most: int) -> int:
         """How many these are; `most` where there are more, so that no page counts 100,000."""
@@ -178,18 +189,6 @@ class Queries:
     def _all(self, statement: sa.Select[*tuple[Any, ...]]) -> Sequence[sa.Row[Any]]:
         with reading(self.engine) as connection:
             return connection.execute(statement).all()
-
-
-def _matching(status: Status | None, q: str) -> list[sa.ColumnElement[bool]]:
-    conditions: list[sa.ColumnElement[bool]] = []
-    if status is not None:
-        conditions.append(jobs.c.status == status.value)
-    if q.strip():
-        query = search_query(q)
-        conditions.append(
-            jobs.c.words.op("@@")(sa.text("CAST(:query AS tsquery)").bindparams(query=query)) if query else sa.false()
-        )
-    return conditions
 
 
 def _ended(statuses: Sequence[Status], before: datetime) -> list[sa.ColumnElement[bool]]:

@@ -14,13 +14,15 @@ from typing import Any
 
 from anyascii import anyascii
 
-from printsys.domain.naming import parse_id
+from printsys.domain.naming import parse_part_of_id
 
 LONGEST_WORD = 60
 MOST_WORDS = 2_000
 """Bounds well inside PostgreSQL's own for a tsvector (2 kB a word, 1 MB in all)."""
 MOST_SEARCHED = 12
 SHORTEST_TAIL = 3
+SHORTEST_PART = 4
+"""Of an id that somebody misreads: `lo` is the beginning of a name and not 10."""
 
 _WORD = re.compile(r"[^\W_]+")
 
@@ -55,12 +57,12 @@ def search_vector(document: Mapping[str, Any]) -> str:
 def search_query(typed: str) -> str | None:
     """What a person typed as PostgreSQL's text of a tsquery: every word must begin a word of the job. None: no word.
 
-    A word that could be an id finds that id, too, whichever look-alikes (O, I, L) it is typed with.
+    A word that could be an id, or part of one, finds it, too, whichever look-alikes (O, I, L) it is typed with.
     """
     terms = []
     for word in list(dict.fromkeys(words(typed)))[:MOST_SEARCHED]:
-        job_id = parse_id(word)
-        terms.append(f"('{word}':* | '{job_id}')" if job_id not in (None, word) else f"'{word}':*")
+        part = parse_part_of_id(word) if len(word) >= SHORTEST_PART else None
+        terms.append(f"('{word}':* | '{part}':*)" if part not in (None, word) else f"'{word}':*")
     return " & ".join(terms) or None
 
 

@@ -43,8 +43,14 @@ def job_id(random_bits: int) -> str:
 
 def parse_id(text: str) -> str | None:
     """The id that a person typed, in any case and with Crockford's look-alikes (O, I, L), or None."""
+    letters = parse_part_of_id(text)
+    return letters if letters is not None and len(letters) == ID_LENGTH else None
+
+
+def parse_part_of_id(text: str) -> str | None:
+    """The same of a part of an id, as somebody has it who is still typing."""
     letters = text.strip().casefold().translate(_CROCKFORD_READS)
-    return letters if len(letters) == ID_LENGTH and all(letter in ID_ALPHABET for letter in letters) else None
+    return letters if 0 < len(letters) <= ID_LENGTH and all(letter in ID_ALPHABET for letter in letters) else None
 
 
 def id_in_folder_name(name: str) -> str | None:

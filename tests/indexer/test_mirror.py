@@ -262,6 +262,23 @@ def test_search_finds_an_id_that_was_misread(
     assert [row.id for row in queries.jobs(q=typed)] == ["k0m29x1q"]
 
 
+@pytest.mark.parametrize("typed", ["kOm2", "KOM29", "Om29xI", "29xlq", "jane m29xl"])
+def test_search_finds_a_misread_id_while_it_is_typed(
+    typed: str, store: JobStore, mirror: Mirror, queries: Queries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror.put(make_job(store))
+    monkeypatch.setattr("printsys.domain.naming.job_id", lambda random_bits: "k0m29x1q")
+    mirror.put(make_job(store))
+    assert [row.id for row in queries.jobs(q=typed)] == ["k0m29x1q"]
+
+
+def test_the_beginning_of_a_name_is_not_taken_for_an_id(store: JobStore, mirror: Mirror, queries: Queries) -> None:
+    job = make_job(store, name="Ana Lopez")
+    for stored in (job, make_job(store, class_number="ARCH 1000")):
+        mirror.put(stored)
+    assert [row.id for row in queries.jobs(q="lo")] == [job.id]
+
+
 def test_search_finds_notes_and_every_word_must_match(store: JobStore, mirror: Mirror, queries: Queries) -> None:
     job = make_job(store)
     mirror.put(act(store, job.id, "notes", notes="Supports were removed by hand"))

@@ -1,0 +1,145 @@
+"""Which jobs a list shows and in which order: as SQL for the mirror, as a check of one job while there is no mirror."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from indexer.schema import jobs
+from indexer.search_text import search_query
+from printsys.domain.job import Job, format_time
+from printsys.domain.status import LIVE, Status
+
+DUE_SOON = timedelta(days=2)
+LATEST = "9999"
+"""Sorts behind every date: a job without one is not urgent."""
+
+
+class Due(StrEnum):
+    """When a job is needed. `soon` has those that are late already, too."""
+
+    LATE = "late"
+    SOON = "soon"
+    ANY = "any"
+
+
+@dataclass(frozen=True)
+class JobFilter:
+    """A value of None asks for nothing. `q`: every word must be found in the job (see search_text.py); blank: all jobs.
+
+    `older_than`: submitted longer ago than that many hours before `now`. `today` is the lab's date.
+    """
+
+    status: Status | None = None
+    q: str = ""
+    printer: str | None = None
+    method: str | None = None
+    color: str | None = None
+    discipline: str | None = None
+    due: Due | None = None
+    older_than: int | None = None
+    now: datetime | None = None
+    today: date | None = None
+
+    @property
+    def narrows(self) -> bool:
+        """Whether it leaves out jobs of its status."""
+        return bool(self.q.strip() or self.due or self.older_than or any(self._exact().values()))
+
+    def conditions(self, of_status: bool = True) -> list[sa.ColumnElement[bool]]:
+        conditions: list[sa.ColumnElement[bool]] = []
+        if of_status and self.status is not None:
+            conditions.append(jobs.c.status == self.status.value)
+        if self.q.strip():
+            query = search_query(self.q)
+            matches = sa.text("CAST(:query AS tsquery)").bindparams(query=query)
+            conditions.append(jobs.c.words.op("@@")(matches) if query else sa.false())
+        conditions += [jobs.c[name] == value for name, value in self._exact().items() if value is not None]
+        if self.due is not None:
+            conditions += [jobs.c.due_date.is_not(None), jobs.c.due_date < self._due_before()]
+        if (moment := self._submitted_before()) is not None:
+            conditions.append(jobs.c.created_at < moment)
+        return conditions
+
+    def accepts(self, job: Job) -> bool:
+        """The same of one job, without its status and its words."""
+        values = {
+            "printer": job.request.printer,
+            "method": job.request.method,
+            "color": job.request.color,
+            "discipline": job.student.discipline,
+        }
+        is_due = self.due is None or (job.request.due_date or LATEST) < self._due_before()
+        moment = self._submitted_before()
+        is_old = moment is None or format_time(job.created_at) < moment
+        return is_due and is_old and all(value in (None, values[name]) for name, value in self._exact().items())
+
+    def _exact(self) -> dict[str, str | None]:
+        return {
+            "printer": self.printer,
+            "method": self.method,
+            "color": self.color,
+            "discipline": self.discipline,
+        }
+
+    def _due_before(self) -> str:
+        if self.today is None or self.due is Due.ANY:
+            return LATEST
+        limit = self.today + DUE_SOON if self.due is Due.SOON else self.today
+        return limit.isoformat()
+
+    def _submitted_before(self) -> str | None:
+        if self.older_than is None or self.now is None:
+            return None
+        return format_time(self.now - timedelta(hours=self.older_than))
+
+
+@dataclass(frozen=True)
+class Order:
+    """`key` takes its value out of the table that it is given. Jobs of the same value follow by their ids, backwards
+    where the values go forwards: so one index serves both directions."""
+
+    key: Callable[[sa.FromClause], sa.ColumnElement[Any]]
+    descending: bool = False
+
+    def forwards(self) -> tuple[sa.ColumnElement[Any], ...]:
+        return self._by(self.descending)
+
+    def backwards(self) -> tuple[sa.ColumnElement[Any], ...]:
+        return self._by(not self.descending)
+
+    def behind(self, job_id: str, is_forwards: bool = True) -> sa.ColumnElement[bool]:
+        """What comes after that job or, backwards, before it."""
+        named = jobs.alias("named")
+        value = sa.select(self.key(named)).where(named.c.id == job_id).scalar_subquery()
+        key, id_ = self.key(jobs), jobs.c.id
+        if self.descending is is_forwards:
+            return sa.or_(key < value, sa.and_(key == value, id_ > job_id))
+        return sa.or_(key > value, sa.and_(key == value, id_ < job_id))
+
+    def _by(self, descending: bool) -> tuple[sa.ColumnElement[Any], ...]:
+        key = self.key(jobs)
+        return (key.desc(), jobs.c.id) if descending else (key, jobs.c.id.desc())
+
+
+NEWEST_FIRST = Order(lambda table: table.c.status_since, descending=True)
+OLDEST_FIRST = Order(lambda table: table.c.status_since)
+ORDERS = {
+    "due": Order(lambda table: sa.func.coalesce(table.c.due_date, LATEST)),
+    "submitted": Order(lambda table: table.c.created_at),
+    "newest": Order(lambda table: table.c.created_at, descending=True),
+    "hours": Order(lambda table: sa.func.coalesce(table.c.time_h, 0)),
+    "price": Order(lambda table: sa.func.coalesce(table.c.cost, 0), descending=True),
+    "student": Order(lambda table: sa.func.lower(table.c.student_name)),
+}
+"""What staff may sort by, each by its name in the address; without one `usual_order` holds."""
+
+
+def usual_order(status: Status | None) -> Order:
+    """Who waits longest comes first; of what has ended, and of all statuses together, the newest."""
+    return OLDEST_FIRST if status in LIVE else NEWEST_FIRST
