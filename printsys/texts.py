@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from printsys.config import Lab
-from printsys.domain.job import Job, plain
+from printsys.domain.job import DECLINED, WITHDRAWN, Job, plain
 from printsys.domain.status import Status
 
 
@@ -42,11 +42,18 @@ STATUS_TEXTS = {
 }
 
 
+STUDENTS_REASONS = {DECLINED: "You told us that you do not want this print.", WITHDRAWN: "You withdrew the request."}
+"""Of a rejection that is the student's own, where lab.toml has no sentence for it."""
+
+
 def reasons(job: Job, lab: Lab) -> list[str]:
     """Why a job was not printed: the sentences of the ticked reasons, then staff's comment."""
     if job.rejection is None:
         return []
-    ticked = [reason.text if (reason := lab.reason(name)) else name for name in job.rejection.reasons]
+    ticked = [
+        reason.text if (reason := lab.reason(name)) else STUDENTS_REASONS.get(name, name)
+        for name in job.rejection.reasons
+    ]
     return ticked + ([job.rejection.comment] if job.rejection.comment else [])
 
 

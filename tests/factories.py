@@ -80,6 +80,7 @@ USUAL_INPUT: dict[str, dict[str, Any]] = {
     "notes": {"notes": "Call Jane."},
     "details": {"student_name": "Jane Roe", "student_email": "jane@example.edu", "copies": "2"},
     "delete": {"reason": "A test."},
+    "reply": {"message": "Is it done?"},
 }
 """What staff fill in where a test does not say it: see `usual_input` for what depends on the job."""
 

@@ -50,6 +50,7 @@ from printsys.jobstore.files import ListedFile, describe, unchanged
 from printsys.jobstore.incoming import StagedFiles
 
 RESEND_COOL_DOWN = timedelta(minutes=2)
+MOST_MESSAGES_AN_HOUR = 5
 logger = logging.getLogger(__name__)
 
 
@@ -142,6 +143,18 @@ class Actions:
             change.record(*self._plan(change, "resend-email", STUDENT, ResendInput()))
         return self.follow_up(change.result)
 
+    def student_does(self, job_id: str, action: str, values: ActionInput) -> Stored:
+        """What whoever has the link to a job's page may do: withdraw it, write to the lab, have the link to confirm
+        sent again. TransitionNotAllowed, and what JobStore.edit raises."""
+        with self.store.edit(job_id) as change:
+            _refuse_if_moved_by_hand(change.before)
+            if action == "resend-email":
+                self._require_cool(change.before, "We sent you an e-mail a moment ago. Please give it two minutes.")
+            if action == "reply":
+                _require_few_messages(change.before, self.clock())
+            change.record(*self._plan(change, action, STUDENT, values))
+        return self.follow_up(change.result)
+
     def _require_cool(self, stored: Stored, refusal: str) -> None:
         """TransitionNotAllowed where the job's last e-mail was queued a moment ago and has not failed."""
         kinds = (EventType.EMAIL_QUEUED, EventType.EMAIL_FAILED)
@@ -210,11 +223,12 @@ class Actions:
         """Queue every failed e-mail that the student still needs again, to today's address."""
 
         def decide(stored: Stored) -> list[EventDraft]:
-            address = stored.job.student.email
-            if not address:
-                raise TransitionNotAllowed("resend-email", "This job has no e-mail address to write to.")
             failures = emails.given_up(stored.events, stored.job.status)
-            return [emails.queued(failure.mail, address, actor) for failure in failures]
+            lab_email = self.lab.about.contact_email
+            addressed = [(each.mail, emails.address_of(each.mail, stored.job, lab_email)) for each in failures]
+            if not all(address for _, address in addressed):
+                raise TransitionNotAllowed("resend-email", "This job has no e-mail address to write to.")
+            return [emails.queued(mail, address, actor) for mail, address in addressed if address]
 
         return self.record(job_id, decide)
 
@@ -237,6 +251,7 @@ class Actions:
             prices=self.lab.price_list_on(self.lab.today(now)),
             confirmation_days=self.lab.confirmation.valid_days,
             nonce=secrets.token_urlsafe(18),
+            lab_email=self.lab.about.contact_email,
         )
 
     def drag_context(self) -> Context:
@@ -278,6 +293,14 @@ def _refuse_if_moved_by_hand(stored: Stored) -> None:
     """A student's answer to a job that staff are moving just now waits until that is recorded."""
     if stored.asked_by_hand is not None:
         raise JobBusy(stored.id, 0)
+
+
+def _require_few_messages(stored: Stored, now: datetime) -> None:
+    """Each message is an e-mail to the lab."""
+    recent = [e for e in stored.events if e.type == EventType.STUDENT_WROTE and now - e.at < timedelta(hours=1)]
+    if len(recent) >= MOST_MESSAGES_AN_HOUR:
+        refusal = f"We have {len(recent)} messages from you within the hour. Please wait for our answer."
+        raise TransitionNotAllowed("reply", refusal)
 
 
 def _files_added(change: JobEdit, new_files: Sequence[tuple[FileRecord, ListedFile]], actor: str) -> list[EventDraft]:

@@ -25,14 +25,19 @@ from printsys.domain.inputs import (
     PickupInput,
     ReasonInput,
     RejectInput,
+    ReplyInput,
     ResendInput,
     ResubmitInput,
+    StartInput,
     SupplyInput,
     validate,
 )
 from printsys.domain.job import (
+    DECLINED,
     FOR_COPIES,
+    PRINTED_ON,
     SUPERSEDED,
+    WITHDRAWN,
     Document,
     Estimate,
     Job,
@@ -50,13 +55,15 @@ from printsys.errors import InvalidInput, TransitionNotAllowed
 
 @dataclass(frozen=True)
 class Context:
-    """What a decision needs from outside: the clock, the lab's prices, a fresh random nonce for a link."""
+    """What a decision needs from outside: the clock, the lab's prices, a fresh random nonce for a link, and the lab's
+    own address for what students write to it."""
 
     now: datetime
     prices: PriceList
     confirmation_days: int
     nonce: str
     mail_not_before: datetime | None = None
+    lab_email: str = ""
 
 
 @dataclass(frozen=True)
@@ -185,7 +192,15 @@ def reject(job: Job, values: RejectInput, actor: str, context: Context) -> Effec
 
 
 def student_decline(job: Job, values: OptionalReasonInput, actor: str, context: Context) -> Effect:
-    return _rejection(["declined"], values.reason, actor, context)
+    return _rejection([DECLINED], values.reason, actor, context)
+
+
+def withdraw(job: Job, values: OptionalReasonInput, actor: str, context: Context) -> Effect:
+    return _rejection([WITHDRAWN], values.reason, actor, context)
+
+
+def reply(job: Job, values: ReplyInput, actor: str, context: Context) -> Effect:
+    return Effect({}, {"message": values.message})
 
 
 def _rejection(reasons: list[str], comment: str, actor: str, context: Context) -> Effect:
@@ -220,9 +235,24 @@ def _changed(section: str, fields: Document, job: Job) -> Document:
 # -- printing, payment and taking steps back ------------------------------------------------------------------------
 
 
+def start(job: Job, values: StartInput, actor: str, context: Context) -> Effect:
+    """Another printer than the student asked for is recorded; what was asked for stays."""
+    if values.printer is None or values.printer == job.request.printer:
+        return Effect(_off_the_printer(job))
+    return Effect({"request": {PRINTED_ON: values.printer}}, {"printer": values.printer})
+
+
+def undo_start(job: Job, values: ReasonInput, actor: str, context: Context) -> Effect:
+    return Effect(_off_the_printer(job), {"reason": values.reason})
+
+
+def _off_the_printer(job: Job) -> Document:
+    return {"request": {PRINTED_ON: None}} if job.request.printed_on else {}
+
+
 def fail(job: Job, values: FailInput, actor: str, context: Context) -> Effect:
     wasted = plain(values.wasted_g) if values.wasted_g is not None else None
-    return Effect({}, {"reason": values.reason, "fault": values.fault, "wasted_g": wasted})
+    return Effect(_off_the_printer(job), {"reason": values.reason, "fault": values.fault, "wasted_g": wasted})
 
 
 def pickup(job: Job, values: PickupInput, actor: str, context: Context) -> Effect:

@@ -24,6 +24,8 @@ class Mail(StrEnum):
     COMPLETED = "completed"
     UNCOLLECTED = "uncollected"
     RECEIPT = "receipt"
+    WITHDRAWN = "withdrawn"
+    REPLY = "reply"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +33,14 @@ class EmailSpec:
     """What is true of one e-mail.
 
     `name` is for staff's pages. Outside `true_in` its sentences are wrong, so it is dropped, and so is one
-    `about_the_link` once that link is dead. `sample_steps` take a new job to where this e-mail is owed: previews do it.
+    `about_the_link` once that link is dead. One `to_lab` goes to the lab's own address, every other to the student.
+    `sample_steps` take a new job to where this e-mail is owed: previews do it.
     """
 
     name: str
     true_in: frozenset[Status] = frozenset(Status)
     about_the_link: bool = False
+    to_lab: bool = False
     sample_steps: tuple[str, ...] = ()
 
 
@@ -80,6 +84,12 @@ EMAILS: dict[Mail, EmailSpec] = {
         true_in=frozenset({Status.PAID_PICKED_UP, Status.ARCHIVED}),
         sample_steps=("approve", "student_confirm", "start", "complete", "pickup"),
     ),
+    Mail.WITHDRAWN: EmailSpec(
+        name="Request withdrawn",
+        true_in=frozenset({Status.REJECTED, Status.ARCHIVED}),
+        sample_steps=("withdraw",),
+    ),
+    Mail.REPLY: EmailSpec(name="The student's message to the lab", to_lab=True, sample_steps=("reply",)),
 }
 
 
@@ -93,17 +103,24 @@ CLOSING = frozenset({EventType.EMAIL_SENT.value, EventType.EMAIL_FAILED.value, E
 
 @dataclass(frozen=True)
 class OwedMail:
-    """`queued_seq` is the EmailQueued event's `seq`: it names the e-mail for good (see `message_id`)."""
+    """`queued_seq` is the EmailQueued event's `seq`: it names the e-mail for good (see `message_id`). `message`: of a
+    reply, what the student wrote."""
 
     job_id: str
     queued_seq: int
     mail: str
     to: str
     not_before: datetime | None = None
+    message: str | None = None
 
     def message_id(self, domain: str) -> str:
         """One deterministic Message-ID per mail, so that a mail sent twice is recognised as one."""
         return f"<{self.job_id}.{self.queued_seq}.{self.mail}@{domain}>"
+
+
+def address_of(mail: Mail, job: Job, lab_email: str) -> str | None:
+    """Whom `mail` goes to."""
+    return lab_email if EMAILS[mail].to_lab else job.student.email
 
 
 def queued(mail: Mail, to: str, actor: str, not_before: datetime | None = None) -> EventDraft:
@@ -116,8 +133,11 @@ def queued(mail: Mail, to: str, actor: str, not_before: datetime | None = None) 
 def owed(events: Iterable[Event], job_id: str) -> list[OwedMail]:
     """E-mails queued and not yet sent, failed for good or dropped; oldest first."""
     waiting: dict[int, OwedMail] = {}
+    message = None
     for event in events:
-        if event.type == EventType.EMAIL_QUEUED:
+        if event.type == EventType.STUDENT_WROTE:
+            message = str(event.data.get("message"))
+        elif event.type == EventType.EMAIL_QUEUED:
             not_before = event.data.get("not_before")
             waiting[event.seq] = OwedMail(
                 job_id,
@@ -125,6 +145,7 @@ def owed(events: Iterable[Event], job_id: str) -> list[OwedMail]:
                 str(event.data.get("mail")),
                 str(event.data.get("to")),
                 datetime.fromisoformat(not_before) if not_before else None,
+                message if event.data.get("mail") == Mail.REPLY else None,
             )
         elif event.type in CLOSING:
             waiting.pop(event.data.get("queued_seq", -1), None)

@@ -26,6 +26,8 @@ class EventType(StrEnum):
     STUDENT_CONFIRMED = "StudentConfirmed"
     STUDENT_DECLINED = "StudentDeclined"
     STAFF_CONFIRMED = "StaffConfirmed"
+    JOB_WITHDRAWN = "JobWithdrawn"
+    STUDENT_WROTE = "StudentWrote"
     PRINTING_STARTED = "PrintingStarted"
     PRINT_FAILED = "PrintFailed"
     JOB_COMPLETED = "JobCompleted"

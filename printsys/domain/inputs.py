@@ -215,6 +215,18 @@ class OptionalReasonInput(ActionInput):
     reason: Text = ""
 
 
+class ReplyInput(ActionInput):
+    """What a student writes to the lab about a job."""
+
+    message: Annotated[str, Field(min_length=1, max_length=2000), BeforeValidator(_tidy)]
+
+
+class StartInput(ActionInput):
+    """`printer`: the id of the one that prints it, where it is not the one that was asked for."""
+
+    printer: OptionalLine = None
+
+
 class FailInput(ActionInput):
     """`wasted_g`: grams of material lost, None where nobody weighed it."""
 

@@ -33,6 +33,9 @@ Document = dict[str, Any]
 SUPERSEDED = "superseded"
 FOR_COPIES, PLATE_COPIES = "for_copies", "plate_copies"
 CONVERTED = "converted"
+PRINTED_ON = "printed_on"
+DECLINED, WITHDRAWN = "declined", "withdrawn"
+"""Reasons of a rejection that is the student's own."""
 
 
 def format_time(moment: datetime) -> str:
@@ -89,6 +92,8 @@ class Student(Record):
 
 
 class Request(Record):
+    """What the student wants. One key is written only while it is so: `printed_on`, another printer than `printer`."""
+
     method: StrictStr
     color: StrictStr | None = None
     printer: StrictStr | None = None
@@ -96,6 +101,11 @@ class Request(Record):
     copies: StrictInt = 1
     due_date: StrictStr | None = None
     message: StrictStr | None = None
+
+    @property
+    def printed_on(self) -> str | None:
+        printer = (self.model_extra or {}).get(PRINTED_ON)
+        return printer if isinstance(printer, str) else None
 
 
 class FileRecord(Record):
@@ -173,6 +183,11 @@ class Rejection(Record):
     comment: StrictStr | None = None
     at: Time | None = None
     by: StrictStr | None = None
+
+    @property
+    def is_the_students(self) -> bool:
+        """The student declined the price or withdrew the request: there is nothing to mend."""
+        return bool({DECLINED, WITHDRAWN}.intersection(self.reasons))
 
 
 class Payment(Record):

@@ -49,6 +49,11 @@ TABLE: tuple[Step, ...] = (
          event=EventType.STUDENT_CONFIRMED, effect=effects.student_confirm),
     Step("student_decline", "Decline", from_={Status.PENDING}, to=Status.REJECTED, who={STUDENT},
          event=EventType.STUDENT_DECLINED, needs=inputs.OptionalReasonInput, effect=effects.student_decline),
+    Step("withdraw", "Withdraw", from_={Status.UPLOADED, Status.PENDING, Status.READY_TO_PRINT}, to=Status.REJECTED,
+         who={STUDENT}, event=EventType.JOB_WITHDRAWN, needs=inputs.OptionalReasonInput, effect=effects.withdraw,
+         mail=Mail.WITHDRAWN),
+    Step("reply", "Write to the lab", from_=frozenset(Status) - {Status.ARCHIVED}, who={STUDENT},
+         event=EventType.STUDENT_WROTE, needs=inputs.ReplyInput, effect=effects.reply, mail=Mail.REPLY),
     Step("resubmit", "Send again", from_={Status.REJECTED}, to=Status.UPLOADED, who={STUDENT},
          event=EventType.RESUBMITTED, needs=inputs.ResubmitInput, effect=effects.resubmit, mail=Mail.RECEIVED),
     Step("remind", "Remind the student", from_={Status.PENDING}, who={SYSTEM},
@@ -61,7 +66,7 @@ TABLE: tuple[Step, ...] = (
          who={STAFF, FILESYSTEM}, event=EventType.STAFF_CONFIRMED, needs=inputs.ReasonInput,
          effect=effects.staff_confirm),
     Step("start", "Start printing", from_={Status.READY_TO_PRINT}, to=Status.PRINTING, who={STAFF, FILESYSTEM},
-         event=EventType.PRINTING_STARTED),
+         event=EventType.PRINTING_STARTED, needs=inputs.StartInput, effect=effects.start),
     Step("complete", "Printing is done", from_={Status.PRINTING}, to=Status.COMPLETED, who={STAFF, FILESYSTEM},
          event=EventType.JOB_COMPLETED, mail=Mail.COMPLETED),
     Step("fail", "Print failed", from_={Status.PRINTING}, to=Status.READY_TO_PRINT, who={STAFF},
@@ -76,7 +81,7 @@ TABLE: tuple[Step, ...] = (
     Step("revert", "Undo the confirmation", from_={Status.READY_TO_PRINT}, to=Status.PENDING, who={STAFF, FILESYSTEM},
          event=EventType.STATUS_REVERTED, needs=inputs.ReasonInput, effect=effects.undo_confirmation),
     Step("revert", "Undo the start", from_={Status.PRINTING}, to=Status.READY_TO_PRINT, who={STAFF, FILESYSTEM},
-         event=EventType.STATUS_REVERTED, needs=inputs.ReasonInput, effect=effects.only_reason),
+         event=EventType.STATUS_REVERTED, needs=inputs.ReasonInput, effect=effects.undo_start),
     Step("revert", "Undo the completion", from_={Status.COMPLETED}, to=Status.PRINTING, who={STAFF, FILESYSTEM},
          event=EventType.STATUS_REVERTED, needs=inputs.ReasonInput, effect=effects.only_reason),
     Step("revert", "Undo the pick-up", from_={Status.PAID_PICKED_UP}, to=Status.COMPLETED, who={STAFF, FILESYSTEM},
@@ -167,8 +172,9 @@ def plan(
     if step.event is not EventType.EMAIL_QUEUED:
         drafts.append(EventDraft(step.event, actor, data, patch))
     mail = step.mail or effect.mail
-    if mail is not None and job.student.email:
-        queued = emails.queued(mail, job.student.email, actor, context.mail_not_before)
+    address = emails.address_of(mail, job, context.lab_email) if mail is not None else None
+    if mail is not None and address:
+        queued = emails.queued(mail, address, actor, context.mail_not_before)
         drafts.append(replace(queued, patch=patch) if step.event is EventType.EMAIL_QUEUED else queued)
     if not drafts:
         raise TransitionNotAllowed(action, "This job has no e-mail address to write to.")

@@ -173,6 +173,20 @@ def receipt(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
     return composer.from_template("receipt", mail, job, payment=job.payment, paid_at=paid_at, price_stated=True)
 
 
+def withdrawn(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
+    return composer.from_template("withdrawn", mail, job, estimate=None, hours=None)
+
+
+def reply(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
+    """To the lab: an answer to it goes to the student."""
+    job_link = f"{composer.settings.base_url}/dashboard/jobs/{job.id}"
+    message = composer.from_template("reply", mail, job, message=mail.message or "", job_link=job_link)
+    message.replace_header("To", mailbox(composer.lab.about.name, mail.to))
+    if job.student.email:
+        message.replace_header("Reply-To", mailbox(job.student.name, job.student.email))
+    return message
+
+
 def compose(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
     """The e-mail that is owed, by the function of its name. MailNotSendable where its address is none."""
     write: Callable[[MailComposer, OwedMail, Job], EmailMessage] = globals()[Mail(mail.mail).value]

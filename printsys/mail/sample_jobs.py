@@ -6,15 +6,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from printsys.config import Lab
-from printsys.domain import inputs
+from printsys.domain import emails, inputs
 from printsys.domain.creation import job_created
 from printsys.domain.effects import Context
 from printsys.domain.emails import EMAILS, Mail, OwedMail
 from printsys.domain.events import STAFF, STUDENT, build_batch
-from printsys.domain.job import Document, FileRecord, Job, dump, parse
+from printsys.domain.job import DECLINED, WITHDRAWN, Document, FileRecord, Job, dump, parse
 from printsys.domain.workflow import find_step, plan
 
 SAMPLE_ID = "examp7e0"
+STUDENTS_STEPS = frozenset({"student_confirm", "withdraw", "reply"})
 MODEL: Document = {
     "format": "binary STL", "triangles": 13684, "size_mm": [120.0, 42.0, 18.5], "pieces": 1, "bodies": 1,
     "volume_cm3": 41.5, "area_cm2": 160.0, "watertight": False, "open_edges": 12,
@@ -40,12 +41,16 @@ def sample(mail: Mail, lab: Lab, now: datetime) -> tuple[OwedMail, Job]:
     document: Document = build_batch(drafts, {}, 0, None, started).document
     for seq, action in enumerate(EMAILS[mail].sample_steps, 10):
         job = parse(document)
-        context = Context(started, lab.price_list_on(now.date()), lab.confirmation.valid_days, "nonce of a sample")
-        actor = STUDENT if action == "student_confirm" else STAFF
+        context = Context(
+            started, lab.price_list_on(now.date()), lab.confirmation.valid_days, "nonce of a sample",
+            lab_email=lab.about.contact_email,
+        )  # fmt: skip
+        actor = STUDENT if action in STUDENTS_STEPS else STAFF
         action_input = inputs.validate(find_step(action, job.status, actor).needs, _form(action, lab))
         document = build_batch(plan(job, action, actor, action_input, context), document, seq, None, started).document
     job = parse(document)
-    return OwedMail(SAMPLE_ID, 2, mail.value, job.student.email or ""), job
+    address = emails.address_of(mail, job, lab.about.contact_email)
+    return OwedMail(SAMPLE_ID, 2, mail.value, address or "", message=_form("reply", lab)["message"]), job
 
 
 def _form(action: str, lab: Lab) -> dict[str, Any]:
@@ -64,9 +69,10 @@ def _form(action: str, lab: Lab) -> dict[str, Any]:
             "material": method.materials[0].name,
         },
         "reject": {
-            "reasons": [reason.id for reason in lab.rejection_reasons if reason.id != "declined"][:2],
+            "reasons": [reason.id for reason in lab.rejection_reasons if reason.id not in (DECLINED, WITHDRAWN)][:2],
             "comment": "The handle is 0.4 mm thin.\nCome by, and we look at it together.",
         },
+        "reply": {"message": "Could it be ready by Thursday noon?\nI need it for my review."},
         "pickup": {
             "amount": "4.27", "payment_method": lab.payment.methods[0], "picked_up_by": "Jane Doe",
             "transaction": "TX-1042", "weight_g": "42.7",

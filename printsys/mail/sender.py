@@ -222,7 +222,8 @@ def reason_to_drop(stored: Stored, mail: OwedMail, now: datetime) -> str | None:
     if reason is not None:
         return reason
     newer = [owed for owed in emails.owed(stored.events, stored.id) if owed.queued_seq > mail.queued_seq]
-    return "a newer one says the same" if any(owed.mail == mail.mail for owed in newer) else None
+    is_repeated = any((owed.mail, owed.message) == (mail.mail, mail.message) for owed in newer)
+    return "a newer one says the same" if is_repeated else None
 
 
 def _key(mail: OwedMail) -> tuple[str, int]:

@@ -17,7 +17,7 @@ from printsys.domain.creation import job_created
 from printsys.domain.effects import Context, missing_facts
 from printsys.domain.emails import Mail
 from printsys.domain.events import Event, EventDraft, EventType, build_batch, fold, sha256
-from printsys.domain.inputs import ActionInput, NoInput, SubmitInput, validate
+from printsys.domain.inputs import ActionInput, NoInput, StartInput, SubmitInput, validate
 from printsys.domain.job import Document, Job, metadata_bytes, parse
 from printsys.domain.status import Status
 from printsys.domain.workflow import STEPS, drag_step, find_step, plan, steps_from
@@ -37,6 +37,9 @@ LEGAL: dict[tuple[str, Status], Status] = {
     ("reject", R): J,
     ("student_confirm", P): R,
     ("student_decline", P): J,
+    ("withdraw", U): J,
+    ("withdraw", P): J,
+    ("withdraw", R): J,
     ("confirm", P): R,
     ("start", R): X,
     ("complete", X): C,
@@ -55,6 +58,8 @@ LEGAL: dict[tuple[str, Status], Status] = {
 """Every change of status there is, but for the override, which leads anywhere."""
 ANYWHERE = {"override", "review", "unreview", "notes", "details", "supply", "accept-move", "keep", "delete"}
 STAYING = {"choose-file": {U, P, R, X}, "keep-price": {P, R, X}, "resend-email": {U, P, C, J, D}}
+STAYING["reply"] = set(Status) - {A}
+STUDENTS = {"resubmit", "withdraw", "reply"}
 BY_ITSELF = {"remind": {P}, "expire": {P}, "remind-to-collect": {C}}
 MAILS = {
     "approve": Mail.APPROVED,
@@ -62,6 +67,8 @@ MAILS = {
     "complete": Mail.COMPLETED,
     "pickup": Mail.RECEIPT,
     "resubmit": Mail.RECEIVED,
+    "withdraw": Mail.WITHDRAWN,
+    "reply": Mail.REPLY,
     "remind": Mail.REMINDER,
     "expire": Mail.EXPIRED,
     "remind-to-collect": Mail.UNCOLLECTED,
@@ -69,7 +76,7 @@ MAILS = {
 
 
 def context(now: datetime = NOW, nonce: str = "a nonce") -> Context:
-    return Context(now=now, prices=PRICES, confirmation_days=7, nonce=nonce)
+    return Context(now=now, prices=PRICES, confirmation_days=7, nonce=nonce, lab_email="lab@example.edu")
 
 
 def first_drafts(now: datetime = NOW, email: str = "jane@example.edu") -> list[EventDraft]:
@@ -124,7 +131,7 @@ def test_every_status_can_be_left(status: Status) -> None:
 @pytest.mark.parametrize("status", list(Status))
 def test_an_action_is_done_where_it_is_legal_and_refused_in_words_elsewhere(action: str, status: Status) -> None:
     job = job_in(status, **WAITING)
-    actor = "student" if action.startswith("student_") or action == "resubmit" else "staff:Sam"
+    actor = "student" if action.startswith("student_") or action in STUDENTS else "staff:Sam"
     actor = "system" if action in BY_ITSELF else actor
     allowed = (action, status) in LEGAL or action in ANYWHERE
     allowed = allowed or status in (STAYING | BY_ITSELF).get(action, set())
@@ -151,7 +158,7 @@ def test_an_action_is_done_where_it_is_legal_and_refused_in_words_elsewhere(acti
         assert len(queued) == 1
 
 
-@pytest.mark.parametrize("action", ["student_confirm", "student_decline"])
+@pytest.mark.parametrize("action", ["student_confirm", "student_decline", "withdraw", "reply"])
 @pytest.mark.parametrize("actor", ["staff:Sam", "filesystem", "system", "somebody"])
 def test_nobody_answers_in_the_students_place(action: str, actor: str) -> None:
     with pytest.raises(TransitionNotAllowed, match="is not for"):
@@ -229,6 +236,25 @@ def test_a_student_confirms_before_the_deadline(after_s: int, legal: bool) -> No
     else:
         with pytest.raises(TransitionNotAllowed, match="is over"):
             plan(job, "student_confirm", "student", NoInput(), at)
+
+
+def test_a_message_goes_to_the_lab_and_is_read_from_its_own_event() -> None:
+    drafts = plan(job_in(U), "reply", "student", usual("reply"), context())
+    wrote, queued = build_batch([*first_drafts(), *drafts], {}, 0, None, NOW).events[-2:]
+    assert (wrote.type, wrote.data) == (EventType.STUDENT_WROTE, {"message": "Is it done?"})
+    (owed,) = emails.owed([wrote, queued], ID)
+    assert (owed.mail, owed.to, owed.message) == (Mail.REPLY, "lab@example.edu", "Is it done?")
+
+
+def test_a_print_on_another_printer_is_recorded_until_it_comes_off() -> None:
+    job = job_in(R)
+    started = merged(job, plan(job, "start", "staff", validate(StartInput, {"printer": "prusa-xl"}), context()))
+    assert (started.request.printer, started.request.printed_on) == ("prusa-mk4s", "prusa-xl")
+    for action in ("revert", "fail"):
+        again = merged(started, plan(started, action, "staff", usual(action, X), context()))
+        assert again.request.printed_on is None, action
+    as_asked = plan(job, "start", "staff", validate(StartInput, {"printer": "prusa-mk4s"}), context())
+    assert merged(job, as_asked).request.printed_on is None and "printer" not in as_asked[0].data
 
 
 def test_nothing_is_confirmed_without_a_deadline() -> None:

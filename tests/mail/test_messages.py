@@ -20,6 +20,7 @@ from printsys.assessment.model_findings import finding_sentences
 from printsys.config import load_lab
 from printsys.domain import emails
 from printsys.domain.emails import Mail, OwedMail
+from printsys.domain.inputs import OptionalReasonInput, ReplyInput
 from printsys.domain.job import Confirmation
 from printsys.domain.status import Status
 from printsys.jobstore import Stored
@@ -133,6 +134,38 @@ def test_a_finished_print_says_where_and_when_to_come(
         )
         assert body.count("$4.27") == 1
     assert mail_events(services, job_id)[-1] == "EmailSent completed"
+
+
+def test_what_a_student_writes_reaches_the_lab_and_is_answered_to_the_student(
+    services: Services, mail_sender: MailSender, inbox: MailInbox, quiet_job: MakeJob
+) -> None:
+    job_id = quiet_job().id
+    for number in (1, 2):
+        answer = ReplyInput(message=f"Message {number}:\n<b>Thursday</b> & before?")
+        services.actions.student_does(job_id, "reply", answer)
+    mail_sender.attend(job_id)
+    assert inbox.recipients[1:] == [["printlab@example.edu"], ["printlab@example.edu"]]
+    for number, message in enumerate(inbox.messages, 1):
+        assert message["Reply-To"].addresses[0].addr_spec == "jane@example.edu"
+        assert message["Subject"] == f"Jane Doe writes about job {job_id}"
+        assert f"Message {number}:" in text_of(message) and "<b>Thursday</b> & before?" in text_of(message)
+        assert "&lt;b&gt;Thursday&lt;/b&gt;" in html_of(message) and f"/dashboard/jobs/{job_id}" in html_of(message)
+        assert "/status/" not in text_of(message), "the student's own link is for the student"
+
+
+def test_a_withdrawn_request_is_acknowledged_and_what_waited_is_dropped(
+    services: Services, mail_sender: MailSender, inbox: MailInbox, quiet_job: MakeJob
+) -> None:
+    job_id = quiet_job().id
+    act(services, job_id, "approve")
+    services.actions.student_does(job_id, "withdraw", OptionalReasonInput(reason="I found a mistake."))
+    mail_sender.attend(job_id)
+    message = inbox.only_message()
+    require_common_form(message)
+    assert message["Subject"] == f"Your 3D print request is withdrawn ({job_id})"
+    assert mail_events(services, job_id)[2:] == [
+        "EmailQueued approved", "EmailDropped approved", "EmailQueued withdrawn", "EmailSent withdrawn",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

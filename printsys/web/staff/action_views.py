@@ -45,10 +45,12 @@ def _facts_are_missing(stored: Stored) -> bool:
 
 @dataclass(frozen=True)
 class ActionView:
-    """A row. `form` None: the click is enough. `done` says what has happened, `offered_if` whether a job that may
-    take the action needs it at all, `next_if` whether it is the one thing to do next."""
+    """A row. `form` None: the click is enough, and `extra` are fields that a page may send with it. `done`
+    says what has happened, `offered_if` whether a job that may take the action needs it at all, `next_if` whether it is
+    the one thing to do next."""
 
     form: type[forms.ActionForm] | None = None
+    extra: type[forms.ActionForm] = forms.ActionForm
     place: Literal["main", "more", "own"] = "main"
     """Beside the title, below the job, or at a place of its own on the job's page."""
     style: Literal["normal", "quiet", "danger"] = "normal"
@@ -100,7 +102,7 @@ ACTION_VIEWS: dict[str, ActionView] = {
     "confirm": ActionView(
         forms.ReasonForm, next_if=lambda job: awaits_confirmation(job) and not job.student.email
     ),  # nobody can confirm by a link
-    "start": ActionView(next_if=_always),
+    "start": ActionView(extra=forms.StartForm, next_if=_always),
     "complete": ActionView(next_if=_always),
     "pickup": ActionView(forms.PickupForm, next_if=_always),
     "archive": ActionView(style="quiet", next_if=_always),
@@ -154,7 +156,8 @@ def offered_steps(stored: Stored) -> list[Step]:
 
 def form_for(action: str, stored: Stored, lab: Lab) -> forms.ActionForm:
     """The action's form for the job as it is now, with the values of this request where it posts the form."""
-    form = (ACTION_VIEWS[action].form or forms.ActionForm)()
+    view = ACTION_VIEWS[action]
+    form = (view.form or view.extra)()
     form.prepare(stored, lab)
     form.revision.data = str(stored.job.revision)
     return form

@@ -27,7 +27,7 @@ from printsys.domain.effects import SUPPLIES
 from printsys.domain.events import STAFF
 from printsys.domain.filetypes import type_of
 from printsys.domain.folder_moves import still_missing
-from printsys.domain.job import plain
+from printsys.domain.job import DECLINED, WITHDRAWN, plain
 from printsys.domain.naming import COLOR_LENGTH, camel
 from printsys.domain.request_fields import from_job
 from printsys.domain.status import Status
@@ -190,8 +190,21 @@ class RejectForm(ActionForm):
 
     def prepare(self, stored: Stored, lab: Lab) -> None:
         super().prepare(stored, lab)
-        self.reasons.choices = [Choice(r.id, r.label) for r in lab.rejection_reasons if r.id != "declined"]
+        self.reasons.choices = [
+            Choice(r.id, r.label) for r in lab.rejection_reasons if r.id not in (DECLINED, WITHDRAWN)
+        ]
         self.optional.add("comment")
+
+
+class StartForm(ActionForm):
+    """Where the job goes to another printer than the one that was asked for."""
+
+    printer = SelectField("Printer")
+
+    def prepare(self, stored: Stored, lab: Lab) -> None:
+        super().prepare(stored, lab)
+        printers = lab.printers_for(stored.job.request.method)
+        self.printer.choices = [Choice(printer.id, printer.name) for printer in printers]
 
 
 class FailForm(ReasonForm):

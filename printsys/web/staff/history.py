@@ -77,6 +77,14 @@ def _approved(data: Data) -> str:
     return f"{sentence}, for {wanted} copies of which the print files hold {held}" if held and wanted else sentence
 
 
+def _started(data: Data) -> str:
+    """On which printer, where it is not the one that the student asked for."""
+    if not data.get("printer"):
+        return "Printing started"
+    printer = services().lab.printer(data["printer"])
+    return f"Printing started on the {printer.name if printer else data['printer']}"
+
+
 def _failed(data: Data) -> str:
     fault = {"lab": "the lab's fault", "model": "the model's fault", "machine": "the machine's fault"}
     wasted = f"{data['wasted_g']} g lost" if data.get("wasted_g") else ""
@@ -94,8 +102,10 @@ SENTENCES: dict[EventType, Callable[[Data], str]] = {
     EventType.JOB_REJECTED: _rejected,
     EventType.STUDENT_CONFIRMED: lambda d: "The student confirmed",
     EventType.STUDENT_DECLINED: lambda d: "The student declined" + (f": {d['comment']}" if d.get("comment") else ""),
+    EventType.JOB_WITHDRAWN: lambda d: "The student withdrew it" + (f": {d['comment']}" if d.get("comment") else ""),
+    EventType.STUDENT_WROTE: lambda d: f"The student wrote: {d.get('message')}",
     EventType.STAFF_CONFIRMED: _reasoned("Confirmed for the student"),
-    EventType.PRINTING_STARTED: lambda d: "Printing started",
+    EventType.PRINTING_STARTED: _started,
     EventType.PRINT_FAILED: _failed,
     EventType.JOB_COMPLETED: lambda d: "Printing is done",
     EventType.PAYMENT_RECORDED: lambda d: f"Paid {money(d.get('amount'))} by {d.get('method')}",
