@@ -15,6 +15,7 @@ from printsys.domain.estimates import open_difference
 from printsys.domain.events import Event, EventType
 from printsys.domain.folder_moves import last_move, still_missing
 from printsys.domain.job import Job
+from printsys.domain.status import in_words
 from printsys.errors import StorageFailure
 from printsys.jobstore import Layout, Stored
 from printsys.jobstore.layout import is_text, readable
@@ -101,7 +102,7 @@ def raised(
     """An item with the fixes of its kind; `fixes` limits them."""
     offered = tuple(slug for slug in FIXES_BY_KIND[kind] if fixes is None or slug in fixes)
     path, name = relative_path and readable(relative_path), file and readable(file)
-    return AttentionItem(kind, job_id, path, readable(sentence), offered, name)
+    return AttentionItem(kind, job_id, path, in_words(readable(sentence)), offered, name)
 
 
 def needs_a_person(item: AttentionItem) -> bool:

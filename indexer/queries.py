@@ -17,9 +17,10 @@ from indexer.earlier_prints import Shape
 from indexer.job_filter import NEWEST_FIRST, OLDEST_FIRST, JobFilter, Order
 from indexer.schema import BOOKKEEPING, attention, events, job_counts, jobs, mirror_state
 from printsys.domain.emails import CLOSING
-from printsys.domain.events import Event, EventType
+from printsys.domain.events import STAFF, Event, EventType
 from printsys.domain.job import Document, Job, format_time, parse
-from printsys.domain.status import FILES_READ, Status
+from printsys.domain.print_queue import QueuedJob, due_day
+from printsys.domain.status import FILES_READ, FINAL, LIVE, Status
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,26 @@ class EarlierPrint:
     failure: str | None
 
 
+@dataclass(frozen=True)
+class StudentsNews:
+    """The newest answer of a student that nobody has acted on: an event's time, type and data."""
+
+    row: JobRow
+    at: datetime
+    type: str
+    data: Document
+
+
+@dataclass(frozen=True)
+class Happening:
+    """An event, and whose job it is of."""
+
+    job_id: str
+    student: str | None
+    event: Event
+
+
+STUDENTS_ANSWERS = frozenset({EventType.STUDENT_WROTE, EventType.STUDENT_DECLINED, EventType.JOB_WITHDRAWN})
 _COLUMNS = [jobs.c[name] for name in JobRow.__dataclass_fields__]
 
 
@@ -114,6 +135,65 @@ class Queries:
         return int(
             self._all(sa.select(sa.func.count()).select_from(jobs).where(*JobFilter(status, q).conditions()))[0][0]
         )
+
+    def queue(self, statuses: Sequence[Status]) -> list[QueuedJob]:
+        """Of every job in one of `statuses`, what decides its turn."""
+        printed_on = jobs.c.document.op("#>>")(sa.text("'{request,printed_on}'")).label("printed_on")
+        names = ("id", "status", "status_since", "method", "printer", "material", "color", "time_h", "due_date")
+        queued = sa.select(*(jobs.c[name] for name in names), printed_on)
+        rows = self._all(queued.where(jobs.c.status.in_([status.value for status in statuses])))
+        return [
+            QueuedJob(
+                row.id, Status(row.status), datetime.fromisoformat(row.status_since), row.method,
+                row.printed_on or row.printer, row.material, row.color, row.time_h, due_day(row.due_date),
+            )
+            for row in rows
+        ]  # fmt: skip
+
+    def unreviewed(self, limit: int) -> tuple[int, list[JobRow]]:
+        """How many new jobs nobody has looked at yet, and those that wait longest."""
+        is_new = (jobs.c.status == Status.UPLOADED.value, jobs.c.reviewed_at.is_(None))
+        count = int(self._all(sa.select(sa.func.count()).select_from(jobs).where(*is_new))[0][0])
+        oldest = sa.select(*_COLUMNS).where(*is_new).order_by(*_OLDEST_FIRST).limit(limit)
+        return count, [_job(row) for row in self._all(oldest)]
+
+    def students_news(self, since: datetime) -> list[StudentsNews]:
+        """What students wrote, declined or withdrew and staff have not acted on since; the oldest first. `since`: for
+        jobs that have ended, of which there may be many."""
+        later = events.alias("later")
+        is_answered = sa.exists().where(
+            later.c.job_id == events.c.job_id, later.c.seq > events.c.seq, later.c.actor.like(f"{STAFF}%")
+        )
+        is_open = sa.or_(
+            jobs.c.status.in_([status.value for status in LIVE]),
+            sa.and_(jobs.c.status.in_([s.value for s in FINAL]), jobs.c.updated_at >= format_time(since)),
+        )
+        news = (
+            sa.select(*_COLUMNS, events.c.at, events.c.type, events.c.data, events.c.seq)
+            .join_from(jobs, events, jobs.c.id == events.c.job_id)
+            .where(is_open, events.c.type.in_(sorted(STUDENTS_ANSWERS)), ~is_answered)
+            .order_by(events.c.at, events.c.job_id, events.c.seq)
+        )
+        newest = {row.id: StudentsNews(_job(row), row.at, row.type, row.data) for row in self._all(news)}
+        return list(newest.values())
+
+    def happened(self, since: datetime, types: Collection[EventType], limit: int) -> list[Happening]:
+        """What happened after `since`, the newest first."""
+        recent = (
+            sa.select(jobs.c.id, jobs.c.student_name, events)
+            .join_from(jobs, events, jobs.c.id == events.c.job_id)
+            .where(jobs.c.updated_at >= format_time(since), events.c.at > since, events.c.type.in_(sorted(types)))
+            .order_by(events.c.at.desc(), events.c.job_id, events.c.seq.desc())
+            .limit(limit)
+        )
+        return [
+            Happening(
+                row.id,
+                row.student_name,
+                Event(seq=row.seq, at=row.at, type=row.type, actor=row.actor, data=row.data, patch=row.patch),
+            )
+            for row in self._all(recent)
+        ]
 
     def owed(self, now: datetime) -> list[str]:
         """Ids of the jobs that owe an e-mail which may go out by `now`, the longest waiting first."""

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from printsys.config import Lab
 from printsys.domain.job import DECLINED, WITHDRAWN, Job, plain
-from printsys.domain.status import Status
+from printsys.domain.status import NAMES, Status
 
 
 @dataclass(frozen=True)
@@ -22,23 +22,23 @@ class StatusText:
 
 STATUS_TEXTS = {
     Status.UPLOADED: StatusText(
-        "Uploaded",
+        NAMES[Status.UPLOADED],
         "We are looking at your model",
         "We check whether it prints well and what it costs, and write to you. You need not do anything now.",
     ),
     Status.PENDING: StatusText(
-        "Pending",
+        NAMES[Status.PENDING],
         "Waiting for your OK",
         "Your model is approved. We print it as soon as you confirm the price by the link in our e-mail.",
     ),
     Status.READY_TO_PRINT: StatusText(
-        "Ready to print", "In line for printing", "We print it as soon as a printer is free."
+        NAMES[Status.READY_TO_PRINT], "In line for printing", "We print it as soon as a printer is free."
     ),
-    Status.PRINTING: StatusText("Printing", "Printing now", "Your model is on a printer."),
-    Status.COMPLETED: StatusText("Completed", "Ready for you to collect", "Your print is done."),
-    Status.PAID_PICKED_UP: StatusText("Paid & picked up", "Collected", "You have your print. Thank you!"),
-    Status.REJECTED: StatusText("Rejected", "Not printed", "We did not print this."),
-    Status.ARCHIVED: StatusText("Archived", "Closed", "This job is finished and filed."),
+    Status.PRINTING: StatusText(NAMES[Status.PRINTING], "Printing now", "Your model is on a printer."),
+    Status.COMPLETED: StatusText(NAMES[Status.COMPLETED], "Ready for you to collect", "Your print is done."),
+    Status.PAID_PICKED_UP: StatusText(NAMES[Status.PAID_PICKED_UP], "Collected", "You have your print. Thank you!"),
+    Status.REJECTED: StatusText(NAMES[Status.REJECTED], "Not printed", "We did not print this."),
+    Status.ARCHIVED: StatusText(NAMES[Status.ARCHIVED], "Closed", "This job is finished and filed."),
 }
 
 
@@ -65,6 +65,11 @@ def money(value: Decimal | str | None) -> str:
 def amount(value: Decimal | None) -> str:
     """A number without needless zeros."""
     return "" if value is None else plain(Decimal(value).normalize())
+
+
+def hours(value: Decimal) -> str:
+    """`1 hour`, `3.5 hours`."""
+    return f"{amount(value)} {'hour' if value == 1 else 'hours'}"
 
 
 def clock(local: datetime, seconds: bool = False) -> str:

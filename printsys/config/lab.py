@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from collections.abc import Set
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ from printsys.config.strict import Strict
 from printsys.domain import pricing
 from printsys.domain.crowded import MOST_FILES
 from printsys.domain.filetypes import ADVISED, MESHES
+from printsys.domain.opening_hours import OpeningHours
 from printsys.domain.pricing import PriceList
 from printsys.domain.reminders import Patience
 
@@ -100,6 +102,45 @@ class LabTable(Strict):
     staff: list[str] = []
 
 
+def _hours(text: str) -> tuple[time, time] | None:
+    """`9:00-17:00`; empty: closed."""
+    if not text.strip():
+        return None
+    try:
+        opens, closes = (datetime.strptime(part.strip(), "%H:%M").time() for part in text.split("-"))
+    except ValueError as error:
+        raise ValueError(f'{text!r} is no time like "9:00-17:00"') from error
+    if opens >= closes:
+        raise ValueError(f"{text!r} ends before it begins")
+    return opens, closes
+
+
+def _check_hours(text: str) -> str:
+    _hours(text)
+    return text
+
+
+Hours = Annotated[str, AfterValidator(_check_hours)]
+
+
+class OpeningTable(Strict):
+    """From when to when the lab is open, like `9:00-17:00`; empty: not at all. What the queue's days are counted by."""
+
+    monday: Hours = "9:00-17:00"
+    tuesday: Hours = "9:00-17:00"
+    wednesday: Hours = "9:00-17:00"
+    thursday: Hours = "9:00-17:00"
+    friday: Hours = "9:00-17:00"
+    saturday: Hours = ""
+    sunday: Hours = ""
+    closed_days: list[date] = []
+
+    @property
+    def by_weekday(self) -> dict[int, tuple[time, time]]:
+        texts = (self.monday, self.tuesday, self.wednesday, self.thursday, self.friday, self.saturday, self.sunday)
+        return {weekday: hours for weekday, text in enumerate(texts) if (hours := _hours(text)) is not None}
+
+
 class SubmissionTable(Strict):
     introduction: str
     disciplines: Annotated[list[str], Field(min_length=1)]
@@ -163,6 +204,7 @@ class Lab(Strict):
     """What the lab is and offers: lab.toml, with the look-ups that the program needs."""
 
     about: LabTable = Field(alias="lab")
+    opening: OpeningTable = OpeningTable()
     submission: SubmissionTable
     confirmation: ValidDays
     retention: Days
@@ -195,6 +237,11 @@ class Lab(Strict):
     def today(self, now: datetime) -> date:
         """The day at the lab."""
         return now.astimezone(ZoneInfo(self.about.timezone)).date()
+
+    def opening_hours(self, closed_days: Set[date] = frozenset()) -> OpeningHours:
+        """`closed_days`: besides those of lab.toml."""
+        closed = frozenset(self.opening.closed_days) | closed_days
+        return OpeningHours(ZoneInfo(self.about.timezone), self.opening.by_weekday, closed)
 
     def price_list_on(self, day: date) -> PriceList:
         return pricing.price_list_on(day, self.prices)

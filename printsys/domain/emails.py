@@ -10,7 +10,7 @@ from typing import Any
 
 from printsys.domain.events import SYSTEM, Event, EventDraft, EventType
 from printsys.domain.job import Job, format_time
-from printsys.domain.status import Status
+from printsys.domain.status import Status, in_words
 
 
 class Mail(StrEnum):
@@ -186,7 +186,7 @@ def failed(mail: OwedMail, answer: str) -> EventDraft:
 
 
 def dropped(mail: OwedMail, why: str) -> EventDraft:
-    return _closing(EventType.EMAIL_DROPPED, mail, why=why)
+    return _closing(EventType.EMAIL_DROPPED, mail, why=in_words(why))
 
 
 def drop_untrue(owed: Iterable[OwedMail], status: Status, why: str) -> list[EventDraft]:

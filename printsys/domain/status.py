@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,6 +19,26 @@ class Status(StrEnum):
     PAID_PICKED_UP = "PaidPickedUp"
     REJECTED = "Rejected"
     ARCHIVED = "Archived"
+
+
+NAMES = {
+    Status.UPLOADED: "Uploaded",
+    Status.PENDING: "Pending",
+    Status.READY_TO_PRINT: "Ready to print",
+    Status.PRINTING: "Printing",
+    Status.COMPLETED: "Completed",
+    Status.PAID_PICKED_UP: "Paid & picked up",
+    Status.REJECTED: "Rejected",
+    Status.ARCHIVED: "Archived",
+}
+"""What staff call them."""
+_OWN_NAMES = {status.value: name for status, name in NAMES.items() if name != status.value}
+_IN_A_SENTENCE = re.compile(rf"(?<![/\\\w])({'|'.join(_OWN_NAMES)})(?![/\\\w])")
+
+
+def in_words(sentence: str) -> str:
+    """The sentence with the names that people use; paths in it stay as they are."""
+    return _IN_A_SENTENCE.sub(lambda match: f"“{_OWN_NAMES[match.group()]}”", sentence)
 
 
 @dataclass(frozen=True, kw_only=True)

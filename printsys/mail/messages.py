@@ -26,7 +26,7 @@ from printsys.domain.pricing import round_up_to_half_hour
 from printsys.errors import ConfigError
 from printsys.mail.headers import MailNotSendable, ascii_address, header_text, mailbox
 from printsys.mail.templates import MailTemplates, one_line
-from printsys.texts import amount, clock, reasons
+from printsys.texts import clock, hours, reasons
 
 
 @dataclass(frozen=True)
@@ -194,5 +194,4 @@ def compose(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
 
 
 def _hours(value: Decimal) -> str:
-    hours = round_up_to_half_hour(value)
-    return f"{amount(hours)} {'hour' if hours == 1 else 'hours'}"
+    return hours(round_up_to_half_hour(value))

@@ -10,6 +10,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from printsys import errors as e
+from printsys.domain.status import in_words
 from printsys.ops.disk_space import shortages
 from printsys.web.auth import is_staff
 from printsys.web.login_limits import login_limits
@@ -134,6 +135,7 @@ def _wants_json() -> bool:
 
 
 def _answer(page: ErrorPage, message: str) -> tuple[Response | str, int]:
+    message = in_words(message)
     if _wants_json():
         return jsonify(error=page.title, message=message), page.code
     return render_template("errors/error.html", error_page=page, message=message), page.code

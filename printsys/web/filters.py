@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import base64
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import Flask
+from markupsafe import Markup, escape
 
 from printsys import texts
-from printsys.domain.status import Status
+from printsys.domain.status import Status, in_words
 from printsys.models3d.findings import size_text
+from printsys.models3d.inspect import Size
 from printsys.texts import STATUS_TEXTS, amount, money
 from printsys.web.auth import is_staff
 from printsys.web.services import services
+
+MM_AN_INCH = 25.4
+WEB_ADDRESS = re.compile(r"(https?://[^\s<>\"]+[^\s<>\".,;:!?)])")
 
 
 def picture_address(png: bytes) -> str:
@@ -32,9 +37,15 @@ def init(app: Flask) -> None:
     app.add_template_filter(amount)
     app.add_template_filter(size)
     app.add_template_filter(status_name)
+    app.add_template_filter(in_words)
     app.add_template_filter(actor)
     app.add_template_filter(slug)
     app.add_template_filter(size_text, "model_size")
+    app.add_template_filter(size_both)
+    app.add_template_filter(date_words)
+    app.add_template_filter(texts.hours)
+    app.add_template_filter(days)
+    app.add_template_filter(linked)
     app.add_template_filter(picture_address)
     app.context_processor(_common)
 
@@ -71,6 +82,28 @@ def day(moment: datetime | None) -> str:
         return ""
     time = local(moment)
     return f"{time:%A}, {time:%B} {time.day}"
+
+
+def date_words(date: date) -> str:
+    """`Monday, March 2`, of a day without a time."""
+    return f"{date:%A}, {date:%B} {date.day}"
+
+
+def days(count: int) -> str:
+    return f"{count} {'day' if count == 1 else 'days'}"
+
+
+def size_both(size_mm: Size) -> str:
+    """`12.7 × 25.4 × 3 mm (0.5 × 1 × 0.12 in)`."""
+    inches = " × ".join(f"{side / MM_AN_INCH:.2f}".rstrip("0").rstrip(".") for side in size_mm)
+    return f"{size_text(size_mm)} ({inches} in)"
+
+
+def linked(text: str) -> Markup:
+    """The lab's own text exactly as it is, its web addresses as links."""
+    parts = WEB_ADDRESS.split(text)
+    link = Markup('<a href="{0}" rel="noopener">{0}</a>')
+    return Markup("").join(link.format(part) if n % 2 else escape(part) for n, part in enumerate(parts))
 
 
 def ago(moment: datetime | None) -> str:

@@ -67,7 +67,11 @@ ROUTES = {
     "resubmit.send": LINK,
     "resubmit.show": LINK,
     "static": EVERYBODY,
+    "status.picture": LINK,
+    "status.reply": LINK,
+    "status.resend": LINK,
     "status.show": LINK,
+    "status.withdraw": LINK,
     "submit.correct_address": EVERYBODY,
     "submit.home": EVERYBODY,
     "submit.send": EVERYBODY,
@@ -93,6 +97,7 @@ def paths(app: Flask, services: Services, make: MakeJob) -> dict[str, list[str]]
         "path:name": ["original/bracket v2.stl"],
         "name": ["received"],
         "answer_id": ["x"],
+        "int:number": ["0"],
     }
     return {rule.rule: list(addresses(rule.rule, values)) for rule in app.url_map.iter_rules()}
 

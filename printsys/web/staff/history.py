@@ -10,6 +10,7 @@ from typing import Any
 from printsys.domain.emails import mail_name
 from printsys.domain.events import Event, EventType
 from printsys.domain.job import FOR_COPIES, PLATE_COPIES
+from printsys.domain.status import in_words
 from printsys.texts import money
 from printsys.web.filters import actor as actor_name
 from printsys.web.filters import status_name
@@ -152,7 +153,7 @@ SENTENCES: dict[EventType, Callable[[Data], str]] = {
     EventType.EMAIL_QUEUED: lambda d: f"E-mail to {d.get('to')} queued: {_mail(d)}",
     EventType.EMAIL_SENT: lambda d: f"E-mail sent to {d.get('to')}: {_mail(d)}",
     EventType.EMAIL_FAILED: lambda d: f"E-mail to {d.get('to')} failed ({d.get('answer')}): {_mail(d)}",
-    EventType.EMAIL_DROPPED: lambda d: f"E-mail not sent, {d.get('why')}: {_mail(d)}",
+    EventType.EMAIL_DROPPED: lambda d: in_words(f"E-mail not sent, {d.get('why')}: {_mail(d)}"),
 }
 
 

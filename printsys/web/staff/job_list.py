@@ -14,7 +14,7 @@ from printsys.domain.job import FileRecord, Job
 from printsys.domain.links import awaits_confirmation, confirmation_expired_at
 from printsys.domain.naming import opens_everywhere
 from printsys.domain.pending_work import preview_of
-from printsys.domain.status import LIVE, Status
+from printsys.domain.status import LIVE, NAMES, Status, in_words
 from printsys.domain.workflow import Step
 from printsys.errors import MirrorDown
 from printsys.jobstore import Stored
@@ -98,8 +98,8 @@ class JobSummary:
 
 def _hint(source: JobRow | Stored) -> str | None:
     if source.problem or source.move_pending:
-        return str(source.problem or source.move_pending)
-    return f"Somebody moved the folder to {source.asked_by_hand}." if source.asked_by_hand else None
+        return in_words(str(source.problem or source.move_pending))
+    return f"Somebody moved the folder to “{NAMES[source.asked_by_hand]}”." if source.asked_by_hand else None
 
 
 def _future(moment: datetime | None) -> datetime | None:

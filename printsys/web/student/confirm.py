@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from printsys.domain.events import EventType
 from printsys.domain.inputs import OptionalReasonInput, validate
-from printsys.domain.job import Job
+from printsys.domain.job import Job, plain
 from printsys.domain.links import require_open_confirmation
 from printsys.domain.status import Status
 from printsys.errors import InvalidInput, TokenExpired, TokenUsed, TransitionNotAllowed
+from printsys.jobstore import Stored
+from printsys.texts import amount, money
+from printsys.web import lab_day
 from printsys.web.services import services
+from printsys.web.student.status import sent_models
 
 pages = Blueprint("confirm", __name__)
+THANKS = "Thank you! Your print is in line now. We write to you when you can collect it."
 
 
 @pages.get("/confirm/<token>")
@@ -36,6 +43,7 @@ def decide(token: str) -> ResponseReturnValue:
         services().actions.student_decides(job_id, nonce, decision == "confirm", reason)
     except (TokenExpired, TokenUsed):
         return _confirm_page(token)
+    flash(THANKS if decision == "confirm" else "Thank you for telling us. We do not print it, and you pay nothing.")
     return redirect(url_for("status.show", token=services().tokens.status(job_id)), 303)
 
 
@@ -54,13 +62,41 @@ def resend(token: str) -> ResponseReturnValue:
 def _confirm_page(token: str, error: str = "", code: int = 200) -> ResponseReturnValue:
     """The offer, with `code`; or, where the link is over, why, and what to do."""
     job_id, nonce = services().tokens.read_confirm(token)
-    job = services().store.load(job_id).job
+    stored = services().store.load(job_id)
+    job = stored.job
     try:
         require_open_confirmation(job, nonce, datetime.now(UTC))
     except (TokenExpired, TokenUsed) as over:
         is_confirmed = job.status not in (Status.PENDING, Status.UPLOADED, Status.REJECTED)
         return link_over_page(job, over, is_confirmed=is_confirmed, token=token, error=error)
-    return render_template("student/confirm.html", job=job, token=token, error=error), code
+    page = render_template(
+        "student/confirm.html",
+        job=job,
+        token=token,
+        status_token=services().tokens.status(job_id),
+        error=error,
+        price=price_made_of(stored),
+        models=sent_models(job),
+        printer=services().lab.printer(job.request.printer),
+        wait=next((wait for wait in lab_day.waits() if wait.method == job.request.method), None),
+        message=lab_day.today().message,
+        closed_days=lab_day.closed_days_to_come(),
+    )
+    return page, code
+
+
+def price_made_of(stored: Stored) -> str:
+    """How the approval made the price of the weight or volume; empty where it does not say."""
+    approval = next((e for e in reversed(stored.events) if e.type == EventType.STAFF_APPROVED), None)
+    estimate = stored.job.estimate
+    if approval is None or estimate is None or approval.data.get("cost") != plain(estimate.cost or Decimal()):
+        return ""
+    if approval.data.get("minimum"):
+        return "That is our minimum charge: by its material it would cost less."
+    is_volume = approval.data.get("unit") == "ml"
+    measured, unit = (estimate.volume_ml, "ml") if is_volume else (estimate.weight_g, "g")
+    rate = approval.data.get("rate")
+    return f"{amount(measured)} {unit} at {money(rate)} each" if measured and rate else ""
 
 
 def link_over_page(job: Job, over: TokenExpired | TokenUsed, **context: object) -> ResponseReturnValue:

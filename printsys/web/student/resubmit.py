@@ -19,6 +19,7 @@ from printsys.web.errors import open_too_long_page
 from printsys.web.services import services
 from printsys.web.student.confirm import link_over_page
 from printsys.web.student.forms import SubmitForm, with_errors
+from printsys.web.student.status import sent_models
 from printsys.web.student.submit import NOT_STORED, PAUSED, read_request
 
 pages = Blueprint("resubmit", __name__)
@@ -81,4 +82,8 @@ def _page(token: str, job: Job, form: SubmitForm, general: list[str]) -> str:
         methods=services().lab.methods,
         reasons=reasons(job, services().lab),
         findings=finding_sentences(job, services().lab),
+        is_theirs=job.rejection is not None and job.rejection.is_the_students,
+        models=sent_models(job),
+        status_token=services().tokens.status(job.id),
+        printer=services().lab.printer(job.request.printer),
     )
