@@ -154,7 +154,7 @@ class Queries:
         """How many new jobs nobody has looked at yet, and those that wait longest."""
         is_new = (jobs.c.status == Status.UPLOADED.value, jobs.c.reviewed_at.is_(None))
         count = int(self._all(sa.select(sa.func.count()).select_from(jobs).where(*is_new))[0][0])
-        oldest = sa.select(*_COLUMNS).where(*is_new).order_by(*_OLDEST_FIRST).limit(limit)
+        oldest = sa.select(*_COLUMNS).where(*is_new).order_by(jobs.c.status_since, jobs.c.id).limit(limit)
         return count, [_job(row) for row in self._all(oldest)]
 
     def students_news(self, since: datetime) -> list[StudentsNews]:

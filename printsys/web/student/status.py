@@ -62,7 +62,7 @@ def reply(token: str) -> ResponseReturnValue:
 
 @pages.post("/status/<token>/resend")
 def resend(token: str) -> ResponseReturnValue:
-    """The link that confirms goes by e-mail alone: whoever got hold of this page's address must not agree to a price."""
+    """The link that confirms goes by e-mail alone: whoever has this page's address must not agree to a price."""
     return _do(token, "resend-email", ResendInput, "We sent the link again. Look for an e-mail in a minute or two.")
 
 
