@@ -8,14 +8,15 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 from printsys.assessment.model_findings import findings_for
-from printsys.config.lab import Lab, Method
+from printsys.config.lab import Lab, Method, Printer
 from printsys.domain.pricing import PriceList, quote
 from printsys.errors import FileRefused, InvalidInput, ModelTooHard, ModelUnreadable
 from printsys.models3d import bounded
 from printsys.models3d.estimate import weight_range_g
-from printsys.models3d.findings import ModelFinding, blocks, unreadable
+from printsys.models3d.findings import ModelFinding, blocks, fits, unreadable
 from printsys.models3d.fit import Box
 from printsys.models3d.inspect import ModelFacts
+from printsys.models3d.paint import recolored
 
 PATIENCE = bounded.Limits(seconds=20)
 """While a student waits; the worker may take longer."""
@@ -45,11 +46,13 @@ class Wishes:
     method: str = ""
     printer: str = ""
     copies: int = 1
+    color: str = ""
 
 
 @dataclass(frozen=True)
 class CheckedModel:
-    """A model as the form shows it. `price` is a guess for all `copies`, from least to most, in the lab's money."""
+    """A model as the form shows it. `price` is a guess for all `copies`, from least to most, in the lab's money.
+    `printers`: those of the method, each with whether the model fits it."""
 
     name: str
     sha256: str
@@ -58,6 +61,11 @@ class CheckedModel:
     price: tuple[Decimal, Decimal] | None = None
     copies: int = 1
     is_pending: bool = False
+    printers: tuple[tuple[Printer, bool], ...] = ()
+
+    @property
+    def fitting(self) -> list[Printer]:
+        return [printer for printer, is_large_enough in self.printers if is_large_enough]
 
     @property
     def will_not_print(self) -> bool:
@@ -93,10 +101,14 @@ def judge(name: str, sha256: str, check: UploadCheck, lab: Lab, wishes: Wishes, 
         reasons = [unreadable(ModelUnreadable(check.trouble or ""))] if check.is_unprintable else []
         return CheckedModel(name, sha256, check, reasons)
     method = lab.method(wishes.method)
+    printers = lab.printers_for(wishes.method) or lab.printers
     model_findings = findings_for(check.facts, lab, wishes.method, wishes.printer or None)
     is_priced = not blocks(model_findings)
     price = price_range(check.facts, method, prices, wishes.copies) if method is not None and is_priced else None
-    return CheckedModel(name, sha256, check, model_findings, price, wishes.copies)
+    large_enough = tuple((printer, fits(check.facts, printer)) for printer in printers) if is_priced else ()
+    if check.png is not None and wishes.color:
+        check = replace(check, png=recolored(check.png, wishes.color))
+    return CheckedModel(name, sha256, check, model_findings, price, wishes.copies, printers=large_enough)
 
 
 def price_range(

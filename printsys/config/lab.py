@@ -42,7 +42,7 @@ class Method(Strict):
 
 
 class Printer(Strict):
-    """`build_volume_mm`: width, depth, height in millimetres. `slicer_names`: what slicers call it."""
+    """`build_volume_mm`: width, depth, height in millimeters. `slicer_names`: what slicers call it."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     name: str

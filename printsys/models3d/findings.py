@@ -118,14 +118,14 @@ def _check_unit(facts: ModelFacts) -> Iterator[ModelFinding]:
             grade="worth knowing" if TINY_MM <= longest < SMALL_MM else "probably wrong",
             code=f"unit-{name}",
             sentence=f"{read} Was it drawn in {name}? Then it would be {size}.",
-            advice="Export it in millimeters, or tell us the size you want in the notes.",
+            advice="Export it in millimeters, or tell us the size you want in your message.",
         )
     elif longest < TINY_MM:
         yield ModelFinding(
             grade="probably wrong",
             code="tiny",
             sentence=f"This model is only {size_text(facts.size_mm)}.",
-            advice="Check the unit that you export in, or tell us the size you want in the notes.",
+            advice="Check the unit that you export in, or tell us the size you want in your message.",
         )
 
 
@@ -139,6 +139,11 @@ def suspected_unit(facts: ModelFacts) -> tuple[str, float] | None:
 
 
 # -- does it fit ----------------------------------------------------------------------------------------------------
+
+
+def fits(facts: ModelFacts, printer: PrinterLike) -> bool:
+    """Whether the model goes into the printer somehow."""
+    return _stand(facts, printer).pose != "no"
 
 
 def _stand(facts: ModelFacts, printer: PrinterLike) -> BedFit:
@@ -208,7 +213,7 @@ def _check_chosen(
             grade="worth knowing",
             code="turned",
             sentence=f"It fits the {chosen.name} turned on its side{diagonally}.",
-            advice="Nothing to do, unless it must be printed standing: then say so in the notes.",
+            advice="Nothing to do, unless it must be printed standing: then say so in your message.",
         )
 
 
