@@ -48,6 +48,7 @@ from printsys.errors import (
 from printsys.jobstore import IncomingFile, JobEdit, JobStore, Stored
 from printsys.jobstore.files import ListedFile, describe, unchanged
 from printsys.jobstore.incoming import StagedFiles
+from printsys.jobstore.lab_today import lab_today
 
 RESEND_COOL_DOWN = timedelta(minutes=2)
 MOST_MESSAGES_AN_HOUR = 5
@@ -73,7 +74,7 @@ class Actions:
 
         InvalidInput where the lab does not offer what it asks for; see JobStore.create.
         """
-        require_offered(self.lab, request.model_dump(), self.lab.today(self.clock()))
+        require_offered(self.lab, request.model_dump(), self.lab.today(self.clock()), lab_today(self.store))
         stored = self.store.create(
             lambda job_id: naming.folder_name(request.student_name, request.print_method, request.color, job_id),
             files,
@@ -169,7 +170,7 @@ class Actions:
 
         InvalidInput, TokenUsed, and what JobStore.staged and JobStore.edit raise.
         """
-        require_offered(self.lab, request.model_dump(), self.lab.today(self.clock()))
+        require_offered(self.lab, request.model_dump(), self.lab.today(self.clock()), lab_today(self.store))
         require_open_resubmission(self.store.load(job_id).job, key)
         if not files:
             return self._resubmit(job_id, key, ResubmitInput(**request.model_dump()), None)

@@ -7,20 +7,26 @@ from datetime import date
 from typing import Any
 
 from printsys.config.lab import Lab
+from printsys.domain.lab_today import LabToday
 from printsys.errors import InvalidInput
 
+AS_USUAL = LabToday()
 
-def require_offered(lab: Lab, values: Mapping[str, Any], today: date | None = None) -> None:
+
+def require_offered(lab: Lab, values: Mapping[str, Any], today: date | None = None, note: LabToday = AS_USUAL) -> None:
     """InvalidInput where the request asks for something that the lab does not have."""
-    if problems := offer_problems(lab, values, today):
+    if problems := offer_problems(lab, values, today, note):
         raise InvalidInput(problems)
 
 
-def offer_problems(lab: Lab, values: Mapping[str, Any], today: date | None = None) -> dict[str, list[str]]:
+def offer_problems(
+    lab: Lab, values: Mapping[str, Any], today: date | None = None, note: LabToday = AS_USUAL
+) -> dict[str, list[str]]:
     """What of a request the lab does not have: field → sentences.
 
     `values` are an input's, or a form's as they were typed. A field left empty is no problem here: whether it may stay
-    empty is for the input to say. A new request wants nothing before `today`; staff may note any day.
+    empty is for the input to say. A new request wants nothing before `today` and nothing that `note` says is out;
+    staff may ask for any of it.
     """
     problems: dict[str, list[str]] = {}
     method_name, color, printer, discipline = (
@@ -33,8 +39,14 @@ def offer_problems(lab: Lab, values: Mapping[str, Any], today: date | None = Non
     else:
         if color and color not in method.colors:
             problems["color"] = [f"{color} is not a color that we have for {method.name}."]
-        if printer and printer not in [offered.id for offered in lab.printers_for(method.name)]:
+        elif note.is_out(method.name, color):
+            problems["color"] = [f"{color} is out at the moment. Please choose another color."]
+        printers = lab.printers_for(method.name)
+        if printer and printer not in [offered.id for offered in printers]:
             problems["printer"] = [f"Please choose a printer for {method.name}."]
+        elif note.is_down(printer) and not all(note.is_down(offered.id) for offered in printers):
+            name = next(offered.name for offered in printers if offered.id == printer)
+            problems["printer"] = [f"The {name} is down at the moment. Please choose another printer."]
     if discipline and discipline not in lab.submission.disciplines:
         problems["discipline"] = ["Please choose a discipline from the list."]
     copies = str(values.get("copies") or "")

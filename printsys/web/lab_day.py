@@ -63,13 +63,13 @@ def waits() -> list[Wait]:
         free = {column.printer: column.free_at for column in queue_columns()}
     except MirrorDown:
         return []
-    hours, now, found = opening_hours(), datetime.now(UTC), []
+    hours, now, known_waits = opening_hours(), datetime.now(UTC), []
     for method in services().lab.methods:
         printers = services().lab.printers_for(method.name)
         days = days_until([free[printer.id] for printer in printers], now, hours)
         if days is not None:
-            found.append(Wait(method.name, days, busyness(days)))
-    return found
+            known_waits.append(Wait(method.name, days, busyness(days)))
+    return known_waits
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,3 @@ def turn_of(job: Job) -> Turn | None:
     return Turn(printer, number if is_confirmed else None, slot, today().is_down(column.printer))
 
 
-def color_note(method: str, color: str | None) -> str:
-    """What staff wrote about a color that is out; empty where it is not, or where they wrote nothing."""
-    note = today().colors_out.get(method, {}).get(color or "")
-    return note.text if note is not None else ""

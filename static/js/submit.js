@@ -1,7 +1,7 @@
 // The student's form: choices that follow the method, files checked when chosen, progress, one submission.
 // Without this script the form still works; the server checks everything again.
 
-const CHOICES = ["print_method", "printer", "copies"];
+const CHOICES = ["print_method", "printer", "color", "copies"];
 const area = document.getElementById("submit-area");
 
 function begin(form) {
@@ -11,9 +11,14 @@ function begin(form) {
     if (event.target.id === "file") checkModels(form, checkFiles(form));
     else if (CHOICES.includes(event.target.name)) checkModels(form, true);
   });
+  form.addEventListener("click", (event) => {
+    const printer = event.target.closest?.("[data-printer]")?.dataset.printer;
+    if (printer) choosePrinter(form, printer);
+  });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (!form.dataset.sending && checkFiles(form)) send(form);
+    if (form.dataset.sending || isHeldBack(form) || !checkFiles(form)) return;
+    send(form);
   });
   listFiles(form);
   showErrors();
@@ -80,7 +85,7 @@ async function checkModels(form, areGood) {
   const place = form.querySelector("#model-check");
   const files = [...form.querySelector("#file").files];
   asking?.abort();
-  if (!areGood || !files.length) { place.replaceChildren(); checked = []; return; }
+  if (!areGood || !files.length) { place.replaceChildren(); checked = []; showVerdict(form, []); return; }
   const turn = asking = new AbortController();
   const isChecked = checked.length === files.length && checked.every((model, n) => model.file === files[n]);
   place.classList.add("is-looking");
@@ -92,6 +97,7 @@ async function checkModels(form, areGood) {
       const body = await answer.json();
       if (!answer.ok) throw new Error(body.message);
       place.innerHTML = body.html;
+      showVerdict(form, body.files);
       checked = body.pending ? [] : body.files.map(({ name, sha256 }, n) => ({ file: files[n], name, sha256 }));
       if (!body.pending) break;
       await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
@@ -100,10 +106,40 @@ async function checkModels(form, areGood) {
       answer = await fetch(`${place.dataset.check}/${body.id}?${chosen}`, { signal: turn.signal, headers: JSON_PLEASE });
     }
   } catch {
-    if (turn === asking) place.replaceChildren();  // nobody answers: the form works without
+    if (turn === asking) { place.replaceChildren(); showVerdict(form, []); }  // nobody answers: the form works without
   } finally {
     if (turn === asking) place.classList.remove("is-looking");
   }
+}
+
+// What the check means for the form: printers that fit are marked, and what nobody can print is not sent.
+function showVerdict(form, models) {
+  const fitting = models.map((model) => model.fits).filter(Boolean);
+  for (const option of form.querySelectorAll("#printer option")) {
+    if (!option.value) continue;
+    option.dataset.name ??= option.textContent;
+    const mark = fitting.every((ids) => ids.includes(option.value)) ? ": fits" : ": too small for it";
+    option.textContent = option.dataset.name + (fitting.length ? mark : "");
+  }
+  const blocked = models.filter((model) => model.will_not_print).map((model) => model.name);
+  const button = form.querySelector("#submit-button");
+  if (blocked.length) button.setAttribute("aria-disabled", "true");
+  else button.removeAttribute("aria-disabled");
+  form.querySelector("#send-reason").textContent = blocked.length
+    ? `${blocked.join(", ")} cannot be printed: please mend ${blocked.length > 1 ? "them" : "it"}, or choose another file.` : "";
+}
+
+function isHeldBack(form) {
+  const isHeld = form.querySelector("#submit-button").getAttribute("aria-disabled") === "true";
+  if (isHeld) form.querySelector("#model-check").scrollIntoView({ block: "nearest" });
+  return isHeld;
+}
+
+function choosePrinter(form, printer) {
+  const select = form.querySelector("#printer");
+  select.value = printer;
+  select.dispatchEvent(new Event("change", { bubbles: true }));
+  select.focus();
 }
 
 function question(form, place, turn, files) {

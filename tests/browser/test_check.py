@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -72,14 +73,59 @@ def test_the_findings_follow_the_chosen_printer_without_a_second_upload(
     assert len(second_check.value.post_data_buffer or b"") < 2_000, "the file was not sent again"
 
 
+def test_a_model_too_large_for_the_printer_offers_the_others_that_it_fits(
+    system: System, page: Page, tmp_path: Path
+) -> None:
+    system.start()
+    page.goto(f"{system.url}/submit")
+    fill_form(page, written(tmp_path / "tall.stl", box_stl(255.0)))
+    article = page.get_by_role("article", name="tall.stl")
+    expect(article.get_by_role("list", name="Printers that it fits")).to_contain_text("too large for the Prusa MK4S")
+    expect(page.get_by_label("Printer").locator("option[value=prusa-mk4s]")).to_have_text(
+        re.compile("too small for it$")
+    )
+    article.get_by_role("button", name="Use the Prusa XL").click()
+    expect(page.get_by_label("Printer")).to_have_value("prusa-xl")
+    expect(page.get_by_label("Printer")).to_be_focused()
+    expect(article).to_contain_text("Looks printable.")
+
+
+def test_the_picture_is_in_the_chosen_color(system: System, page: Page, tmp_path: Path) -> None:
+    system.start()
+    page.goto(f"{system.url}/submit")
+    fill_form(page, written(tmp_path / "box.stl", box_stl(60.0)))
+    picture = page.get_by_role("article", name="box.stl").get_by_role("img")
+    expect(picture).to_be_visible()
+
+    def middle_color() -> list[int]:
+        colors: list[int] = picture.evaluate(
+            """image => {
+                const canvas = document.createElement("canvas");
+                canvas.width = image.naturalWidth; canvas.height = image.naturalHeight;
+                const context = canvas.getContext("2d");
+                context.drawImage(image, 0, 0);
+                return [...context.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data];
+            }"""
+        )
+        return colors
+
+    red, green, blue, _ = middle_color()
+    assert red > 2 * max(green, blue), "True Red"
+    page.get_by_label("Color").select_option("Electric Blue")
+    until(lambda: middle_color()[2] > 2 * middle_color()[0])
+
+
 def test_only_what_cannot_be_printed_stands_in_the_way(system: System, page: Page, tmp_path: Path) -> None:
     system.start()
     page.goto(f"{system.url}/submit")
     fill_form(page, written(tmp_path / "flat.stl", box_stl(20.0).replace(b" 20.0\n", b" 0\n")))
     article = page.get_by_role("article", name="flat.stl")
     expect(article).to_contain_text("Cannot print. This model is flat")
-    page.get_by_role("button", name="Send to the lab").click()
-    expect(page.locator("#file-error")).to_contain_text("This model is flat")
+    button = page.get_by_role("button", name="Send to the lab")
+    expect(button).to_be_disabled()
+    expect(button).to_have_accessible_description("flat.stl cannot be printed: please mend it, or choose another file.")
+    button.press("Enter")
+    expect(button).to_have_text("Send to the lab")
     expect(article).to_contain_text("Cannot print. This model is flat")
     expect(page.get_by_label("E-mail")).to_have_value("jose@example.edu")
 

@@ -19,6 +19,8 @@ from wtforms import (
 from wtforms.fields.choices import SelectChoice
 
 from printsys.config import Lab
+from printsys.config.lab import Printer
+from printsys.domain.lab_today import LabToday
 from printsys.errors import InvalidInput, PrintSysError
 
 
@@ -41,6 +43,20 @@ NOT_CHOSEN = Choice("", "Please choose …")
 def each(values: Iterable[str]) -> list[Choice]:
     """Choices whose label is their value."""
     return [Choice(value, value) for value in values]
+
+
+def _color(method: str, color: str, note: LabToday) -> Choice:
+    if note.is_out(method, color):
+        return Choice(color, f"{color} (out at the moment)", {"disabled": True}, method)
+    return Choice(color, color, optgroup=method)
+
+
+def _printer(printer: Printer, lab: Lab, note: LabToday) -> Choice:
+    label = f"{printer.name} ({printer.volume_text})"
+    if not note.is_down(printer.id):
+        return Choice(printer.id, label, optgroup=printer.method)
+    has_other = not all(note.is_down(other.id) for other in lab.printers_for(printer.method))
+    return Choice(printer.id, f"{label}, down at the moment", {"disabled": True} if has_other else {}, printer.method)
 
 
 class SubmitForm(FlaskForm):
@@ -67,15 +83,13 @@ class SubmitForm(FlaskForm):
     message = TextAreaField("Anything we should know?", render_kw={"rows": 3, "maxlength": 2000})
 
     @classmethod
-    def of(cls, lab: Lab, **kwargs: Any) -> SubmitForm:
+    def of(cls, lab: Lab, note: LabToday, **kwargs: Any) -> SubmitForm:
+        """What `note` says is out cannot be chosen; a printer that is down can, where the method has no other."""
         form = cls(**kwargs)
         form.discipline.choices = [NOT_CHOSEN, *each(lab.submission.disciplines)]
         form.print_method.choices = each(m.name for m in lab.methods)
-        form.color.choices = [NOT_CHOSEN, *(Choice(c, c, optgroup=m.name) for m in lab.methods for c in m.colors)]
-        form.printer.choices = [
-            NOT_CHOSEN,
-            *(Choice(p.id, f"{p.name} ({p.volume_text})", optgroup=p.method) for p in lab.printers),
-        ]
+        form.color.choices = [NOT_CHOSEN, *(_color(m.name, c, note) for m in lab.methods for c in m.colors)]
+        form.printer.choices = [NOT_CHOSEN, *(_printer(p, lab, note) for p in lab.printers)]
         form.minimum_charge_consent.label.text = lab.submission.consent_question
         extensions = ", ".join(lab.submission.extensions)
         up_to = f"up to {lab.submission.max_files} files, " if lab.submission.max_files > 1 else ""

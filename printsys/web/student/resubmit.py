@@ -15,6 +15,7 @@ from printsys.domain.links import require_open_resubmission
 from printsys.domain.request_fields import from_job
 from printsys.errors import InvalidInput, PrintSysError, StorageFailure, StorageOffline, TokenUsed
 from printsys.texts import reasons
+from printsys.web import lab_day
 from printsys.web.errors import open_too_long_page
 from printsys.web.services import services
 from printsys.web.student.confirm import link_over_page
@@ -35,7 +36,7 @@ def show(token: str) -> ResponseReturnValue:
     except TokenUsed as over:
         return link_over_page(job, over)
     as_sent = from_job(job) | {"minimum_charge_consent": "yes" if job.request.minimum_charge_consent else None}
-    return _page(token, job, SubmitForm.of(services().lab, data=as_sent), [])
+    return _page(token, job, SubmitForm.of(services().lab, lab_day.today(), data=as_sent), [])
 
 
 @pages.post("/resubmit/<token>")
@@ -49,11 +50,11 @@ def send(token: str) -> ResponseReturnValue:
     except TokenUsed as over:  # sent twice: the first one did it
         return link_over_page(services().store.load(job_id).job, over)
     except InvalidInput as error:
-        form = SubmitForm.of(services().lab)
+        form = SubmitForm.of(services().lab, lab_day.today())
         return _page(token, job, form, with_errors(form, error)), 422
     except (StorageOffline, StorageFailure) as error:
         logger.warning("job %s: a request sent again could not be stored: %s", job_id, error)
-        return _page(token, job, SubmitForm.of(services().lab), [NOT_STORED]), 503
+        return _page(token, job, SubmitForm.of(services().lab, lab_day.today()), [NOT_STORED]), 503
     return redirect(url_for("status.show", token=services().tokens.status(job_id)), 303)
 
 
@@ -66,7 +67,7 @@ def open_for_too_long(error: CSRFError) -> ResponseReturnValue:
         job = services().store.load(job_id).job
     except PrintSysError:
         return open_too_long_page(error)
-    return _page(token, job, SubmitForm.of(services().lab), [PAUSED]), 400
+    return _page(token, job, SubmitForm.of(services().lab, lab_day.today()), [PAUSED]), 400
 
 
 def _page(token: str, job: Job, form: SubmitForm, general: list[str]) -> str:

@@ -18,6 +18,7 @@ from printsys.domain.inputs import CorrectEmailInput, SubmitInput, validate
 from printsys.domain.status import Status
 from printsys.errors import InvalidInput, StorageFailure, StorageOffline
 from printsys.jobstore import IncomingFile, Stored
+from printsys.web import lab_day
 from printsys.web.services import services
 from printsys.web.student.double_submit import submissions
 from printsys.web.student.forms import SubmitForm, with_errors
@@ -44,7 +45,7 @@ def home() -> ResponseReturnValue:
 
 @pages.get("/submit")
 def show() -> ResponseReturnValue:
-    form = SubmitForm.of(services().lab)
+    form = SubmitForm.of(services().lab, lab_day.today())
     form.submission.data = secrets.token_urlsafe(16)
     return _form_page(form, [])
 
@@ -60,11 +61,11 @@ def send() -> ResponseReturnValue:
                 owes_receipt = receipt_limit().may_send(answers.student_email)
                 sent_form.record(services().actions.submit(answers, files, owes_receipt=owes_receipt))
             except InvalidInput as error:
-                form = SubmitForm.of(services().lab)
+                form = SubmitForm.of(services().lab, lab_day.today())
                 return _form_page(form, with_errors(form, error)), 422
             except (StorageOffline, StorageFailure) as error:
                 logger.warning("a submission could not be stored: %s", error)
-                return _form_page(SubmitForm.of(services().lab), [NOT_STORED]), 503
+                return _form_page(SubmitForm.of(services().lab, lab_day.today()), [NOT_STORED]), 503
         job_id = sent_form.job_id
     session[MINE] = [*session.get(MINE, [])[-9:], job_id]
     return redirect(url_for("submit.success", job=job_id), 303)
@@ -73,7 +74,7 @@ def send() -> ResponseReturnValue:
 @pages.errorhandler(CSRFError)
 def open_for_too_long(_error: CSRFError) -> ResponseReturnValue:
     """The form as it was typed, to be sent again."""
-    form = SubmitForm.of(services().lab)
+    form = SubmitForm.of(services().lab, lab_day.today())
     form.submission.data = form.submission.data or secrets.token_urlsafe(16)
     return _form_page(form, [PAUSED]), 400
 
@@ -85,7 +86,7 @@ def read_request(files_needed: bool = True) -> tuple[SubmitInput, list[IncomingF
     answers = _collect(problems, lambda: validate(SubmitInput, request.form))
     files = _collect(problems, lambda: _accept_files(files_needed))
     lab, given = services().lab, answers.model_dump() if answers else request.form
-    problems = offer_problems(lab, given, lab.today(services().store.clock())) | problems
+    problems = offer_problems(lab, given, lab.today(services().store.clock()), lab_day.today()) | problems
     if problems or answers is None or files is None:
         raise InvalidInput(problems)
     return answers, files
@@ -113,7 +114,15 @@ def _accept_files(are_needed: bool) -> list[IncomingFile]:
 
 
 def _form_page(form: SubmitForm, general: list[str]) -> str:
-    return render_template("student/submit.html", form=form, general=general, methods=services().lab.methods)
+    return render_template(
+        "student/submit.html",
+        form=form,
+        general=general,
+        methods=services().lab.methods,
+        waits=lab_day.waits(),
+        message=lab_day.today().message,
+        closed_days=lab_day.closed_days_to_come(),
+    )
 
 
 @pages.get("/submit/success")
