@@ -26,7 +26,7 @@ MOMENTS = {
     "started_at": {EventType.PRINTING_STARTED},
     "completed_at": {EventType.JOB_COMPLETED},
     "picked_up_at": {EventType.JOB_PICKED_UP},
-    "rejected_at": {EventType.JOB_REJECTED, EventType.STUDENT_DECLINED},
+    "rejected_at": {EventType.JOB_REJECTED, EventType.STUDENT_DECLINED, EventType.JOB_WITHDRAWN},
     "archived_at": {EventType.JOB_ARCHIVED},
 }
 """Column → the events whose last time it has."""

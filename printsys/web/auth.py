@@ -152,11 +152,11 @@ def _is_of_the_session_before() -> bool:
 
 
 def _safe_next() -> str:
-    """Only a path of this site: `//elsewhere`, `/\\elsewhere` and `https://elsewhere` lead to the dashboard.
+    """Only a path of this site: `//elsewhere`, `/\\elsewhere` and `https://elsewhere` lead to where staff begin.
 
     A proxy may have put this site below a path, which `next` does not have. Browsers drop tabs and line ends before
     they look, so a target with any is none.
     """
     target = request.values.get("next", "")
     is_local = target.startswith("/") and target[1:2] not in ("/", "\\") and target.isprintable()
-    return request.script_root + target if is_local else url_for("dashboard.show")
+    return request.script_root + target if is_local else url_for("today.show")

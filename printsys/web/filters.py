@@ -32,6 +32,7 @@ def init(app: Flask) -> None:
     app.add_template_filter(when)
     app.add_template_filter(clock)
     app.add_template_filter(day)
+    app.add_template_filter(time_of_day)
     app.add_template_filter(ago)
     app.add_template_filter(money)
     app.add_template_filter(amount)
@@ -75,6 +76,11 @@ def when(moment: datetime | None) -> str:
 def clock(moment: datetime) -> str:
     """`7:25:40 pm`, for what is about to happen."""
     return texts.clock(local(moment), seconds=True)
+
+
+def time_of_day(moment: datetime) -> str:
+    """`5:00 pm`."""
+    return texts.clock(local(moment))
 
 
 def day(moment: datetime | None) -> str:

@@ -20,7 +20,7 @@ function newJobs(root) {
 // Nothing is redrawn under an open dialog, or under a form that somebody is filling in.
 function isBusy() {
   const active = document.activeElement;
-  return document.querySelector("dialog[open]") !== null || (area.contains(active) && active.matches("input, textarea, select"));
+  return document.querySelector("dialog[open], .queue-more[open], .is-dragged") !== null || (area.contains(active) && active.matches("input, textarea, select"));
 }
 
 async function refresh() {

@@ -90,4 +90,5 @@ def log_in(page: Page, system: System) -> None:
     page.goto(f"{system.url}/login")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
-    page.wait_for_url(f"{system.url}/dashboard")
+    page.wait_for_url(f"{system.url}/dashboard/today")
+    page.goto(f"{system.url}/dashboard")

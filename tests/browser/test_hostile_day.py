@@ -245,7 +245,7 @@ class Visitor:
         self.page.goto(f"{self.address}/login")
         self.page.get_by_label("Password").fill(STAFF_PASSWORD)
         self.page.get_by_role("button", name="Log in").click()
-        self.page.wait_for_url("**/dashboard")
+        self.page.wait_for_url("**/dashboard/today")
 
 
 @pytest.fixture

@@ -249,7 +249,10 @@ def test_dropping_the_database_and_starting_again_gives_the_same_dashboard(syste
     assert dashboard() == before  # the session of before is good still: only the database is new
 
 
-PAGES = ("/submit", "/login", "/dashboard", "/dashboard?status=Pending", "/dashboard?q=a", "/status/forged")
+PAGES = (
+    "/submit", "/login", "/dashboard", "/dashboard?status=Pending", "/dashboard?q=a", "/status/forged",
+    "/dashboard/today", "/dashboard/queue", "/dashboard/lab",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("width", [390, 1440])
@@ -276,7 +279,7 @@ def test_a_job_is_approved_with_the_keyboard_alone(system: System, page: Page, t
     page.goto(f"{system.url}/login")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
-    page.wait_for_url("**/dashboard")
+    page.wait_for_url("**/dashboard/today")
     page.goto(f"{system.url}/dashboard?status=Uploaded")
     first = page.locator(".job-name a").first
     first.focus()

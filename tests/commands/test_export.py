@@ -47,6 +47,12 @@ def test_one_row_a_job_with_money_as_it_is_in_the_record(store: JobStore, manage
     assert {i: {n: "" if v is None else str(v) for n, v in row.items()} for i, row in json_rows.items()} == rows
 
 
+def test_a_request_that_its_student_withdrew_says_when(store: JobStore, manage: Manage) -> None:
+    stored = act(store, make_job(store).id, "withdraw", actor="student")
+    (row,) = manage("export", "--json").json["jobs"]
+    assert (row["id"], row["status"]) == (stored.id, "Rejected") and row["rejected_at"]
+
+
 def test_students_are_named_only_when_asked_for(store: JobStore, manage: Manage) -> None:
     stored = make_job(
         store, name="Zelda Quux", email="zelda@example.edu", message="For my sister Ida", status=Status.COMPLETED

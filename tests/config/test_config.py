@@ -234,6 +234,8 @@ def test_all_mistakes_in_the_lab_file_are_reported_each_with_its_line(lab_file: 
         ('id = "prusa-xl"', 'id = "prusa-mk4s"', "prusa-mk4s is there twice in printers"),
         ('Resin = { amount = "0.20"', 'Rezin = { amount = "0.20"', "have none for Resin"),
         ("minimum =", "minumum =", "did you mean minimum?"),
+        ('monday = "9:00-17:00"', 'monday = "17:00-9:00"', "'17:00-9:00' ends before it begins"),
+        ('friday = "9:00-17:00"', 'friday = "nine to five"', "'nine to five' is no time like"),
         ("[retention]", "[retentoin]", "did you mean retention?"),
     ],
 )

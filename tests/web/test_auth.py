@@ -35,7 +35,7 @@ def test_the_password_is_never_shown_back(client: FlaskClient) -> None:
 
 def test_the_right_password_opens_the_dashboard(client: FlaskClient) -> None:
     answer = log_in(client)
-    assert answer.status_code == 303 and answer.location == "/dashboard"
+    assert answer.status_code == 303 and answer.location == "/dashboard/today"
     assert client.get("/dashboard").status_code == 200
 
 

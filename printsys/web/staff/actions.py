@@ -24,6 +24,7 @@ from printsys.web.staff.history import history
 from printsys.web.staff.printed_before import printed_before
 from printsys.web.student.forms import with_errors
 
+PAGES_WITH_BUTTONS = {"today": "today.show", "queue": "queue.show"}
 pages = Blueprint("actions", __name__, url_prefix="/dashboard/jobs/<job_id>")
 
 
@@ -86,7 +87,9 @@ def look_again(job_id: str) -> ResponseReturnValue:
 
 
 def _back_to(job: Job) -> ResponseReturnValue:
-    """Where the button was: in the dashboard's list of a status, or on the job's page."""
+    """Where the button was: in the dashboard's list of a status, on another page of staff's, or on the job's."""
+    if request.form.get("back") in PAGES_WITH_BUTTONS:
+        return redirect(url_for(PAGES_WITH_BUTTONS[request.form["back"]]), 303)
     if request.form.get("back") == "dashboard":
         return redirect(url_for("dashboard.show", status=job.status.value), 303)
     return redirect(url_for("job.show", job_id=job.id), 303)

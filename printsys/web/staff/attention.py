@@ -35,7 +35,7 @@ FROM_FOLDERS = (
 @pages.get("/dashboard/attention")
 @login_required
 def show() -> ResponseReturnValue:
-    items, note = _items()
+    items, note = open_items()
     banners, missed = [note] if note else [], missed_digest(services())
     return render_template("staff/attention.html", items=items, fixes=FIXES, missed=missed, page_banners=banners)
 
@@ -95,15 +95,15 @@ def forget_missed() -> ResponseReturnValue:
 @login_or_token_required
 def api() -> ResponseReturnValue:
     """As the page; `note` says what the list lacks while there is no database."""
-    items, note = _items()
+    items, note = open_items()
     return jsonify(attention=[item.as_json() for item in items], note=note)
 
 
 def _items_at(folder: str) -> list[AttentionItem]:
-    return [item for item in _items()[0] if item.folder == folder]
+    return [item for item in open_items()[0] if item.folder == folder]
 
 
-def _items() -> tuple[list[AttentionItem], str | None]:
+def open_items() -> tuple[list[AttentionItem], str | None]:
     """The items, and what they lack."""
     try:
         return services().queries.attention(), None

@@ -205,6 +205,8 @@ class StartForm(ActionForm):
         super().prepare(stored, lab)
         printers = lab.printers_for(stored.job.request.method)
         self.printer.choices = [Choice(printer.id, printer.name) for printer in printers]
+        if self.printer.data is None:
+            self.printer.data = stored.job.request.printer
 
 
 class FailForm(ReasonForm):

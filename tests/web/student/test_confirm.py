@@ -114,7 +114,18 @@ def test_the_confirmation_page_shows_the_details_and_the_cost_and_changes_nothin
         words = text(page)
         assert "Jane Doe" in words and "$4.27" in words and "42.7 g PLA" in words and "about 3.5 hours" in words
         assert services.lab.about.place in words and "Please decide by" in words
+        assert "42.7 g at $0.10 a gram" in words and "Prusa MK4S" in words and "True Red" in words
+        assert "After your yes it is in line for printing; now that takes about" in words
     assert tree(stored.folder) == before
+
+
+def test_a_price_that_is_the_minimum_says_so(
+    client: FlaskClient, services: Services, make: MakeJob, link: Callable[[str], str]
+) -> None:
+    stored = make()
+    services.mirror.put(act(services.store, stored.id, "approve", weight_g="2"))
+    words = text(client.get(link(stored.id)))
+    assert "$3.00" in words and "That is our minimum charge: by its material it would cost less." in words
 
 
 def test_confirming_moves_the_folder_records_the_student_and_leads_to_the_status_page(

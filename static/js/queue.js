@@ -1,0 +1,38 @@
+// Dragging a job to another place in its printer's column. Without this script the buttons of each job move it.
+
+let dragged = null;
+
+document.addEventListener("dragstart", (event) => {
+  dragged = event.target.closest?.(".queue-job");
+  if (!dragged) return;
+  event.dataTransfer.effectAllowed = "move";
+  event.dataTransfer.setData("text/plain", dragged.dataset.job);
+  dragged.classList.add("is-dragged");
+});
+
+document.addEventListener("dragover", (event) => {
+  const over = event.target.closest?.(".queue-job");
+  if (!dragged || !over || over.parentElement !== dragged.parentElement) return;
+  event.preventDefault();
+  const { top, height } = over.getBoundingClientRect();
+  if (over !== dragged) over[event.clientY < top + height / 2 ? "before" : "after"](dragged);
+});
+
+document.addEventListener("drop", (event) => {
+  if (!dragged) return;
+  event.preventDefault();
+  const form = dragged.closest(".queue-column").querySelector(".queue-order");
+  for (const job of dragged.parentElement.querySelectorAll(".queue-job")) {
+    const input = document.createElement("input");
+    input.type = "hidden";
+    input.name = "job";
+    input.value = job.dataset.job;
+    form.append(input);
+  }
+  form.submit();
+});
+
+document.addEventListener("dragend", () => {
+  dragged?.classList.remove("is-dragged");
+  dragged = null;
+});

@@ -1,0 +1,126 @@
+"""A day in a real browser: what a student does on a phone, and staff's pages of the day."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import log_in
+from tests.browser.test_whole_life import box_stl, fill_form
+from tests.running_system import System
+
+pytestmark = pytest.mark.needs("chromium")
+PHONE = {"width": 390, "height": 844}
+
+
+def require_accessible(page: Page, width: int) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, page.url
+    violations = Axe().run(page).response["violations"]
+    assert violations == [], (page.url, [(v["id"], [n["target"] for n in v["nodes"]]) for v in violations])
+
+
+def submitted(page: Page, system: System, folder: Path) -> None:
+    """A job sent by the form; the browser is on its page."""
+    model = folder / "box.stl"
+    model.write_bytes(box_stl(30.0))
+    page.goto(f"{system.url}/submit")
+    fill_form(page, model)
+    page.get_by_role("button", name="Send to the lab").click()
+    page.wait_for_url("**/submit/success?job=*")
+    page.get_by_role("link", name="your job's page").click()
+    page.wait_for_url("**/status/*")
+
+
+def test_the_form_fits_three_screens_of_a_phone(system: System, page: Page) -> None:
+    system.start()
+    page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
+    page.goto(f"{system.url}/submit")
+    assert page.evaluate("document.documentElement.scrollHeight") <= 3 * PHONE["height"]
+    file, name = page.get_by_label("Model files").bounding_box(), page.get_by_label("Your name").bounding_box()
+    assert file is not None and name is not None and file["y"] < name["y"], "the model comes first"
+    introduction = page.locator(".introduction")
+    short = introduction.bounding_box()
+    page.get_by_role("link", name="Read more").click()
+    whole = introduction.bounding_box()
+    assert short is not None and whole is not None and whole["height"] > short["height"] + 50
+    expect(page.get_by_role("link", name="Read more")).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_students_page_of_the_job_is_accessible_in_every_state(
+    system: System, browser: Browser, tmp_path: Path, width: int, scheme: Literal["light", "dark"]
+) -> None:
+    system.start()
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    submitted(page, system, tmp_path)
+    require_accessible(page, width)
+    page.get_by_label("Your message about this job").fill("Could it be ready by Thursday?")
+    page.get_by_role("button", name="Send it to the lab").click()
+    expect(page.get_by_text("Could it be ready by Thursday?")).to_be_visible()
+    page.get_by_text("Withdraw this request").click()
+    require_accessible(page, width)
+    page.get_by_role("button", name="Withdraw it").click()
+    expect(page.get_by_text("Your request is withdrawn.")).to_be_visible()
+    require_accessible(page, width)
+    context.close()
+
+
+def test_a_printer_that_goes_down_is_two_clicks_and_the_form_follows(
+    system: System, page: Page, browser: Browser
+) -> None:
+    system.start("--demo")
+    log_in(page, system)
+    page.get_by_role("link", name="The lab today").click()
+    page.get_by_role("button", name="It is down (Prusa MK4S)").click()
+    expect(page.get_by_text("The Prusa MK4S is marked as down.")).to_be_visible()
+    context = browser.new_context()
+    student = context.new_page()
+    student.goto(f"{system.url}/submit")
+    student.get_by_role("radio", name="Filament").check()
+    option = student.get_by_label("Printer").locator("option[value=prusa-mk4s]")
+    expect(option).to_have_text(re.compile("down at the moment"))
+    expect(option).to_be_disabled()
+    context.close()
+
+
+def test_the_queue_is_reordered_by_dragging_and_by_its_buttons_alone(system: System, page: Page) -> None:
+    system.start("--demo")
+    log_in(page, system)
+    page.goto(f"{system.url}/dashboard/queue")
+    queue = page.locator(".queue-column", has=page.locator(".queue-job:nth-child(2)")).first
+    jobs = queue.locator(".queue-job")
+
+    def order() -> list[str]:
+        ids: list[str] = jobs.evaluate_all("jobs => jobs.map(job => job.dataset.job)")
+        return ids
+
+    if jobs.count() < 2:
+        pytest.fail("the demo has no printer with two jobs in line")
+    before = order()
+    jobs.nth(1).drag_to(jobs.nth(0), target_position={"x": 20, "y": 2})
+    page.wait_for_url("**/dashboard/queue#printer-*")
+    expect(jobs.first).to_have_attribute("data-job", before[1])
+    moved = jobs.nth(1)
+    moved.get_by_text("Move, or start elsewhere").click()
+    moved.get_by_role("button", name="To the front").click()
+    expect(jobs.first).to_have_attribute("data-job", before[0])
+    assert order() == before
+
+
+def test_today_is_where_staff_land_and_a_done_print_is_one_click(system: System, page: Page) -> None:
+    system.start("--demo")
+    page.goto(f"{system.url}/login")
+    page.get_by_label("Password").fill("correct horse")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/dashboard/today")
+    for heading in ("New to review", "Student answered or declined", "Ready to start", "Should be finished by now",
+                    "To hand out", "Needs a person", "Printers"):  # fmt: skip
+        expect(page.get_by_role("heading", name=heading)).to_be_visible()
+    expect(page.get_by_role("link", name="Today")).to_have_attribute("aria-current", "page")

@@ -1,0 +1,143 @@
+"""The queue: a column a printer, in an order that staff may change, and the button that starts a print."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from html import unescape
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from indexer.index import Mirror
+from indexer.queries import Queries
+from indexer.schema import create_engine
+from printsys.domain.status import Status
+from printsys.jobstore.lab_today import lab_today
+from printsys.services import NO_DATABASE, Services
+from printsys.web import create_app
+from printsys.web.staff.staff_queue import moved
+from tests.web.conftest import STAFF_PASSWORD, MakeJob, PostAction, form_token
+
+READY, PRINTING = Status.READY_TO_PRINT, Status.PRINTING
+
+
+def words(html: str) -> str:
+    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html)))
+
+
+def column(client: FlaskClient, printer: str) -> str:
+    page = client.get("/dashboard/queue").get_data(as_text=True)
+    match = re.search(rf'<section class="queue-column" id="printer-{printer}".*?</section>', page, re.S)
+    assert match, printer
+    return match.group()
+
+
+def waiting(client: FlaskClient, printer: str = "prusa-mk4s") -> list[str]:
+    return re.findall(r'data-job="(\w+)"', column(client, printer))
+
+
+@pytest.fixture
+def reorder(staff: FlaskClient) -> Callable[..., TestResponse]:
+    def send(**fields: str | list[str]) -> TestResponse:
+        return staff.post("/dashboard/queue/order", data={"csrf_token": form_token(staff, "/logout")} | fields)
+
+    return send
+
+
+def test_each_printer_has_its_column_with_what_is_on_it_and_what_is_next(staff: FlaskClient, make: MakeJob) -> None:
+    printing = make(PRINTING, name="Ann Now", ago=timedelta(hours=1))
+    red = make(READY, name="Bo Red", ago=timedelta(hours=4))
+    blue = make(READY, name="Cy Blue", color="Blue", ago=timedelta(hours=5))
+    make(READY, name="Di Large", printer="prusa-xl")
+    mk4s = words(column(staff, "prusa-mk4s"))
+    assert "Ann Now" in mk4s and "done about" in mk4s and "Di Large" not in mk4s
+    assert waiting(staff) == [red.id, blue.id], "red is loaded"
+    assert "Load Blue, PLA" in mk4s and "Load True Red" not in mk4s
+    assert "3.5 hours, 7 h in all" in mk4s
+    assert "Free" in words(column(staff, "raise3d-pro2-plus")) and printing.id not in waiting(staff)
+
+
+def test_a_print_that_should_be_done_and_a_second_one_on_the_machine_are_remarked(
+    staff: FlaskClient, make: MakeJob
+) -> None:
+    make(PRINTING, ago=timedelta(hours=9))
+    make(PRINTING, ago=timedelta(hours=1))
+    mk4s = words(column(staff, "prusa-mk4s"))
+    assert "should be done since" in mk4s and "2 jobs are recorded as printing here." in mk4s
+
+
+def test_a_job_for_a_printer_that_was_sold_is_in_the_queue_all_the_same(staff: FlaskClient, make: MakeJob) -> None:
+    make(READY, name="Eve Old", printer="sold")
+    assert "Another printer" in words(column(staff, "other")) and "Eve Old" in words(column(staff, "other"))
+
+
+def test_staffs_own_order_is_kept_for_every_computer_until_the_usual_one_is_wanted(
+    staff: FlaskClient, make: MakeJob, reorder: Callable[..., TestResponse], services: Services
+) -> None:
+    first, second, third = (make(READY, ago=timedelta(hours=hours)).id for hours in (9, 8, 7))
+    assert waiting(staff) == [first, second, third]
+    assert reorder(printer="prusa-mk4s", move=third, by="front").status_code == 303
+    assert waiting(staff) == [third, first, second]
+    reorder(printer="prusa-mk4s", move=second, by="up")
+    assert waiting(staff) == [third, second, first]
+    reorder(printer="prusa-mk4s", job=[first, "nosuchid", third])
+    assert waiting(staff) == [first, third, second], "what the page did not know of stays"
+    assert lab_today(services.store).order == {"prusa-mk4s": [first, third, second]}
+    reorder(printer="prusa-mk4s", by="usual")
+    assert waiting(staff) == [first, second, third] and lab_today(services.store).order == {}
+
+
+def test_an_order_for_no_printer_of_the_lab_is_refused(reorder: Callable[..., TestResponse]) -> None:
+    assert reorder(printer="sold", by="usual").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("job", "by", "ids"),
+    [("c", "up", "acb"), ("a", "up", "abc"), ("c", "down", "abc"), ("a", "down", "bac"), ("c", "front", "cab"),
+     ("x", "front", "abc"), ("b", "sideways", "abc")],
+)  # fmt: skip
+def test_a_job_moves_by_one_place(job: str, by: str, ids: str) -> None:
+    assert moved(list("abc"), job, by) == list(ids)
+
+
+def test_a_print_starts_on_another_printer_and_is_in_that_ones_column(
+    staff: FlaskClient, make: MakeJob, post: PostAction, services: Services
+) -> None:
+    job = make(READY, name="Ann Now")
+    answer = post(job.id, "start", printer="prusa-xl", back="queue")
+    assert answer.status_code == 303 and answer.location == "/dashboard/queue"
+    assert "Ann Now" in words(column(staff, "prusa-xl")) and "Ann Now" not in words(column(staff, "prusa-mk4s"))
+    request = services.store.load(job.id).job.request
+    assert (request.printer, request.printed_on) == ("prusa-mk4s", "prusa-xl")
+    assert "Printing started on the Prusa XL" in staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
+
+
+@pytest.mark.parametrize("printer", ["formlabs-form3", "sold"])
+def test_no_print_starts_on_a_printer_of_another_method(
+    make: MakeJob, post: PostAction, services: Services, printer: str
+) -> None:
+    job = make(READY)
+    assert post(job.id, "start", printer=printer).status_code == 422
+    assert services.store.load(job.id).job.status is READY
+
+
+def test_the_button_elsewhere_starts_it_on_the_printer_that_was_asked_for(
+    make: MakeJob, post: PostAction, services: Services
+) -> None:
+    job = make(READY)
+    assert post(job.id, "start").status_code == 303
+    assert services.store.load(job.id).job.request.printed_on is None
+
+
+def test_without_the_database_the_queue_comes_from_the_folders(services: Services, make: MakeJob) -> None:
+    engine = create_engine(NO_DATABASE)
+    dark = create_app(replace(services, mirror=Mirror(engine), queries=Queries(engine))).test_client()
+    dark.post("/login", data={"csrf_token": form_token(dark, "/login"), "password": STAFF_PASSWORD})
+    job = make(READY)
+    page = dark.get("/dashboard/queue").get_data(as_text=True)
+    assert f'data-job="{job.id}"' in page and "The database is not available" in page
+    engine.dispose()
