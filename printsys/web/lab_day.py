@@ -97,5 +97,3 @@ def turn_of(job: Job) -> Turn | None:
     is_confirmed = job.status is Status.READY_TO_PRINT
     printer = services().lab.printer(column.printer)
     return Turn(printer, number if is_confirmed else None, slot, today().is_down(column.printer))
-
-

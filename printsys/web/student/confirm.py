@@ -94,9 +94,7 @@ def price_made_of(stored: Stored) -> str:
     if approval.data.get("minimum"):
         return "That is our minimum charge: by its material it would cost less."
     is_volume = approval.data.get("unit") == "ml"
-    measured, unit, each = (
-        (estimate.volume_ml, "ml", "milliliter") if is_volume else (estimate.weight_g, "g", "gram")
-    )
+    measured, unit, each = (estimate.volume_ml, "ml", "milliliter") if is_volume else (estimate.weight_g, "g", "gram")
     rate = approval.data.get("rate")
     return f"{amount(measured)} {unit} at {money(rate)} a {each}" if measured and rate else ""
 
