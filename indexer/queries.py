@@ -226,6 +226,30 @@ class Queries:
         some = sa.select(jobs.c.id).where(*_ended(statuses, before)).limit(most).subquery()
         return int(self._all(sa.select(sa.func.count()).select_from(some))[0][0])
 
+    def with_transaction(self, number: str, limit: int = 5) -> list[JobRow]:
+        """Jobs with a payment under that transaction number, the newest first. Capitals do not count.
+
+        Reads all documents: asked once a payment, it is not worth an index that every write would keep.
+        """
+        recorded = sa.text(
+            "EXISTS (SELECT 1 FROM jsonb_path_query(document, '$.payment.transaction') AS one(number)"
+            " WHERE lower(one.number #>> '{}') = lower(:transaction))"
+            " OR EXISTS (SELECT 1 FROM jsonb_path_query(document, '$.payment.lines[*].transaction') AS one(number)"
+            " WHERE lower(one.number #>> '{}') = lower(:transaction))"
+        ).bindparams(transaction=number)
+        matching = sa.select(*_COLUMNS).where(recorded).order_by(*NEWEST_FIRST.forwards())
+        return [_job(row) for row in self._all(matching.limit(limit))]
+
+    def perhaps_unpaid(self, q: str = "", limit: int = 500) -> list[JobRow]:
+        """Jobs that were handed out for less than their price, the newest first; what was waived is among them."""
+        price = jobs.c.document[("payment", "price")].astext
+        matching = sa.select(*_COLUMNS).where(
+            *JobFilter(Status.PAID_PICKED_UP, q).conditions(),
+            sa.or_(jobs.c.paid < jobs.c.cost, price.is_not(None)),
+            jobs.c.document[("payment", "lines")].is_not(None),
+        )
+        return [_job(row) for row in self._all(matching.order_by(*NEWEST_FIRST.forwards()).limit(limit))]
+
     def live(self) -> list[tuple[str, Document]]:
         """(folder, metadata.json) of every job whose files the worker reads."""
         live = sa.select(jobs.c.folder, jobs.c.document)

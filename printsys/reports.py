@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from printsys.domain.events import EventType
 from printsys.domain.job import format_time, plain
+from printsys.domain.payments import ledger
 from printsys.domain.request_fields import REQUEST_FIELDS
 from printsys.errors import PrintSysError
 from printsys.jobstore import JobStore, Stored
@@ -20,6 +21,7 @@ from printsys.jobstore.layout import readable
 Value = str | int | None
 Row = dict[str, Value]
 
+BALANCES = ("waived", "refunded", "due")
 SUMS = ("weight_g", "volume_ml", "time_h", "cost")
 MOMENTS = {
     "approved_at": {EventType.STAFF_APPROVED},
@@ -99,6 +101,9 @@ def _values(stored: Stored) -> Iterator[tuple[str, Value]]:
     yield "paid_at", format_time(payment.at) if payment and payment.at else None
     yield "prints_failed", sum(event.type == EventType.PRINT_FAILED for event in stored.events)
     yield "rejection_reasons", "; ".join(job.rejection.reasons) if job.rejection else None
+    book = ledger(job)
+    for column in BALANCES:
+        yield column, plain(getattr(book, column)) if payment else None
 
 
 def _personal_values(stored: Stored) -> Row:
@@ -136,6 +141,7 @@ COLUMNS = (
     "id", "status", "status_since", "created_at", *MOMENTS, "confirmed_at",
     *REQUEST_COLUMNS, "files", "material", *SUMS,
     "paid", "payment_method", "paid_at", "prints_failed", "rejection_reasons",
+    *BALANCES,
 )  # fmt: skip
 STUDENT_COLUMNS = (
     "student_name", "student_email", "class_number", "picked_up_by", "transaction", "message", "rejection_comment",

@@ -56,6 +56,14 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class OneOfSeveral:
+    """Says of an action that the jobs `others` take it, too, by one payment. Its e-mail waits for that of all."""
+
+    others: tuple[str, ...]
+    mail_waits: timedelta
+
+
+@dataclass(frozen=True)
 class Actions:
     """`enqueue(job_id)` tells the task queue that a job may owe work; it must not raise for a queue that is down.
     `drag_grace` is how long the e-mail of a dragged folder waits."""
@@ -85,7 +93,13 @@ class Actions:
         return self.follow_up(stored)
 
     def perform(
-        self, job_id: str, action: str, values: ActionInput, actor: str, expected_revision: int | None = None
+        self,
+        job_id: str,
+        action: str,
+        values: ActionInput,
+        actor: str,
+        expected_revision: int | None = None,
+        one_of: OneOfSeveral | None = None,
     ) -> Stored:
         """Any action of the workflow table. TransitionNotAllowed, InvalidInput, and what JobStore.edit raises.
 
@@ -102,7 +116,7 @@ class Actions:
                     just_sent = f"{change.job.student.name} was sent an e-mail a moment ago."
                     self._require_cool(change.before, f"{just_sent} Please give it two minutes.")
                 added = _files_added(change, new_files, actor)
-                change.record(*added, *self._plan(change, action, actor, values))
+                change.record(*added, *self._plan(change, action, actor, values, one_of))
                 change.to_trash = action == "delete"
         after = self.follow_up(change.result)
         if moved_to is not None:
@@ -253,6 +267,7 @@ class Actions:
             confirmation_days=self.lab.confirmation.valid_days,
             nonce=secrets.token_urlsafe(18),
             lab_email=self.lab.about.contact_email,
+            charge=self.lab.payment.charge,
         )
 
     def drag_context(self) -> Context:
@@ -260,9 +275,21 @@ class Actions:
         context = self.context()
         return replace(context, mail_not_before=context.now + self.drag_grace)
 
-    def _plan(self, change: JobEdit, action: str, actor: str, values: ActionInput) -> list[EventDraft]:
+    def _plan(
+        self, change: JobEdit, action: str, actor: str, values: ActionInput, one_of: OneOfSeveral | None = None
+    ) -> list[EventDraft]:
         owed = emails.owed(change.before.events, change.job.id)
-        return workflow.plan(change.job, action, actor, values, self.context(), owed)
+        context = self.context_of(change.before)
+        if one_of is not None:
+            mail_at = context.now + one_of.mail_waits if one_of.mail_waits else None
+            context = replace(context, together=one_of.others, mail_not_before=mail_at)
+        return workflow.plan(change.job, action, actor, values, context, owed)
+
+    def context_of(self, stored: Stored) -> Context:
+        """With the prices of the day on which staff approved the job."""
+        approvals = [event.at for event in stored.events if event.type == EventType.STAFF_APPROVED]
+        agreed = self.lab.price_list_on(self.lab.today(approvals[-1])) if approvals else None
+        return replace(self.context(), agreed_prices=agreed)
 
     def _describe_new_files(self, job_id: str, values: ActionInput) -> list[tuple[FileRecord, ListedFile]]:
         """Hash, outside the lock, print files that the record does not have yet (a slicer has just saved them)."""

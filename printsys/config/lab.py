@@ -17,6 +17,7 @@ from printsys.domain import pricing
 from printsys.domain.crowded import MOST_FILES
 from printsys.domain.filetypes import ADVISED, MESHES
 from printsys.domain.opening_hours import OpeningHours
+from printsys.domain.payments import Charge
 from printsys.domain.pricing import PriceList
 from printsys.domain.reminders import Patience
 
@@ -191,7 +192,10 @@ class MailTable(Strict):
 
 
 class PaymentTable(Strict):
+    """`charge`: what a print costs whose weight at the counter is not the quote's, the quote or what the scale says."""
+
     methods: Annotated[list[str], Field(min_length=1)]
+    charge: Charge = "quote"
 
 
 class FolderTable(Strict):

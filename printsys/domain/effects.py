@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fractions import Fraction
-from typing import Any
 
 from printsys.domain.copies import multiplied, recorded_copies
 from printsys.domain.emails import Mail
-from printsys.domain.events import STAFF, EventDraft, EventType
+from printsys.domain.events import STAFF, EventDraft
 from printsys.domain.inputs import (
-    ActionInput,
     ApproveInput,
     ChooseFileInput,
     DeleteInput,
@@ -22,15 +19,12 @@ from printsys.domain.inputs import (
     NotesInput,
     OptionalReasonInput,
     OverrideInput,
-    PickupInput,
     ReasonInput,
     RejectInput,
     ReplyInput,
     ResendInput,
     ResubmitInput,
     StartInput,
-    SupplyInput,
-    validate,
 )
 from printsys.domain.job import (
     DECLINED,
@@ -47,7 +41,10 @@ from printsys.domain.job import (
     plain,
 )
 from printsys.domain.naming import parse_id
-from printsys.domain.pricing import CENT, PriceList, quote, round_up_to_half_hour
+from printsys.domain.payments import (
+    Charge,
+)
+from printsys.domain.pricing import PriceList, quote, round_up_to_half_hour
 from printsys.domain.request_fields import REQUEST_FIELDS, to_document
 from printsys.domain.status import CONFIRMED, PRICE_AGREED, PRICED, Status
 from printsys.errors import InvalidInput, TransitionNotAllowed
@@ -56,7 +53,11 @@ from printsys.errors import InvalidInput, TransitionNotAllowed
 @dataclass(frozen=True)
 class Context:
     """What a decision needs from outside: the clock, the lab's prices, a fresh random nonce for a link, and the lab's
-    own address for what students write to it."""
+    own address for what students write to it.
+
+    `agreed_prices` are those of the day on which the job was approved; `charge`: by what the lab charges; `together`:
+    ids of other jobs of the same payment.
+    """
 
     now: datetime
     prices: PriceList
@@ -64,18 +65,26 @@ class Context:
     nonce: str
     mail_not_before: datetime | None = None
     lab_email: str = ""
+    agreed_prices: PriceList | None = None
+    charge: Charge = "quote"
+    together: tuple[str, ...] = ()
+
+    @property
+    def charged_prices(self) -> PriceList:
+        """A job keeps the prices that it was approved at."""
+        return self.agreed_prices or self.prices
 
 
 @dataclass(frozen=True)
 class Effect:
-    """`data` goes into the event. A `payment` is recorded by an event of its own, before the action's.
+    """`data` goes into the event. Each line of `money` is recorded by an event of its own, before the action's.
 
     `to` and `mail` stand for what the table cannot know before: where an override leads, what a supplied fact owes.
     """
 
     patch: Document = field(default_factory=dict)
     data: Document = field(default_factory=dict)
-    payment: Document | None = None
+    money: tuple[EventDraft, ...] = ()
     to: Status | None = None
     mail: Mail | None = None
 
@@ -232,7 +241,7 @@ def _changed(section: str, fields: Document, job: Job) -> Document:
     return {key: value for key, value in fields.items() if (value or None) != (getattr(present, key) or None)}
 
 
-# -- printing, payment and taking steps back ------------------------------------------------------------------------
+# -- printing, and taking steps back ---------------------------------------------------------------------------------
 
 
 def start(job: Job, values: StartInput, actor: str, context: Context) -> Effect:
@@ -255,25 +264,6 @@ def fail(job: Job, values: FailInput, actor: str, context: Context) -> Effect:
     return Effect(_off_the_printer(job), {"reason": values.reason, "fault": values.fault, "wasted_g": wasted})
 
 
-def pickup(job: Job, values: PickupInput, actor: str, context: Context) -> Effect:
-    payment = {
-        "amount": plain(values.amount.quantize(CENT)),
-        "method": values.payment_method,
-        "transaction": values.transaction,
-        "weight_g": plain(values.weight_g) if values.weight_g is not None else None,
-        "picked_up_by": values.picked_up_by,
-        "at": format_time(context.now),
-        "by": actor,
-    }
-    return Effect({}, {"picked_up_by": values.picked_up_by}, payment=payment)
-
-
-def payment_recorded(job: Job, payment: Document, actor: str) -> EventDraft:
-    agreed = job.estimate.cost if job.estimate else None
-    data = {"amount": payment["amount"], "method": payment["method"], "agreed": plain(agreed) if agreed else None}
-    return EventDraft(EventType.PAYMENT_RECORDED, actor, data, {"payment": payment})
-
-
 def undo_approval(job: Job, values: ReasonInput, actor: str, context: Context) -> Effect:
     """The figures stay as a prefill for the next approval; the link that was sent stops working."""
     return Effect({"confirmation": None}, {"reason": values.reason})
@@ -282,10 +272,6 @@ def undo_approval(job: Job, values: ReasonInput, actor: str, context: Context) -
 def undo_confirmation(job: Job, values: ReasonInput, actor: str, context: Context) -> Effect:
     patch: Document = {"confirmation": {"confirmed_at": None, "confirmed_by": None}} if job.confirmation else {}
     return Effect(patch, {"reason": values.reason})
-
-
-def undo_payment(job: Job, values: ReasonInput, actor: str, context: Context) -> Effect:
-    return Effect({"payment": None}, {"reason": values.reason})
 
 
 def undo_rejection(job: Job, values: ReasonInput, actor: str, context: Context) -> Effect:
@@ -353,7 +339,7 @@ def delete(job: Job, values: DeleteInput, actor: str, context: Context) -> Effec
 
 
 def missing_facts(job: Job, status: Status | None = None) -> list[str]:
-    """The keys of `SUPPLIES` that a job in `status` (its own, if not given) should have by now and lacks."""
+    """The keys of `SUPPLIES` in supplies.py that a job in `status` (its own, if not given) should have and lacks."""
     at = status or job.status
     missing = []
     if at in PRICED and (job.estimate is None or job.estimate.cost is None):
@@ -365,68 +351,3 @@ def missing_facts(job: Job, status: Status | None = None) -> list[str]:
     if at is Status.REJECTED and job.rejection is None:
         missing.append("rejection")
     return missing
-
-
-def _supply_approval(job: Job, values: ApproveInput, actor: str, context: Context) -> Effect:
-    """Only a job that still waits for its student gets a link."""
-    patch = approve(job, values, actor, context).patch
-    if job.status is Status.PENDING:
-        return Effect(patch, mail=Mail.APPROVED)
-    return Effect({name: patch[name] for name in ("print_files", "estimate")})
-
-
-def _supply_payment(job: Job, values: PickupInput, actor: str, context: Context) -> Effect:
-    return Effect({"payment": pickup(job, values, actor, context).payment}, mail=Mail.RECEIPT)
-
-
-def _supply_rejection(job: Job, values: RejectInput, actor: str, context: Context) -> Effect:
-    return Effect({"rejection": reject(job, values, actor, context).patch["rejection"]})
-
-
-@dataclass(frozen=True)
-class Supply:
-    """How staff fill in one kind of missing fact: the model and effect of the step that would have asked for it.
-
-    `fields` are its form fields. A form may come with some of them filled in; one of `typed` means that staff did it.
-    """
-
-    needs: type[ActionInput]
-    effect: Callable[[Job, Any, str, Context], Effect]
-    fields: tuple[str, ...]
-    typed: frozenset[str]
-
-
-SUPPLIES = {
-    "approval": Supply(
-        ApproveInput,
-        _supply_approval,
-        fields=("print_file", "material", "weight_g", "volume_ml", "time_h", "for_copies"),
-        typed=frozenset({"weight_g", "volume_ml", "time_h"}),
-    ),
-    "confirmation": Supply(ReasonInput, staff_confirm, fields=("reason",), typed=frozenset({"reason"})),
-    "payment": Supply(
-        PickupInput,
-        _supply_payment,
-        fields=("amount", "payment_method", "transaction", "picked_up_by"),
-        typed=frozenset({"amount"}),
-    ),
-    "rejection": Supply(
-        RejectInput, _supply_rejection, fields=("reasons", "comment"), typed=frozenset({"reasons", "comment"})
-    ),
-}
-
-
-def supply(job: Job, values: SupplyInput, actor: str, context: Context) -> Effect:
-    filled_in = {name: value for name, value in values.model_dump().items() if value not in (None, "", [])}
-    patch: Document = {}
-    mail: Mail | None = None
-    for fact in missing_facts(job):
-        row = SUPPLIES[fact]
-        if row.typed & filled_in.keys():
-            fields = {name: filled_in[name] for name in row.fields if name in filled_in}
-            effect = row.effect(job, validate(row.needs, fields), actor, context)
-            patch |= effect.patch
-            mail = effect.mail or mail
-    if not patch:
-        raise InvalidInput({"": ["Nothing was filled in."]})
-    return Effect(patch, {"supplied": sorted(patch), "reason": filled_in.get("reason")}, mail=mail)

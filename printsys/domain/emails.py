@@ -112,6 +112,8 @@ class OwedMail:
     to: str
     not_before: datetime | None = None
     message: str | None = None
+    jobs: tuple[str, ...] = ()
+    """Ids of other jobs that it is about, too: those of one payment have one receipt."""
 
     def message_id(self, domain: str) -> str:
         """One deterministic Message-ID per mail, so that a mail sent twice is recognised as one."""
@@ -123,8 +125,10 @@ def address_of(mail: Mail, job: Job, lab_email: str) -> str | None:
     return lab_email if EMAILS[mail].to_lab else job.student.email
 
 
-def queued(mail: Mail, to: str, actor: str, not_before: datetime | None = None) -> EventDraft:
+def queued(mail: Mail, to: str, actor: str, not_before: datetime | None = None, jobs: Sequence[str] = ()) -> EventDraft:
     data: dict[str, Any] = {"mail": mail.value, "to": to}
+    if jobs:
+        data["jobs"] = list(jobs)
     if not_before is not None:
         data["not_before"] = format_time(not_before)
     return EventDraft(EventType.EMAIL_QUEUED, actor, data)
@@ -146,6 +150,7 @@ def owed(events: Iterable[Event], job_id: str) -> list[OwedMail]:
                 str(event.data.get("to")),
                 datetime.fromisoformat(not_before) if not_before else None,
                 message if event.data.get("mail") == Mail.REPLY else None,
+                tuple(map(str, event.data.get("jobs", ()))),
             )
         elif event.type in CLOSING:
             waiting.pop(event.data.get("queued_seq", -1), None)

@@ -32,6 +32,8 @@ class EventType(StrEnum):
     PRINT_FAILED = "PrintFailed"
     JOB_COMPLETED = "JobCompleted"
     PAYMENT_RECORDED = "PaymentRecorded"
+    PAYMENT_REFUNDED = "PaymentRefunded"
+    PAYMENT_WAIVED = "PaymentWaived"
     JOB_PICKED_UP = "JobPickedUp"
     JOB_REOPENED = "JobReopened"
     JOB_ARCHIVED = "JobArchived"

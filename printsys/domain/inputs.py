@@ -90,6 +90,7 @@ Email = Annotated[str, Field(min_length=1, max_length=254), BeforeValidator(_one
 Grams = Annotated[Decimal, Field(gt=0, le=MAX_GRAMS), BeforeValidator(_measure)]
 Hours = Annotated[Decimal, Field(gt=0, le=MAX_HOURS), BeforeValidator(_measure)]
 Money = Annotated[Decimal, Field(ge=0, le=MAX_MONEY, max_digits=9, decimal_places=2), BeforeValidator(_number)]
+PositiveMoney = Annotated[Decimal, Field(gt=0, le=MAX_MONEY, max_digits=9, decimal_places=2), BeforeValidator(_number)]
 Copies = Annotated[int, Field(ge=1, le=1000)]
 Wasted = Annotated[Annotated[Decimal, Field(ge=0, le=MAX_GRAMS)] | None, BeforeValidator(_measure)]
 OptionalGrams = Annotated[Annotated[Decimal, Field(gt=0, le=MAX_GRAMS)] | None, BeforeValidator(_measure)]
@@ -235,12 +236,59 @@ class FailInput(ActionInput):
     wasted_g: Wasted = None
 
 
-class PickupInput(ActionInput):
-    weight_g: OptionalGrams = None
-    amount: Money
+class PaymentInput(ActionInput):
+    """`waive_reason`: why the student need not pay what is left; without one it stays to be paid."""
+
     payment_method: Line
     transaction: OptionalLine = None
+    payer: OptionalLine = None
+    waive_reason: OptionalLine = None
+
+
+class PickupInput(PaymentInput):
+    """`charge`: which price counts, None: the one that lab.toml names."""
+
+    weight_g: OptionalGrams = None
+    charge: Annotated[Literal["quote", "scale"] | None, BeforeValidator(_absent_if_empty)] = None
+    amount: Money
     picked_up_by: Line
+
+
+class PayInput(PaymentInput):
+    """Money for a job that is not handed out with it: before, or after."""
+
+    amount: PositiveMoney
+
+
+class CounterInput(PaymentInput):
+    """One payment at the counter, for one job or several."""
+
+    amount: Money
+    picked_up_by: Line
+
+
+class WeighedInput(ActionInput):
+    """What is asked about each job of it."""
+
+    weight_g: OptionalGrams = None
+    charge: Annotated[Literal["quote", "scale"] | None, BeforeValidator(_absent_if_empty)] = None
+
+
+class RefundInput(ActionInput):
+    """`still_due`: the price is still to be paid, as after a card that was refused."""
+
+    amount: PositiveMoney
+    payment_method: Line
+    transaction: OptionalLine = None
+    reason: RequiredText
+    still_due: Annotated[bool, BeforeValidator(_yes)] = False
+
+
+class WaiveInput(ActionInput):
+    """`amount` None: all that is still to be paid."""
+
+    amount: Annotated[PositiveMoney | None, BeforeValidator(_number)] = None
+    reason: RequiredText
 
 
 class OverrideInput(ActionInput):
@@ -288,6 +336,7 @@ class SupplyInput(ActionInput):
     payment_method: OptionalLine = None
     transaction: OptionalLine = None
     picked_up_by: OptionalLine = None
+    waive_reason: OptionalLine = None
     reasons: list[Line] = []
     comment: Text = ""
 

@@ -125,6 +125,11 @@ class FileRecord(Record):
     uploaded_as: StrictStr | None = None
 
     @property
+    def title(self) -> str:
+        """The name that people know it by."""
+        return self.uploaded_as or self.name.rpartition("/")[2]
+
+    @property
     def is_superseded(self) -> bool:
         """Of an earlier version of the request. The key is written only where it is true."""
         return (self.model_extra or {}).get(SUPERSEDED) is True

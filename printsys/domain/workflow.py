@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
-from printsys.domain import effects, emails, inputs
+from printsys.domain import effects, emails, inputs, payment_effects, supplies
 from printsys.domain.effects import Context, Effect
 from printsys.domain.emails import Mail, OwedMail
 from printsys.domain.events import FILESYSTEM, STAFF, STUDENT, SYSTEM, EventDraft, EventType, actor_kind
 from printsys.domain.job import Job, format_time
-from printsys.domain.status import FINAL, PRICE_AGREED, Status
+from printsys.domain.status import FINAL, PRICE_AGREED, PRICED, Status
 from printsys.errors import TransitionNotAllowed
 
 
@@ -39,6 +39,7 @@ class Step:
 
 
 ANY_STATUS = frozenset(Status)
+MAY_BE_PAID = frozenset({*PRICED, Status.ARCHIVED})
 TABLE: tuple[Step, ...] = (
     Step("approve", "Approve", from_={Status.UPLOADED}, to=Status.PENDING, who={STAFF, FILESYSTEM},
          event=EventType.STAFF_APPROVED, needs=inputs.ApproveInput, effect=effects.approve, mail=Mail.APPROVED),
@@ -73,7 +74,13 @@ TABLE: tuple[Step, ...] = (
          event=EventType.PRINT_FAILED, needs=inputs.FailInput, effect=effects.fail),
     Step("pickup", "Take payment and hand out", from_={Status.COMPLETED}, to=Status.PAID_PICKED_UP,
          who={STAFF, FILESYSTEM}, event=EventType.JOB_PICKED_UP, needs=inputs.PickupInput,
-         effect=effects.pickup, mail=Mail.RECEIPT),
+         effect=payment_effects.pickup, mail=Mail.RECEIPT),
+    Step("pay", "Take a payment", from_=MAY_BE_PAID, who={STAFF},
+         event=EventType.PAYMENT_RECORDED, needs=inputs.PayInput, effect=payment_effects.pay),
+    Step("waive", "Waive what is left", from_=MAY_BE_PAID, who={STAFF},
+         event=EventType.PAYMENT_WAIVED, needs=inputs.WaiveInput, effect=payment_effects.waive),
+    Step("refund", "Give money back", from_=ANY_STATUS, who={STAFF},
+         event=EventType.PAYMENT_REFUNDED, needs=inputs.RefundInput, effect=payment_effects.refund),
     Step("archive", "Archive", from_=frozenset(FINAL), to=Status.ARCHIVED, who={STAFF, FILESYSTEM, SYSTEM},
          event=EventType.JOB_ARCHIVED),
     Step("revert", "Undo the approval", from_={Status.PENDING}, to=Status.UPLOADED, who={STAFF, FILESYSTEM},
@@ -85,7 +92,7 @@ TABLE: tuple[Step, ...] = (
     Step("revert", "Undo the completion", from_={Status.COMPLETED}, to=Status.PRINTING, who={STAFF, FILESYSTEM},
          event=EventType.STATUS_REVERTED, needs=inputs.ReasonInput, effect=effects.only_reason),
     Step("revert", "Undo the pick-up", from_={Status.PAID_PICKED_UP}, to=Status.COMPLETED, who={STAFF, FILESYSTEM},
-         event=EventType.STATUS_REVERTED, needs=inputs.ReasonInput, effect=effects.undo_payment),
+         event=EventType.STATUS_REVERTED, needs=inputs.ReasonInput, effect=payment_effects.undo_payment),
     Step("revert", "Undo the rejection", from_={Status.REJECTED}, to=Status.UPLOADED, who={STAFF, FILESYSTEM},
          event=EventType.STATUS_REVERTED, needs=inputs.ReasonInput, effect=effects.undo_rejection),
     Step("override", "Override the status", from_=ANY_STATUS, who={STAFF},
@@ -102,7 +109,7 @@ TABLE: tuple[Step, ...] = (
          from_={Status.UPLOADED, Status.PENDING, Status.READY_TO_PRINT, Status.PRINTING},
          needs=inputs.ChooseFileInput, effect=effects.choose_file),
     Step("supply", "Fill in what is missing", from_=ANY_STATUS, who={STAFF},
-         event=EventType.FACTS_SUPPLIED, needs=inputs.SupplyInput, effect=effects.supply),
+         event=EventType.FACTS_SUPPLIED, needs=inputs.SupplyInput, effect=supplies.supply),
     Step("accept-move", "Leave the move as it is", from_=ANY_STATUS, who={STAFF}, event=EventType.MOVE_ACCEPTED),
     Step("keep-price", "Keep the agreed price", from_=frozenset(PRICE_AGREED), who={STAFF}, event=EventType.PRICE_KEPT),
     Step("keep", "Keep this job", from_=ANY_STATUS, who={STAFF}, event=EventType.JOB_REOPENED),
@@ -164,7 +171,7 @@ def plan(
     if effect is None:
         return []
     patch, data, to = dict(effect.patch), dict(effect.data), effect.to or step.to
-    drafts = [effects.payment_recorded(job, effect.payment, actor)] if effect.payment is not None else []
+    drafts = [*effect.money]
     if to is not None:
         patch |= {"status": to.value, "status_since": format_time(context.now)}
         data |= {"from": job.status.value, "to": to.value}

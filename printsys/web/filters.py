@@ -12,6 +12,7 @@ from flask import Flask
 from markupsafe import Markup, escape
 
 from printsys import texts
+from printsys.domain.payments import ledger
 from printsys.domain.status import Status, in_words
 from printsys.models3d.findings import size_text
 from printsys.models3d.inspect import Size
@@ -40,6 +41,7 @@ def init(app: Flask) -> None:
     app.add_template_filter(status_name)
     app.add_template_filter(in_words)
     app.add_template_filter(actor)
+    app.add_template_filter(ledger)
     app.add_template_filter(slug)
     app.add_template_filter(size_text, "model_size")
     app.add_template_filter(size_both)

@@ -56,10 +56,17 @@ LEGAL: dict[tuple[str, Status], Status] = {
     ("resubmit", J): U,
 }
 """Every change of status there is, but for the override, which leads anywhere."""
-ANYWHERE = {"override", "review", "unreview", "notes", "details", "supply", "accept-move", "keep", "delete"}
-STAYING = {"choose-file": {U, P, R, X}, "keep-price": {P, R, X}, "resend-email": {U, P, C, J, D}}
-STAYING["reply"] = set(Status) - {A}
+ANYWHERE = {"refund", "override", "review", "unreview", "notes", "details", "supply", "accept-move", "keep", "delete"}
+STAYING = {
+    "pay": {P, R, X, C, D, A},
+    "waive": {P, R, X, C, D, A},
+    "choose-file": {U, P, R, X},
+    "keep-price": {P, R, X},
+    "resend-email": {U, P, C, J, D},
+    "reply": set(Status) - {A},
+}
 STUDENTS = {"resubmit", "withdraw", "reply"}
+MONEY = {"pay", "waive", "refund"}
 BY_ITSELF = {"remind": {P}, "expire": {P}, "remind-to-collect": {C}}
 MAILS = {
     "approve": Mail.APPROVED,
@@ -91,6 +98,10 @@ def job_in(status: Status, **changed: Any) -> Job:
 
 ALL_FACTS = {"print_file": ["part.gcode"]} | USUAL_INPUT["approve"] | USUAL_INPUT["confirm"] | USUAL_INPUT["pickup"]
 ALL_FACTS |= {"comment": "The walls are too thin."}
+PARTLY_PAID = {
+    "estimate": {"cost": "4.27"},
+    "payment": {"amount": "2.00", "lines": [{"kind": "payment", "amount": "2.00"}]},
+}
 WAITING = {"confirmation": {"nonce": "n", "expires_at": "2026-03-09T16:20:11Z"}}
 
 
@@ -130,7 +141,7 @@ def test_every_status_can_be_left(status: Status) -> None:
 @pytest.mark.parametrize("action", sorted({step.action for step in STEPS}))
 @pytest.mark.parametrize("status", list(Status))
 def test_an_action_is_done_where_it_is_legal_and_refused_in_words_elsewhere(action: str, status: Status) -> None:
-    job = job_in(status, **WAITING)
+    job = job_in(status, **WAITING | (PARTLY_PAID if action in MONEY else {}))
     actor = "student" if action.startswith("student_") or action in STUDENTS else "staff:Sam"
     actor = "system" if action in BY_ITSELF else actor
     allowed = (action, status) in LEGAL or action in ANYWHERE
@@ -152,6 +163,8 @@ def test_an_action_is_done_where_it_is_legal_and_refused_in_words_elsewhere(acti
     queued = [draft.data["mail"] for draft in drafts if draft.type == EventType.EMAIL_QUEUED]
     if action == "supply":
         assert queued == {P: [Mail.APPROVED], D: [Mail.RECEIPT]}.get(status, [])
+    elif action in ("pay", "refund"):
+        assert queued == ([Mail.RECEIPT] if status in (D, A) else []), "before, there is nothing to be thanked for"
     elif action != "resend-email":
         assert queued == ([MAILS[action]] if action in MAILS else [])
     else:
@@ -344,6 +357,10 @@ TYPED: dict[str, st.SearchStrategy[Any]] = {
     "payment_method": words,
     "transaction": words,
     "picked_up_by": words,
+    "payer": words,
+    "charge": st.sampled_from(["quote", "scale", "both", ""]),
+    "waive_reason": words,
+    "still_due": st.sampled_from(["yes", "no"]),
     "status": st.sampled_from([*Status, "Lost"]),
     "notes": words,
     "student_name": words,

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from indexer.rebuild import reindex
 from indexer.schema import create_engine, jobs
 from printsys.domain.events import sha256
 from printsys.domain.job import metadata_bytes
+from printsys.domain.payments import NOTHING, ledger
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore
 from printsys.jobstore.files import signature
@@ -90,6 +92,20 @@ def test_a_job_loads_unchanged_and_goes_on(folder: Path, store: JobStore) -> Non
     log = (after.folder / "events.jsonl").read_bytes()
     assert log.startswith((folder / "events.jsonl").read_bytes())
     assert metadata_bytes(whole_log(after.folder, job_id).document()) == (after.folder / "metadata.json").read_bytes()
+
+
+PAID = [folder for folder in FOLDERS if json.loads((folder / "metadata.json").read_bytes()).get("payment")]
+
+
+@pytest.mark.parametrize("folder", PAID, ids=lambda folder: folder.name)
+def test_what_was_paid_then_is_settled_and_can_be_given_back(folder: Path, store: JobStore) -> None:
+    stored = store.load(json.loads((folder / "metadata.json").read_bytes())["id"])
+    assert (ledger(stored.job).paid, ledger(stored.job).due) == (Decimal("3.00"), NOTHING)
+    after = act(store, stored.id, "refund", amount="1.00")
+    assert (ledger(after.job).paid, ledger(after.job).due) == (Decimal("2.00"), NOTHING)
+    assert (
+        metadata_bytes(whole_log(after.folder, stored.id).document()) == (after.folder / "metadata.json").read_bytes()
+    )
 
 
 def test_a_check_finds_nothing_but_what_was_open(store: JobStore) -> None:

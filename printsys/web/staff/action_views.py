@@ -14,6 +14,7 @@ from printsys.domain.events import EventType
 from printsys.domain.folder_moves import still_missing
 from printsys.domain.job import Job
 from printsys.domain.links import awaits_confirmation, confirmation_expired_at
+from printsys.domain.payments import ledger
 from printsys.domain.status import Status
 from printsys.domain.workflow import Step, steps_from
 from printsys.jobstore import Stored
@@ -105,6 +106,28 @@ ACTION_VIEWS: dict[str, ActionView] = {
     "start": ActionView(extra=forms.StartForm, next_if=_always),
     "complete": ActionView(next_if=_always),
     "pickup": ActionView(forms.PickupForm, next_if=_always),
+    "pay": ActionView(
+        forms.PayForm,
+        place="more",
+        done=lambda job: (
+            f"The payment is recorded; {money(ledger(job).due)} of it is still to be paid."
+            if ledger(job).due
+            else "The payment is recorded; nothing is left to be paid."
+        ),
+        offered_if=lambda stored: ledger(stored.job).due > 0,
+    ),
+    "waive": ActionView(
+        forms.WaiveForm,
+        place="more",
+        done=_saying("{name} need not pay that."),
+        offered_if=lambda stored: ledger(stored.job).due > 0,
+    ),
+    "refund": ActionView(
+        forms.RefundForm,
+        place="more",
+        done=lambda job: f"The refund is recorded; {money(ledger(job).paid)} of the payment is left.",
+        offered_if=lambda stored: ledger(stored.job).paid > 0,
+    ),
     "archive": ActionView(style="quiet", next_if=_always),
     "supply": ActionView(
         forms.SupplyForm, done=_saying("What was missing is filled in."), offered_if=_facts_are_missing

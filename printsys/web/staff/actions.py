@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -21,6 +23,7 @@ from printsys.web.services import services
 from printsys.web.staff.action_views import ACTION_VIEWS, form_for
 from printsys.web.staff.forms import shown_revision
 from printsys.web.staff.history import history
+from printsys.web.staff.payment_remarks import fingerprint, remarks_on
 from printsys.web.staff.printed_before import printed_before
 from printsys.web.student.forms import with_errors
 
@@ -45,6 +48,9 @@ def act(job_id: str, action: str) -> ResponseReturnValue:
     step = workflow.find_step(action, stored.job.status, current_actor())
     try:
         answers = validate(step.needs, form_for(action, stored, services().lab).answers(request.form))
+        remarks = remarks_on(services(), stored, answers)
+        if remarks and request.form.get("accept") != fingerprint(remarks):
+            return _action_page(step, stored, remarks=remarks), 422
         after = services().actions.perform(job_id, action, answers, current_actor(), revision)
     except (JobNotFound, StaleJob, TransitionNotAllowed):
         raise
@@ -95,15 +101,18 @@ def _back_to(job: Job) -> ResponseReturnValue:
     return redirect(url_for("job.show", job_id=job.id), 303)
 
 
-def _action_page(step: Step, stored: Stored, error: PrintSysError | None = None) -> str:
-    """`error`: why it was not done. The form keeps what staff typed."""
+def _action_page(step: Step, stored: Stored, error: PrintSysError | None = None, remarks: Sequence[str] = ()) -> str:
+    """`error`: why it was not done; `remarks`: what a second click accepts. The form keeps what staff typed."""
     form = form_for(step.action, stored, services().lab)
+    if remarks and "accept" in form:
+        form["accept"].data = fingerprint(remarks)
     return render_template(
         "staff/action.html",
         form=form,
         general=with_errors(form, error) if error else [],
         title=ACTION_VIEWS[step.action].button_label(step, stored.job),
         job=stored.job,
+        remarks=remarks,
         earlier_prints=printed_before(services(), stored.job) if step.action == "approve" else [],
         **_form_context(step, stored),
     )

@@ -23,21 +23,24 @@ from wtforms import (
 
 from printsys.assessment.approval_defaults import ApprovalDefaults, read_defaults
 from printsys.config import Lab
-from printsys.domain.effects import SUPPLIES
 from printsys.domain.events import STAFF
 from printsys.domain.filetypes import type_of
 from printsys.domain.folder_moves import still_missing
 from printsys.domain.job import DECLINED, WITHDRAWN, plain
 from printsys.domain.naming import COLOR_LENGTH, camel
+from printsys.domain.payments import ledger
 from printsys.domain.request_fields import from_job
 from printsys.domain.status import Status
+from printsys.domain.supplies import SUPPLIES
 from printsys.errors import InvalidInput
 from printsys.jobstore import Stored
 from printsys.jobstore.files import ListedFile, printable
+from printsys.texts import money
 from printsys.web.filters import ago, local, size, status_name
 from printsys.web.student.forms import Choice, each
 
 DECIMAL = {"inputmode": "decimal", "autocomplete": "off"}
+AUTOCOMPLETE_OFF = {"autocomplete": "off"}
 UNKNOWN = Choice("", "Not known")
 
 
@@ -226,22 +229,85 @@ class FailForm(ReasonForm):
 
 
 class PickupForm(ActionForm):
+    """`accept`: what the page has remarked on this payment, and staff have seen (see payment_remarks.py)."""
+
     weight_g = StringField("Weight in grams", render_kw=DECIMAL)
+    charge = SelectField("Price")
     amount = StringField("Amount paid", render_kw=DECIMAL)
     payment_method = SelectField("Paid by")
-    transaction = StringField("Transaction number", render_kw={"autocomplete": "off"})
-    picked_up_by = StringField("Picked up by", render_kw={"autocomplete": "off"})
+    transaction = StringField("Transaction number", render_kw=AUTOCOMPLETE_OFF)
+    picked_up_by = StringField("Picked up by", render_kw=AUTOCOMPLETE_OFF)
+    payer = StringField("Who paid, if not the student", render_kw=AUTOCOMPLETE_OFF)
+    waive_reason = StringField(
+        "Why the rest need not be paid",
+        description="Empty: what is not paid stays to be paid.",
+        render_kw=AUTOCOMPLETE_OFF,
+    )
+    accept = HiddenField()
 
     def prepare(self, stored: Stored, lab: Lab) -> None:
         super().prepare(stored, lab)
         self.payment_method.choices = each(lab.payment.methods)
-        self.optional |= {"weight_g", "transaction"}
+        self.optional |= {"weight_g", "charge", "transaction", "payer", "waive_reason"}
+        self._offer_prices(stored, lab)
         if not self.is_submitted():
             self.picked_up_by.data = stored.job.student.name
-            agreed = stored.job.estimate
-            if agreed is not None:
-                _prefill(self, agreed, ("weight_g",))
-                self.amount.data = plain(agreed.cost) if agreed.cost is not None else None
+            book = ledger(stored.job)
+            self.amount.data = plain(book.due) if book.price is not None else None
+            if stored.job.estimate is not None:
+                _prefill(self, stored.job.estimate, ("weight_g",))
+
+    def _offer_prices(self, stored: Stored, lab: Lab) -> None:
+        rate = lab.price_list_on(local(datetime.now(UTC)).date()).rates.get(stored.job.request.method)
+        if rate is None or rate.unit != "g":
+            del self.charge
+            return
+        agreed = stored.job.estimate.cost if stored.job.estimate else None
+        quoted = f"The quote, {money(agreed)}" if agreed is not None else "The quote"
+        self.charge.choices = [Choice("quote", quoted), Choice("scale", "What the scale says")]
+        if not self.is_submitted():
+            self.charge.data = lab.payment.charge
+
+    def answers(self, request_form: MultiDict[str, str]) -> dict[str, Any]:
+        return {name: value for name, value in super().answers(request_form).items() if name != "accept"}
+
+
+class PayForm(PickupForm):
+    def prepare(self, stored: Stored, lab: Lab) -> None:
+        super().prepare(stored, lab)
+        for name in ("weight_g", "charge", "picked_up_by"):
+            if name in self:
+                del self[name]
+
+
+class RefundForm(ActionForm):
+    amount = StringField("Amount given back", render_kw=DECIMAL)
+    payment_method = SelectField("By")
+    transaction = StringField("Transaction number", render_kw=AUTOCOMPLETE_OFF)
+    reason = TextAreaField("Reason", render_kw={"rows": 2})
+    still_due = RadioField(
+        "Is the price still to be paid?",
+        choices=[Choice("no", "No, the student need not pay it"), Choice("yes", "Yes, the payment failed")],
+        default="no",
+    )
+
+    def prepare(self, stored: Stored, lab: Lab) -> None:
+        super().prepare(stored, lab)
+        self.payment_method.choices = each(lab.payment.methods)
+        self.optional.add("transaction")
+        if not self.is_submitted():
+            book = ledger(stored.job)
+            self.amount.data = plain(book.overpaid or book.paid)
+
+
+class WaiveForm(ActionForm):
+    amount = StringField("Amount", render_kw=DECIMAL)
+    reason = TextAreaField("Reason", render_kw={"rows": 2})
+
+    def prepare(self, stored: Stored, lab: Lab) -> None:
+        super().prepare(stored, lab)
+        if not self.is_submitted():
+            self.amount.data = plain(ledger(stored.job).due)
 
 
 class OverrideForm(ReasonForm):
@@ -312,7 +378,12 @@ class SupplyForm(ApproveForm, PickupForm, RejectForm, ReasonForm):
         super().prepare(stored, lab)
         self.reason.label.text = "How did the student agree?"
         missing = still_missing(stored.job, stored.events)
-        needed = {name for fact in missing for name in SUPPLIES[fact].fields} | {"revision", "back", "csrf_token"}
+        needed = {name for fact in missing for name in SUPPLIES[fact].fields} | {
+            "revision",
+            "back",
+            "csrf_token",
+            "accept",
+        }
         for name in [name for name in self._fields if name not in needed]:
             del self[name]
 

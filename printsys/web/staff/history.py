@@ -93,6 +93,21 @@ def _failed(data: Data) -> str:
     return _reasoned("The print failed")(data) + (f" ({details})" if details else "")
 
 
+def _paid(data: Data) -> str:
+    details = [f"paid by {data['payer']}"] if data.get("payer") else []
+    details += [f"together with {_list(data['together'])}"] if data.get("together") else []
+    if data.get("amount") == "0.00":
+        return "Handed out without a payment"
+    sentence = f"Paid {money(data.get('amount'))} by {data.get('method')}"
+    return sentence + (f" ({', '.join(details)})" if details else "")
+
+
+def _reverted(data: Data) -> str:
+    sentence = _reasoned(f"Moved back to {status_name(data.get('to'))}")(data)
+    voided = [money(line["amount"]) for line in data.get("voided", []) if line["kind"] == "payment"]
+    return f"{sentence} (the payment of {_list(voided)} with it)" if voided else sentence
+
+
 def _reasoned(text: str) -> Callable[[Data], str]:
     return lambda data: text + (f": {data['reason']}" if data.get("reason") else "")
 
@@ -109,12 +124,14 @@ SENTENCES: dict[EventType, Callable[[Data], str]] = {
     EventType.PRINTING_STARTED: _started,
     EventType.PRINT_FAILED: _failed,
     EventType.JOB_COMPLETED: lambda d: "Printing is done",
-    EventType.PAYMENT_RECORDED: lambda d: f"Paid {money(d.get('amount'))} by {d.get('method')}",
+    EventType.PAYMENT_RECORDED: _paid,
+    EventType.PAYMENT_REFUNDED: lambda d: _reasoned(f"Gave back {money(d.get('amount'))} by {d.get('method')}")(d),
+    EventType.PAYMENT_WAIVED: lambda d: _reasoned(f"{money(d.get('amount'))} need not be paid")(d),
     EventType.JOB_PICKED_UP: lambda d: f"Picked up by {d.get('picked_up_by')}",
     EventType.JOB_REOPENED: lambda d: "Reopened",
     EventType.JOB_ARCHIVED: lambda d: "Archived",
     EventType.JOB_DELETED: _reasoned("Deleted"),
-    EventType.STATUS_REVERTED: lambda d: _reasoned(f"Moved back to {status_name(d.get('to'))}")(d),
+    EventType.STATUS_REVERTED: _reverted,
     EventType.STATUS_OVERRIDDEN: lambda d: _reasoned(f"Status set to {status_name(d.get('to'))}")(d),
     EventType.REVIEWED: lambda d: "Marked as reviewed",
     EventType.UNREVIEWED: lambda d: "Marked as not reviewed",

@@ -66,13 +66,15 @@ STAYING = {
 
 WHERE_DUE = {"supply", "accept-move", "keep", "keep-price"}
 """Fixes: offered where something is wrong, and tested with the attention page."""
+MONEY = {"pay", "waive", "refund"}
+"""Offered where there is something to pay or to give back: see test_payments.py."""
 
 
 def test_the_rows_below_are_the_whole_table() -> None:
     moving = {(step.action, s) for step in workflow.STEPS for s in step.from_ if step.to and "staff" in step.who}
     assert moving == {(action, from_) for action, from_, _, _ in ROWS}
     staying = {step.action for step in workflow.STEPS if step.to is None and "staff" in step.who}
-    assert staying == {*STAYING, "override", "delete", *WHERE_DUE}
+    assert staying == {*STAYING, "override", "delete", *WHERE_DUE, *MONEY}
 
 
 @pytest.mark.parametrize(("action", "from_", "to", "events"), ROWS, ids=lambda value: str(value))
@@ -606,7 +608,7 @@ def test_the_jobs_page_has_the_facts_the_history_and_only_the_actions_that_are_p
     offered = set(re.findall(rf'action="/dashboard/jobs/{stored.id}/([a-z-]+)"', page))
     assert offered <= {step.action for step in workflow.steps_from(status, "staff")} | {"reprint"}
     # What need not be shown: the mark that is there already, and what puts something right where nothing is wrong.
-    must = {step.action for step in workflow.steps_from(status, "staff")} - {"review", "unreview"} - WHERE_DUE
+    must = {step.action for step in workflow.steps_from(status, "staff")} - {"review", "unreview"} - WHERE_DUE - MONEY
     assert must <= offered and not WHERE_DUE & offered
 
 

@@ -1,0 +1,234 @@
+"""What a job costs and what was paid for it: lines that always add up.
+
+A line is a payment, a refund or a waiver, and each comes with an event of its own. `payment` of metadata.json is their
+sum. The lines lie in it under a key that the schema does not have, so that records without lines keep their bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, StrictBool, StrictStr, ValidationError
+
+from printsys.domain.events import EventDraft, EventType
+from printsys.domain.job import Amount, Document, Job, Payment, Time, dump, plain
+from printsys.domain.pricing import CENT, PriceList, quote
+from printsys.errors import InvalidInput
+
+LINES, PRICE, PAYER = "lines", "price", "payer"
+"""Keys of `payment` besides the schema's: all lines, a price that is not the quote, and who paid for the student."""
+NOTHING = Decimal("0.00")
+_AMOUNT = re.compile(r"\d{1,9}(\.\d{1,9})?")
+Charge = Literal["quote", "scale"]
+Kind = Literal["payment", "refund", "waiver", "correction"]
+EVENTS: dict[Kind, EventType] = {
+    "payment": EventType.PAYMENT_RECORDED,
+    "refund": EventType.PAYMENT_REFUNDED,
+    "waiver": EventType.PAYMENT_WAIVED,
+}
+
+
+class Line(BaseModel):
+    """Money that went one way. `amount` is never negative, but for a correction: what somebody wrote into
+    metadata.json by hand beside the lines.
+
+    `with_pickup`: recorded with the hand-out, and taken back with it. `together`: other jobs of the same payment.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: Kind
+    amount: Amount
+    method: StrictStr | None = None
+    transaction: StrictStr | None = None
+    payer: StrictStr | None = None
+    reason: StrictStr | None = None
+    at: Time | None = None
+    by: StrictStr | None = None
+    with_pickup: StrictBool = False
+    together: tuple[StrictStr, ...] = ()
+
+    def document(self) -> Document:
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+def paid(lines: Iterable[Line]) -> Decimal:
+    """What the lab has of it."""
+    return sum(
+        (-line.amount if line.kind == "refund" else line.amount for line in lines if line.kind != "waiver"), NOTHING
+    )
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """`price` = paid + waived + due - overpaid, always. Without a price nothing is due."""
+
+    price: Decimal | None
+    lines: tuple[Line, ...] = ()
+
+    @property
+    def paid(self) -> Decimal:
+        return paid(self.lines)
+
+    @property
+    def waived(self) -> Decimal:
+        return sum((line.amount for line in self.lines if line.kind == "waiver"), NOTHING)
+
+    @property
+    def refunded(self) -> Decimal:
+        return sum((line.amount for line in self.lines if line.kind == "refund"), NOTHING)
+
+    @property
+    def due(self) -> Decimal:
+        return max(self._open, NOTHING)
+
+    @property
+    def overpaid(self) -> Decimal:
+        return max(-self._open, NOTHING)
+
+    @property
+    def _open(self) -> Decimal:
+        return self.price - self.waived - self.paid if self.price is not None else NOTHING
+
+    def with_lines(self, *lines: Line) -> Ledger:
+        return Ledger(self.price, (*self.lines, *lines))
+
+    def at(self, price: Decimal | None) -> Ledger:
+        return Ledger(price if price is not None else self.price, self.lines)
+
+
+def ledger(job: Job) -> Ledger:
+    """The job's price and lines, as its record has them."""
+    price = charged_price(job)
+    return Ledger(price, _lines(job.payment, price) if job.payment is not None else ())
+
+
+def charged_price(job: Job) -> Decimal | None:
+    """The quote that the student agreed to or, where the lab charged another price, that one."""
+    charged = (job.payment.model_extra or {}).get(PRICE) if job.payment is not None else None
+    if isinstance(charged, str) and _AMOUNT.fullmatch(charged):
+        return Decimal(charged)
+    return job.estimate.cost if job.estimate is not None else None
+
+
+def _lines(payment: Payment, price: Decimal | None) -> tuple[Line, ...]:
+    """An earlier version wrote one payment and no lines: what it left open was settled then."""
+    written = (payment.model_extra or {}).get(LINES)
+    if not isinstance(written, list):
+        line = Line(
+            kind="payment",
+            amount=payment.amount,
+            method=payment.method,
+            transaction=payment.transaction,
+            at=payment.at,
+            by=payment.by,
+            with_pickup=True,
+        )
+        rest = Ledger(price, (line,)).due
+        return (line, Line(kind="waiver", amount=rest, with_pickup=True)) if rest else (line,)
+    try:
+        lines = tuple(Line.model_validate(values) for values in written)
+    except ValidationError:
+        lines = ()
+    difference = payment.amount - paid(lines)
+    return (*lines, Line(kind="correction", amount=difference)) if difference else lines
+
+
+def price_by_scale(job: Job, weight_g: Decimal | None, prices: PriceList) -> Decimal | None:
+    """What the job costs at that weight, minimum included; None where its method is not priced by weight."""
+    rate = prices.rates.get(job.request.method)
+    if weight_g is None or rate is None or rate.unit != "g":
+        return None
+    return quote(job.request.method, weight_g, None, prices).cost
+
+
+def share(amount: Decimal, dues: Sequence[Decimal]) -> list[Decimal]:
+    """One payment over several jobs, in their order: each gets what it costs as long as there is money, and the last
+    one what is left. The shares add up to the amount."""
+    shares = []
+    for due in dues[:-1]:
+        shares.append(min(amount, due))
+        amount -= shares[-1]
+    return [*shares, amount]
+
+
+# -- recording --------------------------------------------------------------------------------------------------------
+
+
+def money_events(job: Job, lines: Sequence[Line], actor: str, **changed: Any) -> list[EventDraft]:
+    """An event for each new line. `changed`: what else of `payment` is new (`weight_g`, `picked_up_by`, `price`)."""
+    drafts = []
+    so_far = ledger(job).lines
+    agreed = job.estimate.cost if job.estimate else None
+    for line in lines:
+        so_far = (*so_far, line)
+        data = {"amount": None, "method": None} | line.model_dump(
+            mode="json", exclude_defaults=True, exclude={"at", "by"}
+        )
+        if line.kind == "payment":
+            data["agreed"] = plain(agreed) if agreed else None
+        drafts.append(EventDraft(EVENTS[line.kind], actor, data, {"payment": _payment(job, so_far, changed)}))
+    return drafts
+
+
+def without_pickup(job: Job) -> tuple[Document | None, list[Document]]:
+    """`payment` once the hand-out is taken back, as a patch, and the lines that go with it.
+
+    Money that went back since shows that the payment was real: then all lines stay.
+    """
+    if job.payment is None:
+        return None, []
+    lines = ledger(job).lines
+    remaining = tuple(line for line in lines if not line.with_pickup)
+    if paid(remaining) < 0:
+        remaining = lines
+    if not remaining:
+        return None, [line.document() for line in lines]
+    voided = [line.document() for line in lines if line not in remaining]
+    return _payment(job, remaining, {"weight_g": None, "picked_up_by": None, PRICE: None}), voided
+
+
+def _payment(job: Job, lines: Sequence[Line], changed: Document) -> Document:
+    """`payment` as a patch: the sum of the lines, and what the last payment among them says."""
+    before = dump(job.payment) if job.payment is not None else {}
+    last = next((line for line in reversed(lines) if line.kind == "payment"), Line(kind="payment", amount=NOTHING))
+    values = before | changed
+    price = values.get(PRICE)
+    agreed = job.estimate.cost if job.estimate is not None else None
+    optional = {
+        PAYER: last.payer,
+        PRICE: price if price is None or Decimal(price) != agreed else None,
+        LINES: [line.document() for line in lines],
+    }
+    return {
+        "amount": plain(paid(lines).quantize(CENT)),
+        "method": last.method,
+        "transaction": last.transaction,
+        "weight_g": values.get("weight_g"),
+        "picked_up_by": values.get("picked_up_by"),
+        "at": last.document().get("at"),
+        "by": last.by,
+    } | {key: value for key, value in optional.items() if value is not None or key in before}
+
+
+def require_refundable(job: Job, amount: Decimal) -> None:
+    """InvalidInput for more than was paid."""
+    was_paid = ledger(job).paid
+    if amount > was_paid:
+        raise InvalidInput({"amount": [f"{plain(was_paid)} was paid; no more can be given back."]})
+
+
+def require_due(job: Job, amount: Decimal) -> None:
+    """InvalidInput for more than is still to be paid."""
+    due = ledger(job).due
+    if amount > due:
+        raise InvalidInput({"amount": [f"{plain(due)} is still to be paid; no more can be waived."]})
+
+
+def new_line(kind: Kind, amount: Decimal, now: datetime, actor: str, **values: Any) -> Line:
+    return Line(kind=kind, amount=amount.quantize(CENT), at=now.replace(microsecond=0), by=actor, **values)
