@@ -496,9 +496,10 @@ UNFINISHED = (
 RECORD_COPY = re.compile(r"metadata[ \-_.(\[~].*\.json|events[ \-_.(\[~].*\.jsonl", re.IGNORECASE)
 """A second version of the record, which a sync program or a person left beside it."""
 IGNORED = re.compile(
-    rf"metadata\.json|events\.jsonl|{RECORD_COPY.pattern}|{CLUTTER}|{UNFINISHED}", re.IGNORECASE | re.DOTALL
+    rf"metadata\.json|events\.jsonl|job-card\.html|{RECORD_COPY.pattern}|{CLUTTER}|{UNFINISHED}",
+    re.IGNORECASE | re.DOTALL,
 )
-"""Names that no job records: its own record, hidden files, clutter of systems and NAS boxes, temporaries."""
+"""Names that no job records: its record and card, hidden files, clutter of systems and NAS boxes, temporaries."""
 CLUTTER_FOLDER = re.compile(CLUTTER, re.IGNORECASE | re.DOTALL)
 NOTE = re.compile(rb"(([0-9]{10}) ([0-9a-f]{64}|-{64})) ([0-9a-f]{8})\n")
 NAME_OF_NOTE = re.compile("[0-9a-z]+")

@@ -32,11 +32,12 @@ ALLOWED_IMPORTS = {
     "indexer": "backoff domain errors fs jobstore",
     "assessment": "config domain errors jobstore models3d slicers",
     "actions": "config domain errors fs jobstore indexer.index",
+    "tickets": "config domain texts",
     "reports": "domain errors jobstore indexer.queries",
     "services": "actions config credentials errors indexer jobstore",
     "backup": "config credentials domain errors fs jobstore",
     "mail": "assessment backoff config credentials domain errors fs jobstore ops.heartbeat services texts",
-    "worker": "actions assessment backoff config domain errors jobstore mail models3d ops services slicers",
+    "worker": "actions assessment backoff config domain errors fs jobstore mail models3d ops services slicers tickets",
     "demo": "actions config domain errors jobstore models3d.samples services",
 }
 """What each package may import besides itself."""

@@ -20,7 +20,7 @@ from printsys.domain.job import FileRecord
 from printsys.domain.naming import id_in_folder_name
 from printsys.errors import JobNotFound
 from printsys.jobstore.inodes import keeps_inodes
-from printsys.jobstore.layout import ASIDE, EVENTS, METADATA, ORIGINAL, PREVIEWS, file_inside, is_text
+from printsys.jobstore.layout import ASIDE, EVENTS, JOB_CARD, METADATA, ORIGINAL, PREVIEWS, file_inside, is_text
 from printsys.jobstore.writers import has_writer
 
 
@@ -61,8 +61,8 @@ class ListedFile:
 
 
 def is_ignored(name: str) -> bool:
-    """Whether a file is none of the job's: its record or a copy of that, or clutter."""
-    return name.casefold() in (METADATA, EVENTS) or is_clutter(name) or is_record_copy(name)
+    """Whether a file is none of the job's: its record or a copy of that, its card, or clutter."""
+    return name.casefold() in (METADATA, EVENTS, JOB_CARD) or is_clutter(name) or is_record_copy(name)
 
 
 def record_copies(folder: Path) -> list[str]:
@@ -248,8 +248,8 @@ CUT_SHORT_S = 60.0
 def signature(folder: Path | str) -> str:
     """What a directory listing tells of a job folder, without reading any file.
 
-    Names and facts of all files, record, originals and one level of folders included. Equal signatures: nothing has
-    happened.
+    Names and facts of all files, record, originals and one level of folders included, the job's card excepted. Equal
+    signatures: nothing has happened.
     """
     folder, inner_names = str(folder), list[str]()
     listings = [os.path.basename(folder), _listing(folder, inner_names)]
@@ -266,6 +266,8 @@ def _listing(folder: str, inner_names: list[str] | None = None) -> str:
         with os.scandir(folder) as entries:
             for entry in entries:
                 name = entry.name
+                if name == JOB_CARD:
+                    continue
                 if not entry.is_dir(follow_symlinks=False):
                     status = entry.stat(follow_symlinks=False)
                     # As facts_of has them; 500,000 calls of it would cost a sweep a tenth of its time.

@@ -21,6 +21,8 @@ METADATA = "metadata.json"
 EVENTS = "events.jsonl"
 ORIGINAL = "original"
 PREVIEWS = "previews"
+JOB_CARD = "job-card.html"
+"""In a job folder: the job as a page for people. Derived from the record, and no file of the job."""
 ASIDE = "aside"
 """In a job folder: what the system cut off or replaced, kept for people. Never read back."""
 

@@ -373,8 +373,9 @@ class JobStore:
         with self.locked(job_id):
             yield self.find(job_id)
 
-    def save_preview(self, job_id: str, name: str, data: bytes) -> Path:
-        """Keep a derived picture (`previews/…`) in the job's folder. It is no part of the record, so no event tells it.
+    def save_derived(self, job_id: str, name: str, data: bytes) -> Path:
+        """Keep a picture (`previews/…`) or the job's card in its folder. They are no part of the record, so no event
+        tells of them.
 
         JobNotFound, JobBusy, StorageFailure.
         """

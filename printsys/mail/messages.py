@@ -6,7 +6,7 @@ the HTML part (see printsys.mail.templates). Nothing here sends: see printsys.ma
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -22,11 +22,46 @@ from printsys.credentials.signed_links import Tokens
 from printsys.domain.emails import Mail, OwedMail
 from printsys.domain.job import Job
 from printsys.domain.links import resubmission_key
+from printsys.domain.payments import Ledger, ledger
 from printsys.domain.pricing import round_up_to_half_hour
 from printsys.errors import ConfigError
 from printsys.mail.headers import MailNotSendable, ascii_address, header_text, mailbox
 from printsys.mail.templates import MailTemplates, one_line
 from printsys.texts import clock, hours, reasons
+
+
+@dataclass(frozen=True)
+class ReceiptEntry:
+    """A job on a receipt, with what it cost and what was paid of it."""
+
+    job_id: str
+    title: str
+    book: Ledger
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What one receipt is for: the sums of its entries."""
+
+    entries: tuple[ReceiptEntry, ...]
+
+    @classmethod
+    def of(cls, jobs: Sequence[Job]) -> Receipt:
+        return cls(tuple(ReceiptEntry(job.id, _title(job), ledger(job)) for job in jobs if job.payment is not None))
+
+    def total(self, column: str) -> Decimal:
+        """Of what is `paid`, `waived`, `refunded` or `due`."""
+        return sum((getattr(entry.book, column) for entry in self.entries), Decimal(0))
+
+    @property
+    def payer(self) -> str | None:
+        """Who paid, where that was not the student."""
+        lines = [line for entry in self.entries for line in entry.book.lines if line.kind == "payment"]
+        return lines[-1].payer if lines else None
+
+
+def _title(job: Job) -> str:
+    return ", ".join(one_line(file.title) for file in job.sent_files) or job.id
 
 
 @dataclass(frozen=True)
@@ -168,9 +203,11 @@ def uncollected(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessag
     return composer.from_template("uncollected", mail, job, price_stated=True)
 
 
-def receipt(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
+def receipt(composer: MailComposer, mail: OwedMail, job: Job, others: Sequence[Job] = ()) -> EmailMessage:
+    """`others`: jobs of the same payment, which have no receipt of their own."""
     paid_at = composer.date_and_time(job.payment.at) if job.payment and job.payment.at else None
-    return composer.from_template("receipt", mail, job, payment=job.payment, paid_at=paid_at, price_stated=True)
+    values = {"payment": job.payment, "paid_at": paid_at, "price_stated": True, "receipt": Receipt.of([*others, job])}
+    return composer.from_template("receipt", mail, job, **values)
 
 
 def withdrawn(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
@@ -187,8 +224,13 @@ def reply(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
     return message
 
 
-def compose(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
-    """The e-mail that is owed, by the function of its name. MailNotSendable where its address is none."""
+def compose(composer: MailComposer, mail: OwedMail, job: Job, others: Sequence[Job] = ()) -> EmailMessage:
+    """The e-mail that is owed, by the function of its name. MailNotSendable where its address is none.
+
+    `others` are the jobs that `mail.jobs` names.
+    """
+    if others:
+        return receipt(composer, mail, job, others)
     write: Callable[[MailComposer, OwedMail, Job], EmailMessage] = globals()[Mail(mail.mail).value]
     return write(composer, mail, job)
 

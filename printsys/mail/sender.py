@@ -21,6 +21,7 @@ from printsys.config import Settings
 from printsys.domain import emails
 from printsys.domain.emails import OwedMail
 from printsys.domain.events import EventDraft, EventType
+from printsys.domain.job import Job
 from printsys.domain.status import MAY_OWE_MAIL
 from printsys.errors import JobNotFound, MirrorDown
 from printsys.jobstore import Stored
@@ -156,7 +157,8 @@ class MailSender:
 
     def _deliver(self, stored: Stored, mail: OwedMail) -> bool:
         try:
-            outcome = self.send(compose(self.composer, mail, stored.job), self.services.settings)
+            message = compose(self.composer, mail, stored.job, self._others(mail))
+            outcome = self.send(message, self.services.settings)
         except MailNotSendable as error:
             outcome = PermanentFailure(str(error))
         self._report(mail, outcome)
@@ -171,6 +173,15 @@ class MailSender:
         else:
             self._close(mail, emails.failed(mail, outcome.words))
         return True
+
+    def _others(self, mail: OwedMail) -> list[Job]:
+        """The other jobs that the mail is about, as far as it is true of them."""
+        jobs = []
+        for job_id in mail.jobs:
+            stored = self._load(job_id)
+            if stored is not None and emails.is_true_in(mail.mail, stored.job.status):
+                jobs.append(stored.job)
+        return jobs
 
     def _report(self, mail: OwedMail, outcome: Outcome) -> None:
         """To the log and the worker's sign of life: what holds e-mail up, without the addresses that servers repeat."""

@@ -17,12 +17,25 @@ from printsys.credentials.ended_sessions import EndedSessions
 from printsys.services import Services
 from printsys.web import api, auth, errors, filters, health, limits, live, login_limits, security, uploads
 from printsys.web.services import EXTENSION
-from printsys.web.staff import actions, archive, attention, dashboard, files, job, lab, mails, queue, today
+from printsys.web.staff import (
+    actions,
+    archive,
+    attention,
+    counter,
+    dashboard,
+    files,
+    job,
+    lab,
+    mails,
+    queue,
+    ticket,
+    today,
+)
 from printsys.web.student import confirm, double_submit, receipt_limit, resubmit, status, submit, upload_check
 
 WORKING_DAY = timedelta(hours=12)
 STUDENT_PAGES = (submit, upload_check, status, confirm, resubmit)
-STAFF_PAGES = (today, queue, lab, dashboard, job, actions, files, attention, archive, mails)
+STAFF_PAGES = (today, queue, lab, dashboard, job, counter, ticket, actions, files, attention, archive, mails)
 OTHER_PAGES = (auth, api, live, health)
 
 

@@ -68,7 +68,7 @@ class FileInspector:
         """Ids of the jobs with a file that is still to be read, or with a picture that is gone."""
         return (
             job.id
-            for folder, job in self._read_from()
+            for folder, job in jobs_read_from(self.services)
             if visit(self.services.store, job.id, partial(_owes, folder, job)) is True
         )
 
@@ -83,23 +83,6 @@ class FileInspector:
         except (JobNotFound, DamagedJob):
             return False
         return stored.problem is None and stored.job.status in FILES_READ and _owes(stored.folder, stored.job)
-
-    def _read_from(self) -> Iterator[tuple[Path, Job]]:
-        """The jobs whose files are read in their status: by the mirror, or by the folders where it cannot say."""
-        layout = self.services.store.layout
-        try:
-            rows = self.services.queries.live()
-        except MirrorDown as error:
-            logger.info("looking for files to read in the folders: %s", error)
-            for job_id, folder in self.services.store.ids(FILES_READ):
-                stored = visit(self.services.store, job_id, partial(self.services.store.load, job_id))
-                if isinstance(stored, Stored):
-                    yield folder, stored.job
-            return
-        for path, document in rows:
-            job = visit(self.services.store, path, partial(parse, document))
-            if isinstance(job, Job):
-                yield layout.find(path), job
 
     # -- one job ------------------------------------------------------------------------------------------------
 
@@ -234,8 +217,25 @@ class FileInspector:
         if png is None:
             return None
         name = preview_name(record.sha256)
-        self.services.store.save_preview(stored.id, name, png)
+        self.services.store.save_derived(stored.id, name, png)
         return name
+
+
+def jobs_read_from(services: Services) -> Iterator[tuple[Path, Job]]:
+    """The jobs whose files are read in their status: by the mirror, or by the folders where it cannot say."""
+    try:
+        rows = services.queries.live()
+    except MirrorDown as error:
+        logger.info("looking for files to read in the folders: %s", error)
+        for job_id, folder in services.store.ids(FILES_READ):
+            stored = visit(services.store, job_id, partial(services.store.load, job_id))
+            if isinstance(stored, Stored):
+                yield folder, stored.job
+        return
+    for path, document in rows:
+        job = visit(services.store, path, partial(parse, document))
+        if isinstance(job, Job):
+            yield services.store.layout.find(path), job
 
 
 @dataclass

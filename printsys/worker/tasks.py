@@ -28,6 +28,7 @@ from printsys.ops.shutdown import on_shutdown
 from printsys.services import build_services
 from printsys.worker.failures import FailureTracker
 from printsys.worker.file_inspector import FileInspector
+from printsys.worker.job_cards import JobCards
 from printsys.worker.queue import LOOK_AT, QUEUE_DOWN, enqueue, make_huey, queue_length, register, tell_outages_once
 
 INSPECT_FILES = "inspect_files"
@@ -74,6 +75,7 @@ class Worker:
         self.services = build_services(settings, lambda job_id: enqueue(self._look_at, job_id, mail_only=True))
         self.mail_sender = MailSender(self.services, self.consumer.stop_flag)
         self.file_inspector = FileInspector(self.services)
+        self.job_cards = JobCards(self.services)
         self.failures = FailureTracker(settings.instance / "looking")
         self._queue_is_down = False
         self._is_inspecting_again = threading.Lock()
@@ -82,7 +84,10 @@ class Worker:
     # -- tasks --------------------------------------------------------------------------------------------------
 
     def look_at(self, job_id: str, mail_only: bool = False) -> None:
-        """Send the e-mails that a job owes: people wait for them. Its files are a task of their own, behind others."""
+        """Write the job's card and send the e-mails that it owes: people wait for them. Its files are a task of their
+        own, behind others."""
+        with retry_later(f"the card of job {job_id}"):
+            self.job_cards.attend(job_id)
         with retry_later(f"the e-mail of job {job_id}"):
             pause_s = self.mail_sender.attend(job_id)
             if not mail_only and self.file_inspector.owes(job_id):
@@ -125,6 +130,8 @@ class Worker:
             for job_id in self.file_inspector.owing():
                 if not self.failures.waits(job_id):
                     enqueue(self._inspect_files, job_id)
+            for job_id in self.job_cards.owing():
+                enqueue(self._look_at, job_id, mail_only=True)
 
     def send_reminders(self) -> None:
         """Every five minutes what is due by the calendar: once is enough, however many computers do it."""

@@ -17,6 +17,7 @@ import pytest
 
 from printsys.config import ROOT, Settings
 from printsys.jobstore import Stored
+from printsys.jobstore.layout import JOB_CARD
 from printsys.ops import heartbeat
 from printsys.ops.heartbeat import Heartbeat
 from printsys.ops.shutdown import STOP_REQUEST, SUPERVISED
@@ -65,6 +66,23 @@ def test_an_action_s_e_mail_arrives_by_itself(settings: Settings, page_services:
         act(page_services, job_id, "approve")
         inbox.wait_for_messages(2)
         wait_until(lambda: mail_events(page_services, job_id)[-1] == "EmailSent approved")
+
+
+def test_the_card_in_the_folder_follows_the_job_and_comes_back(
+    settings: Settings, page_services: Services, inbox: MailInbox
+) -> None:
+    def card_says(words: str) -> bool:
+        card = page_services.store.load(job_id).folder / JOB_CARD
+        return card.exists() and words in card.read_text("utf-8")
+
+    with working(settings) as worker:
+        job_id = submit(page_services).id
+        wait_until(lambda: card_says("Uploaded"))
+        act(page_services, job_id, "approve")
+        wait_until(lambda: card_says("$4.27"))
+        (page_services.store.load(job_id).folder / JOB_CARD).unlink()
+        worker.sweep()
+        wait_until(lambda: card_says("$4.27"))
 
 
 def test_what_was_owed_before_the_worker_started_is_sent_at_once(

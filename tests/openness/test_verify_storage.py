@@ -86,6 +86,8 @@ def test_it_knows_the_schema_as_the_program_has_it() -> None:
     [
         *(
             "metadata.json",
+            "job-card.html",
+            "Job-Card.HTML",
             "Thumbs.db",
             ".DS_Store",
             "~$plan.docx",

@@ -1,0 +1,105 @@
+"""The counter and the ticket in a real browser: what handing out costs in clicks, and that everybody can use them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from printsys.domain.payments import ledger
+from printsys.domain.status import Status
+from printsys.jobstore import Stored
+from tests.browser.conftest import log_in
+from tests.factories import make_job, make_store
+from tests.running_system import System
+from tests.waiting import until
+
+pytestmark = pytest.mark.needs("chromium")
+
+
+def finished_jobs(system: System, page: Page, count: int = 3) -> list[Stored]:
+    """Of one student, in the folders of the running system and in its mirror."""
+    store = make_store(system.root)
+    jobs = [make_job(store, status=Status.COMPLETED) for _ in range(count)]
+    known = f"{system.url}/api/v1/jobs?limit=500"
+    ids = {stored.id for stored in jobs}
+    until(lambda: ids <= {job["id"] for job in page.request.get(known).json()["jobs"]}, 60)
+    return jobs
+
+
+def test_three_prints_are_handed_out_with_a_scan_and_one_click(system: System, page: Page) -> None:
+    system.start()
+    log_in(page, system)
+    jobs = finished_jobs(system, page)
+    loads: list[str] = []
+    page.on("framenavigated", lambda frame: loads.append(frame.url))
+    page.goto(f"{system.url}/dashboard/counter")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type(f"http://elsewhere/dashboard/jobs/{jobs[0].id}\n")  # as a scanner does
+    button = page.get_by_role("button", name="Take the payment and hand out 3 prints")
+    expect(button).to_be_visible()
+    expect(page.get_by_label("Amount")).to_have_value("12.81")
+    button.click()
+    expect(page.get_by_text("Jane Doe: 3 prints, $12.81 taken.")).to_be_visible()
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    assert len(loads) == 3, "the counter, the student, the counter again"
+    store = make_store(system.root)
+    assert [store.load(stored.id).job.status for stored in jobs] == [Status.PAID_PICKED_UP] * 3
+    assert sum(ledger(store.load(stored.id).job).paid for stored in jobs) == Decimal("12.81")
+
+
+def test_what_the_scale_says_shows_its_price_and_changes_the_sum(system: System, page: Page) -> None:
+    system.start()
+    log_in(page, system)
+    job = finished_jobs(system, page, 1)[0]
+    page.goto(f"{system.url}/dashboard/counter?q={job.id}")
+    expect(page.get_by_text("scale", exact=True)).to_be_hidden()
+    page.get_by_label("Weight of bracket v2.stl in grams").fill("50")
+    page.get_by_label("$5.00 scale").check()
+    expect(page.get_by_label("Amount")).to_have_value("5.00")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("weighs 50 g; the quote is for 42.7 g.")).to_be_visible()
+    expect(page.get_by_role("button", name="Yes, save it so")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Jane Doe: 1 print, $5.00 taken.")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_at_the_counter_and_on_tickets(
+    system: System, browser: Browser, width: int, scheme: Literal["light", "dark"]
+) -> None:
+    system.start()
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    log_in(page, system)
+    job = finished_jobs(system, page, 2)[0]
+    counter, ticket = "/dashboard/counter", f"/dashboard/jobs/{job.id}/ticket"
+    for address in (counter, f"{counter}?q=nobody", f"{counter}?q=jane", ticket, f"{ticket}?size=62mm"):
+        page.goto(system.url + address)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+        violations = Axe().run(page).response["violations"]
+        assert violations == [], (address, [(v["id"], [n["target"] for n in v["nodes"]]) for v in violations])
+    page.goto(f"{system.url}{counter}?q=jane")
+    page.get_by_label("Amount").fill("1")
+    page.locator("#hand-out").click()
+    expect(page.locator("#remarks")).to_be_visible()
+    assert Axe().run(page).response["violations"] == []
+    context.close()
+
+
+def test_a_job_card_opens_from_its_folder_with_its_picture(system: System, page: Page) -> None:
+    system.start("--demo")
+    log_in(page, system)
+    job = page.request.get(f"{system.url}/api/v1/jobs?limit=500").json()["jobs"][0]
+    folder: Path = system.folder(job["id"])
+    until(lambda: (folder / "job-card.html").exists() and "<img" in (folder / "job-card.html").read_text("utf-8"), 60)
+    system.stop()
+    page.goto((folder / "job-card.html").as_uri())
+    expect(page.get_by_role("heading", name=job["student_name"])).to_be_visible()
+    assert page.locator("img").evaluate("picture => picture.complete && picture.naturalWidth > 0")
+    assert Axe().run(page).response["violations"] == []

@@ -1,0 +1,108 @@
+"""The receipt of one payment for several jobs, and what a receipt says besides what was paid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+
+from printsys.actions import counter
+from printsys.actions.counter import ChosenJob
+from printsys.domain.inputs import CounterInput, WeighedInput
+from printsys.jobstore import Stored
+from printsys.mail.sender import MailSender
+from printsys.services import Services
+from tests.mail.conftest import act, mail_events
+from tests.mail.smtp_server import MailInbox, html_of, text_of
+
+MakeJob = Callable[..., Stored]
+
+
+@pytest.fixture
+def finished(services: Services, mail_sender: MailSender, inbox: MailInbox, quiet_job: MakeJob) -> list[Stored]:
+    jobs = [quiet_job() for _ in range(3)]
+    for job in jobs:
+        for action in ("approve", "confirm", "start", "complete"):
+            act(services, job.id, action)
+        mail_sender.attend(job.id)
+    inbox.messages.clear()
+    return [services.store.load(job.id) for job in jobs]
+
+
+def hand_out(services: Services, jobs: list[Stored], amount: str, **values: str) -> counter.HandedOut:
+    payment = CounterInput(amount=Decimal(amount), payment_method="Card", picked_up_by="Jane Doe", **values)
+    chosen = [ChosenJob(stored, stored.job.revision, WeighedInput()) for stored in jobs]
+    return counter.record(services.actions, counter.split(services.actions, chosen, payment), "staff:Sam")
+
+
+def attend_all(mail_sender: MailSender, jobs: list[Stored]) -> None:
+    for stored in jobs:
+        mail_sender.attend(stored.id)
+
+
+def test_three_jobs_of_one_payment_have_one_receipt_that_names_them_all(
+    services: Services, mail_sender: MailSender, inbox: MailInbox, finished: list[Stored]
+) -> None:
+    hand_out(services, finished, "12.81", transaction="TX-77", payer="Prof. Li")
+    attend_all(mail_sender, finished)
+    message = inbox.only_message()
+    assert message["Subject"].startswith("Receipt for your 3D prints: $12.81 (")
+    for body in (text_of(message), html_of(message)):
+        assert all(stored.id in body for stored in finished)
+        assert all(text in body for text in ("$12.81", "$4.27", "TX-77", "Prof. Li")) and "Still due" not in body
+
+
+def test_a_crash_before_the_joint_receipt_leaves_each_job_with_its_own(
+    services: Services,
+    mail_sender: MailSender,
+    inbox: MailInbox,
+    finished: list[Stored],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class PowerFailure(BaseException):
+        pass
+
+    def fails(*_: object) -> None:
+        raise PowerFailure
+
+    monkeypatch.setattr(counter, "_join_receipts", fails)
+    with pytest.raises(PowerFailure):
+        hand_out(services, finished, "12.81")
+    attend_all(mail_sender, finished)
+    assert inbox.messages == [], "each waits for two minutes"
+    assert all(mail_events(services, stored.id)[-1] == "EmailQueued receipt" for stored in finished)
+
+
+def test_a_receipt_says_what_is_still_to_be_paid(
+    services: Services, mail_sender: MailSender, inbox: MailInbox, finished: list[Stored]
+) -> None:
+    job = finished[0]
+    act(services, job.id, "pickup", amount="3")
+    mail_sender.attend(job.id)
+    for body in (text_of(inbox.only_message()), html_of(inbox.only_message())):
+        assert "$3.00" in body and "Still due" in body and "$1.27" in body
+
+
+def test_money_given_back_is_on_a_new_receipt(
+    services: Services, mail_sender: MailSender, inbox: MailInbox, finished: list[Stored]
+) -> None:
+    job = finished[0]
+    act(services, job.id, "pickup")
+    mail_sender.attend(job.id)
+    inbox.messages.clear()
+    act(services, job.id, "refund", amount="4.27")
+    mail_sender.attend(job.id)
+    for body in (text_of(inbox.only_message()), html_of(inbox.only_message())):
+        assert "$0.00" in body and "Refunded" in body and "$4.27" in body
+
+
+def test_a_job_whose_hand_out_was_undone_is_not_on_the_receipt(
+    services: Services, mail_sender: MailSender, inbox: MailInbox, finished: list[Stored]
+) -> None:
+    hand_out(services, finished, "12.81")
+    undone, *others = finished
+    act(services, undone.id, "revert")
+    attend_all(mail_sender, finished)
+    body = text_of(inbox.only_message())
+    assert undone.id not in body and all(stored.id in body for stored in others) and "$8.54" in body
