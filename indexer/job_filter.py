@@ -119,8 +119,8 @@ class Order:
         value = sa.select(self.key(named)).where(named.c.id == job_id).scalar_subquery()
         key, id_ = self.key(jobs), jobs.c.id
         if self.descending is is_forwards:
-            return sa.or_(key < value, sa.and_(key == value, id_ > job_id))
-        return sa.or_(key > value, sa.and_(key == value, id_ < job_id))
+            return sa.and_(key <= value, sa.or_(key < value, id_ > job_id))
+        return sa.and_(key >= value, sa.or_(key > value, id_ < job_id))
 
     def _by(self, descending: bool) -> tuple[sa.ColumnElement[Any], ...]:
         key = self.key(jobs)

@@ -10,6 +10,17 @@ from printsys.models3d.findings import LEAST_WALL_MM, ModelFinding, findings
 from printsys.models3d.inspect import ModelFacts
 
 MINOR = "worth knowing"
+REASONS = {
+    "holes": "not-watertight",
+    "mixed-sides": "not-watertight",
+    "too-large": "too-large",
+    "too-large-for-printer": "too-large",
+    "thin": "too-thin",
+    "thin-wall": "too-thin",
+    "thin-floor": "too-thin",
+    "tiny": "wrong-scale",
+}
+"""The lab's reason for a rejection that a finding speaks for, by its code; `unit-…` speaks for `wrong-scale`."""
 
 
 def finding_sentences(job: Job, lab: Lab) -> list[str]:
@@ -36,6 +47,13 @@ def findings_for(facts: ModelFacts, lab: Lab, method_name: str, printer: str | N
     method = lab.method(method_name)
     least_wall_mm = method.least_wall_mm if method is not None else LEAST_WALL_MM
     return findings(facts, lab.printers_for(method_name) or lab.printers, printer, least_wall_mm)
+
+
+def suggested_reasons(job: Job, lab: Lab) -> list[str]:
+    """The ids of the lab's reasons for a rejection that the findings speak for; staff decide."""
+    codes = [f.code for record in job.sent_files for f in findings_of(record, job, lab) if f.grade != MINOR]
+    suggested = ["wrong-scale" if code.startswith("unit-") else REASONS.get(code, "") for code in codes]
+    return [reason.id for reason in lab.rejection_reasons if reason.id in suggested]
 
 
 def read_model_facts(record: FileRecord) -> ModelFacts | None:

@@ -21,6 +21,7 @@ from printsys.web.staff import (
     actions,
     archive,
     attention,
+    bulk,
     counter,
     dashboard,
     files,
@@ -35,7 +36,7 @@ from printsys.web.student import confirm, double_submit, receipt_limit, resubmit
 
 WORKING_DAY = timedelta(hours=12)
 STUDENT_PAGES = (submit, upload_check, status, confirm, resubmit)
-STAFF_PAGES = (today, queue, lab, dashboard, job, counter, ticket, actions, files, attention, archive, mails)
+STAFF_PAGES = (today, queue, lab, dashboard, job, counter, ticket, actions, bulk, files, attention, archive, mails)
 OTHER_PAGES = (auth, api, live, health)
 
 

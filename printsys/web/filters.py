@@ -35,6 +35,7 @@ def init(app: Flask) -> None:
     app.add_template_filter(day)
     app.add_template_filter(time_of_day)
     app.add_template_filter(ago)
+    app.add_template_filter(due)
     app.add_template_filter(money)
     app.add_template_filter(amount)
     app.add_template_filter(size)
@@ -126,6 +127,17 @@ def ago(moment: datetime | None) -> str:
     if seconds < 48 * 3600:
         return f"{int(seconds // 3600)} h"
     return f"{int(seconds // 86400)} days"
+
+
+def due(text: str | None) -> str:
+    """`today`, `tomorrow`, `in 5 days`, `2 days late`: how far off a date like 2026-03-31 is, where the lab is."""
+    try:
+        distance = (date.fromisoformat(text or "") - local(datetime.now(UTC)).date()).days
+    except ValueError:  # somebody edited metadata.json
+        return text or ""
+    if distance < 0:
+        return f"{days(-distance)} late"
+    return {0: "today", 1: "tomorrow"}.get(distance, f"in {days(distance)}")
 
 
 def size(count: int) -> str:

@@ -20,30 +20,59 @@ function newJobs(root) {
 // Nothing is redrawn under an open dialog, or under a form that somebody is filling in.
 function isBusy() {
   const active = document.activeElement;
-  return document.querySelector("dialog[open], .queue-more[open], .is-dragged") !== null || (area.contains(active) && active.matches("input, textarea, select"));
+  return document.querySelector("dialog[open], .queue-more[open], .is-dragged") !== null || (area.contains(active) && active.matches("input:not([type=checkbox]), textarea, select"));
 }
 
-async function refresh() {
+const rowId = (part) => part.closest(".job-row")?.id;
+
+// Puts the focus back where it was: on the same link or box, else on the row that took the place of its row.
+function focusIn(area) {
+  const focused = document.activeElement;
+  if (!area.contains(focused)) return () => {};
+  const address = focused.getAttribute("href");
+  const isTick = focused.matches(".row-tick input");
+  const id = rowId(focused);
+  const place = [...area.querySelectorAll(".job-row")].findIndex((row) => row.id === id);
+  return () => {
+    const rows = [...area.querySelectorAll(".job-row")];
+    const row = rows.find((other) => other.id === id) ?? rows[Math.min(place, rows.length - 1)];
+    const same = address && [...area.querySelectorAll("a")].find((link) => link.getAttribute("href") === address);
+    const next = (isTick && row?.querySelector(".row-tick input")) || same || row?.querySelector(".job-link");
+    (next ?? document.getElementById("main")).focus({ preventScroll: true });
+  };
+}
+
+// Puts the list of another answer of the dashboard into this page, and keeps the focus on what it was on.
+export function take(page) {
+  const fresh = page.getElementById("live");
+  if (!fresh) return false;
+  const before = newJobs(area);
+  const focus = focusIn(area);
+  if (fresh.dataset.address) area.dataset.address = fresh.dataset.address;
+  const ticked = new Set([...area.querySelectorAll(".row-tick input:checked")].map(rowId));
+  area.replaceChildren(...fresh.childNodes);
+  countDown(area);
+  for (const box of area.querySelectorAll(".row-tick input")) box.checked = ticked.has(rowId(box));
+  focus();
+  const count = document.querySelector("[data-attention]");
+  const counted = page.querySelector("[data-attention]");
+  if (count && counted) count.replaceChildren(...counted.childNodes);
+  if ([...newJobs(area)].some((id) => !before.has(id))) ring();
+  updated.textContent = page.getElementById("last-updated").textContent;
+  area.dispatchEvent(new CustomEvent("taken"));
+  return true;
+}
+
+export async function refresh() {
   if (isBusy() || asking) { waiting = true; return; }
   asking = true;
   waiting = false;
   try {
-    const answer = await fetch(window.location.href, { redirect: "error" });
+    const { address } = area.dataset;  // of the list as it was opened: its status stays, also when it is empty
+    const answer = await fetch(address ?? window.location.href, { redirect: "error" });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const fresh = page.getElementById("live");
-    if (!answer.ok || !fresh) throw new Error(String(answer.status));
-    if (isBusy()) { waiting = true; return; }
-    const before = newJobs(area);
-    const focused = document.activeElement;
-    const address = area.contains(focused) ? focused.getAttribute("href") : null;
-    area.replaceChildren(...fresh.childNodes);
-    countDown(area);
-    if (address) area.querySelector(`a[href="${CSS.escape(address)}"], a[href="${address}"]`)?.focus({ preventScroll: true });
-    const count = document.querySelector("[data-attention]");
-    const counted = page.querySelector("[data-attention]");
-    if (count && counted) count.replaceChildren(...counted.childNodes);
-    if ([...newJobs(area)].some((id) => !before.has(id))) ring();
-    updated.textContent = page.getElementById("last-updated").textContent;
+    if (answer.ok && (isBusy() || area.dataset.address !== address)) { waiting = true; return; }
+    if (!answer.ok || !take(page)) throw new Error(String(answer.status));
   } catch {
     if (!updated.textContent.includes("no answer")) updated.textContent += " (no answer since)";
   } finally {
@@ -108,7 +137,6 @@ if (area) {
   document.addEventListener("close", () => { if (waiting) refresh(); }, true);
   document.addEventListener("focusout", () => { if (waiting) setTimeout(() => { if (waiting) refresh(); }, 200); });
   if (soundButton) {
-    soundButton.hidden = false;
     soundButton.addEventListener("click", () => {
       localStorage.setItem(SOUND, localStorage.getItem(SOUND) === "on" ? "off" : "on");
       showSound();

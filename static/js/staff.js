@@ -2,21 +2,33 @@
 
 import { countDown } from "./countdown.js";
 
-for (const link of document.querySelectorAll("[data-dialog]")) {
-  const dialog = document.getElementById(link.dataset.dialog);
-  if (!dialog) continue;
-  link.setAttribute("role", "button");
-  link.setAttribute("aria-haspopup", "dialog");
-  link.addEventListener("click", (event) => {
-    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-    event.preventDefault();
-    open(dialog);
-  });
-  link.addEventListener("keydown", (event) => {
-    if (event.key !== " ") return;
-    event.preventDefault();
-    open(dialog);
-  });
+// What a job's page needs to come alive: all of the document, or the panel that has just been filled.
+export function begin(root) {
+  dialogs(root);
+  prices(root);
+  readings(root);
+  countDown(root);
+  sendOnce(root);
+  for (const button of root.querySelectorAll("[data-copy-path]")) button.hidden = false;
+}
+
+function dialogs(root) {
+  for (const link of root.querySelectorAll("[data-dialog]")) {
+    const dialog = document.getElementById(link.dataset.dialog);
+    if (!dialog) continue;
+    link.setAttribute("role", "button");
+    link.setAttribute("aria-haspopup", "dialog");
+    link.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      open(dialog);
+    });
+    link.addEventListener("keydown", (event) => {
+      if (event.key !== " ") return;
+      event.preventDefault();
+      open(dialog);
+    });
+  }
 }
 
 function open(dialog) {
@@ -24,16 +36,22 @@ function open(dialog) {
   dialog.querySelector("input:not([type=hidden]), select, textarea")?.focus();
 }
 
-for (const button of document.querySelectorAll("dialog [data-close]")) {
-  button.addEventListener("click", () => button.closest("dialog").close());
+document.addEventListener("click", (event) => {
+  if (event.target.closest?.("dialog [data-close]")) event.target.closest("dialog").close();
+});
+
+// A link from the dashboard (…#approve) opens what it names; a step that stands open already is begun.
+export function beginStep(action) {
+  const dialog = document.getElementById(`dialog-${action}`);
+  if (dialog) open(dialog);
+  else document.getElementById(`form-${action}`)?.querySelector("input:not([type=hidden]), select, textarea")?.focus();
 }
 
-// A link from the dashboard (…#approve) opens what it names.
-const named = window.location.hash && document.getElementById(`dialog-${window.location.hash.slice(1)}`);
-if (named) {
+if (window.location.hash) {
+  const action = window.location.hash.slice(1);
   // Coming back to this page must not open it again.
   history.replaceState(null, "", window.location.pathname + window.location.search);
-  open(named);
+  beginStep(action);
 }
 
 // Null where there is no network, or nobody is logged in any more: the page works without.
@@ -47,66 +65,72 @@ async function ask(address) {
 }
 
 const PRICED = ["weight_g", "volume_ml", "for_copies"];
-for (const form of document.querySelectorAll("form[data-quote]")) {
-  const output = form.querySelector("output");
-  let questions = 0;
-  const price = async () => {
-    const mine = ++questions;
-    const figures = new URLSearchParams();
-    for (const name of PRICED) {
-      const value = form.elements[name]?.value.trim();
-      if (value) figures.set(name, value);
-    }
-    if (!figures.has("weight_g") && !figures.has("volume_ml")) { output.textContent = "type the weight to see it"; return; }
-    if (form.elements.for_copies && !figures.has("for_copies")) { output.textContent = "say how many copies these figures are for"; return; }
-    const answer = await ask(`${form.dataset.quote}?${figures}`);
-    if (mine === questions) output.textContent = answer?.text || "…";
-  };
-  form.addEventListener("input", (event) => { if (PRICED.includes(event.target.name)) price(); });
-  price();
-  form.addEventListener("figures", price);
+function prices(root) {
+  for (const form of root.querySelectorAll("form[data-quote]")) {
+    const output = [...form.elements].find((part) => part.matches("output"));
+    let questions = 0;
+    const price = async () => {
+      const mine = ++questions;
+      const figures = new URLSearchParams();
+      for (const name of PRICED) {
+        const value = form.elements[name]?.value.trim();
+        if (value) figures.set(name, value);
+      }
+      if (!figures.has("weight_g") && !figures.has("volume_ml")) { output.textContent = "type the weight to see it"; return; }
+      if (form.elements.for_copies && !figures.has("for_copies")) { output.textContent = "say how many copies these figures are for"; return; }
+      const answer = await ask(`${form.dataset.quote}?${figures}`);
+      if (mine === questions) output.textContent = answer?.text || "…";
+    };
+    form.addEventListener("input", (event) => { if (PRICED.includes(event.target.name)) price(); });
+    price();
+    form.addEventListener("figures", price);
+  }
 }
 
 // What the chosen files say of themselves is filled in, but never over what somebody typed.
-for (const form of document.querySelectorAll("form[data-read]")) {
-  const typed = new Set();
-  let questions = 0;
-  form.addEventListener("input", (event) => typed.add(event.target.name));
-  form.addEventListener("change", async (event) => {
-    if (event.target.name !== "print_file") return;
-    const mine = ++questions;
-    const chosen = [...form.querySelectorAll("[name=print_file]:checked")].map((box) => ["print_file", box.value]);
-    const defaults = await ask(`${form.dataset.read}?${new URLSearchParams(chosen)}`);
-    if (!defaults || mine !== questions) return;
-    for (const name of ["weight_g", "volume_ml", "time_h", "material"]) {
-      const field = form.elements[name];
-      const fits = !field?.options || [...field.options].some((option) => option.value === defaults[name]);
-      if (fits && field && !typed.has(name) && defaults[name] !== null) field.value = defaults[name];
-    }
-    const copies = form.elements.for_copies;
-    if (copies && !typed.has("for_copies")) copies.value = defaults.for_copies ?? "";
-    const source = form.querySelector(".read-source");
-    source.hidden = !defaults.source;
-    source.textContent = `Filled in ${defaults.source}.`;
-    form.querySelector(".read-remarks").replaceChildren(...defaults.remarks.map((remark) => {
-      const line = document.createElement("li");
-      line.textContent = remark;
-      return line;
-    }));
-    form.dispatchEvent(new Event("figures"));
-  });
+function readings(root) {
+  for (const form of root.querySelectorAll("form[data-read]")) {
+    const typed = new Set();
+    let questions = 0;
+    form.addEventListener("input", (event) => typed.add(event.target.name));
+    form.addEventListener("change", async (event) => {
+      if (event.target.name !== "print_file") return;
+      const mine = ++questions;
+      const chosen = [...form.querySelectorAll("[name=print_file]:checked")].map((box) => ["print_file", box.value]);
+      const defaults = await ask(`${form.dataset.read}?${new URLSearchParams(chosen)}`);
+      if (!defaults || mine !== questions) return;
+      for (const name of ["weight_g", "volume_ml", "time_h", "material"]) {
+        const field = form.elements[name];
+        const fits = !field?.options || [...field.options].some((option) => option.value === defaults[name]);
+        if (fits && field && !typed.has(name) && defaults[name] !== null) field.value = defaults[name];
+      }
+      const copies = form.elements.for_copies;
+      if (copies && !typed.has("for_copies")) copies.value = defaults.for_copies ?? "";
+      const source = form.querySelector(".read-source");
+      source.hidden = !defaults.source;
+      source.textContent = `Filled in ${defaults.source}.`;
+      form.querySelector(".read-remarks").replaceChildren(...defaults.remarks.map((remark) => {
+        const line = document.createElement("li");
+        line.textContent = remark;
+        return line;
+      }));
+      form.dispatchEvent(new Event("figures"));
+    });
+  }
 }
-
-countDown(document);
 
 // One click, one action: a form that was sent is not sent again while the answer is on its way.
-for (const form of document.querySelectorAll("form[method=post]")) {
-  form.addEventListener("submit", (event) => {
-    if (form.dataset.sent) event.preventDefault();
-    form.dataset.sent = "1";
-  });
+function sendOnce(root) {
+  for (const form of root.querySelectorAll("form[method=post]")) {
+    form.addEventListener("submit", (event) => {
+      if (form.dataset.sent) event.preventDefault();
+      form.dataset.sent = "1";
+    });
+  }
 }
+
 window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 document.querySelector(".error-summary")?.focus();
+begin(document);

@@ -1,7 +1,10 @@
-// Before the first paint: Bootstrap's theme follows the system's, also when that changes.
+// Before the first paint: Bootstrap's theme follows the system's, also when that changes; rows are as dense as last time.
 (() => {
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const apply = () => { document.documentElement.dataset.bsTheme = dark.matches ? "dark" : "light"; };
   dark.addEventListener("change", apply);
   apply();
+  try {
+    document.documentElement.dataset.rows = localStorage.getItem("printsys-rows") ?? "comfortable";
+  } catch { /* a browser that stores nothing */ }
 })();

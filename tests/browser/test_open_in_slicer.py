@@ -29,7 +29,7 @@ def test_from_a_click_to_the_slicer_and_back_into_the_approval(system: System, p
     log_in(page, system)
     page.goto(f"{system.url}/dashboard")
     with page.expect_response(f"**/jobs/{job_id}/open/**") as answered:
-        page.get_by_role("button", name="Open in slicer").click()
+        page.locator("#panel .job-actions").get_by_role("button", name="Open in slicer").click()
     address = answered.value.json()["address"]
     assert address.startswith(f"printsys://open?job={job_id}&file=")
 
@@ -44,10 +44,8 @@ def test_from_a_click_to_the_slicer_and_back_into_the_approval(system: System, p
     page = page.context.new_page()  # over the other one Chromium asks whether it may open the link
     page.goto(f"{system.url}/dashboard/jobs/{job_id}")
     expect(page.get_by_text("was opened in a slicer")).to_be_attached()
-    page.get_by_role("button", name="Approve", exact=True).click()
-    dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_label(saved.name)).to_be_checked()
-    assert float(dialog.get_by_label("Weight in grams").input_value()) > 1
-    assert float(dialog.get_by_label("Printing time in hours").input_value()) >= 0.5
-    dialog.get_by_role("button", name="Approve").click()
+    expect(page.get_by_role("checkbox", name=saved.name)).to_be_checked()
+    assert float(page.get_by_label("Weight in grams").input_value()) > 1
+    assert float(page.get_by_label("Printing time in hours").input_value()) >= 0.5
+    page.get_by_role("button", name="Approve and e-mail").click()
     until(lambda: recorded(system, job_id)["status"] == "Pending", 60)

@@ -119,12 +119,12 @@ def test_a_job_from_the_form_to_the_hand_out(
 
     log_in(page, system)
     page.get_by_role("link", name="José Ñandú", exact=True).click()
-    page.get_by_role("button", name="Approve", exact=True).click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Weight in grams").fill("42,7")
-    expect(dialog.get_by_role("status")).to_contain_text("$4.27")
-    dialog.get_by_label("Printing time in hours").fill("3.1")
-    dialog.get_by_role("button", name="Approve").click()
+    expect(page.locator("#panel h1")).to_contain_text("José Ñandú")
+    page.goto(f"{system.url}/dashboard/jobs/{job_id}")
+    page.get_by_label("Weight in grams").fill("42,7")
+    expect(page.locator("output")).to_contain_text("$4.27")
+    page.get_by_label("Printing time in hours").fill("3.1")
+    page.get_by_role("button", name="Approve and e-mail José").click()
     expect(page.get_by_text("Approved at $4.27. José Ñandú gets an e-mail.")).to_be_visible()
     document = must_be_whole(system, job_id, "Pending", "StaffApproved", "EmailQueued")
     assert document["estimate"]["cost"] == "4.27"
@@ -152,10 +152,8 @@ def test_a_job_from_the_form_to_the_hand_out(
     assert "ready" in mails.next()["Subject"].lower()
 
     page.goto(f"{system.url}/dashboard/jobs/{job_id}")
+    expect(page.get_by_label("Amount paid")).to_have_value("4.27")
     page.get_by_role("button", name="Take payment and hand out").click()
-    dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_label("Amount paid")).to_have_value("4.27")
-    dialog.get_by_role("button", name="Take payment and hand out").click()
     expect(page.get_by_text("is now Paid & picked up.")).to_be_visible()
     document = must_be_whole(system, job_id, "PaidPickedUp", "PaymentRecorded", "JobPickedUp", "EmailQueued")
     assert document["payment"]["amount"] == "4.27"
@@ -206,7 +204,9 @@ def test_dropping_the_database_and_starting_again_gives_the_same_dashboard(syste
         statuses = [status.value for status in Status]
         for status in statuses:
             page.goto(f"{system.url}/dashboard?status={status}")
-            passing = r"for \d+ \w+|just now|The worker is running, [^.]*\. ?"
+            passing = (
+                r"(?:\d+ (?:min|h|days)|just now)(?: (?:fresh|waiting|slow|late))?|The worker is running, [^.]*\. ?"
+            )
             texts.append(re.sub(passing, "", page.locator("#live").inner_text()))
         return texts
 
@@ -268,6 +268,8 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
     addresses = [*PAGES, *(f"/dashboard/jobs/{job_id}" for job_id in ids[:8])]
     for address in addresses:
         page.goto(system.url + address)
+        if width == 1440 and "/dashboard" in address and "/jobs/" not in address:
+            expect(page.locator("#panel #job")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= width, address
         violations = Axe().run(page).response["violations"]
         assert violations == [], (address, [(v["id"], [n["target"] for n in v["nodes"]]) for v in violations])
@@ -283,20 +285,11 @@ def test_a_job_is_approved_with_the_keyboard_alone(system: System, page: Page, t
     page.goto(f"{system.url}/dashboard?status=Uploaded")
     first = page.locator(".job-name a").first
     first.focus()
+    expect(page.locator("#panel #job")).to_be_visible()
     page.keyboard.press("Enter")
-    page.wait_for_url("**/dashboard/jobs/*")
-    button = page.get_by_role("button", name="Approve", exact=True)
-    for _ in range(30):
-        if button.evaluate("element => element === document.activeElement"):
-            break
-        page.keyboard.press("Tab")
-    expect(button).to_be_focused()
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("dialog")).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(button).to_be_focused()
-    page.keyboard.press("Space")
+    expect(page.locator("#panel #approve")).to_be_focused()
     page.get_by_label("Weight in grams").focus()
+    page.keyboard.press("Control+a")
     page.keyboard.type("10")
     page.keyboard.press("Tab")
     page.keyboard.type("1")

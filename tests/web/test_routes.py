@@ -40,6 +40,7 @@ ROUTES = {
     "attention.fix": STAFF,
     "attention.forget_missed": STAFF,
     "attention.show": STAFF,
+    "bulk.act": STAFF,
     "auth.ask_logout": EVERYBODY,
     "auth.log_in": EVERYBODY,
     "auth.login": EVERYBODY,

@@ -205,7 +205,9 @@ def test_the_other_pages_have_nothing_inline_either(
         client.get("/submit"), submit(student_name=""), client.get(submit().location), client.get("/submit/success"),
         client.get("/login"), client.post("/login", data=data), staff.get("/logout"), staff.get("/dashboard?q=x"),
         client.get(expired), client.post(f"{expired}/resend", data=data), client.get("/status/x"), client.get("/none"),
-        client.post("/submit"), staff.get("/dashboard/jobs/nosuchid"),
+        client.post("/submit"), staff.get("/dashboard/jobs/nosuchid"), staff.get("/dashboard?color=Blue&sort=due"),
+        staff.get(f"/dashboard/jobs/{old.id}?status=Pending"),
+        staff.post("/dashboard/bulk/start", data={"csrf_token": form_token(staff, "/logout"), "job": f"{old.id}:1"}),
     ]  # fmt: skip
     for page in pages:
         assert page.mimetype == "text/html" and faults(page) == [], page.request.path

@@ -139,10 +139,12 @@ ACTION_VIEWS: dict[str, ActionView] = {
     "fail": ActionView(forms.FailForm, style="danger"),
     "revert": ActionView(forms.ReasonForm),
     "review": ActionView(
+        place="more",
         done=_saying("Marked as reviewed."),
         offered_if=lambda stored: _is_new(stored) and stored.job.reviewed_at is None,
     ),
     "unreview": ActionView(
+        place="more",
         done=_saying("Marked as not reviewed."),
         offered_if=lambda stored: _is_new(stored) and stored.job.reviewed_at is not None,
     ),
@@ -169,6 +171,12 @@ ACTION_VIEWS: dict[str, ActionView] = {
 def next_step(job: Job) -> Step | None:
     """The one thing to do next, where it is staff's to do; otherwise a job may wait for its student."""
     return next((step for step in steps_from(job.status) if ACTION_VIEWS[step.action].next_if(job)), None)
+
+
+def undo_step(before: Job, after: Job) -> Step | None:
+    """The step that takes back what led from one status to the other; None where no single step does."""
+    back = [step for step in steps_from(after.status) if step.action == "revert" and step.to is before.status]
+    return back[0] if back and after.status is not before.status else None
 
 
 def offered_steps(stored: Stored) -> list[Step]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -20,10 +21,12 @@ from printsys.web.auth import current_actor, login_required
 from printsys.web.errors import error_page
 from printsys.web.filters import status_name
 from printsys.web.services import services
-from printsys.web.staff.action_views import ACTION_VIEWS, form_for
+from printsys.web.staff.action_views import ACTION_VIEWS, form_for, undo_step
 from printsys.web.staff.forms import shown_revision
 from printsys.web.staff.history import history
+from printsys.web.staff.list_query import ListQuery
 from printsys.web.staff.payment_remarks import fingerprint, remarks_on
+from printsys.web.staff.place_in_list import PlaceInList, place_in_list
 from printsys.web.staff.printed_before import printed_before
 from printsys.web.student.forms import with_errors
 
@@ -51,13 +54,17 @@ def act(job_id: str, action: str) -> ResponseReturnValue:
         remarks = remarks_on(services(), stored, answers)
         if remarks and request.form.get("accept") != fingerprint(remarks):
             return _action_page(step, stored, remarks=remarks), 422
+        place = place_in_list(job_id)
         after = services().actions.perform(job_id, action, answers, current_actor(), revision)
     except (JobNotFound, StaleJob, TransitionNotAllowed):
         raise
     except PrintSysError as error:
         return _action_page(step, stored, error), error_page(error).code
-    flash(ACTION_VIEWS[action].done_sentence(step, after, since=revision))
-    return redirect(url_for("dashboard.show"), 303) if is_deleted(after.log) else _back_to(stored.job)
+    flash(ACTION_VIEWS[action].done_sentence(step, after, since=revision), _category(step, stored.job, after))
+    is_gone = is_deleted(after.log)
+    if place and request.form.get("back") != "undo" and (is_gone or after.job.status is not stored.job.status):
+        return _onward(place)
+    return redirect(url_for("dashboard.show"), 303) if is_gone else _back_to(stored.job)
 
 
 @pages.post("/undo-move")
@@ -96,9 +103,24 @@ def _back_to(job: Job) -> ResponseReturnValue:
     """Where the button was: in the dashboard's list of a status, on another page of staff's, or on the job's."""
     if request.form.get("back") in PAGES_WITH_BUTTONS:
         return redirect(url_for(PAGES_WITH_BUTTONS[request.form["back"]]), 303)
+    args = ListQuery.from_args(request.args).args()
     if request.form.get("back") == "dashboard":
-        return redirect(url_for("dashboard.show", status=job.status.value), 303)
-    return redirect(url_for("job.show", job_id=job.id), 303)
+        in_status: dict[str, Any] = {"status": job.status.value}
+        return redirect(url_for("dashboard.show", **(args or in_status)), 303)
+    return redirect(url_for("job.show", job_id=job.id, **args), 303)
+
+
+def _onward(place: PlaceInList) -> ResponseReturnValue:
+    """To the next job of the list that this one came from; to the list if the button was there or no job is left."""
+    if request.form.get("back") == "dashboard" or place.next_id is None:
+        return redirect(url_for("dashboard.show", **place.args), 303)
+    return redirect(url_for("job.show", job_id=place.next_id, **place.args), 303)
+
+
+def _category(step: Step, before: Job, after: Stored) -> str:
+    """Of the message that says what was done: `undo <id> <revision>` where one click takes it back."""
+    can_undo = step.to is not None and undo_step(before, after.job) is not None
+    return f"undo {after.id} {after.job.revision}" if can_undo else "message"
 
 
 def _action_page(step: Step, stored: Stored, error: PrintSysError | None = None, remarks: Sequence[str] = ()) -> str:
@@ -147,4 +169,9 @@ def _conflict_page(error: StaleJob, stored: Stored, **context: object) -> Respon
 def _form_context(step: Step, stored: Stored) -> dict[str, object]:
     """What staff/_form.html needs besides the form."""
     view = ACTION_VIEWS[step.action]
-    return {"step": step, "submit_label": view.submit_label(step, stored.job), "is_danger": view.style == "danger"}
+    return {
+        "step": step,
+        "submit_label": view.submit_label(step, stored.job),
+        "is_danger": view.style == "danger",
+        "in_list": ListQuery.from_args(request.args).args(),
+    }

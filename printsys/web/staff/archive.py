@@ -12,7 +12,7 @@ from printsys.domain.status import FINAL
 from printsys.errors import MirrorDown
 from printsys.web.auth import current_actor, login_required
 from printsys.web.services import services
-from printsys.web.staff.forms import shown_revision
+from printsys.web.staff.forms import ticked_jobs
 
 pages = Blueprint("archive", __name__)
 PAGE = 100
@@ -44,11 +44,7 @@ def ended() -> ResponseReturnValue:
 @login_required
 def archive_them() -> ResponseReturnValue:
     """`job` (repeated): id and revision as the page showed them, `k7m29xq4:7`. Jobs that changed since stay."""
-    chosen = [
-        (job_id, shown_revision(revision))
-        for job_id, _, revision in (text.partition(":") for text in request.form.getlist("job"))
-    ]
-    result = archive(services().actions, chosen, _before(), current_actor())
+    result = archive(services().actions, ticked_jobs(request.form), _before(), current_actor())
     n = len(result.archived)
     flash(f"{n} {'job is' if n == 1 else 'jobs are'} archived." if n else "No job was archived.")
     for _job_id, reason in result.skipped:

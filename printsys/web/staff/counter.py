@@ -11,6 +11,7 @@ from typing import Any
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from indexer.job_filter import JobFilter
 from printsys.actions import counter
 from printsys.actions.counter import ChosenJob, HandedOut, PartOfPayment
 from printsys.domain.inputs import CounterInput, PickupInput, WeighedInput, validate
@@ -28,6 +29,7 @@ from printsys.web.filters import status_name
 from printsys.web.services import services
 from printsys.web.staff.forms import shown_revision
 from printsys.web.staff.job_list import JobSummary, list_jobs
+from printsys.web.staff.list_query import ListQuery
 from printsys.web.staff.payment_remarks import (
     amount_remarks,
     fingerprint,
@@ -118,7 +120,7 @@ def show() -> ResponseReturnValue:
 def _page(q: str, student: str, scanned: Job | None = None, status: int = 200, **context: Any) -> ResponseReturnValue:
     """`student`: whose jobs are asked for, by the key; empty: all that match `q`."""
     wanted = "" if scanned is not None else q
-    finished = list_jobs(services(), Status.COMPLETED, wanted or student, 1)
+    finished = list_jobs(services(), ListQuery(JobFilter(Status.COMPLETED, wanted or student)))
     rows = [CounterRow(summary) for summary in finished.summaries if not summary.has_problem]
     unpaid = _unpaid(services(), wanted)
     banners = finished.banners if unpaid is not None else [*finished.banners, UNPAID_IS_UNKNOWN]

@@ -5,15 +5,18 @@ from __future__ import annotations
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from indexer.job_filter import JobFilter
 from printsys.domain.naming import parse_id
-from printsys.domain.status import LIVE, Status
+from printsys.domain.status import LIVE
 from printsys.jobstore.notes import missed_events
 from printsys.web.auth import login_required
 from printsys.web.services import services
 from printsys.web.staff import archive
 from printsys.web.staff.action_views import ACTION_VIEWS
+from printsys.web.staff.bulk import bulk_steps
 from printsys.web.staff.followed import folders_not_followed
 from printsys.web.staff.job_list import list_jobs
+from printsys.web.staff.list_query import SORTS, ListQuery
 from printsys.web.staff.mail_state import mail_state
 
 pages = Blueprint("dashboard", __name__, url_prefix="/dashboard")
@@ -22,16 +25,19 @@ pages = Blueprint("dashboard", __name__, url_prefix="/dashboard")
 @pages.get("", strict_slashes=False)
 @login_required
 def show() -> ResponseReturnValue:
-    q = request.args.get("q", "").strip()
-    text = request.args.get("status")
-    status = Status(text) if text in set(Status) else None
-    page = max(1, request.args.get("page", 1, type=int))
-    job_id = parse_id(q)
-    if job_id and any(summary.job.id == job_id for summary in list_jobs(services(), None, job_id, 1).summaries):
+    query = ListQuery.from_args(request.args)
+    q = query.wanted.q
+    job_id = parse_id(q) if "typing" not in request.args else None
+    named = ListQuery(JobFilter(q=job_id)) if job_id else None
+    if named and any(summary.job.id == job_id for summary in list_jobs(services(), named).summaries):
         return redirect(url_for("job.show", job_id=job_id))
+    job_list = list_jobs(services(), query)
     return render_template(
         "staff/dashboard.html",
-        job_list=list_jobs(services(), status, q, page),
+        job_list=job_list,
+        in_list=job_list.query.args(),
+        bulk=bulk_steps(job_list.status),
+        SORTS=SORTS,
         q=q,
         action_views=ACTION_VIEWS,
         LIVE=LIVE,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from indexer.job_filter import JobFilter
 from printsys.domain import naming
 from printsys.domain.job import Job
 from printsys.domain.status import LIVE, Status
@@ -41,8 +42,9 @@ class FolderList:
         return sentences
 
 
-def read_folders(store: JobStore, status: Status | None, q: str) -> FolderList:
-    """`status` None: all that match `q` or, without `q`, all active jobs. A copy of a job's folder is no job."""
+def read_folders(store: JobStore, wanted: JobFilter) -> FolderList:
+    """Without a status: all that match the words or, without words, all active jobs. A copy of a folder is no job."""
+    status, q = wanted.status, wanted.q
     statuses = (status,) if status is not None else tuple(Status) if q else LIVE
     folders = [folder for folder in store.layout.job_folders(statuses) if _may_match(folder, q)]
     listed = FolderList(left_out=max(0, len(folders) - MOST_READ))
@@ -50,7 +52,7 @@ def read_folders(store: JobStore, status: Status | None, q: str) -> FolderList:
         stored = visit(store, folder.name, partial(_job_in, store, folder))
         if isinstance(stored, Failure):
             listed.unreadable.append(f"{readable(folder.name)}: {stored.error}")
-        elif stored is not None and _matches(stored, q):
+        elif stored is not None and _matches(stored, q) and wanted.accepts(stored.job):
             listed.jobs.append(stored)
     return listed
 

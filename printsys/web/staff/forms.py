@@ -22,6 +22,7 @@ from wtforms import (
 )
 
 from printsys.assessment.approval_defaults import ApprovalDefaults, read_defaults
+from printsys.assessment.model_findings import suggested_reasons
 from printsys.config import Lab
 from printsys.domain.events import STAFF
 from printsys.domain.filetypes import type_of
@@ -88,6 +89,12 @@ def shown_revision(text: str | None) -> int:
     if text is None or not text.isdecimal():
         raise InvalidInput({"revision": ["The page did not say which state of the job it showed. Please reload it."]})
     return int(text)
+
+
+def ticked_jobs(request_form: MultiDict[str, str]) -> list[tuple[str, int]]:
+    """The ids of the ticked jobs, each with the revision that the page showed: `k7m29xq4:7`."""
+    pairs = (text.partition(":") for text in request_form.getlist("job"))
+    return [(job_id, shown_revision(revision)) for job_id, _, revision in pairs]
 
 
 class ReasonForm(ActionForm):
@@ -197,6 +204,10 @@ class RejectForm(ActionForm):
             Choice(r.id, r.label) for r in lab.rejection_reasons if r.id not in (DECLINED, WITHDRAWN)
         ]
         self.optional.add("comment")
+        if not self.is_submitted():
+            self.reasons.data = suggested_reasons(stored.job, lab)
+            if self.reasons.data:
+                self.reasons.description = "Ticked is what the inspection of the model found."
 
 
 class StartForm(ActionForm):

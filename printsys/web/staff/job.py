@@ -14,6 +14,7 @@ from printsys.texts import amount, money
 from printsys.web.auth import login_required
 from printsys.web.services import services
 from printsys.web.staff.job_page import job_page
+from printsys.web.staff.place_in_list import place_in_list
 
 pages = Blueprint("job", __name__, url_prefix="/dashboard/jobs/<job_id>")
 
@@ -25,7 +26,8 @@ def show(job_id: str) -> ResponseReturnValue:
         context = job_page(services(), services().store.load(job_id))
     except FileNotFoundError:  # the folder was moved between finding it and reading it
         context = job_page(services(), services().store.load(job_id))
-    return render_template("staff/job.html", **context)
+    place = place_in_list(job_id)
+    return render_template("staff/job.html", **context, place=place, in_list=place.args if place else {})
 
 
 @pages.get("/quote")

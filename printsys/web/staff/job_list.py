@@ -22,8 +22,11 @@ from printsys.models3d.findings import ModelFinding
 from printsys.services import Services
 from printsys.web.staff.action_views import next_step
 from printsys.web.staff.folder_list import read_folders
+from printsys.web.staff.list_query import ListQuery
 
 PAGE = 50
+AGE_WORDS = ((24, "fresh"), (48, "waiting"), (72, "slow"))
+"""Below so many hours; a job that is older is late."""
 NOT_PORTABLE = "Windows cannot open a file of this name; please rename it to open it from here"
 
 
@@ -56,6 +59,18 @@ class JobSummary:
     def is_new(self) -> bool:
         """Nobody has looked at it yet."""
         return self.job.status is Status.UPLOADED and self.job.reviewed_at is None
+
+    @property
+    def age_word(self) -> str:
+        """How long the student has waited since the submission, as one word."""
+        hours = (datetime.now(UTC) - self.job.created_at).total_seconds() / 3600
+        return next((word for limit, word in AGE_WORDS if hours < limit), "late")
+
+    @property
+    def title(self) -> str:
+        """What the student calls the model."""
+        names = [record.uploaded_as or record.name.rpartition("/")[2] for record in self.job.sent_files]
+        return next(iter(names), self.job.id)
 
     @property
     def waits_for_student(self) -> bool:
@@ -111,7 +126,7 @@ class JobList:
     """One page of the dashboard. `unreadable` says which folders cannot be read, and why."""
 
     summaries: list[JobSummary]
-    status: Status | None
+    query: ListQuery
     counts: dict[Status, int]
     total: int
     page: int = 1
@@ -119,32 +134,38 @@ class JobList:
     unreadable: list[str] = field(default_factory=list)
 
     @property
+    def status(self) -> Status | None:
+        return self.query.wanted.status
+
+    @property
     def page_count(self) -> int:
         return max(1, math.ceil(self.total / PAGE))
 
 
-def list_jobs(services: Services, status: Status | None, q: str, page: int) -> JobList:
-    """`status` None: all that match `q` or, without `q`, the first live status in which something waits."""
+def list_jobs(services: Services, query: ListQuery) -> JobList:
+    """Without a status: all that match the words or, without words, the first live status in which something waits."""
     try:
-        counts = services.queries.counts()
-        if status is None and not q:
-            status = next((live for live in LIVE if counts[live]), Status.UPLOADED)
-        total = services.queries.count(status, q)
-        page = max(1, min(page, math.ceil(total / PAGE)))
-        rows = services.queries.jobs(status, q, PAGE, (page - 1) * PAGE, oldest_first=status in LIVE)
-        return JobList([JobSummary.from_row(row) for row in rows], status, counts, total, page)
+        counts = services.queries.counts(query.wanted)
+        if query.wanted.status is None and not query.wanted.q:
+            query = query.of(next((live for live in LIVE if counts[live]), Status.UPLOADED))
+        status = query.wanted.status
+        total = counts[status] if status is not None else sum(counts.values())
+        page = max(1, min(query.page, math.ceil(total / PAGE)))
+        rows = services.queries.listed(query.wanted, query.order, PAGE, (page - 1) * PAGE)
+        return JobList([JobSummary.from_row(row) for row in rows], query, counts, total, page)
     except MirrorDown:
-        return _list_folders(services, status, q, page)
+        return _list_folders(services, query)
 
 
-def _list_folders(services: Services, status: Status | None, q: str, page: int) -> JobList:
+def _list_folders(services: Services, query: ListQuery) -> JobList:
     """The same from the folders, as far as a person can wait for it."""
+    status, q = query.wanted.status, query.wanted.q
     counts = {each: sum(1 for _ in services.store.layout.job_folders((each,))) for each in Status}
-    folders = read_folders(services.store, status, q)
-    if status is not None and not q and not folders.left_out:  # without the copies
+    folders = read_folders(services.store, query.wanted)
+    if status is not None and not query.wanted.narrows and not folders.left_out:  # without the copies
         counts[status] = len(folders.jobs) + len(folders.unreadable)
     summaries = [JobSummary.from_folder(stored) for stored in folders.jobs]
     summaries.sort(key=lambda summary: summary.job.status_since, reverse=status is not None and status not in LIVE)
-    page = max(1, min(page, math.ceil(len(summaries) / PAGE)))
+    page = max(1, min(query.page, math.ceil(len(summaries) / PAGE)))
     shown = summaries[(page - 1) * PAGE : page * PAGE]
-    return JobList(shown, status, counts, len(summaries), page, folders.banners(q), folders.unreadable)
+    return JobList(shown, query, counts, len(summaries), page, folders.banners(q), folders.unreadable)

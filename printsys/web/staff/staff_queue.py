@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from indexer.job_filter import JobFilter
 from printsys.config.lab import Printer
 from printsys.domain.lab_today import Note
 from printsys.domain.print_queue import Column, QueuedJob, Slot, columns
@@ -75,7 +76,7 @@ def _summaries() -> tuple[dict[str, JobSummary], list[str]]:
         rows = [row for status in ON_A_PRINTER for row in services().queries.jobs(status, "", MOST_JOBS, 0, True)]
         return {row.id: JobSummary.from_row(row) for row in rows}, []
     except MirrorDown:
-        stored = [each for status in ON_A_PRINTER for each in read_folders(services().store, status, "").jobs]
+        stored = [each for status in ON_A_PRINTER for each in read_folders(services().store, JobFilter(status)).jobs]
         return {each.id: JobSummary.from_folder(each) for each in stored}, [DATABASE_DOWN]
 
 

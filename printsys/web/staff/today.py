@@ -10,6 +10,7 @@ from flask import Blueprint, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from indexer.attention import AttentionItem
+from indexer.job_filter import JobFilter
 from indexer.queries import STUDENTS_ANSWERS, Happening
 from printsys.domain.events import Event, EventType
 from printsys.domain.status import LIVE, Status
@@ -149,7 +150,7 @@ def _from_mirror() -> tuple[Counted, Counted, Counted, Counted]:
 def _from_folders() -> tuple[Counted, Counted, Counted, Counted]:
     """The same from the folders of active jobs."""
     jobs = sorted(
-        (stored for status in LIVE for stored in read_folders(services().store, status, "").jobs),
+        (stored for status in LIVE for stored in read_folders(services().store, JobFilter(status)).jobs),
         key=lambda stored: stored.job.status_since,
     )
     new = [_entry(JobSummary.from_folder(each)) for each in jobs if JobSummary.from_folder(each).is_new]

@@ -221,9 +221,10 @@ def test_a_card_of_a_paid_job_shows_what_was_paid(staff: FlaskClient, make: Make
 def test_one_click_on_a_card_does_the_next_thing(staff: FlaskClient, services: Services, make: MakeJob) -> None:
     job = make(Status.READY_TO_PRINT)
     page = staff.get("/dashboard").get_data(as_text=True)
-    assert f'action="/dashboard/jobs/{job.id}/start"' in page
+    address = f"/dashboard/jobs/{job.id}/start?status=ReadyToPrint"
+    assert f'action="{address}"' in page
     data = {"csrf_token": token_in(page), "revision": hidden_value(page, "revision"), "back": "dashboard"}
-    assert staff.post(f"/dashboard/jobs/{job.id}/start", data=data).location == "/dashboard?status=ReadyToPrint"
+    assert staff.post(address, data=data).location == "/dashboard?status=ReadyToPrint"
     assert services.store.load(job.id).job.status is Status.PRINTING
 
 
@@ -498,7 +499,7 @@ def test_a_student_without_an_e_mail_is_confirmed_for_by_staff(
     services.mirror.put(services.store.load(job.id))
     page = staff.get("/dashboard?status=Pending").get_data(as_text=True)
     assert "The student gave no e-mail: ask in person, then confirm for them." in page
-    assert f'href="/dashboard/jobs/{job.id}#confirm"' in page
+    assert f'href="/dashboard/jobs/{job.id}?status=Pending#confirm"' in page
     page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
     assert "Confirm for the student" in page and "Send the e-mail again" not in page
     assert post(job.id, "confirm", reason="said yes at the counter").status_code == 303

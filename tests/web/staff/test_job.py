@@ -170,8 +170,8 @@ def test_a_link_that_ran_out_is_said_and_sending_it_again_is_the_next_thing(
 
 def test_one_button_is_filled_the_next_thing_to_do(staff: FlaskClient, make: MakeJob) -> None:
     filled = {
-        Status.UPLOADED: ["Approve"], Status.PENDING: [], Status.READY_TO_PRINT: ["Start printing"],
-        Status.PRINTING: ["Printing is done"], Status.COMPLETED: ["Take payment and hand out"],
+        Status.UPLOADED: ["Approve and e-mail Jane"], Status.PENDING: [], Status.READY_TO_PRINT: ["Start printing"],
+        Status.PRINTING: ["Printing is done"], Status.COMPLETED: ["Take payment and hand out, e-mail the receipt"],
         Status.PAID_PICKED_UP: [], Status.REJECTED: [], Status.ARCHIVED: [],
     }  # fmt: skip
     for status, labels in filled.items():

@@ -1,0 +1,109 @@
+"""The dashboard's list as the address has it: what it leaves out, how it is sorted, and which page of it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from indexer.job_filter import ORDERS, Due, JobFilter, Order, usual_order
+from printsys.config import Lab
+from printsys.domain.status import Status
+from printsys.web.filters import local
+
+SORTS = {
+    "due": "needed first",
+    "submitted": "submitted first",
+    "newest": "newest first",
+    "hours": "shortest print first",
+    "price": "highest price first",
+    "student": "by student",
+}
+"""The orders of indexer/job_filter.py in words."""
+DUES = {Due.LATE: "due date is past", Due.SOON: "due by tomorrow", Due.ANY: "has a due date"}
+AGES = {24: "older than a day", 48: "older than 2 days", 72: "older than 3 days"}
+"""Hours since the student sent it."""
+
+
+@dataclass(frozen=True)
+class ListFilter:
+    """One thing to filter by: its name in the address, and what there is to choose, each with its words."""
+
+    name: str
+    label: str
+    options: tuple[tuple[str, str], ...]
+    chosen: str | None = None
+
+    @property
+    def words(self) -> str:
+        """Of what is chosen; the lab may have dropped it since."""
+        return dict(self.options).get(self.chosen or "", self.chosen or "")
+
+
+@dataclass(frozen=True)
+class ListQuery:
+    wanted: JobFilter = field(default_factory=JobFilter)
+    sort: str | None = None
+    page: int = 1
+
+    @classmethod
+    def from_args(cls, args: Mapping[str, str]) -> ListQuery:
+        """What makes no sense in an address is as if it were not there."""
+        status, due, age, sort = (args.get(name, "") for name in ("status", "due", "age", "sort"))
+        page = args.get("page", "")
+        now = datetime.now(UTC)
+        wanted = JobFilter(
+            status=Status(status) if status in set(Status) else None,
+            q=args.get("q", "").strip(),
+            due=Due(due) if due in set(Due) else None,
+            older_than=int(age) if age in map(str, AGES) else None,
+            now=now,
+            today=local(now).date(),
+            **{name: _word(args.get(name, "")) for name in ("printer", "method", "color", "discipline")},
+        )
+        return cls(wanted, sort if sort in ORDERS else None, int(page) if page.isdecimal() and len(page) < 10 else 1)
+
+    @property
+    def order(self) -> Order:
+        return ORDERS[self.sort] if self.sort else usual_order(self.wanted.status)
+
+    def args(self, without: Iterable[str] = (), **changed: Any) -> dict[str, Any]:
+        """For `url_for`: what differs from the plain list, without its page; None takes a value out."""
+        wanted = self.wanted
+        values: dict[str, Any] = {
+            "status": wanted.status.value if wanted.status else None,
+            "q": wanted.q or None,
+            "printer": wanted.printer,
+            "method": wanted.method,
+            "color": wanted.color,
+            "discipline": wanted.discipline,
+            "due": wanted.due.value if wanted.due else None,
+            "age": wanted.older_than,
+            "sort": self.sort,
+        } | changed
+        return {name: value for name, value in values.items() if value is not None and name not in without}
+
+    def of(self, status: Status | None) -> ListQuery:
+        return replace(self, wanted=replace(self.wanted, status=status))
+
+    def filters(self, lab: Lab) -> list[ListFilter]:
+        chosen = self.args()
+        colors = dict.fromkeys(color for method in lab.methods for color in method.colors)
+        offered = {
+            "printer": ("Printer", [(printer.id, printer.name) for printer in lab.printers]),
+            "method": ("Method", [(method.name, method.name) for method in lab.methods]),
+            "color": ("Color", [(color, color) for color in colors]),
+            "discipline": ("Discipline", [(name, name) for name in lab.submission.disciplines]),
+            "due": ("Due", [(due.value, words) for due, words in DUES.items()]),
+            "age": ("Age", [(str(hours), words) for hours, words in AGES.items()]),
+        }
+        return [
+            ListFilter(name, label, tuple(options), str(chosen[name]) if name in chosen else None)
+            for name, (label, options) in offered.items()
+        ]
+
+
+def _word(text: str) -> str | None:
+    """None for what no name has; PostgreSQL takes no NUL."""
+    return text if text and text.isprintable() else None

@@ -1,0 +1,336 @@
+"""The staff's tasks at the workbench, each with what it costs: clicks, keys and pages loaded."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from printsys.demo import drop_gcode
+from printsys.domain.status import Status
+from printsys.jobstore import JobStore, Stored
+from tests.browser.conftest import log_in
+from tests.browser.test_check import with_a_hole
+from tests.factories import Clock, make_job, make_store
+from tests.running_system import System
+
+pytestmark = pytest.mark.needs("chromium")
+
+
+class Costs:
+    """What a person spends: counted by the browser itself, so that nothing is left out."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.loads = 0
+        page.on("load", lambda _: self._loaded())
+        page.add_init_script(
+            "window.spent = JSON.parse(sessionStorage.spent ?? '[0, 0]');"
+            "const spend = (at) => { window.spent[at]++; sessionStorage.spent = JSON.stringify(window.spent); };"
+            "addEventListener('pointerdown', (event) => { if (event.isTrusted) spend(0); }, true);"
+            "addEventListener('keydown', (event) => { if (event.isTrusted) spend(1); }, true);"
+        )
+
+    def _loaded(self) -> None:
+        self.loads += 1
+
+    def begin(self) -> None:
+        self.page.evaluate("window.spent = [0, 0]; sessionStorage.spent = '[0, 0]'")
+        self.loads = 0
+
+    @property
+    def spent(self) -> tuple[int, int, int]:
+        """Clicks, keys, loads."""
+        clicks, keys = self.page.evaluate("window.spent")
+        return clicks, keys, self.loads
+
+
+@pytest.fixture
+def store(system: System) -> JobStore:
+    """The system's storage before its start: what a lab has that day."""
+    return make_store(system.root, Clock(datetime.now(UTC) - timedelta(hours=5)))
+
+
+LETTERS = "ABCDEFGHIJ"
+
+
+def ready_to_approve(store: JobStore, count: int) -> list[Stored]:
+    """Uploaded jobs, sliced already, the one that waits longest first."""
+    jobs = [make_job(store, name=f"Student {letter}") for letter in LETTERS[:count]]
+    for job in jobs:
+        drop_gcode(job, "38.41", "2.5", datetime.now(UTC) - timedelta(hours=1))
+    return jobs
+
+
+@pytest.fixture
+def wide(page: Page) -> Page:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    return page
+
+
+def status_of(system: System, job: Stored) -> str:
+    return str(json.loads((system.folder(job.id) / "metadata.json").read_bytes())["status"])
+
+
+def heading(page: Page, name: str) -> None:
+    expect(page.locator("#panel h1")).to_contain_text(name)
+
+
+@pytest.mark.parametrize("by", ["click", "Enter"])
+def test_ten_jobs_are_approved_by_one_click_or_key_each(
+    system: System, store: JobStore, wide: Page, by: Literal["click", "Enter"]
+) -> None:
+    jobs = ready_to_approve(store, 10)
+    system.start()
+    costs = Costs(wide)
+    log_in(wide, system)
+    wide.goto(f"{system.url}/dashboard?status=Uploaded")
+    # Until the worker has read them: a file that is recorded later turns away a click on a page of before.
+    expect(wide.locator(".job-figures", has_text="38.41 g")).to_have_count(10, timeout=120_000)
+    heading(wide, "Student A")
+    expect(wide.locator("output")).to_contain_text("$3.84")
+    wide.locator("#panel #approve").focus()
+    costs.begin()
+    for letter, following in zip(LETTERS, [*LETTERS[1:], None], strict=True):
+        button = wide.locator("#panel #approve")
+        if by == "click":
+            button.click()
+        else:
+            expect(button).to_be_focused()
+            button.press("Enter")
+        message = wide.locator(".flash", has_text=f"Student {letter} gets an e-mail.")
+        expect(message.get_by_role("button", name="Undo")).to_be_visible()
+        if following:
+            heading(wide, f"Student {following}")
+            expect(wide.get_by_label("Weight in grams")).to_have_value("38.41")
+            expect(wide.locator(f"#job-{jobs[LETTERS.index(letter)].id}")).to_have_count(0)
+    expect(wide.get_by_text("Nothing is left in this list.")).to_be_visible()
+    assert costs.spent == ((10, 0, 0) if by == "click" else (0, 10, 0))
+    assert [status_of(system, job) for job in jobs] == ["Pending"] * 10
+
+
+def test_a_job_is_rejected_with_what_the_inspection_found_by_two_clicks(
+    system: System, store: JobStore, wide: Page
+) -> None:
+    job = make_job(store, name="Hanna Hole", files=[("box.stl", with_a_hole())])
+    make_job(store, name="Nora Next")
+    system.start()
+    costs = Costs(wide)
+    log_in(wide, system)
+    wide.goto(f"{system.url}/dashboard?status=Uploaded")
+    expect(wide.locator("#panel .finding").first).to_be_visible(timeout=60_000)  # the worker inspects it
+    heading(wide, "Hanna Hole")
+    costs.begin()
+    wide.get_by_role("button", name="Reject and e-mail Hanna").click()
+    dialog = wide.get_by_role("dialog")
+    expect(dialog.get_by_role("checkbox", name="Not watertight")).to_be_checked()
+    dialog.get_by_role("button", name="Reject and e-mail Hanna").click()
+    heading(wide, "Nora Next")
+    expect(wide.locator(".flash")).to_contain_text("Hanna Hole gets an e-mail.")
+    assert costs.spent == (2, 0, 0)
+    assert status_of(system, job) == "Rejected"
+
+
+def test_a_job_is_found_from_three_words_on_a_phone_as_one_types(system: System, store: JobStore, page: Page) -> None:
+    make_job(store, name="Max Clark", color="Blue")
+    job = make_job(store, name="Max Davis", color="Blue", status=Status.COMPLETED)
+    system.start()
+    page.set_viewport_size({"width": 390, "height": 844})
+    costs = Costs(page)
+    log_in(page, system)
+    page.goto(f"{system.url}/dashboard?status=Uploaded")
+    costs.begin()
+    page.get_by_role("searchbox").click()
+    page.keyboard.type("max davis blu")
+    expect(page.locator(".job-row")).to_have_count(1)
+    expect(page.locator(".tab", has_text="Completed").locator(".count")).to_have_text("1")
+    assert "q=max+davis+blu" in page.url
+    page.get_by_role("link", name="Max Davis", exact=True).click()
+    page.wait_for_url(f"**/dashboard/jobs/{job.id}?*")
+    assert costs.spent == (2, 13, 1)
+    bar = page.locator(".job-actions").bounding_box()
+    assert bar is not None and 800 < bar["y"] + bar["height"] <= 844, "the actions stand at the foot of the screen"
+
+
+def test_an_id_is_found_as_people_misread_it_while_they_type(
+    system: System, store: JobStore, wide: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_job(store, name="Somebody Else")
+    monkeypatch.setattr("printsys.domain.naming.job_id", lambda random_bits: "k0m29x1q")
+    make_job(store, name="Olga Null", status=Status.COMPLETED)
+    system.start()
+    log_in(wide, system)
+    wide.get_by_role("searchbox").press_sequentially("kOm29xl")
+    expect(wide.locator(".job-row")).to_have_count(1)
+    heading(wide, "Olga Null")
+    wide.get_by_role("searchbox").press_sequentially("q")
+    expect(wide.locator(".job-row")).to_have_count(1)
+    wide.keyboard.press("Enter")
+    wide.wait_for_url("**/dashboard/jobs/k0m29x1q")
+
+
+def test_undo_brings_the_job_back_and_opens_it(system: System, store: JobStore, wide: Page) -> None:
+    first = make_job(store, name="Ann Lee", status=Status.READY_TO_PRINT)
+    make_job(store, name="Bo Roe", status=Status.READY_TO_PRINT)
+    system.start()
+    log_in(wide, system)
+    wide.goto(f"{system.url}/dashboard?status=ReadyToPrint")
+    heading(wide, "Ann Lee")
+    wide.keyboard.press("s")
+    heading(wide, "Bo Roe")
+    expect(wide.locator(".job-row")).to_have_count(1)
+    assert status_of(system, first) == "Printing"
+    wide.get_by_role("button", name="Undo", exact=True).click()
+    heading(wide, "Ann Lee")
+    expect(wide.locator(".job-row")).to_have_count(2)
+    assert status_of(system, first) == "ReadyToPrint"
+    expect(wide.locator("#panel #start")).to_be_focused()
+
+
+@pytest.mark.parametrize("has_script", [True, False])
+def test_on_a_phone_the_next_job_opens_as_a_page_with_or_without_a_script(
+    system: System, store: JobStore, browser: Browser, has_script: bool
+) -> None:
+    for name in ("Ann Lee", "Bo Roe", "Cy Poe"):
+        make_job(store, name=name, status=Status.READY_TO_PRINT)
+    system.start()
+    context = browser.new_context(viewport={"width": 390, "height": 844}, java_script_enabled=has_script)
+    page = context.new_page()
+    log_in(page, system)
+    page.goto(f"{system.url}/dashboard?status=ReadyToPrint")
+    page.get_by_role("link", name="Ann Lee", exact=True).click()
+    page.get_by_role("button", name="Start printing").click()
+    title = page.get_by_role("heading", level=1)
+    expect(title).to_contain_text("Bo Roe")
+    expect(page.locator(".flash")).to_contain_text("Ann Lee's job is now Printing.")
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(title).to_contain_text("Ann Lee")  # behind the others: it waits again since now
+    page.get_by_role("link", name="Previous").click()
+    expect(title).to_contain_text("Cy Poe")
+    if has_script:
+        page.keyboard.press("k")
+        expect(title).to_contain_text("Bo Roe")
+        page.keyboard.press("j")
+        expect(title).to_contain_text("Cy Poe")
+    context.close()
+
+
+def test_the_keys_go_through_the_list_and_can_be_switched_off(system: System, store: JobStore, wide: Page) -> None:
+    for name in ("Ann Lee", "Bo Roe", "Cy Poe"):
+        make_job(store, name=name)
+    system.start()
+    log_in(wide, system)
+    heading(wide, "Ann Lee")
+    wide.keyboard.press("j")
+    heading(wide, "Bo Roe")
+    expect(wide.get_by_role("link", name="Bo Roe", exact=True)).to_be_focused()
+    wide.keyboard.press("ArrowDown")
+    heading(wide, "Cy Poe")
+    wide.keyboard.press("k")
+    heading(wide, "Bo Roe")
+    wide.keyboard.press("Enter")
+    expect(wide.locator("#panel #approve")).to_be_focused()
+    wide.keyboard.press("r")
+    expect(wide.get_by_role("dialog")).to_contain_text("Reject and e-mail Bo")
+    wide.keyboard.press("Escape")
+    expect(wide.locator("#panel #approve")).to_be_focused()
+    wide.keyboard.press("/")
+    wide.keyboard.type("jr?")  # letters, while one types
+    expect(wide.get_by_role("searchbox")).to_have_value("jr?")
+    wide.get_by_role("searchbox").fill("")
+    heading(wide, "Ann Lee")
+    wide.get_by_role("button", name="Keys").click()
+    wide.get_by_label("Single keys do this").uncheck()
+    wide.get_by_role("dialog").get_by_role("button", name="Close").click()
+    wide.keyboard.press("j")
+    wide.keyboard.press("?")
+    expect(wide.get_by_role("dialog")).to_have_count(0)
+    heading(wide, "Ann Lee")
+
+
+def test_ticked_rows_are_started_together_and_taken_back_together(system: System, store: JobStore, wide: Page) -> None:
+    jobs = [
+        make_job(store, name=name, status=Status.READY_TO_PRINT) for name in ("Ann Lee", "Bo Roe", "Cy Poe", "Di Foe")
+    ]
+    system.start()
+    log_in(wide, system)
+    wide.goto(f"{system.url}/dashboard?status=ReadyToPrint")
+    heading(wide, "Ann Lee")
+    wide.keyboard.press("x")
+    expect(wide.get_by_text("1 job is ticked:")).to_be_visible()
+    wide.locator(".row-tick").nth(2).click(modifiers=["Shift"])
+    expect(wide.get_by_text("3 jobs are ticked:")).to_be_visible()
+    wide.locator("#bulk").get_by_role("button", name="Start printing").click()
+    expect(wide.locator("#panel h1")).to_have_text("Start printing: 3 of 3 jobs")
+    expect(wide.locator(".job-row")).to_have_count(1)
+    assert [status_of(system, job) for job in jobs] == ["Printing"] * 3 + ["ReadyToPrint"]
+    wide.get_by_role("button", name="Undo all of it").click()
+    expect(wide.locator(".job-row")).to_have_count(4)
+    assert [status_of(system, job) for job in jobs] == ["ReadyToPrint"] * 4
+
+
+def test_a_filter_chosen_shows_its_chip_and_its_counts_without_a_reload(
+    system: System, store: JobStore, wide: Page
+) -> None:
+    make_job(store, name="Ann Lee", color="Blue")
+    make_job(store, name="Bo Roe")
+    make_job(store, name="Cy Poe", status=Status.PENDING)
+    system.start()
+    log_in(wide, system)
+    wide.goto(f"{system.url}/dashboard?status=Uploaded")
+    wide.evaluate("window.still = true")
+    wide.get_by_text("Filter and sort").click()
+    wide.locator("#filter-color").select_option("Blue")
+    expect(wide.locator(".chip")).to_contain_text("Color: Blue")
+    expect(wide.locator(".job-row")).to_have_count(1)
+    expect(wide.locator(".tab", has_text="Pending").locator(".count")).to_have_text("0")
+    assert "color=Blue" in wide.url and wide.evaluate("window.still")
+    wide.locator(".chip").click()
+    expect(wide.locator(".job-row")).to_have_count(2)
+
+
+def test_what_somebody_types_in_the_panel_stays_while_the_list_refreshes(
+    system: System, store: JobStore, wide: Page
+) -> None:
+    job = make_job(store, name="Ann Lee")
+    other = make_job(store, name="Bo Roe")
+    system.start()
+    log_in(wide, system)
+    heading(wide, "Ann Lee")
+    wide.get_by_label("Weight in grams").fill("12.5")
+    folder = system.folder(other.id)
+    folder.rename(system.storage / "Rejected" / folder.name)
+    (system.folder(job.id) / "new plate.gcode").write_bytes(b"G28\n")
+    expect(wide.locator(".job-row")).to_have_count(1)
+    expect(wide.get_by_label("Weight in grams")).to_have_value("12.5")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1100, 1440])
+def test_rows_are_at_most_64_px_high_nothing_is_too_wide_and_axe_finds_nothing(
+    system: System, browser: Browser, width: int, scheme: Literal["light", "dark"]
+) -> None:
+    system.start("--demo")
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    page.add_init_script(
+        "window.shifted = 0;"
+        "const add = (list) => { for (const shift of list.getEntries()) window.shifted += shift.value; };"
+        "new PerformanceObserver(add).observe({ type: 'layout-shift', buffered: true });"
+    )
+    log_in(page, system)
+    for address in ("/dashboard?status=Uploaded", "/dashboard?q=a", "/dashboard?status=ReadyToPrint&sort=due&age=24"):
+        page.goto(system.url + address)
+        if width >= 1100:
+            expect(page.locator("#panel #job")).to_be_visible()
+        heights = page.locator(".job-row").evaluate_all("rows => rows.map((row) => row.getBoundingClientRect().height)")
+        assert heights and max(heights) <= 64, address
+        assert page.evaluate("window.shifted") == 0, "nothing jumps while the panel and the pictures arrive"
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+        violations = Axe().run(page).response["violations"]
+        assert violations == [], (address, [(v["id"], [n["target"] for n in v["nodes"]]) for v in violations])
+    context.close()
