@@ -180,7 +180,7 @@ def price_differs(job: Job, events: Sequence[Event]) -> OpenQuestion | None:
 
 def mail_failed(job: Job, events: Sequence[Event]) -> OpenQuestion | None:
     """E-mails that were given up and that the student still waits for, with the mail server's own words."""
-    failures = given_up(events, job.status)
+    failures = given_up(events, job)
     if not failures:
         return None
     answers = "; ".join(f"“{failure.mail}” to {failure.to}: {failure.answer}" for failure in failures)

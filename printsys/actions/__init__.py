@@ -238,7 +238,7 @@ class Actions:
         """Queue every failed e-mail that the student still needs again, to today's address."""
 
         def decide(stored: Stored) -> list[EventDraft]:
-            failures = emails.given_up(stored.events, stored.job.status)
+            failures = emails.given_up(stored.events, stored.job)
             lab_email = self.lab.about.contact_email
             addressed = [(each.mail, emails.address_of(each.mail, stored.job, lab_email)) for each in failures]
             if not all(address for _, address in addressed):

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 from printsys.domain.copies import multiplied, recorded_copies
-from printsys.domain.emails import Mail
+from printsys.domain.emails import Mail, resendable
 from printsys.domain.events import STAFF, EventDraft
 from printsys.domain.inputs import (
     ApproveInput,
@@ -190,7 +190,16 @@ def expire(job: Job, values: NoInput, actor: str, context: Context) -> Effect:
 
 def resend(job: Job, values: ResendInput, actor: str, context: Context) -> Effect:
     """A resent approval gets a new link and a new deadline; the old link stops working."""
-    return Effect({"confirmation": _new_confirmation(context)} if job.status == Status.PENDING else {})
+    mail = resendable(job)
+    if mail is None:
+        raise TransitionNotAllowed("resend-email", _nothing_to_resend(job))
+    return Effect({"confirmation": _new_confirmation(context)} if job.status == Status.PENDING else {}, mail=mail)
+
+
+def _nothing_to_resend(job: Job) -> str:
+    if job.status == Status.PENDING:
+        return "This job has no price yet, so there is nothing to confirm. Please fill in what is missing first."
+    return "The student did not want the print, and was sent no e-mail about that: there is none to send again."
 
 
 # -- rejection, and the request sent again --------------------------------------------------------------------------

@@ -8,8 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from printsys.domain.events import SYSTEM, Event, EventDraft, EventType
-from printsys.domain.job import Job, format_time
+from printsys.domain.events import STUDENT, SYSTEM, Event, EventDraft, EventType
+from printsys.domain.job import WITHDRAWN, Job, format_time
 from printsys.domain.status import Status, in_words
 
 
@@ -98,6 +98,15 @@ def mail_name(mail: str) -> str:
     return EMAILS[Mail(mail)].name if mail in set(Mail) else mail
 
 
+RESENDABLE = {
+    Status.UPLOADED: Mail.RECEIVED,
+    Status.PENDING: Mail.APPROVED,
+    Status.REJECTED: Mail.REJECTED,
+    Status.COMPLETED: Mail.COMPLETED,
+    Status.PAID_PICKED_UP: Mail.RECEIPT,
+}
+"""The mail that a student in this status is waiting for; see `resendable` for the job that has another one."""
+
 CLOSING = frozenset({EventType.EMAIL_SENT.value, EventType.EMAIL_FAILED.value, EventType.EMAIL_DROPPED.value})
 
 
@@ -167,10 +176,32 @@ def is_true_in(mail: str, status: Status) -> bool:
     return mail in set(Mail) and status in EMAILS[Mail(mail)].true_in
 
 
+def is_true_of(mail: str, job: Job) -> bool:
+    """The same of a job: the lab's "not printed" is no answer to a student who withdrew, or said no."""
+    if not is_true_in(mail, job.status):
+        return False
+    is_the_students = job.rejection is not None and job.rejection.by == STUDENT
+    if mail == Mail.REJECTED:
+        return not is_the_students
+    return mail != Mail.WITHDRAWN or (job.rejection is not None and WITHDRAWN in job.rejection.reasons)
+
+
+def resendable(job: Job) -> Mail | None:
+    """The mail that says what is true of the job now; None where there is none to send again."""
+    mail = RESENDABLE.get(job.status)
+    if mail is Mail.REJECTED and not is_true_of(mail, job):
+        mail = Mail.WITHDRAWN
+    if mail is Mail.APPROVED and (job.estimate is None or job.estimate.cost is None):
+        return None
+    return mail if mail is not None and is_true_of(mail, job) else None
+
+
 def reason_to_drop(mail: OwedMail, job: Job, now: datetime) -> str | None:
     """Why `mail` is not true any more, or None: an approval that was taken back, a reminder whose time is over."""
     if not is_true_in(mail.mail, job.status):
         return f"the job is {job.status} now"
+    if not is_true_of(mail.mail, job):
+        return "the student took the request back"
     if not EMAILS[Mail(mail.mail)].about_the_link:
         return None
     if job.confirmation is None or job.confirmation.nonce is None:
@@ -209,12 +240,12 @@ class FailedMail:
     at: datetime
 
 
-def given_up(events: Iterable[Event], status: Status) -> list[FailedMail]:
-    """E-mails that failed for good, are still true of a job in `status`, and were not queued again since."""
+def given_up(events: Iterable[Event], job: Job) -> list[FailedMail]:
+    """E-mails that failed for good, are still true of the job, and were not queued again since."""
     failures: dict[str, FailedMail] = {}
     for event in events:
         mail = str(event.data.get("mail"))
-        if event.type == EventType.EMAIL_FAILED and is_true_in(mail, status):
+        if event.type == EventType.EMAIL_FAILED and is_true_of(mail, job):
             failures[mail] = FailedMail(Mail(mail), str(event.data.get("to")), str(event.data.get("answer")), event.at)
         elif event.type in (EventType.EMAIL_QUEUED, EventType.EMAIL_SENT):
             failures.pop(mail, None)

@@ -117,18 +117,10 @@ TABLE: tuple[Step, ...] = (
          event=EventType.JOB_DELETED, needs=inputs.DeleteInput, effect=effects.delete),
 )  # fmt: skip
 
-RESENDABLE = {
-    Status.UPLOADED: Mail.RECEIVED,
-    Status.PENDING: Mail.APPROVED,
-    Status.REJECTED: Mail.REJECTED,
-    Status.COMPLETED: Mail.COMPLETED,
-    Status.PAID_PICKED_UP: Mail.RECEIPT,
-}
-"""The mail that a student in this status is waiting for."""
 RESEND = tuple(
     Step("resend-email", "Send the e-mail again", from_={status}, who={STAFF, STUDENT},
          event=EventType.EMAIL_QUEUED, needs=inputs.ResendInput, effect=effects.resend, mail=mail)
-    for status, mail in RESENDABLE.items()
+    for status, mail in emails.RESENDABLE.items()
 )  # fmt: skip
 STEPS = TABLE + RESEND
 
@@ -178,7 +170,7 @@ def plan(
         drafts += emails.drop_untrue(owed, to, f"the job is {to} now")
     if step.event is not EventType.EMAIL_QUEUED:
         drafts.append(EventDraft(step.event, actor, data, patch))
-    mail = step.mail or effect.mail
+    mail = effect.mail or step.mail
     address = emails.address_of(mail, job, context.lab_email) if mail is not None else None
     if mail is not None and address:
         queued = emails.queued(mail, address, actor, context.mail_not_before)

@@ -98,6 +98,7 @@ def job_in(status: Status, **changed: Any) -> Job:
 
 ALL_FACTS = {"print_file": ["part.gcode"]} | USUAL_INPUT["approve"] | USUAL_INPUT["confirm"] | USUAL_INPUT["pickup"]
 ALL_FACTS |= {"comment": "The walls are too thin."}
+PRICED: Document = {"estimate": {"cost": "4.27"}}
 PARTLY_PAID = {
     "estimate": {"cost": "4.27"},
     "payment": {"amount": "2.00", "lines": [{"kind": "payment", "amount": "2.00"}]},
@@ -141,7 +142,7 @@ def test_every_status_can_be_left(status: Status) -> None:
 @pytest.mark.parametrize("action", sorted({step.action for step in STEPS}))
 @pytest.mark.parametrize("status", list(Status))
 def test_an_action_is_done_where_it_is_legal_and_refused_in_words_elsewhere(action: str, status: Status) -> None:
-    job = job_in(status, **WAITING | (PARTLY_PAID if action in MONEY else {}))
+    job = job_in(status, **WAITING | (PARTLY_PAID if action in MONEY else PRICED if action == "resend-email" else {}))
     actor = "student" if action.startswith("student_") or action in STUDENTS else "staff:Sam"
     actor = "system" if action in BY_ITSELF else actor
     allowed = (action, status) in LEGAL or action in ANYWHERE
@@ -286,7 +287,7 @@ def test_taking_an_approval_back_drops_its_mail_in_the_same_batch() -> None:
 
 
 def test_resending_an_approval_makes_a_new_link() -> None:
-    (draft,) = plan(job_in(P, **WAITING), "resend-email", "staff", usual("resend-email"), context(nonce="new"))
+    (draft,) = plan(job_in(P, **WAITING | PRICED), "resend-email", "staff", usual("resend-email"), context(nonce="new"))
     assert draft.type == EventType.EMAIL_QUEUED
     assert draft.patch["confirmation"]["nonce"] == "new"
 

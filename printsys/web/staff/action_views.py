@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from printsys.config import Lab
-from printsys.domain.emails import Mail
+from printsys.domain.emails import Mail, resendable
 from printsys.domain.estimates import open_difference
 from printsys.domain.events import EventType
 from printsys.domain.folder_moves import still_missing
@@ -153,7 +153,7 @@ ACTION_VIEWS: dict[str, ActionView] = {
     "resend-email": ActionView(
         place="more",
         done=_saying("{name} gets the e-mail again."),
-        offered_if=lambda stored: bool(stored.job.student.email),
+        offered_if=lambda stored: bool(stored.job.student.email) and resendable(stored.job) is not None,
         next_if=lambda job: bool(confirmation_expired_at(job, datetime.now(UTC)) and job.student.email),
     ),
     "choose-file": ActionView(forms.FilesForm, place="more", done=_saying("The print file is chosen.")),
