@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from printsys.domain.events import EventType
 from printsys.domain.job import format_time, plain
-from printsys.domain.payments import ledger
+from printsys.domain.payments import NOTHING, charged_discounts, ledger
 from printsys.domain.request_fields import REQUEST_FIELDS
 from printsys.errors import PrintSysError
 from printsys.jobstore import JobStore, Stored
@@ -21,6 +21,7 @@ from printsys.jobstore.layout import readable
 Value = str | int | None
 Row = dict[str, Value]
 
+DISCOUNTS = ("discounts", "discount")
 BALANCES = ("waived", "refunded", "due")
 SUMS = ("weight_g", "volume_ml", "time_h", "cost")
 MOMENTS = {
@@ -104,6 +105,9 @@ def _values(stored: Stored) -> Iterator[tuple[str, Value]]:
     book = ledger(job)
     for column in BALANCES:
         yield column, plain(getattr(book, column)) if payment else None
+    taken_off = charged_discounts(job)
+    yield "discounts", "; ".join(discount.name for discount in taken_off) or None
+    yield "discount", plain(sum((discount.amount for discount in taken_off), NOTHING)) if taken_off else None
 
 
 def _personal_values(stored: Stored) -> Row:
@@ -141,7 +145,7 @@ COLUMNS = (
     "id", "status", "status_since", "created_at", *MOMENTS, "confirmed_at",
     *REQUEST_COLUMNS, "files", "material", *SUMS,
     "paid", "payment_method", "paid_at", "prints_failed", "rejection_reasons",
-    *BALANCES,
+    *BALANCES, *DISCOUNTS,
 )  # fmt: skip
 STUDENT_COLUMNS = (
     "student_name", "student_email", "class_number", "picked_up_by", "transaction", "message", "rejection_comment",

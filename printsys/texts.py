@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from printsys.config import Lab
-from printsys.domain.job import DECLINED, WITHDRAWN, Job, plain
+from printsys.domain.job import DECLINED, WITHDRAWN, Discount, Job, plain
 from printsys.domain.status import NAMES, Status
 
 
@@ -60,6 +61,14 @@ def reasons(job: Job, lab: Lab) -> list[str]:
 def money(value: Decimal | str | None) -> str:
     """`$1,234.50`; empty for None."""
     return "" if value is None else f"${Decimal(value):,.2f}"
+
+
+def discounts(taken_off: Sequence[Discount]) -> str:
+    """`Own material −$2.14, ARCH 4000 −$0.50, together −$2.64`."""
+    words = [f"{discount.name} −{money(discount.amount)}" for discount in taken_off]
+    if len(words) > 1:
+        words.append(f"together −{money(sum((discount.amount for discount in taken_off), Decimal(0)))}")
+    return ", ".join(words)
 
 
 def amount(value: Decimal | None) -> str:

@@ -34,7 +34,7 @@ from printsys.domain.inputs import (
 )
 from printsys.domain.job import FileRecord, Job
 from printsys.domain.links import require_latest_confirmation, require_open_confirmation, require_open_resubmission
-from printsys.domain.pricing import Quote, quote
+from printsys.domain.pricing import PricedRequest, Quote, quote
 from printsys.domain.reminders import due
 from printsys.domain.status import Status
 from printsys.errors import (
@@ -257,7 +257,7 @@ class Actions:
         """What an approval of today with these figures would cost."""
         factor = copies_factor(job, figures.for_copies)
         weight_g, volume_ml = multiplied(figures.weight_g, factor), multiplied(figures.volume_ml, factor)
-        return quote(job.request.method, weight_g, volume_ml, self.context().prices)
+        return quote(PricedRequest.of(job), weight_g, volume_ml, self.context().prices)
 
     def context(self) -> Context:
         now = self.clock()

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from printsys.assessment.model_findings import findings_for
 from printsys.config.lab import Lab, Method, Printer
-from printsys.domain.pricing import PriceList, quote
+from printsys.domain.job import Discount
+from printsys.domain.pricing import PricedRequest, PriceList, Quote, quote
 from printsys.errors import FileRefused, InvalidInput, ModelTooHard, ModelUnreadable
 from printsys.models3d import bounded
 from printsys.models3d.estimate import weight_range_g
@@ -47,21 +48,38 @@ class Wishes:
     printer: str = ""
     copies: int = 1
     color: str = ""
+    own_material: bool = False
+    class_number: str = ""
+    discipline: str = ""
+
+    @property
+    def priced(self) -> PricedRequest:
+        return PricedRequest(self.method, self.own_material, self.class_number, self.discipline)
 
 
 @dataclass(frozen=True)
 class CheckedModel:
-    """A model as the form shows it. `price` is a guess for all `copies`, from least to most, in the lab's money.
+    """A model as the form shows it. `quotes` are a guess for all `copies`, the least and the most that it may cost.
     `printers`: those of the method, each with whether the model fits it."""
 
     name: str
     sha256: str
     check: UploadCheck
     findings: list[ModelFinding] = field(default_factory=list)
-    price: tuple[Decimal, Decimal] | None = None
+    quotes: tuple[Quote, Quote] | None = None
     copies: int = 1
     is_pending: bool = False
     printers: tuple[tuple[Printer, bool], ...] = ()
+
+    @property
+    def price(self) -> tuple[Decimal, Decimal] | None:
+        """From least to most, in the lab's money."""
+        return (self.quotes[0].cost, self.quotes[1].cost) if self.quotes else None
+
+    @property
+    def discounts(self) -> tuple[Discount, ...]:
+        """Of the most that it may cost."""
+        return self.quotes[1].discounts if self.quotes else ()
 
     @property
     def fitting(self) -> list[Printer]:
@@ -104,26 +122,24 @@ def judge(name: str, sha256: str, check: UploadCheck, lab: Lab, wishes: Wishes, 
     printers = lab.printers_for(wishes.method) or lab.printers
     model_findings = findings_for(check.facts, lab, wishes.method, wishes.printer or None)
     is_priced = not blocks(model_findings)
-    price = price_range(check.facts, method, prices, wishes.copies) if method is not None and is_priced else None
+    quotes = price_range(check.facts, method, prices, wishes) if method is not None and is_priced else None
     large_enough = tuple((printer, fits(check.facts, printer)) for printer in printers) if is_priced else ()
     if check.png is not None and wishes.color:
         check = replace(check, png=recolored(check.png, wishes.color))
-    return CheckedModel(name, sha256, check, model_findings, price, wishes.copies, printers=large_enough)
+    return CheckedModel(name, sha256, check, model_findings, quotes, wishes.copies, printers=large_enough)
 
 
-def price_range(
-    facts: ModelFacts, method: Method, prices: PriceList, copies: int = 1
-) -> tuple[Decimal, Decimal] | None:
+def price_range(facts: ModelFacts, method: Method, prices: PriceList, wishes: Wishes) -> tuple[Quote, Quote] | None:
     """With the lab's first material of the method; resin prints are solid. None where the volume is unknown."""
     if facts.volume_cm3 <= 0:
         return None
     density = float(method.materials[0].density_g_cm3)
     solid = facts.volume_cm3 * density
     hollow = weight_range_g(facts.volume_cm3, facts.area_cm2, density)
-    low, high = (copies * grams for grams in ((solid, solid * (1 + SUPPORT)) if method.solid else hollow))
+    low, high = (wishes.copies * grams for grams in ((solid, solid * (1 + SUPPORT)) if method.solid else hollow))
     try:
         least, most = (
-            quote(method.name, _decimal(grams), _decimal(grams / density), prices).cost for grams in (low, high)
+            quote(wishes.priced, _decimal(grams), _decimal(grams / density), prices) for grams in (low, high)
         )
     except InvalidInput:
         return None

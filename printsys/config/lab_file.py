@@ -156,10 +156,29 @@ def prices_are_for_the_methods(tables: Tables) -> Iterator[Mistake]:
                 yield ("prices", n, "rates", name), f"there is a price for {name}, but no such method"
 
 
+def price_rules_are_for_what_there_is(tables: Tables) -> Iterator[Mistake]:
+    offered = {
+        "methods": tables.column("methods", "name"),
+        "disciplines": tables.table("submission").get("disciplines"),
+    }
+    for n, prices in tables.rows("prices"):
+        rules = prices.get("rules")
+        for m, rule in enumerate(rules if isinstance(rules, list) else []):
+            for key, names in offered.items():
+                listed = rule.get(key) if isinstance(rule, dict) else None
+                if not isinstance(listed, list) or not isinstance(names, list):
+                    continue
+                for name in listed:
+                    if name not in names:
+                        kind = key.removesuffix("s")
+                        yield ("prices", n, "rules", m, key), f"the price rule {rule.get('name')}: no {kind} {name}"
+
+
 AGREEMENTS = (
     reminders_come_in_time,
     keys_are_unique,
     printers_have_a_method,
     methods_have_a_printer,
     prices_are_for_the_methods,
+    price_rules_are_for_what_there_is,
 )

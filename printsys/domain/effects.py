@@ -44,7 +44,7 @@ from printsys.domain.naming import parse_id
 from printsys.domain.payments import (
     Charge,
 )
-from printsys.domain.pricing import PriceList, quote, round_up_to_half_hour
+from printsys.domain.pricing import PricedRequest, PriceList, quote, recorded_discounts, round_up_to_half_hour
 from printsys.domain.request_fields import REQUEST_FIELDS, to_document
 from printsys.domain.status import CONFIRMED, PRICE_AGREED, PRICED, Status
 from printsys.errors import InvalidInput, TransitionNotAllowed
@@ -96,7 +96,7 @@ def approve(job: Job, values: ApproveInput, actor: str, context: Context) -> Eff
     factor = copies_factor(job, values.for_copies)
     weight_g, volume_ml = multiplied(values.weight_g, factor), multiplied(values.volume_ml, factor)
     hours = values.time_h * factor.numerator / factor.denominator
-    price = quote(job.request.method, weight_g, volume_ml, context.prices)
+    price = quote(PricedRequest.of(job), weight_g, volume_ml, context.prices)
     estimate = Estimate(
         material=values.material,
         weight_g=weight_g,
@@ -107,15 +107,16 @@ def approve(job: Job, values: ApproveInput, actor: str, context: Context) -> Eff
         parts=_parts(job, values, factor),
     )
     of_copies = recorded_copies(job, _plate_copies(job, values, estimate))
+    discounts = recorded_discounts(job, price.discounts)
     data = {"cost": plain(price.cost), "rate": plain(price.rate), "unit": price.unit, "minimum": price.is_minimum}
     return Effect(
         {
             "print_files": values.print_file,
-            "estimate": dump(estimate) | of_copies,
+            "estimate": dump(estimate) | of_copies | discounts,
             "confirmation": _new_confirmation(context),
             "rejection": None,
         },
-        data | {"stated_hours": plain(values.time_h)} | of_copies,
+        data | {"stated_hours": plain(values.time_h)} | of_copies | discounts,
     )
 
 
@@ -312,11 +313,14 @@ def notes(job: Job, values: NotesInput, actor: str, context: Context) -> Effect 
     return Effect({"notes": values.notes}) if values.notes != (job.notes or "") else None
 
 
+CAN_BE_TAKEN_BACK = frozenset({"due_date", "own_material"})
+
+
 def details(job: Job, values: DetailsInput, actor: str, context: Context) -> Effect | None:
     patch: dict[str, Document] = {}
     for detail in REQUEST_FIELDS:
         value = getattr(values, detail.name) if detail.name in values.model_fields_set else detail.value(job)
-        if (value is not None or detail.name == "due_date") and value != detail.value(job):
+        if (value is not None or detail.name in CAN_BE_TAKEN_BACK) and value != detail.value(job):
             patch.setdefault(detail.section, {})[detail.key] = value
     changed = sorted(key for section in patch.values() for key in section)
     data: dict[str, object] = {"changed": changed}

@@ -14,7 +14,7 @@ from fractions import Fraction
 from printsys.domain.copies import factors, multiplied, plate_copies, recorded_copies
 from printsys.domain.events import STAFF, SYSTEM, Event, EventDraft, EventType
 from printsys.domain.job import FOR_COPIES, Document, Estimate, FileRecord, Job, Part, dump, plain
-from printsys.domain.pricing import round_up_to_half_hour
+from printsys.domain.pricing import recorded_discounts, round_up_to_half_hour
 from printsys.domain.status import PRICE_AGREED, UNPRICED
 
 SLACK = Decimal("0.05")
@@ -106,7 +106,7 @@ def prefill(job: Job, readings: Mapping[str, SlicerReading], events: Sequence[Ev
         of_copies = recorded_copies(job, None) | {FOR_COPIES: None}
     else:
         of_copies = recorded_copies(job, plate_copies(job, {reading.file: reading.objects for reading in stated}))
-    return {"print_files": chosen, "estimate": dump(estimate) | of_copies}
+    return {"print_files": chosen, "estimate": dump(estimate) | of_copies | recorded_discounts(job, ())}
 
 
 @dataclass(frozen=True)

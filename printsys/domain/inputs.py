@@ -109,6 +109,10 @@ def _yes(value: object) -> object:
     return {"yes": True, "no": False}.get(value.strip().lower(), value) if isinstance(value, str) else value
 
 
+def _yes_or_absent(value: object) -> object:
+    return None if _yes(value) in (False, "", None) else _yes(value)
+
+
 def _iso_date(value: str | None) -> str | None:
     if value is not None:
         try:
@@ -118,6 +122,9 @@ def _iso_date(value: str | None) -> str | None:
         except ValueError as error:
             raise ValueError("Please give a date like 2026-03-31.") from error
     return value
+
+
+YesOrAbsent = Annotated[Literal[True] | None, BeforeValidator(_yes_or_absent)]
 
 
 class SubmitInput(ActionInput):
@@ -131,6 +138,7 @@ class SubmitInput(ActionInput):
     color: Line
     printer: Line
     minimum_charge_consent: Annotated[bool, BeforeValidator(_yes)]
+    own_material: YesOrAbsent = None
     copies: Annotated[Copies, BeforeValidator(lambda v: 1 if v == "" else v)] = 1
     due_date: Annotated[OptionalLine, AfterValidator(_iso_date)] = None
     message: Annotated[str, Field(max_length=2000), BeforeValidator(_tidy)] = ""
@@ -309,6 +317,7 @@ class DetailsInput(ActionInput):
     class_number: Line | None = None
     color: Line | None = None
     printer: Line | None = None
+    own_material: YesOrAbsent = None
     copies: Copies | None = None
     due_date: Annotated[OptionalLine, AfterValidator(_iso_date)] = None
     message: Text | None = None

@@ -23,6 +23,7 @@ from pydantic import (
     StrictBool,
     StrictInt,
     StrictStr,
+    ValidationError,
 )
 
 from printsys.domain.status import Status
@@ -34,6 +35,7 @@ SUPERSEDED = "superseded"
 FOR_COPIES, PLATE_COPIES = "for_copies", "plate_copies"
 CONVERTED = "converted"
 PRINTED_ON = "printed_on"
+OWN_MATERIAL, DISCOUNTS = "own_material", "discounts"
 DECLINED, WITHDRAWN = "declined", "withdrawn"
 """Reasons of a rejection that is the student's own."""
 
@@ -92,7 +94,8 @@ class Student(Record):
 
 
 class Request(Record):
-    """What the student wants. One key is written only while it is so: `printed_on`, another printer than `printer`."""
+    """What the student wants. Two keys are written only while it is so: `printed_on`, another printer than `printer`,
+    and `own_material`, which the student brings."""
 
     method: StrictStr
     color: StrictStr | None = None
@@ -106,6 +109,10 @@ class Request(Record):
     def printed_on(self) -> str | None:
         printer = (self.model_extra or {}).get(PRINTED_ON)
         return printer if isinstance(printer, str) else None
+
+    @property
+    def own_material(self) -> Literal[True] | None:
+        return True if (self.model_extra or {}).get(OWN_MATERIAL) is True else None
 
 
 class FileRecord(Record):
@@ -151,11 +158,21 @@ class Part(Record):
     time_h: Amount | None = None
 
 
+class Discount(BaseModel):
+    """What a rule of lab.toml took off a price."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: StrictStr
+    amount: Amount
+
+
 class Estimate(Record):
     """What the whole job takes: grams, millilitres, hours rounded up to the half, and the price in the lab's money.
 
     Two keys are written only for a job of several copies: `for_copies`, how many of them the figures are for, and
-    `plate_copies`, how many the print files hold, where that is another number.
+    `plate_copies`, how many the print files hold, where that is another number. `discounts`, what was taken off for the
+    `cost`, is written only where there are any.
     """
 
     material: StrictStr | None = None
@@ -173,6 +190,18 @@ class Estimate(Record):
     @property
     def plate_copies(self) -> int | None:
         return _count((self.model_extra or {}).get(PLATE_COPIES)) or self.for_copies
+
+    @property
+    def discounts(self) -> tuple[Discount, ...]:
+        return read_discounts((self.model_extra or {}).get(DISCOUNTS))
+
+
+def read_discounts(written: object) -> tuple[Discount, ...]:
+    """None where a person wrote something else there."""
+    try:
+        return tuple(Discount.model_validate(values) for values in written) if isinstance(written, list) else ()
+    except ValidationError:
+        return ()
 
 
 class Confirmation(Record):

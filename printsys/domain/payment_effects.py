@@ -14,17 +14,20 @@ from printsys.domain.payments import (
     ledger,
     money_events,
     new_line,
-    price_by_scale,
+    quote_by_scale,
     require_due,
     require_refundable,
     without_pickup,
 )
-from printsys.errors import InvalidInput
+from printsys.domain.status import Status
+from printsys.errors import InvalidInput, TransitionNotAllowed
 
 
 def pickup(job: Job, values: PickupInput, actor: str, context: Context) -> Effect:
     price = price_at_pickup(job, values, context)
     money = money_events(
+    by_scale = quote_by_scale(job, values.weight_g, context.charged_prices)
+    discounts = by_scale.discounts if by_scale is not None and by_scale.cost == price else ()
         job,
         _payment(values, values.amount, ledger(job).at(price), actor, context, with_pickup=True),
         actor,
@@ -32,6 +35,7 @@ def pickup(job: Job, values: PickupInput, actor: str, context: Context) -> Effec
         picked_up_by=values.picked_up_by,
         price=plain(price) if price is not None else None,
     )
+        discounts=[discount.model_dump(mode="json") for discount in discounts] or None,
     return Effect({}, {"picked_up_by": values.picked_up_by}, money=tuple(money))
 
 
@@ -62,8 +66,8 @@ def price_at_pickup(job: Job, values: PickupInput, context: Context) -> Decimal 
     quoted = job.estimate.cost if job.estimate is not None else None
     if (values.charge or context.charge) == "quote" and quoted is not None:
         return quoted
-    by_scale = price_by_scale(job, values.weight_g, context.charged_prices)
-    return by_scale if by_scale is not None else quoted
+    by_scale = quote_by_scale(job, values.weight_g, context.charged_prices)
+    return by_scale.cost if by_scale is not None else quoted
 
 
 def pay(job: Job, values: PayInput, actor: str, context: Context) -> Effect:

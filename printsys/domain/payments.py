@@ -16,8 +16,19 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, StrictBool, StrictStr, ValidationError
 
 from printsys.domain.events import EventDraft, EventType
-from printsys.domain.job import Amount, Document, Job, Payment, Time, dump, plain
-from printsys.domain.pricing import CENT, PriceList, quote
+from printsys.domain.job import (
+    DISCOUNTS,
+    Amount,
+    Discount,
+    Document,
+    Job,
+    Payment,
+    Time,
+    dump,
+    plain,
+    read_discounts,
+)
+from printsys.domain.pricing import CENT, PricedRequest, PriceList, Quote, quote
 from printsys.errors import InvalidInput
 
 LINES, PRICE, PAYER = "lines", "price", "payer"
@@ -116,6 +127,14 @@ def charged_price(job: Job) -> Decimal | None:
     return job.estimate.cost if job.estimate is not None else None
 
 
+def charged_discounts(job: Job) -> tuple[Discount, ...]:
+    """What was taken off for the price that is charged."""
+    payment = (job.payment.model_extra or {}) if job.payment is not None else {}
+    if PRICE in payment:
+        return read_discounts(payment.get(DISCOUNTS))
+    return job.estimate.discounts if job.estimate is not None else ()
+
+
 def _lines(payment: Payment, price: Decimal | None) -> tuple[Line, ...]:
     """An earlier version wrote one payment and no lines: what it left open was settled then."""
     written = (payment.model_extra or {}).get(LINES)
@@ -139,12 +158,13 @@ def _lines(payment: Payment, price: Decimal | None) -> tuple[Line, ...]:
     return (*lines, Line(kind="correction", amount=difference)) if difference else lines
 
 
-def price_by_scale(job: Job, weight_g: Decimal | None, prices: PriceList) -> Decimal | None:
-    """What the job costs at that weight, minimum included; None where its method is not priced by weight."""
+def quote_by_scale(job: Job, weight_g: Decimal | None, prices: PriceList) -> Quote | None:
+    """What the job costs at that weight, minimum and discounts included; None where its method is not priced by
+    weight."""
     rate = prices.rates.get(job.request.method)
     if weight_g is None or rate is None or rate.unit != "g":
         return None
-    return quote(job.request.method, weight_g, None, prices).cost
+    return quote(PricedRequest.of(job), weight_g, None, prices)
 
 
 def share(amount: Decimal, dues: Sequence[Decimal]) -> list[Decimal]:
@@ -202,7 +222,8 @@ def _payment(job: Job, lines: Sequence[Line], changed: Document) -> Document:
     agreed = job.estimate.cost if job.estimate is not None else None
     optional = {
         PAYER: last.payer,
-        PRICE: price if price is None or Decimal(price) != agreed else None,
+        PRICE: price if (is_other_price := price is not None and Decimal(price) != agreed) else None,
+        DISCOUNTS: values.get(DISCOUNTS) if is_other_price else None,
         LINES: [line.document() for line in lines],
     }
     return {

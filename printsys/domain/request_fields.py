@@ -37,6 +37,7 @@ REQUEST_FIELDS = (
     RequestField("color", "request", "color", "Color", "color"),
     RequestField("printer", "request", "printer", "Printer", "printer"),
     RequestField("minimum_charge_consent", "request", "minimum_charge_consent", "Minimum charge"),
+    RequestField("own_material", "request", "own_material", "Own material"),
     RequestField("copies", "request", "copies", "Copies", "copies"),
     RequestField("due_date", "request", "due_date", "Needed by", "due_date"),
     RequestField("message", "request", "message", column="message", is_personal=True),

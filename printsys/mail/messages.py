@@ -20,9 +20,9 @@ from printsys.assessment.model_findings import finding_sentences
 from printsys.config import Lab, Settings
 from printsys.credentials.signed_links import Tokens
 from printsys.domain.emails import Mail, OwedMail
-from printsys.domain.job import Job
+from printsys.domain.job import Discount, Job
 from printsys.domain.links import resubmission_key
-from printsys.domain.payments import Ledger, ledger
+from printsys.domain.payments import Ledger, charged_discounts, ledger
 from printsys.domain.pricing import round_up_to_half_hour
 from printsys.errors import ConfigError
 from printsys.mail.headers import MailNotSendable, ascii_address, header_text, mailbox
@@ -37,6 +37,7 @@ class ReceiptEntry:
     job_id: str
     title: str
     book: Ledger
+    discounts: tuple[Discount, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,13 @@ class Receipt:
 
     @classmethod
     def of(cls, jobs: Sequence[Job]) -> Receipt:
-        return cls(tuple(ReceiptEntry(job.id, _title(job), ledger(job)) for job in jobs if job.payment is not None))
+        return cls(
+            tuple(
+                ReceiptEntry(job.id, _title(job), ledger(job), charged_discounts(job))
+                for job in jobs
+                if job.payment is not None
+            )
+        )
 
     def total(self, column: str) -> Decimal:
         """Of what is `paid`, `waived`, `refunded` or `due`."""
@@ -120,6 +127,7 @@ class MailComposer:
                 filter(None, [job.request.method, job.request.color, printer.name if printer else None])
             ),
             "estimate": job.estimate,
+            "taken_off": charged_discounts(job),
             "price_stated": False,
             "hours": _hours(job.estimate.time_h) if job.estimate and job.estimate.time_h else None,
             "expires": expires and self.date_and_time(expires),

@@ -17,7 +17,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from printsys.config import ROOT
 from printsys.domain.status import Status
-from printsys.texts import STATUS_TEXTS, amount, money
+from printsys.texts import STATUS_TEXTS, amount, discounts, money
 
 TEMPLATES = ROOT / "templates" / "email"
 TEXT_WIDTH = 72
@@ -69,7 +69,7 @@ def _environment(loader: BaseLoader) -> SandboxedEnvironment:
         lstrip_blocks=True,
         cache_size=0,  # from the next e-mail on a template that staff have just saved is used
     )
-    environment.filters |= {"money": money, "amount": amount, "wrap": wrap}
+    environment.filters |= {"money": money, "amount": amount, "discounts": discounts, "wrap": wrap}
     environment.globals |= {"texts": STATUS_TEXTS, "Status": Status}
     return environment
 

@@ -14,9 +14,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from printsys.config import ROOT, Lab
 from printsys.domain.job import Job
-from printsys.domain.payments import ledger
+from printsys.domain.payments import charged_discounts, ledger
 from printsys.domain.pending_work import preview_of
-from printsys.texts import STATUS_TEXTS, amount, clock, money
+from printsys.texts import STATUS_TEXTS, amount, clock, discounts, money
 from printsys.tickets.qr import job_address, qr_svg
 
 TEMPLATES = ROOT / "templates" / "ticket"
@@ -33,6 +33,7 @@ def job_card(job: Job, lab: Lab, base_url: str) -> bytes:
         job=job,
         lab=lab.about,
         book=ledger(job),
+        taken_off=charged_discounts(job),
         status=STATUS_TEXTS[job.status].name,
         printer=printer.name if printer else job.request.printer,
         files=[file.title for file in job.sent_files],
@@ -58,5 +59,5 @@ def _environment(timezone: str) -> Environment:
         local = moment.astimezone(zone)
         return f"{local:%b} {local.day}, {local.year}, {clock(local)}"
 
-    environment.filters |= {"money": money, "amount": amount, "when": when}
+    environment.filters |= {"money": money, "amount": amount, "discounts": discounts, "when": when}
     return environment

@@ -12,7 +12,7 @@ from flask import Flask
 from markupsafe import Markup, escape
 
 from printsys import texts
-from printsys.domain.payments import ledger
+from printsys.domain.payments import charged_discounts, ledger
 from printsys.domain.status import Status, in_words
 from printsys.models3d.findings import size_text
 from printsys.models3d.inspect import Size
@@ -43,11 +43,13 @@ def init(app: Flask) -> None:
     app.add_template_filter(in_words)
     app.add_template_filter(actor)
     app.add_template_filter(ledger)
+    app.add_template_filter(charged_discounts)
     app.add_template_filter(slug)
     app.add_template_filter(size_text, "model_size")
     app.add_template_filter(size_both)
     app.add_template_filter(date_words)
     app.add_template_filter(texts.hours)
+    app.add_template_filter(texts.discounts)
     app.add_template_filter(days)
     app.add_template_filter(linked)
     app.add_template_filter(picture_address)

@@ -45,7 +45,7 @@ if (form) {
     const shown = charge.querySelector("[data-scale]");
     shown.dataset.scale = answer?.scale ?? "";
     shown.textContent = answer?.text ?? "";
-    shown.nextElementSibling.textContent = "scale";
+    shown.nextElementSibling.textContent = answer?.discounts ? `scale: ${answer.discounts}` : "scale";
     charge.toggleAttribute("data-same", !answer?.scale);
     add();
   }

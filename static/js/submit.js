@@ -1,7 +1,7 @@
 // The student's form: choices that follow the method, files checked when chosen, progress, one submission.
 // Without this script the form still works; the server checks everything again.
 
-const CHOICES = ["print_method", "printer", "color", "copies"];
+const CHOICES = ["print_method", "printer", "color", "copies", "own_material", "class_number", "discipline"];
 const area = document.getElementById("submit-area");
 
 function begin(form) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
@@ -103,3 +104,18 @@ def test_a_job_card_opens_from_its_folder_with_its_picture(system: System, page:
     expect(page.get_by_role("heading", name=job["student_name"])).to_be_visible()
     assert page.locator("img").evaluate("picture => picture.complete && picture.naturalWidth > 0")
     assert Axe().run(page).response["violations"] == []
+
+
+def test_tickets_are_printed_on_a_sheet_each_of_a6_and_on_a_label(system: System, page: Page) -> None:
+    """By Chromium's own print: so many sheets, of that size in points (72 an inch)."""
+    system.start()
+    log_in(page, system)
+    jobs = finished_jobs(system, page, 2)
+    query = "&".join(f"job={stored.id}" for stored in jobs)
+    for size, (width, height) in {"a6": (105, 148), "62mm": (62, 58)}.items():
+        page.goto(f"{system.url}/dashboard/tickets?{query}&size={size}")
+        pdf = page.pdf(prefer_css_page_size=True, print_background=True)
+        sheets = [tuple(map(float, box.split())) for box in re.findall(rb"/MediaBox \[([\d. ]+)\]", pdf)]
+        assert len(sheets) == 2, (size, sheets)
+        for sheet in sheets:
+            assert sheet == pytest.approx((0, 0, width / 25.4 * 72, height / 25.4 * 72), abs=1.5), size

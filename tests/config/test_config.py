@@ -244,6 +244,43 @@ def test_contradictions_and_slips_are_told(lab_file: Path, old: str, new: str, s
     assert any(sentence in mistake for mistake in mistakes_in(lab_file, text))
 
 
+RULES = """
+[[prices.rules]]
+name = "Studio class"
+percent = 20
+class_numbers = ["ARCH*"]
+"""
+
+
+def with_rules(rules: str) -> str:
+    return LAB.replace("\n# label: the checkbox", f"{rules}\n# label: the checkbox")
+
+
+def test_price_rules_are_part_of_a_price_list(lab_file: Path) -> None:
+    lab_file.write_text(with_rules(RULES), "utf-8")
+    [prices] = load_lab(lab_file).prices
+    assert [(rule.name, rule.percent) for rule in prices.rules] == [("Studio class", Decimal(20))]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("percent = 20", "percent = 120", "less than or equal to 100"),
+        ("percent = 20", "", "percent"),
+        ("percent = 20", 'percent = 20\nmethods = ["Laser"]', "the price rule Studio class: no method Laser"),
+        (
+            "percent = 20",
+            'percent = 20\ndisciplines = ["Alchemy"]',
+            "the price rule Studio class: no discipline Alchemy",
+        ),
+        ("class_numbers", "class_number", "did you mean class_numbers?"),
+    ],
+)
+def test_a_slip_in_a_price_rule_is_told(lab_file: Path, old: str, new: str, sentence: str) -> None:
+    [mistake] = mistakes_in(lab_file, with_rules(RULES.replace(old, new)))
+    assert sentence in mistake
+
+
 def test_what_is_not_toml_is_told_with_its_line(lab_file: Path) -> None:
     text = LAB.replace("max_copies = 20", "max_copies 20")
     [mistake] = mistakes_in(lab_file, text)

@@ -17,7 +17,7 @@ from printsys.domain.emails import Mail
 from printsys.domain.events import Event, EventType, build_batch, fold
 from printsys.domain.inputs import PickupInput, SubmitInput, validate
 from printsys.domain.job import Document, Job, metadata_bytes, parse
-from printsys.domain.payments import NOTHING, Ledger, ledger, price_by_scale, share
+from printsys.domain.payments import NOTHING, Ledger, ledger, quote_by_scale, share
 from printsys.domain.pricing import PriceList, Rate
 from printsys.domain.status import Status
 from printsys.domain.workflow import find_step, plan
@@ -155,7 +155,7 @@ def test_the_scale_is_priced_as_on_the_day_of_the_approval() -> None:
 
 def test_a_method_priced_by_volume_has_no_price_by_scale() -> None:
     by_volume = PRICES.model_copy(update={"rates": {"Filament": Rate(amount=Decimal("1"), unit="ml")}})
-    assert price_by_scale(Life().job, Decimal(50), by_volume) is None
+    assert quote_by_scale(Life().job, Decimal(50), by_volume) is None
 
 
 # -- giving back, and taking steps back -------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from printsys.assessment.upload_check import price_range
+from printsys.assessment.upload_check import Wishes, price_range
 from printsys.config import ROOT, load_lab
 from printsys.models3d.inspect import ModelFacts, measure
 from printsys.models3d.mesh import Mesh
@@ -112,6 +112,6 @@ def test_turning_is_right_for_every_shell() -> None:
 
 def test_no_price_is_guessed_without_a_volume() -> None:
     lab = load_lab(ROOT / "lab.toml")
-    prices = lab.price_list_on(date(2026, 3, 2))
-    assert price_range(facts_of(box(20), drop=1), lab.methods[0], prices) is None
-    assert price_range(facts_of(box(20)), lab.methods[0], prices) is not None
+    prices, wishes = lab.price_list_on(date(2026, 3, 2)), Wishes(lab.methods[0].name)
+    assert price_range(facts_of(box(20), drop=1), lab.methods[0], prices, wishes) is None
+    assert price_range(facts_of(box(20)), lab.methods[0], prices, wishes) is not None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import segno
 
 from printsys.domain.status import Status
 from printsys.tickets.job_card import job_card
@@ -81,3 +82,25 @@ def test_the_code_is_the_jobs_address_in_an_svg_without_styles(base_url: str) ->
     assert address == f"{base_url.rstrip('/')}/dashboard/jobs/k7m29xq4"
     svg = qr_svg(address)
     assert svg.startswith("<svg ") and "style" not in svg and svg != qr_svg(address + "x")
+
+
+def modules_of(svg: str) -> set[tuple[int, int]]:
+    """The dark squares (column, row) that the picture's one path draws, its quiet zone of two taken off."""
+    [path] = re.findall(r' d="([^"]+)"', svg)
+    x = y = 0.0
+    dark = set()
+    for command, arguments in re.findall(r"([Mmh])([-\d. ]+)", path):
+        numbers = [float(number) for number in re.findall(r"-?[\d.]+", arguments)]
+        if command == "h":
+            dark |= {(int(x) + n - 2, int(y) - 2) for n in range(int(numbers[0]))}
+            x += numbers[0]
+        else:
+            x, y = (x + numbers[0], y + numbers[1]) if command == "m" else (numbers[0], numbers[1])
+    return dark
+
+
+def test_the_picture_of_the_code_has_each_of_its_squares() -> None:
+    address = job_address(BASE_URL, "k7m29xq4")
+    matrix = segno.make(address, micro=False, error="m").matrix
+    dark = {(x, y) for y, row in enumerate(matrix) for x, square in enumerate(row) if square}
+    assert modules_of(qr_svg(address)) == dark and len(dark) > 200

@@ -17,12 +17,13 @@ from printsys.actions.counter import ChosenJob, HandedOut, PartOfPayment
 from printsys.domain.inputs import CounterInput, PickupInput, WeighedInput, validate
 from printsys.domain.job import Job, plain
 from printsys.domain.naming import parse_id
-from printsys.domain.payments import ledger, price_by_scale
+from printsys.domain.payments import ledger, quote_by_scale
+from printsys.domain.pricing import Quote
 from printsys.domain.status import Status
 from printsys.errors import InvalidInput, JobNotFound, MirrorDown, PrintSysError, StaleJob
 from printsys.jobstore import Stored
 from printsys.services import Services
-from printsys.texts import money
+from printsys.texts import discounts, money
 from printsys.web.auth import current_actor, login_required
 from printsys.web.errors import error_page
 from printsys.web.filters import status_name
@@ -180,10 +181,12 @@ def _unpaid(services: Services, q: str) -> list[CounterRow] | None:
 def price() -> ResponseReturnValue:
     """What a job costs at the weight that staff type, by the rule that the hand-out itself uses."""
     by_scale = _scale_price(services().store.load(request.args.get("job", "")).job, request.args.get("weight_g"))
-    return jsonify(scale=plain(by_scale) if by_scale is not None else None, text=money(by_scale))
+    if by_scale is None:
+        return jsonify(scale=None, text="", discounts="")
+    return jsonify(scale=plain(by_scale.cost), text=money(by_scale.cost), discounts=discounts(by_scale.discounts))
 
 
-def _scale_price(job: Job, typed: str | None) -> Decimal | None:
+def _scale_price(job: Job, typed: str | None) -> Quote | None:
     """By the weight that somebody has typed, where that is another price than the quote."""
     try:
         weighed = validate(WeighedInput, {"weight_g": typed or ""})
@@ -192,9 +195,9 @@ def _scale_price(job: Job, typed: str | None) -> Decimal | None:
     if weighed.weight_g is None:
         return None
     context = services().actions.context_of(services().store.load(job.id))
-    by_scale = price_by_scale(job, weighed.weight_g, context.charged_prices)
+    by_scale = quote_by_scale(job, weighed.weight_g, context.charged_prices)
     quoted = job.estimate.cost if job.estimate else None
-    return by_scale if by_scale != quoted else None
+    return by_scale if by_scale is not None and by_scale.cost != quoted else None
 
 
 # -- the payment ------------------------------------------------------------------------------------------------------

@@ -346,6 +346,9 @@ class DetailsForm(ActionForm):
     class_number = StringField("Class number")
     color = SelectField("Color")
     printer = SelectField("Printer")
+    own_material = SelectField(
+        "Own material", choices=[Choice("no", "No"), Choice("yes", "Yes, the student brings it")]
+    )
     copies = IntegerField("Copies", render_kw={"min": 1})
     due_date = StringField("Needed by", render_kw={"type": "date"})
     message = TextAreaField("Message", render_kw={"rows": 3})
@@ -353,7 +356,12 @@ class DetailsForm(ActionForm):
     def prepare(self, stored: Stored, lab: Lab) -> None:
         super().prepare(stored, lab)
         job = stored.job
+        asks_for_own_material = lab.price_list_on(lab.today(datetime.now(UTC))).asks_for_own_material
+        if not asks_for_own_material and not job.request.own_material:
+            del self.own_material
         current = {name: value for name, value in from_job(job).items() if name in self}
+        if "own_material" in current:
+            current["own_material"] = "yes" if current["own_material"] else "no"
         method = lab.method(job.request.method)
         names = {printer.id: printer.name for printer in lab.printers}
         offered = {

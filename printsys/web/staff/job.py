@@ -10,7 +10,7 @@ from printsys.domain.inputs import QuoteInput, validate
 from printsys.domain.job import plain
 from printsys.errors import PrintSysError
 from printsys.jobstore.files import printable
-from printsys.texts import amount, money
+from printsys.texts import amount, discounts, money
 from printsys.web.auth import login_required
 from printsys.web.services import services
 from printsys.web.staff.job_page import job_page
@@ -41,7 +41,8 @@ def quote(job_id: str) -> ResponseReturnValue:
     except PrintSysError:
         return jsonify(text="")
     text = f"{money(price.cost)}: {amount(price.amount)} {price.unit} × {money(price.rate)}"
-    return jsonify(text=f"{money(price.cost)}, the minimum charge" if price.is_minimum else text)
+    taken_off = f" ({discounts(price.discounts)})" if price.discounts else ""
+    return jsonify(text=(f"{money(price.cost)}, the minimum charge" if price.is_minimum else text) + taken_off)
 
 
 @pages.get("/read")

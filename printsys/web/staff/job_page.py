@@ -107,6 +107,7 @@ def request_facts(job: Job, lab: Lab) -> list[tuple[str, Any]]:
     words = {
         "printer": f"{printer.name}, {printer.volume_text}" if printer else job.request.printer,
         "minimum_charge_consent": "agreed" if job.request.minimum_charge_consent else None,
+        "own_material": "the student brings it" if job.request.own_material else None,
     }
     fields = sorted(REQUEST_FIELDS, key=lambda field: field.section == "student")
     return [(field.label, words.get(field.name, field.value(job))) for field in fields if field.label]

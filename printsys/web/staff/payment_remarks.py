@@ -9,7 +9,7 @@ from decimal import Decimal
 from printsys.domain.inputs import ActionInput, PayInput, PickupInput, SupplyInput
 from printsys.domain.job import Job
 from printsys.domain.payment_effects import price_at_pickup
-from printsys.domain.payments import Ledger, ledger, price_by_scale
+from printsys.domain.payments import Ledger, ledger, quote_by_scale
 from printsys.errors import MirrorDown
 from printsys.jobstore import Stored
 from printsys.services import Services
@@ -66,12 +66,19 @@ def weight_remarks(services: Services, stored: Stored, values: PickupInput) -> I
     quoted = stored.job.estimate.weight_g if stored.job.estimate else None
     if values.weight_g is None or quoted is None or values.weight_g == quoted:
         return
-    by_scale = price_by_scale(stored.job, values.weight_g, services.actions.context_of(stored).charged_prices)
+    by_scale = quote_by_scale(stored.job, values.weight_g, services.actions.context_of(stored).charged_prices)
     charged = price_of(services, stored, values)
     sentence = f"{_named(stored.job)} weighs {amount(values.weight_g)} g; the quote is for {amount(quoted)} g."
-    if by_scale is not None and charged is not None and stored.job.estimate and by_scale != stored.job.estimate.cost:
+    if (
+        by_scale is not None
+        and charged is not None
+        and stored.job.estimate
+        and by_scale.cost != stored.job.estimate.cost
+    ):
         agreed = money(stored.job.estimate.cost)
-        sentence += f" By the quote it costs {agreed}, by the scale {money(by_scale)}. {money(charged)} is charged."
+        sentence += (
+            f" By the quote it costs {agreed}, by the scale {money(by_scale.cost)}. {money(charged)} is charged."
+        )
     yield sentence
 
 

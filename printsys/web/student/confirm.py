@@ -15,7 +15,7 @@ from printsys.domain.links import require_open_confirmation
 from printsys.domain.status import Status
 from printsys.errors import InvalidInput, TokenExpired, TokenUsed, TransitionNotAllowed
 from printsys.jobstore import Stored
-from printsys.texts import amount, money
+from printsys.texts import amount, discounts, money
 from printsys.web import lab_day
 from printsys.web.services import services
 from printsys.web.student.status import sent_models
@@ -91,12 +91,13 @@ def price_made_of(stored: Stored) -> str:
     estimate = stored.job.estimate
     if approval is None or estimate is None or approval.data.get("cost") != plain(estimate.cost or Decimal()):
         return ""
+    taken_off = f"; {discounts(estimate.discounts)}" if estimate.discounts else ""
     if approval.data.get("minimum"):
-        return "That is our minimum charge: by its material it would cost less."
+        return f"That is our minimum charge: by its material it would cost less{taken_off}."
     is_volume = approval.data.get("unit") == "ml"
     measured, unit, each = (estimate.volume_ml, "ml", "milliliter") if is_volume else (estimate.weight_g, "g", "gram")
     rate = approval.data.get("rate")
-    return f"{amount(measured)} {unit} at {money(rate)} a {each}" if measured and rate else ""
+    return f"{amount(measured)} {unit} at {money(rate)} a {each}{taken_off}" if measured and rate else taken_off[2:]
 
 
 def link_over_page(job: Job, over: TokenExpired | TokenUsed, **context: object) -> ResponseReturnValue:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from flask_wtf import FlaskForm
 from wtforms import (
+    BooleanField,
     EmailField,
     HiddenField,
     IntegerField,
@@ -76,6 +78,7 @@ class SubmitForm(FlaskForm):
     print_method = RadioField("Print method")
     color = SelectField("Color")
     printer = SelectField("Printer")
+    own_material = BooleanField("I bring my own material")
     minimum_charge_consent = RadioField("Minimum charge", choices=[Choice("yes", "Yes"), Choice("no", "No")])
     file = MultipleFileField("Your model")
     copies = IntegerField("Copies", default=1, render_kw={"min": 1, "inputmode": "numeric"})
@@ -90,6 +93,8 @@ class SubmitForm(FlaskForm):
         form.print_method.choices = each(m.name for m in lab.methods)
         form.color.choices = [NOT_CHOSEN, *(_color(m.name, c, note) for m in lab.methods for c in m.colors)]
         form.printer.choices = [NOT_CHOSEN, *(_printer(p, lab, note) for p in lab.printers)]
+        if not lab.price_list_on(lab.today(datetime.now(UTC))).asks_for_own_material:
+            del form.own_material
         form.minimum_charge_consent.label.text = lab.submission.consent_question
         extensions = ", ".join(lab.submission.extensions)
         up_to = f"up to {lab.submission.max_files} files, " if lab.submission.max_files > 1 else ""

@@ -34,8 +34,8 @@ def upload_checker() -> UploadChecker:
 @pages.post("/submit/check")
 def check() -> ResponseReturnValue:
     """`file` (repeatable), or `sha256` and `name` of files that were here a moment ago (409: no longer remembered, send
-    the files); `print_method`, `printer`, `color` as far as they are chosen. The answer has the checks, and the same as
-    HTML; with 202 some are pending, and `/submit/check/<id>` has them later."""
+    the files); `print_method`, `printer`, `color`, and what else the price depends on, as far as they are chosen. The
+    answer has the checks, and the same as HTML; with 202 some are pending, and `/submit/check/<id>` has them later."""
     hashes, names = request.form.getlist("sha256"), request.form.getlist("name")
     files = [file for file in request.files.getlist("file") if file.filename]
     if hashes and not files:
@@ -76,7 +76,16 @@ def checked_job(stored: Stored) -> list[CheckedModel]:
     What nobody has looked at yet is pending: the worker inspects it.
     """
     asked, prices = stored.job.request, services().actions.context().prices
-    wishes = Wishes(asked.method, asked.printer or "", asked.copies, asked.color or "")
+    student = stored.job.student
+    wishes = Wishes(
+        asked.method,
+        asked.printer or "",
+        asked.copies,
+        asked.color or "",
+        asked.own_material is True,
+        student.class_number or "",
+        student.discipline or "",
+    )
     models = []
     for record in stored.job.sent_files:
         name = record.uploaded_as or record.name
@@ -111,7 +120,15 @@ def _wishes() -> Wishes:
     copies = request.values.get("copies", "")
     is_count = copies.isdecimal() and 1 <= int(copies) <= services().lab.submission.max_copies
     method, printer = request.values.get("print_method", ""), request.values.get("printer", "")
-    return Wishes(method, printer, int(copies) if is_count else 1, request.values.get("color", ""))
+    return Wishes(
+        method,
+        printer,
+        int(copies) if is_count else 1,
+        request.values.get("color", ""),
+        request.values.get("own_material") == "yes",
+        request.values.get("class_number", ""),
+        request.values.get("discipline", ""),
+    )
 
 
 def _answer(files: Sequence[NamedHash], refused: Sequence[str] = (), answer_id: str = "") -> ResponseReturnValue:
@@ -135,4 +152,5 @@ def _as_json(model: CheckedModel) -> dict[str, object]:
         "will_not_print": model.will_not_print,
         "fits": [printer.id for printer in model.fitting] if model.printers else None,
         "price": [str(end) for end in model.price] if model.price else None,
+        "discounts": [discount.model_dump(mode="json") for discount in model.discounts],
     }

@@ -18,7 +18,7 @@ from printsys.domain.status import Status
 from printsys.jobstore import Stored
 from printsys.services import Services
 from tests.factories import act, change_lab
-from tests.web.conftest import MakeJob, form_token, hidden_value, token_in
+from tests.web.conftest import MakeJob, PostAction, form_token, hidden_value, token_in
 
 COUNTER = "/dashboard/counter"
 
@@ -214,7 +214,7 @@ def test_lab_toml_says_which_price_is_charged(staff: FlaskClient, services: Serv
 def test_the_price_by_the_scale_shows_as_one_types(staff: FlaskClient, make: MakeJob) -> None:
     job = make(Status.COMPLETED)
     for weight, answer in (("50", {"scale": "5.00", "text": "$5.00"}), ("42.7", {"scale": None, "text": ""})):
-        assert staff.get(f"{COUNTER}/price?job={job.id}&weight_g={weight}").json == answer
+        assert staff.get(f"{COUNTER}/price?job={job.id}&weight_g={weight}").json == answer | {"discounts": ""}
 
 
 # -- what stays to be paid --------------------------------------------------------------------------------------------
