@@ -6,7 +6,8 @@ from decimal import Decimal
 
 from printsys.domain.effects import Context, Effect
 from printsys.domain.emails import Mail, is_true_in
-from printsys.domain.inputs import PayInput, PaymentInput, PickupInput, ReasonInput, RefundInput, WaiveInput
+from printsys.domain.events import FILESYSTEM, actor_kind
+from printsys.domain.inputs import NoInput, PayInput, PaymentInput, PickupInput, ReasonInput, RefundInput, WaiveInput
 from printsys.domain.job import Job, plain
 from printsys.domain.payments import (
     Ledger,
@@ -108,6 +109,16 @@ def waive(job: Job, values: WaiveInput, actor: str, context: Context) -> Effect:
 def _receipt(job: Job) -> Mail | None:
     """Before the print is collected there is nothing to be thanked for yet; that receipt names all payments."""
     return Mail.RECEIPT if is_true_in(Mail.RECEIPT, job.status) else None
+
+
+def archive(job: Job, values: NoInput, actor: str, context: Context) -> Effect:
+    """A dragged folder is archived all the same: the storage is the record."""
+    due = ledger(job).due
+    if job.status is Status.PAID_PICKED_UP and job.payment is not None and due and actor_kind(actor) != FILESYSTEM:
+        raise TransitionNotAllowed(
+            "archive", f"{plain(due)} is still to be paid. Please take the payment, or waive it with a reason, before."
+        )
+    return Effect()
 
 
 def undo_payment(job: Job, values: ReasonInput, actor: str, context: Context) -> Effect:

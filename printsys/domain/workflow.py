@@ -82,7 +82,7 @@ TABLE: tuple[Step, ...] = (
     Step("refund", "Give money back", from_=ANY_STATUS, who={STAFF},
          event=EventType.PAYMENT_REFUNDED, needs=inputs.RefundInput, effect=payment_effects.refund),
     Step("archive", "Archive", from_=frozenset(FINAL), to=Status.ARCHIVED, who={STAFF, FILESYSTEM, SYSTEM},
-         event=EventType.JOB_ARCHIVED),
+         event=EventType.JOB_ARCHIVED, effect=payment_effects.archive),
     Step("revert", "Undo the approval", from_={Status.PENDING}, to=Status.UPLOADED, who={STAFF, FILESYSTEM},
          event=EventType.STATUS_REVERTED, needs=inputs.ReasonInput, effect=effects.undo_approval),
     Step("revert", "Undo the confirmation", from_={Status.READY_TO_PRINT}, to=Status.PENDING, who={STAFF, FILESYSTEM},

@@ -173,6 +173,11 @@ def _unpaid(services: Services, q: str) -> list[CounterRow] | None:
     return [CounterRow(JobSummary.from_row(row), is_unpaid=True) for row in rows if ledger(row.job).due]
 
 
+@pages.app_context_processor
+def _to_be_paid() -> dict[str, Any]:
+    return {"to_be_paid": lambda: _unpaid(services(), "")}
+
+
 # -- what it costs ----------------------------------------------------------------------------------------------------
 
 
