@@ -26,17 +26,17 @@ from printsys.errors import InvalidInput, TransitionNotAllowed
 
 def pickup(job: Job, values: PickupInput, actor: str, context: Context) -> Effect:
     price = price_at_pickup(job, values, context)
-    money = money_events(
     by_scale = quote_by_scale(job, values.weight_g, context.charged_prices)
     discounts = by_scale.discounts if by_scale is not None and by_scale.cost == price else ()
+    money = money_events(
         job,
         _payment(values, values.amount, ledger(job).at(price), actor, context, with_pickup=True),
         actor,
         weight_g=plain(values.weight_g) if values.weight_g is not None else None,
         picked_up_by=values.picked_up_by,
         price=plain(price) if price is not None else None,
-    )
         discounts=[discount.model_dump(mode="json") for discount in discounts] or None,
+    )
     return Effect({}, {"picked_up_by": values.picked_up_by}, money=tuple(money))
 
 

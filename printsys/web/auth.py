@@ -54,9 +54,20 @@ def ended_sessions() -> EndedSessions:
     return ended
 
 
-def current_actor() -> str:
-    """The actor of an event: `staff`, or `staff:Sam`."""
+def staff_name() -> str | None:
+    """Who acts in this browser, by a name of lab.toml; None while nobody has said so."""
     name = session.get("who")
+    return name if name in services().lab.about.staff else None
+
+
+def must_say_who() -> bool:
+    """With names in lab.toml nothing is done by "staff", nor by a name that nobody chose."""
+    return bool(services().lab.about.staff) and staff_name() is None
+
+
+def current_actor(name: str | None = None) -> str:
+    """The actor of an event: `staff`, or `staff:Sam`. `name`: of somebody else than this browser's, for one action."""
+    name = name or staff_name()
     return f"{STAFF}:{name}" if name else STAFF
 
 
@@ -64,12 +75,20 @@ def login_required(view: Callable[P, ResponseReturnValue]) -> Callable[P, Respon
     @functools.wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
         if is_staff():
-            return view(*args, **kwargs)
+            return _ask_first() if must_say_who() else view(*args, **kwargs)
         if request.path.startswith("/api/"):
             abort(401)
         return redirect(url_for("auth.login", next=request.full_path.rstrip("?") if request.method == "GET" else None))
 
     return guarded
+
+
+def _ask_first() -> ResponseReturnValue:
+    """Names came into lab.toml, or this one went, after the login; or the login's question was passed over."""
+    if request.method == "GET":
+        return redirect(url_for("auth.ask_who", next=request.full_path.rstrip("?")))
+    flash("Nothing is saved yet. Please say who you are, and do it again.", "error")
+    return redirect(url_for("auth.ask_who"), 303)
 
 
 def login_or_token_required(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
@@ -120,6 +139,28 @@ def page_of_another_login(_error: CSRFError) -> ResponseReturnValue:
         return redirect(_safe_next(), 303)
     values = {"next": request.form.get("next", ""), "who": request.form.get("who", "")}
     return render_template("auth/login.html", error="Please type the password once more.", **values), 400
+
+
+@pages.get("/who")
+def ask_who() -> ResponseReturnValue:
+    """Who acts in this browser from now on: asked once, and changed in the head of every page."""
+    if not is_staff():
+        return redirect(url_for("auth.login"))
+    if not services().lab.about.staff:
+        return redirect(_safe_next())
+    return render_template("auth/who.html", next=request.args.get("next", ""))
+
+
+@pages.post("/who")
+def choose_who() -> ResponseReturnValue:
+    if not is_staff():
+        return redirect(url_for("auth.login"))
+    who = request.form.get("who", "")
+    if who not in services().lab.about.staff:
+        error = "Please choose one of the names."
+        return render_template("auth/who.html", next=request.form.get("next", ""), error=error), 422
+    session["who"] = who
+    return redirect(_safe_next(), 303)
 
 
 @pages.post("/logout")

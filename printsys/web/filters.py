@@ -17,7 +17,7 @@ from printsys.domain.status import Status, in_words
 from printsys.models3d.findings import size_text
 from printsys.models3d.inspect import Size
 from printsys.texts import STATUS_TEXTS, amount, money
-from printsys.web.auth import is_staff
+from printsys.web.auth import is_staff, staff_name
 from printsys.web.services import services
 
 MM_AN_INCH = 25.4
@@ -60,6 +60,7 @@ def _common() -> dict[str, Any]:
     return {
         "lab": services().lab,
         "is_staff": is_staff(),
+        "staff_name": staff_name,
         "student_texts": STATUS_TEXTS,
         "Status": Status,
         "now": lambda: datetime.now(UTC),

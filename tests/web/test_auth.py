@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from flask import Flask
@@ -11,11 +12,12 @@ from werkzeug.security import generate_password_hash
 from werkzeug.test import TestResponse
 
 from printsys.credentials import staff_password
+from printsys.jobstore import Stored
 from printsys.services import Services
 from printsys.web import create_app
 from tests.factories import change_lab
 from tests.present import present
-from tests.web.conftest import STAFF_PASSWORD, MakeJob, form_token, json_of, tree
+from tests.web.conftest import STAFF_PASSWORD, MakeJob, form_token, json_of, token_in, tree
 
 
 def log_in(client: FlaskClient, password: str = STAFF_PASSWORD, **fields: str) -> TestResponse:
@@ -300,9 +302,7 @@ def named(app: Flask, services: Services) -> Flask:
     return app
 
 
-@pytest.mark.parametrize(
-    ("who", "actor"), [("Sam", "staff:Sam"), ("Alex O'Neil", "staff:Alex O'Neil"), ("", "staff"), ("Mallory", "staff")]
-)
+@pytest.mark.parametrize(("who", "actor"), [("Sam", "staff:Sam"), ("Alex O'Neil", "staff:Alex O'Neil")])
 def test_the_name_chosen_at_the_login_is_the_actor_in_the_log(
     named: Flask, services: Services, make: MakeJob, who: str, actor: str
 ) -> None:
@@ -318,6 +318,46 @@ def test_the_name_chosen_at_the_login_is_the_actor_in_the_log(
     assert lines[-1]["actor"] == actor and present(after.job.rejection).by == actor
 
 
+def reject(client: FlaskClient, stored: Stored) -> TestResponse:
+    data = {"csrf_token": form_token(client, "/logout"), "revision": stored.job.revision, "comment": "Too thin."}
+    return client.post(f"/dashboard/jobs/{stored.id}/reject", data=data)
+
+
+@pytest.mark.parametrize("who", ["", "Mallory"])
+def test_somebody_who_did_not_say_who_acts_is_asked_before_anything_is_done(
+    named: Flask, services: Services, make: MakeJob, who: str
+) -> None:
+    stored = make()
+    client = named.test_client()
+    log_in(client, who=who)
+    assert client.get("/dashboard?q=a").location == "/who?next=/dashboard?q%3Da"
+    answer = reject(client, stored)
+    assert (answer.status_code, answer.location) == (303, "/who")
+    page = client.get("/who?next=/dashboard/queue").get_data(as_text=True)
+    assert "Nothing is saved yet." in page and 'value="Alex O&#39;Neil"' in page
+    assert services.store.load(stored.id).job.revision == stored.job.revision
+    chosen = client.post("/who", data={"csrf_token": token_in(page), "who": "Alex O'Neil", "next": "/dashboard/queue"})
+    assert (chosen.status_code, chosen.location) == (303, "/dashboard/queue")
+    assert reject(client, stored).status_code == 303
+    assert present(services.store.load(stored.id).job.rejection).by == "staff:Alex O'Neil"
+
+
+def test_the_head_of_each_page_says_who_acts_and_leads_to_another_name(named: Flask, services: Services) -> None:
+    client = named.test_client()
+    log_in(client, who="Sam")
+    head = client.get("/dashboard/queue").get_data(as_text=True)
+    assert re.search(r'href="/who\?next=/dashboard/queue">Sam<', head)
+    wrong = client.post("/who", data={"csrf_token": form_token(client, "/logout"), "who": "Mallory"})
+    assert wrong.status_code == 422 and "Please choose one of the names." in wrong.get_data(as_text=True)
+    change_lab(services.lab, "about", staff=["Alex O'Neil"])
+    assert client.get("/dashboard/queue").location.startswith("/who"), "Sam works here no more"
+
+
+def test_the_login_names_nobody_by_itself(named: Flask) -> None:
+    page = named.test_client().get("/login").get_data(as_text=True)
+    assert "selected" not in page and '<option value="">Please choose</option>' in page
+
+
 def test_the_name_is_kept_when_the_password_was_wrong(named: Flask) -> None:
     page = log_in(named.test_client(), "wrong", who="Sam").get_data(as_text=True)
     assert "<option selected>Sam</option>" in page
@@ -325,3 +365,6 @@ def test_the_name_is_kept_when_the_password_was_wrong(named: Flask) -> None:
 
 def test_without_a_staff_list_nobody_is_asked_for_a_name(client: FlaskClient) -> None:
     assert "Who are you" not in client.get("/login").get_data(as_text=True)
+    log_in(client)
+    assert client.get("/who").location == "/dashboard/today"
+    assert "/who" not in client.get("/dashboard/queue").get_data(as_text=True)

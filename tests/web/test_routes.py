@@ -42,6 +42,8 @@ ROUTES = {
     "attention.show": STAFF,
     "bulk.act": STAFF,
     "auth.ask_logout": EVERYBODY,
+    "auth.ask_who": STAFF,
+    "auth.choose_who": STAFF,
     "auth.log_in": EVERYBODY,
     "auth.login": EVERYBODY,
     "auth.logout": EVERYBODY,

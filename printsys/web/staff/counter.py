@@ -218,11 +218,12 @@ def hand_out() -> ResponseReturnValue:
     try:
         chosen = list(_chosen_jobs())
         payment = validate(CounterInput, form)
+        _who()
         parts = counter.split(services().actions, chosen, payment)
         remarks = list(_remarks(chosen, parts, payment))
         if remarks and form.get("accept") != fingerprint(remarks):
             return _page("", student, status=422, remarks=remarks, accept=fingerprint(remarks), **filled_in)
-        result = counter.record(services().actions, parts, current_actor())
+        result = counter.record(services().actions, parts, current_actor(_who()))
     except StaleJob as error:
         job = services().store.load(error.job_id).job
         changed = f"{job.student.name}'s job {job.id} was changed meanwhile; it is {status_name(job.status)} now."
@@ -235,6 +236,14 @@ def hand_out() -> ResponseReturnValue:
         return _page("", student, status=error_page(error).code, errors={"": [str(error)]}, **filled_in)
     _tell(result, parts)
     return redirect(url_for("counter.show"), 303)
+
+
+def _who() -> str | None:
+    """Who stands at the counter: one computer there serves all staff, so it is asked each time. InvalidInput."""
+    names, who = services().lab.about.staff, request.form.get("who")
+    if names and who not in names:
+        raise InvalidInput({"who": ["Please say who of you hands this out."]})
+    return who if names else None
 
 
 def _chosen_jobs() -> Iterator[ChosenJob]:

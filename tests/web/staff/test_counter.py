@@ -292,3 +292,55 @@ def test_money_is_given_back_and_the_history_says_why(staff: FlaskClient, servic
     stored = services.store.load(job.id)
     assert EventType.PAYMENT_REFUNDED in [event.type for event in stored.events]
     assert (ledger(stored.job).paid, ledger(stored.job).due) == (NOTHING, NOTHING)
+
+
+# -- who hands it out -------------------------------------------------------------------------------------------------
+
+
+def test_with_staff_names_each_payment_says_who_took_it(staff: FlaskClient, services: Services, make: MakeJob) -> None:
+    """One computer at the counter serves all staff: the name that its browser has is nobody's choice."""
+    change_lab(services.lab, "about", staff=["Sam", "Alex"])
+    with staff.session_transaction() as session:
+        session["who"] = "Sam"
+    job = make(Status.COMPLETED)
+    radios = re.findall(r'<input[^>]*name="who"[^>]*>', staff.get(f"{COUNTER}?q={job.id}").get_data(as_text=True))
+    assert len(radios) == 2 and not any("checked" in radio for radio in radios)
+    for who in ("", "Mallory"):
+        answer = pay(staff, job, who=who)
+        assert answer.status_code == 422 and "Please say who of you hands this out." in words(answer)
+    assert pay(staff, job, who="Alex").status_code == 303
+    assert ledger(services.store.load(job.id).job).lines[0].by == "staff:Alex"
+    with staff.session_transaction() as session:
+        assert session["who"] == "Sam"
+
+
+# -- what stays to be paid --------------------------------------------------------------------------------------------
+
+
+def test_what_is_unpaid_is_seen_on_today_until_it_is_paid_or_waived(
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
+) -> None:
+    today = "/dashboard/today"
+    assert "To be paid" not in words(staff.get(today))
+    first, second = make(Status.COMPLETED), make(Status.COMPLETED, name="Ben", email="ben@example.edu")
+    for job, paid in ((first, "4.00"), (second, "3.27")):
+        services.mirror.put(act(services.store, job.id, "pickup", amount=paid))
+    page = staff.get(today)
+    assert "To be paid: $1.27 for 2 prints that were handed out" in words(page)
+    assert 'href="/dashboard/counter">To be paid' in page.get_data(as_text=True)
+    assert post(second.id, "waive", amount="1.00", reason="A scratch.").status_code == 303
+    assert "To be paid: $0.27 for 1 print that was handed out" in words(staff.get(today))
+    services.mirror.put(act(services.store, first.id, "pay", amount="0.27"))
+    assert "To be paid" not in words(staff.get(today))
+
+
+def test_what_is_unpaid_is_not_archived_but_paid_or_waived_before(
+    services: Services, make: MakeJob, post: PostAction
+) -> None:
+    job = make(Status.COMPLETED)
+    act(services.store, job.id, "pickup", amount="4.00")
+    answer = post(job.id, "archive")
+    assert answer.status_code == 409 and "0.27 is still to be paid" in words(answer)
+    assert services.store.load(job.id).job.status is Status.PAID_PICKED_UP
+    act(services.store, job.id, "waive", amount="0.27", reason="Not worth a second way.")
+    assert post(job.id, "archive").status_code == 303
