@@ -23,7 +23,7 @@ from printsys.web.services import services
 from printsys.web.student.double_submit import submissions
 from printsys.web.student.forms import SubmitForm, with_errors
 from printsys.web.student.receipt_limit import receipt_limit
-from printsys.web.student.upload_check import checked_job, known_refusals
+from printsys.web.student.upload_check import checked_job, known_refusals, look_at
 from printsys.web.student.uploads import arriving, incoming_files
 
 pages = Blueprint("submit", __name__)
@@ -108,6 +108,8 @@ def _accept_files(are_needed: bool) -> list[IncomingFile]:
         files = incoming_files(uploads, services().lab)
         for file in uploads:
             arriving(file).require_whole()
+        if "without_script" in request.form:
+            look_at(uploads)
     if sentences := known_refusals(uploads):
         raise InvalidInput({"file": sentences})
     return files

@@ -105,6 +105,16 @@ def test_another_printer_is_asked_about_without_sending_the_file_again(client: F
     assert ask(client, sha256="0" * 64, name="a.stl").status_code == 409
 
 
+def test_a_browser_without_a_script_hears_of_what_cannot_be_printed_when_it_sends_it(
+    submit: Submit, services: Services
+) -> None:
+    refused = submit({"flat.stl": FLAT}, without_script="yes")
+    words = unescape(refused.get_data(as_text=True))
+    assert refused.status_code == 422 and "flat.stl: This model is flat" in words
+    assert "Please choose the file again" in words and list(services.store.ids()) == []
+    assert submit({"part.stl": STL}, without_script="yes").status_code == 303
+
+
 @pytest.mark.parametrize(
     ("data", "code", "words"), [(FLAT, "flat", "no thickness"), (HUGE, "too-large", "too large for every printer")]
 )
