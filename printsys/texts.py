@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from printsys.config import Lab
 from printsys.domain.job import DECLINED, WITHDRAWN, Discount, Job, plain
 from printsys.domain.status import NAMES, Status
+from printsys.domain.words import counted
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,42 @@ def amount(value: Decimal | None) -> str:
 
 def hours(value: Decimal) -> str:
     """`1 hour`, `3.5 hours`."""
-    return f"{amount(value)} {'hour' if value == 1 else 'hours'}"
+    return counted(value, "hour")
+
+
+def date_text(day: date) -> str:
+    """`Mon, Mar 2, 2026`: the one way in which pages, e-mails and papers write a day."""
+    return f"{day:%a}, {day:%b} {day.day}, {day.year}"
+
+
+def day_text(text: str | None) -> str:
+    """A day like 2026-03-31 in the same way; as it is where somebody wrote it otherwise into metadata.json."""
+    try:
+        return date_text(date.fromisoformat(text or ""))
+    except ValueError:
+        return text or ""
+
+
+def date_and_time(local: datetime) -> str:
+    """`Mon, Mar 2, 2026, 10:20 am`, of a time in the lab's time zone."""
+    return f"{date_text(local)}, {clock(local)}"
+
+
+def lasting(seconds: float) -> str:
+    """`under a minute`, `5 min`, `3 h`, `2 days`."""
+    if seconds < 60:
+        return "under a minute"
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min"
+    return f"{int(seconds // 3600)} h" if seconds < 48 * 3600 else counted(int(seconds // 86400), "day")
+
+
+def relative(moment: datetime, now: datetime) -> str:
+    """`just now`, `3 h ago`, `in 2 days`."""
+    seconds = (now - moment).total_seconds()
+    if abs(seconds) < 60:
+        return "just now" if seconds >= 0 else "now"
+    return f"{lasting(seconds)} ago" if seconds > 0 else f"in {lasting(-seconds)}"
 
 
 def clock(local: datetime, seconds: bool = False) -> str:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from indexer.index import Mirror
 from printsys.config import Lab
-from printsys.config.offer import require_offered
+from printsys.config.offer import require_good_correction, require_offered
 from printsys.domain import emails, naming, workflow
 from printsys.domain.copies import multiplied
 from printsys.domain.creation import files_added, job_created
@@ -25,6 +25,7 @@ from printsys.domain.inputs import (
     ActionInput,
     ApproveInput,
     ChooseFileInput,
+    DetailsInput,
     NoInput,
     OptionalReasonInput,
     QuoteInput,
@@ -115,6 +116,8 @@ class Actions:
                 if action == "resend-email":
                     just_sent = f"{change.job.student.name} was sent an e-mail a moment ago."
                     self._require_cool(change.before, f"{just_sent} Please give it two minutes.")
+                if isinstance(values, DetailsInput):
+                    require_good_correction(self.lab, change.job, values, self.lab.today(self.clock()))
                 added = _files_added(change, new_files, actor)
                 change.record(*added, *self._plan(change, action, actor, values, one_of))
                 change.to_trash = action == "delete"

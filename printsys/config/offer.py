@@ -7,7 +7,11 @@ from datetime import date
 from typing import Any
 
 from printsys.config.lab import Lab
+from printsys.domain.inputs import DetailsInput
+from printsys.domain.job import Job
 from printsys.domain.lab_today import LabToday
+from printsys.domain.request_fields import from_job
+from printsys.domain.words import counted
 from printsys.errors import InvalidInput
 
 AS_USUAL = LabToday()
@@ -51,12 +55,26 @@ def offer_problems(
         problems["discipline"] = ["Please choose a discipline from the list."]
     copies = str(values.get("copies") or "")
     if copies.isdecimal() and int(copies) > lab.submission.max_copies:
-        problems["copies"] = [f"We print at most {lab.submission.max_copies} copies of a job."]
+        problems["copies"] = [f"We print at most {counted(lab.submission.max_copies, 'copy', 'copies')} of a job."]
     if today is not None and _is_before(str(values.get("due_date") or "").strip(), today):
         problems["due_date"] = ["That day is over. Please choose today or a later day, or leave it empty."]
     if values.get("minimum_charge_consent") in (False, "no"):
         problems["minimum_charge_consent"] = [lab.submission.consent_refused]
     return problems
+
+
+def require_good_correction(lab: Lab, job: Job, details: DetailsInput, today: date) -> None:
+    """InvalidInput where a corrected request asks for what the lab does not have, or for a day that is over. What stays
+    as it was is no mistake of now; another method needs a color and a printer of its own."""
+    before = from_job(job)
+    after = before | {name: getattr(details, name) for name in details.model_fields_set}
+    changed = {name for name, value in after.items() if value != before[name]}
+    looked_at = changed & {"print_method", "color", "printer", "due_date"}
+    if "print_method" in changed:
+        looked_at |= {"color", "printer"}
+    problems = offer_problems(lab, after, today)
+    if wrong_fields := {name: sentences for name, sentences in problems.items() if name in looked_at}:
+        raise InvalidInput(wrong_fields)
 
 
 def _is_before(typed: str, today: date) -> bool:

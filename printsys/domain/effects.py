@@ -46,7 +46,8 @@ from printsys.domain.payments import (
 )
 from printsys.domain.pricing import PricedRequest, PriceList, quote, recorded_discounts, round_up_to_half_hour
 from printsys.domain.request_fields import REQUEST_FIELDS, to_document
-from printsys.domain.status import CONFIRMED, PRICE_AGREED, PRICED, Status
+from printsys.domain.status import CONFIRMED, PRICE_AGREED, PRICED, UNPRICED, Status
+from printsys.domain.words import counted
 from printsys.errors import InvalidInput, TransitionNotAllowed
 
 
@@ -108,6 +109,7 @@ def approve(job: Job, values: ApproveInput, actor: str, context: Context) -> Eff
     )
     of_copies = recorded_copies(job, _plate_copies(job, values, estimate))
     discounts = recorded_discounts(job, price.discounts)
+    note: Document = {"note": values.note} if values.note else {}
     data = {"cost": plain(price.cost), "rate": plain(price.rate), "unit": price.unit, "minimum": price.is_minimum}
     return Effect(
         {
@@ -116,7 +118,7 @@ def approve(job: Job, values: ApproveInput, actor: str, context: Context) -> Eff
             "confirmation": _new_confirmation(context),
             "rejection": None,
         },
-        data | {"stated_hours": plain(values.time_h)} | of_copies | discounts,
+        data | {"stated_hours": plain(values.time_h)} | of_copies | discounts | note,
     )
 
 
@@ -124,7 +126,7 @@ def copies_factor(job: Job, for_copies: int | None) -> Fraction:
     """How often figures for so many copies count for the job. InvalidInput for more than it has."""
     copies = job.request.copies
     if for_copies is not None and for_copies > copies:
-        raise InvalidInput({FOR_COPIES: [f"This job is for {copies} {'copies' if copies > 1 else 'copy'}."]})
+        raise InvalidInput({FOR_COPIES: [f"This job is for {counted(copies, 'copy', 'copies')}."]})
     return Fraction(copies, for_copies or copies)
 
 
@@ -317,16 +319,19 @@ CAN_BE_TAKEN_BACK = frozenset({"due_date", "own_material"})
 
 
 def details(job: Job, values: DetailsInput, actor: str, context: Context) -> Effect | None:
+    if values.print_method not in (None, job.request.method) and job.status not in UNPRICED:
+        raise InvalidInput({"print_method": [f"The price was made for {job.request.method}. Undo the approval first."]})
     patch: dict[str, Document] = {}
     for detail in REQUEST_FIELDS:
         value = getattr(values, detail.name) if detail.name in values.model_fields_set else detail.value(job)
         if (value is not None or detail.name in CAN_BE_TAKEN_BACK) and value != detail.value(job):
             patch.setdefault(detail.section, {})[detail.key] = value
     changed = sorted(key for section in patch.values() for key in section)
+    figures: Document = {"estimate": None} if "method" in changed else {}  # they were another material's
     data: dict[str, object] = {"changed": changed}
     if different := _other_copies(job, values.copies if "copies" in changed else None):
         data["differences"] = [different]
-    return Effect(patch, data) if patch else None
+    return Effect(patch | figures, data) if patch else None
 
 
 def _other_copies(job: Job, copies: int | None) -> str:

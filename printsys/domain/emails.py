@@ -112,8 +112,8 @@ CLOSING = frozenset({EventType.EMAIL_SENT.value, EventType.EMAIL_FAILED.value, E
 
 @dataclass(frozen=True)
 class OwedMail:
-    """`queued_seq` is the EmailQueued event's `seq`: it names the e-mail for good (see `message_id`). `message`: of a
-    reply, what the student wrote."""
+    """`queued_seq` is the EmailQueued event's `seq`: it names the e-mail for good (see `message_id`). `message`: what a
+    person wrote that it brings: the student's reply, staff's note with the price."""
 
     job_id: str
     queued_seq: int
@@ -146,10 +146,12 @@ def queued(mail: Mail, to: str, actor: str, not_before: datetime | None = None, 
 def owed(events: Iterable[Event], job_id: str) -> list[OwedMail]:
     """E-mails queued and not yet sent, failed for good or dropped; oldest first."""
     waiting: dict[int, OwedMail] = {}
-    message = None
+    written: dict[str, str] = {}
     for event in events:
         if event.type == EventType.STUDENT_WROTE:
-            message = str(event.data.get("message"))
+            written[Mail.REPLY] = str(event.data.get("message"))
+        elif event.type == EventType.STAFF_APPROVED:
+            written[Mail.APPROVED] = str(event.data.get("note") or "")
         elif event.type == EventType.EMAIL_QUEUED:
             not_before = event.data.get("not_before")
             waiting[event.seq] = OwedMail(
@@ -158,7 +160,7 @@ def owed(events: Iterable[Event], job_id: str) -> list[OwedMail]:
                 str(event.data.get("mail")),
                 str(event.data.get("to")),
                 datetime.fromisoformat(not_before) if not_before else None,
-                message if event.data.get("mail") == Mail.REPLY else None,
+                written.get(str(event.data.get("mail"))) or None,
                 tuple(map(str, event.data.get("jobs", ()))),
             )
         elif event.type in CLOSING:

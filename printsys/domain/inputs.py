@@ -176,7 +176,8 @@ def without_empty(values: Any) -> Any:
 class ApproveInput(ActionInput):
     """`weight_g` grams in all, `time_h` hours in all, `volume_ml` where the method is priced by volume.
 
-    `for_copies`: how many of the job's copies these figures are for; None: all of them.
+    `for_copies`: how many of the job's copies these figures are for; None: all of them. `note`: for the student, in the
+    e-mail with the price.
     """
 
     print_file: list[Line] = Field(min_length=1)
@@ -185,6 +186,7 @@ class ApproveInput(ActionInput):
     time_h: Hours
     material: Line
     for_copies: Copies | None = None
+    note: Annotated[str, Field(max_length=2000), BeforeValidator(_tidy)] = ""
 
     @model_validator(mode="before")
     @classmethod
@@ -315,6 +317,7 @@ class DetailsInput(ActionInput):
     student_email: Email | None = None
     discipline: Line | None = None
     class_number: Line | None = None
+    print_method: Line | None = None
     color: Line | None = None
     printer: Line | None = None
     own_material: YesOrAbsent = None

@@ -27,7 +27,7 @@ NAMES = {
     Status.READY_TO_PRINT: "Ready to print",
     Status.PRINTING: "Printing",
     Status.COMPLETED: "Completed",
-    Status.PAID_PICKED_UP: "Paid & picked up",
+    Status.PAID_PICKED_UP: "Picked up",
     Status.REJECTED: "Rejected",
     Status.ARCHIVED: "Archived",
 }

@@ -27,7 +27,7 @@ from printsys.domain.pricing import round_up_to_half_hour
 from printsys.errors import ConfigError
 from printsys.mail.headers import MailNotSendable, ascii_address, header_text, mailbox
 from printsys.mail.templates import MailTemplates, one_line
-from printsys.texts import clock, hours, reasons
+from printsys.texts import date_and_time, date_text, hours, reasons
 
 
 @dataclass(frozen=True)
@@ -146,12 +146,10 @@ class MailComposer:
         return f"{self.settings.base_url}/resubmit/{self.tokens.resubmit(job.id, key)}" if key else None
 
     def date_and_time(self, moment: datetime) -> str:
-        """`Monday, March 9, 2026, 10:20 am`, where the lab is."""
-        return f"{self.date(moment)}, {clock(moment.astimezone(self.zone))}"
+        return date_and_time(moment.astimezone(self.zone))
 
     def date(self, moment: datetime) -> str:
-        local = moment.astimezone(self.zone)
-        return f"{local:%A}, {local:%B} {local.day}, {local.year}"
+        return date_text(moment.astimezone(self.zone))
 
     @property
     def zone(self) -> ZoneInfo:
@@ -186,7 +184,8 @@ def received(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
 
 
 def approved(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
-    return composer.from_template("approved", mail, job, confirm_link=composer.confirm_link(job))
+    link = composer.confirm_link(job)
+    return composer.from_template("approved", mail, job, confirm_link=link, note=mail.message or "")
 
 
 def rejected(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:

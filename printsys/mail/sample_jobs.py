@@ -50,7 +50,8 @@ def sample(mail: Mail, lab: Lab, now: datetime) -> tuple[OwedMail, Job]:
         document = build_batch(plan(job, action, actor, action_input, context), document, seq, None, started).document
     job = parse(document)
     address = emails.address_of(mail, job, lab.about.contact_email)
-    return OwedMail(SAMPLE_ID, 2, mail.value, address or "", message=_form("reply", lab)["message"]), job
+    written = {Mail.REPLY: _form("reply", lab)["message"], Mail.APPROVED: _form("approve", lab)["note"]}
+    return OwedMail(SAMPLE_ID, 2, mail.value, address or "", message=written.get(mail)), job
 
 
 def _form(action: str, lab: Lab) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def _form(action: str, lab: Lab) -> dict[str, Any]:
         },
         "approve": {
             "print_file": ["bracket.stl"], "weight_g": "42.7", "volume_ml": "34.4", "time_h": "3.4",
-            "material": method.materials[0].name,
+            "material": method.materials[0].name, "note": "We print it lying on its side: that is stronger.",
         },
         "reject": {
             "reasons": [reason.id for reason in lab.rejection_reasons if reason.id not in (DECLINED, WITHDRAWN)][:2],

@@ -103,6 +103,7 @@ function readings(root) {
         const field = form.elements[name];
         const fits = !field?.options || [...field.options].some((option) => option.value === defaults[name]);
         if (fits && field && !typed.has(name) && defaults[name] !== null) field.value = defaults[name];
+        else if (name === "material" && !typed.has(name)) field.value = "";  // that of another file would be wrong
       }
       const copies = form.elements.for_copies;
       if (copies && !typed.has("for_copies")) copies.value = defaults.for_copies ?? "";

@@ -32,7 +32,7 @@ from printsys.mail.sender import MailSender
 from printsys.mail.smtp import PermanentFailure, Sent, deliver
 from printsys.mail.templates import TEMPLATES
 from printsys.services import Services
-from tests.mail.conftest import act, mail_events, submit
+from tests.mail.conftest import act, later, mail_events, submit
 from tests.mail.smtp_server import MailInbox, html_of, link_in, text_of
 
 MakeJob = Callable[..., Stored]
@@ -78,11 +78,30 @@ def test_an_approval_brings_the_link_that_confirms(
     expires = stored.job.confirmation.expires_at.astimezone(mail_sender.composer.zone)
     for body in (text_of(message), html_of(message)):
         assert "3.5 hours" in body and "42.7 g" in body and "$4.27" in body
-        assert f"{expires:%A}, {expires:%B} {expires.day}, {expires.year}" in body
+        assert f"{expires:%a}, {expires:%b} {expires.day}, {expires.year}, " in body
         linked_id, nonce = services.tokens.read_confirm(link_in(body, "confirm"))
         assert linked_id == job_id
     assert services.actions.student_decides(job_id, nonce, confirm=True).job.status == Status.READY_TO_PRINT
     assert mail_events(services, job_id)[2:] == ["EmailQueued approved", "EmailSent approved"]
+
+
+def test_an_approvals_note_travels_in_its_e_mail_whenever_that_is_sent(
+    services: Services, mail_sender: MailSender, inbox: MailInbox, quiet_job: MakeJob
+) -> None:
+    job_id = quiet_job().id
+    act(services, job_id, "approve", note="We print it <flat>.\nIs that fine?")
+    mail_sender.attend(job_id)
+    act(later(services, minutes=5), job_id, "resend-email")
+    mail_sender.attend(job_id)
+    act(services, job_id, "revert")
+    act(services, job_id, "approve")
+    mail_sender.attend(job_id)
+    assert len(inbox.messages) == 3
+    for message in inbox.messages[:2]:
+        text, html = text_of(message), html_of(message)
+        assert f"{services.lab.about.name} writes:" in text and "  We print it <flat>.\n  Is that fine?" in text
+        assert "We print it &lt;flat&gt;.\nIs that fine?" in html
+    assert " writes:" not in text_of(inbox.messages[2]), "a new approval has a note of its own, or none"
 
 
 def test_a_rejection_says_why(

@@ -31,14 +31,14 @@ from printsys.domain.job import DECLINED, WITHDRAWN, plain
 from printsys.domain.naming import COLOR_LENGTH, camel
 from printsys.domain.payments import ledger
 from printsys.domain.request_fields import from_job
-from printsys.domain.status import Status
+from printsys.domain.status import UNPRICED, Status
 from printsys.domain.supplies import SUPPLIES
 from printsys.errors import InvalidInput
 from printsys.jobstore import Stored
 from printsys.jobstore.files import ListedFile, printable
 from printsys.texts import money
 from printsys.web.filters import ago, local, size, status_name
-from printsys.web.student.forms import Choice, each
+from printsys.web.student.forms import NOT_CHOSEN, Choice, each
 
 DECIMAL = {"inputmode": "decimal", "autocomplete": "off"}
 AUTOCOMPLETE_OFF = {"autocomplete": "off"}
@@ -128,13 +128,16 @@ class ApproveForm(FilesForm):
     volume_ml = StringField("Volume in milliliters", render_kw=DECIMAL)
     time_h = StringField("Printing time in hours", description="Rounded up to the next half hour.", render_kw=DECIMAL)
     for_copies = IntegerField("These figures are for how many copies?")
+    note = TextAreaField(
+        "Note to the student", description="It stands in the e-mail with the price.", render_kw={"rows": 2}
+    )
 
     def prepare(self, stored: Stored, lab: Lab) -> None:
         super().prepare(stored, lab)
         job = stored.job
-        method = lab.method(job.request.method)
+        self.optional.add("note")
         material = job.estimate.material if job.estimate else None
-        self.material.choices = each(_with(material, [m.name for m in (method.materials if method else [])]))
+        self.material.choices = _materials(lab, job.request.method, material)
         rate = lab.price_list_on(local(datetime.now(UTC)).date()).rates.get(job.request.method)
         if rate is None or rate.unit == "g":
             del self.volume_ml
@@ -176,11 +179,18 @@ class ApproveForm(FilesForm):
             return
         self.read = read_defaults(stored, self.print_file.data or [], lab)
         if self.read.material:
-            self.material.choices = each(_with(self.read.material, [choice.value for choice in self.material.choices]))
+            self.material.choices = _materials(lab, stored.job.request.method, self.read.material)
             self.material.data = self.read.material
         _prefill(self, self.read, figures)
         if "for_copies" in self:
             self.for_copies.data = self.read.for_copies
+
+
+def _materials(lab: Lab, method_name: str, known: str | None) -> list[Choice]:
+    """Of several, none is the usual one: a wrong material is easily overlooked."""
+    method = lab.method(method_name)
+    materials = each(_with(known, [material.name for material in (method.materials if method else [])]))
+    return materials if len(materials) == 1 else [NOT_CHOSEN, *materials]
 
 
 def _prefill(form: ActionForm, source: Any, names: Iterable[str]) -> None:
@@ -344,6 +354,7 @@ class DetailsForm(ActionForm):
     student_email = EmailField("E-mail")
     discipline = SelectField("Discipline")
     class_number = StringField("Class number")
+    print_method = SelectField("Print method")
     color = SelectField("Color")
     printer = SelectField("Printer")
     own_material = SelectField(
@@ -359,22 +370,30 @@ class DetailsForm(ActionForm):
         asks_for_own_material = lab.price_list_on(lab.today(datetime.now(UTC))).asks_for_own_material
         if not asks_for_own_material and not job.request.own_material:
             del self.own_material
+        methods = [job.request.method]
+        if job.status in UNPRICED:
+            methods = _with(job.request.method, [method.name for method in lab.methods])
+        else:
+            del self.print_method
         current = {name: value for name, value in from_job(job).items() if name in self}
         if "own_material" in current:
             current["own_material"] = "yes" if current["own_material"] else "no"
-        method = lab.method(job.request.method)
-        names = {printer.id: printer.name for printer in lab.printers}
-        offered = {
-            "discipline": lab.submission.disciplines,
-            "color": method.colors if method else [],
-            "printer": [printer.id for printer in lab.printers_for(job.request.method)],
+        offered: dict[str, list[Choice]] = {
+            "discipline": each(lab.submission.disciplines),
+            "print_method": each(methods),
+            "color": [Choice(c, c, optgroup=m.name) for m in lab.methods if m.name in methods for c in m.colors],
+            "printer": [Choice(p.id, p.name, optgroup=p.method) for p in lab.printers if p.method in methods],
         }
         # A job that began as a loose file may lack a field, and may go on lacking it.
         self.unknown = {name for name, value in current.items() if value is None and name != "due_date"}
         self.optional |= self.unknown | {"due_date", "message"}
-        for name, values in offered.items():
-            blank = [UNKNOWN] if current[name] is None else []
-            self[name].choices = blank + [Choice(v, names.get(v, v)) for v in _with(current[name], values)]
+        for name, choices in offered.items():
+            if name in self:
+                is_offered = current[name] in [choice.value for choice in choices]
+                first = (
+                    [] if is_offered else [UNKNOWN if current[name] is None else Choice(current[name], current[name])]
+                )
+                self[name].choices = first + choices
         if not self.is_submitted():
             for name, value in current.items():
                 self[name].data = value

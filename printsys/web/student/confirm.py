@@ -8,13 +8,12 @@ from decimal import Decimal
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from printsys.domain.events import EventType
+from printsys.domain.events import Event, EventType
 from printsys.domain.inputs import OptionalReasonInput, validate
 from printsys.domain.job import Job, plain
 from printsys.domain.links import require_open_confirmation
 from printsys.domain.status import Status
 from printsys.errors import InvalidInput, TokenExpired, TokenUsed, TransitionNotAllowed
-from printsys.jobstore import Stored
 from printsys.texts import amount, discounts, money
 from printsys.web import lab_day
 from printsys.web.services import services
@@ -69,13 +68,15 @@ def _confirm_page(token: str, error: str = "", code: int = 200) -> ResponseRetur
     except (TokenExpired, TokenUsed) as over:
         is_confirmed = job.status not in (Status.PENDING, Status.UPLOADED, Status.REJECTED)
         return link_over_page(job, over, is_confirmed=is_confirmed, token=token, error=error)
+    approval = next((event for event in reversed(stored.events) if event.type == EventType.STAFF_APPROVED), None)
     page = render_template(
         "student/confirm.html",
         job=job,
         token=token,
         status_token=services().tokens.status(job_id),
         error=error,
-        price=price_made_of(stored),
+        price=price_made_of(stored.job, approval),
+        note=approval.data.get("note") if approval else None,
         models=sent_models(job),
         printer=services().lab.printer(job.request.printer),
         wait=next((wait for wait in lab_day.waits() if wait.method == job.request.method), None),
@@ -85,10 +86,9 @@ def _confirm_page(token: str, error: str = "", code: int = 200) -> ResponseRetur
     return page, code
 
 
-def price_made_of(stored: Stored) -> str:
+def price_made_of(job: Job, approval: Event | None) -> str:
     """How the approval made the price of the weight or volume; empty where it does not say."""
-    approval = next((e for e in reversed(stored.events) if e.type == EventType.STAFF_APPROVED), None)
-    estimate = stored.job.estimate
+    estimate = job.estimate
     if approval is None or estimate is None or approval.data.get("cost") != plain(estimate.cost or Decimal()):
         return ""
     taken_off = f"; {discounts(estimate.discounts)}" if estimate.discounts else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from html import unescape
 from pathlib import Path
@@ -17,19 +17,24 @@ from werkzeug.test import TestResponse
 from printsys.domain import workflow
 from printsys.domain.folder_moves import drag
 from printsys.domain.status import Status
+from printsys.errors import InvalidInput
 from printsys.jobstore import Stored
 from printsys.services import Services
 from tests.factories import USUAL_INPUT, act, usual_input
 from tests.links import link
 from tests.mirrored import mirrored_job
 from tests.present import present
-from tests.web.conftest import MakeJob, PostAction, form_token, hidden_value, json_of, token_in, tree
+from tests.web.conftest import MakeJob, PastStore, PostAction, form_token, hidden_value, json_of, token_in, tree
 
 U, P, R, X, C, D, J, A = Status
 
 
 def text(response: TestResponse) -> str:
     return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.get_data(as_text=True))))
+
+
+def html(response: TestResponse) -> str:
+    return response.get_data(as_text=True)
 
 
 def new_events(before: Stored, after: Stored) -> list[str]:
@@ -332,6 +337,64 @@ def test_a_wrong_address_is_not_taken_into_the_details(make: MakeJob, post: Post
     answer = post(before.id, "details", student_name="Jane Doe", student_email="a@b\r\nBcc: x@y.z")
     assert answer.status_code == 422 and "like jane@example.edu" in text(answer)
     assert tree(before.folder) == state
+
+
+def test_the_method_is_corrected_with_a_color_and_a_printer_of_its_own(
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
+) -> None:
+    before = make()
+    assert 'name="print_method"' in html(staff.get(f"/dashboard/jobs/{before.id}/details"))
+    alone = post(before.id, "details", print_method="Resin")
+    assert alone.status_code == 422 and "True Red is not a color that we have for Resin." in text(alone)
+    assert "Please choose a printer for Resin." in text(alone)
+    assert services.store.load(before.id).job.revision == before.job.revision
+    assert post(before.id, "details", print_method="Resin", color="Gray", printer="formlabs-form3").status_code == 303
+    after = services.store.load(before.id).job.request
+    assert (after.method, after.color, after.printer) == ("Resin", "Gray", "formlabs-form3")
+
+
+def test_another_method_forgets_the_figures_of_the_one_before(
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
+) -> None:
+    job = make(P)
+    post(job.id, "revert", reason="It is meant to be resin.")
+    post(job.id, "details", print_method="Resin", color="Gray", printer="formlabs-form3")
+    assert services.store.load(job.id).job.estimate is None
+    assert "PLA" not in html(staff.get(f"/dashboard/jobs/{job.id}/approve"))
+
+
+def test_the_method_stays_once_it_has_a_price(staff: FlaskClient, services: Services, make: MakeJob) -> None:
+    job = make(P)
+    assert 'name="print_method"' not in html(staff.get(f"/dashboard/jobs/{job.id}/details"))
+    with pytest.raises(InvalidInput, match="The price was made for Filament"):
+        act(services.store, job.id, "details", print_method="Resin", color="Gray", printer="formlabs-form3")
+
+
+def test_a_day_that_is_over_is_no_correction_and_one_that_passed_meanwhile_stays(
+    services: Services, make: MakeJob, post: PostAction, past_store: PastStore
+) -> None:
+    job = make(ago=timedelta(days=30))
+    yesterday = (services.lab.today(datetime.now(UTC)) - timedelta(days=1)).isoformat()
+    answer = post(job.id, "details", due_date=yesterday)
+    assert answer.status_code == 422 and "That day is over." in text(answer)
+    act(past_store(timedelta(days=20)), job.id, "details", due_date=yesterday)
+    assert post(job.id, "details", due_date=yesterday, copies="2").status_code == 303
+    assert services.store.load(job.id).job.request.copies == 2
+
+
+def test_no_material_is_chosen_where_nobody_named_one(
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
+) -> None:
+    """A wrong one is easily overlooked."""
+    job = make()
+    page = html(staff.get(f"/dashboard/jobs/{job.id}/approve"))
+    materials = present(re.search(r'<select[^>]*name="material".*?</select>', page, re.S)).group()
+    assert "Please choose" in materials and re.findall(r"<option selected", materials) == []
+    assert post(job.id, "approve", **usual_input("approve", job.job) | {"material": ""}).status_code == 422
+    assert post(job.id, "approve", **usual_input("approve", job.job) | {"material": "PETG"}).status_code == 303
+    post(job.id, "revert", reason="Another price.")
+    again = html(staff.get(f"/dashboard/jobs/{job.id}/approve"))
+    assert re.search(r'<option selected value="PETG"', again)
 
 
 def test_another_print_file_is_chosen(services: Services, make: MakeJob, post: PostAction) -> None:

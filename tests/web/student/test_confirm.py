@@ -128,6 +128,15 @@ def test_a_price_that_is_the_minimum_says_so(
     assert "$3.00" in words and "That is our minimum charge: by its material it would cost less." in words
 
 
+def test_the_labs_note_stands_beside_the_price(
+    client: FlaskClient, services: Services, make: MakeJob, link: Callable[[str], str]
+) -> None:
+    stored = make()
+    services.mirror.put(act(services.store, stored.id, "approve", note="We print it <flat>."))
+    words = text(client.get(link(stored.id)))
+    assert "From the lab: We print it <flat>." in words
+
+
 def test_confirming_moves_the_folder_records_the_student_and_leads_to_the_status_page(
     client: FlaskClient,
     services: Services,
