@@ -10,12 +10,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from printsys.domain.emails import given_up
+from printsys.domain.emails import given_up, mail_name
 from printsys.domain.estimates import open_difference
 from printsys.domain.events import Event, EventType
 from printsys.domain.folder_moves import last_move, still_missing
 from printsys.domain.job import Job
 from printsys.domain.status import in_words
+from printsys.domain.supplies import SUPPLIES
 from printsys.errors import StorageFailure
 from printsys.jobstore import Layout, Stored
 from printsys.jobstore.layout import is_text, readable
@@ -150,20 +151,12 @@ class Rule:
         return event["type"] in self.after and (self.data_key is None or bool(event["data"].get(self.data_key)))
 
 
-MISSING_WORDS = {
-    "approval": "weight, time and price",
-    "confirmation": "the student's OK",
-    "payment": "the payment",
-    "rejection": "why it is not printed",
-}
-
-
 def facts_missing(job: Job, events: Sequence[Event]) -> OpenQuestion | None:
     """What a move by hand skipped, and nobody has filled in since."""
     missing = still_missing(job, events)
     if not missing:
         return None
-    words = " and ".join(MISSING_WORDS[fact] for fact in missing)
+    words = " and ".join(SUPPLIES[fact].words for fact in missing)
     sentence = f"{job.student.name}'s job was moved to {job.status} by hand, without {words}."
     return OpenQuestion(sentence, fixes=None if last_move(events) else ("supply", "accept-move"))
 
@@ -183,7 +176,7 @@ def mail_failed(job: Job, events: Sequence[Event]) -> OpenQuestion | None:
     failures = given_up(events, job)
     if not failures:
         return None
-    answers = "; ".join(f"“{failure.mail}” to {failure.to}: {failure.answer}" for failure in failures)
+    answers = "; ".join(f"“{mail_name(failure.mail)}” to {failure.to}: {failure.answer}" for failure in failures)
     return OpenQuestion(f"{job.student.name} did not get our e-mail {answers}")
 
 

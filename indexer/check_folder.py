@@ -15,6 +15,7 @@ from printsys.domain import naming
 from printsys.domain.crowded import MOST_FILES
 from printsys.domain.events import sha256
 from printsys.domain.job import Document, Job, canonical, parse
+from printsys.domain.words import counted
 from printsys.errors import DamagedJob, JobNotFound, OlderCopy, PrintSysError
 from printsys.jobstore import Layout
 from printsys.jobstore.files import jobs_inside, list_entries, odd_entries
@@ -217,7 +218,8 @@ def _too_many(record: _Record, most_files: int) -> Iterator[AttentionItem]:
     unrecorded = len(set(names) - {file.name for file in record.job.files})
     if len(names) > most_files and unrecorded:
         sentence = (
-            f"The folder of job {record.job.id} holds {len(names):,} files, of which {unrecorded:,} are not recorded. "
+            f"The folder of job {record.job.id} holds {counted(len(names), 'file')}, and "
+            f"{counted(unrecorded, 'of them is', 'of them are')} not recorded. "
             "Please move what is no part of the job elsewhere."
         )
         yield record.raised("many-files", sentence)

@@ -9,6 +9,7 @@ from indexer.attention import AttentionItem, raised
 from printsys import fs
 from printsys.domain.changes import OURS
 from printsys.domain.events import diff
+from printsys.domain.words import counted
 from printsys.jobstore.files import record_copies
 from printsys.jobstore.jsontext import JsonProblem, decode_object
 from printsys.jobstore.layout import EVENTS, METADATA
@@ -43,7 +44,8 @@ def _other_events(ours: bytes, theirs: bytes) -> str:
     our_lines, their_lines = ours.splitlines(), theirs.splitlines()
     pairs = zip(our_lines, their_lines, strict=False)
     same = next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(our_lines), len(their_lines)))
-    return f"Ours has {len(our_lines)} events, the copy {len(their_lines)}; the first {same} are the same."
+    lengths = f"Ours has {counted(len(our_lines), 'event')}, the copy {len(their_lines)}"
+    return f"{lengths}; the first {counted(same, 'is', 'are')} the same."
 
 
 def _other_fields(ours: bytes, theirs: bytes) -> str:

@@ -56,10 +56,8 @@ class JobBusy(PrintSysError):
     """Another process kept the job's lock too long."""
 
     def __init__(self, job_id: str, waited_s: float) -> None:
-        self.job_id = job_id
-        super().__init__(
-            f"Job {job_id} is being changed by somebody else right now (waited {waited_s:.0f} s). Please try again."
-        )
+        self.job_id, self.waited_s = job_id, waited_s
+        super().__init__(f"Job {job_id} is being changed by somebody else right now. Please try again.")
 
 
 class StaleJob(PrintSysError):
@@ -68,7 +66,7 @@ class StaleJob(PrintSysError):
     def __init__(self, job_id: str, expected: int, actual: int, since: Sequence[Any] = ()) -> None:
         self.job_id, self.expected, self.actual, self.since = job_id, expected, actual, list(since)
         super().__init__(
-            f"Job {job_id} was changed meanwhile (you saw revision {expected}, it is now {actual}). "
+            f"Job {job_id} was changed meanwhile. "
             "Nothing of yours was saved over it; look at the job as it is now and decide again."
         )
 

@@ -209,11 +209,15 @@ def say(text: str) -> None:
     sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
 
 
+def counted(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"
+
+
 def list_backups(vault: Vault) -> int:
     for name in vault.names():
         try:
             backup = vault.backup(name)
-            say(f"{name}  made at {backup.made_at}, {backup.jobs} jobs")
+            say(f"{name}  made at {backup.made_at}, {counted(backup.jobs, 'job', 'jobs')}")
         except Refused as refused:
             say(f"{name}  {refused}")
     return 0
@@ -231,7 +235,9 @@ def restore(vault: Vault, files: list[CopiedFile], to: str, doing: str) -> int:
     if in_the_way is not None:
         raise Refused(f"{shown(os.path.join(to, in_the_way))} is there already. Please name an empty folder with --to.")
     damaged = [file.path for file in files if not write(vault, file, os.path.join(to, *file.path.split("/")))]
-    return report(damaged, f"{doing}: {len(files) - len(damaged)} files were written to {shown(to)}.")
+    return report(
+        damaged, f"{doing}: {counted(len(files) - len(damaged), 'file was', 'files were')} written to {shown(to)}."
+    )
 
 
 def report(damaged: list[str], summary: str) -> int:
@@ -239,7 +245,7 @@ def report(damaged: list[str], summary: str) -> int:
     for path in damaged:
         say(f"{shown(path)} is damaged in the backup.")
     if damaged:
-        say(f"{len(damaged)} files are damaged. Another backup may have them whole (--list, --at).")
+        say(f"{counted(len(damaged), 'file is', 'files are')} damaged. Another backup may be whole (--list, --at).")
     return 1 if damaged else 0
 
 

@@ -14,6 +14,7 @@ from printsys.actions.archiving import ArchiveResult, archive, ended_before, kep
 from printsys.commands.common import add_storage_argument, database, existing_store, print_result, read_settings
 from printsys.commands.progress import add_progress_argument, counted, progress_bar
 from printsys.config import Settings, load_lab
+from printsys.domain import words
 from printsys.domain.events import SYSTEM
 from printsys.errors import PrintSysError
 from printsys.services import build_services
@@ -57,8 +58,8 @@ def run(args: argparse.Namespace) -> int:
         "stay": [{"job": job_id, "why": why} for job_id, why in result.skipped],
     }
     n = len(result.archived)
-    verb = "would be archived" if args.dry_run else "is archived" if n == 1 else "are archived"
-    lines = [f"{n} {'job' if n == 1 else 'jobs'} {verb}{':' if args.dry_run and n else '.'}"]
+    verbs = ("job would be", "jobs would be") if args.dry_run else ("job is", "jobs are")
+    lines = [f"{words.counted(n, *verbs)} archived{':' if args.dry_run and n else '.'}"]
     lines += [f"  {job_id}" for job_id in result.archived] if args.dry_run else []
     lines += [f"{job_id} stays: {why}" for job_id, why in result.skipped]
     print_result(args, document, "\n".join(lines))

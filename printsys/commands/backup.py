@@ -14,6 +14,7 @@ from printsys.backup.create import back_up, refuse_overlap
 from printsys.backup.vault import Vault
 from printsys.commands.common import add_storage_argument, existing_store, print_result, read_settings
 from printsys.commands.progress import add_progress_argument, progress_bar
+from printsys.domain.words import counted
 
 DONE, SOME_LEFT_OUT = 0, 1
 
@@ -45,13 +46,16 @@ def run(args: argparse.Namespace) -> int:
             report = back_up(store, vault, lab_files.files(settings, args.with_secrets), progress)
         dropped = vault.forget_all_but(args.keep) if args.keep else []
     lines = [
-        f"Backup {report.name}: {report.jobs} jobs, {report.files} files, {report.bytes / 1e6:.1f} MB; "
-        f"{report.copied / 1e6:.1f} MB of it copied now."
+        f"Backup {report.name}: {counted(report.jobs, 'job')}, {counted(report.files, 'file')}, "
+        f"{report.bytes / 1e6:.1f} MB; {report.copied / 1e6:.1f} MB of it copied now."
     ]
     if damaged:
-        lines.append(f"{len(damaged)} files in earlier backups were damaged; what storage still has is copied again.")
+        lines.append(
+            f"{counted(len(damaged), 'file in an earlier backup was', 'files in earlier backups were')} damaged; "
+            "what storage still has is copied again."
+        )
     if dropped:
-        lines.append(f"{len(dropped)} older backups are dropped.")
+        lines.append(f"{counted(len(dropped), 'older backup is', 'older backups are')} dropped.")
     print_result(args, asdict(report) | {"were_damaged": damaged, "dropped": dropped}, "\n".join(lines))
     for name, why in report.left_out.items():
         print(f"{name} is not in the backup: {why}", file=sys.stderr)

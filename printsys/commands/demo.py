@@ -7,6 +7,7 @@ import logging
 
 from printsys import demo
 from printsys.commands.common import add_storage_argument, read_settings
+from printsys.domain.words import counted
 from printsys.services import build_services
 
 
@@ -23,5 +24,5 @@ def run(args: argparse.Namespace) -> int:
     if args.only_if_empty and not demo.is_empty(services.store):
         return 0
     jobs = demo.fill(services)
-    print(f"{len(jobs)} jobs are in {services.settings.storage}.")
+    print(f"{counted(len(jobs), 'job is', 'jobs are')} in {services.settings.storage}.")
     return 0

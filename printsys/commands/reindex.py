@@ -7,6 +7,7 @@ import argparse
 from indexer.rebuild import reindex
 from printsys.commands.common import add_storage_argument, migrated_engine, print_result, read_settings
 from printsys.commands.progress import add_progress_argument, progress_bar
+from printsys.domain.words import counted
 from printsys.services import open_store
 
 
@@ -21,9 +22,9 @@ def run(args: argparse.Namespace) -> int:
     store = open_store(settings)
     with migrated_engine(settings) as engine, progress_bar(args.progress, "Reading") as progress:
         report = reindex(store, engine, progress)
-    lines = [f"{report.jobs} jobs from {report.folders} folders."]
+    lines = [f"{counted(report.jobs, 'job')} from {counted(report.folders, 'folder')}."]
     if report.attention:
-        lines.append(f"{len(report.attention)} of the folders need a person:")
+        lines.append(f"{counted(len(report.attention), 'of the folders needs', 'of the folders need')} a person:")
         lines += [f"  {item.sentence}" for item in report.attention]
     print_result(args, report.as_json(), "\n".join(lines))
     return 0

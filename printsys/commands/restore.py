@@ -18,6 +18,7 @@ from printsys.backup.vault import BackupDamaged, Snapshot, Vault
 from printsys.commands.common import add_storage_argument, migrated_engine, only_process, print_result, read_settings
 from printsys.commands.progress import add_progress_argument, progress_bar
 from printsys.config import Settings
+from printsys.domain.words import counted
 from printsys.errors import PrintSysError
 from printsys.services import open_store, remembered_at
 
@@ -45,13 +46,14 @@ def run(args: argparse.Namespace) -> int:
     with progress_bar(args.progress, "Verifying", "files") as progress:
         damaged = verify(vault, snapshot, progress)
     if args.verify:
-        lines = [f"{len(damaged)} files of backup {snapshot.name} are damaged:", *damaged]
+        lines = [f"Backup {snapshot.name} has {counted(len(damaged), 'damaged file')}:", *damaged]
         text = "\n".join(lines) if damaged else f"Backup {snapshot.name} is whole."
         print_result(args, {"name": snapshot.name, "made_at": snapshot.made_at, "damaged": damaged}, text)
         return SOME_DAMAGED if damaged else DONE
     if damaged and not args.without_damaged:
         raise BackupDamaged(
-            f"{len(damaged)} files of backup {snapshot.name} are damaged, {damaged[0]} the first. Nothing was written. "
+            f"Backup {snapshot.name} has {counted(len(damaged), 'damaged file')}, {damaged[0]} the first. "
+            "Nothing was written. "
             "An older backup may be whole (--list, --backup NAME); --without-damaged restores all the others."
         )
     settings = read_settings(args)
@@ -73,7 +75,7 @@ def _restore(settings: Settings, args: argparse.Namespace, vault: Vault, snapsho
             reindex(open_store(settings), engine)
     except PrintSysError as error:  # the folders are the record, and they are back
         print(f"The database is built when the system starts: {error}", file=sys.stderr)
-    lines = [f"Backup {report.name} is restored: {report.jobs} jobs, {report.files} files."]
+    lines = [f"Backup {report.name} is restored: {counted(report.jobs, 'job')}, {counted(report.files, 'file')}."]
     lines += [f"{path} was written; what was there before, if anything, is kept beside it." for path in outside_files]
     document = asdict(report) | {"written": [str(path) for path in outside_files]}
     print_result(args, document, "\n".join(lines))

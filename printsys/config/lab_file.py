@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from printsys.config.lab import Lab
 from printsys.config.strict import sentence
 from printsys.config.toml_lines import Where, line_of
+from printsys.domain.words import counted
 from printsys.errors import ConfigError
 
 Mistake = tuple[Where, str]
@@ -116,7 +117,9 @@ def reminders_come_in_time(tables: Tables) -> Iterator[Mistake]:
     """Not when there is nothing to confirm any more."""
     after, valid = tables.table("reminders").get("confirm_after_days"), tables.table("confirmation").get("valid_days")
     if isinstance(after, int) and isinstance(valid, int) and after >= valid:
-        words = f"a link is valid for {valid} days, so a reminder after {after} days comes too late"
+        words = (
+            f"a link is valid for {counted(valid, 'day')}, so a reminder after {counted(after, 'day')} comes too late"
+        )
         yield ("reminders", "confirm_after_days"), words
 
 

@@ -24,6 +24,11 @@ class RequestField:
     column: str | None = None
     is_personal: bool = False
 
+    @property
+    def words(self) -> str:
+        """In a sentence: `class`, `needed by`; `name` where it has no label."""
+        return (self.label or self.key).lower()
+
     def value(self, job: Job) -> Any:
         return getattr(getattr(job, self.section), self.key)
 

@@ -44,9 +44,11 @@ def _supply_rejection(job: Job, values: RejectInput, actor: str, context: Contex
 class Supply:
     """How staff fill in one kind of missing fact: the model and effect of the step that would have asked for it.
 
-    `fields` are its form fields. A form may come with some of them filled in; one of `typed` means that staff did it.
+    `words` name the fact in a sentence, `fields` are its form fields. A
+    form may come with some of them filled in; one of `typed` means that staff did it.
     """
 
+    words: str
     needs: type[ActionInput]
     effect: Callable[[Job, Any, str, Context], Effect]
     fields: tuple[str, ...]
@@ -55,20 +57,28 @@ class Supply:
 
 SUPPLIES = {
     "approval": Supply(
+        "weight, time and price",
         ApproveInput,
         _supply_approval,
         fields=("print_file", "material", "weight_g", "volume_ml", "time_h", "for_copies"),
         typed=frozenset({"weight_g", "volume_ml", "time_h"}),
     ),
-    "confirmation": Supply(ReasonInput, staff_confirm, fields=("reason",), typed=frozenset({"reason"})),
+    "confirmation": Supply(
+        "the student's OK", ReasonInput, staff_confirm, fields=("reason",), typed=frozenset({"reason"})
+    ),
     "payment": Supply(
+        "the payment",
         PickupInput,
         _supply_payment,
         fields=("amount", "payment_method", "transaction", "picked_up_by", "waive_reason"),
         typed=frozenset({"amount"}),
     ),
     "rejection": Supply(
-        RejectInput, _supply_rejection, fields=("reasons", "comment"), typed=frozenset({"reasons", "comment"})
+        "why it is not printed",
+        RejectInput,
+        _supply_rejection,
+        fields=("reasons", "comment"),
+        typed=frozenset({"reasons", "comment"}),
     ),
 }
 

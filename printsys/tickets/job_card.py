@@ -16,7 +16,7 @@ from printsys.config import ROOT, Lab
 from printsys.domain.job import Job
 from printsys.domain.payments import charged_discounts, ledger
 from printsys.domain.pending_work import preview_of
-from printsys.texts import STATUS_TEXTS, amount, clock, discounts, money
+from printsys.texts import STATUS_TEXTS, amount, date_and_time, day_text, discounts, money
 from printsys.tickets.qr import job_address, qr_svg
 
 TEMPLATES = ROOT / "templates" / "ticket"
@@ -56,8 +56,13 @@ def _environment(timezone: str) -> Environment:
     zone = ZoneInfo(timezone)
 
     def when(moment: datetime) -> str:
-        local = moment.astimezone(zone)
-        return f"{local:%b} {local.day}, {local.year}, {clock(local)}"
+        return date_and_time(moment.astimezone(zone))
 
-    environment.filters |= {"money": money, "amount": amount, "discounts": discounts, "when": when}
+    environment.filters |= {
+        "money": money,
+        "amount": amount,
+        "discounts": discounts,
+        "when": when,
+        "day_text": day_text,
+    }
     return environment

@@ -12,8 +12,10 @@ from flask import Flask
 from markupsafe import Markup, escape
 
 from printsys import texts
+from printsys.domain.job import format_time
 from printsys.domain.payments import charged_discounts, ledger
 from printsys.domain.status import Status, in_words
+from printsys.domain.words import counted
 from printsys.models3d.findings import size_text
 from printsys.models3d.inspect import Size
 from printsys.texts import STATUS_TEXTS, amount, money
@@ -31,6 +33,10 @@ def picture_address(png: bytes) -> str:
 
 def init(app: Flask) -> None:
     app.add_template_filter(when)
+    app.add_template_filter(exact)
+    app.add_template_filter(counted)
+    app.add_template_filter(due_date)
+    app.add_template_filter(texts.day_text)
     app.add_template_filter(clock)
     app.add_template_filter(day)
     app.add_template_filter(time_of_day)
@@ -47,7 +53,7 @@ def init(app: Flask) -> None:
     app.add_template_filter(slug)
     app.add_template_filter(size_text, "model_size")
     app.add_template_filter(size_both)
-    app.add_template_filter(date_words)
+    app.add_template_filter(texts.date_text, "date_words")
     app.add_template_filter(texts.hours)
     app.add_template_filter(texts.discounts)
     app.add_template_filter(days)
@@ -71,12 +77,17 @@ def local(moment: datetime) -> datetime:
     return moment.astimezone(ZoneInfo(services().lab.about.timezone))
 
 
-def when(moment: datetime | None) -> str:
-    """`Mar 2, 2026, 10:20 am`, where the lab is."""
+def exact(moment: datetime | None) -> str:
+    """`Mon, Mar 2, 2026, 10:20 am`, where the lab is: for attributes, and for texts that are no HTML."""
+    return "" if moment is None else texts.date_and_time(local(moment))
+
+
+def when(moment: datetime | None) -> Markup:
+    """The exact time where the lab is, and how long ago or in how long that is."""
     if moment is None:
-        return ""
-    time = local(moment)
-    return f"{time:%b} {time.day}, {time.year}, {texts.clock(time)}"
+        return Markup()
+    element = Markup('<time datetime="{}">{} <span class="relative">({})</span></time>')
+    return element.format(format_time(moment), exact(moment), texts.relative(moment, datetime.now(UTC)))
 
 
 def clock(moment: datetime) -> str:
@@ -90,19 +101,12 @@ def time_of_day(moment: datetime) -> str:
 
 
 def day(moment: datetime | None) -> str:
-    if moment is None:
-        return ""
-    time = local(moment)
-    return f"{time:%A}, {time:%B} {time.day}"
-
-
-def date_words(date: date) -> str:
-    """`Monday, March 2`, of a day without a time."""
-    return f"{date:%A}, {date:%B} {date.day}"
+    """The day of a moment to come, where the lab is: `Tue, Mar 31, 2026 (in 5 days)`."""
+    return "" if moment is None else due_date(local(moment).date().isoformat())
 
 
 def days(count: int) -> str:
-    return f"{count} {'day' if count == 1 else 'days'}"
+    return counted(count, "day")
 
 
 def size_both(size_mm: Size) -> str:
@@ -123,13 +127,7 @@ def ago(moment: datetime | None) -> str:
     if moment is None:
         return ""
     seconds = (datetime.now(UTC) - moment).total_seconds()
-    if seconds < 60:
-        return "just now"
-    if seconds < 3600:
-        return f"{int(seconds // 60)} min"
-    if seconds < 48 * 3600:
-        return f"{int(seconds // 3600)} h"
-    return f"{int(seconds // 86400)} days"
+    return "just now" if seconds < 60 else texts.lasting(seconds)
 
 
 def due(text: str | None) -> str:
@@ -141,6 +139,12 @@ def due(text: str | None) -> str:
     if distance < 0:
         return f"{days(-distance)} late"
     return {0: "today", 1: "tomorrow"}.get(distance, f"in {days(distance)}")
+
+
+def due_date(text: str | None) -> str:
+    """`Tue, Mar 31, 2026 (in 5 days)`."""
+    exact_day, relative_day = texts.day_text(text), due(text)
+    return exact_day if relative_day == exact_day else f"{exact_day} ({relative_day})"
 
 
 def size(count: int) -> str:

@@ -51,7 +51,7 @@ function checkFiles(form) {
   const { maxBytes, maxFiles, maxMb, extensions } = form.dataset;
   const problems = [];
   const files = [...input.files];
-  if (files.length > Number(maxFiles)) problems.push(`Please choose at most ${maxFiles} files.`);
+  if (files.length > Number(maxFiles)) problems.push(`Please choose at most ${maxFiles} file${maxFiles === "1" ? "" : "s"}.`);
   for (const file of files) {
     const name = file.name.toLowerCase();
     if (name.startsWith("._")) {

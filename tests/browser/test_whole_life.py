@@ -154,7 +154,7 @@ def test_a_job_from_the_form_to_the_hand_out(
     page.goto(f"{system.url}/dashboard/jobs/{job_id}")
     expect(page.get_by_label("Amount paid")).to_have_value("4.27")
     page.get_by_role("button", name="Take payment and hand out").click()
-    expect(page.get_by_text("is now Paid & picked up.")).to_be_visible()
+    expect(page.get_by_text("is now Picked up.")).to_be_visible()
     document = must_be_whole(system, job_id, "PaidPickedUp", "PaymentRecorded", "JobPickedUp", "EmailQueued")
     assert document["payment"]["amount"] == "4.27"
     row = mirrored(page, system, job_id)

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from printsys.actions.archiving import archive, ended_before
 from printsys.domain.status import FINAL
+from printsys.domain.words import counted
 from printsys.errors import MirrorDown
 from printsys.web.auth import current_actor, login_required
 from printsys.web.services import services
@@ -30,8 +31,9 @@ def count() -> str | None:
         n = services().queries.count_ended(FINAL, _before(), COUNTED + 1)
     except MirrorDown:
         return None
-    number = f"More than {COUNTED:,}" if n > COUNTED else str(n)
-    return f"{number} {'job' if n == 1 else 'jobs'}" if n else None
+    if n > COUNTED:
+        return f"More than {counted(COUNTED, 'job')}"
+    return counted(n, "job") if n else None
 
 
 @pages.get("/dashboard/ended")
@@ -46,7 +48,7 @@ def archive_them() -> ResponseReturnValue:
     """`job` (repeated): id and revision as the page showed them, `k7m29xq4:7`. Jobs that changed since stay."""
     result = archive(services().actions, ticked_jobs(request.form), _before(), current_actor())
     n = len(result.archived)
-    flash(f"{n} {'job is' if n == 1 else 'jobs are'} archived." if n else "No job was archived.")
+    flash(f"{counted(n, 'job is', 'jobs are')} archived." if n else "No job was archived.")
     for _job_id, reason in result.skipped:
         flash(reason)
     return redirect(url_for("archive.ended" if count() else "dashboard.show"), 303)

@@ -20,6 +20,7 @@ from printsys.domain.naming import parse_id
 from printsys.domain.payments import ledger, quote_by_scale
 from printsys.domain.pricing import Quote
 from printsys.domain.status import Status
+from printsys.domain.words import counted
 from printsys.errors import InvalidInput, JobNotFound, MirrorDown, PrintSysError, StaleJob
 from printsys.jobstore import Stored
 from printsys.services import Services
@@ -296,7 +297,7 @@ def _done_sentence(done: Sequence[Stored], parts: Sequence[PartOfPayment]) -> st
     recorded = [part for part in parts if part.chosen.stored.id in ids]
     names = dict.fromkeys(stored.job.student.name for stored in done)
     count = sum(part.action == "pickup" for part in recorded)
-    prints = f"{count} {'print' if count == 1 else 'prints'}, " if count else ""
+    prints = f"{counted(count, 'print')}, " if count else ""
     due = sum((ledger(stored.job).due for stored in done), Decimal(0))
     has_address = any(stored.job.student.email for stored in done)
     paid = sum((part.amount for part in recorded), Decimal(0))

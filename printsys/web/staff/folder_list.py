@@ -11,6 +11,7 @@ from indexer.job_filter import JobFilter
 from printsys.domain import naming
 from printsys.domain.job import Job
 from printsys.domain.status import LIVE, Status
+from printsys.domain.words import counted
 from printsys.errors import JobNotFound
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.layout import readable
@@ -37,8 +38,8 @@ class FolderList:
     def banners(self, q: str) -> list[str]:
         sentences = [DATABASE_DOWN, *([SEARCH_COVERS] if q else [])]
         if self.left_out:
-            folders = "folder is" if self.left_out == 1 else "folders are"
-            sentences.append(f"{self.left_out:,} more {folders} not read for this list; please search by name or id.")
+            folders = counted(self.left_out, "more folder is", "more folders are")
+            sentences.append(f"{folders} not read for this list; please search by name or id.")
         return sentences
 
 

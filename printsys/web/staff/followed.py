@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from printsys.config import Settings
 from printsys.ops import heartbeat
-from printsys.web.filters import when
+from printsys.web.filters import exact
 
 
 def folders_not_followed(settings: Settings) -> str | None:
@@ -15,7 +15,7 @@ def folders_not_followed(settings: Settings) -> str | None:
     if beat is not None and beat.is_alive(datetime.now(UTC)):
         reason = f"the indexer met an error ({beat.problem}) and tries again" if beat.problem else None
     else:
-        reason = f"the indexer gave no sign of life since {when(beat.at)}" if beat else "the indexer does not run"
+        reason = f"the indexer gave no sign of life since {exact(beat.at)}" if beat else "the indexer does not run"
     if reason is None:
         return beat.watch_problem if beat is not None else None
     return (

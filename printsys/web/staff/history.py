@@ -10,7 +10,10 @@ from typing import Any
 from printsys.domain.emails import mail_name
 from printsys.domain.events import Event, EventType
 from printsys.domain.job import FOR_COPIES, PLATE_COPIES
+from printsys.domain.request_fields import REQUEST_FIELDS
 from printsys.domain.status import in_words
+from printsys.domain.supplies import SUPPLIES
+from printsys.domain.words import counted
 from printsys.texts import money
 from printsys.web.filters import actor as actor_name
 from printsys.web.filters import status_name
@@ -23,6 +26,21 @@ MOST_NAMES = 10
 
 def _mail(data: Data) -> str:
     return mail_name(str(data.get("mail")))
+
+
+def _file(data: Data, key: str = "name") -> str:
+    """Without the folder in which the student's own file lies."""
+    return str(data.get(key)).removeprefix("original/")
+
+
+def _corrected(data: Data) -> str:
+    """By the names that the fields have on the forms."""
+    names = {field.key: field.words for field in REQUEST_FIELDS}
+    return _differing(f"Details corrected: {_list([names.get(key, key) for key in data.get('changed', [])])}", data)
+
+
+def _supplied(data: Data) -> str:
+    return f"Filled in: {_list([SUPPLIES[fact].words for fact in data.get('supplied', [])])}"
 
 
 def _sent(data: Data) -> list[str]:
@@ -75,7 +93,9 @@ def _approved(data: Data) -> str:
     """A job of several copies whose print files hold fewer says so: its figures are multiplied."""
     sentence = f"Approved at {money(data.get('cost'))}"
     held, wanted = data.get(PLATE_COPIES), data.get(FOR_COPIES)
-    return f"{sentence}, for {wanted} copies of which the print files hold {held}" if held and wanted else sentence
+    if held and wanted:
+        sentence += f", for {wanted} copies of which the print files hold {held}"
+    return f"{sentence}, with the note: {data['note']}" if data.get("note") else sentence
 
 
 def _started(data: Data) -> str:
@@ -136,26 +156,29 @@ SENTENCES: dict[EventType, Callable[[Data], str]] = {
     EventType.REVIEWED: lambda d: "Marked as reviewed",
     EventType.UNREVIEWED: lambda d: "Marked as not reviewed",
     EventType.NOTES_EDITED: lambda d: "Notes changed",
-    EventType.DETAILS_EDITED: lambda d: _differing(f"Details corrected: {_list(d.get('changed', []))}", d),
-    EventType.FILE_ADDED: lambda d: f"New file {d.get('name')}",
-    EventType.FILES_ADDED: lambda d: f"{len(d['files'])} new files: {_first([file['name'] for file in d['files']])}",
-    EventType.FILE_CHANGED: lambda d: f"{d.get('name')} was saved over",
-    EventType.FILE_RENAMED: lambda d: f"{d.get('from')} was renamed {d.get('to')}",
-    EventType.FILE_REMOVED: lambda d: f"{d.get('name')} was removed",
+    EventType.DETAILS_EDITED: _corrected,
+    EventType.FILE_ADDED: lambda d: f"New file {_file(d)}",
+    EventType.FILES_ADDED: lambda d: (
+        f"{counted(len(d['files']), 'new file')}: {_first([file['name'] for file in d['files']])}"
+    ),
+    EventType.FILE_CHANGED: lambda d: f"{_file(d)} was saved over",
+    EventType.FILE_RENAMED: lambda d: f"{_file(d, 'from')} was renamed {_file(d, 'to')}",
+    EventType.FILE_REMOVED: lambda d: f"{_file(d)} was removed",
     EventType.PRINT_FILE_CHOSEN: lambda d: f"Print file: {_list(d.get('print_files', []))}",
     EventType.MODEL_INSPECTED: lambda d: (
-        f"The model {d.get('name') or ''} was inspected{' again' if d.get('again') else ''}".replace("  ", " ")
+        (f"The model {_file(d)} was inspected" if d.get("name") else "The model was inspected")
+        + (" again" if d.get("again") else "")
     ),
     EventType.WORKING_COPY_CONVERTED: lambda d: (
         f"{d.get('name')} was written as STL, because the sent file {d.get('reason')}"
     ),
     EventType.ESTIMATE_READ: _read,
-    EventType.FILE_READ: lambda d: f"{d.get('name')} was inspected{' again' if d.get('again') else ''}",
+    EventType.FILE_READ: lambda d: f"{_file(d)} was inspected{' again' if d.get('again') else ''}",
     EventType.PRICE_KEPT: lambda d: "The agreed price is kept",
-    EventType.FILE_OPENED: lambda d: f"{d.get('name')} was opened in a slicer",
+    EventType.FILE_OPENED: lambda d: f"{_file(d)} was opened in a slicer",
     EventType.THUMBNAIL_MADE: lambda d: "A picture was made",
-    EventType.ORIGINAL_RESTORED: lambda d: f"The student's own {d.get('name') or 'file'} was restored",
-    EventType.FACTS_SUPPLIED: lambda d: f"Filled in: {_list(d.get('supplied', []))}",
+    EventType.ORIGINAL_RESTORED: lambda d: f"The student's own {_file(d) if d.get('name') else 'file'} was restored",
+    EventType.FACTS_SUPPLIED: _supplied,
     EventType.CONFIRMATION_EXPIRED: lambda d: "The time to confirm is over",
     EventType.RESUBMITTED: lambda d: f"Sent again by the student: {', '.join(_sent(d)) or 'the same model'}",
     EventType.MOVE_UNDONE: lambda d: f"The move was undone; back to {status_name(d.get('to'))}",

@@ -26,7 +26,7 @@ from printsys.models3d.inspect import ModelFacts
 from printsys.ops import heartbeat
 from printsys.services import Services
 from printsys.texts import amount, reasons
-from printsys.web.filters import when
+from printsys.web.filters import due_date, exact
 from printsys.web.staff.action_views import ACTION_VIEWS, form_for, offered_steps
 from printsys.web.staff.forms import ActionForm
 from printsys.web.staff.history import history
@@ -106,6 +106,7 @@ def request_facts(job: Job, lab: Lab) -> list[tuple[str, Any]]:
     printer = lab.printer(job.request.printer)
     words = {
         "printer": f"{printer.name}, {printer.volume_text}" if printer else job.request.printer,
+        "due_date": due_date(job.request.due_date),
         "minimum_charge_consent": "agreed" if job.request.minimum_charge_consent else None,
         "own_material": "the student brings it" if job.request.own_material else None,
     }
@@ -209,7 +210,7 @@ def _folder_line(stored: Stored, file: ListedFile) -> FileLine:
     words += _conversion_trouble(record, stored.job) if record else []
     original = conflict_of(file.name)
     words += [f"a sync program's second version of {original}"] if original else []
-    words.append(f"saved {when(datetime.fromtimestamp(file.mtime_ns / 1e9, UTC))}")
+    words.append(f"saved {exact(datetime.fromtimestamp(file.mtime_ns / 1e9, UTC))}")
     # The record's hash is the file's only as long as nobody saved over it.
     sha256 = record.sha256 if record and record.size == file.size else None
     return FileLine(file.name, file.name, file.size, " · ".join(words), sha256)
@@ -225,6 +226,6 @@ def _conversion_trouble(copy: FileRecord, job: Job) -> list[str]:
 def _original_line(stored: Stored, record: FileRecord) -> FileLine:
     about = "as the student sent it" if record.source == "upload" else f"from {record.source}"
     about += ", an earlier version" if record.is_superseded else ""
-    about += f" · {when(record.added_at)}"
+    about += f" · {exact(record.added_at)}"
     exists = (stored.folder / record.name).is_file()
     return FileLine(record.name, record.uploaded_as or record.name, record.size, about, record.sha256, exists)

@@ -14,9 +14,10 @@ from flask.typing import ResponseReturnValue
 from printsys.domain.lab_today import LabToday, Note, color_toggled, toggled
 from printsys.errors import InvalidInput
 from printsys.jobstore.lab_today import change_lab_today
+from printsys.texts import date_text
 from printsys.web import lab_day
 from printsys.web.auth import current_actor, login_required
-from printsys.web.filters import actor, date_words
+from printsys.web.filters import actor
 from printsys.web.services import services
 
 pages = Blueprint("lab", __name__, url_prefix="/dashboard/lab")
@@ -86,7 +87,7 @@ def closed() -> ResponseReturnValue:
         return today.model_copy(update={"closed": days}).without_old_days(first)
 
     change_lab_today(services().store, change)
-    flash(f"The lab is closed on {date_words(day)}." if note else f"The lab is open on {date_words(day)}.")
+    flash(f"The lab is closed on {date_text(day)}." if note else f"The lab is open on {date_text(day)}.")
     return redirect(url_for("lab.show", _anchor="days"), 303)
 
 

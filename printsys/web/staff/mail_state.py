@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from printsys.domain.job import format_time
+from printsys.domain.words import counted
 from printsys.errors import MirrorDown
 from printsys.ops import heartbeat
 from printsys.ops.heartbeat import Heartbeat, Problem
-from printsys.web.filters import ago, when
+from printsys.web.filters import ago, exact
 from printsys.web.services import services
 
 LATE = timedelta(minutes=30)
@@ -44,7 +45,7 @@ class MailState:
         """Sentences for staff, the gravest first."""
         sentences = []
         if not self.is_working:
-            since = f" since {when(self.heartbeat.at)}" if self.heartbeat else ""
+            since = f" since {exact(self.heartbeat.at)}" if self.heartbeat else ""
             sentences.append(f"The worker has not been seen{since}: e-mails wait until it runs. None is lost.")
         elif self.is_without_queue:
             sentences.append(
@@ -72,7 +73,7 @@ class MailState:
         elif self.owed:
             passed = ago(self.oldest)
             since = "" if passed == "just now" else f", the oldest for {passed}"
-            waits = f"{self.owed} {'e-mail waits' if self.owed == 1 else 'e-mails wait'} to be sent{since}"
+            waits = f"{counted(self.owed, 'e-mail waits', 'e-mails wait')} to be sent{since}"
         else:
             waits = "No e-mail waits"
         return f"{waits}."
@@ -83,11 +84,11 @@ class MailState:
         beat = self.heartbeat
         if beat is None or beat.queue is None or not self.is_working:
             return ""
-        tasks = {0: "no task waits", 1: "1 task waits"}.get(beat.queue, f"{beat.queue} tasks wait")
+        tasks = counted(beat.queue, "task waits", "tasks wait") if beat.queue else "no task waits"
         text = f"The worker is running, {tasks} for it."
         if beat.error is None or beat.trying:
             return text
-        return f"{text} The last e-mail did not go out ({when(beat.error.at)}): {beat.error.words}"
+        return f"{text} The last e-mail did not go out ({exact(beat.error.at)}): {beat.error.words}"
 
     def as_json(self) -> dict[str, Any]:
         """For /healthz: public, so no names and no addresses."""

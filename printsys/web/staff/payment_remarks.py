@@ -14,7 +14,7 @@ from printsys.errors import MirrorDown
 from printsys.jobstore import Stored
 from printsys.services import Services
 from printsys.texts import amount, money
-from printsys.web.filters import when
+from printsys.web.filters import exact
 
 FAR_TOO_MUCH = 2
 """Times what is due: a slip of the decimal point and not a generous student."""
@@ -92,7 +92,7 @@ def transaction_remarks(services: Services, number: str | None, of_this_payment:
         return
     if used:
         job = used[0].job
-        at = f", {when(job.payment.at)}" if job.payment and job.payment.at else ""
+        at = f", {exact(job.payment.at)}" if job.payment and job.payment.at else ""
         yield f"The transaction number {number} was used before: for {job.student.name}'s job {job.id}{at}."
 
 

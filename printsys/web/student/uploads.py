@@ -8,6 +8,7 @@ from typing import BinaryIO, cast
 from werkzeug.datastructures import FileStorage
 
 from printsys.config import Lab
+from printsys.domain.words import counted
 from printsys.errors import FileRefused, InvalidInput
 from printsys.jobstore import IncomingFile
 from printsys.jobstore.arriving import ArrivingFile
@@ -20,7 +21,9 @@ def incoming_files(uploads: Sequence[FileStorage], lab: Lab) -> list[IncomingFil
         raise InvalidInput({"file": ["Please choose your model file."]})
     limit = lab.submission.max_files
     if len(uploads) > limit:
-        raise InvalidInput({"file": [f"Please send at most {limit} files at once; these are {len(uploads)}."]})
+        raise InvalidInput(
+            {"file": [f"Please send at most {counted(limit, 'file')} at once; these are {len(uploads)}."]}
+        )
     if sentences := [sentence for file in uploads if (sentence := _refusal(file, lab))]:
         raise InvalidInput({"file": sentences})
     return [IncomingFile(file.filename or "", arriving(file)) for file in uploads]
