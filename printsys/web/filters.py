@@ -40,6 +40,7 @@ def init(app: Flask) -> None:
     app.add_template_filter(clock)
     app.add_template_filter(day)
     app.add_template_filter(time_of_day)
+    app.add_template_filter(soon)
     app.add_template_filter(ago)
     app.add_template_filter(due)
     app.add_template_filter(money)
@@ -98,6 +99,14 @@ def clock(moment: datetime) -> str:
 def time_of_day(moment: datetime) -> str:
     """`5:00 pm`."""
     return texts.clock(local(moment))
+
+
+def soon(moment: datetime) -> str:
+    """`5:00 pm` today, `Fri 5:00 pm` within a week, else as `when`."""
+    days_off = (local(moment).date() - local(datetime.now(UTC)).date()).days
+    if days_off == 0:
+        return time_of_day(moment)
+    return f"{local(moment):%a} {time_of_day(moment)}" if 0 < days_off < 7 else when(moment)
 
 
 def day(moment: datetime | None) -> str:

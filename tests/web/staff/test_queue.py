@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -19,6 +20,7 @@ from printsys.domain.status import Status
 from printsys.jobstore.lab_today import lab_today
 from printsys.services import NO_DATABASE, Services
 from printsys.web import create_app
+from printsys.web.filters import local, soon, time_of_day, when
 from printsys.web.staff.staff_queue import moved
 from tests.web.conftest import STAFF_PASSWORD, MakeJob, PostAction, form_token
 
@@ -141,3 +143,13 @@ def test_without_the_database_the_queue_comes_from_the_folders(services: Service
     page = dark.get("/dashboard/queue").get_data(as_text=True)
     assert f'data-job="{job.id}"' in page and "The database is not available" in page
     engine.dispose()
+
+
+def test_when_a_print_is_done_is_said_in_few_words(app: Flask) -> None:
+    now = datetime.now(UTC)
+    with app.app_context():
+        assert soon(now) == time_of_day(now)
+        later = now + timedelta(days=3)
+        assert soon(later) == f"{local(later):%a} {time_of_day(later)}"
+        for far in (now - timedelta(days=1), now + timedelta(days=9)):
+            assert soon(far) == when(far)
