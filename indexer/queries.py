@@ -20,7 +20,7 @@ from printsys.domain.emails import CLOSING
 from printsys.domain.events import STAFF, Event, EventType
 from printsys.domain.job import Document, Job, format_time, parse
 from printsys.domain.print_queue import QueuedJob, due_day
-from printsys.domain.status import FILES_READ, FINAL, LIVE, Status
+from printsys.domain.status import FILES_READ, FINAL, LIVE, Status, in_words
 
 
 @dataclass(frozen=True)
@@ -270,11 +270,15 @@ class Queries:
         return [Event.model_validate(dict(row._mapping)) for row in self._all(later)]
 
     def attention(self) -> list[AttentionItem]:
-        """What the last sync found that needs a person, the oldest first."""
+        """What the last sync found that needs a person, the oldest first. An earlier version, which named a status as
+        its folder is named, may have written a row."""
         rows = self._all(
             sa.select(*attention.c).order_by(attention.c.since, attention.c.kind, attention.c.folder, attention.c.file)
         )
-        return [AttentionItem(r.kind, r.job_id, r.folder, r.sentence, tuple(r.fixes), r.file or None) for r in rows]
+        return [
+            AttentionItem(r.kind, r.job_id, r.folder, in_words(r.sentence), tuple(r.fixes), r.file or None)
+            for r in rows
+        ]
 
     def changes(self) -> int:
         """A number that grows with every change of the mirror: for those who missed a notification."""

@@ -114,7 +114,7 @@ def test_the_queue_is_reordered_by_dragging_and_by_its_buttons_alone(system: Sys
     assert order() == before
 
 
-def test_today_is_where_staff_land_and_a_done_print_is_one_click(system: System, page: Page) -> None:
+def test_staff_land_on_today_with_its_groups_and_the_printers(system: System, page: Page) -> None:
     system.start("--demo")
     page.goto(f"{system.url}/login")
     page.get_by_label("Password").fill("correct horse")
@@ -123,4 +123,4 @@ def test_today_is_where_staff_land_and_a_done_print_is_one_click(system: System,
     for heading in ("New to review", "Student answered or declined", "Ready to start", "Should be finished by now",
                     "To hand out", "Needs a person", "Printers"):  # fmt: skip
         expect(page.get_by_role("heading", name=heading)).to_be_visible()
-    expect(page.get_by_role("link", name="Today")).to_have_attribute("aria-current", "page")
+    expect(page.get_by_role("link", name="Today", exact=True)).to_have_attribute("aria-current", "page")
