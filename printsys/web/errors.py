@@ -135,6 +135,8 @@ def _wants_json() -> bool:
 
 
 def _answer(page: ErrorPage, message: str) -> tuple[Response | str, int]:
+    if request.path.startswith("/api/"):  # a script sends a status as the API has it, and not in a person's words
+        return jsonify(error=page.title, message=message), page.code
     message = in_words(message)
     if _wants_json():
         return jsonify(error=page.title, message=message), page.code
