@@ -22,6 +22,7 @@ from printsys.domain.effects import Context
 from printsys.domain.inputs import SubmitInput, validate
 from printsys.domain.job import Job
 from printsys.domain.links import resubmission_key
+from printsys.domain.plates import plates
 from printsys.domain.request_fields import from_job
 from printsys.domain.status import Status
 from printsys.domain.workflow import STEPS
@@ -74,6 +75,7 @@ USUAL_INPUT: dict[str, dict[str, Any]] = {
     "reject": {"reasons": ["too-thin", "messy"], "comment": "The walls are too thin."},
     "confirm": {"reason": "Said yes at the desk."},
     "revert": {"reason": "A slip of the mouse."},
+    "plates": {"state": "printed"},
     "fail": {"reason": "It came off the bed.", "fault": "machine", "wasted_g": "12"},
     "pickup": {"amount": "4.27", "payment_method": "Card", "picked_up_by": "Jane Doe", "weight_g": "42.7"},
     "pay": {"amount": "1.00", "payment_method": "Cash"},
@@ -94,6 +96,7 @@ def usual_input(action: str, job: Job) -> dict[str, Any]:
         "approve": {"print_file": working[:1]},
         "choose-file": {"print_file": working[:1]},
         "delete": {"confirm_id": job.id},
+        "plates": {"plate": [plate.key for plate in plates(job) if plate.state is None][:1] or ["1:"]},
         "override": {"status": Status.COMPLETED if job.status is not Status.COMPLETED else Status.PRINTING},
     }
     return USUAL_INPUT.get(action, {}) | of_this_job.get(action, {})

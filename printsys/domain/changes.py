@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from printsys.domain.events import FILESYSTEM, Event, EventDraft, EventType, diff, merge_patch, same_json
-from printsys.domain.job import CONVERTED, SUPERSEDED, Document, FileRecord, Job, dump
+from printsys.domain.job import CONVERTED, PLATES, SUPERSEDED, Document, FileRecord, Job, dump
+from printsys.domain.plates import marks_of, with_renamed_file
 
 OURS = frozenset({"revision", "updated_at"})
 """Keys that only the system counts: what a person has there is ignored."""
@@ -178,9 +179,13 @@ def drafts_of(job: Job, changes: Iterable[FolderChange], now: datetime) -> list[
     """One event for each change, by `filesystem`; lists in the patches are whole, each as it is after its event."""
     files = [dump(record) for record in job.files]
     print_files = list(job.print_files)
+    marks = marks_of(job)
     drafts = []
     for change in changes:
         kind, data, patch = _event_of(change, files, print_files, now)
+        if isinstance(change, FileRenamed) and any(mark["file"] == change.before.name for mark in marks):
+            marks = with_renamed_file(marks, change.before.name, change.file.name)
+            patch = patch | {PLATES: marks}
         drafts.append(EventDraft(kind, FILESYSTEM, data, patch))
         files, print_files = patch.get("files", files), patch.get("print_files", print_files)
     return drafts

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 
 from printsys.domain.copies import multiplied, recorded_copies
 from printsys.domain.emails import Mail, resendable
-from printsys.domain.events import STAFF, EventDraft
+from printsys.domain.events import STAFF, EventDraft, actor_kind
 from printsys.domain.inputs import (
     ApproveInput,
     ChooseFileInput,
@@ -19,6 +19,7 @@ from printsys.domain.inputs import (
     NotesInput,
     OptionalReasonInput,
     OverrideInput,
+    PlatesInput,
     ReasonInput,
     RejectInput,
     ReplyInput,
@@ -29,6 +30,7 @@ from printsys.domain.inputs import (
 from printsys.domain.job import (
     DECLINED,
     FOR_COPIES,
+    PLATES,
     PRINTED_ON,
     SUPERSEDED,
     WITHDRAWN,
@@ -44,6 +46,7 @@ from printsys.domain.naming import parse_id
 from printsys.domain.payments import (
     Charge,
 )
+from printsys.domain.plates import PRINTED, marked, marks_of, open_plates, plates
 from printsys.domain.pricing import PricedRequest, PriceList, quote, recorded_discounts, round_up_to_half_hour
 from printsys.domain.request_fields import REQUEST_FIELDS, to_document
 from printsys.domain.status import CONFIRMED, PRICE_AGREED, PRICED, UNPRICED, Status
@@ -81,6 +84,7 @@ class Effect:
     """`data` goes into the event. Each line of `money` is recorded by an event of its own, before the action's.
 
     `to` and `mail` stand for what the table cannot know before: where an override leads, what a supplied fact owes.
+    `then` is an action that follows at once, in the same batch.
     """
 
     patch: Document = field(default_factory=dict)
@@ -88,6 +92,7 @@ class Effect:
     money: tuple[EventDraft, ...] = ()
     to: Status | None = None
     mail: Mail | None = None
+    then: str | None = None
 
 
 # -- approval and the student's answer ------------------------------------------------------------------------------
@@ -235,6 +240,7 @@ def resubmit(job: Job, values: ResubmitInput, actor: str, context: Context) -> E
     patch: Document = {
         **{section: _changed(section, fields, job) for section, fields in request.items()},
         **dict.fromkeys(("estimate", "confirmation", "rejection", "reviewed_at")),
+        **({PLATES: None} if marks_of(job) else {}),
         "print_files": [file["name"] for file in values.files if file["role"] == "working"] or job.print_files,
     }
     if values.files:
@@ -261,6 +267,30 @@ def start(job: Job, values: StartInput, actor: str, context: Context) -> Effect:
     if values.printer is None or values.printer == job.request.printer:
         return Effect(_off_the_printer(job))
     return Effect({"request": {PRINTED_ON: values.printer}}, {"printer": values.printer})
+
+
+def mark_plates(job: Job, values: PlatesInput, actor: str, context: Context) -> Effect | None:
+    """The job is done as soon as all of them are printed."""
+    before = plates(job)
+    if strangers := set(values.plate) - {plate.key for plate in before}:
+        raise InvalidInput({"plate": [f"{len(strangers)} of these are no longer among the job's plates."]})
+    state = values.state if values.state != "open" else None
+    after = [replace(plate, state=state) if plate.key in values.plate else plate for plate in before]
+    if after == before:
+        return None
+    data = {
+        "state": values.state,
+        "plates": [{"file": plate.file, "number": plate.number} for plate in after if plate.key in values.plate],
+    }
+    is_done = all(plate.state == PRINTED for plate in after)
+    return Effect({PLATES: marked(after) or None}, data, then="complete" if is_done else None)
+
+
+def complete(job: Job, values: NoInput, actor: str, context: Context) -> Effect:
+    """A folder that somebody drags is done, whatever is marked."""
+    if actor_kind(actor) == STAFF and (rest := open_plates(job)):
+        raise TransitionNotAllowed("complete", f"{len(rest)} of its {len(plates(job))} plates are not printed yet.")
+    return Effect()
 
 
 def undo_start(job: Job, values: ReasonInput, actor: str, context: Context) -> Effect:

@@ -30,6 +30,7 @@ class EventType(StrEnum):
     STUDENT_WROTE = "StudentWrote"
     PRINTING_STARTED = "PrintingStarted"
     PRINT_FAILED = "PrintFailed"
+    PLATES_MARKED = "PlatesMarked"
     JOB_COMPLETED = "JobCompleted"
     PAYMENT_RECORDED = "PaymentRecorded"
     PAYMENT_REFUNDED = "PaymentRefunded"

@@ -83,6 +83,7 @@ def _absent_if_empty(value: object) -> object:
 
 
 Line = Annotated[str, Field(min_length=1, max_length=200), BeforeValidator(_one_line)]
+Plate = Annotated[str, Field(min_length=1, max_length=300)]
 OptionalLine = Annotated[Annotated[str, Field(max_length=200)] | None, BeforeValidator(_absent_if_empty)]
 Text = Annotated[str, Field(max_length=5000), BeforeValidator(_tidy)]
 RequiredText = Annotated[str, Field(min_length=1, max_length=5000), BeforeValidator(_tidy)]
@@ -236,6 +237,13 @@ class StartInput(ActionInput):
     """`printer`: the id of the one that prints it, where it is not the one that was asked for."""
 
     printer: OptionalLine = None
+
+
+class PlatesInput(ActionInput):
+    """`plate`: keys of the job's plates (see plates.py)."""
+
+    plate: Annotated[list[Plate], Field(min_length=1)]
+    state: Literal["printed", "failed", "reprint", "open"]
 
 
 class FailInput(ActionInput):

@@ -36,6 +36,7 @@ FOR_COPIES, PLATE_COPIES = "for_copies", "plate_copies"
 CONVERTED = "converted"
 PRINTED_ON = "printed_on"
 OWN_MATERIAL, DISCOUNTS = "own_material", "discounts"
+PLATES = "plates"
 DECLINED, WITHDRAWN = "declined", "withdrawn"
 """Reasons of a rejection that is the student's own."""
 

@@ -13,8 +13,8 @@ from typing import Any
 from printsys.domain import effects, emails, inputs, payment_effects, supplies
 from printsys.domain.effects import Context, Effect
 from printsys.domain.emails import Mail, OwedMail
-from printsys.domain.events import FILESYSTEM, STAFF, STUDENT, SYSTEM, EventDraft, EventType, actor_kind
-from printsys.domain.job import Job, format_time
+from printsys.domain.events import FILESYSTEM, STAFF, STUDENT, SYSTEM, EventDraft, EventType, actor_kind, merge_patch
+from printsys.domain.job import Job, dump, format_time, parse
 from printsys.domain.status import FINAL, PRICE_AGREED, PRICED, Status
 from printsys.errors import TransitionNotAllowed
 
@@ -69,7 +69,9 @@ TABLE: tuple[Step, ...] = (
     Step("start", "Start printing", from_={Status.READY_TO_PRINT}, to=Status.PRINTING, who={STAFF, FILESYSTEM},
          event=EventType.PRINTING_STARTED, needs=inputs.StartInput, effect=effects.start),
     Step("complete", "Printing is done", from_={Status.PRINTING}, to=Status.COMPLETED, who={STAFF, FILESYSTEM},
-         event=EventType.JOB_COMPLETED, mail=Mail.COMPLETED),
+         event=EventType.JOB_COMPLETED, effect=effects.complete, mail=Mail.COMPLETED),
+    Step("plates", "Mark what is printed", from_={Status.PRINTING}, who={STAFF},
+         event=EventType.PLATES_MARKED, needs=inputs.PlatesInput, effect=effects.mark_plates),
     Step("fail", "Print failed", from_={Status.PRINTING}, to=Status.READY_TO_PRINT, who={STAFF},
          event=EventType.PRINT_FAILED, needs=inputs.FailInput, effect=effects.fail),
     Step("pickup", "Take payment and hand out", from_={Status.COMPLETED}, to=Status.PAID_PICKED_UP,
@@ -177,4 +179,6 @@ def plan(
         drafts.append(replace(queued, patch=patch) if step.event is EventType.EMAIL_QUEUED else queued)
     if not drafts:
         raise TransitionNotAllowed(action, "This job has no e-mail address to write to.")
+    if effect.then is not None:
+        drafts += plan(parse(merge_patch(dump(job), patch)), effect.then, actor, inputs.NoInput(), context, owed)
     return drafts

@@ -101,12 +101,14 @@ def time_of_day(moment: datetime) -> str:
     return texts.clock(local(moment))
 
 
-def soon(moment: datetime) -> str:
-    """`5:00 pm` today, `Fri 5:00 pm` within a week, else as `when`."""
+def soon(moment: datetime) -> Markup:
+    """`5:00 pm` today, `Fri 5:00 pm` within a week, else the exact time, which is the title of the others."""
     days_off = (local(moment).date() - local(datetime.now(UTC)).date()).days
     if days_off == 0:
-        return time_of_day(moment)
-    return f"{local(moment):%a} {time_of_day(moment)}" if 0 < days_off < 7 else when(moment)
+        words = time_of_day(moment)
+    else:
+        words = f"{local(moment):%a} {time_of_day(moment)}" if 0 < days_off < 7 else exact(moment)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(format_time(moment), exact(moment), words)
 
 
 def day(moment: datetime | None) -> str:

@@ -90,7 +90,7 @@ function remember() {
 }
 
 function focusOnNext() {
-  const next = panel.querySelector(".error-summary, .job-actions .btn-primary") ?? panel.querySelector("#job, h1");
+  const next = panel.querySelector(".error-summary, .job-actions .btn-primary, .plates .btn-primary") ?? panel.querySelector("#job, h1");
   if (!next) { (links()[0] ?? search).focus(); return; }
   if (!next.matches("a, button, [tabindex]")) next.tabIndex = -1;
   next.focus({ preventScroll: true });

@@ -62,6 +62,7 @@ STAYING = {
     "waive": {P, R, X, C, D, A},
     "choose-file": {U, P, R, X},
     "keep-price": {P, R, X},
+    "plates": {X},
     "resend-email": {U, P, C, J, D},
     "reply": set(Status) - {A},
 }
@@ -103,6 +104,7 @@ PARTLY_PAID = {
     "estimate": {"cost": "4.27"},
     "payment": {"amount": "2.00", "lines": [{"kind": "payment", "amount": "2.00"}]},
 }
+THREE_COPIES = {"request": {"method": "Filament", "copies": 3}}
 WAITING = {"confirmation": {"nonce": "n", "expires_at": "2026-03-09T16:20:11Z"}}
 
 
@@ -142,7 +144,8 @@ def test_every_status_can_be_left(status: Status) -> None:
 @pytest.mark.parametrize("action", sorted({step.action for step in STEPS}))
 @pytest.mark.parametrize("status", list(Status))
 def test_an_action_is_done_where_it_is_legal_and_refused_in_words_elsewhere(action: str, status: Status) -> None:
-    job = job_in(status, **WAITING | (PARTLY_PAID if action in MONEY else PRICED if action == "resend-email" else {}))
+    special = {"plates": THREE_COPIES, "resend-email": PRICED}.get(action, PARTLY_PAID if action in MONEY else {})
+    job = job_in(status, **WAITING | special)
     actor = "student" if action.startswith("student_") or action in STUDENTS else "staff:Sam"
     actor = "system" if action in BY_ITSELF else actor
     allowed = (action, status) in LEGAL or action in ANYWHERE

@@ -46,6 +46,16 @@ def test_a_copy_of_it_beside_the_storage_finds_that_by_itself(store: JobStore) -
     assert done.stdout.decode().splitlines()[-1].startswith("1 jobs and 0 deleted ones, 2 files")
 
 
+def test_marked_plates_are_whole_to_it_and_fold_to_what_the_system_wrote(store: JobStore) -> None:
+    job = make_job(store, status=Status.PRINTING, copies=3)
+    for state in ("failed", "printed", "reprint"):
+        act(store, job.id, "plates", state=state)
+    stored = store.load(job.id)
+    assert len(stored.job.model_dump()["plates"]) == 3
+    assert metadata_bytes(fold(stored.events)) == (stored.folder / "metadata.json").read_bytes()
+    assert verify(store.layout.root).code == 0
+
+
 @pytest.mark.parametrize("kind", ["nothing", "other things", "a file"])
 def test_what_is_no_storage_cannot_be_verified(kind: str, tmp_path: Path) -> None:
     place = tmp_path / "place"

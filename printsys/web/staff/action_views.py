@@ -15,6 +15,7 @@ from printsys.domain.folder_moves import still_missing
 from printsys.domain.job import Job
 from printsys.domain.links import awaits_confirmation, confirmation_expired_at
 from printsys.domain.payments import ledger
+from printsys.domain.plates import PRINTED, open_plates, plates
 from printsys.domain.status import Status
 from printsys.domain.workflow import Step, steps_from
 from printsys.jobstore import Stored
@@ -26,6 +27,14 @@ from printsys.web.staff import forms
 
 def _status_is_now(job: Job) -> str:
     return f"{job.student.name}'s job is now {status_name(job.status)}."
+
+
+def _plates_sentence(job: Job) -> str:
+    pieces = plates(job)
+    count = len([plate for plate in pieces if plate.state == PRINTED])
+    if job.status is Status.COMPLETED:
+        return f"All {count} are printed. {_status_is_now(job)}"
+    return f"{count} of {len(pieces)} are printed."
 
 
 def _saying(sentence: str) -> Callable[[Job], str]:
@@ -104,7 +113,18 @@ ACTION_VIEWS: dict[str, ActionView] = {
         forms.ReasonForm, next_if=lambda job: awaits_confirmation(job) and not job.student.email
     ),  # nobody can confirm by a link
     "start": ActionView(extra=forms.StartForm, next_if=_always),
-    "complete": ActionView(next_if=_always),
+    "complete": ActionView(
+        offered_if=lambda stored: not open_plates(stored.job), next_if=lambda job: not open_plates(job)
+    ),
+    "plates": ActionView(
+        forms.PlatesForm,
+        place="own",
+        style="quiet",
+        done=_plates_sentence,
+        offered_if=lambda stored: bool(plates(stored.job)),
+        next_if=lambda job: bool(open_plates(job)),
+        next_label="Mark what is printed",
+    ),
     "pickup": ActionView(forms.PickupForm, next_if=_always),
     "pay": ActionView(
         forms.PayForm,

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from printsys.actions import intake
 from printsys.domain import workflow
-from printsys.domain.inputs import validate
+from printsys.domain.inputs import StartInput, validate
 from printsys.domain.job import Job
 from printsys.domain.workflow import Step
 from printsys.errors import JobNotFound, PrintSysError, StaleJob, TransitionNotAllowed
@@ -28,6 +28,7 @@ from printsys.web.staff.list_query import ListQuery
 from printsys.web.staff.payment_remarks import fingerprint, remarks_on
 from printsys.web.staff.place_in_list import PlaceInList, place_in_list
 from printsys.web.staff.printed_before import printed_before
+from printsys.web.staff.staff_queue import require_free
 from printsys.web.student.forms import with_errors
 
 PAGES_WITH_BUTTONS = {"today": "today.show", "queue": "queue.show"}
@@ -54,6 +55,8 @@ def act(job_id: str, action: str) -> ResponseReturnValue:
         remarks = remarks_on(services(), stored, answers)
         if remarks and request.form.get("accept") != fingerprint(remarks):
             return _action_page(step, stored, remarks=remarks), 422
+        if isinstance(answers, StartInput) and not answers.printer:
+            require_free(stored.job.request.printer)
         place = place_in_list(job_id)
         after = services().actions.perform(job_id, action, answers, current_actor(), revision)
     except (JobNotFound, StaleJob, TransitionNotAllowed):
@@ -119,7 +122,7 @@ def _onward(place: PlaceInList) -> ResponseReturnValue:
 
 def _category(step: Step, before: Job, after: Stored) -> str:
     """Of the message that says what was done: `undo <id> <revision>` where one click takes it back."""
-    can_undo = step.to is not None and undo_step(before, after.job) is not None
+    can_undo = step.action != "override" and undo_step(before, after.job) is not None
     return f"undo {after.id} {after.job.revision}" if can_undo else "message"
 
 

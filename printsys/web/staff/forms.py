@@ -30,6 +30,7 @@ from printsys.domain.folder_moves import still_missing
 from printsys.domain.job import DECLINED, WITHDRAWN, plain
 from printsys.domain.naming import COLOR_LENGTH, camel
 from printsys.domain.payments import ledger
+from printsys.domain.plates import plates
 from printsys.domain.request_fields import from_job
 from printsys.domain.status import UNPRICED, Status
 from printsys.domain.supplies import SUPPLIES
@@ -231,6 +232,18 @@ class StartForm(ActionForm):
         self.printer.choices = [Choice(printer.id, printer.name) for printer in printers]
         if self.printer.data is None:
             self.printer.data = stored.job.request.printer
+
+
+PLATE_STATES = {"printed": "printed", "failed": "failed", "reprint": "to reprint", "open": "not printed yet"}
+
+
+class PlatesForm(ActionForm):
+    plate = SelectMultipleField("Which of them?")
+    state = RadioField("They are", choices=[Choice(state, words) for state, words in PLATE_STATES.items()])
+
+    def prepare(self, stored: Stored, lab: Lab) -> None:
+        super().prepare(stored, lab)
+        self.plate.choices = [Choice(plate.key, plate.title) for plate in plates(stored.job)]
 
 
 class FailForm(ReasonForm):

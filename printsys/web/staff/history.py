@@ -18,6 +18,7 @@ from printsys.texts import money
 from printsys.web.filters import actor as actor_name
 from printsys.web.filters import status_name
 from printsys.web.services import services
+from printsys.web.staff.forms import PLATE_STATES
 
 Data = dict[str, Any]
 MOST_NAMES = 10
@@ -113,6 +114,11 @@ def _failed(data: Data) -> str:
     return _reasoned("The print failed")(data) + (f" ({details})" if details else "")
 
 
+def _plates_marked(data: Data) -> str:
+    names = [f"{plate['file'] or 'the print'} ({plate['number']})" for plate in data["plates"]]
+    return f"{_first(names)}: {PLATE_STATES[data['state']]}"
+
+
 def _paid(data: Data) -> str:
     details = [f"paid by {data['payer']}"] if data.get("payer") else []
     details += [f"together with {_list(data['together'])}"] if data.get("together") else []
@@ -143,6 +149,7 @@ SENTENCES: dict[EventType, Callable[[Data], str]] = {
     EventType.STAFF_CONFIRMED: _reasoned("Confirmed for the student"),
     EventType.PRINTING_STARTED: _started,
     EventType.PRINT_FAILED: _failed,
+    EventType.PLATES_MARKED: _plates_marked,
     EventType.JOB_COMPLETED: lambda d: "Printing is done",
     EventType.PAYMENT_RECORDED: _paid,
     EventType.PAYMENT_REFUNDED: lambda d: _reasoned(f"Gave back {money(d.get('amount'))} by {d.get('method')}")(d),

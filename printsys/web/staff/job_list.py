@@ -14,6 +14,7 @@ from printsys.domain.job import FileRecord, Job
 from printsys.domain.links import awaits_confirmation, confirmation_expired_at
 from printsys.domain.naming import opens_everywhere
 from printsys.domain.pending_work import preview_of
+from printsys.domain.plates import open_plates, plates
 from printsys.domain.status import LIVE, NAMES, Status, in_words
 from printsys.domain.workflow import Step
 from printsys.errors import MirrorDown
@@ -80,6 +81,12 @@ class JobSummary:
     def link_expired(self) -> datetime | None:
         """When the link expired on which the job still waits."""
         return confirmation_expired_at(self.job, datetime.now(UTC))
+
+    @property
+    def printed_so_far(self) -> str:
+        """`2 of 3 printed`, where staff mark the plates one by one; else empty."""
+        rest, pieces = open_plates(self.job), plates(self.job)
+        return f"{len(pieces) - len(rest)} of {len(pieces)} printed" if rest else ""
 
     @property
     def print_files(self) -> list[FileRecord]:

@@ -17,7 +17,9 @@ from printsys.domain.folder_moves import last_move
 from printsys.domain.job import FileRecord, Job
 from printsys.domain.naming import opens_everywhere
 from printsys.domain.pending_work import preview_of
+from printsys.domain.plates import Plate, plates
 from printsys.domain.request_fields import REQUEST_FIELDS
+from printsys.domain.status import Status
 from printsys.domain.workflow import Step
 from printsys.jobstore import Stored
 from printsys.jobstore.files import ListedFile, list_files, list_recorded, printable
@@ -28,7 +30,7 @@ from printsys.services import Services
 from printsys.texts import amount, reasons
 from printsys.web.filters import due_date, exact
 from printsys.web.staff.action_views import ACTION_VIEWS, form_for, offered_steps
-from printsys.web.staff.forms import ActionForm
+from printsys.web.staff.forms import PLATE_STATES, ActionForm
 from printsys.web.staff.history import history
 from printsys.web.staff.job_list import NOT_PORTABLE, JobSummary
 from printsys.web.staff.printed_before import printed_before
@@ -86,6 +88,8 @@ def job_page(services: Services, stored: Stored) -> dict[str, Any]:
         "job": stored.job,
         "main": filled + [button for button in buttons if button.place == "main" and button not in filled],
         "more": [button for button in buttons if button.place == "more" and button not in filled],
+        "plates": _shown_plates(stored.job),
+        "plate_states": PLATE_STATES,
         "history": history(stored.events),
         "moved_by_hand": last_move(stored.events),
         "waiting_mails": [(mail_name(mail.mail), mail) for mail in owed(stored.events, stored.id)],
@@ -99,6 +103,12 @@ def job_page(services: Services, stored: Stored) -> dict[str, Any]:
         "earlier_prints": printed_before(services, stored.job),
         "not_shown": max(0, count - MOST_SHOWN),
     }
+
+
+def _shown_plates(job: Job) -> list[Plate]:
+    """While it prints, and of a print that failed: what of it is there already."""
+    pieces = plates(job) if job.status in (Status.PRINTING, Status.READY_TO_PRINT) else []
+    return pieces if job.status is Status.PRINTING or any(plate.state for plate in pieces) else []
 
 
 def request_facts(job: Job, lab: Lab) -> list[tuple[str, Any]]:

@@ -11,7 +11,7 @@ from printsys.config.lab import Printer
 from printsys.domain.lab_today import Note
 from printsys.domain.print_queue import Column, QueuedJob, Slot, columns
 from printsys.domain.status import Status
-from printsys.errors import MirrorDown
+from printsys.errors import InvalidInput, MirrorDown
 from printsys.web import lab_day
 from printsys.web.services import services
 from printsys.web.staff.folder_list import DATABASE_DOWN, read_folders
@@ -94,6 +94,22 @@ def _column(
         is_open = is_open and not is_behind
     down = lab_day.today().printers_down.get(column.printer)
     return PrinterColumn(services().lab.printer(column.printer), down, printing, waiting, column.free_at)
+
+
+def require_free(printer_id: str | None) -> None:
+    """InvalidInput asks for the printer where a print cannot start on this one now."""
+    printer = services().lab.printer(printer_id)
+    if printer is None:
+        return
+    if printer.id in lab_day.today().printers_down:
+        raise InvalidInput({"printer": [f"The {printer.name} is down. Which one is it on?"]})
+    try:
+        printing = services().queries.queue([Status.PRINTING])
+    except MirrorDown:  # nobody knows
+        return
+    if any(job.printer == printer.id for job in printing):
+        words = f"Another job is recorded as printing on the {printer.name}. Which one is it on?"
+        raise InvalidInput({"printer": [words]})
 
 
 def moved(ids: list[str], job_id: str, by: str) -> list[str]:

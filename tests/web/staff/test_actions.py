@@ -71,6 +71,8 @@ STAYING = {
 
 WHERE_DUE = {"supply", "accept-move", "keep", "keep-price"}
 """Fixes: offered where something is wrong, and tested with the attention page."""
+PLATES = {"plates"}
+"""Offered for a job of several: see test_plates.py."""
 MONEY = {"pay", "waive", "refund"}
 """Offered where there is something to pay or to give back: see test_payments.py."""
 
@@ -79,7 +81,7 @@ def test_the_rows_below_are_the_whole_table() -> None:
     moving = {(step.action, s) for step in workflow.STEPS for s in step.from_ if step.to and "staff" in step.who}
     assert moving == {(action, from_) for action, from_, _, _ in ROWS}
     staying = {step.action for step in workflow.STEPS if step.to is None and "staff" in step.who}
-    assert staying == {*STAYING, "override", "delete", *WHERE_DUE, *MONEY}
+    assert staying == {*STAYING, "override", "delete", *WHERE_DUE, *MONEY, *PLATES}
 
 
 @pytest.mark.parametrize(("action", "from_", "to", "events"), ROWS, ids=lambda value: str(value))
@@ -671,7 +673,8 @@ def test_the_jobs_page_has_the_facts_the_history_and_only_the_actions_that_are_p
     offered = set(re.findall(rf'action="/dashboard/jobs/{stored.id}/([a-z-]+)"', page))
     assert offered <= {step.action for step in workflow.steps_from(status, "staff")} | {"reprint"}
     # What need not be shown: the mark that is there already, and what puts something right where nothing is wrong.
-    must = {step.action for step in workflow.steps_from(status, "staff")} - {"review", "unreview"} - WHERE_DUE - MONEY
+    must = {step.action for step in workflow.steps_from(status, "staff")} - {"review", "unreview"}
+    must -= WHERE_DUE | MONEY | PLATES
     assert must <= offered and not WHERE_DUE & offered
 
 
@@ -712,4 +715,4 @@ def test_a_job_made_long_ago_is_worked_upon_as_any_other(services: Services, mak
 def test_from_the_dashboard_one_comes_back_to_the_dashboard(make: MakeJob, post: Callable[..., TestResponse]) -> None:
     answer = post(make(R).id, "start", back="dashboard")
     assert answer.status_code == 303 and answer.location == "/dashboard?status=ReadyToPrint"
-    assert post(make(R).id, "start", back="//evil").location.startswith("/dashboard/jobs/")
+    assert post(make(R, printer="prusa-xl").id, "start", back="//evil").location.startswith("/dashboard/jobs/")

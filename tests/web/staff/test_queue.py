@@ -16,11 +16,12 @@ from werkzeug.test import TestResponse
 from indexer.index import Mirror
 from indexer.queries import Queries
 from indexer.schema import create_engine
+from printsys.domain.lab_today import LabToday, Note
 from printsys.domain.status import Status
-from printsys.jobstore.lab_today import lab_today
+from printsys.jobstore.lab_today import change_lab_today, lab_today
 from printsys.services import NO_DATABASE, Services
 from printsys.web import create_app
-from printsys.web.filters import local, soon, time_of_day, when
+from printsys.web.filters import exact, local, soon, time_of_day
 from printsys.web.staff.staff_queue import moved
 from tests.web.conftest import STAFF_PASSWORD, MakeJob, PostAction, form_token
 
@@ -145,11 +146,33 @@ def test_without_the_database_the_queue_comes_from_the_folders(services: Service
     engine.dispose()
 
 
+@pytest.mark.parametrize("is_down", [True, False])
+def test_start_asks_for_the_printer_where_the_one_asked_for_is_not_free_and_records_it(
+    staff: FlaskClient, make: MakeJob, post: PostAction, services: Services, is_down: bool
+) -> None:
+    job = make(READY)
+    if is_down:
+        note = Note(since=datetime.now(UTC))
+        change_lab_today(services.store, lambda today: LabToday(printers_down={"prusa-mk4s": note}))
+    else:
+        make(PRINTING)
+    asked = post(job.id, "start")
+    assert asked.status_code == 422 and "Which one is it on?" in words(asked.get_data(as_text=True))
+    assert '<option value="prusa-xl">' in asked.get_data(as_text=True)
+    assert services.store.load(job.id).job.status is READY
+    assert post(job.id, "start", printer="prusa-xl").status_code == 303
+    assert services.store.load(job.id).job.request.printed_on == "prusa-xl"
+    other = make(READY)
+    assert post(other.id, "start", printer="prusa-mk4s").status_code == 303, (
+        "staff see the printer, the system does not"
+    )
+
+
 def test_when_a_print_is_done_is_said_in_few_words(app: Flask) -> None:
     now = datetime.now(UTC)
     with app.app_context():
-        assert soon(now) == time_of_day(now)
         later = now + timedelta(days=3)
-        assert soon(later) == f"{local(later):%a} {time_of_day(later)}"
-        for far in (now - timedelta(days=1), now + timedelta(days=9)):
-            assert soon(far) == when(far)
+        few = {now: time_of_day(now), later: f"{local(later):%a} {time_of_day(later)}"}
+        few |= {far: exact(far) for far in (now - timedelta(days=1), now + timedelta(days=9))}
+        for moment, expected in few.items():
+            assert f'title="{exact(moment)}">{expected}</time>' in soon(moment)

@@ -128,6 +128,7 @@ def test_what_happened_since_this_browser_was_last_here_is_told_once_it_comes_ba
     staff.set_cookie(HERE, f"_{ago}")
     make(name="Bo Late", ago=timedelta(minutes=5))
     (lines,) = happened(staff)
+    assert re.search(r'title="[A-Z][a-z]{2}, [^"<]+ [ap]m"', lines), "the exact time"
     assert "Bo Late" in lines and "Submitted: bracket v2.stl" in lines and "Ann Early" not in lines
     assert happened(staff), "a second look is of the same visit"
 
