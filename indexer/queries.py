@@ -200,6 +200,11 @@ class Queries:
         due = sa.select(jobs.c.id).where(jobs.c.mail_owed > 0, jobs.c.next_mail_at <= now)
         return [row.id for row in self._all(due.order_by(jobs.c.next_mail_at, jobs.c.id))]
 
+    def server_version(self) -> str:
+        """MirrorDown."""
+        with reading(self.engine) as connection:
+            return str(connection.execute(sa.text("SHOW server_version")).scalar())
+
     def mail_waiting(self) -> tuple[int, datetime | None]:
         """How many e-mails are owed, and since when the oldest of them is."""
         owed, closed = events.alias("owed"), events.alias("closed")

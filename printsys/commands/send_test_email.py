@@ -7,8 +7,7 @@ import sys
 
 from printsys.config import load_lab, load_settings
 from printsys.credentials.signed_links import Tokens
-from printsys.mail.messages import make_composer
-from printsys.mail.smtp import Sent, deliver
+from printsys.mail.trial import send_test_email
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,10 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     settings = load_settings()
-    composer = make_composer(settings, load_lab(settings.lab_config), Tokens(settings.secret_key))
-    outcome = deliver(composer.test_message(args.address), settings)
-    if isinstance(outcome, Sent):
-        print(f"The test e-mail was {outcome.where}.")
-        return 0
-    print(f"The test e-mail was not sent. {outcome.words}", file=sys.stderr)
-    return 1
+    tokens = Tokens(settings.secret_key)
+    is_sent, sentence = send_test_email(settings, load_lab(settings.lab_config), tokens, args.address)
+    print(sentence, file=sys.stdout if is_sent else sys.stderr)
+    return 0 if is_sent else 1

@@ -24,11 +24,7 @@ def run(args: argparse.Namespace) -> int:
             chosen, repeated = _ask("New staff password: "), _ask("Once more: ")
         except EOFError as error:
             raise PrintSysError("No password was given; nothing was changed. --stdin reads one line.") from error
-    if chosen != repeated:
-        raise PrintSysError("The two were not the same; nothing was changed.")
-    if len(chosen) < staff_password.MIN_LENGTH:
-        raise PrintSysError(f"Please use at least {staff_password.MIN_LENGTH} characters; nothing was changed.")
-    staff_password.choose(settings, chosen)
+    staff_password.change(settings, chosen, repeated)
     if settings.staff_password_hash:
         print("Kept, but STAFF_PASSWORD_HASH or STAFF_PASSWORD is set and wins.")
     else:

@@ -20,6 +20,7 @@ def run(args: argparse.Namespace) -> int:
     from printsys.services import build_services
     from printsys.web import create_app, live, uploads
     from printsys.web.server import PageServer
+    from printsys.web.staff import system
     from printsys.worker.queue import make_enqueue
 
     stop = stop_event()
@@ -33,5 +34,6 @@ def run(args: argparse.Namespace) -> int:
         pass
     app.extensions[live.EXTENSION].stop()
     app.extensions[uploads.UPLOAD_CHECKER].stop()
+    app.extensions[system.EXTENSION].stop()
     server.stop()
     return 0 if stop.is_set() else 1

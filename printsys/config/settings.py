@@ -42,6 +42,7 @@ class Settings(Strict):
     storage: Path
     instance: Path
     lab_config: Path
+    backup: Path | None = None
     database_url: str | None = Field(default=None, repr=False)
     redis_url: str | None = Field(default=None, repr=False)
     secret_key: str = Field(repr=False, min_length=16)
@@ -71,6 +72,7 @@ VARIABLES = {
     "PRINTSYS_STORAGE": "storage",
     "PRINTSYS_INSTANCE": "instance",
     "LAB_CONFIG": "lab_config",
+    "PRINTSYS_BACKUP": "backup",
     "DATABASE_URL": "database_url",
     "REDIS_URL": "redis_url",
     "SECRET_KEY": "secret_key",
@@ -154,6 +156,8 @@ def _values(variables: Mapping[str, str], root: Path) -> dict[str, Any]:
     values: dict[str, Any] = {field: variables[name] for name, field in VARIABLES.items() if name in variables}
     for field, default in (("storage", "storage"), ("instance", "instance"), ("lab_config", "lab.toml")):
         values[field] = (root / values.get(field, default)).absolute()
+    if "backup" in values:
+        values["backup"] = (root / values["backup"]).absolute()
     if "MAIL_SERVER" in variables:
         values["mail"] = {field: variables[name] for name, field in MAIL_VARIABLES.items() if name in variables}
     if "base_url" in values:

@@ -11,6 +11,7 @@ from werkzeug.security import check_password_hash, generate_password_hash
 from printsys import fs
 from printsys.config import MIN_PASSWORD_LENGTH, Settings, make_private_folder
 from printsys.domain.naming import ID_ALPHABET
+from printsys.errors import PrintSysError
 
 BLOCKS, BLOCK_LENGTH = 4, 4
 """16 letters of Crockford's base 32: 80 bits."""
@@ -38,6 +39,15 @@ def is_right(password: str, hashed: str | None) -> bool:
 def fingerprint(hashed: str) -> str:
     """What a session remembers of the password it was opened with. Nothing can be tried against it but a whole hash."""
     return hashlib.sha256(hashed.encode()).hexdigest()[:32]
+
+
+def change(settings: Settings, chosen: str, repeated: str) -> None:
+    """As a person types it, twice. PrintSysError says why it is not changed."""
+    if chosen != repeated:
+        raise PrintSysError("The two were not the same; nothing was changed.")
+    if len(chosen) < MIN_LENGTH:
+        raise PrintSysError(f"Please use at least {MIN_LENGTH} characters; nothing was changed.")
+    choose(settings, chosen)
 
 
 def choose(settings: Settings, password: str) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from printsys.config import ROOT
@@ -31,6 +31,8 @@ class SupervisedProcess:
     started_at: float = 0.0
     deaths: int = 0
     last_code: int | None = None
+    end_by: float | None = None
+    """Until when it has to have ended, where somebody asked for a restart."""
     restart_at: float = field(default=0.0)
 
     def start(self, environment: Mapping[str, str]) -> None:
@@ -38,11 +40,21 @@ class SupervisedProcess:
         command = [sys.executable, str(ROOT / "manage.py"), *self.arguments]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, env={**environment, SUPERVISED: "1"})
 
+    def request_restart(self) -> None:
+        """`Supervisor.run` starts it again as soon as it has ended."""
+        if self.process is not None and self.end_by is None:
+            logger.info("%s is asked to start again", self.name)
+            self.end_by = time.monotonic() + STOP_PATIENCE_S
+            _request_stop(self.process)
+
     def schedule_restart(self) -> None:
         """Of a process that has ended: later each time that it dies soon."""
         assert self.process is not None
-        self.last_code = self.process.returncode
         now = time.monotonic()
+        if self.end_by is not None:
+            self.process, self.end_by, self.restart_at = None, None, now
+            return
+        self.last_code = self.process.returncode
         self.deaths = 1 if now - self.started_at > STEADY_S else self.deaths + 1
         pause = PAUSES_S[min(self.deaths, len(PAUSES_S)) - 1]
         logger.error("%s ended with code %s; it starts again in %s s", self.name, self.last_code, pause)
@@ -52,9 +64,16 @@ class SupervisedProcess:
 
 
 class Supervisor:
-    def __init__(self, parts: Sequence[SupervisedProcess], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        parts: Sequence[SupervisedProcess],
+        environment: Mapping[str, str],
+        take_requests: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
+        """`take_requests()`: the names of parts that somebody wants to be started again."""
         self.parts = list(parts)
         self.environment = environment
+        self.take_requests = take_requests
 
     def part(self, name: str) -> SupervisedProcess:
         return next(part for part in self.parts if part.name == name)
@@ -63,15 +82,24 @@ class Supervisor:
         """Until `stop` is set: start the parts, and restart what dies. Then stop them all."""
         try:
             while True:
+                wanted = set(self.take_requests())
                 for part in self.parts:
-                    if part.process is not None and part.process.poll() is not None:
-                        part.schedule_restart()
-                    elif part.process is None and time.monotonic() >= part.restart_at:
-                        self._start(part)
+                    if part.name in wanted:
+                        part.request_restart()
+                    self._look_after(part)
                 if stop.wait(0.2):
                     return
         finally:
             self._stop()
+
+    def _look_after(self, part: SupervisedProcess) -> None:
+        if part.process is None:
+            if time.monotonic() >= part.restart_at:
+                self._start(part)
+        elif part.process.poll() is not None:
+            part.schedule_restart()
+        elif part.end_by is not None and time.monotonic() > part.end_by:
+            part.process.kill()
 
     def _start(self, part: SupervisedProcess) -> None:
         """Where the system has no room for a process now, later."""

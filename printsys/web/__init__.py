@@ -14,6 +14,7 @@ from indexer.notifications import ChangeListener
 from printsys.assessment.upload_checker import SCRATCH, UploadChecker
 from printsys.config import ROOT
 from printsys.credentials.ended_sessions import EndedSessions
+from printsys.ops.command_runs import CommandRuns
 from printsys.services import Services
 from printsys.web import api, auth, errors, filters, health, limits, live, login_limits, security, uploads
 from printsys.web.services import EXTENSION
@@ -29,6 +30,8 @@ from printsys.web.staff import (
     lab,
     mails,
     queue,
+    settings,
+    system,
     ticket,
     today,
 )
@@ -36,7 +39,23 @@ from printsys.web.student import confirm, double_submit, receipt_limit, resubmit
 
 WORKING_DAY = timedelta(hours=12)
 STUDENT_PAGES = (submit, upload_check, status, confirm, resubmit)
-STAFF_PAGES = (today, queue, lab, dashboard, job, counter, ticket, actions, bulk, files, attention, archive, mails)
+STAFF_PAGES = (
+    today,
+    queue,
+    lab,
+    dashboard,
+    job,
+    counter,
+    ticket,
+    actions,
+    bulk,
+    files,
+    attention,
+    archive,
+    mails,
+    system,
+    settings,
+)
 OTHER_PAGES = (auth, api, live, health)
 
 
@@ -69,6 +88,7 @@ def create_app(services: Services) -> Flask:
     app.extensions[live.EXTENSION] = live.LiveUpdates(ChangeListener(services.mirror.engine))
     app.extensions[login_limits.EXTENSION] = login_limits.LoginLimits(services)
     app.extensions[auth.ENDED] = EndedSessions(services.settings)
+    app.extensions[system.EXTENSION] = CommandRuns(services.settings)
     app.extensions[double_submit.EXTENSION] = double_submit.Submissions()
     app.extensions[receipt_limit.EXTENSION] = receipt_limit.ReceiptLimit(services)
     app.extensions[uploads.UPLOAD_CHECKER] = UploadChecker(services.settings.instance / SCRATCH, services.lab.volumes)

@@ -104,6 +104,21 @@ def login_or_token_required(view: Callable[P, ResponseReturnValue]) -> Callable[
     return guarded
 
 
+def hash_if_right(password: str) -> str | None:
+    """The hash in force, where `password` is the staff password. Each try counts: TooManyRequests slows guessing."""
+    login_limits().count_try()
+    hashed = staff_password.current_hash(services().settings)
+    if hashed is not None and staff_password.is_right(password, hashed):
+        return hashed
+    login_limits().note_wrong()
+    return None
+
+
+def remember_password(hashed: str) -> None:
+    """This session was opened with it, or goes on with it."""
+    session["staff"] = staff_password.fingerprint(hashed)
+
+
 @pages.get("/login")
 def login() -> ResponseReturnValue:
     if is_staff():
@@ -114,17 +129,15 @@ def login() -> ResponseReturnValue:
 @pages.post("/login")
 def log_in() -> ResponseReturnValue:
     who = request.form.get("who", "")
-    login_limits().count_try()
-    hashed = staff_password.current_hash(services().settings)
-    if hashed is None or not staff_password.is_right(request.form.get("password", ""), hashed):
-        login_limits().note_wrong()
+    hashed = hash_if_right(request.form.get("password", ""))
+    if hashed is None:
         error = "That is not the password."
         return render_template("auth/login.html", next=request.form.get("next", ""), error=error, who=who), 401
     former_csrf = session.get(CSRF)
     session.clear()  # nothing that somebody planted in a session before the login outlives it
     session[FORMER_CSRF] = former_csrf
     session.permanent = True
-    session["staff"] = staff_password.fingerprint(hashed)
+    remember_password(hashed)
     session["id"] = secrets.token_urlsafe(12)
     session["who"] = who if who in services().lab.about.staff else ""
     return login_limits().note_right(make_response(redirect(_safe_next(), 303)))

@@ -13,6 +13,7 @@ import pytest
 from printsys.commands import run
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore
+from printsys.ops.restart_requests import request_restart
 from tests.commands.fake_browser import FakeBrowser
 from tests.factories import make_job
 from tests.running_system import PARTS, System, gone, system_of_its_own
@@ -40,6 +41,18 @@ def test_it_comes_up_and_one_signal_stops_all_of_it(system: System, number: sign
     assert system.stop(number) == 0
     assert [process for process in everything if not gone(process)] == []
     assert "Traceback" not in system.output
+
+
+def test_a_part_that_a_page_asks_for_starts_again(system: System) -> None:
+    system.start()
+    before = system.parts()
+    request_restart(system.instance, "web")
+    until(lambda: gone(before["web"]) and system.serves(), 60)
+    after = system.parts()
+    assert after["web"].pid != before["web"].pid
+    assert {name: after[name].pid for name in ("index", "work")} == {
+        name: before[name].pid for name in ("index", "work")
+    }
 
 
 def test_a_killed_supervisor_leaves_no_orphan(system: System) -> None:

@@ -1,6 +1,6 @@
 """The lab today: a printer down, a color out, a closed day, a message to students. Each takes one click on this page.
 
-Form, queue and status pages follow at once. What lab.toml says is shown beside it, with where to change it.
+Form, queue and status pages follow at once. What lab.toml says is on the page Settings.
 """
 
 from __future__ import annotations
@@ -38,8 +38,6 @@ def show() -> ResponseReturnValue:
         days=[day for day in coming if hours.on(day) is not None][:DAYS_SHOWN],
         closed=sorted(day for day in today.closed_days if day >= first),
         first=first,
-        prices=lab.price_list_on(first),
-        lab_config=services().settings.lab_config,
     )
 
 

@@ -127,12 +127,6 @@ def test_what_the_lab_does_not_have_changes_nothing(
     assert not services.store.layout.lab_today.exists()
 
 
-def test_the_page_shows_what_lab_toml_says_and_where_it_is(staff: FlaskClient, services: Services) -> None:
-    page = words(staff.get("/dashboard/lab"))
-    assert str(services.settings.lab_config) in page and "Filament $0.10 a g" in page and "at least $3.00" in page
-    assert services.lab.submission.introduction.split("\n")[0] in page
-
-
 def test_how_busy_the_lab_is_follows_the_hours_in_the_queue(client: FlaskClient, make: MakeJob) -> None:
     def days() -> int:
         match = re.search(r"Resin: (?:quiet|typical|busy) , usually about (\d+) days?", words(client.get("/submit")))

@@ -1,0 +1,123 @@
+"""Commands of manage.py that a page starts: each in a process of its own, so that the pages do not wait for it.
+
+What the last one of each kind printed is kept in instance/, so that it outlives the process of the pages.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from printsys import fs
+from printsys.config import ROOT, Settings, make_private_folder
+from printsys.ops.shutdown import SUPERVISED
+
+FOLDER = "commands"
+MOST_KEPT = 200_000
+"""Bytes of what a command printed."""
+STOP_PATIENCE_S = 2.0
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CommandRun:
+    """`code`: its exit code, None while it runs, and where it was interrupted. `printed` and `errors`: the lines of its
+    two streams."""
+
+    started_at: datetime
+    ended_at: datetime | None = None
+    code: int | None = None
+    printed: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+
+
+_SHAPE = TypeAdapter(CommandRun)
+
+
+class CommandRuns:
+    """At most one of each name at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._lock = threading.Lock()
+        self._running: dict[str, tuple[subprocess.Popen[bytes], threading.Thread]] = {}
+
+    def start(self, name: str, arguments: Sequence[str]) -> bool:
+        """`arguments` are manage.py's. False where it runs already. OSError."""
+        with self._lock:
+            if self.is_running(name):
+                return False
+            run = CommandRun(datetime.now(UTC))
+            self._write(name, run)
+            process = self._process(arguments)
+            thread = threading.Thread(target=self._follow, args=(name, run, process), daemon=True)
+            self._running[name] = (process, thread)
+            thread.start()
+            return True
+
+    def is_running(self, name: str) -> bool:
+        return name in self._running and self._running[name][1].is_alive()
+
+    def last(self, name: str) -> CommandRun | None:
+        """None where there never was one."""
+        try:
+            return _SHAPE.validate_json(fs.read(self._path(name)))
+        except (OSError, ValidationError):
+            return None
+
+    def stop(self) -> None:
+        """End those that run: what each of these commands does may be interrupted anywhere."""
+        for process, thread in [*self._running.values()]:
+            process.terminate()
+            thread.join(STOP_PATIENCE_S)
+
+    def _process(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+        if sys.platform == "win32":
+            creation_flags = subprocess.CREATE_NO_WINDOW
+        else:
+            creation_flags = 0
+        own = {
+            "PRINTSYS_STORAGE": str(self.settings.storage),
+            "PRINTSYS_INSTANCE": str(self.settings.instance),
+            "LAB_CONFIG": str(self.settings.lab_config),
+            "DATABASE_URL": self.settings.database_url or "",
+            SUPERVISED: "",
+        }
+        return subprocess.Popen(
+            [sys.executable, str(ROOT / "manage.py"), *arguments],
+            cwd=ROOT,
+            env={**os.environ, **own},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            creationflags=creation_flags,
+        )
+
+    def _follow(self, name: str, run: CommandRun, process: subprocess.Popen[bytes]) -> None:
+        printed, errors = process.communicate()
+        ended = replace(run, ended_at=datetime.now(UTC), printed=_lines(printed), errors=_lines(errors))
+        code = process.returncode if process.returncode >= 0 else None  # a signal ended it
+        try:
+            self._write(name, replace(ended, code=code))
+        except OSError as error:
+            logger.error("the result of %s cannot be kept: %s", name, error.strerror)
+
+    def _path(self, name: str) -> Path:
+        return self.settings.instance / FOLDER / f"{name}.json"
+
+    def _write(self, name: str, run: CommandRun) -> None:
+        make_private_folder(self.settings.instance / FOLDER)
+        fs.replace(self._path(name), _SHAPE.dump_json(run) + b"\n")
+
+
+def _lines(output: bytes) -> tuple[str, ...]:
+    return tuple(output[:MOST_KEPT].decode("utf-8", "replace").splitlines())

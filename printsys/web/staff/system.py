@@ -1,0 +1,222 @@
+"""The system itself: whether its parts run, and what staff would otherwise need a terminal for.
+
+Each button does what a command of manage.py does, by the same function or by the command itself. Whatever changes
+something asks for the password again; a wrong one counts as at the login.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from flask import Blueprint, current_app, flash, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from printsys.config import load_lab
+from printsys.credentials import staff_password
+from printsys.errors import ConfigError, MirrorDown, PrintSysError
+from printsys.mail.trial import send_test_email
+from printsys.ops import heartbeat
+from printsys.ops.command_runs import CommandRun, CommandRuns
+from printsys.ops.disk_space import disks
+from printsys.ops.restart_requests import request_restart
+from printsys.ops.shutdown import SUPERVISED
+from printsys.web.auth import hash_if_right, login_required, remember_password
+from printsys.web.health import states
+from printsys.web.login_limits import login_limits
+from printsys.web.services import services
+from printsys.web.staff.mail_state import mail_state
+
+pages = Blueprint("system", __name__, url_prefix="/dashboard/system")
+EXTENSION = "command_runs"
+PARTS = {"web": "The pages", "index": "The indexer", "work": "The worker"}
+"""That the supervisor can start again, by the name that it has for each."""
+PACKAGES = ("Flask", "SQLAlchemy", "pydantic", "huey", "trimesh")
+WRONG_PASSWORD = "That is not the staff password."
+RESTART_S = 5
+"""After so long the browser looks whether the pages are back."""
+
+
+@dataclass(frozen=True)
+class PartLine:
+    """`about`: what it is for, or what is the matter. `seen_at`: its last sign of life."""
+
+    title: str
+    state: str
+    about: str
+    seen_at: datetime | None = None
+    restart: str | None = None
+
+
+@pages.get("", strict_slashes=False)
+@login_required
+def show() -> ResponseReturnValue:
+    return _page()
+
+
+@pages.post("/password")
+@login_required
+def password() -> ResponseReturnValue:
+    """`password`, the one that holds; `chosen` and `repeated`, the new one."""
+    if _is_refused():
+        return _page("password", WRONG_PASSWORD), 422
+    if services().settings.staff_password_hash is not None:
+        return _page("password", "Another place decides the password."), 422
+    try:
+        staff_password.change(services().settings, request.form.get("chosen", ""), request.form.get("repeated", ""))
+    except PrintSysError as error:
+        return _page("password", str(error)), 422
+    hashed = staff_password.current_hash(services().settings)
+    if hashed is not None:
+        remember_password(hashed)
+    flash("The staff password is changed. Everybody else has to log in with the new one.")
+    return _done()
+
+
+@pages.post("/test-mail")
+@login_required
+def test_mail() -> ResponseReturnValue:
+    """`password`, `address`."""
+    if _is_refused():
+        return _page("test-mail", WRONG_PASSWORD), 422
+    part = services()
+    try:
+        is_sent, sentence = send_test_email(
+            part.settings, part.lab, part.tokens, request.form.get("address", "").strip()
+        )
+    except PrintSysError as error:
+        return _page("test-mail", str(error)), 422
+    if not is_sent:
+        return _page("test-mail", sentence), 422
+    flash(sentence)
+    return _done()
+
+
+@pages.post("/backup")
+@login_required
+def backup() -> ResponseReturnValue:
+    """`password`."""
+    folder = services().settings.backup
+    if folder is None or _is_refused():
+        return _page("backup", WRONG_PASSWORD if folder else "There is no folder for backups yet."), 422
+    return _start("backup", ["backup", str(folder)], "The backup has begun.")
+
+
+@pages.post("/check")
+@login_required
+def check() -> ResponseReturnValue:
+    """It changes nothing, so it asks for nothing."""
+    return _start("check", ["check"], "The check has begun.")
+
+
+@pages.post("/restart")
+@login_required
+def restart() -> ResponseReturnValue:
+    """`password`, `part`."""
+    part = request.form.get("part", "")
+    if part not in PARTS or not _is_supervised():
+        return _page("restart", "That part cannot be started from here."), 422
+    if _is_refused():
+        return _page("restart", WRONG_PASSWORD), 422
+    try:
+        load_lab(services().settings.lab_config)
+    except ConfigError as error:
+        return _page("restart", f"Nothing was started again: it could not start. {error}"), 422
+    request_restart(services().settings.instance, part)
+    flash(f"{PARTS[part]} will be back in a few seconds.")
+    answer = _done()
+    if part != "web":
+        return answer
+    # The browser must not follow at once: nobody would answer it.
+    waiting = make_response(render_template("staff/system_restart.html"))
+    waiting.headers["Refresh"] = f"{RESTART_S}; url={url_for('system.show')}"
+    return login_limits().note_right(waiting)
+
+
+def command_runs() -> CommandRuns:
+    runs: CommandRuns = current_app.extensions[EXTENSION]
+    return runs
+
+
+def _is_refused() -> bool:
+    return hash_if_right(request.form.get("password", "")) is None
+
+
+def _done() -> ResponseReturnValue:
+    return login_limits().note_right(make_response(redirect(url_for("system.show"), 303)))
+
+
+def _start(name: str, arguments: list[str], sentence: str) -> ResponseReturnValue:
+    if command_runs().start(name, arguments):
+        flash(f"{sentence} Its result shows here as soon as it is there.")
+    else:
+        flash("It runs already.")
+    return redirect(url_for("system.show", _anchor=name), 303)
+
+
+def _is_supervised() -> bool:
+    """Whether `manage.py run` keeps the parts running."""
+    return bool(os.environ.get(SUPERVISED))
+
+
+def _page(form: str = "", error: str = "") -> str:
+    """`error`: why the form of that name was not carried out."""
+    settings = services().settings
+    return render_template(
+        "staff/system.html",
+        parts=_parts(),
+        disks=disks(settings, services().lab),
+        is_supervised=_is_supervised(),
+        backup_folder=settings.backup,
+        outbox=None if settings.mail else settings.instance / "outbox",
+        is_password_set_elsewhere=settings.staff_password_hash is not None,
+        min_length=staff_password.MIN_LENGTH,
+        runs={name: _shown(name) for name in ("check", "backup")},
+        versions=_versions(),
+        form=form,
+        error=error,
+        address=request.form.get("address", ""),
+    )
+
+
+def _shown(name: str) -> tuple[CommandRun | None, bool]:
+    """The last run of a command, and whether it still runs."""
+    return command_runs().last(name), command_runs().is_running(name)
+
+
+def _parts() -> list[PartLine]:
+    settings, mail = services().settings, mail_state()
+    state = states(mail)
+    indexer = heartbeat.read_indexer(settings)
+    trouble = (indexer.problem or indexer.watch_problem or "") if indexer else ""
+    return [
+        PartLine("The pages", "ok", "what you see here", datetime.now(UTC), "web"),
+        PartLine(
+            "The indexer",
+            state["indexer"] if state["indexer"] != "ok" else state["watching"],
+            trouble or "notices what you do in the folders",
+            indexer.at if indexer else None,
+            "index",
+        ),
+        PartLine(
+            "The worker",
+            state["worker"],
+            "sends e-mails and reads files",
+            mail.heartbeat.at if mail.heartbeat else None,
+            "work",
+        ),
+        PartLine("The database", state["database"], "makes lists and searches fast; the folders can rebuild it"),
+        PartLine("The storage", state["storage"], str(settings.storage)),
+    ]
+
+
+def _versions() -> list[tuple[str, str]]:
+    try:
+        database = services().queries.server_version()
+    except MirrorDown:
+        database = "not available"
+    packages = [(package, version(package)) for package in PACKAGES]
+    return [("Python", sys.version.split()[0]), ("PostgreSQL", database), *packages]

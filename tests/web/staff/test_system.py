@@ -1,0 +1,196 @@
+"""The page System: what staff do there without a terminal, and what asks for the password again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from printsys.credentials import staff_password
+from printsys.ops import heartbeat
+from printsys.ops.command_runs import CommandRuns
+from printsys.ops.heartbeat import Heartbeat, IndexerHeartbeat
+from printsys.ops.restart_requests import take_requests
+from printsys.ops.shutdown import SUPERVISED
+from printsys.services import Services
+from printsys.web import create_app
+from printsys.web.staff import system
+from tests.present import present
+from tests.waiting import until
+from tests.web.conftest import STAFF_PASSWORD, MakeJob, form_token
+
+Send = Callable[..., TestResponse]
+COMMAND_PATIENCE_S = 60
+
+
+def words(page: TestResponse) -> str:
+    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.get_data(as_text=True))))
+
+
+@pytest.fixture
+def services(services: Services, tmp_path: Path) -> Services:
+    """With a folder for backups."""
+    return replace(services, settings=services.settings.model_copy(update={"backup": tmp_path / "backups"}))
+
+
+@pytest.fixture
+def send(staff: FlaskClient) -> Send:
+    """A form of the page, with the right password unless a test has another."""
+
+    def post(name: str, **fields: str) -> TestResponse:
+        values = {"csrf_token": form_token(staff, "/logout"), "password": STAFF_PASSWORD} | fields
+        return staff.post(f"/dashboard/system/{name}", data=values)
+
+    return post
+
+
+@pytest.fixture
+def runs(app: Flask) -> Iterator[CommandRuns]:
+    runs: CommandRuns = app.extensions[system.EXTENSION]
+    yield runs
+    runs.stop()
+
+
+def test_it_says_of_each_part_whether_it_runs_and_when_it_was_last_seen(staff: FlaskClient, services: Services) -> None:
+    page = words(staff.get("/dashboard/system"))
+    assert "The worker sends e-mails and reads files down" in page and "The database" in page
+    seen = datetime.now(UTC) - timedelta(seconds=3)
+    heartbeat.write(services.settings, Heartbeat(seen, 1, queue=0))
+    heartbeat.write_indexer(services.settings, IndexerHeartbeat(seen, 2, problem="A <broken> share."))
+    answer = staff.get("/dashboard/system")
+    page = words(answer)
+    assert "The worker sends e-mails and reads files runs seen just now" in page
+    assert "The indexer A <broken> share. failing seen just now" in page, "as it is for /healthz"
+    assert re.search(r"PostgreSQL \d+", page) and "Python 3." in page
+    assert STAFF_PASSWORD not in answer.get_data(as_text=True)
+
+
+def test_a_new_password_holds_at_once_and_only_this_browser_stays_logged_in(
+    app: Flask, staff: FlaskClient, send: Send, services: Services
+) -> None:
+    other = app.test_client()
+    other.post("/login", data={"csrf_token": form_token(other, "/login"), "password": STAFF_PASSWORD})
+    assert send("password", chosen="a new long one", repeated="a new long one").status_code == 303
+    assert "The staff password is changed." in words(staff.get("/dashboard/system"))
+    assert other.get("/dashboard/system").status_code == 302
+    assert staff_password.is_right("a new long one", staff_password.current_hash(services.settings))
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"password": "wrong"}, "That is not the staff password."),
+        ({"chosen": "short", "repeated": "short"}, "Please use at least 8 characters"),
+        ({"repeated": "another long one"}, "The two were not the same"),
+    ],
+)
+def test_a_password_is_changed_only_by_who_knows_it_and_to_a_good_one(
+    send: Send, services: Services, fields: dict[str, str], why: str
+) -> None:
+    answer = send("password", **{"chosen": "a new long one", "repeated": "a new long one"} | fields)
+    assert answer.status_code == 422 and why in words(answer)
+    assert "a new long one" not in answer.get_data(as_text=True)
+    assert staff_password.is_right(STAFF_PASSWORD, staff_password.current_hash(services.settings))
+
+
+def test_a_wrong_password_counts_as_at_the_login(staff: FlaskClient, send: Send) -> None:
+    answers = [send("test-mail", password="wrong", address="a@example.edu").status_code for _ in range(11)]
+    assert answers == [422] * 10 + [429]
+    assert send("backup").status_code == 429, "the right one, too, for a minute"
+    assert "Somebody is guessing the staff password" in words(staff.get("/dashboard/system"))
+
+
+def test_one_that_env_gives_is_not_changed_here(services: Services) -> None:
+    given = services.settings.model_copy(update={"staff_password_hash": staff_password.current_hash(services.settings)})
+    client = create_app(replace(services, settings=given)).test_client()
+    client.post("/login", data={"csrf_token": form_token(client, "/login"), "password": STAFF_PASSWORD})
+    assert "and is changed there" in words(client.get("/dashboard/system"))
+    token = form_token(client, "/logout")
+    fields = {"csrf_token": token, "password": STAFF_PASSWORD, "chosen": "a new long one", "repeated": "a new long one"}
+    answer = client.post("/dashboard/system/password", data=fields)
+    assert answer.status_code == 422 and staff_password.is_right(
+        STAFF_PASSWORD, (services.settings.instance / "staff-password-hash").read_text("ascii").strip()
+    )
+
+
+def test_a_test_mail_goes_out_and_a_wrong_address_is_named(staff: FlaskClient, send: Send, services: Services) -> None:
+    assert send("test-mail", address="sam@example.edu").status_code == 303
+    assert "The test e-mail was" in words(staff.get("/dashboard/system"))
+    (mail,) = (services.settings.instance / "outbox").glob("*.eml")
+    assert b"To: sam@example.edu" in mail.read_bytes()
+    answer = send("test-mail", address="no address")
+    assert answer.status_code == 422 and 'value="no address"' in answer.get_data(as_text=True)
+
+
+def test_check_and_backup_run_as_the_commands_and_their_reports_stay(
+    staff: FlaskClient, send: Send, make: MakeJob, services: Services, runs: CommandRuns, tmp_path: Path
+) -> None:
+    job = make()
+    (job.folder / "original" / "bracket v2.stl").unlink()
+    assert send("check", password="").location == "/dashboard/system#check"
+    assert send("backup").status_code == 303
+    assert "It runs already." in words(staff.get(send("backup").location)) or not runs.is_running("backup")
+    until(lambda: not runs.is_running("check") and not runs.is_running("backup"), COMMAND_PATIENCE_S)
+    assert (present(runs.last("check")).code, present(runs.last("backup")).code) == (1, 0)
+    page = words(staff.get("/dashboard/system"))
+    assert "Something was found." in page and "bracket v2.stl" in page
+    assert "The backup is complete." in page and "1 job," in page and list((tmp_path / "backups").iterdir())
+
+
+def test_a_check_that_somebody_interrupts_says_so(staff: FlaskClient, send: Send, runs: CommandRuns) -> None:
+    send("check")
+    runs.stop()
+    assert "was interrupted" in words(staff.get("/dashboard/system"))
+    assert present(runs.last("check")).code is None
+
+
+def test_without_a_folder_for_backups_it_says_where_to_name_one(services: Services) -> None:
+    bare = replace(services, settings=services.settings.model_copy(update={"backup": None}))
+    client = create_app(bare).test_client()
+    client.post("/login", data={"csrf_token": form_token(client, "/login"), "password": STAFF_PASSWORD})
+    assert "PRINTSYS_BACKUP" in words(client.get("/dashboard/system"))
+    fields = {"csrf_token": form_token(client, "/logout"), "password": STAFF_PASSWORD}
+    assert client.post("/dashboard/system/backup", data=fields).status_code == 422
+
+
+def test_a_part_is_started_again_by_who_knows_the_password(
+    send: Send, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SUPERVISED, "1")
+    assert send("restart", part="index", password="wrong").status_code == 422
+    assert send("restart", part="postgres").status_code == 422
+    assert send("restart", part="../x").status_code == 422
+    assert take_requests(services.settings.instance) == []
+    assert send("restart", part="index").status_code == 303
+    pages = send("restart", part="web")
+    assert pages.status_code == 200 and pages.headers["Refresh"] == "5; url=/dashboard/system"
+    assert take_requests(services.settings.instance) == ["index", "web"]
+    assert take_requests(services.settings.instance) == []
+
+
+def test_nothing_is_started_again_that_could_not_start(
+    send: Send, services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SUPERVISED, "1")
+    spoiled = tmp_path / "lab.toml"
+    spoiled.write_text(services.settings.lab_config.read_text("utf-8") + "\n[nonsense]\n", "utf-8")
+    services.settings.__dict__["lab_config"] = spoiled
+    answer = send("restart", part="web")
+    assert answer.status_code == 422 and "nonsense" in words(answer)
+    assert take_requests(services.settings.instance) == []
+
+
+def test_parts_that_nobody_supervises_are_started_where_they_run(
+    staff: FlaskClient, send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(SUPERVISED, raising=False)
+    assert "without manage.py run" in words(staff.get("/dashboard/system"))
+    assert send("restart", part="index").status_code == 422
