@@ -19,7 +19,7 @@ from printsys.domain.pending_work import preview_of
 from printsys.texts import STATUS_TEXTS, amount, date_and_time, day_text, discounts, money
 from printsys.tickets.qr import job_address, qr_svg
 
-TEMPLATES = ROOT / "templates" / "ticket"
+TEMPLATES = ROOT / "templates"
 
 
 def job_card(job: Job, lab: Lab, base_url: str) -> bytes:
@@ -27,7 +27,7 @@ def job_card(job: Job, lab: Lab, base_url: str) -> bytes:
     printer = lab.printer(job.request.printer)
     records = [record for name in job.print_files if (record := job.file(name))]
     pictures = (preview_of(record) for record in [*records, *job.sent_files])
-    page = _environment(lab.about.timezone).get_template("job-card.html")
+    page = _environment(lab.about.timezone).get_template("ticket/job-card.html")
     address = job_address(base_url, job.id)
     html = page.render(
         job=job,
