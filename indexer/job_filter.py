@@ -32,7 +32,8 @@ class Due(StrEnum):
 class JobFilter:
     """A value of None asks for nothing. `q`: every word must be found in the job (see search_text.py); blank: all jobs.
 
-    `older_than`: submitted longer ago than that many hours before `now`. `today` is the lab's date.
+    `older_than`: submitted longer ago than that many hours before `now`. `today` is the lab's date. `among`: ids, for
+    what the mirror itself cannot tell.
     """
 
     status: Status | None = None
@@ -45,11 +46,13 @@ class JobFilter:
     older_than: int | None = None
     now: datetime | None = None
     today: date | None = None
+    among: frozenset[str] | None = None
 
     @property
     def narrows(self) -> bool:
         """Whether it leaves out jobs of its status."""
-        return bool(self.q.strip() or self.due or self.older_than or any(self._exact().values()))
+        is_among = self.among is not None
+        return bool(self.q.strip() or self.due or self.older_than or is_among or any(self._exact().values()))
 
     def conditions(self, of_status: bool = True) -> list[sa.ColumnElement[bool]]:
         conditions: list[sa.ColumnElement[bool]] = []
@@ -64,6 +67,8 @@ class JobFilter:
             conditions += [jobs.c.due_date.is_not(None), jobs.c.due_date < self._due_before()]
         if (moment := self._submitted_before()) is not None:
             conditions.append(jobs.c.created_at < moment)
+        if self.among is not None:
+            conditions.append(jobs.c.id.in_(sorted(self.among)))
         return conditions
 
     def accepts(self, job: Job) -> bool:
@@ -77,7 +82,13 @@ class JobFilter:
         is_due = self.due is None or (job.request.due_date or LATEST) < self._due_before()
         moment = self._submitted_before()
         is_old = moment is None or format_time(job.created_at) < moment
-        return is_due and is_old and all(value in (None, values[name]) for name, value in self._exact().items())
+        is_among = self.among is None or job.id in self.among
+        return (
+            is_due
+            and is_old
+            and is_among
+            and all(value in (None, values[name]) for name, value in self._exact().items())
+        )
 
     def _exact(self) -> dict[str, str | None]:
         return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -79,8 +79,18 @@ class Happening:
     event: Event
 
 
+@dataclass(frozen=True)
+class OpenItem:
+    """What needs a person, `since` when, and the job that it is about; None where it is about no job of the mirror."""
+
+    item: AttentionItem
+    since: datetime
+    row: JobRow | None
+
+
 STUDENTS_ANSWERS = frozenset({EventType.STUDENT_WROTE, EventType.STUDENT_DECLINED, EventType.JOB_WITHDRAWN})
 _COLUMNS = [jobs.c[name] for name in JobRow.__dataclass_fields__]
+_OLDEST_ITEM_FIRST = (attention.c.since, attention.c.kind, attention.c.folder, attention.c.file)
 
 
 class Queries:
@@ -107,6 +117,13 @@ class Queries:
     def listed(self, wanted: JobFilter, order: Order, limit: int, offset: int = 0) -> list[JobRow]:
         matching = sa.select(*_COLUMNS).where(*wanted.conditions()).order_by(*order.forwards())
         return [_job(row) for row in self._all(matching.limit(limit).offset(offset))]
+
+    def active(self, wanted: JobFilter) -> list[JobRow]:
+        """All active jobs of `wanted`, in whatever status."""
+        in_work = jobs.c.status.in_([status.value for status in LIVE])
+        return [
+            _job(row) for row in self._all(sa.select(*_COLUMNS).where(in_work, *wanted.conditions(of_status=False)))
+        ]
 
     def neighbors(self, job_id: str, wanted: JobFilter, order: Order) -> tuple[str | None, str | None]:
         """The jobs before and after that one in a list, whether it is in the list itself or not."""
@@ -275,14 +292,22 @@ class Queries:
         return [Event.model_validate(dict(row._mapping)) for row in self._all(later)]
 
     def attention(self) -> list[AttentionItem]:
-        """What the last sync found that needs a person, the oldest first. An earlier version, which named a status as
-        its folder is named, may have written a row."""
-        rows = self._all(
-            sa.select(*attention.c).order_by(attention.c.since, attention.c.kind, attention.c.folder, attention.c.file)
-        )
+        """What the last sync found that needs a person, the oldest first."""
+        rows = self._all(sa.select(*attention.c).order_by(*_OLDEST_ITEM_FIRST))
+        return [_item({column.name: row._mapping[column.name] for column in attention.c}) for row in rows]
+
+    def open_items(self) -> list[OpenItem]:
+        """The same with the jobs that the items are about."""
+        items = [column.label(f"item_{column.name}") for column in attention.c]
+        joined = sa.select(*_COLUMNS, *items).select_from(attention.outerjoin(jobs, jobs.c.id == attention.c.job_id))
+        rows = self._all(joined.order_by(*_OLDEST_ITEM_FIRST))
         return [
-            AttentionItem(r.kind, r.job_id, r.folder, in_words(r.sentence), tuple(r.fixes), r.file or None)
-            for r in rows
+            OpenItem(
+                _item({column.name: row._mapping[f"item_{column.name}"] for column in attention.c}),
+                row.item_since,
+                _job(row) if row.id is not None else None,
+            )
+            for row in rows
         ]
 
     def changes(self) -> int:
@@ -302,6 +327,13 @@ class Queries:
     def _all(self, statement: sa.Select[*tuple[Any, ...]]) -> Sequence[sa.Row[Any]]:
         with reading(self.engine) as connection:
             return connection.execute(statement).all()
+
+
+def _item(values: Mapping[str, Any]) -> AttentionItem:
+    """Of a row of the table of attention items. An earlier version, which named a status as its folder is named, may
+    have written it."""
+    fixes, file = tuple(values["fixes"]), values["file"] or None
+    return AttentionItem(values["kind"], values["job_id"], values["folder"], in_words(values["sentence"]), fixes, file)
 
 
 def _ended(statuses: Sequence[Status], before: datetime) -> list[sa.ColumnElement[bool]]:

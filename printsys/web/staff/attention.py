@@ -14,14 +14,17 @@ from printsys.actions import intake
 from printsys.domain.inputs import WalkInInput, validate
 from printsys.domain.status import LIVE
 from printsys.errors import InvalidInput, MirrorDown, PrintSysError
+from printsys.jobstore import Stored
 from printsys.jobstore.notes import forget_missed_events
 from printsys.jobstore.visits import Failure, visit
 from printsys.web.auth import current_actor, login_or_token_required, login_required
 from printsys.web.errors import error_page
 from printsys.web.services import services
+from printsys.web.staff.attention_groups import AttentionEntry, groups_of
 from printsys.web.staff.fixes import FIXES
 from printsys.web.staff.folder_list import MOST_READ
 from printsys.web.staff.forms import WalkInForm
+from printsys.web.staff.job_list import JobSummary
 from printsys.web.staff.missed import missed_digest
 from printsys.web.student.forms import with_errors
 
@@ -35,9 +38,13 @@ FROM_FOLDERS = (
 @pages.get("/dashboard/attention")
 @login_required
 def show() -> ResponseReturnValue:
-    items, note = open_items()
-    banners, missed = [note] if note else [], missed_digest(services())
-    return render_template("staff/attention.html", items=items, fixes=FIXES, missed=missed, page_banners=banners)
+    entries, note = open_entries()
+    return render_template(
+        "staff/attention.html",
+        groups=groups_of(entries),
+        missed=missed_digest(services()),
+        page_banners=[note] if note else [],
+    )
 
 
 @pages.post("/dashboard/attention")
@@ -109,6 +116,22 @@ def open_items() -> tuple[list[AttentionItem], str | None]:
         return services().queries.attention(), None
     except MirrorDown:
         return _from_folders(), FROM_FOLDERS
+
+
+def open_entries() -> tuple[list[AttentionEntry], str | None]:
+    """The same as a page shows them."""
+    try:
+        opened = services().queries.open_items()
+    except MirrorDown:
+        return [_entry_from_folder(item) for item in _from_folders()], FROM_FOLDERS
+    rows = [(each.item, JobSummary.from_row(each.row) if each.row else None, each.since) for each in opened]
+    return [AttentionEntry(*row) for row in rows], None
+
+
+def _entry_from_folder(item: AttentionItem) -> AttentionEntry:
+    store, job_id = services().store, item.job_id
+    stored = visit(store, job_id, partial(store.load, job_id)) if job_id is not None else None
+    return AttentionEntry(item, JobSummary.from_folder(stored) if isinstance(stored, Stored) else None)
 
 
 def _from_folders() -> list[AttentionItem]:

@@ -19,13 +19,17 @@ from printsys.web.services import services
 @dataclass(frozen=True)
 class Fix:
     """A button with its label, and the sentence that follows when it is `done`. Without `apply` it leads to a form: an
-    action's, or that for a new job. With `shows_job` it leads to the job that it made."""
+    action's, or that for a new job. With `shows_job` it leads to the job that it made.
+
+    `is_last_resort`: mostly there is something better to do in the folder, so its button is never the filled one.
+    """
 
     label: str
     done: str = ""
     apply: Callable[[AttentionItem], Stored | None] | None = None
     form: str | None = None
     shows_job: bool = False
+    is_last_resort: bool = False
 
 
 def _performing(action: str) -> Callable[[AttentionItem], Stored]:
@@ -145,7 +149,7 @@ FIXES = {
         lambda item: older_copy.go_on_from_older_copy(services().store, _job_id(item), current_actor()),
     ),
     "restore-original": Fix("Restore the original", "The student's own file is back.", _restore_original),
-    "forget-job": Fix("Forget this job", "The job is no longer shown.", _forget_job),
+    "forget-job": Fix("Forget this job", "The job is no longer shown.", _forget_job, is_last_resort=True),
     "move-out": Fix("Move it out", "It lies where its record says that it is.", _move_out),
     "keep": Fix("Keep the job", "The job is kept.", _performing("keep")),
     "delete": Fix(
@@ -157,6 +161,11 @@ FIXES = {
     ),
     "remove-copy": Fix("Move the copy to the trash", "The copy is in the trash for 30 days.", _discard),
     "discard": Fix("Move it to the trash", "It is in the trash for 30 days.", _discard),
-    "quarantine": Fix("Put the folder in quarantine", "It is in .printsys/quarantine, and stays there.", _quarantine),
+    "quarantine": Fix(
+        "Put the folder in quarantine",
+        "It is in .printsys/quarantine, and stays there.",
+        _quarantine,
+        is_last_resort=True,
+    ),
 }
 """By the slug that an attention item names. The system itself takes care of slugs without a row."""

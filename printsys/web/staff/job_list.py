@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from indexer.queries import JobRow
@@ -152,6 +152,7 @@ class JobList:
 def list_jobs(services: Services, query: ListQuery) -> JobList:
     """Without a status: all that match the words or, without words, the first live status in which something waits."""
     try:
+        query = with_findings(services, query)
         counts = services.queries.counts(query.wanted)
         if query.wanted.status is None and not query.wanted.q:
             query = query.of(next((live for live in LIVE if counts[live]), Status.UPLOADED))
@@ -164,14 +165,26 @@ def list_jobs(services: Services, query: ListQuery) -> JobList:
         return _list_folders(services, query)
 
 
+def with_findings(services: Services, query: ListQuery) -> ListQuery:
+    """The query with the ids of the jobs that it asks for by their findings: these follow from lab.toml, too, so no
+    column of the mirror has them. MirrorDown."""
+    if not query.has_findings:
+        return query
+    summaries = (JobSummary.from_row(row) for row in services.queries.active(query.wanted))
+    ids = frozenset(summary.job.id for summary in summaries if summary.findings(services.lab))
+    return replace(query, wanted=replace(query.wanted, among=ids))
+
+
 def _list_folders(services: Services, query: ListQuery) -> JobList:
     """The same from the folders, as far as a person can wait for it."""
     status, q = query.wanted.status, query.wanted.q
     counts = {each: sum(1 for _ in services.store.layout.job_folders((each,))) for each in Status}
     folders = read_folders(services.store, query.wanted)
-    if status is not None and not query.wanted.narrows and not folders.left_out:  # without the copies
+    if status is not None and not query.narrows and not folders.left_out:  # without the copies
         counts[status] = len(folders.jobs) + len(folders.unreadable)
     summaries = [JobSummary.from_folder(stored) for stored in folders.jobs]
+    if query.has_findings:
+        summaries = [summary for summary in summaries if summary.findings(services.lab)]
     summaries.sort(key=lambda summary: summary.job.status_since, reverse=status is not None and status not in LIVE)
     page = max(1, min(query.page, math.ceil(len(summaries) / PAGE)))
     shown = summaries[(page - 1) * PAGE : page * PAGE]

@@ -24,6 +24,7 @@ SORTS = {
 DUES = {Due.LATE: "due date is past", Due.SOON: "due by tomorrow", Due.ANY: "has a due date"}
 AGES = {24: "older than a day", 48: "older than 2 days", 72: "older than 3 days"}
 """Hours since the student sent it."""
+FINDINGS = {"yes": "has findings"}
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class ListQuery:
     wanted: JobFilter = field(default_factory=JobFilter)
     sort: str | None = None
     page: int = 1
+    has_findings: bool = False
+    """Only active jobs whose models have findings; `wanted` does not know which these are."""
 
     @classmethod
     def from_args(cls, args: Mapping[str, str]) -> ListQuery:
@@ -60,9 +63,18 @@ class ListQuery:
             older_than=int(age) if age in map(str, AGES) else None,
             now=now,
             today=local(now).date(),
-            **{name: _word(args.get(name, "")) for name in ("printer", "method", "color", "discipline")},
+            printer=_word(args.get("printer", "")),
+            method=_word(args.get("method", "")),
+            color=_word(args.get("color", "")),
+            discipline=_word(args.get("discipline", "")),
         )
-        return cls(wanted, sort if sort in ORDERS else None, int(page) if page.isdecimal() and len(page) < 10 else 1)
+        page_number = int(page) if page.isdecimal() and len(page) < 10 else 1
+        return cls(wanted, sort if sort in ORDERS else None, page_number, args.get("findings") in FINDINGS)
+
+    @property
+    def narrows(self) -> bool:
+        """Whether it leaves out jobs of its status."""
+        return self.has_findings or self.wanted.narrows
 
     @property
     def order(self) -> Order:
@@ -80,6 +92,7 @@ class ListQuery:
             "discipline": wanted.discipline,
             "due": wanted.due.value if wanted.due else None,
             "age": wanted.older_than,
+            "findings": "yes" if self.has_findings else None,
             "sort": self.sort,
         } | changed
         return {name: value for name, value in values.items() if value is not None and name not in without}
@@ -97,6 +110,7 @@ class ListQuery:
             "discipline": ("Discipline", [(name, name) for name in lab.submission.disciplines]),
             "due": ("Due", [(due.value, words) for due, words in DUES.items()]),
             "age": ("Age", [(str(hours), words) for hours, words in AGES.items()]),
+            "findings": ("Model", list(FINDINGS.items())),
         }
         return [
             ListFilter(name, label, tuple(options), str(chosen[name]) if name in chosen else None)

@@ -18,8 +18,11 @@ from printsys.domain.status import Status
 from printsys.errors import JobNotFound
 from printsys.jobstore import Stored, trash
 from printsys.services import Services
+from printsys.web.staff.attention_groups import TASKS
+from printsys.web.staff.fixes import FIXES
 from tests.factories import act, make_job
 from tests.mirrored import mirrored_job
+from tests.present import present
 from tests.web.conftest import json_of, token_in, tree
 
 
@@ -37,7 +40,8 @@ def press(staff: FlaskClient, services: Services, fix: str) -> str:
     """Press the button of the one item that has this fix, and return the page that follows."""
     (item,) = [candidate for candidate in services.queries.attention() if fix in candidate.fixes]
     page = staff.get("/dashboard/attention").get_data(as_text=True)
-    assert item.sentence.split("'")[0] in page
+    words = html.unescape(re.sub(r"<[^>]+>", "", page))
+    assert item.sentence in words
     values = {
         "csrf_token": token_in(page),
         "kind": item.kind,
@@ -52,6 +56,54 @@ def drag(services: Services, job: Stored, to: Status) -> Path:
     target = services.store.layout.status(to) / job.folder.name
     job.folder.rename(target)
     return target
+
+
+def attention_page(staff: FlaskClient) -> str:
+    return staff.get("/dashboard/attention").get_data(as_text=True)
+
+
+def test_the_page_has_the_name_that_the_menu_has(staff: FlaskClient) -> None:
+    page = attention_page(staff)
+    assert "<h1>Attention</h1>" in page and "<title>Attention" in page and ">Attention</a>" in page
+
+
+def test_items_are_grouped_by_what_to_do_each_with_whose_it_is_and_since_when(
+    staff: FlaskClient, services: Services, sweep: Sweeper
+) -> None:
+    moved = make_job(services.store, name="Ann Lee", status=Status.COMPLETED)
+    drag(services, moved, Status.PAID_PICKED_UP)
+    copied = make_job(services.store, name="Bo Roe")
+    shutil.copytree(copied.folder, copied.folder.with_name(copied.folder.name + " - Copy"))
+    (services.store.layout.status(Status.UPLOADED) / "wing.stl").write_bytes(b"solid w\nendsolid w\n")
+    sweep.sweep()
+    page = attention_page(staff)
+    tasks = re.findall(r'<h2 id="task-\d+">([^<]+) <span class="count">(\d)</span>', page)
+    assert tasks == [("Fill in what is missing", "1"), ("Make a job of it, or put it away", "2")]
+    cards = re.findall(r'<li class="job-card attention-card">.*?</li>', page, re.S)
+    assert f'<a href="/dashboard/jobs/{moved.id}">Ann Lee</a><span class="job-file">bracket v2.stl</span>' in cards[0]
+    assert "since <time" in cards[0]
+    paths = [re.findall('<code class="path">([^<]+)</code>', card) for card in cards]
+    assert all(len(each) == 1 for each in paths), "the path, small and once"
+    assert {path for each in paths for path in each} == {item.folder for item in services.queries.attention()}
+    assert all(card.count("btn-primary") == 1 for card in cards)
+    assert ">Fill in what is missing" in present(re.search(r'btn-primary".*', cards[0])).group()
+
+
+def test_what_is_seldom_right_is_never_the_filled_button(
+    staff: FlaskClient, services: Services, sweep: Sweeper
+) -> None:
+    job = make_job(services.store)
+    sweep.sweep()
+    fs.remove_tree(job.folder)
+    sweep.sweep()
+    page = attention_page(staff)
+    assert "Forget this job" in page and "btn-primary" not in page
+    assert "Jane Doe</a>" in page, "the mirror still knows whose it is"
+
+
+def test_every_fix_belongs_to_one_task() -> None:
+    slugs = sorted(slug for task in TASKS.values() for slug in task)
+    assert slugs == sorted(FIXES)
 
 
 def test_nothing_to_do_says_so(staff: FlaskClient) -> None:

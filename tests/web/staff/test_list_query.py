@@ -12,7 +12,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from indexer.job_filter import ORDERS
+from printsys.domain.events import SYSTEM, EventDraft, EventType
+from printsys.domain.job import dump
 from printsys.domain.status import Status
+from printsys.jobstore import Stored
 from printsys.services import Services
 from printsys.web.filters import due, local
 from printsys.web.staff.list_query import SORTS
@@ -66,9 +69,37 @@ def test_a_filter_that_leaves_nothing_says_so_and_leads_back(staff: FlaskClient,
     assert 'href="/dashboard?status=Uploaded"' in page.get_data(as_text=True)
 
 
+def with_a_finding(services: Services, job: Stored) -> None:
+    """As the worker records it of a model that is not watertight."""
+    holes = {"format": "binary STL", "triangles": 12, "size_mm": [30, 30, 30], "open_edges": 3, "bodies": 1}
+    with services.store.edit(job.id) as change:
+        files = [dump(file) | {"model": holes if file.role == "original" else None} for file in change.job.files]
+        change.record(EventDraft(EventType.MODEL_INSPECTED, SYSTEM, {"name": files[0]["name"]}, {"files": files}))
+    services.mirror.put(services.store.load(job.id))
+
+
+def test_jobs_whose_models_have_findings_are_a_filter_with_a_chip(
+    staff: FlaskClient, services: Services, make: MakeJob
+) -> None:
+    first, second, sound = make(ago=timedelta(hours=3)), make(ago=timedelta(hours=2)), make()
+    pending = make(Status.PENDING, color="Blue")
+    for job in (first, second, pending):
+        with_a_finding(services, job)
+    page = staff.get("/dashboard?status=Uploaded&findings=yes")
+    assert cards(page) == [first.id, second.id] and sound.id not in cards(page)
+    assert counts(page)["Uploaded"] == 2 and counts(page)["Pending"] == 1 and counts(page)["Printing"] == 0
+    assert "Model: has findings" in text(page)
+    assert chips(page.get_data(as_text=True)) == ["/dashboard?status=Uploaded"]
+    assert cards(staff.get("/dashboard?status=Pending&findings=yes&color=Blue")) == [pending.id]
+    assert cards(staff.get("/dashboard?status=Pending&findings=yes&color=Clear")) == []
+    beside_it = staff.get(f"/dashboard/jobs/{first.id}?status=Uploaded&findings=yes").get_data(as_text=True)
+    assert f'rel="next" data-beside href="/dashboard/jobs/{second.id}?' in beside_it
+
+
 @pytest.mark.parametrize(
     "query",
     [
+        "findings=x",
         "due=never",
         "age=7",
         "age=x",
