@@ -4,11 +4,10 @@
 import { hasKeys, isForUs, press, switchKeys } from "./keys.js";
 import { refresh, take } from "./live.js";
 import { begin, beginStep } from "./staff.js";
+import { dropWhatIsOver, keep, place, toast } from "./toasts.js";
 
 const TYPING_MS = 250;
 const STEPPING_MS = 150;
-const TOAST_MS = 15000;
-const MOST_TOASTS = 3;
 const DENSITY = "printsys-rows";
 const NO_ANSWER = "The lab's server does not answer. Please try again in a moment.";
 
@@ -170,6 +169,7 @@ document.addEventListener("submit", (event) => {
   const form = event.target;
   const isOurs = panel.contains(form) || list.contains(form) || form.closest("#messages");
   if (event.defaultPrevented || !isOurs || form.method !== "post" || !wide.matches) return;
+  if (event.submitter?.hasAttribute("data-leads-on")) return;  // to a page of its own
   event.preventDefault();
   if (!form.dataset.sending) send(form, event.submitter);
 });
@@ -178,28 +178,6 @@ document.addEventListener("submit", (event) => {
 
 function takeMessages(page) {
   for (const message of page.querySelectorAll("#messages .flash")) place(message);
-}
-
-function toast(sentence) {
-  const message = document.createElement("div");
-  message.className = "alert alert-danger flash";
-  message.role = "status";
-  message.textContent = sentence;
-  place(message);
-}
-
-function place(message) {
-  const shelf = document.getElementById("messages");
-  shelf.append(message);
-  while (shelf.children.length > MOST_TOASTS) shelf.firstElementChild.remove();
-  leaveLater(message);
-}
-
-function leaveLater(message) {
-  setTimeout(() => {
-    if (message.matches(":hover, :focus-within")) leaveLater(message);
-    else message.remove();
-  }, TOAST_MS);
 }
 
 // -- the list ---------------------------------------------------------------------------------------------------------
@@ -231,6 +209,7 @@ list.addEventListener("taken", () => {
   bench.classList.toggle("has-jobs", links().length > 0 || panel.childElementCount > 0);
   followList();
   openAgain();
+  dropWhatIsOver();
 });
 
 document.addEventListener("click", (event) => {
@@ -356,7 +335,7 @@ density.addEventListener("click", () => {
   showDensity();
 });
 
-for (const message of document.querySelectorAll("#messages .flash")) leaveLater(message);
+for (const message of document.querySelectorAll("#messages .flash")) keep(message);
 showDensity();
 showTicked();
 followList();

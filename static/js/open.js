@@ -1,37 +1,39 @@
-// Opens a file in this desktop's slicer, by the opener that is installed on it, and says so when nothing answers.
+// Opens a file in this desktop's slicer, by the opener that is installed on it. A page cannot learn whether anything
+// opened: the browser's own question takes the focus with and without an opener. So each click says what else there is.
 // And copies a file's path as this desktop has it: each has its own name for the storage folder.
 
-const PATIENCE_MS = 2500;
-const ROOT = "printsys-storage-here";
+import { place } from "./toasts.js";
 
-function answered() {
-  return new Promise((resolve) => {
-    const done = (hasAnswered) => { window.removeEventListener("blur", yes); document.removeEventListener("visibilitychange", yes); resolve(hasAnswered); };
-    const yes = () => done(true);
-    window.addEventListener("blur", yes);
-    document.addEventListener("visibilitychange", yes);
-    setTimeout(() => done(false), PATIENCE_MS);
-  });
-}
+const ROOT = "printsys-storage-here";
 
 async function open(form) {
   const answer = await fetch(form.action, { method: "POST", body: new FormData(form), headers: { Accept: "application/json" }, redirect: "error" });
   if (!answer.ok) throw new Error(String(answer.status));
   const { address } = await answer.json();
-  const opened = answered();
   window.location.assign(address);
-  if (!(await opened)) hint(form);
+  hint(form);
 }
 
 function hint(form) {
-  if (form.nextElementSibling?.matches(".open-hint")) return;
   const line = document.createElement("p");
   line.className = "open-hint";
-  line.role = "status";
-  const link = document.createElement("a");
-  link.href = `${document.documentElement.dataset.root}/dashboard/opener`;
-  link.textContent = "Install the opener on this computer";
-  line.append("Nothing opened? ", link, ".");
+  line.setAttribute("role", "status");
+  const link = (address, words) => {
+    const created = document.createElement("a");
+    created.href = address;
+    created.textContent = words;
+    return created;
+  };
+  const how = link(`${document.documentElement.dataset.root}/dashboard/opener`, "Here is how");
+  line.append(`${form.dataset.name} goes to the slicer. Nothing opened? `, how, ", or ", link(form.dataset.download, "download it"), ".");
+  if (form.closest(".job-row")) {  // a row has no room for it
+    const message = document.createElement("div");
+    message.className = "alert alert-success flash";
+    message.append(line);
+    place(message);
+    return;
+  }
+  if (form.nextElementSibling?.matches(".open-hint")) form.nextElementSibling.remove();
   form.after(line);
 }
 

@@ -15,6 +15,7 @@ from printsys.domain.status import Status
 from printsys.jobstore import JobStore, Stored
 from tests.browser.conftest import log_in
 from tests.browser.test_check import with_a_hole
+from tests.browser.test_whole_life import box_stl
 from tests.factories import Clock, make_job, make_store
 from tests.running_system import System
 
@@ -309,6 +310,77 @@ def test_what_somebody_types_in_the_panel_stays_while_the_list_refreshes(
     expect(wide.get_by_label("Weight in grams")).to_have_value("12.5")
 
 
+WATCH_SHIFTS = (
+    "window.shifted = [];"
+    "const add = (list) => { for (const shift of list.getEntries()) window.shifted.push([shift.value,"
+    " shift.sources.map((source) => source.node?.outerHTML?.slice(0, 120))]); };"
+    "new PerformanceObserver(add).observe({ type: 'layout-shift', buffered: true });"
+)
+
+
+def places(page: Page) -> dict[str, float]:
+    """Where each row of the list is."""
+    pairs = page.locator(".job-row").evaluate_all("rows => rows.map((r) => [r.id, r.getBoundingClientRect().top])")
+    return {str(row): float(top) for row, top in pairs}
+
+
+def test_what_arrives_by_itself_moves_nothing_on_the_screen(system: System, store: JobStore, wide: Page) -> None:
+    for name in ("Ann Lee", "Bo Roe", "Cy Poe"):
+        make_job(store, name=name, files=[("box.stl", box_stl(30.0))])
+    system.start()
+    wide.add_init_script(WATCH_SHIFTS)
+    log_in(wide, system)
+    wide.goto(f"{system.url}/dashboard?status=Uploaded")
+    heading(wide, "Ann Lee")
+    expect(wide.locator(".job-row img.card-picture")).to_have_count(3, timeout=60_000)  # the worker draws them
+    before = places(wide)
+    make_job(store, name="Di Foe")
+    expect(wide.locator(".job-row")).to_have_count(4)
+    (system.storage / "Uploaded" / "loose.stl").write_bytes(box_stl(20.0))
+    expect(wide.locator(".attention-count")).to_be_visible()
+    after = places(wide)
+    assert {row: after[row] for row in before} == before
+    assert wide.evaluate("window.shifted") == []
+
+
+def test_an_undo_stays_until_somebody_else_has_moved_the_job_on(system: System, store: JobStore, wide: Page) -> None:
+    job = make_job(store, name="Ann Lee", status=Status.READY_TO_PRINT)
+    make_job(store, name="Bo Roe", status=Status.READY_TO_PRINT)
+    make_job(store, name="Cy Poe", status=Status.READY_TO_PRINT)
+    system.start()
+    log_in(wide, system)
+    wide.goto(f"{system.url}/dashboard?status=ReadyToPrint")
+    heading(wide, "Ann Lee")
+    wide.clock.install()
+    wide.keyboard.press("s")
+    undo = wide.locator(".flash").get_by_role("button", name="Undo", exact=True)
+    expect(undo).to_be_visible()
+    wide.clock.fast_forward("10:00")
+    expect(undo).to_be_visible()
+    folder = system.folder(job.id)
+    folder.rename(system.storage / "Completed" / folder.name)
+    expect(undo).to_have_count(0, timeout=60_000)
+
+
+def test_each_click_on_open_in_slicer_says_what_else_there_is(system: System, store: JobStore, wide: Page) -> None:
+    """Whether anything opened no page can know: the browser's own question takes the focus either way."""
+    job = make_job(store, name="Ann Lee")
+    system.start()
+    log_in(wide, system)
+    heading(wide, "Ann Lee")
+    wide.locator("#panel .job-actions").get_by_role("button", name="Open in slicer").click()
+    hint = wide.locator("#panel .job-actions .open-hint")
+    expect(hint).to_contain_text("Nothing opened? Here is how")
+    expect(hint.get_by_role("link", name="Here is how")).to_have_attribute("href", "/dashboard/opener")
+    name = f"{system.folder(job.id).name}.stl"
+    expect(hint.get_by_role("link", name="download it")).to_have_attribute(
+        "href", f"/dashboard/jobs/{job.id}/files/{name}"
+    )
+    wide.set_viewport_size({"width": 2200, "height": 900})
+    wide.locator(".job-row").get_by_role("button", name="Open in slicer").click()
+    expect(wide.locator("#messages .open-hint")).to_contain_text(name)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1100, 1440])
 def test_rows_are_at_most_64_px_high_nothing_is_too_wide_and_axe_finds_nothing(
@@ -317,11 +389,7 @@ def test_rows_are_at_most_64_px_high_nothing_is_too_wide_and_axe_finds_nothing(
     system.start("--demo")
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()
-    page.add_init_script(
-        "window.shifted = 0;"
-        "const add = (list) => { for (const shift of list.getEntries()) window.shifted += shift.value; };"
-        "new PerformanceObserver(add).observe({ type: 'layout-shift', buffered: true });"
-    )
+    page.add_init_script(WATCH_SHIFTS)
     log_in(page, system)
     for address in ("/dashboard?status=Uploaded", "/dashboard?q=a", "/dashboard?status=ReadyToPrint&sort=due&age=24"):
         page.goto(system.url + address)
@@ -329,7 +397,7 @@ def test_rows_are_at_most_64_px_high_nothing_is_too_wide_and_axe_finds_nothing(
             expect(page.locator("#panel #job")).to_be_visible()
         heights = page.locator(".job-row").evaluate_all("rows => rows.map((row) => row.getBoundingClientRect().height)")
         assert heights and max(heights) <= 64, address
-        assert page.evaluate("window.shifted") == 0, "nothing jumps while the panel and the pictures arrive"
+        assert page.evaluate("window.shifted") == [], "nothing jumps while the panel and the pictures arrive"
         assert page.evaluate("document.documentElement.scrollWidth") <= width, address
         violations = Axe().run(page).response["violations"]
         assert violations == [], (address, [(v["id"], [n["target"] for n in v["nodes"]]) for v in violations])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -89,6 +89,10 @@ class Customer:
     def due(self) -> Decimal:
         return sum((row.due for row in self.rows), Decimal(0))
 
+    def due_of(self, ticked: Container[str] | None) -> Decimal:
+        """Of the jobs with these ids; None: of all."""
+        return sum((row.due for row in self.rows if ticked is None or row.job.id in ticked), Decimal(0))
+
     @property
     def waiting(self) -> int:
         return sum(not row.is_unpaid for row in self.rows)
@@ -113,22 +117,44 @@ def customers_of(rows: Iterable[CounterRow]) -> list[Customer]:
 @login_required
 def show() -> ResponseReturnValue:
     q, student = request.args.get("q", "").strip(), request.args.get("student", "").strip()
+    ticked = {job_id for text in request.args.getlist("job") if (job_id := parse_id(text)) is not None}
+    if ticked:
+        return _page_of_ticked(ticked, student.casefold())
     scanned = _scanned_job(services(), q) if q else None
     if scanned is not None:
         return _page(q, key_of(scanned), scanned=scanned)
     return _page(q, student.casefold())
 
 
-def _page(q: str, student: str, scanned: Job | None = None, status: int = 200, **context: Any) -> ResponseReturnValue:
-    """`student`: whose jobs are asked for, by the key; empty: all that match `q`."""
+def _page_of_ticked(ticked: set[str], student: str) -> ResponseReturnValue:
+    """What was ticked in the list is ticked here too; of several students staff choose one after the other."""
+    jobs = [job for job_id in sorted(ticked) if (job := _job_of(services(), job_id)) is not None]
+    students = {key_of(job) for job in jobs if job.status is Status.COMPLETED}
+    if not student and len(students) == 1:
+        (student,) = students
+    return _page("", student, students=frozenset() if student else frozenset(students), ticked=ticked)
+
+
+def _page(
+    q: str,
+    student: str,
+    scanned: Job | None = None,
+    status: int = 200,
+    students: frozenset[str] = frozenset(),
+    **context: Any,
+) -> ResponseReturnValue:
+    """`student`: whose jobs are asked for, by the key, or `students`; none: all that match `q`."""
     wanted = "" if scanned is not None else q
-    finished = list_jobs(services(), ListQuery(JobFilter(Status.COMPLETED, wanted or student)))
-    rows = [CounterRow(summary) for summary in finished.summaries if not summary.has_problem]
+    lists = [
+        list_jobs(services(), ListQuery(JobFilter(Status.COMPLETED, words)))
+        for words in sorted(students) or [wanted or student]
+    ]
+    rows = [CounterRow(summary) for listed in lists for summary in listed.summaries if not summary.has_problem]
     unpaid = _unpaid(services(), wanted)
-    banners = finished.banners if unpaid is not None else [*finished.banners, UNPAID_IS_UNKNOWN]
+    banners = lists[0].banners if unpaid is not None else [*lists[0].banners, UNPAID_IS_UNKNOWN]
     customers = customers_of([*rows, *(unpaid or [])])
-    if student:
-        customers = [customer for customer in customers if customer.key == student]
+    if keys := students or {student} - {""}:
+        customers = [customer for customer in customers if customer.key in keys]
     chosen = customers[0] if len(customers) == 1 and (q or student) else None
     page = render_template(
         "staff/counter.html",
@@ -138,7 +164,7 @@ def _page(q: str, student: str, scanned: Job | None = None, status: int = 200, *
         customers=customers,
         customer=chosen,
         student=student,
-        left_out=max(0, finished.total - len(finished.summaries)),
+        left_out=sum(max(0, listed.total - len(listed.summaries)) for listed in lists),
         page_banners=banners,
         scale_price=_scale_price,
         plain_amount=plain,
@@ -151,8 +177,10 @@ def _scanned_job(services: Services, text: str) -> Job | None:
     """The job that a ticket's code, or a typed id, names."""
     address = _JOB_ADDRESS.search(text)
     job_id = parse_id(address.group(1) if address else text)
-    if job_id is None:
-        return None
+    return _job_of(services, job_id) if job_id is not None else None
+
+
+def _job_of(services: Services, job_id: str) -> Job | None:
     try:
         row = services.queries.job(job_id)
         return row.job if row is not None else None

@@ -13,7 +13,7 @@ from printsys.web.auth import login_required
 from printsys.web.services import services
 from printsys.web.staff import archive
 from printsys.web.staff.action_views import ACTION_VIEWS
-from printsys.web.staff.bulk import bulk_steps
+from printsys.web.staff.bulk import bulk_buttons
 from printsys.web.staff.followed import folders_not_followed
 from printsys.web.staff.job_list import list_jobs
 from printsys.web.staff.list_query import SORTS, ListQuery
@@ -36,7 +36,7 @@ def show() -> ResponseReturnValue:
         "staff/dashboard.html",
         job_list=job_list,
         in_list=job_list.query.args(),
-        bulk=bulk_steps(job_list.status),
+        bulk=bulk_buttons(job_list.status),
         SORTS=SORTS,
         q=q,
         action_views=ACTION_VIEWS,

@@ -72,6 +72,7 @@ class FileLine:
     sliced: tuple[str, ...] = ()
     can_view: bool = False
     can_open: bool = False
+    """In a slicer. What the student sent is for looking: what a slicer saves beside it, nobody would find."""
 
 
 def job_page(services: Services, stored: Stored) -> dict[str, Any]:
@@ -167,11 +168,12 @@ def files_of(stored: Stored) -> tuple[list[FileLine], int]:
 
 def _with_inspection(line: FileLine, stored: Stored, services: Services) -> FileLine:
     """With what the inspection found in its bytes: the record of another file with the same bytes may have it."""
-    if line.exists and type_of(line.name).is_known:
+    record = stored.job.file(line.name)
+    is_original = record is not None and record.role == "original"
+    if line.exists and type_of(line.name).is_known and not is_original:
         is_portable = opens_everywhere(line.name)
         about = line.about if is_portable else f"{line.about} · {NOT_PORTABLE}"
         line = replace(line, can_open=is_portable, about=about)
-    record = stored.job.file(line.name)
     if record is None or not line.exists or line.sha256 is None:
         return line
     same = next((f for f in stored.job.files if f.sha256 == record.sha256 and (f.model or f.slicer)), record)
@@ -181,7 +183,7 @@ def _with_inspection(line: FileLine, stored: Stored, services: Services) -> File
         line,
         picture=name if name and (stored.folder / name).is_file() else None,
         facts=facts if facts is not None and facts.triangles else None,
-        findings=tuple(findings_of(same, stored.job, services.lab)) if record.role == "original" else (),
+        findings=tuple(findings_of(same, stored.job, services.lab)) if is_original else (),
         trouble=(same.model or {}).get("trouble"),
         sliced=tuple(_slicer_words(same, stored.job, services.lab)),
         can_view=type_of(line.name).is_mesh,

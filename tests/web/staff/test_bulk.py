@@ -13,7 +13,7 @@ from printsys.domain import workflow
 from printsys.domain.status import Status
 from printsys.jobstore import Stored
 from printsys.services import Services
-from printsys.web.staff.bulk import ACTIONS, bulk_steps
+from printsys.web.staff.bulk import ACTIONS, HAND_OUT, TICKET, bulk_buttons
 from tests.factories import act
 from tests.present import present
 from tests.web.conftest import MakeJob, form_token, token_in
@@ -88,7 +88,9 @@ def test_each_action_of_the_list_is_recorded_in_each_job(
         assert after.events[-1].type == event and len(after.events) > len(job.events)
 
 
-@pytest.mark.parametrize("action", [*sorted({step.action for step in workflow.STEPS} - {*ACTIONS, "revert"}), "none"])
+@pytest.mark.parametrize(
+    "action", [*sorted({step.action for step in workflow.STEPS} - {*ACTIONS, HAND_OUT, "revert"}), "none"]
+)
 def test_what_asks_something_of_each_job_is_not_done_in_bulk(
     staff: FlaskClient, services: Services, make: MakeJob, action: str
 ) -> None:
@@ -111,15 +113,65 @@ def test_a_tick_that_no_page_of_ours_makes_changes_nothing(staff: FlaskClient, t
 def test_the_list_offers_what_its_status_allows_and_ticks_only_where_something_is(
     staff: FlaskClient, make: MakeJob
 ) -> None:
-    offered = {status: [step.action for step in bulk_steps(status)] for status in Status}
-    assert offered[Status.UPLOADED] == ["review", "resend-email"]
-    assert offered[Status.READY_TO_PRINT] == ["start"]
-    assert offered[Status.PRINTING] == ["complete"]
+    offered = {status: [button.action for button in bulk_buttons(status)] for status in Status}
+    assert offered[Status.UPLOADED] == ["review", "resend-email", TICKET]
+    assert offered[Status.READY_TO_PRINT] == ["start", TICKET]
+    assert offered[Status.PRINTING] == ["complete", TICKET]
+    assert offered[Status.COMPLETED] == [HAND_OUT, "resend-email", TICKET]
     assert offered[Status.REJECTED] == ["archive", "resend-email"]
     assert offered[Status.ARCHIVED] == []
-    assert [step.action for step in bulk_steps(None)] == list(ACTIONS)
+    assert [button.action for button in bulk_buttons(None)] == [HAND_OUT, *ACTIONS, TICKET]
     for status in (Status.READY_TO_PRINT, Status.ARCHIVED):
         job = make(status)
         page = staff.get(f"/dashboard?status={status}").get_data(as_text=True)
         assert (f'form="bulk" name="job" value="{job.id}:{job.job.revision}"' in page) is bool(offered[status])
         assert (f'formaction="/dashboard/bulk/start?status={status}"' in page) is (status is Status.READY_TO_PRINT)
+
+
+def test_tickets_of_all_ticked_jobs_are_one_page(staff: FlaskClient, make: MakeJob) -> None:
+    jobs = [make(), make(Status.PRINTING)]
+    answer = bulk(staff, TICKET, *jobs)
+    assert (answer.status_code, answer.location) == (303, f"/dashboard/tickets?job={jobs[0].id}&job={jobs[1].id}")
+    assert "2 tickets" in text(staff.get(present(answer.location)))
+
+
+def ticked_at_the_counter(page: TestResponse) -> dict[str, bool]:
+    """The ids of the jobs on the counter's page, and whether they are ticked."""
+    boxes = re.findall(
+        r'type="checkbox" name="job" id="job-(\w+)" value="[^"]+"( checked)?', page.get_data(as_text=True)
+    )
+    return {job_id: bool(checked) for job_id, checked in boxes}
+
+
+def test_handing_out_leads_to_the_counter_with_these_jobs_ticked_and_says_which_cannot_be(
+    staff: FlaskClient, services: Services, make: MakeJob
+) -> None:
+    first, second, third = (make(Status.COMPLETED) for _ in range(3))
+    printing = make(Status.PRINTING, name="Pat Print")
+    answer = bulk(staff, HAND_OUT, first, third, printing)
+    assert answer.status_code == 303
+    page = staff.get(present(answer.location))
+    assert ticked_at_the_counter(page) == {first.id: True, second.id: False, third.id: True}
+    assert f"Pat Print's job {printing.id} cannot be handed out: " in text(page)
+    assert "needs a job that is Completed; this one is Printing." in text(page)
+    amount = re.search(r'id="amount" name="amount" value="([^"]*)"', page.get_data(as_text=True))
+    assert present(amount).group(1) == "8.54", "of the ticked ones"
+    assert statuses(services, first, third) == [Status.COMPLETED] * 2, "nothing is paid yet"
+
+
+def test_jobs_of_several_students_are_handed_out_one_student_after_the_other(staff: FlaskClient, make: MakeJob) -> None:
+    ann = [make(Status.COMPLETED, name="Ann Lee", email="ann@example.edu") for _ in range(2)]
+    bo = make(Status.COMPLETED, name="Bo Roe", email="bo@example.edu")
+    make(Status.COMPLETED, name="Cy Poe", email="cy@example.edu")
+    page = staff.get(present(bulk(staff, HAND_OUT, ann[0], bo).location))
+    assert "Ann Lee" in text(page) and "Bo Roe" in text(page) and "Cy Poe" not in text(page)
+    links = [
+        unescape(link) for link in re.findall(r'<li><a href="(/dashboard/counter[^"]+)"', page.get_data(as_text=True))
+    ]
+    of_ann = next(link for link in links if "ann" in link)
+    assert ticked_at_the_counter(staff.get(of_ann)) == {ann[0].id: True, ann[1].id: False}
+
+
+def test_nothing_that_can_be_handed_out_leads_nowhere(staff: FlaskClient, make: MakeJob) -> None:
+    page = bulk(staff, HAND_OUT, make(name="Up Loaded"))
+    assert page.status_code == 200 and "0 of 1 job" in text(page) and "Not done." in text(page)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import time
 from urllib.parse import quote as url_quote
@@ -149,6 +150,22 @@ def test_the_viewer_runs_apart_from_the_site(staff: FlaskClient, make: MakeJob) 
 def test_a_model_that_cannot_be_shown_says_why_in_its_frame(staff: FlaskClient, make: MakeJob) -> None:
     job = make(files=[("a.stl", b"solid nothing\nendsolid nothing\n")])
     assert "without any surface" in staff.get(f"/dashboard/jobs/{job.id}/frame/original/a.stl").get_data(as_text=True)
+
+
+def test_every_file_has_its_download_and_only_what_the_lab_prints_is_for_the_slicer(
+    staff: FlaskClient, make: MakeJob
+) -> None:
+    job = make(files=[("a.stl", STL)])
+    (job.folder / "plate.gcode").write_bytes(b"G28\n")
+    page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
+    names = [f"{job.folder.name}.stl", "plate.gcode", "original/a.stl"]
+    for name in names:
+        assert re.search(rf'href="/dashboard/jobs/{job.id}/files/{re.escape(name)}">Download', page), name
+    files = page[page.index('<ul class="files">') :]
+    assert re.findall(rf'action="/dashboard/jobs/{job.id}/open/([^"]+)"', files[: files.index("</section>")]) == [
+        "plate.gcode",
+        f"{job.folder.name}.stl",
+    ]
 
 
 # -- open in slicer ---------------------------------------------------------------------------------------------------
