@@ -15,11 +15,12 @@ from printsys.domain.words import counted
 
 @dataclass(frozen=True)
 class StatusText:
-    """`name` is for staff; students read `title` and `explanation`."""
+    """`name` is for staff; students read `title` and `explanation` while a job is there, and `past` later."""
 
     name: str
     title: str
     explanation: str
+    past: str = ""
 
 
 STATUS_TEXTS = {
@@ -27,17 +28,26 @@ STATUS_TEXTS = {
         NAMES[Status.UPLOADED],
         "We are looking at your model",
         "We check whether it prints well and what it costs, and write to you. You need not do anything now.",
+        "You sent it",
     ),
     Status.PENDING: StatusText(
         NAMES[Status.PENDING],
         "Waiting for your OK",
         "Your model is approved. We print it as soon as you confirm the price by the link in our e-mail.",
+        "We approved it",
     ),
     Status.READY_TO_PRINT: StatusText(
-        NAMES[Status.READY_TO_PRINT], "In line for printing", "We print it as soon as a printer is free."
+        NAMES[Status.READY_TO_PRINT],
+        "In line for printing",
+        "We print it as soon as a printer is free.",
+        "You agreed to the price",
     ),
-    Status.PRINTING: StatusText(NAMES[Status.PRINTING], "Printing now", "Your model is on a printer."),
-    Status.COMPLETED: StatusText(NAMES[Status.COMPLETED], "Ready for you to collect", "Your print is done."),
+    Status.PRINTING: StatusText(
+        NAMES[Status.PRINTING], "Printing now", "Your model is on a printer.", "We started to print it"
+    ),
+    Status.COMPLETED: StatusText(
+        NAMES[Status.COMPLETED], "Ready for you to collect", "Your print is done.", "It was done"
+    ),
     Status.PAID_PICKED_UP: StatusText(NAMES[Status.PAID_PICKED_UP], "Collected", "You have your print. Thank you!"),
     Status.REJECTED: StatusText(NAMES[Status.REJECTED], "Not printed", "We did not print this."),
     Status.ARCHIVED: StatusText(NAMES[Status.ARCHIVED], "Closed", "This job is finished and filed."),

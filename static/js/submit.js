@@ -118,8 +118,8 @@ function showVerdict(form, models) {
   for (const option of form.querySelectorAll("#printer option")) {
     if (!option.value) continue;
     option.dataset.name ??= option.textContent;
-    const mark = fitting.every((ids) => ids.includes(option.value)) ? ": fits" : ": too small for it";
-    option.textContent = option.dataset.name + (fitting.length ? mark : "");
+    const mark = fitting.every((ids) => ids.includes(option.value)) ? "Fits: " : "Too small: ";
+    option.textContent = (fitting.length ? mark : "") + option.dataset.name;
   }
   const blocked = models.filter((model) => model.will_not_print).map((model) => model.name);
   const button = form.querySelector("#submit-button");

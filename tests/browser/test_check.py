@@ -55,6 +55,7 @@ def test_a_chosen_model_shows_its_picture_size_and_price_before_it_is_sent(
 
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("document.documentElement.scrollHeight") <= 3 * 844, "with the check, it fits three screens"
     box = article.bounding_box()
     assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 390
 
@@ -80,9 +81,9 @@ def test_a_model_too_large_for_the_printer_offers_the_others_that_it_fits(
     page.goto(f"{system.url}/submit")
     fill_form(page, written(tmp_path / "tall.stl", box_stl(255.0)))
     article = page.get_by_role("article", name="tall.stl")
-    expect(article.get_by_role("list", name="Printers that it fits")).to_contain_text("too large for the Prusa MK4S")
+    expect(article.get_by_role("list", name="Where it fits")).to_contain_text("too large for the Prusa MK4S")
     expect(page.get_by_label("Printer").locator("option[value=prusa-mk4s]")).to_have_text(
-        re.compile("too small for it$")
+        re.compile("^Too small: Prusa MK4S")
     )
     article.get_by_role("button", name="Use the Prusa XL").click()
     expect(page.get_by_label("Printer")).to_have_value("prusa-xl")

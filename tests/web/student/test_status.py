@@ -56,6 +56,9 @@ def test_each_step_that_is_done_has_its_time(client: FlaskClient, services: Serv
     steps = re.findall(r'<li class="(done|now|ahead)".*?</li>', page, re.S)
     assert steps == ["done", "done", "done", "now", "ahead", "ahead"]
     assert len(re.findall(r'<li class="(?:done|now)".*?\d:\d\d [ap]m.*?</li>', page, re.S)) == 4
+    assert re.findall(r"<span>(You [^<]+|We [^<]+)</span>", page) == [
+        "You sent it", "We approved it", "You agreed to the price",
+    ], "what is done is said so"  # fmt: skip
 
 
 def test_the_place_in_line_and_the_day_follow_the_queue(client: FlaskClient, services: Services, make: MakeJob) -> None:
@@ -125,6 +128,7 @@ def test_a_rejection_shows_where_it_is_wrong_and_how_much_too_large(
     html = page.get_data(as_text=True)
     assert 'cx="25.00" cy="50.00"' in html, "a ring marks the thin wall"
     assert "beside-volume" in html and "the Prusa MK4S prints 250 mm wide" in html
+    assert html.index("beside-volume") < html.index("<aside"), "it stands beside the reasons, on a phone, too"
     assert "A wall is only 0.3 mm thick" in words(page) and "11.81 × 0.79 × 0.79 in" in words(page)
     token = services.tokens.status(job.id)
     assert client.get(f"/status/{token}/picture/0").data == png.read_bytes()
