@@ -12,6 +12,7 @@ from printsys.domain.job import Job, plain
 from printsys.domain.payments import (
     Ledger,
     Line,
+    is_unpaid,
     ledger,
     money_events,
     new_line,
@@ -20,7 +21,6 @@ from printsys.domain.payments import (
     require_refundable,
     without_pickup,
 )
-from printsys.domain.status import Status
 from printsys.errors import InvalidInput, TransitionNotAllowed
 
 
@@ -113,10 +113,10 @@ def _receipt(job: Job) -> Mail | None:
 
 def archive(job: Job, values: NoInput, actor: str, context: Context) -> Effect:
     """A dragged folder is archived all the same: the storage is the record."""
-    due = ledger(job).due
-    if job.status is Status.PAID_PICKED_UP and job.payment is not None and due and actor_kind(actor) != FILESYSTEM:
+    if is_unpaid(job) and actor_kind(actor) != FILESYSTEM:
+        due = plain(ledger(job).due)
         raise TransitionNotAllowed(
-            "archive", f"{plain(due)} is still to be paid. Please take the payment, or waive it with a reason, before."
+            "archive", f"{due} is still to be paid. Please take the payment, or waive it with a reason, before."
         )
     return Effect()
 

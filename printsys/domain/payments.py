@@ -29,6 +29,7 @@ from printsys.domain.job import (
     read_discounts,
 )
 from printsys.domain.pricing import CENT, PricedRequest, PriceList, Quote, quote
+from printsys.domain.status import Status
 from printsys.errors import InvalidInput
 
 LINES, PRICE, PAYER = "lines", "price", "payer"
@@ -117,6 +118,11 @@ def ledger(job: Job) -> Ledger:
     """The job's price and lines, as its record has them."""
     price = charged_price(job)
     return Ledger(price, _lines(job.payment, price) if job.payment is not None else ())
+
+
+def is_unpaid(job: Job) -> bool:
+    """Handed out, with something left to be paid."""
+    return job.status is Status.PAID_PICKED_UP and job.payment is not None and ledger(job).due > 0
 
 
 def charged_price(job: Job) -> Decimal | None:

@@ -14,7 +14,7 @@ from printsys.domain.events import EventType
 from printsys.domain.folder_moves import still_missing
 from printsys.domain.job import Job
 from printsys.domain.links import awaits_confirmation, confirmation_expired_at
-from printsys.domain.payments import ledger
+from printsys.domain.payments import is_unpaid, ledger
 from printsys.domain.plates import PRINTED, open_plates, plates
 from printsys.domain.status import Status
 from printsys.domain.workflow import Step, steps_from
@@ -135,6 +135,7 @@ ACTION_VIEWS: dict[str, ActionView] = {
             else "The payment is recorded; nothing is left to be paid."
         ),
         offered_if=lambda stored: ledger(stored.job).due > 0,
+        next_if=is_unpaid,
     ),
     "waive": ActionView(
         forms.WaiveForm,
@@ -148,7 +149,7 @@ ACTION_VIEWS: dict[str, ActionView] = {
         done=lambda job: f"The refund is recorded; {money(ledger(job).paid)} of the payment is left.",
         offered_if=lambda stored: ledger(stored.job).paid > 0,
     ),
-    "archive": ActionView(style="quiet", next_if=_always),
+    "archive": ActionView(style="quiet", next_if=_always, offered_if=lambda stored: not is_unpaid(stored.job)),
     "supply": ActionView(
         forms.SupplyForm, done=_saying("What was missing is filled in."), offered_if=_facts_are_missing
     ),

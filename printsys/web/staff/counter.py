@@ -17,7 +17,7 @@ from printsys.actions.counter import ChosenJob, HandedOut, PartOfPayment
 from printsys.domain.inputs import CounterInput, PickupInput, WeighedInput, validate
 from printsys.domain.job import Job, plain
 from printsys.domain.naming import parse_id
-from printsys.domain.payments import ledger, quote_by_scale
+from printsys.domain.payments import is_unpaid, ledger, quote_by_scale
 from printsys.domain.pricing import Quote
 from printsys.domain.status import Status
 from printsys.domain.words import counted
@@ -199,7 +199,7 @@ def _unpaid(services: Services, q: str) -> list[CounterRow] | None:
         rows = services.queries.perhaps_unpaid(q)
     except MirrorDown:
         return None
-    return [CounterRow(JobSummary.from_row(row), is_unpaid=True) for row in rows if ledger(row.job).due]
+    return [CounterRow(JobSummary.from_row(row), is_unpaid=True) for row in rows if is_unpaid(row.job)]
 
 
 @pages.app_context_processor

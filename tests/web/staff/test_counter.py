@@ -335,10 +335,13 @@ def test_what_is_unpaid_is_seen_on_today_until_it_is_paid_or_waived(
 
 
 def test_what_is_unpaid_is_not_archived_but_paid_or_waived_before(
-    services: Services, make: MakeJob, post: PostAction
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
 ) -> None:
     job = make(Status.COMPLETED)
     act(services.store, job.id, "pickup", amount="4.00")
+    services.mirror.put(services.store.load(job.id))
+    row = words(staff.get("/dashboard?status=PaidPickedUp"))
+    assert "Take a payment (Jane Doe" in row and "Archive (Jane Doe" not in row
     answer = post(job.id, "archive")
     assert answer.status_code == 409 and "0.27 is still to be paid" in words(answer)
     assert services.store.load(job.id).job.status is Status.PAID_PICKED_UP
