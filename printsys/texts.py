@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from printsys.config import Lab
 from printsys.domain.job import DECLINED, WITHDRAWN, Discount, Job, plain
+from printsys.domain.pricing import money as money
 from printsys.domain.status import NAMES, Status
 from printsys.domain.words import counted
 
@@ -67,11 +68,6 @@ def reasons(job: Job, lab: Lab) -> list[str]:
         for name in job.rejection.reasons
     ]
     return ticked + ([job.rejection.comment] if job.rejection.comment else [])
-
-
-def money(value: Decimal | str | None) -> str:
-    """`$1,234.50`; empty for None."""
-    return "" if value is None else f"${Decimal(value):,.2f}"
 
 
 def discounts(taken_off: Sequence[Discount]) -> str:

@@ -47,7 +47,15 @@ from printsys.domain.payments import (
     Charge,
 )
 from printsys.domain.plates import PRINTED, marked, marks_of, open_plates, plates
-from printsys.domain.pricing import PricedRequest, PriceList, quote, recorded_discounts, round_up_to_half_hour
+from printsys.domain.pricing import (
+    DECIDING,
+    PricedRequest,
+    PriceList,
+    money,
+    quote,
+    recorded_discounts,
+    round_up_to_half_hour,
+)
 from printsys.domain.request_fields import REQUEST_FIELDS, to_document
 from printsys.domain.status import CONFIRMED, PRICE_AGREED, PRICED, UNPRICED, Status
 from printsys.domain.words import counted
@@ -359,8 +367,12 @@ def details(job: Job, values: DetailsInput, actor: str, context: Context) -> Eff
     changed = sorted(key for section in patch.values() for key in section)
     figures: Document = {"estimate": None} if "method" in changed else {}  # they were another material's
     data: dict[str, object] = {"changed": changed}
-    if different := _other_copies(job, values.copies if "copies" in changed else None):
-        data["differences"] = [different]
+    different = [
+        _other_copies(job, values.copies if "copies" in changed else None),
+        _other_discounts(job, patch, context),
+    ]
+    if any(different):
+        data["differences"] = [sentence for sentence in different if sentence]
     return Effect(patch | figures, data) if patch else None
 
 
@@ -371,6 +383,23 @@ def _other_copies(job: Job, copies: int | None) -> str:
         return ""
     wanted = f"{copies} are" if copies != 1 else "1 is"
     return f"{wanted} wanted now, and the price was agreed for another number of copies"
+
+
+def _other_discounts(job: Job, patch: Document, context: Context) -> str:
+    """That other price rules apply than when the price was agreed; empty where the same do."""
+    changed = {key: value for section in patch.values() for key, value in section.items() if key in DECIDING}
+    agreed = job.estimate
+    if not changed or agreed is None or agreed.cost is None or job.status not in PRICE_AGREED:
+        return ""
+    own_material = changed.pop("own_material", job.request.own_material) is True
+    request = replace(PricedRequest.of(job), own_material=own_material, **changed)
+    try:
+        price = quote(request, agreed.weight_g, agreed.volume_ml, context.charged_prices)
+    except InvalidInput:  # nobody knows the weight any more, or lab.toml has no price for the method
+        return ""
+    if price.discounts == agreed.discounts:
+        return ""
+    return f"by the price rules it would cost {money(price.cost)} now, agreed were {money(agreed.cost)}"
 
 
 def choose_file(job: Job, values: ChooseFileInput, actor: str, context: Context) -> Effect:

@@ -14,7 +14,7 @@ from fractions import Fraction
 from printsys.domain.copies import factors, multiplied, plate_copies, recorded_copies
 from printsys.domain.events import STAFF, SYSTEM, Event, EventDraft, EventType
 from printsys.domain.job import FOR_COPIES, Document, Estimate, FileRecord, Job, Part, dump, plain
-from printsys.domain.pricing import recorded_discounts, round_up_to_half_hour
+from printsys.domain.pricing import DECIDING, recorded_discounts, round_up_to_half_hour
 from printsys.domain.status import PRICE_AGREED, UNPRICED
 
 SLACK = Decimal("0.05")
@@ -189,7 +189,7 @@ SETTLED_BY = frozenset(
 
 
 def open_difference(job: Job, events: Iterable[Event]) -> Event | None:
-    """The newest reading, or correction of the copies, that contradicts what was agreed, as long as nobody has decided
+    """The newest reading, or correction of the details, that contradicts what was agreed, as long as nobody has decided
     about it."""
     contradiction: Event | None = None
     for event in events:
@@ -207,7 +207,13 @@ def _answers(event: Event, contradiction: Event) -> bool:
         return False
     if event.type == EventType.ESTIMATE_READ:
         return event.data.get("name") == contradiction.data.get("name")
-    return "copies" in event.data.get("changed", [])
+    return bool(_priced_by(event) & _priced_by(contradiction))
+
+
+def _priced_by(event: Event) -> set[str]:
+    """What of the price a correction of the details is about."""
+    changed = set(event.data.get("changed", []))
+    return {"copies"} & changed | ({"rules"} if DECIDING & changed else set())
 
 
 def _sum(numbers: Iterable[Decimal | None]) -> Decimal | None:

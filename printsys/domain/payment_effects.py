@@ -21,6 +21,7 @@ from printsys.domain.payments import (
     require_refundable,
     without_pickup,
 )
+from printsys.domain.pricing import money
 from printsys.errors import InvalidInput, TransitionNotAllowed
 
 
@@ -114,7 +115,7 @@ def _receipt(job: Job) -> Mail | None:
 def archive(job: Job, values: NoInput, actor: str, context: Context) -> Effect:
     """A dragged folder is archived all the same: the storage is the record."""
     if is_unpaid(job) and actor_kind(actor) != FILESYSTEM:
-        due = plain(ledger(job).due)
+        due = money(ledger(job).due)
         raise TransitionNotAllowed(
             "archive", f"{due} is still to be paid. Please take the payment, or waive it with a reason, before."
         )

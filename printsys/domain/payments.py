@@ -28,7 +28,7 @@ from printsys.domain.job import (
     plain,
     read_discounts,
 )
-from printsys.domain.pricing import CENT, PricedRequest, PriceList, Quote, quote
+from printsys.domain.pricing import CENT, PricedRequest, PriceList, Quote, money, quote
 from printsys.domain.status import Status
 from printsys.errors import InvalidInput
 
@@ -247,14 +247,14 @@ def require_refundable(job: Job, amount: Decimal) -> None:
     """InvalidInput for more than was paid."""
     was_paid = ledger(job).paid
     if amount > was_paid:
-        raise InvalidInput({"amount": [f"{plain(was_paid)} was paid; no more can be given back."]})
+        raise InvalidInput({"amount": [f"{money(was_paid)} was paid; no more can be given back."]})
 
 
 def require_due(job: Job, amount: Decimal) -> None:
     """InvalidInput for more than is still to be paid."""
     due = ledger(job).due
     if amount > due:
-        raise InvalidInput({"amount": [f"{plain(due)} is still to be paid; no more can be waived."]})
+        raise InvalidInput({"amount": [f"{money(due)} is still to be paid; no more can be waived."]})
 
 
 def new_line(kind: Kind, amount: Decimal, now: datetime, actor: str, **values: Any) -> Line:

@@ -42,6 +42,10 @@ class PricedRequest:
         return cls(request.method, own_material, student.class_number or "", student.discipline or "")
 
 
+DECIDING = frozenset({"own_material", "class_number", "discipline"})
+"""Keys of a request by which price rules apply."""
+
+
 class PriceRule(BaseModel):
     """A discount for each request of which all that the rule names is true.
 
@@ -146,6 +150,11 @@ def quote(request: PricedRequest, weight_g: Decimal | None, volume_ml: Decimal |
         is_minimum=is_minimum,
         discounts=tuple(discounts),
     )
+
+
+def money(value: Decimal | str | None) -> str:
+    """`$1,234.50`; empty for None."""
+    return "" if value is None else f"${Decimal(value):,.2f}"
 
 
 def recorded_discounts(job: Job, discounts: Sequence[Discount]) -> Document:

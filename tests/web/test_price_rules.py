@@ -11,6 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from printsys.domain.emails import OwedMail
+from printsys.domain.estimates import open_difference
 from printsys.domain.payments import ledger
 from printsys.domain.pricing import PriceRule
 from printsys.domain.status import Status
@@ -139,3 +140,22 @@ def test_staff_correct_whether_the_student_brings_the_material(
     assert "discounts" not in (present(after.job.estimate).model_extra or {})
     assert "own_material" not in (after.job.request.model_extra or {})
     assert after.job.status is Status.PENDING
+
+
+def test_a_correction_that_changes_the_discount_is_raised_and_the_agreed_price_stays(
+    services: Services, own_material: Stored, post: PostAction, staff: FlaskClient
+) -> None:
+    approved(services, own_material)
+    assert post(own_material.id, "details", class_number="N/A").status_code == 303
+    stored = services.store.load(own_material.id)
+    sentence = "by the price rules it would cost $8.00 now, agreed were $7.20"
+    assert present(open_difference(stored.job, stored.events)).data["differences"] == [sentence]
+    assert present(stored.job.estimate).cost == Decimal("7.20")
+    page = words(staff.get(f"/dashboard/jobs/{own_material.id}").get_data(as_text=True))
+    assert sentence in page and "Keep the agreed price" in page
+    post(own_material.id, "details", discipline="Art")
+    stored = services.store.load(own_material.id)
+    assert open_difference(stored.job, stored.events) is not None, "the discipline decides nothing here"
+    post(own_material.id, "details", class_number="ARCH 4000")
+    stored = services.store.load(own_material.id)
+    assert open_difference(stored.job, stored.events) is None
