@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, make_msgid, parseaddr
@@ -222,13 +223,22 @@ def withdrawn(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
 
 
 def reply(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
-    """To the lab: an answer to it goes to the student."""
+    """To the lab: an answer to it goes to the student, where the job has an address that can be written to."""
     job_link = f"{composer.settings.base_url}/dashboard/jobs/{job.id}"
-    message = composer.from_template("reply", mail, job, message=mail.message or "", job_link=job_link)
+    student = _mailbox_of_student(job)
+    values = {"message": mail.message or "", "job_link": job_link, "can_be_answered": student is not None}
+    message = composer.from_template("reply", mail, job, **values)
     message.replace_header("To", mailbox(composer.lab.about.name, mail.to))
-    if job.student.email:
-        message.replace_header("Reply-To", mailbox(job.student.name, job.student.email))
+    if student is not None:
+        message.replace_header("Reply-To", student)
     return message
+
+
+def _mailbox_of_student(job: Job) -> Address | None:
+    try:
+        return mailbox(job.student.name, job.student.email or "")
+    except MailNotSendable:
+        return None
 
 
 def compose(composer: MailComposer, mail: OwedMail, job: Job, others: Sequence[Job] = ()) -> EmailMessage:

@@ -172,6 +172,17 @@ def test_what_a_student_writes_reaches_the_lab_and_is_answered_to_the_student(
         assert "/status/" not in text_of(message), "the student's own link is for the student"
 
 
+@pytest.mark.parametrize("address", ["", "jane", "jane@example.edu\r\nBcc: x@y.edu"])
+def test_a_message_reaches_the_lab_whatever_became_of_the_address(
+    services: Services, composer: MailComposer, address: str
+) -> None:
+    job = edited(submit(services), email=address)
+    message = compose(composer, OwedMail(job.id, 2, "reply", "printlab@example.edu", message="Hello?"), job)
+    assert [to.addr_spec for to in message["To"].addresses] == ["printlab@example.edu"]
+    assert [to.addr_spec for to in message["Reply-To"].addresses] == ["printlab@example.edu"]
+    assert "Hello?" in text_of(message) and "no address to which an answer could go" in text_of(message)
+
+
 def test_a_withdrawn_request_is_acknowledged_and_what_waited_is_dropped(
     services: Services, mail_sender: MailSender, inbox: MailInbox, quiet_job: MakeJob
 ) -> None:
