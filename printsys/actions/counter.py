@@ -76,7 +76,9 @@ def book_of(actions: Actions, chosen: ChosenJob) -> Ledger:
 
 def split(actions: Actions, jobs: Sequence[ChosenJob], payment: CounterInput) -> list[PartOfPayment]:
     """The payment in parts that add up to it: those handed out before come last. A job that gets nothing of it and was
-    handed out before has no part."""
+    handed out before has no part. StaleJob where a job has changed since the page showed it."""
+    for chosen in jobs:
+        require_current(chosen.stored, chosen.revision)
     ordered = sorted(jobs, key=lambda chosen: chosen.is_handed_out)
     books = [book_of(actions, chosen) for chosen in ordered]
     shares = share(payment.amount, [book.due for book in books])
@@ -98,9 +100,6 @@ def _step(chosen: ChosenJob, payment: CounterInput, amount: Decimal) -> tuple[st
 
 
 def record(actions: Actions, parts: Sequence[PartOfPayment], actor: str) -> HandedOut:
-    """StaleJob, before anything is recorded, where a job has changed since the page showed it."""
-    for part in parts:
-        require_current(part.chosen.stored, part.chosen.revision)
     result = HandedOut()
     ids = [part.chosen.stored.id for part in parts]
     jobs_by_address = Counter(part.chosen.stored.job.student.email for part in parts)

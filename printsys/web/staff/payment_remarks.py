@@ -16,9 +16,6 @@ from printsys.services import Services
 from printsys.texts import amount, money
 from printsys.web.filters import exact
 
-FAR_TOO_MUCH = 2
-"""Times what is due: a slip of the decimal point and not a generous student."""
-
 
 def remarks_on(services: Services, stored: Stored, values: ActionInput) -> list[str]:
     """The sentences about one job's payment; none where all is as expected."""
@@ -58,15 +55,20 @@ def _amount_of(book: Ledger, paid: Decimal, waive_reason: str | None = None) -> 
 def amount_remarks(due: Decimal, paid: Decimal, waive_reason: str | None) -> Iterator[str]:
     if paid < due and not waive_reason:
         yield f"{money(paid)} is less than the {money(due)} that is due. {money(due - paid)} stays to be paid."
-    elif paid > due * FAR_TOO_MUCH:
+    elif paid > due:
         yield f"{money(paid)} is {money(paid - due)} more than the {money(due)} that is due."
 
 
 def weight_remarks(services: Services, stored: Stored, values: PickupInput) -> Iterator[str]:
     quoted = stored.job.estimate.weight_g if stored.job.estimate else None
+    context = services.actions.context_of(stored)
+    rate = context.charged_prices.rates.get(stored.job.request.method)
+    is_by_scale = (values.charge or context.charge) == "scale" and rate is not None and rate.unit == "g"
+    if is_by_scale and values.weight_g is None and stored.job.estimate is not None:
+        yield f"{_named(stored.job)} was not weighed. The quote, {money(stored.job.estimate.cost)}, is charged."
     if values.weight_g is None or quoted is None or values.weight_g == quoted:
         return
-    by_scale = quote_by_scale(stored.job, values.weight_g, services.actions.context_of(stored).charged_prices)
+    by_scale = quote_by_scale(stored.job, values.weight_g, context.charged_prices)
     charged = price_of(services, stored, values)
     sentence = f"{_named(stored.job)} weighs {amount(values.weight_g)} g; the quote is for {amount(quoted)} g."
     if (

@@ -167,6 +167,7 @@ def test_what_is_wrong_is_said_and_what_was_typed_is_kept(
     [
         ({"amount": "3"}, "$3.00 is less than the $4.27 that is due. $1.27 stays to be paid."),
         ({"amount": "42.70"}, "$42.70 is $38.43 more than the $4.27 that is due."),
+        ({"amount": "4.28"}, "$4.28 is $0.01 more than the $4.27 that is due."),
         ({"transaction": "t-99"}, "The transaction number t-99 was used before: for Ben's job"),
     ],
 )
@@ -209,6 +210,8 @@ def test_lab_toml_says_which_price_is_charged(staff: FlaskClient, services: Serv
     assert "$5.00 is charged" in words(answer)
     page = staff.get(COUNTER, query_string={"q": job.id}).get_data(as_text=True)
     assert re.search(r'value="scale" checked', page)
+    not_weighed = pay(staff, job, **{f"weight_g-{job.id}": ""})
+    assert "“bracket v2.stl” was not weighed. The quote, $4.27, is charged." in words(not_weighed)
 
 
 def test_the_price_by_the_scale_shows_as_one_types(staff: FlaskClient, make: MakeJob) -> None:
