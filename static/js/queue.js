@@ -36,3 +36,15 @@ document.addEventListener("dragend", () => {
   dragged?.classList.remove("is-dragged");
   dragged = null;
 });
+
+// After a button has moved a job, its buttons are open again, so that the next press is one key. The browser itself puts
+// the focus on the job, once the page is complete.
+function openMoved() {
+  const moved = document.getElementById(window.location.hash.slice(1));
+  if (!moved?.matches(".queue-job")) return;
+  const by = new URLSearchParams(window.location.search).get("by") ?? "up";
+  moved.querySelector(".queue-more").open = true;
+  moved.querySelector(`button[value="${CSS.escape(by)}"]`)?.focus();
+}
+
+window.addEventListener("load", () => setTimeout(openMoved));

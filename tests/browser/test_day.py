@@ -101,17 +101,45 @@ def test_the_queue_is_reordered_by_dragging_and_by_its_buttons_alone(system: Sys
         ids: list[str] = jobs.evaluate_all("jobs => jobs.map(job => job.dataset.job)")
         return ids
 
-    if jobs.count() < 2:
-        pytest.fail("the demo has no printer with two jobs in line")
+    expect(jobs.nth(1)).to_be_visible()  # the demo has a printer with two jobs in line
     before = order()
     jobs.nth(1).drag_to(jobs.nth(0), target_position={"x": 20, "y": 2})
     page.wait_for_url("**/dashboard/queue#printer-*")
     expect(jobs.first).to_have_attribute("data-job", before[1])
-    moved = jobs.nth(1)
-    moved.get_by_text("Move, or start elsewhere").click()
-    moved.get_by_role("button", name="To the front").click()
+    jobs.nth(1).locator("summary").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(jobs.nth(1).get_by_role("button", name="To the front")).to_be_focused()
+    page.keyboard.press("Enter")
     expect(jobs.first).to_have_attribute("data-job", before[0])
     assert order() == before
+    expect(jobs.first.get_by_role("button", name="To the front")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(jobs.nth(1)).to_have_attribute("data-job", before[0])
+    expect(jobs.nth(1).get_by_role("button", name="Down")).to_be_focused()
+
+
+def test_the_system_page_does_what_needed_a_terminal(system: System, page: Page) -> None:
+    system.start("--demo")
+    log_in(page, system)
+    page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
+    page.get_by_role("link", name="System", exact=True).click()
+    require_accessible(page, PHONE["width"])
+    page.get_by_role("button", name="Check now").click()
+    expect(page.get_by_text("The check has begun.")).to_be_visible()
+    before = system.parts()["web"].pid
+    form = page.locator("#restart")
+    form.get_by_label("Part").select_option("web")
+    form.get_by_label("Staff password, once more").fill("correct horse")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="The pages are starting again")).to_be_visible()
+    page.wait_for_url("**/dashboard/system", timeout=60_000)
+    expect(page.get_by_role("heading", name="System", exact=True)).to_be_visible()
+    assert system.parts()["web"].pid != before
+    page.get_by_role("link", name="Settings", exact=True).click()
+    require_accessible(page, PHONE["width"])
 
 
 def test_staff_land_on_today_with_its_groups_and_the_printers(system: System, page: Page) -> None:

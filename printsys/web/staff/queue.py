@@ -45,4 +45,8 @@ def order() -> ResponseReturnValue:
         return today.model_copy(update={"order": orders | {printer: ids} if ids else orders})
 
     change_lab_today(services().store, reorder)
-    return redirect(url_for("queue.show", _anchor=f"printer-{printer}"), 303)
+    if "move" in request.form:  # the page opens the job's buttons again
+        place = url_for("queue.show", by=request.form.get("by"), _anchor=f"job-{request.form['move']}")
+    else:
+        place = url_for("queue.show", _anchor=f"printer-{printer}")
+    return redirect(place, 303)
