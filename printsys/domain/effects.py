@@ -288,7 +288,11 @@ def mark_plates(job: Job, values: PlatesInput, actor: str, context: Context) -> 
         return None
     data = {
         "state": values.state,
-        "plates": [{"file": plate.file, "number": plate.number} for plate in after if plate.key in values.plate],
+        "plates": [
+            {"file": plate.file, "number": plate.number, "title": plate.title}
+            for plate in after
+            if plate.key in values.plate
+        ],
     }
     is_done = all(plate.state == PRINTED for plate in after)
     return Effect({PLATES: marked(after) or None}, data, then="complete" if is_done else None)

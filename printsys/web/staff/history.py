@@ -115,8 +115,7 @@ def _failed(data: Data) -> str:
 
 
 def _plates_marked(data: Data) -> str:
-    names = [f"{plate['file'] or 'the print'} ({plate['number']})" for plate in data["plates"]]
-    return f"{_first(names)}: {PLATE_STATES[data['state']]}"
+    return f"{_first([plate['title'] for plate in data['plates']])}: {PLATE_STATES[data['state']]}"
 
 
 def _paid(data: Data) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from flask import Blueprint, render_template
@@ -13,11 +14,27 @@ from pydantic import BaseModel
 from printsys.config import ROOT, Lab
 from printsys.config.settings import MAIL_VARIABLES, VARIABLES, MailServer, Settings
 from printsys.config.toml_lines import Where, positions
+from printsys.texts import date_text
 from printsys.web.auth import login_required
 from printsys.web.services import services
 
 pages = Blueprint("settings", __name__, url_prefix="/dashboard/settings")
-NAMES = ("name", "id", "valid_from")
+TITLES = {
+    "lab": "The lab",
+    "opening": "Opening hours",
+    "submission": "The form",
+    "confirmation": "Time to confirm",
+    "retention": "How long jobs are kept",
+    "payment": "Payment",
+    "reminders": "Reminders",
+    "mail": "E-mail",
+    "folders": "Folders",
+    "methods": "Method",
+    "printers": "Printer",
+    "prices": "Prices from",
+    "rejection_reasons": "Reason to reject",
+}
+NAMES = ("name", "label", "valid_from")
 """By which of its keys people know an entry of a list, such as a printer."""
 DEFAULT = "not in the file: the default"
 
@@ -33,9 +50,10 @@ class SettingLine:
 
 @dataclass(frozen=True)
 class SettingTable:
-    """A table of lab.toml; `title` as it stands there, with the name of an entry of a list."""
+    """A table of lab.toml; `header` as it stands there."""
 
     title: str
+    header: str
     lines: list[SettingLine]
 
 
@@ -65,10 +83,10 @@ def lab_tables(lab: Lab, lines: Mapping[Where, int]) -> Iterator[SettingTable]:
     for name, value in lab.model_dump(by_alias=True).items():
         if isinstance(value, list):
             for n, entry in enumerate(value):
-                called = next((str(entry[key]) for key in NAMES if key in entry), str(n + 1))
-                yield SettingTable(f"[[{name}]] {called}", list(_rows(entry, (name, n), lines)))
+                called = next((_words(entry[key]) for key in NAMES if key in entry), str(n + 1))
+                yield SettingTable(f"{TITLES[name]} {called}", f"[[{name}]]", list(_rows(entry, (name, n), lines)))
         else:
-            yield SettingTable(f"[{name}]", list(_rows(value, (name,), lines)))
+            yield SettingTable(TITLES[name], f"[{name}]", list(_rows(value, (name,), lines)))
 
 
 def _rows(table: Mapping[str, Any], where: Where, lines: Mapping[Where, int]) -> Iterator[SettingLine]:
@@ -100,4 +118,6 @@ def _words(value: object) -> str:
     if isinstance(value, list | tuple):
         separator = "; " if any(isinstance(item, Mapping) for item in value) else ", "
         return separator.join(_words(item) for item in value) or "none"
+    if isinstance(value, date):
+        return date_text(value)
     return str(value) if value != "" else "empty"

@@ -36,19 +36,19 @@ PARTS = {"web": "The pages", "index": "The indexer", "work": "The worker"}
 """That the supervisor can start again, by the name that it has for each."""
 PACKAGES = ("Flask", "SQLAlchemy", "pydantic", "huey", "trimesh")
 WRONG_PASSWORD = "That is not the staff password."
-RESTART_S = 5
-"""After so long the browser looks whether the pages are back."""
 
 
 @dataclass(frozen=True)
 class PartLine:
-    """`about`: what it is for, or what is the matter. `seen_at`: its last sign of life."""
+    """`state`: ok, or what is wrong in a word or two. `about`: what it is for, or what is the matter. `seen_at`: its
+    last sign of life. `restart`: its name for the supervisor. `well`: the word for ok."""
 
     title: str
     state: str
     about: str
     seen_at: datetime | None = None
     restart: str | None = None
+    well: str = "runs"
 
 
 @pages.get("", strict_slashes=False)
@@ -64,7 +64,7 @@ def password() -> ResponseReturnValue:
     if _is_refused():
         return _page("password", WRONG_PASSWORD), 422
     if services().settings.staff_password_hash is not None:
-        return _page("password", "Another place decides the password."), 422
+        return _page(), 422
     try:
         staff_password.change(services().settings, request.form.get("chosen", ""), request.form.get("repeated", ""))
     except PrintSysError as error:
@@ -131,9 +131,7 @@ def restart() -> ResponseReturnValue:
     if part != "web":
         return answer
     # The browser must not follow at once: nobody would answer it.
-    waiting = make_response(render_template("staff/system_restart.html"))
-    waiting.headers["Refresh"] = f"{RESTART_S}; url={url_for('system.show')}"
-    return login_limits().note_right(waiting)
+    return login_limits().note_right(make_response(render_template("staff/system_restart.html")))
 
 
 def command_runs() -> CommandRuns:
@@ -209,7 +207,7 @@ def _parts() -> list[PartLine]:
             "work",
         ),
         PartLine("The database", state["database"], "makes lists and searches fast; the folders can rebuild it"),
-        PartLine("The storage", state["storage"], str(settings.storage)),
+        PartLine("The storage", state["storage"], str(settings.storage), well="is there"),
     ]
 
 

@@ -43,7 +43,7 @@ def test_each_copy_is_marked_on_the_jobs_page_and_the_last_one_completes_the_job
     assert services.store.load(job.id).job.status is Status.COMPLETED
     page = words(staff.get(answer.location))
     assert "All 3 are printed." in page and "Jane Doe gets an e-mail." in page and "Undo" in page
-    assert "Copy 2 (2)" not in page and "Printing is done" in page, "in the history"
+    assert "Copy 2, Copy 3: printed" in page and "Printing is done" in page, "in the history"
 
 
 def test_lists_say_how_much_is_printed_instead_of_offering_done(

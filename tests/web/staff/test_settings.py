@@ -12,7 +12,7 @@ from printsys.config import load_lab
 from printsys.config.settings import MAIL_VARIABLES, VARIABLES, MailServer
 from printsys.services import Services
 from printsys.web import create_app
-from printsys.web.staff.settings import DEFAULT, lab_tables
+from printsys.web.staff.settings import DEFAULT, TITLES, lab_tables
 from tests.web.conftest import STAFF_PASSWORD, form_token
 
 
@@ -26,20 +26,21 @@ def test_each_value_of_lab_toml_is_there_with_its_line(staff: FlaskClient, servi
     for key, value in (("contact_email", "printlab@example.edu"), ("valid_days", "7"), ("charge", "quote")):
         line = next(n for n, written in enumerate(text, 1) if written.startswith(f"{key} ="))
         assert f"{key} {value} line {line}" in page, key
-    assert "[[printers]] Prusa XL" in page and "Filament: amount: 0.10, unit: g" in page
+    assert "Printer Prusa XL [[printers]]" in page and "Prices from Wed, Jan 1, 2020 [[prices]]" in page
+    assert "Filament: amount: 0.10, unit: g" in page
     assert str(services.settings.lab_config) in page
 
 
 def test_no_table_of_lab_toml_is_left_out(services: Services) -> None:
     lab = load_lab(services.settings.lab_config)
-    titles = [table.title for table in lab_tables(lab, {})]
+    headers = [table.header for table in lab_tables(lab, {})]
     fields = {field.alias or name for name, field in type(lab).model_fields.items()}
-    assert {re.sub(r"[\[\]]", "", title).split()[0] for title in titles} == fields
-    assert len([title for title in titles if title.startswith("[[printers]]")]) == len(lab.printers)
+    assert {header.strip("[]") for header in headers} == fields == TITLES.keys()
+    assert headers.count("[[printers]]") == len(lab.printers)
 
 
 def test_what_the_file_does_not_say_is_called_the_default(services: Services) -> None:
-    (table,) = [table for table in lab_tables(services.lab, {("lab", "name"): 4}) if table.title == "[lab]"]
+    (table,) = [table for table in lab_tables(services.lab, {("lab", "name"): 4}) if table.header == "[lab]"]
     sources = {line.key: line.source for line in table.lines}
     assert (sources["name"], sources["phone"]) == ("line 4", DEFAULT)
 
