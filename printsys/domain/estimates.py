@@ -205,14 +205,15 @@ def open_difference(job: Job, events: Iterable[Event]) -> Event | None:
 def _answers(event: Event, contradiction: Event) -> bool:
     if event.type != contradiction.type:
         return False
-    if event.type == EventType.ESTIMATE_READ:
+    is_reading = event.type == EventType.ESTIMATE_READ
+    if is_reading:
         return event.data.get("name") == contradiction.data.get("name")
     return bool(_priced_by(event) & _priced_by(contradiction))
 
 
 def _priced_by(event: Event) -> set[str]:
     """What of the price a correction of the details is about."""
-    changed = set(event.data.get("changed", []))
+    changed = set(event.data.get("changed", ()))
     return {"copies"} & changed | ({"rules"} if DECIDING & changed else set())
 
 
