@@ -55,7 +55,7 @@ def walk_in(actions: Actions, relative_path: str, request: WalkInInput, actor: s
     Facts that this status needs and nobody has given are raised, as when a folder is dragged there. InvalidInput for
     what the lab does not offer, or while a file is still being written; JobNotFound where nothing is there any more.
     """
-    require_offered(actions.lab, request.model_dump())
+    require_offered(actions.lab, request.model_dump(), actions.lab.today(actions.clock()))
     source = actions.store.layout.root / relative_path
     status = actions.store.layout.status_of(source)
     if status is None or not source.exists():

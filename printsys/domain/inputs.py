@@ -160,6 +160,7 @@ class WalkInInput(ActionInput):
     color: OptionalLine = None
     printer: OptionalLine = None
     copies: Annotated[Copies, BeforeValidator(lambda v: 1 if v == "" else v)] = 1
+    due_date: Annotated[OptionalLine, AfterValidator(_iso_date)] = None
 
 
 class ResubmitInput(SubmitInput):

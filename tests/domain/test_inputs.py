@@ -27,6 +27,7 @@ USUAL: dict[type[f.ActionInput], dict[str, Any]] = {
     f.WaiveInput: USUAL_INPUT["waive"],
     f.ReasonInput: USUAL_INPUT["confirm"],
     f.FailInput: USUAL_INPUT["fail"],
+    f.PlatesInput: {"plate": ["part.gcode#1"], "state": "printed"},
     f.OverrideInput: {"status": "Pending"} | USUAL_INPUT["override"],
     f.ChooseFileInput: {"print_file": ["part.gcode"]},
     f.DeleteInput: {"confirm_id": "k7m29xq4"},

@@ -1,7 +1,7 @@
 """People read words of their own: no page and no e-mail of a lab at work shows what only the program calls so.
 
-What counts is one; a printer has a name; an event is a sentence. The technical part of a job's history is left out:
-it shows the record as it is, to whoever asks for it.
+One is counted in the singular; a printer has a name; an event is a sentence. The technical part of a job's history is
+left out: it shows the record as it is, to whoever asks for it.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ INTERNAL = {
 UNSAID = re.compile(
     r'<(script|style|svg)\b.*?</\1>|<dl class="changes">.*?</dl>|<[^>]*class="[^"]*\bpath\b.*?>.*?<', re.S
 )
+NO_PAGES = ("/static", "/bootstrap", "/logout", "/dashboard/live", "/dashboard/settings")
+"""The last one is a page, and shows lab.toml as it is."""
 SAID_BY_ATTRIBUTE = re.compile(r'\b(?:alt|title|placeholder|aria-label)="([^"]*)"')
 
 
@@ -97,7 +99,7 @@ def pages_from(client: FlaskClient, start: str, limit: int) -> Iterator[tuple[st
         yield address, html
         for link in re.findall(r'href="(/[^"#]*)', html):
             link = unescape(link)
-            is_page = not link.startswith(("/static", "/bootstrap", "/logout", "/dashboard/live"))
+            is_page = not link.startswith(NO_PAGES)
             if is_page and link not in asked | {*waiting} and shapes.get(shape(link), 0) < 3:
                 shapes[shape(link)] = shapes.get(shape(link), 0) + 1
                 waiting.append(link)

@@ -453,8 +453,9 @@ class WalkInForm(FlaskForm):
     discipline = SelectField("Discipline")
     class_number = StringField("Class number", render_kw={"maxlength": 50})
     copies = IntegerField("Copies", default=1, render_kw={"min": 1, "inputmode": "numeric"})
+    due_date = StringField("Needed by", render_kw={"type": "date"})
 
-    optional = frozenset({"student_email", "color", "printer", "discipline", "class_number"})
+    optional = frozenset({"student_email", "color", "printer", "discipline", "class_number", "due_date"})
 
     @classmethod
     def of(cls, lab: Lab, relative_path: str) -> WalkInForm:

@@ -105,6 +105,14 @@ def test_what_is_missing_or_not_offered_is_said_and_nothing_is_touched(staff: Fl
     assert loose.exists() and list(services.store.ids()) == []
 
 
+def test_a_day_by_which_it_is_needed_is_taken_unless_it_is_over(staff: FlaskClient, services: Services) -> None:
+    write_file(services, "Uploaded/cube.stl")
+    past = make_it_a_job(staff, "Uploaded/cube.stl", **WALK_IN, due_date="2026-01-31")
+    assert past.status_code == 422 and "That day is over." in past.get_data(as_text=True)
+    assert make_it_a_job(staff, "Uploaded/cube.stl", **WALK_IN, due_date="2099-01-31").status_code == 303
+    assert only_job(services).job.request.due_date == "2099-01-31"
+
+
 @pytest.mark.parametrize("relative_path", ["Uploaded/gone.stl", "../elsewhere", ".printsys/storage-id", "Uploaded", ""])
 def test_only_what_lies_in_a_status_folder_can_become_a_job(
     staff: FlaskClient, services: Services, relative_path: str
