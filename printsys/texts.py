@@ -21,7 +21,7 @@ class StatusText:
     name: str
     title: str
     explanation: str
-    past: str = ""
+    past: str
 
 
 STATUS_TEXTS = {
@@ -49,9 +49,11 @@ STATUS_TEXTS = {
     Status.COMPLETED: StatusText(
         NAMES[Status.COMPLETED], "Ready for you to collect", "Your print is done.", "It was done"
     ),
-    Status.PAID_PICKED_UP: StatusText(NAMES[Status.PAID_PICKED_UP], "Collected", "You have your print. Thank you!"),
-    Status.REJECTED: StatusText(NAMES[Status.REJECTED], "Not printed", "We did not print this."),
-    Status.ARCHIVED: StatusText(NAMES[Status.ARCHIVED], "Closed", "This job is finished and filed."),
+    Status.PAID_PICKED_UP: StatusText(
+        NAMES[Status.PAID_PICKED_UP], "Collected", "You have your print. Thank you!", "You collected it"
+    ),
+    Status.REJECTED: StatusText(NAMES[Status.REJECTED], "Not printed", "We did not print this.", "We did not print it"),
+    Status.ARCHIVED: StatusText(NAMES[Status.ARCHIVED], "Closed", "This job is finished and filed.", "It was filed"),
 }
 
 

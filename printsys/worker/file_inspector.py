@@ -74,7 +74,11 @@ class FileInspector:
 
     def inspected_earlier(self) -> Iterator[str]:
         """Ids of the jobs with a file that an earlier version of the system inspected or read."""
-        return (job.id for _, job in self._read_from() if any(True for pending in _EARLIER for _ in pending(job)))
+        return (
+            job.id
+            for _, job in jobs_read_from(self.services)
+            if any(True for pending in _EARLIER for _ in pending(job))
+        )
 
     def owes(self, job_id: str) -> bool:
         """The same of one job."""
