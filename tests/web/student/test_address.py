@@ -105,7 +105,7 @@ def test_nobodys_mailbox_is_filled_with_receipts(
         for mail in emails.owed(services.store.load(job_id).events, job_id)
     ]
     assert sorted(address.casefold() for address in owed) == ["jane@example.edu"] + ["victim@example.edu"] * 3
-    assert ["Keep that link" in page for page in pages] == [False] * 3 + [True] * 2 + [False]
+    assert ["Please note it down" in page for page in pages] == [False] * 3 + [True] * 2 + [False]
     job_id, _ = success_page(client, submit, "joe@example.edu")
     values = {"csrf_token": form_token(client), "job": job_id, "student_email": "victim@example.edu"}
     assert client.post("/submit/address", data=values).status_code == 429, "nor by correcting an address"
