@@ -19,6 +19,7 @@ from indexer.schema import BOOKKEEPING, attention, events, job_counts, jobs, mir
 from printsys.domain.emails import CLOSING
 from printsys.domain.events import STAFF, Event, EventType
 from printsys.domain.job import Document, Job, format_time, parse
+from printsys.domain.payments import PRICE_PATTERN
 from printsys.domain.print_queue import QueuedJob, due_day
 from printsys.domain.status import FILES_READ, FINAL, LIVE, Status, in_words
 
@@ -264,10 +265,11 @@ class Queries:
 
     def perhaps_unpaid(self, q: str = "", limit: int = 500) -> list[JobRow]:
         """Jobs that were handed out for less than their price, the newest first; what was waived is among them."""
-        price = jobs.c.document[("payment", "price")].astext
+        charged = jobs.c.document[("payment", "price")].astext
+        price = sa.case((charged.op("~")(f"^{PRICE_PATTERN}$"), sa.cast(charged, sa.Numeric)), else_=jobs.c.cost)
         matching = sa.select(*_COLUMNS).where(
             *JobFilter(Status.PAID_PICKED_UP, q).conditions(),
-            sa.or_(jobs.c.paid < jobs.c.cost, price.is_not(None)),
+            jobs.c.paid < price,
             jobs.c.document[("payment", "lines")].is_not(None),
         )
         return [_job(row) for row in self._all(matching.order_by(*NEWEST_FIRST.forwards()).limit(limit))]

@@ -35,7 +35,8 @@ from printsys.errors import InvalidInput
 LINES, PRICE, PAYER = "lines", "price", "payer"
 """Keys of `payment` besides the schema's: all lines, a price that is not the quote, and who paid for the student."""
 NOTHING = Decimal("0.00")
-_AMOUNT = re.compile(r"\d{1,9}(\.\d{1,9})?")
+PRICE_PATTERN = r"[0-9]{1,9}(\.[0-9]{1,9})?"
+"""A price as we write it, for Python and for PostgreSQL; something else is a person's, and not charged."""
 Charge = Literal["quote", "scale"]
 Kind = Literal["payment", "refund", "waiver", "correction"]
 EVENTS: dict[Kind, EventType] = {
@@ -128,7 +129,7 @@ def is_unpaid(job: Job) -> bool:
 def charged_price(job: Job) -> Decimal | None:
     """The quote that the student agreed to or, where the lab charged another price, that one."""
     charged = (job.payment.model_extra or {}).get(PRICE) if job.payment is not None else None
-    if isinstance(charged, str) and _AMOUNT.fullmatch(charged):
+    if isinstance(charged, str) and re.fullmatch(PRICE_PATTERN, charged):
         return Decimal(charged)
     return job.estimate.cost if job.estimate is not None else None
 

@@ -83,7 +83,14 @@ def test_each_page_and_mail_names_the_discounts_with_their_sum(
     assert present(stored.job.estimate).cost == Decimal("7.20")
     confirm = client.get(f"/confirm/{confirm_token(services, stored)}")
     status = client.get(f"/status/{services.tokens.status(stored.id)}")
-    for answer in (confirm, status, staff.get(page), staff.get(f"{page}/ticket")):
+    services.mirror.put(stored)
+    for answer in (
+        confirm,
+        status,
+        staff.get(page),
+        staff.get(f"{page}/ticket"),
+        staff.get("/dashboard?status=Pending"),
+    ):
         assert WORDS in words(answer.get_data(as_text=True)), answer.request.path
     assert WORDS in words(job_card(stored.job, services.lab, "http://lab").decode())
     composer = make_composer(services.settings, services.lab, services.tokens)

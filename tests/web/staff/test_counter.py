@@ -350,3 +350,12 @@ def test_what_is_unpaid_is_not_archived_but_paid_or_waived_before(
     assert services.store.load(job.id).job.status is Status.PAID_PICKED_UP
     act(services.store, job.id, "waive", amount="0.27", reason="Not worth a second way.")
     assert post(job.id, "archive").status_code == 303
+
+
+def test_a_price_by_the_scale_that_is_paid_is_not_looked_at_again(services: Services, make: MakeJob) -> None:
+    """A lab that charges by the scale has one with every job; what is unpaid must not be lost behind 500 of them."""
+    for amount, weight in (("5.00", "50"), ("4.27", "50"), ("4.27", "42.7")):
+        job = make(Status.COMPLETED)
+        services.mirror.put(act(services.store, job.id, "pickup", amount=amount, weight_g=weight, charge="scale"))
+    [row] = services.queries.perhaps_unpaid()
+    assert ledger(row.job).due == Decimal("0.73")
