@@ -153,6 +153,7 @@ def submitted(page: Page, system: System, folder: Path) -> str:
 
 
 def approve(page: Page) -> None:
+    page.get_by_label("Material", exact=True).select_option("PLA")
     page.get_by_label("Weight in grams").fill("42.7")
     page.get_by_label("Printing time in hours").fill("3.5")
     page.get_by_role("button", name="Approve and e-mail").click()
