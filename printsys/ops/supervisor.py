@@ -15,6 +15,8 @@ from printsys.config import ROOT
 from printsys.ops.shutdown import STOP_REQUEST, SUPERVISED
 
 STOP_PATIENCE_S = 4.0
+ANSWER_S = 2.0
+"""The page on which somebody asked for a restart is on its way to the browser, with its styles and its script."""
 PAUSES_S = (0.5, 1, 2, 5, 10, 30)
 STEADY_S = 60.0
 """After a part has run this long, its next death counts as the first."""
@@ -31,8 +33,9 @@ class SupervisedProcess:
     started_at: float = 0.0
     deaths: int = 0
     last_code: int | None = None
+    stop_at: float | None = None
     end_by: float | None = None
-    """Until when it has to have ended, where somebody asked for a restart."""
+    """Where somebody asked for a restart: when it is asked to end, and until when it has to have ended."""
     restart_at: float = field(default=0.0)
 
     def start(self, environment: Mapping[str, str]) -> None:
@@ -41,20 +44,29 @@ class SupervisedProcess:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, env={**environment, SUPERVISED: "1"})
 
     def request_restart(self) -> None:
-        """`Supervisor.run` starts it again as soon as it has ended."""
-        if self.process is not None and self.end_by is None:
+        """`Supervisor.run` ends it in a moment, and starts it again as soon as it has ended."""
+        if self.process is not None and self.stop_at is None:
             logger.info("%s is asked to start again", self.name)
+            self.stop_at = time.monotonic() + ANSWER_S
+
+    def carry_out_restart(self) -> None:
+        """Of a process that runs and that somebody wants to start again: what is due by now."""
+        if self.process is None or self.stop_at is None or time.monotonic() < self.stop_at:
+            return
+        if self.end_by is None:
             self.end_by = time.monotonic() + STOP_PATIENCE_S
             _request_stop(self.process)
+        elif time.monotonic() > self.end_by:
+            self.process.kill()
 
     def schedule_restart(self) -> None:
         """Of a process that has ended: later each time that it dies soon."""
         assert self.process is not None
         now = time.monotonic()
         if self.end_by is not None:
-            self.process, self.end_by, self.restart_at = None, None, now
+            self.process, self.stop_at, self.end_by, self.restart_at = None, None, None, now
             return
-        self.last_code = self.process.returncode
+        self.last_code, self.stop_at = self.process.returncode, None
         self.deaths = 1 if now - self.started_at > STEADY_S else self.deaths + 1
         pause = PAUSES_S[min(self.deaths, len(PAUSES_S)) - 1]
         logger.error("%s ended with code %s; it starts again in %s s", self.name, self.last_code, pause)
@@ -98,8 +110,8 @@ class Supervisor:
                 self._start(part)
         elif part.process.poll() is not None:
             part.schedule_restart()
-        elif part.end_by is not None and time.monotonic() > part.end_by:
-            part.process.kill()
+        else:
+            part.carry_out_restart()
 
     def _start(self, part: SupervisedProcess) -> None:
         """Where the system has no room for a process now, later."""

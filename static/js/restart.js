@@ -1,7 +1,7 @@
 // Leads back to the page System as soon as the pages, which were asked to start again, have been away and answer.
 
 const EVERY_MS = 500;
-const LONG_MS = 10000;  // they were away for less than a look
+const LONG_MS = 20000;  // they were away for less than a look
 const link = document.getElementById("look");
 let wasAway = false;
 

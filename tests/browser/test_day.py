@@ -129,6 +129,9 @@ def test_the_system_page_does_what_needed_a_terminal(system: System, page: Page)
     require_accessible(page, PHONE["width"])
     page.get_by_role("button", name="Check now").click()
     expect(page.get_by_text("The check has begun.")).to_be_visible()
+    expect(page.locator("#check").get_by_text(re.compile("All is well|Something was found"))).to_be_visible(
+        timeout=60_000
+    )
     before = system.parts()["web"].pid
     form = page.locator("#restart")
     form.get_by_label("Part").select_option("web")

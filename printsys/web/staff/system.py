@@ -134,6 +134,12 @@ def restart() -> ResponseReturnValue:
     return login_limits().note_right(make_response(render_template("staff/system_restart.html")))
 
 
+@pages.errorhandler(OSError)
+def refused(error: OSError) -> ResponseReturnValue:
+    """By this computer: its disk is full, or it has no room for another process."""
+    return _page("", f"This computer could not do that: {error.strerror}. Nothing was changed."), 503
+
+
 def command_runs() -> CommandRuns:
     runs: CommandRuns = current_app.extensions[EXTENSION]
     return runs

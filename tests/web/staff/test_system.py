@@ -14,13 +14,16 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from indexer.index import Mirror
+from indexer.queries import Queries
+from indexer.schema import create_engine
 from printsys.credentials import staff_password
 from printsys.ops import heartbeat
 from printsys.ops.command_runs import CommandRuns
 from printsys.ops.heartbeat import Heartbeat, IndexerHeartbeat
 from printsys.ops.restart_requests import take_requests
 from printsys.ops.shutdown import SUPERVISED
-from printsys.services import Services
+from printsys.services import NO_DATABASE, Services
 from printsys.web import create_app
 from printsys.web.staff import system
 from tests.present import present
@@ -196,3 +199,21 @@ def test_parts_that_nobody_supervises_are_started_where_they_run(
     monkeypatch.delenv(SUPERVISED, raising=False)
     assert "without manage.py run" in words(staff.get("/dashboard/system"))
     assert send("restart", part="index").status_code == 422
+
+
+def test_without_the_database_or_the_storage_it_says_so(services: Services) -> None:
+    engine = create_engine(NO_DATABASE)
+    dark = replace(services, mirror=Mirror(engine), queries=Queries(engine))
+    client = create_app(dark).test_client()
+    client.post("/login", data={"csrf_token": form_token(client, "/login"), "password": STAFF_PASSWORD})
+    services.store.layout.root.rename(services.store.layout.root.with_name("unmounted"))
+    page = words(client.get("/dashboard/system"))
+    assert "the folders can rebuild it down" in page and "PostgreSQL not available" in page
+    assert f"The storage {services.settings.storage} offline" in page
+    engine.dispose()
+
+
+def test_what_this_computer_refuses_is_said_in_words(send: Send, services: Services) -> None:
+    (services.settings.instance / "commands").write_text("no folder", "utf-8")
+    answer = send("check")
+    assert answer.status_code == 503 and "This computer could not do that: " in words(answer)
