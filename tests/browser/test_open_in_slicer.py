@@ -2,18 +2,17 @@
 
 Headless Chromium hands no link to the system. So for the way through the slicer the address that the click is answered
 with, and that the page sends the browser to, is given to xdg-open as a browser on a desktop would; from there on all is
-real. Another test has a browser on a screen, which hands the click over by itself.
+real.
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Playwright, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import CHROMIUM, log_in
+from tests.browser.conftest import log_in
 from tests.browser.test_parts_down import recorded, submitted
 from tests.opener.fake_desktops import MAIN_WINDOW, PROGRAMS, fake_desktop, running
 from tests.opener.test_loop import slice_and_save
@@ -51,27 +50,3 @@ def test_from_a_click_to_the_slicer_and_back_into_the_approval(system: System, p
     assert float(page.get_by_label("Printing time in hours").input_value()) >= 0.5
     page.get_by_role("button", name="Approve and e-mail").click()
     until(lambda: recorded(system, job_id)["status"] == "Pending", 60)
-
-
-def test_a_browser_on_a_screen_hands_the_click_to_the_desktop_by_itself(
-    system: System, page: Page, playwright: Playwright, tmp_path: Path
-) -> None:
-    """Its one question, "Open xdg-open?", is answered beforehand, as staff do by ticking that it need not ask again."""
-    system.start()
-    job_id = submitted(page, system, tmp_path)
-    name = f"{system.folder(job_id).name}.stl"
-    profile = tmp_path / "profile"
-    (profile / "Default").mkdir(parents=True)
-    allowed = {"protocol_handler": {"allowed_origin_protocol_pairs": {system.url: {"printsys": True}}}}
-    (profile / "Default" / "Preferences").write_text(json.dumps(allowed), "utf-8")
-    with fake_desktop(tmp_path, system.storage) as staff:
-        browser = playwright.chromium.launch_persistent_context(
-            profile, executable_path="/usr/bin/chromium", args=CHROMIUM, headless=False, env={**staff.environ}
-        )
-        desk = browser.new_page()
-        log_in(desk, system)
-        desk.goto(f"{system.url}/dashboard/jobs/{job_id}")
-        desk.locator(".job-actions").get_by_role("button", name="Open in slicer").click()
-        until(lambda: name in staff.log, 60)
-        expect(desk.locator(".job-actions .open-hint")).to_contain_text("Nothing opened? Here is how")
-        browser.close()
