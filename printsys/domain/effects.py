@@ -214,7 +214,7 @@ def resend(job: Job, values: ResendInput, actor: str, context: Context) -> Effec
 
 def _nothing_to_resend(job: Job) -> str:
     if job.status == Status.PENDING:
-        return "This job has no price yet, so there is nothing to confirm. Please fill in what is missing first."
+        return "This job has no price yet, so there is nothing to confirm."
     return "The student did not want the print, and was sent no e-mail about that: there is none to send again."
 
 

@@ -56,6 +56,12 @@ if (form) {
     if (row && event.target.name.startsWith("weight_g")) weigh(row);
     else if (row) add();
   });
+  form.addEventListener("keydown", (event) => {  // a scanner types the next ticket into whatever has the focus
+    const scanned = event.key === "Enter" && /\/dashboard\/jobs\/([0-9a-z]{8})/i.exec(event.target.value ?? "");
+    if (!scanned) return;
+    event.preventDefault();
+    location.assign(`${form.action}?q=${scanned[1]}`);
+  });
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "1";

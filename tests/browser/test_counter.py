@@ -43,11 +43,15 @@ def test_three_prints_are_handed_out_with_a_scan_and_one_click(system: System, p
     page.keyboard.type(f"http://elsewhere/dashboard/jobs/{jobs[0].id}\n")  # as a scanner does
     button = page.get_by_role("button", name="Take the payment and hand out 3 prints")
     expect(button).to_be_visible()
+    expect(page.get_by_label("Amount")).to_be_focused()
+    page.keyboard.type(f"http://elsewhere/dashboard/jobs/{jobs[1].id}\n")  # into the amount
+    expect(page.get_by_role("searchbox")).to_have_value(jobs[1].id)
+    expect(button).to_be_visible()
     expect(page.get_by_label("Amount")).to_have_value("12.81")
     button.click()
     expect(page.get_by_text("Jane Doe: 3 prints, $12.81 taken.")).to_be_visible()
     expect(page.get_by_role("searchbox")).to_be_focused()
-    assert len(loads) == 3, "the counter, the student, the counter again"
+    assert len(loads) == 4, "the counter, the student twice, the counter again"
     store = make_store(system.root)
     assert [store.load(stored.id).job.status for stored in jobs] == [Status.PAID_PICKED_UP] * 3
     assert sum(ledger(store.load(stored.id).job).paid for stored in jobs) == Decimal("12.81")

@@ -40,8 +40,10 @@ from printsys.web.staff.payment_remarks import (
 )
 
 pages = Blueprint("counter", __name__, url_prefix="/dashboard/counter")
-_JOB_ADDRESS = re.compile(r"/dashboard/jobs/([^/?#\s]+)")
+_JOB_ADDRESS = re.compile(r"/dashboard/jobs/([0-9A-Za-z]{8})")
 """What a ticket's code says, whatever the lab's address was when it was printed."""
+TYPED = ("amount", "transaction", "picked_up_by", "payer", "waive_reason")
+"""Fields of a payment that may have the focus when somebody scans the next ticket: nothing is recorded then."""
 UNPAID_IS_UNKNOWN = "What was handed out and is not paid yet shows again when the database is back."
 
 
@@ -242,6 +244,8 @@ def _scale_price(job: Job, typed: str | None) -> Quote | None:
 def hand_out() -> ResponseReturnValue:
     """`job` (repeated): id and revision as the page showed them; for each of them `weight_g-<id>` and `charge-<id>`."""
     form = request.form
+    if scanned := next(filter(None, (_JOB_ADDRESS.search(form.get(name, "")) for name in TYPED)), None):
+        return redirect(url_for("counter.show", q=scanned.group(1)), 303)
     student = form.get("student", "").casefold()
     filled_in: dict[str, Any] = {"typed": form, "ticked": {text.partition(":")[0] for text in form.getlist("job")}}
     try:

@@ -80,6 +80,18 @@ def test_a_name_of_several_students_asks_which(staff: FlaskClient, make: MakeJob
     assert f'value="{other.id}:' in staff.get(unescape(link.group(1))).get_data(as_text=True)
 
 
+@pytest.mark.parametrize("field", ["amount", "transaction", "picked_up_by"])
+def test_the_next_ticket_scanned_into_a_field_of_the_payment_is_no_payment(
+    staff: FlaskClient, services: Services, make: MakeJob, field: str
+) -> None:
+    job, following = make(Status.COMPLETED), make(Status.COMPLETED, name="Ben", email="ben@example.edu")
+    scanned = f"4.2http://lab.example/dashboard/jobs/{following.id}7"  # wherever the cursor was
+    answer = pay(staff, job, **{field: scanned})
+    assert answer.status_code == 303
+    assert f'value="{following.id}:' in staff.get(answer.location).get_data(as_text=True)
+    assert services.store.load(job.id).job.revision == job.job.revision
+
+
 def test_nothing_to_collect_is_said_with_what_to_do(staff: FlaskClient) -> None:
     assert "Nothing is waiting to be collected" in words(staff.get(COUNTER))
     assert "Nothing is waiting for “nobody”" in words(staff.get(COUNTER, query_string={"q": "nobody"}))
