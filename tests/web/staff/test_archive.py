@@ -83,7 +83,7 @@ def test_more_than_can_be_counted_for_a_page_are_said_to_be_more(
     make(Status.REJECTED, ago=LONG_AGO)
     assert "1 job ended" in page(staff, "/dashboard")
     make(Status.REJECTED, ago=LONG_AGO)
-    assert "More than 1 jobs ended" in page(staff, "/dashboard")
+    assert "More than 1 job ended" in page(staff, "/dashboard")
 
 
 def test_strangers_may_not_archive(client: FlaskClient, make: MakeJob, services: Services) -> None:

@@ -113,7 +113,7 @@ def test_files_are_for_staff_alone(client: FlaskClient, make: MakeJob) -> None:
     ("status", "action", "changed", "field"),
     [
         (Status.UPLOADED, "details", {"color": "Pink"}, "color"),
-        (Status.UPLOADED, "details", {"printer": "formlabs-form3"}, "printer"),
+        (Status.PENDING, "details", {"printer": "formlabs-form3"}, "printer"),
         (Status.UPLOADED, "details", {"discipline": "Astrology"}, "discipline"),
         (Status.UPLOADED, "reject", {"reasons": ["no-such-reason"]}, "reasons"),
         (Status.COMPLETED, "pickup", {"amount": "3", "payment_method": "Gold", "picked_up_by": "x"}, "payment_method"),
