@@ -12,7 +12,7 @@ from printsys.domain import emails
 from printsys.domain.effects import Context, missing_facts
 from printsys.domain.emails import OwedMail
 from printsys.domain.events import FILESYSTEM, STAFF, Event, EventDraft, EventType
-from printsys.domain.inputs import ActionInput, ApproveInput, NoInput, ReasonInput
+from printsys.domain.inputs import ActionInput, ApproveInput, NoInput, ReasonInput, StartInput
 from printsys.domain.job import Job, format_time
 from printsys.domain.status import Status
 from printsys.domain.workflow import STEPS, drag_step, plan
@@ -50,8 +50,8 @@ def _move(kind: EventType, job: Job, to: Status, actor: str, context: Context, *
 
 def _recorded_input(job: Job, needs: type[ActionInput]) -> ActionInput | None:
     """What the step asks for, as far as the job's own record has it; None where it does not."""
-    if needs is NoInput:
-        return NoInput()
+    if needs in (NoInput, StartInput):
+        return needs()
     if needs is ReasonInput:
         return ReasonInput(reason=BY_HAND)
     return _recorded_approval(job) if needs is ApproveInput else None
