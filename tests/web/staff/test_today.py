@@ -18,6 +18,7 @@ from indexer.schema import create_engine
 from printsys.domain.inputs import OptionalReasonInput, ReplyInput
 from printsys.domain.status import Status
 from printsys.services import NO_DATABASE, Services
+from printsys.texts import date_text
 from printsys.web import create_app
 from printsys.web.staff.today import HERE
 from tests.web.conftest import STAFF_PASSWORD, MakeJob, PostAction, form_token
@@ -150,3 +151,13 @@ def test_staff_land_there(client: FlaskClient) -> None:
     data = {"csrf_token": form_token(client, "/login"), "password": STAFF_PASSWORD}
     assert client.post("/login", data=data).location == "/dashboard/today"
     assert 'href="/dashboard/today"' in client.get("/dashboard").get_data(as_text=True)
+
+
+@pytest.mark.parametrize("path", ["/dashboard/today", "/dashboard/queue", "/dashboard?status=ReadyToPrint"])
+def test_a_due_date_is_relative_with_the_exact_one_as_its_title(
+    staff: FlaskClient, make: MakeJob, post: PostAction, services: Services, path: str
+) -> None:
+    job, tomorrow = make(Status.READY_TO_PRINT), services.lab.today(datetime.now(UTC)) + timedelta(days=1)
+    post(job.id, "details", due_date=tomorrow.isoformat())
+    page = staff.get(path).get_data(as_text=True)
+    assert f'title="needed by {date_text(tomorrow)}">due tomorrow</span>' in page
