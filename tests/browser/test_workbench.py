@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from printsys.demo import drop_gcode
+from printsys.demo.gcode import drop_gcode
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore, Stored
 from tests.browser.conftest import log_in

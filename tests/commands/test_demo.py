@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from indexer.queries import Queries
 from printsys import demo
 from printsys.commands import demo as command
 from printsys.config import ROOT, MailServer, Settings
+from printsys.demo.crowd import crowd
 from printsys.domain import emails
 from printsys.domain.events import EventType
 from printsys.domain.status import Status
@@ -180,18 +182,59 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DATABASE_URL", raising=False)
 
 
-def call(only_if_empty: bool) -> int:
-    return command.run(argparse.Namespace(only_if_empty=only_if_empty, storage=None))
+def call(*arguments: str) -> int:
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return command.run(parser.parse_args(arguments))
 
 
 @pytest.mark.usefixtures("environment")
 def test_the_command_fills_an_empty_storage_once(capsys: pytest.CaptureFixture[str]) -> None:
-    assert call(only_if_empty=True) == 0
+    assert call("--only-if-empty") == 0
     assert "12 jobs" in capsys.readouterr().out
-    assert call(only_if_empty=True) == 0
+    assert call("--only-if-empty") == 0
     assert capsys.readouterr().out == ""
     with pytest.raises(PrintSysError, match=r"There are jobs in .* already"):
-        call(only_if_empty=False)
+        call()
+
+
+def test_a_busy_month_has_each_status_in_its_share(settings: Settings) -> None:
+    services = build_services(settings, enqueue=lambda job_id: None)
+    jobs = demo.fill(services, crowd(60, services.lab))
+    assert len(jobs) == 60
+    assert {stored.job.status for stored in jobs} == set(Status)
+    uploaded = [stored for stored in jobs if stored.job.status == Status.UPLOADED]
+    assert 0 < sum(any(stored.folder.glob("*.gcode")) for stored in uploaded) < len(uploaded)
+    students = Counter(stored.job.student.email for stored in jobs if stored.job.status == Status.COMPLETED)
+    assert max(students.values()) > 1, "somebody has several jobs to collect"
+    for stored in jobs:
+        times = [event.at for event in stored.events]
+        assert times == sorted(times)
+    assert check_storage(services.store, deep=True) == []
+
+
+def test_a_busy_month_is_the_same_one_each_time(settings: Settings) -> None:
+    lab = build_services(settings, enqueue=lambda job_id: None).lab
+    assert list(crowd(20, lab)) == list(crowd(20, lab))
+
+
+@pytest.mark.usefixtures("environment")
+def test_students_of_a_busy_month_can_send_given_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / "gear.stl").write_bytes(sample("gear", "stl"))
+    (models / "readme.txt").write_text("no model", "utf-8")
+    assert call("--jobs", "3", "--models", str(models)) == 0
+    assert "3 jobs" in capsys.readouterr().out
+    sent = {path.read_bytes() for path in (tmp_path / "storage").glob("*/*_*/*.stl")}
+    assert sent == {(models / "gear.stl").read_bytes()}
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "many", "10001"])
+def test_a_number_of_jobs_that_is_none_has_a_sentence(count: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        call("--jobs", count)
+    assert "a number from 1 to 10000, please" in capsys.readouterr().err
 
 
 # -- the models -----------------------------------------------------------------------------------------------------

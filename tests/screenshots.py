@@ -1,0 +1,143 @@
+"""Pictures of the main pages, for docs/: `python manage.py demo --screenshots FOLDER`, and for eyes on a change."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image
+from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
+
+from printsys.config import ROOT, Settings
+from printsys.credentials.signed_links import Tokens
+from printsys.domain.status import Status
+from printsys.jobstore import Stored
+from printsys.jobstore.layout import PREVIEWS
+from printsys.models3d.samples import sample
+from printsys.services import build_services
+from tests.browser.conftest import CHROMIUM, PASSWORD
+from tests.running_system import System, system_of_its_own
+from tests.waiting import until
+
+SECRET = "the secret of these pictures"
+JOBS = "150"
+PATIENCE_S = 240
+"""Until the worker has drawn the models of all jobs."""
+WIDE, TABLET, PHONE = (1440, 900), (820, 1180), (390, 844)
+COLORS = 128
+"""In each picture's palette: a page's picture takes a third of the space so."""
+
+Address = Callable[["Lab"], str]
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A picture and what it is of. `then`: what is done on the page before."""
+
+    name: str
+    address: Address
+    size: tuple[int, int] = WIDE
+    theme: Literal["light", "dark"] = "light"
+    then: Callable[[Page], None] = lambda page: None
+
+
+class Lab:
+    """The running system's jobs."""
+
+    def __init__(self, system: System) -> None:
+        settings = Settings(
+            storage=system.storage, instance=system.instance, lab_config=ROOT / "lab.toml", secret_key=SECRET
+        )
+        self.store = build_services(settings, enqueue=lambda job_id: None).store
+        self.tokens = Tokens(SECRET)
+
+    def jobs(self, status: Status) -> list[Stored]:
+        return [self.store.load(job_id) for job_id, _ in self.store.ids((status,))]
+
+    def sliced(self) -> Stored:
+        """A job that can be approved with one click."""
+        return next(job for job in self.jobs(Status.UPLOADED) if any(job.folder.glob("*.gcode")))
+
+    def first(self, status: Status) -> Stored:
+        return self.jobs(status)[0]
+
+    def confirmation(self) -> str:
+        job = next(job for job in self.jobs(Status.PENDING) if job.job.confirmation is not None)
+        assert job.job.confirmation is not None
+        assert job.job.confirmation.nonce is not None
+        return self.tokens.confirm(job.id, job.job.confirmation.nonce)
+
+    def has_pictures(self) -> bool:
+        return all(any((job.folder / PREVIEWS).glob("*.png")) for job in self.jobs(Status.UPLOADED))
+
+
+def check_a_model(page: Page) -> None:
+    model: FilePayload = {"name": "phone stand.stl", "mimeType": "model/stl", "buffer": sample("phone_stand", "stl")}
+    page.locator("input[type=file]").set_input_files(model)
+    page.locator(".check").first.wait_for()
+
+
+def open_a_job(page: Page) -> None:
+    page.locator(".job-row", has=page.locator(".job-figures", has_text=" g")).first.get_by_role("link").first.click()
+    page.locator("#panel .job-picture, #panel img").first.wait_for()
+
+
+SHOTS = (
+    Shot("today", lambda lab: "/dashboard/today"),
+    Shot("jobs", lambda lab: "/dashboard?status=Uploaded", then=open_a_job),
+    Shot("jobs-dark", lambda lab: "/dashboard?status=Uploaded", theme="dark", then=open_a_job),
+    Shot("job-phone", lambda lab: f"/dashboard/jobs/{lab.sliced().id}", PHONE),
+    Shot("queue", lambda lab: "/dashboard/queue"),
+    Shot("counter", lambda lab: f"/dashboard/counter?q={lab.first(Status.COMPLETED).id}", TABLET),
+    Shot("attention", lambda lab: "/dashboard/attention"),
+    Shot("lab-today", lambda lab: "/dashboard/lab"),
+    Shot("form-phone", lambda lab: "/submit", PHONE),
+    Shot("form-checked", lambda lab: "/submit", then=check_a_model),
+    Shot("status-phone", lambda lab: f"/status/{lab.tokens.status(lab.first(Status.READY_TO_PRINT).id)}", PHONE),
+    Shot("confirm-phone", lambda lab: f"/confirm/{lab.confirmation()}", PHONE),
+)
+
+
+def take(folder: Path) -> Iterator[Path]:
+    """The pictures' paths, each as soon as it is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with system_of_its_own(STAFF_PASSWORD=PASSWORD, SECRET_KEY=SECRET) as system:
+        filled = system.manage("demo", "--jobs", JOBS)
+        assert filled.returncode == 0, filled.stderr
+        system.start()
+        lab = Lab(system)
+        until(lab.has_pictures, PATIENCE_S)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+            for shot in SHOTS:
+                path = folder / f"{shot.name}.png"
+                save(path, _picture(browser, system, shot, lab))
+                yield path
+            browser.close()
+
+
+def _picture(browser: Browser, system: System, shot: Shot, lab: Lab) -> bytes:
+    width, height = shot.size
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme=shot.theme, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    page.goto(f"{system.url}/login")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{system.url}/dashboard/today")
+    page.goto(system.url + shot.address(lab))
+    shot.then(page)
+    page.wait_for_load_state("load")
+    page.evaluate("document.fonts.ready")
+    picture = page.screenshot()
+    context.close()
+    return picture
+
+
+def save(path: Path, picture: bytes) -> None:
+    with Image.open(io.BytesIO(picture)) as image:
+        image.convert("RGB").quantize(COLORS).save(path, optimize=True)
