@@ -84,7 +84,7 @@ def test_with_the_share_gone_nothing_is_deleted_and_pages_say_so(system: System,
     page.get_by_role("button", name="Send to the lab").click()
     expect(page.get_by_role("alert").first).to_be_visible()
     expect(page.get_by_label("E-mail")).to_have_value("jose@example.edu")
-    assert list(system.storage.iterdir()) == [], "nothing starts in an empty mount point"
+    assert sorted(system.storage.rglob("*")) == [], "nothing starts in an empty mount point"
 
     system.storage.rmdir()
     away.rename(system.storage)
