@@ -241,13 +241,13 @@ def test_a_pick_up_records_the_payment(staff: FlaskClient, services: Services, m
     post(
         before.id,
         "pickup",
-        **USUAL_INPUT["pickup"] | {"transaction": "T-99", "picked_up_by": "Joe Doe", "amount": "$5"},
+        **USUAL_INPUT["pickup"] | {"transaction": "T-99", "picked_up_by": "Joe Doe", "amount": "$4.27"},
     )
     paid = present(services.store.load(before.id).job.payment)
-    assert (paid.amount, paid.method, paid.transaction) == (Decimal("5.00"), "Card", "T-99")
+    assert (paid.amount, paid.method, paid.transaction) == (Decimal("4.27"), "Card", "T-99")
     assert (paid.picked_up_by, paid.weight_g, paid.by) == ("Joe Doe", Decimal("42.7"), "staff")
     payment = present(mirrored_job(services.queries, before.id)).job.payment
-    assert payment is not None and payment.amount == Decimal("5.00")
+    assert payment is not None and payment.amount == Decimal("4.27")
 
 
 def test_undoing_a_pick_up_takes_the_payment_back(services: Services, make: MakeJob, post: PostAction) -> None:
