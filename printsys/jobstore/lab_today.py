@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -25,9 +26,22 @@ def lab_today(store: JobStore) -> LabToday:
         return LabToday()
 
 
+def unreadable(path: Path) -> Path:
+    """Where a file that nobody can read is kept for the hand that wrote it."""
+    return path.with_name(f"{path.stem}.unreadable{path.suffix}")
+
+
 def change_lab_today(store: JobStore, change: Callable[[LabToday], LabToday]) -> LabToday:
     """JobBusy, StorageFailure, StorageOffline."""
     with store.locked("lab"), store.disk_errors():
-        changed = change(lab_today(store))
+        path = store.layout.lab_today
+        data = fs.read_if_there(path)
+        try:
+            today = LabToday.model_validate(decode_object(data)) if data is not None else LabToday()
+        except (JsonProblem, ValidationError):
+            logger.warning("%s cannot be read; it is kept as %s", path, unreadable(path).name)
+            fs.rename_over(path, unreadable(path))
+            today = LabToday()
+        changed = change(today)
         fs.replace(store.layout.lab_today, changed.model_dump_json(indent=2, exclude_none=True).encode() + b"\n")
     return changed

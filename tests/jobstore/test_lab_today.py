@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from printsys.domain.lab_today import LabToday, Note, color_toggled, toggled
-from printsys.jobstore.lab_today import change_lab_today, lab_today
+from printsys.errors import StorageFailure
+from printsys.jobstore.lab_today import change_lab_today, lab_today, unreadable
 from tests.factories import make_store
+from tests.refused import modes_bind_root
 
 NOTE = Note(since=datetime(2026, 3, 2, 16, 20, 11, tzinfo=UTC), by="Sam", text="belt")
 
@@ -35,6 +38,19 @@ def test_a_file_that_nobody_can_read_is_a_day_as_usual(tmp_path: Path, content: 
     assert lab_today(store) == LabToday()
     change_lab_today(store, lambda today: today.model_copy(update={"message": NOTE}))
     assert lab_today(store).message == NOTE
+    assert unreadable(store.layout.lab_today).read_bytes() == content, "the hand that wrote it may mend it"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
+def test_a_file_that_cannot_be_read_just_now_is_not_written_over(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    change_lab_today(store, lambda today: today.model_copy(update={"message": NOTE}))
+    path = store.layout.lab_today
+    path.chmod(0)
+    with modes_bind_root(), pytest.raises(StorageFailure):
+        change_lab_today(store, lambda today: today.model_copy(update={"printers_down": {"xl": NOTE}}))
+    path.chmod(0o644)
+    assert lab_today(store) == LabToday(message=NOTE)
 
 
 def test_what_a_newer_version_wrote_is_kept(tmp_path: Path) -> None:
