@@ -9,7 +9,7 @@ from printsys.domain import emails
 from printsys.domain.emails import Mail
 from printsys.domain.events import SYSTEM, EventDraft, EventType
 from printsys.domain.inputs import SubmitInput, WalkInInput
-from printsys.domain.job import CONVERTED, SCHEMA_VERSION, Document, FileRecord, Job, dump, format_time
+from printsys.domain.job import CONVERTED, PRINTED_ON, SCHEMA_VERSION, Document, FileRecord, Job, dump, format_time
 from printsys.domain.request_fields import to_document
 from printsys.domain.status import Status
 
@@ -42,7 +42,8 @@ def reprint_created(
     origin: Document = {"reprint_of": of.id}
     if found_in is not None:
         origin["found_in"] = found_in
-    request = {"student": dump(of.student), "request": dump(of.request) | {"due_date": None}}
+    wishes = {key: value for key, value in dump(of.request).items() if key != PRINTED_ON} | {"due_date": None}
+    request = {"student": dump(of.student), "request": wishes}
     return [_created(job_id, folder, request, files, actor, now, origin)]
 
 

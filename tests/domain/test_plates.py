@@ -48,8 +48,18 @@ def after(job: Job, drafts: list[EventDraft]) -> Job:
             [f"{file}, print {n} of 2" for file in FILES for n in (1, 2)],
         ),
         (printing(copies=MOST_PLATES + 1), []),
+        (printing(copies=0, files=FILES), ["plates/one.gcode", "two.gcode"]),
     ],
-    ids=["one", "copies", "copies one by one", "files", "files that hold all", "files that hold some", "too many"],
+    ids=[
+        "one",
+        "copies",
+        "copies one by one",
+        "files",
+        "files that hold all",
+        "files that hold some",
+        "too many",
+        "none, by hand",
+    ],
 )
 def test_a_job_of_several_has_a_plate_for_each(job: Job, titles: list[str]) -> None:
     assert [plate.title for plate in plates(job)] == titles

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from printsys.domain import emails
-from printsys.domain.creation import job_created
+from printsys.domain.creation import job_created, reprint_created
 from printsys.domain.effects import Context, missing_facts
 from printsys.domain.emails import Mail
 from printsys.domain.events import Event, EventDraft, EventType, build_batch, fold, sha256
@@ -463,3 +463,12 @@ class LifeOfAJob(RuleBasedStateMachine):
 
 TestLifeOfAJob = LifeOfAJob.TestCase
 TestLifeOfAJob.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+
+
+def test_a_reprint_waits_for_the_printer_that_was_asked_for() -> None:
+    request = {"method": "Filament", "printer": "prusa-mk4s", "printed_on": "prusa-xl", "due_date": "2026-03-01"}
+    (created,) = reprint_created(
+        "w2x4y6z8", "JaneDoe_w2x4y6z8", job_in(Status.COMPLETED, request=request), [], "staff", NOW
+    )
+    asked = created.patch["request"]
+    assert (asked["printer"], asked["due_date"]) == ("prusa-mk4s", None) and "printed_on" not in asked
