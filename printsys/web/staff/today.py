@@ -68,15 +68,16 @@ class Group:
 def show() -> ResponseReturnValue:
     before, cookie = _visits()
     queue = staff_queue()
+    items, note = open_items()
     page = render_template(
         "staff/today.html",
-        groups=_groups(queue),
+        groups=_groups(queue, items),
         queue=queue,
         before=before,
         happenings=_happenings(before),
         message=lab_day.today().message,
         closed_days=lab_day.closed_days_to_come(),
-        page_banners=queue.banners,
+        page_banners=[*queue.banners, *([note] if note else [])],
     )
     response = make_response(page)
     is_https = services().settings.base_url.startswith("https://")
@@ -87,7 +88,7 @@ def show() -> ResponseReturnValue:
 # -- the groups -----------------------------------------------------------------------------------------------------
 
 
-def _groups(queue: StaffQueue) -> list[Group]:
+def _groups(queue: StaffQueue, items: list[AttentionItem]) -> list[Group]:
     try:
         new, answers, ready, done = _from_mirror()
     except MirrorDown:
@@ -98,7 +99,6 @@ def _groups(queue: StaffQueue) -> list[Group]:
         for printing in column.printing
         if printing.is_late
     ]
-    items, _ = open_items()
     return [
         _group("new", "New to review", "Nothing new.", Status.UPLOADED, new),
         _group("answers", "Student answered or declined", "No answers.", None, answers, action="review"),
@@ -148,9 +148,13 @@ def _from_mirror() -> tuple[Counted, Counted, Counted, Counted]:
 
 
 def _from_folders() -> tuple[Counted, Counted, Counted, Counted]:
-    """The same from the folders of active jobs."""
+    """The same from the folders; those of ended jobs that somebody declined are among them."""
     jobs = sorted(
-        (stored for status in LIVE for stored in read_folders(services().store, JobFilter(status)).jobs),
+        (
+            stored
+            for status in (*LIVE, Status.REJECTED)
+            for stored in read_folders(services().store, JobFilter(status)).jobs
+        ),
         key=lambda stored: stored.job.status_since,
     )
     new = [_entry(JobSummary.from_folder(each)) for each in jobs if JobSummary.from_folder(each).is_new]
@@ -212,12 +216,13 @@ class HappenedLine:
     line: Line
 
 
-def _happenings(before: datetime | None) -> list[HappenedLine]:
+def _happenings(before: datetime | None) -> list[HappenedLine] | None:
+    """None while nobody knows."""
     if before is None:
         return []
     since = max(before, datetime.now(UTC) - LONGEST_ABSENCE)
     try:
         recent: Iterable[Happening] = services().queries.happened(since, HAPPENINGS, MOST_HAPPENINGS)
     except MirrorDown:
-        return []
+        return None
     return [HappenedLine(each.job_id, each.student or "", *history([each.event])) for each in recent]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from html import unescape
+from html import escape, unescape
 
 import pytest
 from flask.testing import FlaskClient
@@ -20,6 +21,7 @@ from printsys.domain.status import Status
 from printsys.services import NO_DATABASE, Services
 from printsys.texts import date_text
 from printsys.web import create_app
+from printsys.web.staff.attention import FROM_FOLDERS
 from printsys.web.staff.today import HERE
 from tests.web.conftest import STAFF_PASSWORD, MakeJob, PostAction, form_token
 
@@ -72,6 +74,19 @@ def test_each_job_is_in_the_group_of_what_it_needs(
     assert jobs(page, "answers") == [asking.id] and "“Is <Friday> possible?”" in words(group(page, "answers"))
     assert "/dashboard?status=Uploaded" in group(page, "new") and "All 4" in words(group(page, "new"))
     assert ("The database is not available" in page.get_data(as_text=True)) != has_database
+
+
+def test_without_the_database_nothing_is_denied_that_cannot_be_seen(
+    dark_staff: FlaskClient, make: MakeJob, services: Services
+) -> None:
+    declined = make()
+    services.actions.student_does(declined.id, "withdraw", OptionalReasonInput())
+    dark_staff.set_cookie(HERE, f"{int(time.time()) - 7200}_{int(time.time()) - 3600}")
+    page = dark_staff.get("/dashboard/today")
+    assert jobs(page, "answers") == [declined.id]
+    assert "cannot be seen while the database is not available" in page.get_data(as_text=True)
+    assert "Nothing happened meanwhile" not in page.get_data(as_text=True)
+    assert escape(FROM_FOLDERS) in page.get_data(as_text=True)
 
 
 def test_an_answer_waits_until_staff_have_done_something_about_it(
