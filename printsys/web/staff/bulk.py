@@ -9,7 +9,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 
 from printsys.domain import workflow
-from printsys.domain.inputs import validate
+from printsys.domain.inputs import StartInput, validate
 from printsys.domain.naming import parse_id
 from printsys.domain.status import LIVE, Status, in_words
 from printsys.errors import PrintSysError
@@ -18,6 +18,7 @@ from printsys.web.services import services
 from printsys.web.staff.action_views import ACTION_VIEWS, undo_step
 from printsys.web.staff.forms import ticked_jobs
 from printsys.web.staff.list_query import ListQuery
+from printsys.web.staff.staff_queue import require_up
 
 pages = Blueprint("bulk", __name__, url_prefix="/dashboard/bulk")
 ACTIONS = ("review", "start", "complete", "archive", "resend-email")
@@ -118,6 +119,8 @@ def _perform(action: str, job_id: str, revision: int) -> Outcome:
         name = before.job.student.name
         step = workflow.find_step(action, before.job.status, current_actor())
         answers = validate(step.needs, request.form)
+        if isinstance(answers, StartInput) and not answers.printer:  # several on one printer may share its plate
+            require_up(before.job.request.printer)
         after = services().actions.perform(job_id, action, answers, current_actor(), revision)
     except PrintSysError as error:
         return Outcome(job_id, name, str(error))

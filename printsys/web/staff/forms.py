@@ -85,9 +85,13 @@ class ActionForm(FlaskForm):
         return values
 
 
+MOST_DIGITS = 9
+"""Of a revision. Python refuses to read a number of some thousand digits."""
+
+
 def shown_revision(text: str | None) -> int:
     """The revision that the page showed. InvalidInput without one."""
-    if text is None or not text.isdecimal():
+    if text is None or not text.isdecimal() or len(text) > MOST_DIGITS:
         raise InvalidInput({"revision": ["The page did not say which state of the job it showed. Please reload it."]})
     return int(text)
 

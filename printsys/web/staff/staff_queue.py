@@ -96,13 +96,19 @@ def _column(
     return PrinterColumn(services().lab.printer(column.printer), down, printing, waiting, column.free_at)
 
 
+def require_up(printer_id: str | None) -> Printer | None:
+    """The printer, if the lab has it. InvalidInput where it is down."""
+    printer = services().lab.printer(printer_id)
+    if printer is not None and printer.id in lab_day.today().printers_down:
+        raise InvalidInput({"printer": [f"The {printer.name} is down. Which one is it on?"]})
+    return printer
+
+
 def require_free(printer_id: str | None) -> None:
     """InvalidInput asks for the printer where a print cannot start on this one now."""
-    printer = services().lab.printer(printer_id)
+    printer = require_up(printer_id)
     if printer is None:
         return
-    if printer.id in lab_day.today().printers_down:
-        raise InvalidInput({"printer": [f"The {printer.name} is down. Which one is it on?"]})
     try:
         printing = services().queries.queue([Status.PRINTING])
     except MirrorDown:  # nobody knows

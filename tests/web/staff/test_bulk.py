@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from html import unescape
 
 import pytest
@@ -10,8 +11,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from printsys.domain import workflow
+from printsys.domain.lab_today import LabToday, Note
 from printsys.domain.status import Status
 from printsys.jobstore import Stored
+from printsys.jobstore.lab_today import change_lab_today
 from printsys.services import Services
 from printsys.web.staff.bulk import ACTIONS, HAND_OUT, TICKET, bulk_buttons
 from tests.factories import act
@@ -40,6 +43,26 @@ def test_all_ticked_jobs_are_started_and_each_says_so(staff: FlaskClient, servic
     assert page.status_code == 200 and "Start printing: 2 of 2 jobs" in text(page)
     assert "Ann Lee's job is now Printing." in text(page) and "Bo Roe's job is now Printing." in text(page)
     assert statuses(services, *jobs, left) == [Status.PRINTING, Status.PRINTING, Status.READY_TO_PRINT]
+
+
+def test_no_ticked_job_is_started_on_a_printer_that_is_down(
+    staff: FlaskClient, services: Services, make: MakeJob
+) -> None:
+    down, up = make(Status.READY_TO_PRINT), make(Status.READY_TO_PRINT, printer="prusa-xl")
+    note = Note(since=datetime.now(UTC))
+    change_lab_today(services.store, lambda today: LabToday(printers_down={"prusa-mk4s": note}))
+    page = bulk(staff, "start", down, up)
+    assert "Start printing: 1 of 2 jobs" in text(page) and "The Prusa MK4S is down." in text(page)
+    assert statuses(services, down, up) == [Status.READY_TO_PRINT, Status.PRINTING]
+
+
+@pytest.mark.parametrize("revision", ["", "x", "²", "9" * 5000])
+def test_a_revision_that_is_no_number_has_a_sentence(staff: FlaskClient, make: MakeJob, revision: str) -> None:
+    job = make(Status.READY_TO_PRINT)
+    data = {"csrf_token": form_token(staff, "/logout"), "revision": revision, "job": f"{job.id}:{revision}"}
+    for address in (f"/dashboard/jobs/{job.id}/start", "/dashboard/bulk/start"):
+        page = staff.post(address, data=data)
+        assert page.status_code == 422 and "Please reload it." in text(page)
 
 
 def test_a_job_that_cannot_take_the_action_says_why_and_delays_no_other(
