@@ -152,7 +152,8 @@ function question(form, place, turn, files) {
 }
 
 function choices(form) {
-  return CHOICES.map((name) => [name, form.elements[name]?.value ?? ""]);
+  const answers = new FormData(form); // which has no box that is not ticked
+  return CHOICES.map((name) => [name, answers.get(name) ?? ""]);
 }
 
 function listFiles(form) {

@@ -12,6 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
+from printsys.config import ROOT
 from tests.browser.conftest import log_in
 from tests.browser.test_whole_life import box_stl, fill_form
 from tests.present import present
@@ -58,6 +59,24 @@ def test_a_chosen_model_shows_its_picture_size_and_price_before_it_is_sent(
     assert page.evaluate("document.documentElement.scrollHeight") <= 3 * 844, "with the check, it fits three screens"
     box = article.bounding_box()
     assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 390
+
+
+def test_the_guess_has_the_discount_for_own_material_once_it_is_ticked(
+    system: System, page: Page, tmp_path: Path
+) -> None:
+    lab = (ROOT / "lab.toml").read_text("utf-8")
+    for line in ("[[prices.rules]]", 'name = "Own material"', "percent = 50", "own_material = true"):
+        assert f"# {line}" in lab
+        lab = lab.replace(f"# {line}", line)
+    (tmp_path / "lab.toml").write_text(lab, "utf-8")
+    system.start(LAB_CONFIG=str(tmp_path / "lab.toml"))
+    page.goto(f"{system.url}/submit")
+    fill_form(page, written(tmp_path / "box.stl", box_stl(60.0)))
+    article = page.get_by_role("article", name="box.stl")
+    expect(article).to_contain_text("a guess until we have sliced it")
+    expect(article).not_to_contain_text("Own material")
+    page.locator("#own_material").check()
+    expect(article).to_contain_text("Own material")
 
 
 def test_the_findings_follow_the_chosen_printer_without_a_second_upload(

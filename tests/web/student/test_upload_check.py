@@ -407,3 +407,8 @@ def test_a_full_disk_of_this_computer_stops_no_submission(
     (services.settings.instance / "checking").write_text("a file where the copies should go", "utf-8")
     assert "You can still send it" in json_of(ask(app.test_client(), ("a.stl", STL)))["html"]
     assert submit().status_code == 303
+
+
+def test_a_number_of_copies_as_long_as_a_page_is_one_copy(client: FlaskClient) -> None:
+    answer = ask(client, ("part.stl", STL), copies="9" * 5000)
+    assert answer.status_code == 200 and "for all" not in json_of(answer)["html"]
