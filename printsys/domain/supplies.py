@@ -8,6 +8,7 @@ from typing import Any
 
 from printsys.domain.effects import Context, Effect, approve, missing_facts, reject, staff_confirm
 from printsys.domain.emails import Mail
+from printsys.domain.events import merge_patch
 from printsys.domain.inputs import (
     ActionInput,
     ApproveInput,
@@ -17,7 +18,7 @@ from printsys.domain.inputs import (
     SupplyInput,
     validate,
 )
-from printsys.domain.job import Document, Job
+from printsys.domain.job import Document, Job, dump, parse
 from printsys.domain.payment_effects import pickup
 from printsys.domain.status import Status
 from printsys.errors import InvalidInput
@@ -94,6 +95,7 @@ def supply(job: Job, values: SupplyInput, actor: str, context: Context) -> Effec
             fields = {name: filled_in[name] for name in row.fields if name in filled_in}
             effect = row.effect(job, validate(row.needs, fields), actor, context)
             patch |= effect.patch
+            job = parse(merge_patch(dump(job), effect.patch))  # what is paid depends on the price that was just given
             data |= {"lines": effect.data["lines"]} if fact == "payment" else {}
             mail = effect.mail or mail
     if not patch:

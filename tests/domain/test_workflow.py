@@ -19,6 +19,7 @@ from printsys.domain.emails import Mail
 from printsys.domain.events import Event, EventDraft, EventType, build_batch, fold, sha256
 from printsys.domain.inputs import ActionInput, NoInput, StartInput, SubmitInput, validate
 from printsys.domain.job import Document, Job, metadata_bytes, parse
+from printsys.domain.payments import NOTHING, ledger
 from printsys.domain.status import Status
 from printsys.domain.workflow import STEPS, drag_step, find_step, plan, steps_from
 from printsys.errors import InvalidInput, TransitionNotAllowed
@@ -340,6 +341,17 @@ def test_what_is_not_missing_is_not_filled_in_again() -> None:
     before = job_in(D, estimate={"cost": "9.99"}, confirmation={"confirmed_at": "2026-03-02T16:20:11Z"})
     (draft, _) = plan(before, "supply", "staff:Sam", usual("supply"), context())
     assert draft.patch.keys() == {"payment"}
+
+
+def test_a_price_and_a_smaller_payment_filled_in_at_once_leave_the_waiver_and_no_debt() -> None:
+    before = job_in(D, estimate=None, payment=None)
+    values = ALL_FACTS | {"amount": "3.00", "waive_reason": "Our printer scratched it"}
+    needs = find_step("supply", D, "staff:Sam").needs
+    (draft, *_) = plan(before, "supply", "staff:Sam", validate(needs, values), context())
+    book = ledger(merged(before, [draft]))
+    assert (book.price, book.paid, book.waived, book.due) == (Decimal("4.27"), Decimal("3"), Decimal("1.27"), NOTHING)
+    [waiver] = [line for line in draft.data["lines"] if line.get("reason")]
+    assert (waiver["amount"], waiver["reason"]) == ("1.27", "Our printer scratched it")
 
 
 # -- any life of a job ----------------------------------------------------------------------------------------------
