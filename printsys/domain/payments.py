@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, StrictBool, StrictStr, ValidationError
 
@@ -129,15 +129,20 @@ def is_unpaid(job: Job) -> bool:
 def charged_price(job: Job) -> Decimal | None:
     """The quote that the student agreed to or, where the lab charged another price, that one."""
     charged = (job.payment.model_extra or {}).get(PRICE) if job.payment is not None else None
-    if isinstance(charged, str) and re.fullmatch(PRICE_PATTERN, charged):
+    if is_price(charged):
         return Decimal(charged)
     return job.estimate.cost if job.estimate is not None else None
+
+
+def is_price(written: object) -> TypeGuard[str]:
+    """Something else is what a person wrote there."""
+    return isinstance(written, str) and re.fullmatch(PRICE_PATTERN, written) is not None
 
 
 def charged_discounts(job: Job) -> tuple[Discount, ...]:
     """What was taken off for the price that is charged."""
     payment = (job.payment.model_extra or {}) if job.payment is not None else {}
-    if PRICE in payment:
+    if is_price(payment.get(PRICE)):
         return read_discounts(payment.get(DISCOUNTS))
     return job.estimate.discounts if job.estimate is not None else ()
 
@@ -227,9 +232,10 @@ def _payment(job: Job, lines: Sequence[Line], changed: Document) -> Document:
     values = before | changed
     price = values.get(PRICE)
     agreed = job.estimate.cost if job.estimate is not None else None
+    is_other_price = is_price(price) and Decimal(price) != agreed
     optional = {
         PAYER: last.payer,
-        PRICE: price if (is_other_price := price is not None and Decimal(price) != agreed) else None,
+        PRICE: price if is_other_price else None,
         DISCOUNTS: values.get(DISCOUNTS) if is_other_price else None,
         LINES: [line.document() for line in lines],
     }

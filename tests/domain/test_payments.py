@@ -245,6 +245,14 @@ def test_a_price_that_is_none_is_not_believed() -> None:
     assert Life(payment=OLD_PAYMENT | {"price": "NaN"}).ledger.price == Decimal("4.27")
 
 
+@pytest.mark.parametrize("price", ["3,50", "$4", "NaN", "", 4])
+def test_a_price_that_a_person_wrote_in_another_way_stops_no_payment(price: Any) -> None:
+    for action in ("pay", "waive", "refund"):
+        life = Life(payment=OLD_PAYMENT | {"amount": "2.00", "price": price, "lines": []})
+        life.act(action, amount="1")
+        assert life.ledger.price == Decimal("4.27")
+
+
 # -- one payment for several jobs -------------------------------------------------------------------------------------
 
 cents = st.integers(0, 10_000).map(lambda n: Decimal(n) / 100)
