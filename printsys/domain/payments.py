@@ -53,7 +53,7 @@ class Line(BaseModel):
     `with_pickup`: recorded with the hand-out, and taken back with it. `together`: other jobs of the same payment.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
 
     kind: Kind
     amount: Amount
@@ -162,12 +162,27 @@ def _lines(payment: Payment, price: Decimal | None) -> tuple[Line, ...]:
         )
         rest = Ledger(price, (line,)).due
         return (line, Line(kind="waiver", amount=rest, with_pickup=True)) if rest else (line,)
-    try:
-        lines = tuple(Line.model_validate(values) for values in written)
-    except ValidationError:
-        lines = ()
+    lines = tuple(line for line in map(_readable, written) if line is not None)
     difference = payment.amount - paid(lines)
     return (*lines, Line(kind="correction", amount=difference)) if difference else lines
+
+
+def _readable(written: object) -> Line | None:
+    """None for what a person or another version wrote, which counts for nothing by itself."""
+    try:
+        return Line.model_validate(written)
+    except ValidationError:
+        return None
+
+
+def _documents(payment: Payment | None, lines: Sequence[Line]) -> list[Any]:
+    """The lines as they are written. What the record has besides is kept in its place."""
+    documents: list[Any] = [line.document() for line in lines]
+    written = (payment.model_extra or {}).get(LINES) if payment is not None else None
+    for place, item in enumerate(written if isinstance(written, list) else []):
+        if _readable(item) is None:
+            documents.insert(place, item)
+    return documents
 
 
 def quote_by_scale(job: Job, weight_g: Decimal | None, prices: PriceList) -> Quote | None:
@@ -237,7 +252,7 @@ def _payment(job: Job, lines: Sequence[Line], changed: Document) -> Document:
         PAYER: last.payer,
         PRICE: price if is_other_price else None,
         DISCOUNTS: values.get(DISCOUNTS) if is_other_price else None,
-        LINES: [line.document() for line in lines],
+        LINES: _documents(job.payment, lines),
     }
     return {
         "amount": plain(paid(lines).quantize(CENT)),

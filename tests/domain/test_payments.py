@@ -253,6 +253,18 @@ def test_a_price_that_a_person_wrote_in_another_way_stops_no_payment(price: Any)
         assert life.ledger.price == Decimal("4.27")
 
 
+def test_lines_of_another_version_are_kept_and_void_no_others() -> None:
+    """DESIGN.md, 3: unknown keys are kept."""
+    payment = {"kind": "payment", "amount": "3.00", "method": "Card", "till": {"number": 2}}
+    voucher = {"kind": "voucher", "amount": "9.00", "code": "X"}
+    life = Life(payment=OLD_PAYMENT | {"amount": "3.00", "lines": [voucher, payment, 7]})
+    assert [(line.kind, line.amount) for line in life.ledger.lines] == [("payment", Decimal("3.00"))]
+    life.act("pay", amount="1.27")
+    lines = life.document["payment"]["lines"]
+    assert lines[:3] == [voucher, payment, 7] and lines[3]["amount"] == "1.27"
+    assert (life.ledger.paid, life.ledger.due) == (Decimal("4.27"), NOTHING)
+
+
 # -- one payment for several jobs -------------------------------------------------------------------------------------
 
 cents = st.integers(0, 10_000).map(lambda n: Decimal(n) / 100)
