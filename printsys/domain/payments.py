@@ -226,18 +226,26 @@ def money_events(job: Job, lines: Sequence[Line], actor: str, **changed: Any) ->
 def without_pickup(job: Job) -> tuple[Document | None, list[Document]]:
     """`payment` once the hand-out is taken back, as a patch, and the lines that go with it.
 
-    Money that went back since shows that the payment was real: then all lines stay.
+    Money that went back since shows that the payment was real: then all lines stay, also when it is undone again.
     """
     if job.payment is None:
         return None, []
     lines = ledger(job).lines
-    remaining = tuple(line for line in lines if not line.with_pickup)
-    if paid(remaining) < 0:
-        remaining = lines
-    if not remaining:
-        return None, [line.document() for line in lines]
-    voided = [line.document() for line in lines if line not in remaining]
-    return _payment(job, remaining, {"weight_g": None, "picked_up_by": None, PRICE: None}), voided
+    voided, remaining = _split_at_pickup(lines)
+    if not voided or paid(remaining) < 0:
+        voided, remaining = [], [line.model_copy(update={"with_pickup": False}) for line in lines]
+    payment = _payment(job, remaining, {"weight_g": None, "picked_up_by": None, PRICE: None})
+    return payment if payment[LINES] else None, [line.document() for line in voided]
+
+
+def _split_at_pickup(lines: Sequence[Line]) -> tuple[list[Line], list[Line]]:
+    """What came with the hand-out or what a person wrote since, and the rest; all is the rest where money went back."""
+    first = next((place for place, line in enumerate(lines) if line.with_pickup), len(lines))
+    before, since = lines[:first], lines[first:]
+    if any(line.kind == "refund" for line in since):
+        return [], [*lines]
+    voided = [line for line in since if line.with_pickup or line.kind == "correction"]
+    return voided, [*before, *(line for line in since if line not in voided)]
 
 
 def _payment(job: Job, lines: Sequence[Line], changed: Document) -> Document:

@@ -218,6 +218,29 @@ def test_a_payment_of_which_money_went_back_stays_when_the_hand_out_is_undone() 
     assert life.ledger.paid == Decimal("3.27")
 
 
+def test_what_the_lab_holds_stays_where_money_of_two_payments_went_back() -> None:
+    life = Life()
+    life.act("pay", amount="2")
+    life.act("pickup", amount="2")
+    life.act("refund", amount="1", still_due="yes")
+    life.act("revert")
+    assert (life.ledger.paid, life.ledger.due) == (Decimal("3.00"), Decimal("1.27"))
+    life.act("pickup", amount="1.27")
+    life.act("revert")
+    assert life.ledger.paid == Decimal("3.00"), "only the second hand-out is taken back"
+
+
+def test_what_a_person_wrote_by_hand_goes_with_the_hand_out_that_it_was_written_at() -> None:
+    life = Life()
+    life.act("pay", amount="2")
+    life.document["payment"]["amount"] = "2.50"
+    life.act("pickup", amount="1.77")
+    life.document["payment"]["amount"] = "9.00"
+    life.act("revert")
+    assert life.ledger.paid == Decimal("2.50")
+    assert [line["kind"] for line in life.events[-1].data["voided"]] == ["payment", "correction"]
+
+
 # -- records of earlier versions, and of people -----------------------------------------------------------------------
 
 
