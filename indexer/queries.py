@@ -264,13 +264,19 @@ class Queries:
         return [_job(row) for row in self._all(matching.limit(limit))]
 
     def perhaps_unpaid(self, q: str = "", limit: int = 500) -> list[JobRow]:
-        """Jobs that were handed out for less than their price, the newest first; what was waived is among them."""
+        """Jobs that were handed out for less than their price, the newest first; what was waived is among them.
+
+        Archived ones, too: a folder that was dragged to the archive still has its debt.
+        """
         charged = jobs.c.document[("payment", "price")].astext
         price = sa.case((charged.op("~")(f"^{PRICE_PATTERN}$"), sa.cast(charged, sa.Numeric)), else_=jobs.c.cost)
+        handed_out = jobs.c.document[("payment", "picked_up_by")].astext.is_not(None)
         matching = sa.select(*_COLUMNS).where(
-            *JobFilter(Status.PAID_PICKED_UP, q).conditions(),
+            jobs.c.status.in_([Status.PAID_PICKED_UP.value, Status.ARCHIVED.value]),
+            *JobFilter(q=q).conditions(),
             jobs.c.paid < price,
             jobs.c.document[("payment", "lines")].is_not(None),
+            sa.or_(jobs.c.status == Status.PAID_PICKED_UP.value, handed_out),
         )
         return [_job(row) for row in self._all(matching.order_by(*NEWEST_FIRST.forwards()).limit(limit))]
 

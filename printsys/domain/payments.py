@@ -117,13 +117,18 @@ class Ledger:
 
 def ledger(job: Job) -> Ledger:
     """The job's price and lines, as its record has them."""
-    price = charged_price(job)
-    return Ledger(price, _lines(job.payment, price) if job.payment is not None else ())
+    is_rejected = job.status is Status.REJECTED
+    price = NOTHING if is_rejected else charged_price(job)
+    book = Ledger(price, _lines(job.payment, price) if job.payment is not None else ())
+    return book.at(book.waived) if is_rejected else book  # all that was paid is to be given back, and no more
 
 
 def is_unpaid(job: Job) -> bool:
     """Handed out, with something left to be paid."""
-    return job.status is Status.PAID_PICKED_UP and job.payment is not None and ledger(job).due > 0
+    if job.payment is None:
+        return False
+    is_archived_print = job.status is Status.ARCHIVED and job.payment.picked_up_by is not None
+    return (job.status is Status.PAID_PICKED_UP or is_archived_print) and ledger(job).due > 0
 
 
 def charged_price(job: Job) -> Decimal | None:

@@ -241,6 +241,18 @@ def test_what_a_person_wrote_by_hand_goes_with_the_hand_out_that_it_was_written_
     assert [line["kind"] for line in life.events[-1].data["voided"]] == ["payment", "correction"]
 
 
+def test_all_that_was_paid_for_a_rejected_job_is_to_be_given_back() -> None:
+    life = Life()
+    life.act("waive", amount="1")
+    life.act("pay", amount="2")
+    life.act("override", status=Status.REJECTED)
+    assert (life.ledger.overpaid, life.ledger.due) == (Decimal("2.00"), NOTHING)
+    life.act("refund", amount="2")
+    assert (life.ledger.overpaid, life.ledger.due, life.ledger.waived) == (NOTHING, NOTHING, Decimal("1.00"))
+    life.act("override", status=Status.COMPLETED)
+    assert life.ledger.due == Decimal("3.27"), "it is to be printed after all"
+
+
 # -- records of earlier versions, and of people -----------------------------------------------------------------------
 
 

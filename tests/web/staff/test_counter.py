@@ -364,6 +364,21 @@ def test_what_is_unpaid_is_not_archived_but_paid_or_waived_before(
     assert post(job.id, "archive").status_code == 303
 
 
+def test_what_is_unpaid_is_seen_and_paid_also_where_the_folder_was_dragged_to_the_archive(
+    staff: FlaskClient, services: Services, make: MakeJob
+) -> None:
+    job, not_handed_out = make(Status.COMPLETED), make(Status.COMPLETED)
+    act(services.store, job.id, "pickup", amount="3.00")
+    act(services.store, not_handed_out.id, "pay", amount="3.00")
+    for stored in (job, not_handed_out):
+        services.mirror.put(act(services.store, stored.id, "override", status=Status.ARCHIVED))
+    assert "To be paid: $1.27 for 1 print that was handed out" in words(staff.get("/dashboard/today"))
+    assert "$1.27 still to be paid" in words(staff.get(COUNTER, query_string={"q": "jane"}))
+    assert pay(staff, services.store.load(job.id)).status_code == 303
+    assert ledger(services.store.load(job.id).job).due == 0
+    assert "To be paid" not in words(staff.get("/dashboard/today"))
+
+
 def test_a_price_by_the_scale_that_is_paid_is_not_looked_at_again(services: Services, make: MakeJob) -> None:
     """A lab that charges by the scale has one with every job; what is unpaid must not be lost behind 500 of them."""
     for amount, weight in (("5.00", "50"), ("4.27", "50"), ("4.27", "42.7")):
