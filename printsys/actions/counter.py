@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from printsys.errors import PrintSysError
 from printsys.jobstore import Stored
 from printsys.jobstore.store import require_current
 
+logger = logging.getLogger(__name__)
 RECEIPT_WAITS = timedelta(minutes=2)
 """So long the receipt of each job waits for the one of all. Should this process end in between, each goes by itself."""
 
@@ -116,7 +118,10 @@ def record(actions: Actions, parts: Sequence[PartOfPayment], actor: str) -> Hand
             result.not_done.append((part, str(error)))
     by_address = sorted(result.done, key=lambda stored: stored.job.student.email or "")
     for address, jobs in groupby(by_address, key=lambda stored: stored.job.student.email or ""):
-        _join_receipts(actions, address, list(jobs), actor)
+        try:
+            _join_receipts(actions, address, list(jobs), actor)
+        except PrintSysError as error:  # the money is recorded; each job's own receipt is owed
+            logger.warning("the receipts of one payment could not be joined: %s", error)
     return result
 
 

@@ -7,9 +7,12 @@ from decimal import Decimal
 
 import pytest
 
-from printsys.actions import counter
+from printsys.actions import Actions, counter
 from printsys.actions.counter import ChosenJob
+from printsys.domain import emails
 from printsys.domain.inputs import CounterInput, WeighedInput
+from printsys.domain.payments import ledger
+from printsys.errors import JobBusy
 from printsys.jobstore import Stored
 from printsys.mail.sender import MailSender
 from printsys.services import Services
@@ -72,6 +75,22 @@ def test_a_crash_before_the_joint_receipt_leaves_each_job_with_its_own(
     attend_all(mail_sender, finished)
     assert inbox.messages == [], "each waits for two minutes"
     assert all(mail_events(services, stored.id)[-1] == "EmailQueued receipt" for stored in finished)
+
+
+def test_a_payment_whose_receipts_cannot_be_joined_is_saved_and_each_job_has_its_own(
+    services: Services, finished: list[Stored], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def is_busy(_actions: Actions, job_id: str, *_: object) -> Stored:
+        raise JobBusy(job_id, 0)
+
+    monkeypatch.setattr(Actions, "record", is_busy)
+    result = hand_out(services, finished, "12.81")
+    assert [len(result.done), result.not_done] == [3, []]
+    assert "could not be joined" in caplog.text
+    for stored in finished:
+        after = services.store.load(stored.id)
+        assert ledger(after.job).due == 0
+        assert [mail.jobs for mail in emails.owed(after.events, stored.id)] == [()]
 
 
 def test_a_receipt_says_what_is_still_to_be_paid(
