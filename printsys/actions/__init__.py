@@ -243,10 +243,10 @@ class Actions:
         def decide(stored: Stored) -> list[EventDraft]:
             failures = emails.given_up(stored.events, stored.job)
             lab_email = self.lab.about.contact_email
-            addressed = [(each.mail, emails.address_of(each.mail, stored.job, lab_email)) for each in failures]
+            addressed = [(each, emails.address_of(each.mail, stored.job, lab_email)) for each in failures]
             if not all(address for _, address in addressed):
                 raise TransitionNotAllowed("resend-email", "This job has no e-mail address to write to.")
-            return [emails.queued(mail, address, actor) for mail, address in addressed if address]
+            return [emails.queued(each.mail, to, actor, jobs=each.jobs) for each, to in addressed if to]
 
         return self.record(job_id, decide)
 

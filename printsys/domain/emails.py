@@ -161,11 +161,15 @@ def owed(events: Iterable[Event], job_id: str) -> list[OwedMail]:
                 str(event.data.get("to")),
                 datetime.fromisoformat(not_before) if not_before else None,
                 written.get(str(event.data.get("mail"))) or None,
-                tuple(map(str, event.data.get("jobs", ()))),
+                _jobs(event),
             )
         elif event.type in CLOSING:
             waiting.pop(event.data.get("queued_seq", -1), None)
     return list(waiting.values())
+
+
+def _jobs(event: Event) -> tuple[str, ...]:
+    return tuple(map(str, event.data.get("jobs", ())))
 
 
 def held_back(events: Sequence[Event]) -> datetime | None:
@@ -234,23 +238,33 @@ def drop_untrue(owed: Iterable[OwedMail], status: Status, why: str) -> list[Even
 
 @dataclass(frozen=True)
 class FailedMail:
-    """An e-mail that the sender gave up, with the server's `answer`."""
+    """An e-mail that the sender gave up, with the server's `answer`. `jobs`: others that it is about, too."""
 
     mail: Mail
     to: str
     answer: str
     at: datetime
+    jobs: tuple[str, ...] = ()
 
 
 def given_up(events: Iterable[Event], job: Job) -> list[FailedMail]:
     """E-mails that failed for good, are still true of the job, and were not queued again since."""
     failures: dict[str, FailedMail] = {}
+    jobs_of: dict[int, tuple[str, ...]] = {}
     for event in events:
         mail = str(event.data.get("mail"))
+        if event.type == EventType.EMAIL_QUEUED:
+            jobs_of[event.seq] = _jobs(event)
+        jobs = jobs_of.get(event.data.get("queued_seq", event.seq), ())
+        failure = failures.get(mail)
         if event.type == EventType.EMAIL_FAILED and is_true_of(mail, job):
-            failures[mail] = FailedMail(Mail(mail), str(event.data.get("to")), str(event.data.get("answer")), event.at)
-        elif event.type in (EventType.EMAIL_QUEUED, EventType.EMAIL_SENT):
-            failures.pop(mail, None)
+            all_jobs = tuple(dict.fromkeys((*failure.jobs, *jobs) if failure else jobs))
+            to, answer = str(event.data.get("to")), str(event.data.get("answer"))
+            failures[mail] = FailedMail(Mail(mail), to, answer, event.at, all_jobs)
+        elif (
+            event.type in (EventType.EMAIL_QUEUED, EventType.EMAIL_SENT) and failure and set(failure.jobs) <= set(jobs)
+        ):
+            del failures[mail]
     return list(failures.values())
 
 

@@ -233,7 +233,9 @@ def reason_to_drop(stored: Stored, mail: OwedMail, now: datetime) -> str | None:
     if reason is not None:
         return reason
     newer = [owed for owed in emails.owed(stored.events, stored.id) if owed.queued_seq > mail.queued_seq]
-    is_repeated = any((owed.mail, owed.message) == (mail.mail, mail.message) for owed in newer)
+    is_repeated = any(
+        (owed.mail, owed.message) == (mail.mail, mail.message) and set(mail.jobs) <= set(owed.jobs) for owed in newer
+    )
     return "a newer one says the same" if is_repeated else None
 
 

@@ -93,6 +93,35 @@ def test_a_payment_whose_receipts_cannot_be_joined_is_saved_and_each_job_has_its
         assert [mail.jobs for mail in emails.owed(after.events, stored.id)] == [()]
 
 
+def test_a_later_payment_for_one_job_does_not_replace_the_receipt_of_all(
+    services: Services, mail_sender: MailSender, inbox: MailInbox, finished: list[Stored]
+) -> None:
+    hand_out(services, finished, "12.81")
+    act(services, finished[-1].id, "pay", amount="0.10")
+    attend_all(mail_sender, finished)
+    assert len(inbox.messages) == 2
+    assert all(stored.id in text_of(inbox.messages[0]) for stored in finished)
+
+
+@pytest.mark.parametrize("is_paid_again", [False, True])
+def test_a_receipt_of_all_that_failed_is_sent_again_for_all(
+    services: Services, mail_sender: MailSender, inbox: MailInbox, finished: list[Stored], is_paid_again: bool
+) -> None:
+    inbox.answers = ["550 5.1.1 No such user"]
+    hand_out(services, finished, "12.81")
+    attend_all(mail_sender, finished)
+    last = finished[-1].id
+    if is_paid_again:
+        act(services, last, "pay", amount="0.10")
+        attend_all(mail_sender, finished)
+    inbox.messages.clear()
+    services.actions.send_failed_again(last, "staff:Sam")
+    attend_all(mail_sender, finished)
+    assert all(stored.id in text_of(inbox.only_message()) for stored in finished)
+    after = services.store.load(last)
+    assert emails.given_up(after.events, after.job) == []
+
+
 def test_a_receipt_says_what_is_still_to_be_paid(
     services: Services, mail_sender: MailSender, inbox: MailInbox, finished: list[Stored]
 ) -> None:
