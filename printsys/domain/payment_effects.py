@@ -73,7 +73,14 @@ def price_at_pickup(job: Job, values: PickupInput, context: Context) -> Decimal 
 
 
 def pay(job: Job, values: PayInput, actor: str, context: Context) -> Effect:
-    *money, last = money_events(job, _payment(values, values.amount, ledger(job), actor, context), actor)
+    """A payment of what was waived takes the waiver back."""
+    book = ledger(job)
+    lines = _payment(values, values.amount, book, actor, context)
+    taken_back = min(book.with_lines(*lines).overpaid, book.waived)
+    if taken_back:
+        is_of_pickup = any(line.kind == "waiver" and line.with_pickup for line in book.lines)
+        lines.insert(0, new_line("waiver", -taken_back, context.now, actor, with_pickup=is_of_pickup))
+    *money, last = money_events(job, lines, actor)
     return Effect(last.patch, last.data, money=tuple(money), mail=_receipt(job))
 
 

@@ -47,8 +47,8 @@ EVENTS: dict[Kind, EventType] = {
 
 
 class Line(BaseModel):
-    """Money that went one way. `amount` is never negative, but for a correction: what somebody wrote into
-    metadata.json by hand beside the lines.
+    """Money that went one way. `amount` is never negative, but for a correction (what somebody wrote into
+    metadata.json by hand beside the lines) and for a waiver that is taken back.
 
     `with_pickup`: recorded with the hand-out, and taken back with it. `together`: other jobs of the same payment.
     """
@@ -103,6 +103,11 @@ class Ledger:
     @property
     def overpaid(self) -> Decimal:
         return max(-self._open, NOTHING)
+
+    @property
+    def unpaid(self) -> Decimal:
+        """What a payment may settle: what is due, and what was waived."""
+        return max(self.price - self.paid, NOTHING) if self.price is not None else NOTHING
 
     @property
     def _open(self) -> Decimal:

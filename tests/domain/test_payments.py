@@ -241,6 +241,18 @@ def test_what_a_person_wrote_by_hand_goes_with_the_hand_out_that_it_was_written_
     assert [line["kind"] for line in life.events[-1].data["voided"]] == ["payment", "correction"]
 
 
+@pytest.mark.parametrize(("amount", "waived", "overpaid"), [("1", "0.27", "0"), ("1.27", "0", "0"), ("2", "0", "0.73")])
+def test_a_payment_of_what_was_waived_takes_the_waiver_back(amount: str, waived: str, overpaid: str) -> None:
+    life = Life()
+    life.act("pickup", amount="3", waive_reason="Our printer scratched it")
+    types = life.act("pay", amount=amount)
+    assert types[:2] == [EventType.PAYMENT_WAIVED, EventType.PAYMENT_RECORDED]
+    assert (life.ledger.paid, life.ledger.due) == (3 + Decimal(amount), NOTHING)
+    assert (life.ledger.waived, life.ledger.overpaid) == (Decimal(waived), Decimal(overpaid))
+    life.act("revert")
+    assert (life.ledger.paid, life.ledger.waived) == (Decimal(amount), NOTHING)
+
+
 def test_all_that_was_paid_for_a_rejected_job_is_to_be_given_back() -> None:
     life = Life()
     life.act("waive", amount="1")

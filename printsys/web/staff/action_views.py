@@ -134,7 +134,7 @@ ACTION_VIEWS: dict[str, ActionView] = {
             if ledger(job).due
             else "The payment is recorded; nothing is left to be paid."
         ),
-        offered_if=lambda stored: ledger(stored.job).due > 0,
+        offered_if=lambda stored: ledger(stored.job).due > 0 or ledger(stored.job).waived > 0,
         next_if=is_unpaid,
     ),
     "waive": ActionView(

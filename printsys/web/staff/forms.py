@@ -316,6 +316,9 @@ class PayForm(PickupForm):
         for name in ("weight_g", "charge", "picked_up_by"):
             if name in self:
                 del self[name]
+        book = ledger(stored.job)
+        if not self.is_submitted() and book.price is not None:
+            self.amount.data = plain(book.due or book.unpaid)
 
 
 class RefundForm(ActionForm):

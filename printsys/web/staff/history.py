@@ -133,6 +133,13 @@ def _reverted(data: Data) -> str:
     return f"{sentence} (the payment of {_list(voided)} with it)" if voided else sentence
 
 
+def _waived(data: Data) -> str:
+    amount = str(data.get("amount"))
+    if amount.startswith("-"):
+        return _reasoned(f"{money(amount[1:])} is paid after all, and not waived")(data)
+    return _reasoned(f"{money(amount)} need not be paid")(data)
+
+
 def _reasoned(text: str) -> Callable[[Data], str]:
     return lambda data: text + (f": {data['reason']}" if data.get("reason") else "")
 
@@ -152,7 +159,7 @@ SENTENCES: dict[EventType, Callable[[Data], str]] = {
     EventType.JOB_COMPLETED: lambda d: "Printing is done",
     EventType.PAYMENT_RECORDED: _paid,
     EventType.PAYMENT_REFUNDED: lambda d: _reasoned(f"Gave back {money(d.get('amount'))} by {d.get('method')}")(d),
-    EventType.PAYMENT_WAIVED: lambda d: _reasoned(f"{money(d.get('amount'))} need not be paid")(d),
+    EventType.PAYMENT_WAIVED: _waived,
     EventType.JOB_PICKED_UP: lambda d: f"Picked up by {d.get('picked_up_by')}",
     EventType.JOB_REOPENED: lambda d: "Reopened",
     EventType.JOB_ARCHIVED: lambda d: "Archived",

@@ -26,7 +26,9 @@ def remarks_on(services: Services, stored: Stored, values: ActionInput) -> list[
             *transaction_remarks(services, values.transaction, {stored.id}),
         ]
     if isinstance(values, PayInput):
-        remarks = _amount_of(ledger(stored.job), values.amount, values.waive_reason)
+        book = ledger(stored.job)
+        settled = min(max(values.amount, book.due), book.unpaid)
+        remarks = amount_remarks(settled, values.amount, values.waive_reason) if book.price is not None else ()
         return [*remarks, *transaction_remarks(services, values.transaction, {stored.id})]
     if isinstance(values, PickupInput):
         book = ledger(stored.job).at(price_of(services, stored, values))

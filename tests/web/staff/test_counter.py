@@ -379,6 +379,21 @@ def test_what_is_unpaid_is_seen_and_paid_also_where_the_folder_was_dragged_to_th
     assert "To be paid" not in words(staff.get("/dashboard/today"))
 
 
+def test_what_was_waived_can_be_paid_after_all(
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
+) -> None:
+    job = make(Status.COMPLETED)
+    act(services.store, job.id, "pickup", amount="3.00", waive_reason="Our printer scratched it")
+    assert f'href="/dashboard/jobs/{job.id}/pay"' in staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
+    page = staff.get(f"/dashboard/jobs/{job.id}/pay").get_data(as_text=True)
+    assert 'name="amount"' in page and 'value="1.27"' in page
+    assert post(job.id, "pay", amount="1.27", payment_method="Card").status_code == 303
+    shown = words(staff.get(f"/dashboard/jobs/{job.id}"))
+    assert "$1.27 is paid after all, and not waived" in shown and "$1.27 no longer waived" in shown
+    book = ledger(services.store.load(job.id).job)
+    assert (book.paid, book.waived, book.due) == (Decimal("4.27"), NOTHING, NOTHING)
+
+
 def test_a_price_by_the_scale_that_is_paid_is_not_looked_at_again(services: Services, make: MakeJob) -> None:
     """A lab that charges by the scale has one with every job; what is unpaid must not be lost behind 500 of them."""
     for amount, weight in (("5.00", "50"), ("4.27", "50"), ("4.27", "42.7")):
