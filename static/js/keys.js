@@ -22,3 +22,10 @@ export function press(root, key) {
   button?.click();
   return Boolean(button);
 }
+
+// One press, one action: what a key did opens the next job, and a key held too long would act on that one as well.
+document.addEventListener("keydown", (event) => {
+  if (!event.repeat) return;
+  const isAction = event.key === "Enter" ? !event.target.matches?.("textarea") : (event.key === "o" || event.key in ACTIONS) && isForUs(event);
+  if (isAction) event.preventDefault();
+}, true);

@@ -120,6 +120,26 @@ def test_ten_jobs_are_approved_by_one_click_or_key_each(
     assert [status_of(system, job) for job in jobs] == ["Pending"] * 10
 
 
+@pytest.mark.parametrize("key", ["s", "Enter"])
+def test_a_key_that_is_held_acts_on_one_job_only(system: System, store: JobStore, wide: Page, key: str) -> None:
+    """The next job opens with its button focused: a held key would start that one as well."""
+    jobs = [make_job(store, name=name, status=Status.READY_TO_PRINT) for name in ("Ann Lee", "Bo Roe", "Cy Poe")]
+    system.start()
+    log_in(wide, system)
+    wide.goto(f"{system.url}/dashboard?status=ReadyToPrint")
+    listed(wide, 3)
+    heading(wide, "Ann Lee")
+    wide.locator("#panel #start").focus()
+    wide.evaluate("window.sent = 0; addEventListener('submit', () => { window.sent++; }, true)")
+    wide.keyboard.down(key)
+    heading(wide, "Bo Roe")
+    expect(wide.locator("#panel #start")).to_be_focused()
+    for _ in range(3):
+        wide.keyboard.down(key)  # as the keyboard repeats it
+    assert wide.evaluate("window.sent") == 1
+    assert [status_of(system, job) for job in jobs] == ["Printing", "ReadyToPrint", "ReadyToPrint"]
+
+
 def test_a_job_is_rejected_with_what_the_inspection_found_by_two_clicks(
     system: System, store: JobStore, wide: Page
 ) -> None:
