@@ -5,6 +5,7 @@ import { hasKeys, isForUs, press, switchKeys } from "./keys.js";
 import { refresh, take } from "./live.js";
 import { begin, beginStep } from "./staff.js";
 import { dropWhatIsOver, keep, place, toast } from "./toasts.js";
+import { forget, putBack, setAside, watch } from "./unsent.js";
 
 const TYPING_MS = 250;
 const STEPPING_MS = 150;
@@ -34,7 +35,7 @@ async function ask(address, options = {}) {
     window.location.assign(answer.url);
     return null;
   }
-  return { isDone: answer.ok, page: new DOMParser().parseFromString(await answer.text(), "text/html") };
+  return { status: answer.status, isDone: answer.ok, page: new DOMParser().parseFromString(await answer.text(), "text/html") };
 }
 
 // `isPicked`: a person chose it, so that a reload of this page opens it again. What somebody types meanwhile stays.
@@ -52,6 +53,7 @@ async function openJob(address, isPicked = true) {
 }
 
 function fill(parts) {
+  setAside(panel);
   panel.replaceChildren(...parts);
   panel.removeAttribute("aria-busy");
   panel.scrollTop = 0;
@@ -65,6 +67,7 @@ function show(page, isPicked = true) {
   takeMessages(page);
   fill(parts);
   begin(panel);
+  putBack(panel);
   if (job) chosen = job.dataset.job;
   mark();
   if (!job) return;
@@ -122,8 +125,61 @@ async function openAgain() {
 }
 
 panel.addEventListener("input", () => { isTouched = true; });
+watch(panel);
 
 // -- what is sent -----------------------------------------------------------------------------------------------------
+
+// Neither the job nor a form to mend: whatever somebody typed stays where it is.
+function isErrorPage({ status, isDone, page }) {
+  return !isDone && status !== 409 && !page.querySelector("#job, #main .reading form");
+}
+
+function sentenceOf(page) {
+  const parts = [...page.querySelectorAll("#main h1, #main .lead, #main .is-refused")];
+  return parts.map((part) => part.textContent.trim()).join(": ") || NO_ANSWER;
+}
+
+async function showAnswer(form, reply) {
+  asked += 1;  // what was asked before it was sent shows the job as it was
+  forget(form);
+  form.closest("dialog")?.close();
+  form.closest(".flash")?.remove();
+  if (form.id === "bulk") for (const box of ticks()) box.checked = false;
+  if (isTouched && !panel.contains(form)) showBeside(reply);
+  else if (takeRow(form, reply)) return;
+  else {
+    showInPanel(reply.page);
+    focusOnNext();
+  }
+  await refresh();
+}
+
+// The answer to a form of another job than the one that somebody is filling in.
+function showBeside({ isDone, page }) {
+  if (page.querySelector("#messages .flash")) takeMessages(page);
+  else toast(sentenceOf(page), isDone ? "success" : "danger");
+  if (document.activeElement === document.body) panel.querySelector("[data-typed]")?.focus({ preventScroll: true });
+}
+
+// The answer to a button of a row.
+function takeRow(form, reply) {
+  const at = links().findIndex((link) => link.closest(".job-row").contains(form));
+  const isOpen = at >= 0 && idOf(links()[at]) === chosen;
+  if (at < 0 || !reply.isDone || !take(reply.page)) return false;
+  takeMessages(reply.page);
+  const next = links()[Math.min(at, links().length - 1)];
+  if (isOpen && !linkOf(chosen)) next ? openJob(next.href) : showNothing();
+  return true;
+}
+
+function showInPanel(page) {
+  if (!page.getElementById("live")) { show(page); return; }
+  takeMessages(page);  // no job is left in the list
+  fill([]);
+  chosen = null;
+  take(page);
+  if (!links().length) showNothing();
+}
 
 async function send(form, submitter) {
   asked += 1;
@@ -133,29 +189,8 @@ async function send(form, submitter) {
   try {
     const reply = await ask(address, { method: "POST", body: new FormData(form, submitter) });
     if (!reply) return;
-    asked += 1;  // what was asked before it was sent shows the job as it was
-    form.closest("dialog")?.close();
-    form.closest(".flash")?.remove();
-    const at = links().findIndex((link) => link.closest(".job-row").contains(form));
-    const isOpen = at >= 0 && idOf(links()[at]) === chosen;
-    if (at >= 0 && reply.isDone && take(reply.page)) {  // a button of a row
-      takeMessages(reply.page);
-      const next = links()[Math.min(at, links().length - 1)];
-      if (isOpen && !linkOf(chosen)) next ? openJob(next.href) : showNothing();
-      return;
-    }
-    if (reply.page.getElementById("live")) {  // no job is left in the list
-      takeMessages(reply.page);
-      fill([]);
-      chosen = null;
-      take(reply.page);
-      if (!links().length) showNothing();
-    } else {
-      show(reply.page);
-    }
-    if (form.id === "bulk") for (const box of ticks()) box.checked = false;
-    focusOnNext();
-    await refresh();
+    if (isErrorPage(reply)) toast(sentenceOf(reply.page));
+    else await showAnswer(form, reply);
   } catch {
     toast("The lab's server does not answer. Please look at the job again before you send it once more.");
   } finally {
@@ -272,8 +307,10 @@ async function lookUp(form) {
       const part = document.getElementById(id);
       if (!part.contains(document.activeElement)) part.replaceWith(reply.page.getElementById(id));
     }
-    fill([]);
-    chosen = null;
+    if (!isTouched) {
+      fill([]);
+      chosen = null;
+    }
     take(reply.page);
   } catch {
     toast(NO_ANSWER);

@@ -13,9 +13,9 @@ export function place(message) {
   keep(message);
 }
 
-export function toast(sentence) {
+export function toast(sentence, kind = "danger") {
   const message = document.createElement("div");
-  message.className = "alert alert-danger flash";
+  message.className = `alert alert-${kind} flash`;
   message.setAttribute("role", "status");
   message.textContent = sentence;
   place(message);

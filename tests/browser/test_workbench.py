@@ -344,6 +344,63 @@ def test_what_somebody_types_in_the_panel_stays_while_the_list_refreshes(
     expect(wide.get_by_label("Weight in grams")).to_have_value("12.5")
 
 
+def test_an_error_page_a_search_and_other_forms_leave_what_somebody_typed(
+    system: System, store: JobStore, wide: Page
+) -> None:
+    job = make_job(store, name="Ann Lee")
+    make_job(store, name="Bo Roe")
+    system.start()
+    log_in(wide, system)
+    wide.goto(f"{system.url}/dashboard?status=Uploaded")
+    listed(wide, 2)
+    heading(wide, "Ann Lee")
+    weight, notes = wide.get_by_label("Weight in grams"), wide.get_by_label("Notes for staff")
+    weight.fill("12.5")
+    notes.fill("Ask for the size.")
+    token = wide.locator("#panel form", has=notes).locator("[name=csrf_token]")
+    value = token.input_value()
+    token.evaluate("field => { field.value = 'of another day'; }")
+    wide.get_by_role("button", name="Save the notes").click()
+    expect(wide.locator(".flash", has_text="This page was open for too long")).to_be_visible()
+    expect(weight).to_have_value("12.5")
+    expect(notes).to_have_value("Ask for the size.")
+    wide.get_by_role("searchbox").fill("Bo")
+    listed(wide, 1)
+    expect(weight).to_have_value("12.5")
+    wide.get_by_role("searchbox").fill("")
+    listed(wide, 2)
+    token.evaluate("(field, value) => { field.value = value; }", value)
+    wide.get_by_role("button", name="Save the notes").click()
+    expect(wide.locator("#panel .event", has_text="notes")).to_be_attached()
+    expect(weight).to_have_value("12.5")
+    assert json.loads((system.folder(job.id) / "metadata.json").read_bytes())["notes"] == "Ask for the size."
+    wide.get_by_role("link", name="Bo Roe", exact=True).click()
+    heading(wide, "Bo Roe")
+    wide.get_by_role("link", name="Ann Lee", exact=True).click()
+    heading(wide, "Ann Lee")
+    expect(weight).to_have_value("12.5")
+
+
+def test_an_undo_leaves_the_other_job_that_somebody_is_filling_in(system: System, store: JobStore, wide: Page) -> None:
+    first = make_job(store, name="Ann Lee", status=Status.READY_TO_PRINT)
+    make_job(store, name="Bo Roe", status=Status.READY_TO_PRINT)
+    system.start()
+    log_in(wide, system)
+    wide.goto(f"{system.url}/dashboard?status=ReadyToPrint")
+    listed(wide, 2)
+    heading(wide, "Ann Lee")
+    wide.keyboard.press("s")
+    heading(wide, "Bo Roe")
+    notes = wide.get_by_label("Notes for staff")
+    notes.fill("Ask for the size.")
+    wide.get_by_role("button", name="Undo", exact=True).click()
+    listed(wide, 2)
+    assert status_of(system, first) == "ReadyToPrint"
+    heading(wide, "Bo Roe")
+    expect(notes).to_have_value("Ask for the size.")
+    expect(notes).to_be_focused()
+
+
 WATCH_SHIFTS = (
     "window.shifted = [];"
     "const add = (list) => { for (const shift of list.getEntries()) window.shifted.push([shift.value,"
