@@ -20,15 +20,28 @@ function newJobs(root) {
 // Nothing is redrawn under an open dialog, or under a form that somebody is filling in.
 function isBusy() {
   const active = document.activeElement;
-  return document.querySelector("dialog[open], .queue-more[open], .is-dragged") !== null || (area.contains(active) && active.matches("input:not([type=checkbox]), textarea, select"));
+  return document.querySelector("dialog[open], .queue-more form:focus-within:has(select), .is-dragged") !== null || (area.contains(active) && active.matches("input:not([type=checkbox]), textarea, select"));
 }
 
 const rowId = (part) => part.closest(".job-row")?.id;
 
-// Puts the focus back where it was: on the same link or box, else on the row that took the place of its row.
+// The same in the answer: a button sends the same, a summary stands in the same part.
+function traitsOf(part) {
+  const attributes = ["href", "formaction", "name", "value"].map((name) => part.getAttribute(name));
+  return [part.localName, part.closest("[id]").id, part.form?.getAttribute("action"), ...attributes].join(" ");
+}
+
+const openParts = (root) => [...root.querySelectorAll(".queue-more[open]")].map((part) => part.closest("[id]").id);
+
+function openAgain(ids) {
+  for (const id of ids) document.getElementById(id)?.querySelector(".queue-more")?.setAttribute("open", "");
+}
+
+// Puts the focus back where it was: on the same link, button or box, else on the row that took the place of its row.
 function focusIn(area) {
   const focused = document.activeElement;
   if (!area.contains(focused)) return () => {};
+  const traits = traitsOf(focused);
   const address = focused.getAttribute("href");
   const isTick = focused.matches(".row-tick input");
   const id = rowId(focused);
@@ -36,8 +49,9 @@ function focusIn(area) {
   return () => {
     const rows = [...area.querySelectorAll(".job-row")];
     const row = rows.find((other) => other.id === id) ?? rows[Math.min(place, rows.length - 1)];
+    const alike = [...area.querySelectorAll(focused.localName)].find((part) => traitsOf(part) === traits);
     const same = address && [...area.querySelectorAll("a")].find((link) => link.getAttribute("href") === address);
-    const next = (isTick && row?.querySelector(".row-tick input")) || same || row?.querySelector(".job-link");
+    const next = alike || (isTick && row?.querySelector(".row-tick input")) || same || row?.querySelector(".job-link");
     (next ?? document.getElementById("main")).focus({ preventScroll: true });
   };
 }
@@ -50,7 +64,9 @@ export function take(page) {
   const focus = focusIn(area);
   if (fresh.dataset.address) area.dataset.address = fresh.dataset.address;
   const ticked = new Set([...area.querySelectorAll(".row-tick input:checked")].map(rowId));
+  const open = openParts(area);
   area.replaceChildren(...fresh.childNodes);
+  openAgain(open);
   countDown(area);
   for (const box of area.querySelectorAll(".row-tick input")) box.checked = ticked.has(rowId(box));
   focus();

@@ -90,6 +90,29 @@ def test_a_printer_that_goes_down_is_two_clicks_and_the_form_follows(
     context.close()
 
 
+def test_the_queue_follows_what_happens_while_a_jobs_buttons_are_open(system: System, page: Page) -> None:
+    """And the button that has the focus keeps it."""
+    system.start("--demo")
+    log_in(page, system)
+    page.goto(f"{system.url}/dashboard/queue")
+    jobs = page.locator(".queue-column", has=page.locator(".queue-job:nth-child(2)")).first.locator(".queue-job")
+    expect(jobs.nth(1)).to_be_visible()
+    first, second = (page.locator(f"#job-{jobs.nth(at).get_attribute('data-job')}") for at in range(2))
+    second.locator("summary").click()
+    button = second.get_by_role("button", name="To the front")
+    button.focus()
+    job_id = str(first.get_attribute("data-job"))
+    folder = system.folder(job_id)
+    folder.rename(system.storage / "Printing" / folder.name)
+    expect(first).to_have_count(0)
+    expect(button).to_be_focused()
+    second.locator("summary").focus()
+    folder = system.folder(job_id)
+    folder.rename(system.storage / "ReadyToPrint" / folder.name)
+    expect(first).to_have_count(1)
+    expect(second.locator("summary")).to_be_focused()
+
+
 def test_the_queue_is_reordered_by_dragging_and_by_its_buttons_alone(system: System, page: Page) -> None:
     system.start("--demo")
     log_in(page, system)
