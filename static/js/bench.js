@@ -18,7 +18,8 @@ const panel = document.getElementById("panel");
 const search = document.getElementById("q");
 const wide = window.matchMedia("(min-width: 1100px)");
 const { root } = document.documentElement.dataset;
-let asked = 0;  // an answer that a newer question overtook is dropped
+let asked = 0;  // the answer for a job that a newer question overtook is dropped
+let lookUps = 0;  // and that of a search
 let sending = 0;
 let isTouched = false;  // somebody is filling in a form of the panel
 let chosen = new URL(window.location.href).searchParams.get("job");
@@ -293,7 +294,7 @@ function tickHere() {
 let typing = 0;
 
 async function lookUp(form) {
-  const mine = ++asked;
+  const mine = ++lookUps;
   const address = new URL(form.action);
   for (const [name, value] of new FormData(form)) if (value) address.searchParams.set(name, value);
   history.replaceState(null, "", address);
@@ -301,19 +302,20 @@ async function lookUp(form) {
   question.searchParams.set("typing", "1");  // an id shows its row, and leads to its page with Enter
   try {
     const reply = await ask(question);
-    if (!reply || mine !== asked) return;
+    if (!reply || mine !== lookUps) return;
     document.querySelector(".dash-head h1").textContent = reply.page.querySelector(".dash-head h1").textContent;
     for (const id of ["filters", "search-keeps"]) {
       const part = document.getElementById(id);
       if (!part.contains(document.activeElement)) part.replaceWith(reply.page.getElementById(id));
     }
     if (!isTouched) {
+      asked += 1;  // a job of the list before
       fill([]);
       chosen = null;
     }
     take(reply.page);
   } catch {
-    toast(NO_ANSWER);
+    if (mine === lookUps) toast(NO_ANSWER);
   }
 }
 

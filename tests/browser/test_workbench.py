@@ -9,7 +9,7 @@ from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from printsys.demo.gcode import drop_gcode
 from printsys.domain.status import Status
@@ -325,6 +325,28 @@ def test_a_filter_chosen_shows_its_chip_and_its_counts_without_a_reload(
     assert "color=Blue" in wide.url and wide.evaluate("window.still")
     wide.locator(".chip").click()
     expect(wide.locator(".job-row")).to_have_count(2)
+
+
+def test_a_search_shows_its_list_although_a_job_is_opened_meanwhile(
+    system: System, store: JobStore, wide: Page
+) -> None:
+    for name in ("Ann Lee", "Bo Roe", "Cy Poe"):
+        make_job(store, name=name)
+    system.start()
+    log_in(wide, system)
+    listed(wide, 3)
+    heading(wide, "Ann Lee")
+    held: list[Route] = []
+    searched = re.compile(r"[?&]q=Cy.*typing=1")
+    wide.route(searched, lambda route: held.append(route))
+    with wide.expect_request(searched):
+        wide.get_by_role("searchbox").fill("Cy")
+    wide.get_by_role("link", name="Bo Roe", exact=True).click()
+    heading(wide, "Bo Roe")
+    held[0].continue_()
+    wide.unroute(searched)
+    listed(wide, 1)
+    heading(wide, "Cy Poe")
 
 
 def test_what_somebody_types_in_the_panel_stays_while_the_list_refreshes(
