@@ -15,11 +15,10 @@ from indexer.attention import AttentionItem
 from indexer.connection import reading
 from indexer.earlier_prints import Shape
 from indexer.job_filter import NEWEST_FIRST, OLDEST_FIRST, JobFilter, Order
-from indexer.schema import BOOKKEEPING, attention, events, job_counts, jobs, mirror_state
+from indexer.schema import BOOKKEEPING, PAID_IN_PART, attention, events, job_counts, jobs, mirror_state
 from printsys.domain.emails import CLOSING
 from printsys.domain.events import STAFF, Event, EventType
 from printsys.domain.job import Document, Job, format_time, parse
-from printsys.domain.payments import PRICE_PATTERN
 from printsys.domain.print_queue import QueuedJob, due_day
 from printsys.domain.status import FILES_READ, FINAL, LIVE, Status, in_words
 
@@ -268,14 +267,11 @@ class Queries:
 
         Archived ones, too: a folder that was dragged to the archive still has its debt.
         """
-        charged = jobs.c.document[("payment", "price")].astext
-        price = sa.case((charged.op("~")(f"^{PRICE_PATTERN}$"), sa.cast(charged, sa.Numeric)), else_=jobs.c.cost)
         handed_out = jobs.c.document[("payment", "picked_up_by")].astext.is_not(None)
         matching = sa.select(*_COLUMNS).where(
             jobs.c.status.in_([Status.PAID_PICKED_UP.value, Status.ARCHIVED.value]),
             *JobFilter(q=q).conditions(),
-            jobs.c.paid < price,
-            jobs.c.document[("payment", "lines")].is_not(None),
+            PAID_IN_PART,
             sa.or_(jobs.c.status == Status.PAID_PICKED_UP.value, handed_out),
         )
         return [_job(row) for row in self._all(matching.order_by(*NEWEST_FIRST.forwards()).limit(limit))]

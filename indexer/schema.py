@@ -9,6 +9,8 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
+from printsys.domain.payments import PRICE_PATTERN
+
 STATE_ROW = 1
 
 metadata = sa.MetaData(
@@ -107,6 +109,12 @@ sa.Index("jobs_by_status", jobs.c.status, jobs.c.status_since.desc(), jobs.c.id)
 sa.Index("jobs_by_time", jobs.c.status_since.desc(), jobs.c.id)
 sa.Index("jobs_by_words", jobs.c.words, postgresql_using="gin")
 sa.Index("jobs_owing_mail", jobs.c.next_mail_at, postgresql_where=jobs.c.mail_owed > 0)
+
+_charged = jobs.c.document[("payment", "price")].astext
+_price = sa.case((_charged.op("~")(f"^{PRICE_PATTERN}$"), sa.cast(_charged, sa.Numeric)), else_=jobs.c.cost)
+PAID_IN_PART = sa.and_(jobs.c.paid < _price, jobs.c.document[("payment", "lines")].is_not(None))
+"""Of their price, by the lines of the payment. The index is for this very condition: the archive is large."""
+sa.Index("jobs_paid_in_part", jobs.c.status_since.desc(), jobs.c.id, postgresql_where=PAID_IN_PART)
 
 events = sa.Table(
     "events",
