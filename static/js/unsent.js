@@ -2,7 +2,7 @@
 // written back into the same form when it is there again.
 
 const fields = [];  // {form, path, name, value, isChecked}
-const pathOf = (form) => new URL(form.action).pathname;
+const pathOf = (form) => new URL(form.getAttribute("action"), window.location.href).pathname;
 const isTicked = (field) => field.matches("[type=checkbox], [type=radio]");
 
 function canTake(field, { name, value }) {

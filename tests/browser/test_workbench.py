@@ -396,11 +396,6 @@ def test_an_error_page_a_search_and_other_forms_leave_what_somebody_typed(
     expect(wide.locator("#panel .event", has_text="notes")).to_be_attached()
     expect(weight).to_have_value("12.5")
     assert json.loads((system.folder(job.id) / "metadata.json").read_bytes())["notes"] == "Ask for the size."
-    wide.get_by_role("link", name="Bo Roe", exact=True).click()
-    heading(wide, "Bo Roe")
-    wide.get_by_role("link", name="Ann Lee", exact=True).click()
-    heading(wide, "Ann Lee")
-    expect(weight).to_have_value("12.5")
 
 
 def test_an_undo_leaves_the_other_job_that_somebody_is_filling_in(system: System, store: JobStore, wide: Page) -> None:
