@@ -1,19 +1,22 @@
 // Dragging a job to another place in its printer's column. Without this script the buttons of each job move it.
 
 let dragged = null;
+let before = [];  // the column's jobs, as they were when the drag began
 
 document.addEventListener("dragstart", (event) => {
   dragged = event.target.closest?.(".queue-job");
   if (!dragged) return;
+  before = [...dragged.parentElement.children];
   event.dataTransfer.effectAllowed = "move";
   event.dataTransfer.setData("text/plain", dragged.dataset.job);
   dragged.classList.add("is-dragged");
 });
 
 document.addEventListener("dragover", (event) => {
-  const over = event.target.closest?.(".queue-job");
-  if (!dragged || !over || over.parentElement !== dragged.parentElement) return;
+  if (!dragged?.parentElement.contains(event.target)) return;
   event.preventDefault();
+  const over = event.target.closest?.(".queue-job");
+  if (!over) return;  // the gap between two jobs
   const { top, height } = over.getBoundingClientRect();
   if (over !== dragged) over[event.clientY < top + height / 2 ? "before" : "after"](dragged);
 });
@@ -29,11 +32,14 @@ document.addEventListener("drop", (event) => {
     input.value = job.dataset.job;
     form.append(input);
   }
+  before = [];
   form.submit();
 });
 
+// Without a drop, nobody saves the order that the page shows.
 document.addEventListener("dragend", () => {
   dragged?.classList.remove("is-dragged");
+  dragged?.parentElement.append(...before);
   dragged = null;
 });
 

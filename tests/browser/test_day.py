@@ -90,6 +90,28 @@ def test_a_printer_that_goes_down_is_two_clicks_and_the_form_follows(
     context.close()
 
 
+def test_a_drag_that_is_given_up_leaves_the_order_that_is_saved(system: System, page: Page) -> None:
+    page.set_viewport_size({"width": 1440, "height": 1600})
+    page.route("**/dashboard/live", lambda route: route.abort())  # nothing is redrawn before the drag begins
+    system.start("--demo")
+    log_in(page, system)
+    page.goto(f"{system.url}/dashboard/queue")
+    jobs = page.locator(".queue-column", has=page.locator(".queue-job:nth-child(2)")).first.locator(".queue-job")
+    expect(jobs.nth(1)).to_be_visible()
+    before = [str(jobs.nth(at).get_attribute("data-job")) for at in range(2)]
+    jobs.nth(1).hover()
+    top = jobs.first.bounding_box()
+    assert top is not None
+    page.mouse.down()
+    for at in range(20, 40):  # the browser tells the page of some of the moves only
+        page.mouse.move(top["x"] + at, top["y"] + 2)
+    expect(jobs.first).to_have_attribute("data-job", before[1])
+    page.mouse.move(5, 5, steps=8)
+    page.mouse.up()
+    expect(jobs.first).to_have_attribute("data-job", before[0])
+    expect(jobs.nth(1)).to_have_attribute("data-job", before[1])
+
+
 def test_the_queue_follows_what_happens_while_a_jobs_buttons_are_open(system: System, page: Page) -> None:
     """And the button that has the focus keeps it."""
     system.start("--demo")
