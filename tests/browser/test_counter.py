@@ -104,7 +104,9 @@ def test_axe_finds_nothing_at_the_counter_and_on_tickets(system: System, page: P
 def test_a_job_card_opens_from_its_folder_with_its_picture(system: System, page: Page) -> None:
     system.start("--demo")
     log_in(page, system)
-    job = page.request.get(f"{system.url}/api/v1/jobs?limit=500").json()["jobs"][0]
+    known = f"{system.url}/api/v1/jobs?limit=500"
+    until(lambda: page.request.get(known).json()["jobs"] != [], 60)
+    job = page.request.get(known).json()["jobs"][0]
     folder: Path = system.folder(job["id"])
     until(lambda: (folder / "job-card.html").exists() and "<img" in (folder / "job-card.html").read_text("utf-8"), 60)
     system.stop()
