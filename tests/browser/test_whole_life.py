@@ -25,6 +25,7 @@ from printsys.jobstore.log import read_log
 from tests.browser.conftest import PASSWORD, PATIENCE_S, Postbox, log_in
 from tests.present import present
 from tests.running_system import System
+from tests.waiting import until
 
 pytestmark = pytest.mark.needs("chromium")
 WORKSHOP_PATIENCE_S = 120
@@ -265,7 +266,9 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()
     log_in(page, system)
-    ids = [job["id"] for job in page.request.get(f"{system.url}/api/v1/jobs?limit=500").json()["jobs"]]
+    known = f"{system.url}/api/v1/jobs?limit=500"
+    until(lambda: len(page.request.get(known).json()["jobs"]) == 12, 60)
+    ids = [job["id"] for job in page.request.get(known).json()["jobs"]]
     addresses = [*PAGES, *(f"/dashboard/jobs/{job_id}" for job_id in ids[:8])]
     for address in addresses:
         page.goto(system.url + address)
