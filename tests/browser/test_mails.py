@@ -108,7 +108,7 @@ def test_a_rejected_student_mends_the_model_and_sends_it_again(
     student.get_by_role("button", name="Send it again").click()
     student.wait_for_url("**/status/*")
     expect(student.get_by_role("heading", level=1)).to_have_text("We are looking at your model")
-    expect(student.get_by_role("definition").get_by_text("mended.stl")).to_be_visible()
+    expect(student.get_by_role("figure", name="mended.stl")).to_be_visible()
 
     folder = system.folder(job_id)
     assert folder.parent.name == "Uploaded"
