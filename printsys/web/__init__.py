@@ -18,6 +18,7 @@ from printsys.ops.command_runs import CommandRuns
 from printsys.services import Services
 from printsys.web import api, auth, errors, filters, health, limits, live, login_limits, security, uploads
 from printsys.web.services import EXTENSION
+from printsys.web.sessions import SteadySessions
 from printsys.web.staff import (
     actions,
     archive,
@@ -67,6 +68,7 @@ class App(Flask):
 
 def create_app(services: Services) -> Flask:
     app = App("printsys", root_path=str(ROOT), template_folder="templates", static_folder="static")
+    app.session_interface = SteadySessions()
     is_https = services.settings.base_url.startswith("https://")
     app.config.update(
         SECRET_KEY=services.settings.secret_key,

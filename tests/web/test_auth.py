@@ -368,3 +368,12 @@ def test_without_a_staff_list_nobody_is_asked_for_a_name(client: FlaskClient) ->
     log_in(client)
     assert client.get("/who").location == "/dashboard/today"
     assert "/who" not in client.get("/dashboard/queue").get_data(as_text=True)
+
+
+def test_what_a_script_fetches_beside_a_page_brings_back_no_older_session(staff: FlaskClient) -> None:
+    """A refresh that began before an action and ends after it took the action's message away with its older cookie."""
+    opened = staff.get("/dashboard", headers={"Sec-Fetch-Dest": "document"})
+    assert "printsys=" in opened.headers["Set-Cookie"], "a page that a person opens lets the session last"
+    beside = staff.get("/dashboard", headers={"Sec-Fetch-Dest": "empty"})
+    assert beside.status_code == 200
+    assert "Set-Cookie" not in beside.headers

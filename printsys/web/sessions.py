@@ -1,0 +1,19 @@
+"""When a session's cookie is written anew."""
+
+from __future__ import annotations
+
+from flask import Flask, request
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
+
+
+class SteadySessions(SecureCookieSessionInterface):
+    """What a script fetches beside a page writes the cookie only where it changes the session.
+
+    Each page that a person opens writes it, so that the session lasts from there. An answer that began before another
+    one, and comes after it, would bring back the older session: without the message of an action, say.
+    """
+
+    def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
+        if request.headers.get("Sec-Fetch-Dest") == "empty":  # of fetch(): https://www.w3.org/TR/fetch-metadata/
+            return session.modified
+        return super().should_set_cookie(app, session)
