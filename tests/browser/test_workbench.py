@@ -244,8 +244,10 @@ def test_on_a_phone_the_next_job_opens_as_a_page_with_or_without_a_script(
     page.get_by_role("link", name="Previous").click()
     expect(title).to_contain_text("Cy Poe")
     if has_script:
+        page.wait_for_load_state()  # a key before that finds no script yet
         page.keyboard.press("k")
         expect(title).to_contain_text("Bo Roe")
+        page.wait_for_load_state()
         page.keyboard.press("j")
         expect(title).to_contain_text("Cy Poe")
     context.close()
