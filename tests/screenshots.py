@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -13,12 +15,13 @@ from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
 
 from printsys.config import ROOT, Settings
 from printsys.credentials.signed_links import Tokens
+from printsys.demo.gcode import drop_gcode
 from printsys.domain.status import Status
 from printsys.jobstore import Stored
 from printsys.jobstore.layout import PREVIEWS
 from printsys.models3d.samples import sample
 from printsys.services import build_services
-from tests.browser.conftest import CHROMIUM, PASSWORD
+from tests.browser.conftest import CHROMIUM, PASSWORD, log_in
 from tests.running_system import System, system_of_its_own
 from tests.waiting import until
 
@@ -70,6 +73,14 @@ class Lab:
         assert job.job.confirmation.nonce is not None
         return self.tokens.confirm(job.id, job.job.confirmation.nonce)
 
+    def disturb(self) -> None:
+        """What a person should see: a copied folder, a model on its own, a print file of another weight."""
+        copied = self.jobs(Status.UPLOADED)[-1].folder
+        shutil.copytree(copied, copied.with_name(f"{copied.name} - Copy"))
+        (copied.parent / "gear from the stick.stl").write_bytes(sample("gear", "stl"))
+        sliced = next(job for job in self.jobs(Status.READY_TO_PRINT) if any(job.folder.glob("*.gcode")))
+        drop_gcode(sliced, "151.2", "9.1", datetime.now(UTC))
+
     def has_pictures(self) -> bool:
         return all(any((job.folder / PREVIEWS).glob("*.png")) for job in self.jobs(Status.UPLOADED))
 
@@ -77,12 +88,19 @@ class Lab:
 def check_a_model(page: Page) -> None:
     model: FilePayload = {"name": "phone stand.stl", "mimeType": "model/stl", "buffer": sample("phone_stand", "stl")}
     page.locator("input[type=file]").set_input_files(model)
-    page.locator(".check").first.wait_for()
+    page.get_by_label("Filament").check()
+    page.get_by_label("Color").select_option("True Red")
+    page.locator(".check-facts").first.wait_for()
+    page.locator(".check-picture").first.wait_for()
 
 
 def open_a_job(page: Page) -> None:
     page.locator(".job-row", has=page.locator(".job-figures", has_text=" g")).first.get_by_role("link").first.click()
     page.locator("#panel .job-picture, #panel img").first.wait_for()
+
+
+def wait_for_attention(page: Page) -> None:
+    page.locator(".attention-card").nth(2).wait_for()
 
 
 SHOTS = (
@@ -92,7 +110,7 @@ SHOTS = (
     Shot("job-phone", lambda lab: f"/dashboard/jobs/{lab.sliced().id}", PHONE),
     Shot("queue", lambda lab: "/dashboard/queue"),
     Shot("counter", lambda lab: f"/dashboard/counter?q={lab.first(Status.COMPLETED).id}", TABLET),
-    Shot("attention", lambda lab: "/dashboard/attention"),
+    Shot("attention", lambda lab: "/dashboard/attention", then=wait_for_attention),
     Shot("lab-today", lambda lab: "/dashboard/lab"),
     Shot("form-phone", lambda lab: "/submit", PHONE),
     Shot("form-checked", lambda lab: "/submit", then=check_a_model),
@@ -109,14 +127,26 @@ def take(folder: Path) -> Iterator[Path]:
         assert filled.returncode == 0, filled.stderr
         system.start()
         lab = Lab(system)
+        lab.disturb()
         until(lab.has_pictures, PATIENCE_S)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+            read_the_news(browser, system)
             for shot in SHOTS:
                 path = folder / f"{shot.name}.png"
                 save(path, _picture(browser, system, shot, lab))
                 yield path
             browser.close()
+
+
+def read_the_news(browser: Browser, system: System) -> None:
+    """To the system the demo's folders are what changed while it was off."""
+    page = browser.new_page()
+    log_in(page, system)
+    page.goto(f"{system.url}/dashboard/attention")
+    page.get_by_role("button", name="I have read this").click()
+    page.locator("#missed-heading").wait_for(state="detached")
+    page.close()
 
 
 def _picture(browser: Browser, system: System, shot: Shot, lab: Lab) -> bytes:
@@ -125,11 +155,10 @@ def _picture(browser: Browser, system: System, shot: Shot, lab: Lab) -> bytes:
         viewport={"width": width, "height": height}, color_scheme=shot.theme, reduced_motion="reduce"
     )
     page = context.new_page()
-    page.goto(f"{system.url}/login")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url(f"{system.url}/dashboard/today")
-    page.goto(system.url + shot.address(lab))
+    address = shot.address(lab)
+    if address.startswith("/dashboard"):
+        log_in(page, system)
+    page.goto(system.url + address)
     shot.then(page)
     page.wait_for_load_state("load")
     page.evaluate("document.fonts.ready")
