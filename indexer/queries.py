@@ -212,6 +212,17 @@ class Queries:
             for row in self._all(recent)
         ]
 
+    def count_happened(self, since: datetime, types: Collection[EventType]) -> dict[EventType, int]:
+        """How often each of `types` happened after `since`, as far as the jobs are still there."""
+        recent = (
+            sa.select(events.c.type, sa.func.count().label("n"))
+            .join_from(jobs, events, jobs.c.id == events.c.job_id)
+            .where(jobs.c.updated_at >= format_time(since), events.c.at > since, events.c.type.in_(sorted(types)))
+        )
+        rows = self._all(recent.group_by(events.c.type))
+        counted = {row.type: row.n for row in rows}
+        return {kind: counted.get(kind.value, 0) for kind in types}
+
     def owed(self, now: datetime) -> list[str]:
         """Ids of the jobs that owe an e-mail which may go out by `now`, the longest waiting first."""
         due = sa.select(jobs.c.id).where(jobs.c.mail_owed > 0, jobs.c.next_mail_at <= now)

@@ -6,7 +6,7 @@ from collections.abc import Set
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from email_validator import EmailNotValidError, validate_email
@@ -191,6 +191,26 @@ class MailTable(Strict):
         return lab_toml.absolute().parent / self.templates
 
 
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
+
+
+class DigestTable(Strict):
+    """The lab's own morning e-mail. `recipients`: nobody named means the lab's contact address. `hour`: of the lab's
+    clock, from which on it goes out. `week_on`: the day on which it sums up the week, too; empty: never."""
+
+    recipients: list[Annotated[str, AfterValidator(_address)]] = []
+    days: list[Weekday] = list(WEEKDAYS[:5])
+    hour: Annotated[int, Field(ge=0, le=23)] = 7
+    week_on: Weekday | Literal[""] = "monday"
+
+    def is_day(self, day: date) -> bool:
+        return WEEKDAYS[day.weekday()] in (*self.days, self.week_on)
+
+    def sums_up_the_week(self, day: date) -> bool:
+        return WEEKDAYS[day.weekday()] == self.week_on
+
+
 class PaymentTable(Strict):
     """`charge`: what a print costs whose weight at the counter is not the quote's, the quote or what the scale says."""
 
@@ -216,6 +236,7 @@ class Lab(Strict):
     reminders: ReminderTable = ReminderTable()
     mail: MailTable = MailTable()
     folders: FolderTable = FolderTable()
+    digest: DigestTable | None = None
     methods: Annotated[list[Method], Field(min_length=1)]
     printers: Annotated[list[Printer], Field(min_length=1)]
     prices: Annotated[list[PriceList], Field(min_length=1)]

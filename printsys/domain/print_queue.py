@@ -65,6 +65,10 @@ class QueuedJob:
         """Of a job that is on a printer: when it should be done."""
         return self.since + self.duration
 
+    def is_late(self, now: datetime) -> bool:
+        """Whether a job that is on a printer should be done by now; one that nobody has sliced never is."""
+        return self.hours is not None and self.done_at <= now
+
 
 def due_day(text: str | None) -> date | None:
     """None for what is no date: a person may have typed it into metadata.json."""

@@ -61,6 +61,7 @@ class Layout:
         self.newest = self.system / "newest"
         self.missed_events = self.system / "away.json"
         self.lab_today = self.system / "lab.json"
+        self.digest = self.system / "digest.json"
         self.storage_id = self.system / "storage-id"
         longest = len(str(root)) + len(f"/{Status.READY_TO_PRINT}/") + FOLDER_NAME_LIMIT + len(f"/{ORIGINAL}/")
         self.file_name_limit = min(FILE_NAME_LIMIT, PATH_LIMIT - longest)

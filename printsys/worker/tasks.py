@@ -22,6 +22,7 @@ from huey.signals import SIGNAL_ERROR
 from printsys.actions.reminders import send_reminders
 from printsys.config import Settings
 from printsys.errors import PrintSysError
+from printsys.mail.digest import DigestSender
 from printsys.mail.sender import MailSender
 from printsys.ops.heartbeat import Heartbeat, keep_writing
 from printsys.ops.shutdown import on_shutdown
@@ -68,12 +69,14 @@ class Worker:
         self._inspect_files = register(self.huey, INSPECT_FILES, self.inspect_files)
         self._sweep = self.huey.periodic_task(crontab(), name="sweep")(self.sweep)
         self.huey.periodic_task(crontab(minute="*/5"), name="send_reminders")(self.send_reminders)
+        self.huey.periodic_task(crontab(minute="*/5"), name="send_digest")(self.send_digest)
         self._inspect_again = self.huey.periodic_task(crontab(minute="*/5"), name=INSPECT_AGAIN)(self.inspect_again)
         self.huey.signal(SIGNAL_ERROR)(self._task_crashed)
         self.consumer = QuietConsumer(self.huey, workers=THREADS, max_delay=POLL_S, shutdown_timeout=STOP_PATIENCE_S)
         # What the worker itself records brings no new files: only the job's e-mails are looked at.
         self.services = build_services(settings, lambda job_id: enqueue(self._look_at, job_id, mail_only=True))
         self.mail_sender = MailSender(self.services, self.consumer.stop_flag)
+        self.digest_sender = DigestSender(self.services, self.mail_sender.composer)
         self.file_inspector = FileInspector(self.services)
         self.job_cards = JobCards(self.services)
         self.failures = FailureTracker(settings.instance / "looking")
@@ -138,6 +141,11 @@ class Worker:
         with retry_later("what is due by the calendar"):
             send_reminders(self.services.actions, self.consumer.stop_flag)
 
+    def send_digest(self) -> None:
+        """Every five minutes: the lab's morning e-mail, where it is due and has not gone out."""
+        with retry_later("the morning e-mail"):
+            self.digest_sender.send_if_due()
+
     def _task_crashed(self, _signal: str, task: Task, error: BaseException) -> None:
         """huey has logged the error with its traceback."""
         if task.name == INSPECT_FILES:
@@ -168,7 +176,7 @@ class Worker:
             at=datetime.now(UTC),
             pid=os.getpid(),
             queue=self._queue_length(),
-            error=self.mail_sender.error,
+            error=self.mail_sender.error or self.digest_sender.error,
             sent_at=self.mail_sender.sent_at,
             trying=self.mail_sender.trying,
             sidelined=self.failures.given_up(),

@@ -29,6 +29,7 @@ TITLES = {
     "reminders": "Reminders",
     "mail": "E-mail",
     "folders": "Folders",
+    "digest": "Morning e-mail to the lab",
     "methods": "Method",
     "printers": "Printer",
     "prices": "Prices from",
@@ -85,6 +86,8 @@ def lab_tables(lab: Lab, lines: Mapping[Where, int]) -> Iterator[SettingTable]:
             for n, entry in enumerate(value):
                 called = next((_words(entry[key]) for key in NAMES if key in entry), str(n + 1))
                 yield SettingTable(f"{TITLES[name]} {called}", f"[[{name}]]", list(_rows(entry, (name, n), lines)))
+        elif value is None:
+            yield SettingTable(TITLES[name], f"[{name}]", [SettingLine("in use", "no", "the file has no such table")])
         else:
             yield SettingTable(TITLES[name], f"[{name}]", list(_rows(value, (name,), lines)))
 

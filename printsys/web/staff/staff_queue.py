@@ -86,7 +86,7 @@ def _column(
     printing = []
     for job in column.printing:
         done_at = job.done_at if job.hours is not None else None
-        printing.append(Printing(summaries[job.id], done_at, done_at is not None and done_at <= now))
+        printing.append(Printing(summaries[job.id], done_at, job.is_late(now)))
     is_open, waiting = closes is not None, []
     for slot in column.slots:
         is_behind = is_open and closes is not None and slot.ends is not None and slot.ends > closes
