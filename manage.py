@@ -43,7 +43,7 @@ COMMANDS = {
     "db": "migrate the database: upgrade, revision",
     "set-password": "choose the staff password",
     "api-token": "make, list or revoke a token for scripts",
-    "service": "start the system at each log-on: install, status, uninstall (Windows)",
+    "service": "start the system by itself: install, status, uninstall",
     "doctor": "check this computer and report problems with their fixes",
     "send-test-email": "try the mail settings",
 }

@@ -1,11 +1,14 @@
-"""Start the system by itself at each log-on of this account, without a window (Windows)."""
+"""Start the system by itself: at each log-on of this account, on Linux also at each start of the computer."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import sys
 import time
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from printsys.commands.common import is_running, read_settings
 from printsys.commands.run import START_PATIENCE_S, add_serving_arguments, show_first_password
@@ -13,11 +16,16 @@ from printsys.config import ROOT, Settings, load_lab
 from printsys.errors import PrintSysError
 from printsys.jobstore.layout import Layout
 from printsys.ops import desktop
-from printsys.ops.service import ServedSystem, Service, service
-from printsys.ops.windowless import LOG
+from printsys.ops.service import ServedSystem, Service
+from printsys.ops.service_linux import SystemdUnit, as_owner
+from printsys.ops.service_macos import LaunchAgent
+from printsys.ops.service_windows import ScheduledTask
 
 DONE, NOT_SO = 0, 1
+ANOTHER_COPY = "Another copy of this system starts by itself here."
 STOP_PATIENCE_S = 30
+SERVICES: dict[str, Callable[[], Service]] = {"win32": ScheduledTask, "linux": SystemdUnit, "darwin": LaunchAgent}
+"""By `sys.platform`: what `service` installs."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,79 +38,109 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     asking.set_defaults(act=status, storage=None)
     uninstalling = actions.add_parser("uninstall", help="stop it, and do not start it again; storage stays as it is")
     uninstalling.set_defaults(act=uninstall, storage=None)
+    for action in (installing, asking, uninstalling):
+        action.add_argument(
+            "--system", action="store_true", help="Linux, as root: for the account that owns this folder, at each start"
+        )
 
 
 def run(args: argparse.Namespace) -> int:
-    code: int = args.act(args, service())
+    code: int = args.act(args, service(args.system))
     return code
 
 
+def service(is_system: bool = False) -> Service:
+    """This computer's."""
+    if is_system and sys.platform == "linux":
+        return SystemdUnit(is_system=True)
+    if is_system:
+        raise PrintSysError("`--system` is for Linux. Call `service` without it.")
+    if sys.platform not in SERVICES:
+        raise PrintSysError("This system's service manager is not known. Let it call `python manage.py run`.")
+    return SERVICES[sys.platform]()
+
+
 def install(args: argparse.Namespace, service: Service) -> int:
-    settings = read_settings(args)
-    load_lab(settings.lab_config)
-    Layout(settings.storage)  # refuses a path too long for the names below it
-    if service.starts(ROOT) is False:
-        raise PrintSysError("Another copy of this system starts at log-on. Call `service uninstall` there first.")
-    show_first_password(settings)  # nobody would see what a process without a window prints
+    with _account(args):
+        settings = read_settings(args)
+        load_lab(settings.lab_config)
+        Layout(settings.storage)  # refuses a path too long for the names below it
+        if service.starts(ROOT) is False:
+            raise PrintSysError(f"{ANOTHER_COPY} Call `service uninstall` there first.")
+        show_first_password(settings)  # nobody would see what a process without a window prints
+        runs_already = is_running(settings)
     arguments = ["--host", args.host, "--port", str(args.port), "--storage", str(settings.storage)]
     service.install(ServedSystem(ROOT, settings.instance, tuple(arguments)))
-    print("The system starts at each log-on of this account from now on, without a window.")
-    if is_running(settings):
+    print(f"The system starts {service.occasion} from now on, without a window.")
+    if service.advice:
+        print(service.advice)
+    if runs_already:
         print("A copy runs already, and goes on.")
         return DONE
     service.start()
-    return _wait_until_served(settings)
+    return _wait_until_served(settings, service)
 
 
-def _wait_until_served(settings: Settings) -> int:
+def _account(args: argparse.Namespace) -> AbstractContextManager[None]:
+    """While the body runs, what it writes belongs to the account for which the system runs."""
+    return as_owner(ROOT) if args.system else contextlib.nullcontext()
+
+
+def _wait_until_served(settings: Settings, service: Service) -> int:
     deadline = time.monotonic() + START_PATIENCE_S
     while time.monotonic() < deadline:
         if address := desktop.running_address(settings.instance):
             print(f"Ready: {address}/")
             return DONE
         time.sleep(0.2)
-    print(f"It has not answered within {START_PATIENCE_S} s; {_log(settings)} says why.")
+    print(f"It has not answered within {START_PATIENCE_S} s; {service.log(settings.instance)} says why.")
     return NOT_SO
 
 
 def status(args: argparse.Namespace, service: Service) -> int:
-    settings = read_settings(args)
+    with _account(args):
+        settings = read_settings(args)
+        runs = is_running(settings)
     is_ours = service.starts(ROOT)
     summary = {
         "installed": is_ours is not None,
         "this_copy": bool(is_ours),
-        "running": is_running(settings),
+        "running": runs,
         "address": desktop.running_address(settings.instance),
-        "log": str(_log(settings)),
+        "log": service.log(settings.instance),
     }
     if args.json:
         print(json.dumps(summary, indent=2))
     else:
         subject = {None: "Nothing", False: "Another copy of this system", True: "The system"}[is_ours]
-        print(f"{subject} starts at log-on.")
+        print(f"{subject} starts {service.occasion}.")
         print(f"It runs now, at {summary['address']}/" if summary["address"] else "It does not answer now.")
-        print(f"What it printed is in {summary['log']}")
+        print(f"What it printed: {summary['log']}")
     return DONE if is_ours else NOT_SO
 
 
 def uninstall(args: argparse.Namespace, service: Service) -> int:
-    settings = read_settings(args)
     is_ours = service.starts(ROOT)
     if is_ours is None:
         print("Nothing was installed; nothing is left.")
         return DONE
     if not is_ours:
-        raise PrintSysError("Another copy of this system starts at log-on. Call `service uninstall` there.")
+        raise PrintSysError(f"{ANOTHER_COPY} Call `service uninstall` there.")
     service.stop()
     service.uninstall()
-    print("The system does not start at log-on any more. Storage and instance/ stay as they are.")
-    deadline = time.monotonic() + STOP_PATIENCE_S
-    while is_running(settings) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    if is_running(settings):
-        print("A copy still runs. If you started it in a window, close that window to stop it.")
+    print("The system does not start by itself any more. Storage and instance/ stay as they are.")
+    with _account(args):
+        settings = read_settings(args)
+        if not has_stopped(settings):
+            print("A copy still runs. If you started it in a window, close that window to stop it.")
     return DONE
 
 
-def _log(settings: Settings) -> Path:
-    return settings.instance / "logs" / f"{LOG}.log"
+def has_stopped(settings: Settings) -> bool:
+    """Whether nothing runs the system any more, at the latest after STOP_PATIENCE_S."""
+    deadline = time.monotonic() + STOP_PATIENCE_S
+    while is_running(settings):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True

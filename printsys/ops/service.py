@@ -1,14 +1,18 @@
-"""Starts the system by itself at each log-on of this account. Each operating system has a way of its own, in a module
-beside this one."""
+"""Starts the system by itself. Each operating system has a service manager of its own, in a module beside this one."""
 
 from __future__ import annotations
 
-import sys
+import shutil
+import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from printsys.errors import PrintSysError
+
+PATIENCE_S = 90
+"""Of one call. `systemctl stop` returns only when the system has ended."""
 
 
 @dataclass(frozen=True)
@@ -21,29 +25,65 @@ class ServedSystem:
 
 
 class Service(Protocol):
-    """One operating system's way. All may raise PrintSysError."""
+    """One operating system's way. All methods may raise PrintSysError."""
+
+    @property
+    def occasion(self) -> str:
+        """When it starts the system: "at each log-on of this account"."""
+
+    @property
+    def advice(self) -> str | None:
+        """What a person may want to do after `install`, where there is anything."""
+
+    def log(self, instance: Path) -> str:
+        """Where one reads what the system printed: a path or a command."""
 
     def install(self, system: ServedSystem) -> None:
-        """From the next log-on on. Replaces what was installed."""
+        """From the next such occasion on. Replaces what was installed; a copy that runs goes on."""
 
     def starts(self, root: Path) -> bool | None:
         """Whether that is the system in `root`; None where nothing is installed."""
 
     def start(self) -> None:
-        """Now, as a log-on would."""
+        """Now, as on the occasion itself."""
 
     def stop(self) -> None:
-        """What it started. Returns before that has ended."""
+        """What it started. May return before that has ended."""
 
     def uninstall(self) -> None: ...
 
 
-def service() -> Service:
-    """This computer's. PrintSysError where the system has none yet."""
-    if sys.platform == "win32":
-        from printsys.ops.service_windows import ScheduledTask
+class ManagerRefused(PrintSysError):
+    """The service manager did not do what it was asked for; with its own words."""
 
-        return ScheduledTask()
-    raise PrintSysError(
-        "`service` is for Windows for now. Here let the system's service manager call `python manage.py run`."
-    )
+
+def as_utf_8(output: bytes) -> str:
+    return output.decode("utf-8", "replace")
+
+
+@dataclass(frozen=True)
+class ManagerProgram:
+    """The program by which one asks a service manager. ManagerRefused, PrintSysError where it does not run."""
+
+    name: str
+    title: str
+    manager: str
+    decode: Callable[[bytes], str] = as_utf_8
+
+    def __call__(self, *arguments: str) -> str:
+        """What it printed."""
+        program = shutil.which(self.name)
+        if program is None:
+            raise PrintSysError(f"{self.title}, which asks {self.manager}, is not on PATH.")
+        try:
+            done = subprocess.run(
+                [program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise PrintSysError(f"{self.title} does not run: {error}") from error
+        if done.returncode != 0:
+            printed = (self.decode(output).strip() for output in (done.stderr, done.stdout))
+            raise ManagerRefused(
+                f"{self.manager} refused: {next(filter(None, printed), f'exit code {done.returncode}')}"
+            )
+        return self.decode(done.stdout)

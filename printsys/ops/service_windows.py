@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,12 +20,11 @@ import psutil
 
 from printsys.errors import PrintSysError
 from printsys.ops import windowless
-from printsys.ops.service import ServedSystem
+from printsys.ops.service import ManagerProgram, ManagerRefused, ServedSystem
 
 NAMESPACE = "http://schemas.microsoft.com/windows/2004/02/mit/task"
 PATH_LIMIT = 260
 """Of a task's program and folder, in letters: the schema's pathType."""
-SCHTASKS_PATIENCE_S = 60
 CONSOLE_ENCODING = "oem" if sys.platform == "win32" else "utf-8"
 """Python's name for the code page of consoles, in which schtasks.exe writes."""
 
@@ -82,9 +80,15 @@ def _fill(parent: ElementTree.Element, content: Mapping[str, Any]) -> None:
 class ScheduledTask:
     """Named for its account, since the names of tasks are one list for the whole computer."""
 
+    occasion = "at each log-on of this account"
+    advice = None
+
     def __init__(self) -> None:
         self.user = psutil.Process().username()
         self.name = f"Print lab job system ({self.user.rpartition(chr(92))[2]})"
+
+    def log(self, instance: Path) -> str:
+        return str(windowless.log_file(instance))
 
     def install(self, system: ServedSystem) -> None:
         python = Path(sys.executable)
@@ -98,7 +102,7 @@ class ScheduledTask:
     def starts(self, root: Path) -> bool | None:
         try:
             definition = schtasks("/Query", "/TN", self.name, "/XML")
-        except SchtasksFailed:  # its words for "there is none" come in Windows' language
+        except ManagerRefused:  # its words for "there is none" come in Windows' language
             return None
         folder = re.search(r"<WorkingDirectory>(.*?)</WorkingDirectory>", definition)
         return folder is not None and _as_printed(folder[1]) == _as_printed(_escaped(str(root)))
@@ -107,39 +111,11 @@ class ScheduledTask:
         schtasks("/Run", "/TN", self.name)
 
     def stop(self) -> None:
-        with contextlib.suppress(SchtasksFailed):  # it does not run
+        with contextlib.suppress(ManagerRefused):  # it does not run
             schtasks("/End", "/TN", self.name)
 
     def uninstall(self) -> None:
         schtasks("/Delete", "/TN", self.name, "/F")
-
-
-class SchtasksFailed(PrintSysError):
-    pass
-
-
-def schtasks(*arguments: str) -> str:
-    """The output of Windows' schtasks.exe; SchtasksFailed with its own words.
-
-    https://learn.microsoft.com/windows-server/administration/windows-commands/schtasks
-    """
-    program = shutil.which("schtasks")
-    if program is None:
-        raise PrintSysError("Windows' schtasks.exe, which keeps the tasks, is not on PATH.")
-    try:
-        done = subprocess.run(
-            [program, *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=SCHTASKS_PATIENCE_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise PrintSysError(f"Windows' schtasks.exe does not run: {error}") from error
-    if done.returncode != 0:
-        words = _text(done.stderr).strip() or _text(done.stdout).strip() or f"exit code {done.returncode}"
-        raise SchtasksFailed(f"Task Scheduler refused: {words}")
-    return _text(done.stdout)
 
 
 def _text(output: bytes) -> str:
@@ -147,6 +123,10 @@ def _text(output: bytes) -> str:
     if output.startswith((b"\xff\xfe", b"\xfe\xff")):
         return output.decode("utf-16", "replace")
     return output.decode(CONSOLE_ENCODING, "replace")
+
+
+schtasks = ManagerProgram("schtasks", "Windows' schtasks.exe", "Task Scheduler", _text)
+"""https://learn.microsoft.com/windows-server/administration/windows-commands/schtasks"""
 
 
 def _escaped(text: str) -> str:

@@ -23,6 +23,10 @@ MODULE = ("-m", "printsys.ops.windowless")
 LOG = "service"
 
 
+def log_file(instance: Path) -> Path:
+    return instance / "logs" / f"{LOG}.log"
+
+
 def main(arguments: Sequence[str]) -> int:
     instance, *command = arguments
     log = logging.getLogger(LOG)
