@@ -177,23 +177,35 @@ def replace(
     that has the file open.
     """
     temporary = path.with_name("." + path.name + TEMPORARY_SUFFIX)
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), mode)
+    for is_last_attempt in (False, False, True):
         try:
-            _write_all(descriptor, data)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        if not precondition():
-            unlink(temporary)
-            return False
-        rename_over(temporary, path, patience_s)
-    except OSError:
-        with suppress(OSError):  # the caller learns the first error
-            temporary.unlink(missing_ok=True)
-        raise
+            _write_temporary(temporary, data, mode, patience_s)
+            if not precondition():
+                unlink(temporary)
+                return False
+            rename_over(temporary, path, patience_s)
+        except FileNotFoundError:
+            # Deleted by an earlier call, and open in a virus scanner until now: it goes with our new bytes.
+            vanished = WINDOWS and os.path.isdir(path.parent) and not os.path.lexists(temporary)
+            if is_last_attempt or not vanished:
+                raise
+        except OSError:
+            with suppress(OSError):  # the caller learns the first error
+                temporary.unlink(missing_ok=True)
+            raise
+        else:
+            break
     sync_folder(path.parent)
     return True
+
+
+def _write_temporary(path: Path, data: bytes, mode: int, patience_s: float) -> None:
+    descriptor = _open_patiently(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, patience_s, mode)
+    try:
+        _write_all(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_over(path: Path, data: bytes) -> None:
@@ -226,12 +238,14 @@ def append(path: Path, data: bytes, at: int) -> None:
         os.close(descriptor)
 
 
-def _open_patiently(path: Path | str, flags: int, patience_s: float = SHARING_PATIENCE_S) -> int:
+def _open_patiently(
+    path: Path | str, flags: int, patience_s: float = SHARING_PATIENCE_S, mode: int = 0o644
+) -> int:
     descriptors: list[int] = []
 
     def attempt() -> None:
         try:
-            descriptors.append(os.open(path, flags | getattr(os, "O_BINARY", 0), 0o644))
+            descriptors.append(os.open(path, flags | getattr(os, "O_BINARY", 0), mode))
         except PermissionError as error:
             if WINDOWS and os.path.isdir(path):  # no waiting makes a file of it
                 raise NotAFile(path) from error

@@ -60,8 +60,9 @@ def _leave_mount_point_empty(layout: Layout, lock: FileLock) -> None:
     if os.path.lexists(layout.storage_id):
         return
     lock.release()
-    with suppress(OSError):  # what has anything else in it stays
+    with suppress(OSError):  # on Windows the release takes the file away
         os.unlink(lock.lock_file)
+    with suppress(OSError):  # what has anything else in it stays
         os.rmdir(layout.locks)
         os.rmdir(layout.system)
 

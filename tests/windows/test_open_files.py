@@ -86,3 +86,18 @@ def test_the_read_only_mark_is_lifted_where_we_remove_or_replace(file: Path, act
     assert file.exists() == (action == "replace")
     if action == "replace":
         assert file.read_bytes() == b"new"
+
+
+def test_a_temporary_whose_deletion_was_pending_is_written_again(file: Path) -> None:
+    """Deleted while a scanner looked at it: it goes when the scanner is done, and our new bytes would go with it."""
+    temporary = file.with_name(f".{file.name}{fs.TEMPORARY_SUFFIX}")
+    temporary.write_bytes(b"of an earlier call")
+    with held_open(temporary, SHARE_ALL) as opened:
+        temporary.unlink()
+
+        def is_unchanged() -> bool:
+            opened.close()
+            return True
+
+        assert fs.replace(file, b"new", is_unchanged)
+    assert file.read_bytes() == b"new"

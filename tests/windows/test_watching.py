@@ -116,10 +116,9 @@ def test_a_storage_at_the_root_of_a_share_is_polled_and_a_drag_recorded(share: P
     assert store.load(job.id).job.status is Status.REJECTED
 
 
-def test_native_events_at_the_root_of_a_drive_or_share_name_the_jobs_folder(share: Path) -> None:
+def test_native_events_at_the_root_of_a_drive_or_share_name_the_jobs_folder(share: Path, tmp_path: Path) -> None:
     """`\\\\server\\share\\` ends with the separator already, and so does `D:\\`."""
-    store = JobStore(share, "")
-    store.layout.make()
+    store = JobStore(share, recognise(share, tmp_path / "storage-id"), clock=lambda: datetime.now(UTC))
     watcher = NativeWatcher(store.layout)
     watcher.start()
     try:
