@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from printsys.demo.gcode import drop_gcode
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore, Stored
+from printsys.jobstore.notes import note_missed_events
 from tests.browser.conftest import log_in
 from tests.browser.test_check import with_a_hole
 from tests.browser.test_whole_life import box_stl
@@ -444,8 +445,10 @@ def test_what_arrives_by_itself_moves_nothing_on_the_screen(system: System, stor
     heading(wide, "Ann Lee")
     expect(wide.locator(".job-row img.card-picture")).to_have_count(3, timeout=120_000)  # the worker draws them
     before = places(wide)
+    note_missed_events(store, [(next(iter(before)).removeprefix("job-"), 1)], since=None)
     make_job(store, name="Di Foe")
     expect(wide.locator(".job-row")).to_have_count(4)
+    expect(wide.locator(".missed-note")).to_be_in_viewport()
     (system.storage / "Uploaded" / "loose.stl").write_bytes(box_stl(20.0))
     expect(wide.locator(".attention-count")).to_be_visible()
     after = places(wide)
