@@ -7,13 +7,13 @@ from flask.sessions import SecureCookieSessionInterface, SessionMixin
 
 
 class SteadySessions(SecureCookieSessionInterface):
-    """What a script fetches beside a page writes the cookie only where it changes the session.
+    """What a page fetches beside itself, a picture too, writes the cookie only where it changes the session.
 
     Each page that a person opens writes it, so that the session lasts from there. An answer that began before another
     one, and comes after it, would bring back the older session: without the message of an action, say.
     """
 
     def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
-        if request.headers.get("Sec-Fetch-Dest") == "empty":  # of fetch(): https://www.w3.org/TR/fetch-metadata/
+        if request.headers.get("Sec-Fetch-Dest", "document") != "document":  # https://www.w3.org/TR/fetch-metadata/
             return session.modified
         return super().should_set_cookie(app, session)

@@ -2,7 +2,7 @@
 // from there, and the list keeps its place. Below 1100 px a row leads to the job's page, as it does without a script.
 
 import { hasKeys, isForUs, press, switchKeys } from "./keys.js";
-import { refresh, take } from "./live.js";
+import { REFRESH, refresh, take } from "./live.js";
 import { begin, beginStep } from "./staff.js";
 import { dropWhatIsOver, keep, place, toast } from "./toasts.js";
 import { forget, putBack, setAside, watch } from "./unsent.js";
@@ -301,7 +301,7 @@ async function lookUp(form) {
   const question = new URL(address);
   question.searchParams.set("typing", "1");  // an id shows its row, and leads to its page with Enter
   try {
-    const reply = await ask(question);
+    const reply = await ask(question, { headers: REFRESH });
     if (!reply || mine !== lookUps) return;
     document.querySelector(".dash-head h1").textContent = reply.page.querySelector(".dash-head h1").textContent;
     for (const id of ["filters", "search-keeps"]) {

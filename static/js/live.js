@@ -8,6 +8,7 @@ const updated = document.getElementById("last-updated");
 const soundButton = document.getElementById("sound");
 const SOUND = "printsys-sound";
 const CHANNEL = "printsys-live";
+export const REFRESH = { "X-Refresh": "1" };  // the answer leaves messages to the page that shows them
 const FRESH_MS = 3000;  // a page that is younger shows what is
 let source = null;
 let waiting = false;
@@ -85,7 +86,7 @@ export async function refresh() {
   waiting = false;
   try {
     const { address } = area.dataset;  // of the list as it was opened: its status stays, also when it is empty
-    const answer = await fetch(address ?? window.location.href, { redirect: "error" });
+    const answer = await fetch(address ?? window.location.href, { redirect: "error", headers: REFRESH });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (answer.ok && (isBusy() || area.dataset.address !== address)) { waiting = true; return; }
     if (!answer.ok || !take(page)) throw new Error(String(answer.status));

@@ -22,7 +22,7 @@ CHROMIUM = [
 ]  # fmt: skip
 PASSWORD = "correct horse"
 PATIENCE_S = 60
-expect.set_options(timeout=20_000)  # a loaded machine is no failure
+expect.set_options(timeout=60_000)  # a loaded machine is no failure
 
 
 class Postbox:

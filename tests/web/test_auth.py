@@ -374,6 +374,15 @@ def test_what_a_script_fetches_beside_a_page_brings_back_no_older_session(staff:
     """A refresh that began before an action and ends after it took the action's message away with its older cookie."""
     opened = staff.get("/dashboard", headers={"Sec-Fetch-Dest": "document"})
     assert "printsys=" in opened.headers["Set-Cookie"], "a page that a person opens lets the session last"
-    beside = staff.get("/dashboard", headers={"Sec-Fetch-Dest": "empty"})
-    assert beside.status_code == 200
-    assert "Set-Cookie" not in beside.headers
+    for kind in ("empty", "image"):  # of fetch() and a picture
+        beside = staff.get("/dashboard", headers={"Sec-Fetch-Dest": kind})
+        assert beside.status_code == 200
+        assert "Set-Cookie" not in beside.headers
+
+
+def test_a_refresh_leaves_messages_to_the_page_that_shows_them(staff: FlaskClient) -> None:
+    with staff.session_transaction() as session:
+        session["_flashes"] = [("success", "Approved at $3.84.")]
+    refreshed = staff.get("/dashboard", headers={"X-Refresh": "1", "Sec-Fetch-Dest": "empty"})
+    assert "Approved at $3.84." not in refreshed.get_data(as_text=True)
+    assert "Approved at $3.84." in staff.get("/dashboard").get_data(as_text=True)
