@@ -238,9 +238,7 @@ def append(path: Path, data: bytes, at: int) -> None:
         os.close(descriptor)
 
 
-def _open_patiently(
-    path: Path | str, flags: int, patience_s: float = SHARING_PATIENCE_S, mode: int = 0o644
-) -> int:
+def _open_patiently(path: Path | str, flags: int, patience_s: float = SHARING_PATIENCE_S, mode: int = 0o644) -> int:
     descriptors: list[int] = []
 
     def attempt() -> None:
