@@ -10,6 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from psycopg2 import errorcodes
 from sqlalchemy import exc
 
@@ -30,8 +31,11 @@ CREATED_MEANWHILE = frozenset({errorcodes.DUPLICATE_DATABASE, errorcodes.UNIQUE_
 
 
 def upgrade(database_url: str) -> None:
-    """Create or upgrade the tables; where the server has lost the whole database, the database too. MirrorDown."""
+    """Create or upgrade the tables; where the server has lost the whole database, the database too. Those of a newer
+    version of this program, from which nobody knows the way back, start empty. MirrorDown."""
     with _connected(database_url, create=True) as connection:
+        if _is_of_newer_program(connection):
+            _drop_all(connection)
         command.upgrade(_config(connection), "head")
         if not _is_whole(connection):  # tables or columns were dropped
             _drop_all(connection)
@@ -44,6 +48,11 @@ def rebuild(database_url: str) -> None:
     with _connected(database_url, create=True) as connection:
         _drop_all(connection)
     upgrade(database_url)
+
+
+def _is_of_newer_program(connection: sa.Connection) -> bool:
+    known = {script.revision for script in ScriptDirectory.from_config(_config(connection)).walk_revisions()}
+    return _current(connection) not in {*known, None}
 
 
 def _is_whole(connection: sa.Connection) -> bool:
@@ -74,10 +83,14 @@ def revision(database_url: str, message: str) -> Path:
 def current(database_url: str) -> str | None:
     """The revision that the database is at; None for one without our tables."""
     with _connected(database_url) as connection:
-        if not sa.inspect(connection).has_table(VERSION_TABLE):
-            return None
-        version: str | None = connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
-        return version
+        return _current(connection)
+
+
+def _current(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table(VERSION_TABLE):
+        return None
+    version: str | None = connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
+    return version
 
 
 def _config(connection: sa.Connection) -> Config:

@@ -442,6 +442,19 @@ def test_upgrading_again_changes_nothing(lively: list[Stored], queries: Queries,
     assert migrate.current(database_url) == max(path.name[:4] for path in VERSIONS.glob("[0-9]*.py"))
 
 
+def test_the_tables_of_a_newer_program_start_empty(
+    lively: list[Stored], queries: Queries, engine: sa.Engine, database_url: str
+) -> None:
+    """Somebody went back to an older version: it cannot know what the newer one did to the tables."""
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(sa.text("ALTER TABLE jobs ADD COLUMN of_the_future text NOT NULL DEFAULT ''"))
+    migrate.upgrade(database_url)
+    assert migrate.current(database_url) == max(path.name[:4] for path in VERSIONS.glob("[0-9]*.py"))
+    assert "of_the_future" not in {column["name"] for column in sa.inspect(engine).get_columns("jobs")}
+    assert not any(queries.counts().values())
+
+
 def test_two_processes_may_upgrade_at_once(postgres_server: str) -> None:
     url = sa.make_url(postgres_server).set(database="upgraded_twice").render_as_string(hide_password=False)
     starts = [Background(lambda: migrate.upgrade(url)) for _ in range(4)]
