@@ -43,7 +43,7 @@ COMMANDS = {
     "db": "migrate the database: upgrade, revision",
     "set-password": "choose the staff password",
     "api-token": "make, list or revoke a token for scripts",
-    "service": "start the system by itself: install, status, uninstall",
+    "service": "start the system by itself: install, status, start, stop, uninstall",
     "doctor": "check this computer and report problems with their fixes",
     "send-test-email": "try the mail settings",
 }

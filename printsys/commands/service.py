@@ -36,9 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     asking = actions.add_parser("status", help="whether it is installed, and whether the system runs")
     asking.add_argument("--json", action="store_true", help="for programs")
     asking.set_defaults(act=status, storage=None)
+    starting = actions.add_parser("start", help="start what is installed, now")
+    starting.set_defaults(act=start, storage=None)
+    stopping = actions.add_parser("stop", help="stop it until the next log-on, or `service start`")
+    stopping.set_defaults(act=stop, storage=None)
     uninstalling = actions.add_parser("uninstall", help="stop it, and do not start it again; storage stays as it is")
     uninstalling.set_defaults(act=uninstall, storage=None)
-    for action in (installing, asking, uninstalling):
+    for action in (installing, asking, starting, stopping, uninstalling):
         action.add_argument(
             "--system", action="store_true", help="Linux, as root: for the account that owns this folder, at each start"
         )
@@ -119,13 +123,37 @@ def status(args: argparse.Namespace, service: Service) -> int:
     return DONE if is_ours else NOT_SO
 
 
-def uninstall(args: argparse.Namespace, service: Service) -> int:
+def start(args: argparse.Namespace, service: Service) -> int:
+    _require_ours(service)
+    service.start()
+    with _account(args):
+        return _wait_until_served(read_settings(args), service)
+
+
+def stop(args: argparse.Namespace, service: Service) -> int:
+    _require_ours(service)
+    service.stop()
+    with _account(args):
+        if not has_stopped(read_settings(args)):
+            print("It has not ended yet. If you started it in a window, close that window to stop it.")
+            return NOT_SO
+    print("It is stopped.")
+    return DONE
+
+
+def _require_ours(service: Service) -> None:
     is_ours = service.starts(ROOT)
     if is_ours is None:
+        raise PrintSysError("Nothing is installed here. `service install` does that.")
+    if not is_ours:
+        raise PrintSysError(f"{ANOTHER_COPY} Call this there.")
+
+
+def uninstall(args: argparse.Namespace, service: Service) -> int:
+    if service.starts(ROOT) is None:
         print("Nothing was installed; nothing is left.")
         return DONE
-    if not is_ours:
-        raise PrintSysError(f"{ANOTHER_COPY} Call `service uninstall` there.")
+    _require_ours(service)
     service.stop()
     service.uninstall()
     print("The system does not start by itself any more. Storage and instance/ stay as they are.")

@@ -103,7 +103,30 @@ def test_install_beside_a_running_copy_leaves_that_one_alone(
     assert "A copy runs already" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("action", ["install", "uninstall"])
+def test_it_is_stopped_and_started_by_hand(
+    manager: FakeService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(PrintSysError, match="Nothing is installed here"):
+        manage("stop")
+    manager.system = ServedSystem(ROOT, tmp_path, ())
+    assert manage("stop") == 0
+    monkeypatch.setattr(desktop, "running_address", lambda instance: "http://127.0.0.1:5001")
+    assert manage("start") == 0
+    assert manager.calls == ["stop", "start"]
+    assert capsys.readouterr().out == "It is stopped.\nReady: http://127.0.0.1:5001/\n"
+
+
+def test_stopping_says_where_a_copy_goes_on(
+    manager: FakeService, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manager.system = ServedSystem(ROOT, tmp_path, ())
+    (tmp_path / "instance").mkdir()
+    with running_copy(tmp_path / "instance"):
+        assert manage("stop") == 1
+    assert "It has not ended yet" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("action", ["install", "uninstall", "start", "stop"])
 def test_another_copy_s_log_on_is_left_alone(manager: FakeService, tmp_path: Path, action: str) -> None:
     manager.system = ServedSystem(tmp_path / "other copy", tmp_path, ())
     with pytest.raises(PrintSysError, match="Another copy of this system starts by itself here"):
