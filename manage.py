@@ -39,6 +39,7 @@ COMMANDS = {
     "backup": "copy storage and lab.toml to another folder, while the system runs",
     "restore": "put a backup into an empty storage",
     "export": "one row a job, as CSV or JSON",
+    "report": "what happened in a range of days, counted and summed up",
     "demo": "fill an empty storage with a dozen lively jobs",
     "db": "migrate the database: upgrade, revision",
     "set-password": "choose the staff password",

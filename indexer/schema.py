@@ -107,12 +107,13 @@ BOOKKEEPING = frozenset({"digest", "log_size", "signature", "words", "change_no"
 
 sa.Index("jobs_by_status", jobs.c.status, jobs.c.status_since.desc(), jobs.c.id)
 sa.Index("jobs_by_time", jobs.c.status_since.desc(), jobs.c.id)
+sa.Index("jobs_by_creation", jobs.c.created_at, jobs.c.id)
 sa.Index("jobs_by_words", jobs.c.words, postgresql_using="gin")
 sa.Index("jobs_owing_mail", jobs.c.next_mail_at, postgresql_where=jobs.c.mail_owed > 0)
 
 _charged = jobs.c.document[("payment", "price")].astext
-_price = sa.case((_charged.op("~")(f"^{PRICE_PATTERN}$"), sa.cast(_charged, sa.Numeric)), else_=jobs.c.cost)
-PAID_IN_PART = sa.and_(jobs.c.paid < _price, jobs.c.document[("payment", "lines")].is_not(None))
+CHARGED_PRICE = sa.case((_charged.op("~")(f"^{PRICE_PATTERN}$"), sa.cast(_charged, sa.Numeric)), else_=jobs.c.cost)
+PAID_IN_PART = sa.and_(jobs.c.paid < CHARGED_PRICE, jobs.c.document[("payment", "lines")].is_not(None))
 """Of their price, by the lines of the payment. The index is for this very condition: the archive is large."""
 sa.Index("jobs_paid_in_part", jobs.c.status_since.desc(), jobs.c.id, postgresql_where=PAID_IN_PART)
 
@@ -127,6 +128,9 @@ events = sa.Table(
     sa.Column("data", JSONB, nullable=False),
     sa.Column("patch", JSONB, nullable=False),
 )
+COUNTED_CHANGE = sa.text("patch ?| ARRAY['payment', 'plates', 'status']")
+"""Of the events that reports count, whatever their type. The index is for this very condition."""
+sa.Index("events_counted", events.c.type, events.c.at, postgresql_where=COUNTED_CHANGE)
 
 files = sa.Table(
     "files",

@@ -12,6 +12,7 @@ from xdist.scheduler.protocol import Scheduling
 
 SHARED = {
     "tests/opener/test_commands.py": "the registry",
+    "tests/reports/test_arithmetic.py": "the random lives, which take long to make",
     "tests/windows/test_opener.py": "the registry",
     "tests/windows/test_start_and_stop.py": "a running system, whose start takes long under Windows",
     "tests/windows/test_system.py": "a running system, whose start takes long under Windows",

@@ -33,7 +33,7 @@ ALLOWED_IMPORTS = {
     "assessment": "config domain errors jobstore models3d slicers",
     "actions": "config domain errors fs jobstore indexer.index",
     "tickets": "config domain texts",
-    "reports": "domain errors jobstore indexer.queries",
+    "reports": "config domain errors indexer jobstore texts",
     "services": "actions config credentials errors indexer jobstore",
     "backup": "config credentials domain errors fs jobstore",
     "mail": "assessment backoff config credentials domain errors fs jobstore ops.heartbeat services texts",

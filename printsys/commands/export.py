@@ -16,7 +16,7 @@ from printsys.commands.common import add_storage_argument, existing_store, read_
 from printsys.commands.progress import add_progress_argument, progress_bar
 from printsys.config import load_lab
 from printsys.errors import PrintSysError
-from printsys.reports import Period, Row, columns, rows, write_csv
+from printsys.reports.export import Period, Row, columns, rows, write_csv
 
 DONE, SOME_LEFT_OUT = 0, 1
 

@@ -69,6 +69,14 @@ class Reason(Strict):
     text: str
 
 
+class Term(Strict):
+    """Days that reports may add up to, both included."""
+
+    name: Annotated[str, Field(min_length=1, max_length=40)]
+    first: date
+    last: date
+
+
 def _address(value: str) -> str:
     try:
         return validate_email(value, check_deliverability=False).normalized
@@ -241,6 +249,7 @@ class Lab(Strict):
     printers: Annotated[list[Printer], Field(min_length=1)]
     prices: Annotated[list[PriceList], Field(min_length=1)]
     rejection_reasons: list[Reason] = []
+    terms: list[Term] = []
 
     def method(self, name: str) -> Method | None:
         return next((method for method in self.methods if method.name == name), None)

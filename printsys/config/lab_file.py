@@ -10,6 +10,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,13 @@ def reminders_come_in_time(tables: Tables) -> Iterator[Mistake]:
 
 
 def keys_are_unique(tables: Tables) -> Iterator[Mistake]:
-    for table, key in (("methods", "name"), ("printers", "id"), ("rejection_reasons", "id"), ("prices", "valid_from")):
+    for table, key in (
+        ("methods", "name"),
+        ("printers", "id"),
+        ("rejection_reasons", "id"),
+        ("prices", "valid_from"),
+        ("terms", "name"),
+    ):
         earlier: list[Any] = []
         for n, row in tables.rows(table):
             if row.get(key) is not None and row[key] in earlier:
@@ -177,7 +184,22 @@ def price_rules_are_for_what_there_is(tables: Tables) -> Iterator[Mistake]:
                         yield ("prices", n, "rules", m, key), f"the price rule {rule.get('name')}: no {kind} {name}"
 
 
+def terms_follow_each_other(tables: Tables) -> Iterator[Mistake]:
+    days = [
+        (n, row)
+        for n, row in tables.rows("terms")
+        if isinstance(row.get("first"), date) and isinstance(row.get("last"), date)
+    ]
+    for n, term in days:
+        if term["first"] > term["last"]:
+            yield ("terms", n, "last"), f"the term {term.get('name')} ends before it begins"
+        for m, earlier in days:
+            if m < n and term["first"] <= earlier["last"] and earlier["first"] <= term["last"]:
+                yield ("terms", n, "first"), f"the terms {earlier.get('name')} and {term.get('name')} overlap"
+
+
 AGREEMENTS = (
+    terms_follow_each_other,
     reminders_come_in_time,
     keys_are_unique,
     printers_have_a_method,

@@ -14,7 +14,7 @@ from printsys.commands import export as command
 from printsys.domain.status import Status
 from printsys.errors import PrintSysError, StorageOffline
 from printsys.jobstore import JobStore
-from printsys.reports import COLUMNS, STUDENT_COLUMNS
+from printsys.reports.export import COLUMNS, STUDENT_COLUMNS
 from tests.factories import Clock, act, make_job, make_store
 from tests.manage import Manage
 

@@ -349,3 +349,21 @@ amount = 5
 )  # fmt: skip
 def test_a_value_is_found_on_its_line(where: tuple[str | int, ...], line: int) -> None:
     assert line_of(TRICKY, where) == line
+
+
+# -- terms ----------------------------------------------------------------------------------------------------------
+
+
+def test_terms_that_overlap_or_end_before_they_begin_are_mistakes(lab_file: Path) -> None:
+    terms = (
+        '\n[[terms]]\nname = "Fall"\nfirst = 2025-09-02\nlast = 2025-12-19\n'
+        '\n[[terms]]\nname = "Winter"\nfirst = 2025-12-19\nlast = 2026-01-09\n'
+        '\n[[terms]]\nname = "Spring"\nfirst = 2026-05-08\nlast = 2026-01-12\n'
+        '\n[[terms]]\nname = "Fall"\nfirst = 2026-09-02\nlast = 2026-12-19\n'
+    )
+    mistakes = mistakes_in(lab_file, LAB + terms)
+    assert [mistake.partition(": ")[2] for mistake in mistakes] == [
+        "the terms Fall and Winter overlap",
+        "the term Spring ends before it begins",
+        "Fall is there twice in terms",
+    ]

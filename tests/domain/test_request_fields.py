@@ -11,7 +11,7 @@ from printsys.domain.inputs import DetailsInput, ResubmitInput, SubmitInput, Wal
 from printsys.domain.job import OWN_MATERIAL, Request, Student
 from printsys.domain.request_fields import REQUEST_FIELDS, from_job, to_document
 from printsys.domain.status import Status
-from printsys.reports import COLUMNS, STUDENT_COLUMNS
+from printsys.reports.export import COLUMNS, STUDENT_COLUMNS
 from printsys.web.staff.forms import DetailsForm, WalkInForm
 from printsys.web.student.forms import SubmitForm
 from tests.domain.test_estimates import job

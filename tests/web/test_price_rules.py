@@ -17,7 +17,7 @@ from printsys.domain.pricing import PriceRule
 from printsys.domain.status import Status
 from printsys.jobstore import Stored
 from printsys.mail.messages import compose, make_composer
-from printsys.reports import Period, rows
+from printsys.reports.export import Period, rows
 from printsys.services import Services
 from printsys.tickets.job_card import job_card
 from tests.factories import STL, perform

@@ -1,0 +1,373 @@
+"""Counts and sums over the mirror, for reports. Every query raises MirrorDown where PostgreSQL is down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONPATH
+
+from indexer.connection import reading
+from indexer.happened import LAST_TIMES, Happening, last_times
+from indexer.schema import CHARGED_PRICE, COUNTED_CHANGE, PAID_IN_PART, events, jobs
+from printsys.domain.events import EventType
+from printsys.domain.job import Document, Job, format_time, parse
+from printsys.domain.status import Status
+
+Moments = Sequence[datetime]
+"""Where the parts of a range begin, and where the last of them ends."""
+NUMBER = r"^-?[0-9]{1,30}([.][0-9]{1,30})?$"
+DIMENSIONS = ("printer", "material", "color", "discipline", "class_number", "method")
+WAITS = {
+    "approval": (EventType.STAFF_APPROVED,),
+    "answer": (EventType.STUDENT_CONFIRMED, EventType.STAFF_CONFIRMED),
+    "start": (EventType.PRINTING_STARTED,),
+    "print": (EventType.JOB_COMPLETED,),
+    "collection": (EventType.JOB_PICKED_UP,),
+}
+"""Each step by the events that end it; it began with the change of status before."""
+
+
+@dataclass(frozen=True)
+class FailureRow:
+    """Failed prints of one part of the range (from 1), with one reason and fault; None for plates that staff marked."""
+
+    part: int
+    reason: str | None
+    fault: str | None
+    count: int
+    wasted_g: Decimal
+
+
+@dataclass(frozen=True)
+class UsageRow:
+    """What was printed for one `value` of a dimension; None: nobody knows it."""
+
+    dimension: str
+    value: str | None
+    jobs: int
+    copies: int
+    hours: Decimal
+    grams: Decimal
+    milliliters: Decimal
+
+
+@dataclass(frozen=True)
+class WaitRow:
+    """Seconds that a step took."""
+
+    step: str
+    count: int
+    median: float
+    ninetieth: float
+
+
+@dataclass(frozen=True)
+class AccuracyRow:
+    """Of the printed jobs of one method: how many have both figures, the estimate's sum and the actual one's."""
+
+    method: str
+    timed: int
+    hours_estimated: Decimal
+    hours_actual: Decimal
+    weighed: int
+    grams_estimated: Decimal
+    grams_actual: Decimal
+    charged: int
+    price_estimated: Decimal
+    price_actual: Decimal
+
+
+@dataclass(frozen=True)
+class MoneyEntry:
+    """One event that changed what the lab has of a job. `amount`: by how much, negative where money went back;
+    `waived`: what need not be paid since."""
+
+    at: datetime
+    job_id: str
+    seq: int
+    kind: str
+    method: str | None
+    amount: Decimal
+    waived: Decimal
+    actor: str
+    transaction: str | None
+
+
+class ReportQueries:
+    """`patient`: without the time limit that protects pages."""
+
+    def __init__(self, engine: sa.Engine, patient: bool = False) -> None:
+        self.engine, self.patient = engine, patient
+
+    def counts(self, happening: Happening, moments: Moments) -> dict[int, int]:
+        """Jobs in each part of the range, the parts numbered from 1."""
+        if happening is Happening.SUBMITTED:
+            created = sa.cast(jobs.c.created_at, sa.DateTime(timezone=True))
+            between = (jobs.c.created_at >= format_time(moments[0]), jobs.c.created_at < format_time(moments[-1]))
+            counted = sa.select(_part(created, moments), sa.func.count()).where(*between)
+        else:
+            last = last_times(LAST_TIMES[happening], moments[0], moments[-1])
+            counted = sa.select(_part(last.c.at, moments), sa.func.count()).select_from(last)
+        return {row[0]: row[1] for row in self._all(counted.group_by(sa.text("1")))}
+
+    def rejections(self, start: datetime, end: datetime) -> list[tuple[list[str], int]]:
+        """The reasons of rejections, and how many have exactly these: of each job's last one."""
+        types = [type_.value for type_ in LAST_TIMES[Happening.REJECTED]]
+        last = (
+            sa.select(events.c.at, events.c.data["reasons"].label("reasons"))
+            .where(COUNTED_CHANGE, events.c.type.in_(types), events.c.at >= start)
+            .distinct(events.c.job_id)
+            .order_by(events.c.job_id, events.c.at.desc(), events.c.seq.desc())
+            .subquery()
+        )
+        rows = self._all(sa.select(last.c.reasons, sa.func.count()).where(last.c.at < end).group_by(last.c.reasons))
+        return [([str(reason) for reason in row[0]] if isinstance(row[0], list) else [], row[1]) for row in rows]
+
+    def failures(self, moments: Moments) -> list[FailureRow]:
+        is_print = events.c.type == EventType.PRINT_FAILED.value
+        is_plate = sa.and_(events.c.type == EventType.PLATES_MARKED.value, events.c.data["state"].astext == "failed")
+        plates = sa.func.jsonb_array_length(events.c.data["plates"])
+        rows = self._all(
+            sa.select(
+                _part(events.c.at, moments),
+                sa.case((is_print, sa.func.coalesce(events.c.data["reason"].astext, ""))),
+                events.c.data["fault"].astext,
+                sa.func.sum(sa.case((is_print, 1), else_=plates)),
+                sa.func.coalesce(sa.func.sum(_number(events.c.data["wasted_g"].astext)), 0),
+            )
+            .where(COUNTED_CHANGE, sa.or_(is_print, is_plate), events.c.at >= moments[0], events.c.at < moments[-1])
+            .group_by(sa.text("1, 2, 3"))
+        )
+        return [FailureRow(row[0], row[1], row[2], int(row[3]), row[4]) for row in rows]
+
+    def usage(self, start: datetime, end: datetime) -> list[UsageRow]:
+        """Of the jobs that were printed."""
+        printed = last_times(LAST_TIMES[Happening.PRINTED], start, end)
+        printed_on = jobs.c.document[("request", "printed_on")].astext
+        of_jobs = (
+            sa.select(
+                sa.func.coalesce(printed_on, jobs.c.printer).label("printer"),
+                *(jobs.c[name] for name in (*DIMENSIONS[1:], "copies", "time_h", "weight_g", "volume_ml")),
+            )
+            .join_from(printed, jobs, printed.c.job_id == jobs.c.id)
+            .subquery()
+        )
+        dimensions = [of_jobs.c[name] for name in DIMENSIONS]
+        sums = [
+            sa.func.coalesce(sa.func.sum(of_jobs.c[name]), 0) for name in ("copies", "time_h", "weight_g", "volume_ml")
+        ]
+        sets = sa.func.grouping_sets(*(sa.tuple_(column) for column in dimensions))
+        rows = self._all(sa.select(sa.func.grouping(*dimensions), *dimensions, sa.func.count(), *sums).group_by(sets))
+        return [_usage(row) for row in rows]
+
+    def waits(self, start: datetime, end: datetime) -> list[WaitRow]:
+        """How long the steps took that ended between the moments."""
+        types = [type_.value for step in WAITS.values() for type_ in step]
+        between = (events.c.at >= start, events.c.at < end)
+        touched = sa.select(events.c.job_id).where(COUNTED_CHANGE, events.c.type.in_(types), *between)
+        steps = _status_changes(touched)
+        seconds = sa.extract("epoch", steps.c.at - steps.c.since)
+        name = sa.case(*((steps.c.type.in_([type_.value for type_ in step]), name) for name, step in WAITS.items()))
+        in_range = (steps.c.type.in_(types), steps.c.at >= start, steps.c.at < end, steps.c.since.is_not(None))
+        rows = self._all(
+            sa.select(name, sa.func.count(), *_percentiles(seconds)).where(*in_range).group_by(sa.text("1"))
+        )
+        printed = last_times(LAST_TIMES[Happening.PRINTED], start, end)
+        whole = sa.extract("epoch", printed.c.at - sa.cast(jobs.c.created_at, sa.DateTime(timezone=True)))
+        in_all = sa.select(sa.literal("whole"), sa.func.count(), *_percentiles(whole))
+        rows = [*rows, *self._all(in_all.join_from(printed, jobs, printed.c.job_id == jobs.c.id))]
+        return [WaitRow(row[0], row[1], row[2], row[3]) for row in rows if row[1]]
+
+    def accuracy(self, start: datetime, end: datetime) -> list[AccuracyRow]:
+        printed = last_times(LAST_TIMES[Happening.PRINTED], start, end)
+        steps = _status_changes(sa.select(printed.c.job_id))
+        spent = (
+            sa.select(steps.c.job_id, (sa.extract("epoch", steps.c.at - steps.c.since) / 3600).label("hours"))
+            .join_from(steps, printed, sa.and_(steps.c.job_id == printed.c.job_id, steps.c.at == printed.c.at))
+            .where(
+                steps.c.type == EventType.JOB_COMPLETED.value,
+                steps.c.type_before == EventType.PRINTING_STARTED.value,
+            )
+            .subquery()
+        )
+        weight = _number(jobs.c.document[("payment", "weight_g")].astext)
+        pairs = (
+            (jobs.c.time_h, spent.c.hours),
+            (jobs.c.weight_g, weight),
+            (jobs.c.cost, sa.case((jobs.c.paid.is_not(None), CHARGED_PRICE))),
+        )
+        rows = self._all(
+            sa.select(jobs.c.method, *(column for pair in pairs for column in _sums_of_both(*pair)))
+            .select_from(
+                printed.join(jobs, printed.c.job_id == jobs.c.id).outerjoin(spent, spent.c.job_id == jobs.c.id)
+            )
+            .group_by(jobs.c.method)
+            .order_by(jobs.c.method)
+        )
+        return [AccuracyRow(*row) for row in rows]
+
+    def money(self, moments: Moments) -> list[tuple[int, str, str | None, Decimal, Decimal]]:
+        """(part, kind, method, amount, waived): the sums of the entries of each part."""
+        entries = _money_entries(moments[0], moments[-1])
+        amount, waived = sa.func.sum(entries.c.amount), sa.func.sum(entries.c.waived)
+        rows = self._all(
+            sa.select(_part(entries.c.at, moments), entries.c.kind, entries.c.method, amount, waived).group_by(
+                sa.text("1, 2, 3")
+            )
+        )
+        return [(row[0], row[1], row[2], row[3], row[4]) for row in rows]
+
+    def money_entries(self, start: datetime, end: datetime) -> list[MoneyEntry]:
+        """Each by itself, in the order in which they happened."""
+        entries = _money_entries(start, end)
+        columns = [entries.c[name] for name in MoneyEntry.__dataclass_fields__]
+        ordered = sa.select(*columns).order_by(entries.c.at, entries.c.job_id, entries.c.seq)
+        return [MoneyEntry(*row) for row in self._all(ordered)]
+
+    def owing(self) -> Iterator[Job]:
+        """Jobs that may have something to be paid now: what is printed, and what was handed out for less than its
+        price."""
+        statuses = [Status.PAID_PICKED_UP.value, Status.ARCHIVED.value]
+        in_part = sa.and_(jobs.c.status.in_(statuses), PAID_IN_PART)
+        is_printed = jobs.c.status == Status.COMPLETED.value
+        for row in self._all(sa.select(jobs.c.document).where(sa.or_(is_printed, in_part))):
+            yield parse(row.document)
+
+    def _all(self, statement: sa.Select[*tuple[Any, ...]]) -> Sequence[Any]:
+        with reading(self.engine, self.patient) as connection:
+            return connection.execute(statement).all()
+
+
+def _part(moment: sa.ColumnElement[Any], moments: Moments) -> sa.ColumnElement[int]:
+    bounds = sa.cast(
+        sa.literal(list(moments[:-1]), sa.ARRAY(sa.DateTime(timezone=True))), sa.ARRAY(sa.DateTime(timezone=True))
+    )
+    return sa.func.width_bucket(moment, bounds).label("part")
+
+
+def _number(text: sa.ColumnElement[str]) -> sa.ColumnElement[Decimal]:
+    """NULL where a person wrote something else."""
+    return sa.case((text.op("~")(NUMBER), sa.cast(text, sa.Numeric)))
+
+
+def _percentiles(seconds: sa.ColumnElement[Any]) -> list[sa.ColumnElement[Any]]:
+    return [sa.func.percentile_cont(share).within_group(seconds) for share in (0.5, 0.9)]
+
+
+def _status_changes(job_ids: sa.Select[Any]) -> sa.Subquery:
+    """Of these jobs every change of status, with the time and the type of the one before."""
+    window: dict[str, Any] = {"partition_by": events.c.job_id, "order_by": events.c.seq}
+    return (
+        sa.select(
+            events.c.job_id,
+            events.c.at,
+            events.c.type,
+            sa.func.lag(events.c.at).over(**window).label("since"),
+            sa.func.lag(events.c.type).over(**window).label("type_before"),
+        )
+        .where(COUNTED_CHANGE, events.c.patch.has_key("status"), events.c.job_id.in_(job_ids))
+        .subquery()
+    )
+
+
+def _sums_of_both(estimated: sa.ColumnElement[Any], actual: sa.ColumnElement[Any]) -> list[sa.ColumnElement[Any]]:
+    has_both = sa.and_(estimated.is_not(None), actual.is_not(None))
+    sums = [sa.func.coalesce(sa.func.sum(column).filter(has_both), 0) for column in (estimated, actual)]
+    return [sa.func.count().filter(has_both), *sums]
+
+
+def _usage(row: Sequence[Any]) -> UsageRow:
+    # GROUPING sets a bit for each column that the row is not grouped by, the last column's being the lowest.
+    place = next(n for n in range(len(DIMENSIONS)) if not row[0] >> (len(DIMENSIONS) - 1 - n) & 1)
+    return UsageRow(DIMENSIONS[place], row[1 + place], *row[1 + len(DIMENSIONS) :])
+
+
+# -- money ------------------------------------------------------------------------------------------------------------
+
+
+def _money_entries(start: datetime, end: datetime) -> sa.Subquery:
+    """The events that changed what the lab has of a job, or what is waived.
+
+    What an event changes is the difference of `payment.amount` before and after it, whatever its type: so all entries
+    of a job add up to what its record says.
+    """
+    payment = events.c.patch["payment"]
+    amount = sa.case(
+        (sa.func.jsonb_typeof(payment) == "null", sa.literal(0, sa.Numeric)),
+        else_=_number(payment["amount"].astext),
+    )
+    touched = sa.select(events.c.job_id).where(
+        COUNTED_CHANGE, events.c.patch.has_key("payment"), events.c.at >= start, events.c.at < end
+    )
+    states = (
+        sa.select(events, amount.label("has"), payment["method"].astext.label("method"))
+        .where(COUNTED_CHANGE, events.c.patch.has_key("payment"), events.c.job_id.in_(touched), amount.is_not(None))
+        .subquery()
+    )
+    window: dict[str, Any] = {"partition_by": states.c.job_id, "order_by": states.c.seq}
+    entries = sa.select(
+        states.c.at,
+        states.c.job_id,
+        states.c.seq,
+        states.c.type,
+        states.c.actor,
+        (states.c.has - sa.func.coalesce(sa.func.lag(states.c.has).over(**window), 0)).label("amount"),
+        _waived(states.c.type, states.c.data).label("waived"),
+        _method(states, sa.func.lag(states.c.method).over(**window)).label("method"),
+        states.c.data["transaction"].astext.label("transaction"),
+    ).subquery()
+    is_change = sa.or_(entries.c.amount != 0, entries.c.waived != 0)
+    return (
+        sa.select(entries, _kind(entries).label("kind"))
+        .where(entries.c.at >= start, entries.c.at < end, is_change)
+        .subquery("money_entries")
+    )
+
+
+def _kind(entries: sa.Subquery) -> sa.ColumnElement[str]:
+    return sa.case(
+        (entries.c.type == EventType.STATUS_REVERTED.value, "taken back"),
+        (entries.c.amount == 0, "waiver"),
+        (entries.c.type == EventType.PAYMENT_REFUNDED.value, "refund"),
+        (entries.c.type.in_([EventType.PAYMENT_RECORDED.value, EventType.FACTS_SUPPLIED.value]), "payment"),
+        else_="correction",
+    )
+
+
+def _method(states: sa.Subquery, method_before: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
+    """Of a refund its own, of what is taken back that of the payment, else that of the record."""
+    voided = sa.func.jsonb_path_query_first(
+        states.c.data, sa.cast('$.voided[*] ? (@.kind == "payment").method', JSONPATH)
+    ).op("#>>")(sa.text("'{}'"))
+    return sa.case(
+        (states.c.type == EventType.STATUS_REVERTED.value, sa.func.coalesce(voided, method_before)),
+        (states.c.type == EventType.PAYMENT_WAIVED.value, None),
+        else_=sa.func.coalesce(states.c.data["method"].astext, states.c.method, method_before),
+    )
+
+
+def _waived(type_: sa.ColumnElement[str], data: sa.ColumnElement[Document]) -> sa.ColumnElement[Decimal]:
+    """By an event: a waiver, one among the facts that staff supplied, or those that went with an undone hand-out.
+
+    Earlier versions waived without an event what a payment left open; such a line has no time.
+    """
+
+    def of_lines(path: str) -> sa.ColumnElement[Decimal]:
+        amount = sa.func.jsonb_path_query(data, sa.cast(path, JSONPATH)).column_valued("amount")
+        text = amount.op("#>>")(sa.text("'{}'"))
+        return sa.select(sa.func.coalesce(sa.func.sum(_number(text)), 0)).scalar_subquery()
+
+    return sa.case(
+        (type_ == EventType.PAYMENT_WAIVED.value, sa.func.coalesce(_number(data["amount"].astext), 0)),
+        (type_ == EventType.FACTS_SUPPLIED.value, of_lines('$.lines[*] ? (@.kind == "waiver").amount')),
+        (
+            type_ == EventType.STATUS_REVERTED.value,
+            -of_lines('$.voided[*] ? (@.kind == "waiver" && exists(@.at)).amount'),
+        ),
+        else_=0,
+    )

@@ -1,0 +1,1 @@
+"""The records as rows (`export`), and what they add up to (`periods`, `figures`)."""

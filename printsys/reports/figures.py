@@ -1,0 +1,329 @@
+"""What happened in a range of days, counted and summed up beside the range before: see docs/reports.md."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, is_dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from indexer.happened import LAST_TIMES, Happening
+from indexer.report_queries import DIMENSIONS, WAITS, AccuracyRow, FailureRow, Moments, ReportQueries
+from printsys.config import Lab
+from printsys.domain.job import plain
+from printsys.domain.payments import NOTHING, is_unpaid, ledger
+from printsys.domain.status import Status
+from printsys.reports.periods import By, Range, before, parts
+
+COUNTED = (Happening.SUBMITTED, *LAST_TIMES)
+PLATE_FAILED = "Plates marked as failed"
+NO_REASON = "Without a reason from the list"
+FAULTS = {"lab": "The lab", "model": "The model", "machine": "The machine", "": "Not known"}
+STEP_NAMES = {
+    "approval": "Until staff approved it",
+    "answer": "Until the price was confirmed",
+    "start": "Until printing started",
+    "print": "Printing",
+    "collection": "Until it was collected",
+    "whole": "From the request to the finished print",
+}
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Of one range. `failed` counts prints and plates, the others jobs; `revenue` is what the lab took in, refunds and
+    payments taken back subtracted."""
+
+    submitted: int = 0
+    approved: int = 0
+    rejected: int = 0
+    started: int = 0
+    printed: int = 0
+    collected: int = 0
+    failed: int = 0
+    revenue: Decimal = NOTHING
+    refunded: Decimal = NOTHING
+    waived: Decimal = NOTHING
+
+
+@dataclass(frozen=True)
+class Part:
+    days: Range
+    totals: Totals
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why jobs were rejected; one with two reasons counts under both. `id` is empty for those without any."""
+
+    id: str
+    label: str
+    count: int
+    count_before: int
+
+
+@dataclass(frozen=True)
+class Fault:
+    id: str
+    label: str
+    count: int
+    count_before: int
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Failed prints with the same words, capitals and blanks aside."""
+
+    cause: str
+    fault: str
+    count: int
+    wasted_g: Decimal
+
+
+@dataclass(frozen=True)
+class Wait:
+    """How long a step took, in hours, around the clock."""
+
+    step: str
+    label: str
+    count: int
+    median_h: float
+    ninetieth_h: float
+    median_before_h: float | None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What was printed for one `value`: a printer, a material, …; empty where the record does not say."""
+
+    value: str
+    label: str
+    jobs: int
+    copies: int
+    hours: Decimal
+    grams: Decimal
+    milliliters: Decimal
+
+
+@dataclass(frozen=True)
+class MethodMonth:
+    """Money by one method in one month; `total` is the sum of the others, all but `payments` usually negative."""
+
+    month: Range
+    method: str
+    payments: Decimal
+    refunds: Decimal
+    taken_back: Decimal
+    corrections: Decimal
+
+    @property
+    def total(self) -> Decimal:
+        return self.payments + self.refunds + self.taken_back + self.corrections
+
+
+@dataclass(frozen=True)
+class Outstanding:
+    """Now, whatever the range: jobs that were handed out with something left to pay, and prints that wait for their
+    students."""
+
+    unpaid_jobs: int
+    unpaid: Decimal
+    waiting_jobs: int
+    waiting: Decimal
+
+
+@dataclass(frozen=True)
+class Report:
+    days: Range
+    days_before: Range
+    by: By
+    totals: Totals
+    totals_before: Totals
+    parts: list[Part]
+    rejections: list[Reason]
+    faults: list[Fault]
+    causes: list[Cause]
+    waits: list[Wait]
+    usage: dict[str, list[Usage]]
+    money: list[MethodMonth]
+    outstanding: Outstanding
+    accuracy: list[AccuracyRow]
+
+
+def report(queries: ReportQueries, lab: Lab, days: Range, by: By) -> Report:
+    """MirrorDown where PostgreSQL is down."""
+    zone = ZoneInfo(lab.about.timezone)
+    earlier = before(days, lab.terms)
+    listed = parts(days, by, lab.terms)
+    start, end = days.moments(zone)
+    start_before, end_before = earlier.moments(zone)
+    failures = queries.failures(moments_of(listed, zone))
+    failures_before = queries.failures([start_before, end_before])
+    by_part = _totals(queries, moments_of(listed, zone), failures)
+    return Report(
+        days,
+        earlier,
+        by,
+        _totals(queries, [start, end], [_in_first_part(row) for row in failures])[0],
+        _totals(queries, [start_before, end_before], failures_before)[0],
+        [Part(of, totals) for of, totals in zip(listed, by_part, strict=True)],
+        _rejections(queries.rejections(start, end), queries.rejections(start_before, end_before), lab),
+        _faults(failures, failures_before),
+        _causes(failures),
+        _waits(queries, (start, end), (start_before, end_before)),
+        _usage(queries, lab, (start, end)),
+        money_by_month(queries, lab, days),
+        outstanding(queries),
+        queries.accuracy(start, end),
+    )
+
+
+def moments_of(listed: Sequence[Range], zone: ZoneInfo) -> Moments:
+    return [*(of.moments(zone)[0] for of in listed), listed[-1].moments(zone)[1]]
+
+
+def _in_first_part(row: FailureRow) -> FailureRow:
+    return FailureRow(1, row.reason, row.fault, row.count, row.wasted_g)
+
+
+def _totals(queries: ReportQueries, moments: Moments, failures: Sequence[FailureRow]) -> list[Totals]:
+    """Of each part."""
+    counts = {happening: queries.counts(happening, moments) for happening in COUNTED}
+    failed = Counter[int]()
+    for row in failures:
+        failed[row.part] += row.count
+    revenue, refunded, waived = (defaultdict[int, Decimal](lambda: NOTHING) for _ in range(3))
+    for part, kind, _method, amount, waiver in queries.money(moments):
+        revenue[part] += amount
+        refunded[part] -= amount if kind == "refund" else NOTHING
+        waived[part] += waiver
+    return [
+        Totals(
+            **{happening.value: counts[happening].get(n, 0) for happening in COUNTED},
+            failed=failed[n],
+            revenue=revenue[n],
+            refunded=refunded[n],
+            waived=waived[n],
+        )
+        for n in range(1, len(moments))
+    ]
+
+
+def _rejections(rows: list[tuple[list[str], int]], rows_before: list[tuple[list[str], int]], lab: Lab) -> list[Reason]:
+    counts, counts_before = _by_reason(rows), _by_reason(rows_before)
+    labels = {reason.id: reason.label for reason in lab.rejection_reasons} | {"": NO_REASON}
+    return [
+        Reason(reason, labels.get(reason, reason), counts[reason], counts_before[reason])
+        for reason in sorted(counts | counts_before, key=lambda reason: (-counts[reason], reason))
+    ]
+
+
+def _by_reason(rows: list[tuple[list[str], int]]) -> Counter[str]:
+    counts = Counter[str]()
+    for reasons, count in rows:
+        for reason in {*reasons} or {""}:
+            counts[reason] += count
+    return counts
+
+
+def _faults(rows: Sequence[FailureRow], rows_before: Sequence[FailureRow]) -> list[Fault]:
+    counts, counts_before = _by_fault(rows), _by_fault(rows_before)
+    return [Fault(fault, label, counts[fault], counts_before[fault]) for fault, label in FAULTS.items()]
+
+
+def _by_fault(rows: Sequence[FailureRow]) -> Counter[str]:
+    counts = Counter[str]()
+    for row in rows:
+        counts[row.fault if row.fault in FAULTS else ""] += row.count
+    return counts
+
+
+def _causes(rows: Sequence[FailureRow]) -> list[Cause]:
+    words: dict[tuple[str, str], str] = {}
+    counts, wasted = Counter[tuple[str, str]](), defaultdict[tuple[str, str], Decimal](Decimal)
+    for row in rows:
+        text = PLATE_FAILED if row.reason is None else " ".join(row.reason.split()) or NO_REASON
+        key = (text.casefold().rstrip("."), row.fault if row.fault in FAULTS else "")
+        words[key] = min(words.get(key, text), text)
+        counts[key] += row.count
+        wasted[key] += row.wasted_g
+    ordered = sorted(counts, key=lambda key: (-counts[key], key))
+    return [Cause(words[key], key[1], counts[key], wasted[key]) for key in ordered]
+
+
+def _waits(queries: ReportQueries, moments: Moments, moments_before: Moments) -> list[Wait]:
+    rows = {row.step: row for row in queries.waits(*moments)}
+    rows_before = {row.step: row for row in queries.waits(*moments_before)}
+    return [
+        Wait(
+            step,
+            STEP_NAMES[step],
+            rows[step].count,
+            rows[step].median / 3600,
+            rows[step].ninetieth / 3600,
+            rows_before[step].median / 3600 if step in rows_before else None,
+        )
+        for step in (*WAITS, "whole")
+        if step in rows
+    ]
+
+
+def _usage(queries: ReportQueries, lab: Lab, moments: Moments) -> dict[str, list[Usage]]:
+    names = {printer.id: printer.name for printer in lab.printers}
+    usage: dict[str, list[Usage]] = {dimension: [] for dimension in DIMENSIONS}
+    for row in queries.usage(*moments):
+        value = row.value or ""
+        label = names.get(value, value) if row.dimension == "printer" else value
+        amounts = (row.jobs, row.copies, row.hours, row.grams, row.milliliters)
+        usage[row.dimension].append(Usage(value, label or "Not recorded", *amounts))
+    return {
+        dimension: sorted(rows, key=lambda row: (-row.hours, -row.jobs, row.value)) for dimension, rows in usage.items()
+    }
+
+
+def money_by_month(queries: ReportQueries, lab: Lab, days: Range) -> list[MethodMonth]:
+    """Months without money are left out."""
+    months = parts(days, "month", ())
+    sums: dict[tuple[int, str], dict[str, Decimal]] = {}
+    for part, kind, method, amount, _waived in queries.money(moments_of(months, ZoneInfo(lab.about.timezone))):
+        if kind == "waiver" or not amount:
+            continue
+        kinds = sums.setdefault((part, method or "Not recorded"), defaultdict(lambda: NOTHING))
+        kinds[kind] += amount
+    return [
+        MethodMonth(months[part - 1], method, *(kinds.get(k, NOTHING) for k in MONEY_KINDS))
+        for (part, method), kinds in sorted(sums.items())
+    ]
+
+
+MONEY_KINDS = ("payment", "refund", "taken back", "correction")
+
+
+def outstanding(queries: ReportQueries) -> Outstanding:
+    unpaid, waiting = [], []
+    for job in queries.owing():
+        if is_unpaid(job):
+            unpaid.append(ledger(job).due)
+        elif job.status is Status.COMPLETED:
+            waiting.append(ledger(job).due)
+    return Outstanding(len(unpaid), sum(unpaid, NOTHING), len(waiting), sum(waiting, NOTHING))
+
+
+def as_json(value: Any) -> Any:
+    """Decimals as text, days as 2026-03-02, a range with its title."""
+    if isinstance(value, Range):
+        return {"first": value.first.isoformat(), "last": value.last.isoformat(), "title": value.title}
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if is_dataclass(value):
+        computed = {"total": value.total} if isinstance(value, MethodMonth) else {}
+        names = [*value.__dataclass_fields__]
+        return {name: as_json(getattr(value, name)) for name in names} | as_json(computed)
+    if isinstance(value, Mapping):
+        return {name: as_json(item) for name, item in value.items()}
+    return [as_json(item) for item in value] if isinstance(value, list) else value

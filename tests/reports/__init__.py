@@ -1,0 +1,1 @@
+"""Reports: what they count, and that it is right."""
