@@ -10,7 +10,7 @@ import pytest
 from tests import import_graph
 from tests.source import ROOT
 
-PAGES = [*sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*.md"))]
+PAGES = [*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*.md"))]
 PATH = re.compile(r"(?<![\w./-])(?:printsys|indexer|opener|templates|static|tests|bench|docs|\.ci)/[\w./-]*")
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
@@ -37,9 +37,9 @@ def test_links_between_the_docs_lead_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda page: page.name)
 def test_the_readme_links_every_page(page: Path) -> None:
-    assert f"docs/{page.name}" in (ROOT / "README.md").read_text("utf-8")
+    assert f"]({page.relative_to(ROOT).as_posix()})" in (ROOT / "README.md").read_text("utf-8")
 
 
 def test_the_drawing_of_the_imports_is_the_codes() -> None:
