@@ -66,6 +66,10 @@ FIXES_BY_KIND: dict[str, tuple[str, ...]] = {
     "mirror-differs": ("sync",),
     "mirror-extra": ("sync",),
     "mirror-counts": ("sync",),
+    # the backups: of no job, and not in the mirror; see printsys/ops/backup_trouble.py
+    "backup-failed": (),
+    "backup-late": (),
+    "rehearsal-failed": (),
 }
 """Every kind of item with the fixes that it may offer, the usual one first."""
 

@@ -28,16 +28,17 @@ ALLOWED_IMPORTS = {
     "slicers": "domain.filetypes errors formats fs models3d.topology",
     "texts": "config domain",
     "credentials": "config domain.naming errors fs",
-    "ops": "config domain.naming errors fs backoff",
+    "ops": "backoff config domain.naming domain.words errors fs texts",
     "indexer": "backoff domain errors fs jobstore",
     "assessment": "config domain errors jobstore models3d slicers",
     "actions": "config domain errors fs jobstore indexer.index",
     "tickets": "config domain texts",
     "reports": "config domain errors indexer jobstore texts",
     "services": "actions config credentials errors indexer jobstore",
-    "backup": "config credentials domain errors fs jobstore",
+    "backup": "config credentials domain errors fs indexer jobstore ops",
     "mail": "assessment backoff config credentials domain errors fs jobstore ops.heartbeat services texts",
-    "worker": "actions assessment backoff config domain errors fs jobstore mail models3d ops services slicers tickets",
+    "worker": "actions assessment backoff backup config domain errors fs jobstore mail models3d ops services slicers "
+    "tickets",
     "demo": "actions config domain errors jobstore models3d.samples services",
 }
 """What each package may import besides itself."""

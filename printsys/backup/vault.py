@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
@@ -35,10 +35,16 @@ MARKER = "printsys-backup"
 RESTORER = "restore.py"
 RESTORER_SOURCE = Path(__file__).with_name("restore_standalone.py")
 CHUNK = 1 << 20
+NAME = "%Y%m%dT%H%M%SZ"
+"""Of a backup: when it was ended."""
 
 
 class BackupRefused(PrintSysError):
     """The folder cannot serve for this; nothing was changed."""
+
+
+class VaultBusy(BackupRefused):
+    """Another process writes into the folder, or reads what must not be dropped meanwhile."""
 
 
 class BackupFailed(PrintSysError):
@@ -110,7 +116,7 @@ class Vault:
         self._unsynced: set[Path] = set()
 
     def is_marked(self) -> bool:
-        return (self.root / MARKER).is_file()
+        return os.path.isfile(self.root / MARKER)  # False, too, on a disk that refuses
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -125,7 +131,7 @@ class Vault:
             try:
                 lock.acquire()
             except Timeout as error:
-                raise BackupRefused(f"Another backup to {self.root} is under way.") from error
+                raise VaultBusy(f"Another backup to {self.root} is under way.") from error
         try:
             with _writing():
                 for torn in self.content.glob("*.new"):
@@ -134,6 +140,23 @@ class Vault:
             yield
         finally:
             lock.release()
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """While the body reads, no backup begins, and so none drops what is read. VaultBusy."""
+        lock = FileLock(self.root / "lock", timeout=0) if self.is_marked() else None
+        try:
+            if lock is not None:
+                lock.acquire()
+        except Timeout as error:
+            raise VaultBusy(f"A backup to {self.root} is under way. Please wait for its end.") from error
+        except OSError:  # a disk that can only be read: no backup is made on it
+            lock = None
+        try:
+            yield
+        finally:
+            if lock is not None:
+                lock.release()
 
     def _keep_restorer(self) -> None:
         """So that the backups outlive this program."""
@@ -188,19 +211,33 @@ class Vault:
         except OSError:
             return False
 
-    def forget_damaged(self) -> list[str]:
+    def forget_damaged(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
         """Read every content, and drop those that are not what they were: the next backup copies them again."""
-        damaged = [path for path in sorted(self.content.glob("??/*")) if sha256_of(path) != path.name]
+        paths, damaged = sorted(self.content.glob("??/*")), []
+        for done, path in enumerate(paths, 1):
+            if sha256_of(path) != path.name:
+                damaged.append(path.name)
+            if progress:
+                progress(done, len(paths))
+        self.forget(damaged)
+        return damaged
+
+    def forget(self, contents: Iterable[str]) -> None:
+        """Drop these, which are not what they were."""
         with _writing():
-            for path in damaged:
-                fs.unlink(path)
-        return [path.name for path in damaged]
+            for sha256 in contents:
+                fs.unlink(self.path(sha256))
 
     # -- backups ------------------------------------------------------------------------------------------------
 
     def names(self) -> list[str]:
         """Of the finished backups, the oldest first."""
         return sorted(path.stem for path in self.snapshots.glob("*.jsonl"))
+
+    def newest_made_at(self) -> datetime | None:
+        """By its name, to the second."""
+        names = self.names()
+        return datetime.strptime(names[-1].rstrip("+"), NAME).replace(tzinfo=UTC) if names else None
 
     def last_lines(self) -> dict[tuple[str, str], bytes]:
         """(kind, id) → the line of each unit as it was last copied, by a finished backup or by one that was killed."""
@@ -223,7 +260,7 @@ class Vault:
 
     def publish(self, lines: Iterable[bytes], now: datetime) -> str:
         """Make these units a backup and return its name. From here on it counts."""
-        name = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+        name = now.astimezone(UTC).strftime(NAME)
         while (self.snapshots / f"{name}.jsonl").exists():
             name += "+"
         body = b"".join([_line({"format": FORMAT, "made_at": format_time(now)}), *lines])
@@ -254,6 +291,12 @@ class Vault:
         if first.get("format") != FORMAT:
             raise BackupRefused(f"Backup {name} was made by a newer version of this program.")
         return Snapshot(name, first["made_at"], [Unit.from_line(line) for line in units])
+
+    def withdraw(self, name: str, damaged: Iterable[str]) -> None:
+        """Drop a backup that is not what it should be, and these contents of it. The next one uses what is whole."""
+        with _writing():
+            fs.unlink(self.snapshots / f"{name}.jsonl")
+        self.forget(damaged)
 
     def forget_all_but(self, newest: int) -> list[str]:
         """Drop older backups, and the contents that only they have; the names of those dropped."""

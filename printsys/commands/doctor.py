@@ -24,13 +24,17 @@ from printsys.config import ROOT, Lab, Settings, load_lab
 from printsys.credentials import api_tokens, staff_password
 from printsys.domain.naming import FOLDER_NAME_LIMIT
 from printsys.domain.status import Status
+from printsys.domain.words import counted
 from printsys.errors import PrintSysError
 from printsys.jobstore.layout import Layout
 from printsys.mail.smtp import Sent, check_connection
 from printsys.ops import disk_space, heartbeat
+from printsys.ops.backup_record import backup_folder, read_record
+from printsys.ops.backup_trouble import backup_trouble
 from printsys.ops.file_access import others_may_read
 from printsys.ops.postgres import PostgresServer
 from printsys.services import remembered_at
+from printsys.texts import relative
 from printsys.worker.queue import QUEUE_DOWN, make_huey, queue_length
 
 FINE, FINDINGS = 0, 1
@@ -86,6 +90,7 @@ def examine(settings: Settings, lab: Lab) -> Iterator[tuple[str, Result]]:
         "storage": lambda: check_storage(settings),
         "clock": lambda: check_clock(settings),
         "disk": lambda: check_disk(settings, lab),
+        "backup": lambda: check_backup(settings, lab),
         "watching": lambda: check_watching(settings),
         "paths": lambda: check_paths(settings),
         "secrets": lambda: check_secrets(settings),
@@ -163,6 +168,20 @@ def check_disk(settings: Settings, lab: Lab) -> Result:
         return Result(shortages[0].sentence, "Below that, uploads are soon refused.")
     free = min((disk.free for disk in disk_space.disks(settings, lab)), default=0)
     return Result(f"{free / 1e9:.0f} GB are free.")
+
+
+def check_backup(settings: Settings, lab: Lab) -> Result:
+    folder, now = backup_folder(settings, lab), datetime.now(UTC)
+    if folder is None:
+        return Result("No backups are made by themselves: name a folder in [backup] place of lab.toml.")
+    trouble = backup_trouble(settings, lab, now)
+    if trouble is not None:
+        return Result(trouble.sentence, trouble.advice)
+    good = read_record(settings).last_good
+    if good is None:
+        return Result(f"There is no backup in {folder} yet, and [backup] time of lab.toml asks for none.")
+    jobs, size = counted(good.jobs, "job"), f"{good.bytes / 1e9:.1f} GB"
+    return Result(f"The last backup was made {relative(good.started_at, now)}: {jobs}, {size}, in {folder}.")
 
 
 def check_watching(settings: Settings) -> Result:

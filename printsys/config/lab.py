@@ -232,6 +232,36 @@ class FolderTable(Strict):
     most_files: Annotated[int, Field(ge=10, le=2000)] = MOST_FILES
 
 
+def _check_time(text: str) -> str:
+    if text:
+        try:
+            datetime.strptime(text, "%H:%M")
+        except ValueError as error:
+            raise ValueError(f'{text!r} is no time like "18:00"') from error
+    return text
+
+
+class BackupTable(Strict):
+    """`place`: the folder of the backups, empty for none. `time`: when the day's backup is due; empty: only by hand.
+    `keep`: so many of the newest, 0 for all."""
+
+    place: str = ""
+    time: Annotated[str, AfterValidator(_check_time)] = "18:00"
+    keep: Annotated[int, Field(ge=0, le=100_000)] = 0
+
+    def folder(self, lab_toml: Path) -> Path | None:
+        return lab_toml.absolute().parent / self.place if self.place else None
+
+    def last_due(self, now: datetime, timezone: str) -> datetime | None:
+        """The last moment at which a backup was due; None where none is made by itself."""
+        if not self.time:
+            return None
+        zone = ZoneInfo(timezone)
+        today, at = now.astimezone(zone).date(), datetime.strptime(self.time, "%H:%M").time()
+        due_at = datetime.combine(today, at, zone)
+        return due_at if due_at <= now else datetime.combine(today - timedelta(days=1), at, zone)
+
+
 class Lab(Strict):
     """What the lab is and offers: lab.toml, with the look-ups that the program needs."""
 
@@ -245,6 +275,7 @@ class Lab(Strict):
     mail: MailTable = MailTable()
     folders: FolderTable = FolderTable()
     digest: DigestTable | None = None
+    backup: BackupTable = BackupTable()
     methods: Annotated[list[Method], Field(min_length=1)]
     printers: Annotated[list[Printer], Field(min_length=1)]
     prices: Annotated[list[PriceList], Field(min_length=1)]

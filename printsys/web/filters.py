@@ -159,12 +159,14 @@ def due_date(text: str | None) -> str:
 
 
 def size(count: int) -> str:
-    """`684 KB`, in powers of 1000 as file managers write it."""
+    """`684 KB`, `12.3 GB`, in powers of 1000 as file managers write it."""
     if count < 1000:
         return f"{count} bytes"
     if count < 1_000_000:
         return f"{count / 1000:.0f} KB"
-    return f"{count / 1_000_000:.1f} MB"
+    if count < 1_000_000_000:
+        return f"{count / 1_000_000:.1f} MB"
+    return f"{count / 1_000_000_000:.1f} GB"
 
 
 def status_name(status: Status | str | None) -> str:

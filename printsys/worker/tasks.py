@@ -20,6 +20,7 @@ from huey.consumer import Consumer
 from huey.signals import SIGNAL_ERROR
 
 from printsys.actions.reminders import send_reminders
+from printsys.backup.schedule import BackupSchedule
 from printsys.config import Settings
 from printsys.errors import PrintSysError
 from printsys.mail.digest import DigestSender
@@ -40,6 +41,8 @@ THREADS = 2
 POLL_S = 0.5
 STOP_PATIENCE_S = 3.0
 """Under the supervisor's own. A mail that takes longer is cut off; it is still owed."""
+BACKUP_PATIENCE_S = 1.0
+"""For a backup to note that it was interrupted. One that cannot is cut off, and whoever reads its record sees that."""
 logger = logging.getLogger(__name__)
 
 
@@ -79,6 +82,7 @@ class Worker:
         self.digest_sender = DigestSender(self.services, self.mail_sender.composer)
         self.file_inspector = FileInspector(self.services)
         self.job_cards = JobCards(self.services)
+        self.backups = BackupSchedule(settings, self.services.lab, self.services.store, self.consumer.stop_flag)
         self.failures = FailureTracker(settings.instance / "looking")
         self._queue_is_down = False
         self._is_inspecting_again = threading.Lock()
@@ -163,9 +167,13 @@ class Worker:
             target=keep_writing, args=(settings, stop, self.heartbeat), name="heartbeat", daemon=True
         )
         heartbeats.start()
+        # No task of the queue: a backup may take hours, and must be made while the queue is down, too.
+        backups = threading.Thread(target=self.backups.keep, name="backups", daemon=True)
+        backups.start()
         self.consumer.run()
         self.consumer.stop(graceful=True)
         heartbeats.join(STOP_PATIENCE_S)
+        backups.join(BACKUP_PATIENCE_S)
 
     def stop(self) -> None:
         self.consumer.stop_flag.set()

@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from printsys.commands.doctor import Result, examine
 from printsys.config import ROOT, MailServer, Settings, load_lab
 from printsys.credentials import staff_password
 from printsys.ops import disk_space, heartbeat
+from printsys.ops.backup_record import BackupRecord, BackupRun, under_way, write_record
 from printsys.ops.heartbeat import Heartbeat, Problem
 from printsys.services import build_services
 from tests.links import link
@@ -51,6 +53,20 @@ def test_a_lab_in_order_has_no_findings(settings: Settings) -> None:
     known = {"paths"} if sys.platform == "win32" else set()  # the folder of the tests leaves little room for names
     known |= {"secrets"} if wine.is_met("access lists") else set()
     assert {name for name, result in examine(settings, LAB) if not result.is_fine} <= known
+
+
+def test_a_backup_that_failed_or_is_late_is_a_finding(settings: Settings, tmp_path: Path) -> None:
+    assert check(settings, "backup").is_fine, "nobody named a place"
+    settings = settings.model_copy(update={"backup": tmp_path / "backups"})
+    assert "no backup yet" in check(settings, "backup").sentence and not check(settings, "backup").is_fine
+    good = BackupRun(NOW - timedelta(hours=30), str(settings.backup), NOW, "a", 1200, bytes=3_000_000_000)
+    with under_way(settings):
+        write_record(settings, BackupRecord(good, good))
+    result = check(settings, "backup")
+    assert result.is_fine and "30 h ago: 1,200 jobs, 3.0 GB, in" in result.sentence
+    with under_way(settings):
+        write_record(settings, BackupRecord(replace(good, error="It broke."), good))
+    assert not check(settings, "backup").is_fine and "It broke." in check(settings, "backup").sentence
 
 
 def test_a_share_that_is_not_mounted(settings: Settings) -> None:

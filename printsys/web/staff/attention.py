@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial
 
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from indexer.attention import AttentionItem, for_people, move_waits
+from indexer.attention import AttentionItem, for_people, move_waits, raised
 from indexer.check import check_storage
 from printsys.actions import intake
 from printsys.domain.inputs import WalkInInput, validate
@@ -17,10 +18,11 @@ from printsys.errors import InvalidInput, MirrorDown, PrintSysError
 from printsys.jobstore import Stored
 from printsys.jobstore.notes import forget_missed_events
 from printsys.jobstore.visits import Failure, visit
+from printsys.ops.backup_trouble import backup_trouble
 from printsys.web.auth import current_actor, login_or_token_required, login_required
 from printsys.web.errors import error_page
 from printsys.web.services import services
-from printsys.web.staff.attention_groups import AttentionEntry, groups_of
+from printsys.web.staff.attention_groups import BACKUP_KINDS, AttentionEntry, groups_of
 from printsys.web.staff.fixes import FIXES
 from printsys.web.staff.folder_list import MOST_READ
 from printsys.web.staff.forms import WalkInForm
@@ -43,6 +45,7 @@ def show() -> ResponseReturnValue:
         "staff/attention.html",
         groups=groups_of(entries),
         missed=missed_digest(services()),
+        backup_kinds=BACKUP_KINDS,
         page_banners=[note] if note else [],
     )
 
@@ -112,10 +115,11 @@ def _items_at(folder: str) -> list[AttentionItem]:
 
 def open_items() -> tuple[list[AttentionItem], str | None]:
     """The items, and what they lack."""
+    about_backups = [entry.item for entry in _about_backups()]
     try:
-        return services().queries.attention(), None
+        return about_backups + services().queries.attention(), None
     except MirrorDown:
-        return _from_folders(), FROM_FOLDERS
+        return about_backups + _from_folders(), FROM_FOLDERS
 
 
 def open_entries() -> tuple[list[AttentionEntry], str | None]:
@@ -123,9 +127,17 @@ def open_entries() -> tuple[list[AttentionEntry], str | None]:
     try:
         opened = services().queries.open_items()
     except MirrorDown:
-        return [_entry_from_folder(item) for item in _from_folders()], FROM_FOLDERS
+        return _about_backups() + [_entry_from_folder(item) for item in _from_folders()], FROM_FOLDERS
     rows = [(each.item, JobSummary.from_row(each.row) if each.row else None, each.since) for each in opened]
-    return [AttentionEntry(*row) for row in rows], None
+    return _about_backups() + [AttentionEntry(*row) for row in rows], None
+
+
+def _about_backups() -> list[AttentionEntry]:
+    """What is wrong with this computer's backups: a file of instance/ tells, and not the mirror."""
+    trouble = backup_trouble(services().settings, services().lab, datetime.now(UTC))
+    if trouble is None:
+        return []
+    return [AttentionEntry(raised(trouble.kind, None, None, trouble.sentence), since=trouble.since)]
 
 
 def _entry_from_folder(item: AttentionItem) -> AttentionEntry:
@@ -154,6 +166,6 @@ def _settled(item: AttentionItem) -> None:
 def count() -> int | None:
     """How many items need a person; None while the mirror is down."""
     try:
-        return len(services().queries.attention())
+        return len(services().queries.attention()) + len(_about_backups())
     except MirrorDown:
         return None

@@ -25,8 +25,9 @@ TASKS: dict[str, frozenset[str]] = {
     ),
 }
 """The groups of the page in their order, students who wait first; the first fix of an item decides."""
+BACKUPS, BACKUP_KINDS = "See to the backups", frozenset({"backup-failed", "backup-late", "rehearsal-failed"})
 IN_THE_FOLDER = "Look into the folder"
-"""Of items for which there is no button."""
+"""Of other items for which there is no button."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class AttentionEntry:
     @property
     def title(self) -> str:
         """The student's model or, of what is no job, the name of the file or folder."""
+        if self.item.kind in BACKUP_KINDS:
+            return "Backups"
         return self.summary.title if self.summary else (self.item.folder or "").rpartition("/")[2]
 
     @property
@@ -49,6 +52,8 @@ class AttentionEntry:
 
     @property
     def task(self) -> str:
+        if self.item.kind in BACKUP_KINDS:
+            return BACKUPS
         first = next((slug for slug, _ in self.fixes), None)
         return next((task for task, slugs in TASKS.items() if first in slugs), IN_THE_FOLDER)
 
@@ -66,7 +71,7 @@ class AttentionGroup:
 
 def groups_of(entries: Iterable[AttentionEntry]) -> list[AttentionGroup]:
     """The entries of a group in the order in which they came."""
-    by_task: dict[str, list[AttentionEntry]] = {task: [] for task in (*TASKS, IN_THE_FOLDER)}
+    by_task: dict[str, list[AttentionEntry]] = {task: [] for task in (*TASKS, BACKUPS, IN_THE_FOLDER)}
     for entry in entries:
         by_task[entry.task].append(entry)
     return [AttentionGroup(task, listed) for task, listed in by_task.items() if listed]

@@ -28,6 +28,7 @@ TITLES = {
     "payment": "Payment",
     "reminders": "Reminders",
     "mail": "E-mail",
+    "backup": "Backups",
     "folders": "Folders",
     "digest": "Morning e-mail to the lab",
     "methods": "Method",

@@ -20,6 +20,8 @@ from printsys.credentials import staff_password
 from printsys.errors import ConfigError, MirrorDown, PrintSysError
 from printsys.mail.trial import send_test_email
 from printsys.ops import heartbeat
+from printsys.ops.backup_record import backup_folder, read_record
+from printsys.ops.backup_trouble import backup_trouble
 from printsys.ops.command_runs import CommandRun, CommandRuns
 from printsys.ops.disk_space import disks
 from printsys.ops.restart_requests import request_restart
@@ -99,7 +101,7 @@ def test_mail() -> ResponseReturnValue:
 @login_required
 def backup() -> ResponseReturnValue:
     """`password`."""
-    folder = services().settings.backup
+    folder = backup_folder(services().settings, services().lab)
     if folder is None or _is_refused():
         return _page("backup", WRONG_PASSWORD if folder else "There is no folder for backups yet."), 422
     return _start("backup", ["backup", str(folder)], "The backup has begun.")
@@ -174,7 +176,9 @@ def _page(form: str = "", error: str = "") -> str:
         parts=_parts(),
         disks=disks(settings, services().lab),
         is_supervised=_is_supervised(),
-        backup_folder=settings.backup,
+        backup_folder=backup_folder(settings, services().lab),
+        backups=read_record(settings),
+        backup_trouble=backup_trouble(settings, services().lab, datetime.now(UTC)),
         outbox=None if settings.mail else settings.instance / "outbox",
         is_password_set_elsewhere=settings.staff_password_hash is not None,
         min_length=staff_password.MIN_LENGTH,

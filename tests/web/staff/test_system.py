@@ -19,6 +19,7 @@ from indexer.queries import Queries
 from indexer.schema import create_engine
 from printsys.credentials import staff_password
 from printsys.ops import heartbeat
+from printsys.ops.backup_record import BackupRecord, BackupRun, RehearsalRun, under_way, write_record
 from printsys.ops.command_runs import CommandRuns
 from printsys.ops.heartbeat import Heartbeat, IndexerHeartbeat
 from printsys.ops.restart_requests import take_requests
@@ -74,6 +75,28 @@ def test_it_says_of_each_part_whether_it_runs_and_when_it_was_last_seen(staff: F
     assert "The indexer A <broken> share. failing seen just now" in page, "as it is for /healthz"
     assert re.search(r"PostgreSQL \d+", page) and "Python 3." in page
     assert STAFF_PASSWORD not in answer.get_data(as_text=True)
+
+
+def test_it_says_of_the_backups_what_the_record_does_and_attention_says_what_is_wrong(
+    staff: FlaskClient, services: Services
+) -> None:
+    now, place = datetime.now(UTC), str(services.settings.backup)
+    good = BackupRun(now - timedelta(hours=3), place, now, "a", 12, 90, 2_345_000_000, 70_000, is_verified=True)
+    rehearsal = RehearsalRun(now - timedelta(days=9), now, "a", jobs=11)
+    with under_way(services.settings):
+        write_record(services.settings, BackupRecord(good, good, now, 0, rehearsal, rehearsal))
+    page = words(staff.get("/dashboard/system"))
+    assert "12 jobs, 2.3 GB" in page and "70 KB, read back" in page and "11 jobs came back whole" in page
+    assert "See to the backups" not in words(staff.get("/dashboard/attention"))
+    failed = BackupRun(now, place, now, error="The <disk> is full.")
+    with under_way(services.settings):
+        write_record(services.settings, BackupRecord(failed, good))
+    sentence = "failed: The <disk> is full. The last good one was made 3 h ago."
+    attention = words(staff.get("/dashboard/attention"))
+    assert "See to the backups 1" in attention and sentence in attention and "Attention 1 open" in attention
+    assert sentence in words(staff.get("/dashboard/system"))
+    (item,) = staff.get("/api/v1/attention").get_json()["attention"]
+    assert (item["kind"], item["fixes"]) == ("backup-failed", []) and sentence in item["sentence"]
 
 
 def test_a_new_password_holds_at_once_and_only_this_browser_stays_logged_in(

@@ -1,0 +1,153 @@
+"""What became of this computer's backups: a small file in instance/ that pages, `doctor` and `/healthz` read.
+
+A run is in it before it begins. Whether one still goes on is told by a lock, which the operating system frees when
+its process dies: so a run that was killed never looks like one that is under way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from pydantic import TypeAdapter, ValidationError
+
+from printsys import fs
+from printsys.config import Lab, Settings, make_private_folder
+from printsys.errors import PrintSysError
+
+INTERRUPTED = "It was interrupted before its end."
+PATIENCE_S = 2.0
+"""Longer than a page holds the lock that asks whether a run is under way."""
+
+
+class BackupUnderWay(PrintSysError):
+    """A backup, or something that no backup may disturb, goes on; nothing was changed."""
+
+
+@dataclass(frozen=True)
+class BackupRun:
+    """One backup to the lab's place. `bytes` of all files; `copied` of those that were new. `left_out`: how many files
+    could not be read. `error`: why there is no backup of it, in words."""
+
+    started_at: datetime
+    place: str
+    ended_at: datetime | None = None
+    name: str = ""
+    jobs: int = 0
+    files: int = 0
+    bytes: int = 0
+    copied: int = 0
+    left_out: int = 0
+    is_verified: bool = False
+    error: str | None = None
+
+    @property
+    def is_good(self) -> bool:
+        return self.ended_at is not None and self.error is None
+
+
+@dataclass(frozen=True)
+class RehearsalRun:
+    """The newest backup restored into a temporary place. `error`: why it would not give the lab back, in words."""
+
+    started_at: datetime
+    ended_at: datetime | None = None
+    name: str = ""
+    jobs: int = 0
+    files: int = 0
+    error: str | None = None
+
+    @property
+    def is_good(self) -> bool:
+        return self.ended_at is not None and self.error is None
+
+
+@dataclass(frozen=True)
+class BackupRecord:
+    """The last of each, and the last that was good. `read_all_at`: when all that the place holds was read, `damaged`
+    how many files of it were not as they had been written."""
+
+    last: BackupRun | None = None
+    last_good: BackupRun | None = None
+    read_all_at: datetime | None = None
+    damaged: int = 0
+    rehearsal: RehearsalRun | None = None
+    good_rehearsal: RehearsalRun | None = None
+
+
+_SHAPE = TypeAdapter(BackupRecord)
+
+
+def backup_folder(settings: Settings, lab: Lab) -> Path | None:
+    """Where this computer backs up to: PRINTSYS_BACKUP, else `[backup] place` of lab.toml."""
+    return settings.backup or lab.backup.folder(settings.lab_config)
+
+
+def record_path(settings: Settings) -> Path:
+    return settings.instance / "backups.json"
+
+
+def read_record(settings: Settings) -> BackupRecord:
+    """As it is true now: what nobody carries on any more was interrupted."""
+    record = _read(settings)
+    is_open = any(run is not None and run.ended_at is None for run in (record.last, record.rehearsal))
+    return _settled(record) if is_open and not is_under_way(settings) else record
+
+
+def is_under_way(settings: Settings) -> bool:
+    """Whether a backup or a rehearsal goes on, by whatever process of this computer."""
+    if not record_path(settings).exists():
+        return False
+    lock = _lock(settings)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+@contextmanager
+def under_way(settings: Settings) -> Iterator[BackupRecord]:
+    """While the body runs, no other backup and no rehearsal does on this computer. BackupUnderWay."""
+    make_private_folder(settings.instance)
+    lock = _lock(settings)
+    try:
+        lock.acquire(timeout=PATIENCE_S)
+    except Timeout as error:
+        raise BackupUnderWay("A backup or a rehearsal is under way on this computer.") from error
+    try:
+        yield _settled(_read(settings))
+    finally:
+        lock.release()
+
+
+def write_record(settings: Settings, record: BackupRecord) -> None:
+    """Only `under_way`."""
+    fs.replace(record_path(settings), _SHAPE.dump_json(record) + b"\n")
+
+
+def _lock(settings: Settings) -> FileLock:
+    return FileLock(settings.instance / "backups.lock")
+
+
+def _read(settings: Settings) -> BackupRecord:
+    """A new one where there is none that can be read: the next backup fills it."""
+    try:
+        return _SHAPE.validate_json(fs.read(record_path(settings)))
+    except (OSError, ValidationError):
+        return BackupRecord()
+
+
+def _settled(record: BackupRecord) -> BackupRecord:
+    """Of a moment at which nothing is under way."""
+    last, rehearsal = record.last, record.rehearsal
+    if last is not None and last.ended_at is None and last.error is None:
+        last = replace(last, error=INTERRUPTED)
+    if rehearsal is not None and rehearsal.ended_at is None and rehearsal.error is None:
+        rehearsal = replace(rehearsal, error=INTERRUPTED)
+    return replace(record, last=last, rehearsal=rehearsal)
