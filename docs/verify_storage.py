@@ -807,6 +807,26 @@ def hash_of(path: str) -> str:
     return digest.hexdigest()
 
 
+YEAR_LOG = re.compile(r"[0-9]{4}\.jsonl")
+
+
+def pruned_job_problem(line: bytes, keys: set[Any]) -> str | None:
+    """What is wrong with a line of a year's log; `keys` are those of the lines before, and get this one's."""
+    try:
+        job = decode(line)
+    except Unreadable:
+        return "is no JSON object"
+    document, events = job.get("document"), job.get("events")
+    if not isinstance(job.get("key"), str) or not isinstance(document, dict) or not isinstance(events, list):
+        return "is no pruned job"
+    if not is_of_kind(document.get("status"), "status") or not is_of_kind(document.get("created_at"), "time"):
+        return "is no pruned job"
+    if job["key"] in keys:
+        return "has a job that an earlier line has"
+    keys.add(job["key"])
+    return None
+
+
 # -- the whole storage ------------------------------------------------------------------------------------------------
 
 
@@ -825,7 +845,7 @@ class Storage:
         copies = {finding.path: finding for finding in self._duplicates()}
         findings = [finding for finding in findings if finding.path not in copies]
         findings += [*copies.values(), *self._trash(), *self._stray_intents(intents)]
-        return [*findings, *self._staging(), *self._missing()]
+        return [*findings, *self._staging(), *self._missing(), *self._pruned()]
 
     def _status_folders(self, intents: dict[str, int]) -> Iterator[Finding]:
         for status in STATUSES:
@@ -909,6 +929,24 @@ class Storage:
         for entry in self._system("staging"):
             path = f"{SYSTEM}/staging/{entry.name}"
             yield Finding("staging-left", None, path, "a submission is being written, or was interrupted.")
+
+    def _pruned(self) -> Iterator[Finding]:
+        """The logs of jobs whose folders went for good. A last line without an end was never finished."""
+        keys: set[Any] = set()
+        for entry in self._system("pruned"):
+            if not YEAR_LOG.fullmatch(entry.name):
+                continue
+            try:
+                with open_regular(entry.path) as file:
+                    lines = [line for line in file if line.endswith(b"\n")]
+            except (OSError, Unreadable) as error:
+                yield Finding("pruned-log", None, f"{SYSTEM}/pruned/{entry.name}", f"it cannot be read: {error}.")
+                continue
+            for number, line in enumerate(lines, 1):
+                problem = pruned_job_problem(line, keys)
+                if problem is not None:
+                    yield Finding("pruned-log", None, f"{SYSTEM}/pruned/{entry.name}", f"line {number} {problem}.")
+                    break
 
     def _missing(self) -> Iterator[Finding]:
         for entry in self._system("missing"):

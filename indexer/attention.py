@@ -47,6 +47,7 @@ FIXES_BY_KIND: dict[str, tuple[str, ...]] = {
     "job-inside": ("move-out",),
     "intent-stale": ("finish",),
     "staging-left": ("finish",),
+    "pruned-log": (),
     "not-a-job": ("make-a-job", "discard"),
     "loose-file": ("make-a-job", "discard"),
     # its files

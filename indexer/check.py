@@ -20,6 +20,7 @@ from printsys.jobstore import JobStore, Layout
 from printsys.jobstore.files import is_ignored, sha256_of
 from printsys.jobstore.job_folder import job_among
 from printsys.jobstore.notes import missing_jobs
+from printsys.jobstore.pruned import damaged_log
 from printsys.jobstore.recovery import is_being_written
 from printsys.jobstore.repair import id_inside
 from printsys.jobstore.visits import Failure, visit
@@ -58,6 +59,8 @@ def check_storage(
     items += loose_files(layout)
     items += sorted(interrupted & {*_staging(layout), *_stray_intents(layout)}, key=lambda item: item.folder or "")
     items += [missing_job(job_id, note) for job_id, note in missing_jobs(store).items()]
+    if (damage := damaged_log(store)) is not None:
+        items.append(raised("pruned-log", None, *damage))
     store.require_online()
     return items
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Container, Sequence
 from functools import partial
 from pathlib import Path
@@ -67,7 +68,8 @@ def _put_away(layout: Layout, rows: Sequence[sa.Row[Any]]) -> set[str]:
     names = {row.id: row.folder.rpartition("/")[2] for row in rows}
     quarantined = {readable(folder.name) for folder in _entries(layout.quarantine)}
     own = {job_id for job_id, name in names.items() if name in quarantined and naming.id_in_folder_name(name) == job_id}
-    return deleted_of(layout, names.keys()) | own
+    pruned = {job_id for job_id in names if os.path.lexists(layout.pruned_id(job_id))}
+    return deleted_of(layout, names.keys()) | own | pruned
 
 
 def deleted_of(layout: Layout, job_ids: Container[str]) -> set[str]:

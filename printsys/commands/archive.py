@@ -4,34 +4,32 @@ not be moved, 2: could not run. The system never does this by itself; to have it
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterable
-from contextlib import ExitStack
 from datetime import UTC, datetime
 
-from indexer import migrate
 from printsys.actions.archiving import ArchiveResult, archive, ended_before, kept_long_enough
-from printsys.commands.common import add_storage_argument, database, existing_store, print_result, read_settings
+from printsys.commands.common import (
+    add_storage_argument,
+    existing_store,
+    number_of_days,
+    print_result,
+    read_settings,
+    with_services,
+)
 from printsys.commands.progress import add_progress_argument, counted, progress_bar
 from printsys.config import Settings, load_lab
 from printsys.domain import words
 from printsys.domain.events import SYSTEM
-from printsys.errors import PrintSysError
-from printsys.services import build_services
-from printsys.worker.queue import make_enqueue
 
 DONE, SOME_STAY = 0, 1
 
 
-def days(text: str) -> int:
-    if not text.isdecimal() or int(text) > 36_500:
-        raise argparse.ArgumentTypeError(f"{text} is no number of days")
-    return int(text)
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--older-than", type=days, metavar="DAYS", help="days since the job ended (default: lab.toml's retention)"
+        "--older-than",
+        type=number_of_days,
+        metavar="DAYS",
+        help="days since the job ended (default: lab.toml's retention)",
     )
     parser.add_argument("--dry-run", action="store_true", help="only list the jobs")
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
@@ -67,13 +65,5 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _archive(settings: Settings, jobs: Iterable[tuple[str, int]], before: datetime) -> ArchiveResult:
-    with ExitStack() as stack:
-        try:
-            settings = stack.enter_context(database(settings))
-            migrate.upgrade(settings.database_url or "")
-        except PrintSysError as error:  # the folders are the record; the mirror follows by itself
-            print(error, file=sys.stderr)
-        services = build_services(settings, make_enqueue(settings))
-        result = archive(services.actions, jobs, before, SYSTEM)
-        services.mirror.engine.dispose()
-    return result
+    with with_services(settings) as services:
+        return archive(services.actions, jobs, before, SYSTEM)

@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -20,7 +21,8 @@ from printsys.errors import PostgresFailed, PrintSysError
 from printsys.jobstore import JobStore
 from printsys.jobstore.identity import require_storage
 from printsys.ops.postgres import embedded_postgres
-from printsys.services import open_store, remembered_at
+from printsys.services import Services, build_services, open_store, remembered_at
+from printsys.worker.queue import make_enqueue
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +34,12 @@ def add_storage_argument(parser: argparse.ArgumentParser) -> None:
 def port_number(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise argparse.ArgumentTypeError(f"{text} is no port; they go from 1 to 65535")
+    return int(text)
+
+
+def number_of_days(text: str) -> int:
+    if not text.isdecimal() or int(text) > 36_500:
+        raise argparse.ArgumentTypeError(f"{text} is no number of days")
     return int(text)
 
 
@@ -107,3 +115,20 @@ def migrated_engine(settings: Settings) -> Iterator[sa.Engine]:
 def print_result(args: argparse.Namespace, document: object, text: str) -> None:
     """The document where --json asks for it, else the text."""
     print(json.dumps(document, indent=2) if args.json else text)
+
+
+@contextmanager
+def with_services(settings: Settings) -> Iterator[Services]:
+    """For a command that changes jobs. Without a database it goes on: the folders are the record, and the mirror
+    follows by itself."""
+    with ExitStack() as stack:
+        try:
+            settings = stack.enter_context(database(settings))
+            migrate.upgrade(settings.database_url or "")
+        except PrintSysError as error:
+            print(error, file=sys.stderr)
+        services = build_services(settings, make_enqueue(settings))
+        try:
+            yield services
+        finally:
+            services.mirror.engine.dispose()

@@ -1,5 +1,6 @@
 """Remove for good what was deleted more than 30 days ago, and what interrupted work left behind. A job's files are
-never touched. On a terminal it asks first. Exit code 0: done, 1: some could not be removed, 2: could not run."""
+touched only with --archived: then jobs that have long been archived go, and leave an anonymous line each. On a terminal
+it asks first. Exit code 0: done, 1: some could not be removed, 2: could not run."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from printsys.assessment.upload_checker import SCRATCH
-from printsys.commands.common import add_storage_argument, existing_store, read_settings
+from printsys.commands import prune_archived
+from printsys.commands.common import add_storage_argument, existing_store, number_of_days, read_settings
 from printsys.commands.progress import Progress, add_progress_argument, counted, progress_bar
 from printsys.domain.job import format_time
 from printsys.errors import PrintSysError
@@ -26,6 +28,11 @@ NAMES = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--archived", action="store_true", help="prune jobs that have long been archived instead")
+    parser.add_argument(
+        "--older-than", type=number_of_days, metavar="DAYS", help="days since they were archived (default: lab.toml's)"
+    )
+    parser.add_argument("--confirm", metavar="WORDS", help="what it would ask you to type, like “prune 12 jobs”")
     parser.add_argument("--dry-run", action="store_true", help="only list what would be removed")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--json", action="store_true", help="print what was done as JSON; does not ask")
@@ -34,6 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.archived:
+        return prune_archived.run(args)
     settings = read_settings(args)
     store = existing_store(settings)
     now = datetime.now(UTC)

@@ -166,8 +166,12 @@ class SubmissionTable(Strict):
         return self.max_file_mb * 1024 * 1024
 
 
-class Days(Strict):
+class RetentionTable(Strict):
+    """`days` after its end a job may go to the archive, and `prune_days` after that be pruned; 0: never. Neither
+    happens by itself."""
+
     days: Annotated[int, Field(ge=1, le=3650)]
+    prune_days: Annotated[int, Field(ge=0, le=36_500)] = 0
 
 
 class ValidDays(Strict):
@@ -269,7 +273,7 @@ class Lab(Strict):
     opening: OpeningTable = OpeningTable()
     submission: SubmissionTable
     confirmation: ValidDays
-    retention: Days
+    retention: RetentionTable
     payment: PaymentTable
     reminders: ReminderTable = ReminderTable()
     mail: MailTable = MailTable()

@@ -61,6 +61,7 @@ class Layout:
         self.newest = self.system / "newest"
         self.missed_events = self.system / "away.json"
         self.lab_today = self.system / "lab.json"
+        self.pruned = self.system / "pruned"
         self.digest = self.system / "digest.json"
         self.storage_id = self.system / "storage-id"
         longest = len(str(root)) + len(f"/{Status.READY_TO_PRINT}/") + FOLDER_NAME_LIMIT + len(f"/{ORIGINAL}/")
@@ -77,6 +78,9 @@ class Layout:
 
     def intent(self, job_id: str) -> Path:
         return self.moves / f"{job_id}.json"
+
+    def pruned_id(self, job_id: str) -> Path:
+        return self.pruned / "gone" / job_id
 
     def newest_event(self, job_id: str) -> Path:
         return self.newest / job_id

@@ -106,7 +106,7 @@ def find_waste(store: JobStore, now: datetime) -> Iterator[Waste]:
     for path in _entries(store.layout.trash):
         since = _thrown_away_at(path)
         if since < now - TRASH_KEEPS or path.name.startswith(EMPTYING):
-            yield Waste("trash", path, since, _size_of(path))
+            yield Waste("trash", path, since, size_of(path))
     yield from _stale("staging", store.layout.staging, now)
 
 
@@ -138,6 +138,12 @@ def remove(store: JobStore, waste: Waste) -> bool:
     return True
 
 
+def thrown_away(store: JobStore, job_id: str) -> list[Path]:
+    """The folders in the trash that carry the job's id, or its name where their record is gone already."""
+    folders = (path for path in _entries(store.layout.trash) if path.is_dir() and not path.is_symlink())
+    return [path for path in folders if (id_inside(path) or naming.id_in_folder_name(path.name)) == job_id]
+
+
 def _forget_events(store: JobStore, name: str) -> None:
     job_id = naming.id_in_folder_name(name)
     parents = [*map(store.layout.status, Status), store.layout.trash, store.layout.quarantine]
@@ -156,7 +162,7 @@ def _stale(kind: Literal["staging", "scratch"], folder: Path, now: datetime) -> 
     for path in _entries(folder):
         since = _touched_at(path)
         if since < now - STALE:
-            yield Waste(kind, path, since, _size_of(path))
+            yield Waste(kind, path, since, size_of(path))
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -178,7 +184,8 @@ def _touched_at(path: Path) -> datetime:
     return datetime.fromtimestamp(max(status.st_mtime, status.st_ctime), UTC)
 
 
-def _size_of(path: Path) -> int:
+def size_of(path: Path) -> int:
+    """In bytes, of all that lies at or below `path`."""
     if path.is_symlink() or not path.is_dir():
         return path.lstat().st_size
     return sum(inner.lstat().st_size for inner in path.rglob("*") if not inner.is_dir())

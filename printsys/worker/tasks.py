@@ -23,6 +23,7 @@ from printsys.actions.reminders import send_reminders
 from printsys.backup.schedule import BackupSchedule
 from printsys.config import Settings
 from printsys.errors import PrintSysError
+from printsys.jobstore.pruned import finish_all
 from printsys.mail.digest import DigestSender
 from printsys.mail.sender import MailSender
 from printsys.ops.heartbeat import Heartbeat, keep_writing
@@ -144,6 +145,7 @@ class Worker:
         """Every five minutes what is due by the calendar: once is enough, however many computers do it."""
         with retry_later("what is due by the calendar"):
             send_reminders(self.services.actions, self.consumer.stop_flag)
+            finish_all(self.services.store)
 
     def send_digest(self) -> None:
         """Every five minutes: the lab's morning e-mail, where it is due and has not gone out."""

@@ -80,6 +80,11 @@ def overwrite(file: Path) -> None:
     file.write_bytes(b"x" * file.stat().st_size)
 
 
+def write_year_log(store: JobStore, line: bytes) -> None:
+    store.layout.pruned.mkdir()
+    (store.layout.pruned / "2025.jsonl").write_bytes(line)
+
+
 RECORD = ("metadata.json", "events.jsonl")
 DAMAGE: dict[str, tuple[Callable[[JobStore, Path], object], list[str]]] = {
     "events gone": (lambda store, folder: (folder / "events.jsonl").unlink(), ["log-damaged"]),
@@ -135,6 +140,11 @@ DAMAGE: dict[str, tuple[Callable[[JobStore, Path], object], list[str]]] = {
         lambda store, folder: write_intent(store.layout, folder, folder.parent, 5, "00000000"),
         ["intent-stale"],
     ),
+    "a line in the log of pruned jobs that somebody edited": (
+        lambda store, folder: write_year_log(store, b'{"key":"0"}\n'),
+        ["pruned-log"],
+    ),
+    "a line in the log of pruned jobs that was cut off": (lambda store, folder: write_year_log(store, b'{"key":'), []),
     "an interrupted submission": (lambda store, folder: (store.layout.staging / "00000000").mkdir(), ["staging-left"]),
     "an original gone": (lambda store, folder: original(folder).unlink(), ["original-missing"]),
     "an original cut": (lambda store, folder: original(folder).write_bytes(b"solid"), ["original-altered"]),

@@ -1,0 +1,85 @@
+"""Archived jobs whose time is over: finds them, and prunes them when a person says so, never by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from printsys.actions import Actions
+from printsys.domain.payments import is_unpaid, ledger
+from printsys.domain.pricing import money
+from printsys.domain.pruned import Because
+from printsys.domain.status import Status
+from printsys.errors import JobBusy, PrintSysError, TransitionNotAllowed
+from printsys.jobstore import JobStore, Stored
+from printsys.jobstore.pruned import announce, finish_all, finish_pruning
+from printsys.jobstore.trash import size_of
+
+
+@dataclass(frozen=True)
+class Prunable:
+    """`size` of all that lies in the folder, in bytes."""
+
+    id: str
+    revision: int
+    archived: datetime
+    size: int
+
+
+@dataclass
+class PruneResult:
+    """Ids of the `pruned` jobs; those that stay, each as (id, reason), in `skipped`."""
+
+    pruned: list[str] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+
+
+def prunable(store: JobStore, before: datetime, skipped: list[tuple[str, str]]) -> Iterator[Prunable]:
+    """Archived since a moment before `before`, straight from the folders. Those that cannot go are added to `skipped`,
+    each with the reason."""
+    for job_id, _folder in list(store.ids((Status.ARCHIVED,))):
+        try:
+            stored = store.load(job_id)
+            if stored.job.status is Status.ARCHIVED and stored.job.status_since < before:
+                require_ended(stored)
+                with store.disk_errors():
+                    size = size_of(stored.folder)
+                yield Prunable(job_id, stored.job.revision, stored.job.status_since, size)
+        except PrintSysError as error:
+            skipped.append((job_id, str(error)))
+
+
+def require_ended(stored: Stored) -> None:
+    """TransitionNotAllowed, JobBusy, DamagedJob where something is still open that goes with the folder."""
+    if stored.problem is not None:
+        raise stored.problem
+    if stored.asked_by_hand is not None or stored.move_pending is not None:
+        raise JobBusy(stored.id, 0)
+    if is_unpaid(stored.job):
+        due = money(ledger(stored.job).due)
+        raise TransitionNotAllowed("prune", f"{due} of it is still to be paid. Please take or waive that first.")
+
+
+def prune(actions: Actions, jobs: Iterable[tuple[str, int]], actor: str, because: Because) -> PruneResult:
+    """Prune each (id, revision when listed). A job that changed since stays, and keeps no other waiting."""
+    result = PruneResult()
+    finish_all(actions.store)
+    for job_id, revision in jobs:
+        try:
+            prune_job(actions, job_id, revision, actor, because)
+            result.pruned.append(job_id)
+        except PrintSysError as error:
+            result.skipped.append((job_id, str(error)))
+    return result
+
+
+def prune_job(actions: Actions, job_id: str, revision: int, actor: str, because: Because) -> None:
+    """StaleJob, what `require_ended` and JobStore.edit raise; JobBusy where a program holds a file of it open: then the
+    job is gone as soon as that ends."""
+    with actions.store.edit(job_id, revision) as change:
+        require_ended(change.before)
+        announce(actions.store, change, actor, actions.lab.today(actions.clock()), because)
+    actions.follow_up(change.result)
+    if not finish_pruning(actions.store, job_id):
+        raise JobBusy(job_id, 0)

@@ -1,0 +1,150 @@
+"""What is kept of a job whose folder goes: enough for reports, and nothing that tells whose it was.
+
+A list of what may stay, not of what must go: a key that a newer version or a person adds goes with the folder.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from printsys.domain.events import Event, EventType, actor_kind
+from printsys.domain.job import Document, Job, format_time, parse
+from printsys.domain.status import Status
+
+Because = Literal["retention", "erased"]
+NOBODY = "Pruned"
+"""What stands for the student's name where a line is read as a job."""
+
+
+class PrunedJob(BaseModel):
+    """A line of `.printsys/pruned/<year>.jsonl`. `key` is from the first line of the job's log, which is gone: it tells
+    whether a job is in the log already, and leads to no job. `document` and `events` are as metadata.json and
+    events.jsonl have them, without whatever says whose the job was."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    key: str
+    pruned_on: str
+    because: Because
+    document: Document
+    events: list[Document]
+
+    @property
+    def job(self) -> Job:
+        """As reports read jobs: `id` is the key."""
+        student = {"name": NOBODY} | self.document["student"]
+        revision = self.events[-1]["seq"] if self.events else 1
+        return parse(self.document | {"schema_version": 1, "id": self.key, "revision": revision, "student": student})
+
+
+def pruned_job(
+    job: Job, document: Mapping[str, Any], events: Sequence[Event], key: str, day: str, because: Because
+) -> PrunedJob:
+    """`document`: metadata.json. `day`: today at the lab, like 2026-03-02."""
+    remaining = _kept(document, DOCUMENT) | {
+        "status": job.status.value,
+        "status_since": format_time(job.status_since),
+        "created_at": format_time(job.created_at),
+        "updated_at": format_time(job.updated_at),
+    }
+    remaining = {"student": {}, "request": {}} | remaining
+    counted = [line for event in events if (line := _event(event)) is not None]
+    return PrunedJob(key=key, pruned_on=day, because=because, document=remaining, events=counted)
+
+
+def _event(event: Event) -> Document | None:
+    """None for one that reports have no use for."""
+    patch, data = _kept(event.patch, PATCH), _kept(event.data, DATA)
+    if not patch and event.type not in COUNTED:
+        return None
+    moment = {"seq": event.seq, "at": format_time(event.at)}
+    return moment | {"type": event.type, "actor": actor_kind(event.actor), "data": data, "patch": patch}
+
+
+# -- what may stay ----------------------------------------------------------------------------------------------------
+
+Leaf = Callable[[Any], bool]
+Shape = Mapping[str, Any]
+"""By key, a test of its value, the shape of an object, or a list with the shape of each of its items."""
+
+
+def _matches(pattern: str) -> Leaf:
+    compiled = re.compile(pattern)
+    return lambda value: isinstance(value, str) and compiled.fullmatch(value) is not None
+
+
+TIME = _matches(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+AMOUNT = _matches(r"-?\d{1,12}(\.\d{1,12})?")
+SLUG = _matches(r"[a-z0-9-]{1,40}")
+LABEL = _matches(r"[^@\r\n\t]{1,60}")
+"""What lab.toml names: a printer, a color, a material, a way to pay."""
+CLASS_NUMBER = _matches(r"(?i)N/A|[A-Z]{2,6}[ -]?\d{2,4}[A-Z]?")
+"""A class as most people write it. The field takes any words, so that a name or a student's number may stand in it."""
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and abs(value) < 100_000
+
+
+def _is_status(value: Any) -> bool:
+    return value in set(Status)
+
+
+def _is_true_or_false(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+DISCOUNTS: list[Shape] = [{"name": LABEL, "amount": AMOUNT}]
+PAYMENT: Shape = {
+    "amount": AMOUNT, "method": LABEL, "weight_g": AMOUNT, "at": TIME, "price": AMOUNT, "discounts": DISCOUNTS,
+    "lines": [{"kind": SLUG, "amount": AMOUNT, "method": LABEL, "at": TIME, "with_pickup": _is_true_or_false}],
+}  # fmt: skip
+PLATES: list[Shape] = [{"number": _is_count, "state": SLUG}]
+DOCUMENT: Shape = {
+    "student": {"discipline": LABEL, "class_number": CLASS_NUMBER},
+    "request": {
+        "method": LABEL, "color": LABEL, "printer": LABEL, "printed_on": LABEL, "copies": _is_count,
+        "own_material": _is_true_or_false,
+    },
+    "estimate": {
+        "material": LABEL, "weight_g": AMOUNT, "volume_ml": AMOUNT, "time_h": AMOUNT, "cost": AMOUNT,
+        "for_copies": _is_count, "plate_copies": _is_count, "discounts": DISCOUNTS,
+    },
+    "confirmation": {"sent_at": TIME, "confirmed_at": TIME},
+    "rejection": {"reasons": [SLUG], "at": TIME},
+    "payment": PAYMENT,
+    "plates": PLATES,
+}  # fmt: skip
+PATCH: Shape = {"status": _is_status, "status_since": TIME, "payment": PAYMENT, "plates": PLATES}
+DATA: Shape = {
+    "reasons": [SLUG], "fault": SLUG, "wasted_g": AMOUNT, "amount": AMOUNT, "method": LABEL, "kind": SLUG,
+    "state": SLUG, "plates": PLATES, "from": _is_status, "to": _is_status, "agreed": AMOUNT,
+}  # fmt: skip
+COUNTED = frozenset({EventType.JOB_CREATED, EventType.STAFF_APPROVED, EventType.PRINT_FAILED, EventType.PLATES_MARKED})
+"""Events that reports count though they may change no status."""
+
+
+def _kept(values: Mapping[str, Any], shape: Shape) -> Document:
+    """What of `values` may stay. None stays, too: in a patch it says that a value went."""
+    kept = {}
+    for key, allowed in shape.items():
+        if key in values:
+            value = _kept_value(values[key], allowed)
+            if value is not None or values[key] is None:
+                kept[key] = value
+    return kept
+
+
+def _kept_value(value: Any, allowed: Any) -> Any:
+    if isinstance(allowed, Mapping):
+        return _kept(value, allowed) if isinstance(value, Mapping) else None
+    if isinstance(allowed, list):
+        if not isinstance(value, list):
+            return None
+        items = [_kept_value(item, allowed[0]) for item in value]
+        return [item for item in items if item is not None]
+    return value if allowed(value) else None

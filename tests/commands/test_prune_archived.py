@@ -1,0 +1,112 @@
+"""`prune --archived`: a preview, typed words, an anonymous line each, and nobody who misses the jobs."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from indexer.index import Mirror
+from indexer.queries import Queries
+from printsys.actions.pruning import prune
+from printsys.domain.status import Status
+from printsys.errors import PrintSysError
+from printsys.jobstore import JobStore, Stored
+from printsys.jobstore.pruned import pruned_jobs
+from tests.factories import Clock, actions_on, make_job, make_store, sync
+from tests.indexer.test_check import everything
+from tests.manage import Manage
+
+
+@pytest.fixture
+def manage(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Manage:
+    return Manage(tmp_path, database_url, monkeypatch, capsys)
+
+
+def archived(folder: Path, days: int) -> Stored:
+    clock = Clock(datetime.now(UTC) - timedelta(days=days))
+    return make_job(make_store(folder, clock), status=Status.ARCHIVED)
+
+
+def test_the_preview_says_how_many_how_large_and_which(manage: Manage, tmp_path: Path) -> None:
+    old = archived(tmp_path, 400)
+    archived(tmp_path, 300)
+    make_job(make_store(tmp_path), status=Status.REJECTED)
+    manage("prune", "--archived", "--older-than", "365", "--dry-run")
+    before = everything(tmp_path / "storage")
+    preview = manage("prune", "--archived", "--older-than", "365", "--dry-run")
+    assert preview.code == 0 and preview.out.startswith("Archived more than 365 days ago: 1 job, 0.0 MB.\n")
+    assert f"  {old.id}, archived " in preview.out
+    (listed,) = manage("prune", "--archived", "--older-than", "365", "--dry-run", "--json").json["found"]
+    assert listed["job"] == old.id and listed["size"] > 1000
+    assert everything(tmp_path / "storage") == before
+
+
+def test_it_wants_the_words_typed(manage: Manage, tmp_path: Path) -> None:
+    old = archived(tmp_path, 400)
+    for words in ((), ("--confirm", "prune 2 jobs"), ("--json",)):
+        with pytest.raises(PrintSysError, match="Nothing was changed"):
+            manage("prune", "--archived", "--older-than", "365", *words)
+    assert make_store(tmp_path).load(old.id).job.status is Status.ARCHIVED
+    done = manage("prune", "--archived", "--older-than", "365", "--confirm", "Prune  1 job")
+    assert done.code == 0 and "1 job is pruned." in done.out
+    assert [line.key for line in pruned_jobs(make_store(tmp_path))] != []
+
+
+def test_without_a_time_in_lab_toml_or_on_the_command_line_nothing_is_pruned(manage: Manage, tmp_path: Path) -> None:
+    archived(tmp_path, 4000)
+    with pytest.raises(PrintSysError, match="prune_days"):
+        manage("prune", "--archived", "--confirm", "prune 1 job")
+
+
+def test_the_mirror_forgets_the_job_and_a_rebuild_keeps_the_line(
+    manage: Manage, tmp_path: Path, queries: Queries, mirror: Mirror
+) -> None:
+    old, young = archived(tmp_path, 400), archived(tmp_path, 1)
+    store = make_store(tmp_path)
+    sync(store, mirror)
+    manage("prune", "--archived", "--older-than", "365", "--confirm", "prune 1 job")
+    assert queries.job(old.id) is None and queries.job(young.id) is not None
+    lines = list(pruned_jobs(store))
+    assert manage("reindex", "--json").code == 0
+    assert list(pruned_jobs(store)) == lines and len(lines) == 1
+    assert queries.attention() == [] and queries.job(old.id) is None
+
+
+def test_a_mirror_that_was_down_meanwhile_does_not_miss_the_job(
+    tmp_path: Path, queries: Queries, mirror: Mirror
+) -> None:
+    old = archived(tmp_path, 400)
+    store = make_store(tmp_path)
+    sync(store, mirror)
+    assert prune(actions_on(store), [(old.id, old.job.revision)], "staff:Sam", "retention").skipped == []
+    assert queries.job(old.id) is not None
+    sync(store, mirror)
+    assert queries.job(old.id) is None and queries.attention() == []
+    assert list(store.layout.missing.iterdir()) == []
+
+
+def test_the_ids_are_forgotten_after_a_while(tmp_path: Path) -> None:
+    old = archived(tmp_path, 400)
+    store = make_store(tmp_path, Clock(datetime.now(UTC)))
+    prune(actions_on(store), [(old.id, old.job.revision)], "staff:Sam", "retention")
+    assert store.layout.pruned_id(old.id).exists()
+    later = make_store(tmp_path, Clock(datetime.now(UTC) + timedelta(days=31)))
+    prune(actions_on(later), [], "staff:Sam", "retention")
+    assert not store.layout.pruned_id(old.id).exists()
+
+
+def test_a_backup_brings_the_lines_back(manage: Manage, tmp_path: Path) -> None:
+    archived(tmp_path, 400)
+    manage("prune", "--archived", "--older-than", "365", "--confirm", "prune 1 job")
+    lines = [line.model_dump() for line in pruned_jobs(make_store(tmp_path))]
+    assert manage("backup", str(tmp_path / "backup")).code == 0
+    manage.use(tmp_path / "new")
+    assert manage("restore", str(tmp_path / "backup")).code == 0
+    restored: JobStore = make_store(tmp_path / "new")
+    assert [line.model_dump() for line in pruned_jobs(restored)] == lines
+    assert json.loads((restored.layout.pruned / f"{lines[0]['document']['created_at'][:4]}.jsonl").read_bytes())

@@ -1,0 +1,267 @@
+"""A pruned job leaves one anonymous line, whatever is killed when, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from indexer.check import check_storage
+from printsys import fs
+from printsys.actions.pruning import prunable, prune
+from printsys.domain.payments import ledger
+from printsys.domain.status import Status
+from printsys.errors import PrintSysError, StorageFailure
+from printsys.jobstore import JobStore, Stored
+from printsys.jobstore.pruned import finish_all, finish_pruning, pruned_jobs
+from tests.factories import Clock, act, actions_on, make_job, make_store
+from tests.openness.reader import verify
+
+SECRET = "Zaphod"
+PERSONAL: dict[str, Any] = {
+    "name": f"{SECRET} Beeblebrox",
+    "email": f"{SECRET}@example.edu",
+    "message": f"For {SECRET}",
+}
+
+
+class Killed(BaseException):
+    """As `kill -9`: nobody catches it."""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> JobStore:
+    return make_store(tmp_path, Clock())
+
+
+def prune_now(store: JobStore, stored: Stored) -> list[tuple[str, str]]:
+    return prune(actions_on(store), [(stored.id, stored.job.revision)], "staff:Sam", "retention").skipped
+
+
+def archived(store: JobStore) -> Stored:
+    """With each thing that people may type, full of what must not stay."""
+    stored = make_job(
+        store, **PERSONAL, class_number=f"{SECRET} 12345678", files=[(f"{SECRET}.stl", b"solid\nendsolid\n")]
+    )
+    act(store, stored.id, "notes", notes=f"Call {SECRET}")
+    act(store, stored.id, "approve", note=f"Dear {SECRET}")
+    act(store, stored.id, "confirm", reason=f"{SECRET} said yes")
+    act(store, stored.id, "start")
+    act(store, stored.id, "fail", reason=f"{SECRET} bumped it", fault="model", wasted_g="12.5")
+    act(store, stored.id, "start")
+    act(store, stored.id, "complete")
+    paid: dict[str, Any] = {
+        "picked_up_by": SECRET,
+        "transaction": f"TX-{SECRET}",
+        "amount": "4.27",
+        "payment_method": "Card",
+    }
+    act(store, stored.id, "pickup", **paid)
+    act(store, stored.id, "refund", amount="1.00", payment_method="Cash", reason=f"{SECRET} was sad")
+    return act(store, stored.id, "archive")
+
+
+def test_the_line_has_what_reports_need_and_nothing_that_says_whose_it_was(store: JobStore) -> None:
+    stored = archived(store)
+    assert prune_now(store, stored) == []
+    (line,) = pruned_jobs(store)
+    log = store.layout.pruned / f"{stored.job.created_at.year}.jsonl"
+    text = log.read_text("utf-8")
+    assert SECRET.casefold() not in text.casefold() and stored.id not in text
+    assert text.endswith("\n") and json.loads(text)["because"] == "retention"
+    job = line.job
+    assert (job.status, job.status_since, job.created_at) == (
+        Status.ARCHIVED,
+        stored.job.status_since,
+        stored.job.created_at,
+    )
+    assert (job.student.discipline, job.student.class_number) == ("Architecture", None)
+    assert (job.request.method, job.request.color, job.request.printer) == ("Filament", "True Red", "prusa-mk4s")
+    estimate, before = job.estimate, stored.job.estimate
+    assert estimate is not None and before is not None
+    assert (estimate.weight_g, estimate.time_h, estimate.cost, estimate.material) == (
+        before.weight_g,
+        before.time_h,
+        before.cost,
+        before.material,
+    )
+    money, money_before = ledger(job), ledger(stored.job)
+    assert (money.paid, money.refunded, money.due) == (money_before.paid, money_before.refunded, money_before.due)
+    ways = [(each.kind, each.amount, each.method) for each in money.lines]
+    assert ways == [(each.kind, each.amount, each.method) for each in money_before.lines] and len(ways) > 1
+    steps = [(event["type"], event["at"]) for event in line.events]
+    assert [name for name, _ in steps if not name.startswith("Payment")] == [
+        "JobCreated", "StaffApproved", "StaffConfirmed", "PrintingStarted", "PrintFailed", "PrintingStarted",
+        "JobCompleted", "JobPickedUp", "JobArchived",
+    ]  # fmt: skip
+    (failure,) = (event for event in line.events if event["type"] == "PrintFailed")
+    assert failure["data"] == {"fault": "model", "wasted_g": "12.5", "from": "Printing", "to": "ReadyToPrint"}
+
+
+def test_why_a_job_was_not_printed_stays(store: JobStore) -> None:
+    rejected = make_job(store, status=Status.REJECTED)
+    stored = act(store, rejected.id, "archive")
+    assert prune_now(store, stored) == []
+    (line,) = pruned_jobs(store)
+    assert line.job.rejection is not None and line.job.rejection.reasons == ["too-thin", "messy"]
+    assert line.job.rejection.comment is None
+    assert any(event["data"].get("reasons") == ["too-thin", "messy"] for event in line.events)
+
+
+def test_a_usual_class_number_stays(store: JobStore) -> None:
+    stored = make_job(store, status=Status.ARCHIVED, class_number="ARCH 4000")
+    prune_now(store, stored)
+    (line,) = pruned_jobs(store)
+    assert line.job.student.class_number == "ARCH 4000"
+
+
+def test_nothing_of_the_job_remains_anywhere_in_storage(store: JobStore) -> None:
+    stored = archived(store)
+    prune_now(store, stored)
+    names = [path for path in store.layout.root.rglob("*") if SECRET in path.name]
+    texts = [path for path in store.layout.root.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
+    assert names == [] and texts == []
+    assert not store.layout.newest_event(stored.id).exists()
+    with pytest.raises(PrintSysError):
+        store.load(stored.id)
+
+
+def test_each_job_is_in_the_log_of_the_year_in_which_it_came_in(tmp_path: Path) -> None:
+    for year in (2024, 2026):
+        clock = Clock(datetime(year, 3, 2, 16, tzinfo=UTC))
+        at_that_time = make_store(tmp_path, clock)
+        stored = make_job(at_that_time, status=Status.ARCHIVED)
+        prune_now(at_that_time, stored)
+    assert sorted(path.name for path in at_that_time.layout.pruned.glob("*.jsonl")) == ["2024.jsonl", "2026.jsonl"]
+    assert [line.job.created_at.year for line in pruned_jobs(at_that_time)] == [2024, 2026]
+
+
+WRITES = ("replace", "append", "unlink", "move_folder", "remove_tree", "sync_folder", "rename_folder", "rename_over")
+
+
+def kill_at(patch: pytest.MonkeyPatch, number: int, after: bool) -> list[str]:
+    """The process ends before, or right after, the disk is written to for the n-th time."""
+    calls: list[str] = []
+
+    def doomed(name: str, function: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: object, **options: object) -> object:
+            calls.append(name)
+            is_the_last = len(calls) == number
+            if is_the_last and not after:
+                raise Killed
+            result = function(*args, **options)
+            if is_the_last:
+                raise Killed
+            return result
+
+        return call
+
+    for name in WRITES:
+        patch.setattr(fs, name, doomed(name, getattr(fs, name)))
+    return calls
+
+
+def count_everywhere(store: JobStore, job_id: str) -> int:
+    return len(list(pruned_jobs(store))) + sum(found == job_id for found, _ in store.ids())
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_killed_anywhere_the_job_is_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: bool) -> None:
+    for number in range(1, 100):
+        place = tmp_path / str(number)
+        store = make_store(place)
+        stored = make_job(store, status=Status.ARCHIVED)
+        with monkeypatch.context() as patch:
+            calls = kill_at(patch, number, after)
+            try:
+                prune_now(store, stored)
+            except Killed:
+                pass
+            else:
+                break
+        again = make_store(place)
+        assert count_everywhere(again, stored.id) == 1, f"killed at {number}, {calls[-1]}"
+        for _ in range(2):
+            finish_all(again)
+            assert count_everywhere(again, stored.id) == 1, f"killed at {number}, {calls[-1]}, then finished"
+        if any(found == stored.id for found, _ in again.ids()):
+            assert prune_now(again, again.load(stored.id)) == []
+        assert [line.job.status for line in pruned_jobs(again)] == [Status.ARCHIVED]
+        assert list(again.layout.trash.iterdir()) == [] and list((again.layout.pruned / "pending").iterdir()) == []
+    assert number > 8
+
+
+def test_a_line_that_was_cut_off_is_written_again(store: JobStore) -> None:
+    first, second = make_job(store, status=Status.ARCHIVED), make_job(store, status=Status.ARCHIVED)
+    prune_now(store, first)
+    log = next(store.layout.pruned.glob("*.jsonl"))
+    with log.open("ab") as file:
+        file.write(b'{"key":"0123')
+    prune_now(store, second)
+    assert len(list(pruned_jobs(store))) == 2
+    assert [json.loads(line)["because"] for line in log.read_text("utf-8").splitlines()] == ["retention"] * 2
+
+
+def test_a_damaged_log_is_an_error_and_no_smaller_report(store: JobStore) -> None:
+    prune_now(store, make_job(store, status=Status.ARCHIVED))
+    log = next(store.layout.pruned.glob("*.jsonl"))
+    log.write_text(log.read_text("utf-8") + "{}\n", "utf-8")
+    with pytest.raises(StorageFailure, match="line 2"):
+        list(pruned_jobs(store))
+
+
+def test_a_storage_with_pruned_jobs_verifies_and_one_line_twice_is_found(store: JobStore) -> None:
+    make_job(store)
+    prune_now(store, archived(store))
+    assert check_storage(store, deep=True) == [] and verify(store.layout.root).kinds == []
+    log = next(store.layout.pruned.glob("*.jsonl"))
+    log.write_bytes(log.read_bytes() * 2)
+    assert verify(store.layout.root).kinds == ["pruned-log"] and len(list(pruned_jobs(store))) == 1
+
+
+def test_a_job_that_changed_since_it_was_listed_stays(store: JobStore) -> None:
+    stored = make_job(store, status=Status.ARCHIVED)
+    act(store, stored.id, "notes", notes="Wait")
+    ((job_id, reason),) = prune_now(store, stored)
+    assert job_id == stored.id and store.load(stored.id).job.status is Status.ARCHIVED and reason
+    assert list(pruned_jobs(store)) == []
+
+
+def test_a_job_with_money_to_be_paid_stays(store: JobStore) -> None:
+    stored = make_job(store, status=Status.COMPLETED)
+    act(store, stored.id, "pickup", amount="1.00")
+    stored = act(store, stored.id, "override", status=Status.ARCHIVED)
+    ((_, reason),) = prune_now(store, stored)
+    assert "$3.27 of it is still to be paid" in reason
+    act(store, stored.id, "waive", amount="3.27", reason="Ours")
+    assert prune_now(store, store.load(stored.id)) == []
+
+
+def test_only_jobs_that_were_archived_long_enough_ago_are_found(store: JobStore) -> None:
+    stored = make_job(store, status=Status.ARCHIVED)
+    make_job(store, status=Status.REJECTED)
+    skipped: list[tuple[str, str]] = []
+    since = stored.job.status_since
+    assert list(prunable(store, since, skipped)) == []
+    (found,) = prunable(store, since + timedelta(seconds=1), skipped)
+    assert found.id == stored.id and found.size > 1000 and skipped == []
+
+
+def test_a_copy_in_the_trash_goes_with_the_job(store: JobStore) -> None:
+    stored = make_job(store, status=Status.ARCHIVED)
+    copy = store.layout.trash / f"Copy_{stored.id}"
+    fs.move_folder(_copied(stored.folder, copy.with_name("new")), copy)
+    assert not finish_pruning(store, stored.id)
+    prune_now(store, stored)
+    assert list(store.layout.trash.iterdir()) == []
+
+
+def _copied(source: Path, target: Path) -> Path:
+    for path in [source, *source.rglob("*")]:
+        place = target / path.relative_to(source)
+        place.mkdir(parents=True) if path.is_dir() else place.write_bytes(path.read_bytes())
+    return target
