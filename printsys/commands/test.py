@@ -52,8 +52,8 @@ def run(arguments: list[str]) -> int:
         if sys.platform != "win32":
             return int(importlib.import_module("tests.windows.lane").run(chosen))
         arguments = chosen
-    # What shares a running system shares a process on Windows: a start takes long there. Elsewhere the process that ends
-    # first takes from the other, whose last tests may be long ones.
+    # What shares a running system shares a process on Windows: a start takes long there. Elsewhere the process that
+    # ends first takes from the other, whose last tests may be long ones.
     arguments = ["--dist", "loadgroup" if sys.platform == "win32" else "worksteal", *arguments]
     workers = [] if any(word.startswith(("-n", "--numprocesses", "--pdb")) for word in arguments) else ["-n", "2"]
     return subprocess.run([sys.executable, "-m", "pytest", *workers, *arguments], cwd=ROOT, check=False).returncode

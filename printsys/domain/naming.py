@@ -79,10 +79,16 @@ def folder_name(student: str, method: str, color: str, id_: str) -> str:
 def safe_file_name(name: str, limit: int = FILE_NAME_LIMIT) -> str:
     """`name` as a file name that any of the lab's computers can hold; the extension survives shortening.
 
-    Only the last part of a path is used, whichever way its slashes lean.
+    Only the last part of a path is used, whichever way its slashes lean. A safe name stays as it is.
     """
     last = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1]
-    ascii_name = _UNSAFE.sub("_", anyascii(last))
+    safe = _safe(_UNSAFE.sub("_", anyascii(last)), limit)
+    while (again := _safe(safe, limit)) != safe:  # what was cut off made another part its extension
+        safe = again
+    return safe
+
+
+def _safe(ascii_name: str, limit: int) -> str:
     stem, dot, extension = ascii_name.rpartition(".")
     if not dot or not re.fullmatch(r"[A-Za-z0-9]{1,8}", extension):
         stem, extension = ascii_name, ""

@@ -91,6 +91,8 @@ def test_a_students_file_name_becomes_one_that_every_computer_can_hold(sent: str
 @example(name="con" + "." * 30 + "x" * 80 + ".stl", limit=24)
 @example(name="a" * 22 + " .b.stl", limit=24)
 @example(name="lpt1.aux.3mf", limit=24)
+@example(name="0\u20250.", limit=24)
+@example(name="111111\u20251\u2025\u2025\u2025\u2025\u2026\u2026_", limit=24)
 def test_any_file_name_becomes_a_safe_one_and_stays_so(name: str, limit: int) -> None:
     safe = naming.safe_file_name(name, limit)
     assert is_safe(safe)
