@@ -15,7 +15,8 @@ from printsys.domain.estimates import open_difference
 from printsys.domain.events import Event, EventType
 from printsys.domain.folder_moves import last_move, still_missing
 from printsys.domain.job import Job
-from printsys.domain.status import in_words
+from printsys.domain.reminders import became_the_labs, is_put_away
+from printsys.domain.status import Status, in_words
 from printsys.domain.supplies import SUPPLIES
 from printsys.errors import StorageFailure
 from printsys.jobstore import Layout, Stored
@@ -62,6 +63,7 @@ FIXES_BY_KIND: dict[str, tuple[str, ...]] = {
     "facts-missing": ("supply", "undo-move", "accept-move"),
     "price-differs": ("keep-price",),
     "mail-failed": ("resend-mail", "change-address"),
+    "uncollected": ("put-away",),
     # the mirror
     "mirror-missing": ("sync",),
     "mirror-differs": ("sync",),
@@ -185,6 +187,13 @@ def mail_failed(job: Job, events: Sequence[Event]) -> OpenQuestion | None:
     return OpenQuestion(f"{job.student.name} did not get our e-mail {answers}")
 
 
+def uncollected(job: Job, events: Sequence[Event]) -> OpenQuestion | None:
+    """A print that became the lab's and that still lies among those to be handed out."""
+    if job.status is not Status.COMPLETED or became_the_labs(events) is None or is_put_away(events):
+        return None
+    return OpenQuestion(f"{job.student.name} never collected the print, so it is the lab's now. Please put it away.")
+
+
 RULES = (
     Rule("facts-missing", facts_missing, after=frozenset({EventType.FOLDER_MOVED})),
     Rule(
@@ -194,6 +203,7 @@ RULES = (
         data_key="differences",
     ),
     Rule("mail-failed", mail_failed, after=frozenset({EventType.EMAIL_FAILED})),
+    Rule("uncollected", uncollected, after=frozenset({EventType.BECAME_THE_LABS})),
 )
 
 

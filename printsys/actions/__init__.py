@@ -235,7 +235,7 @@ class Actions:
     def _due(self, stored: Stored) -> list[str]:
         if stored.asked_by_hand is not None or stored.problem is not None:
             return []
-        return due(stored.job, stored.events, self.clock(), self.lab.reminders.patience)
+        return due(stored.job, stored.events, self.clock(), self.lab.patience)
 
     def send_failed_again(self, job_id: str, actor: str) -> Stored:
         """Queue every failed e-mail that the student still needs again, to today's address."""

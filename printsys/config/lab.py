@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -168,10 +169,13 @@ class SubmissionTable(Strict):
 
 class RetentionTable(Strict):
     """`days` after its end a job may go to the archive, and `prune_days` after that be pruned; 0: never. Neither
-    happens by itself."""
+    happens by itself. A print that nobody collects for `uncollected_days` gets a last e-mail, and is the lab's
+    `last_call_days` after it; 0: never."""
 
     days: Annotated[int, Field(ge=1, le=3650)]
     prune_days: Annotated[int, Field(ge=0, le=36_500)] = 0
+    uncollected_days: Annotated[int, Field(ge=0, le=3650)] = 0
+    last_call_days: Annotated[int, Field(ge=1, le=365)] = 14
 
 
 class ValidDays(Strict):
@@ -291,6 +295,12 @@ class Lab(Strict):
 
     def printer(self, printer_id: str | None) -> Printer | None:
         return next((printer for printer in self.printers if printer.id == printer_id), None)
+
+    @property
+    def patience(self) -> Patience:
+        """How long the lab waits for students."""
+        last_call, keep = (timedelta(days=n) for n in (self.retention.uncollected_days, self.retention.last_call_days))
+        return replace(self.reminders.patience, last_call=last_call or None, keep=keep)
 
     @property
     def volumes(self) -> list[tuple[int, int, int]]:

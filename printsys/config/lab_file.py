@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from printsys.config.lab import Lab
+from printsys.config.lab import Lab, ReminderTable
 from printsys.config.strict import sentence
 from printsys.config.toml_lines import Where, line_of
 from printsys.domain.words import counted
@@ -124,6 +124,14 @@ def reminders_come_in_time(tables: Tables) -> Iterator[Mistake]:
         yield ("reminders", "confirm_after_days"), words
 
 
+def the_last_call_comes_last(tables: Tables) -> Iterator[Mistake]:
+    remind = tables.table("reminders").get("collect_after_days", ReminderTable().collect_after_days)
+    last_call = tables.table("retention").get("uncollected_days")
+    if isinstance(remind, int) and isinstance(last_call, int) and 0 < last_call <= remind:
+        words = f"the last e-mail comes after the reminder, which goes out after {counted(remind, 'day')}"
+        yield ("retention", "uncollected_days"), words
+
+
 def keys_are_unique(tables: Tables) -> Iterator[Mistake]:
     for table, key in (
         ("methods", "name"),
@@ -201,6 +209,7 @@ def terms_follow_each_other(tables: Tables) -> Iterator[Mistake]:
 AGREEMENTS = (
     terms_follow_each_other,
     reminders_come_in_time,
+    the_last_call_comes_last,
     keys_are_unique,
     printers_have_a_method,
     methods_have_a_printer,

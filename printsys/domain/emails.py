@@ -23,6 +23,7 @@ class Mail(StrEnum):
     REJECTED = "rejected"
     COMPLETED = "completed"
     UNCOLLECTED = "uncollected"
+    LAST_CALL = "last_call"
     RECEIPT = "receipt"
     WITHDRAWN = "withdrawn"
     REPLY = "reply"
@@ -76,6 +77,11 @@ EMAILS: dict[Mail, EmailSpec] = {
     ),
     Mail.UNCOLLECTED: EmailSpec(
         name="Reminder to collect",
+        true_in=frozenset({Status.COMPLETED}),
+        sample_steps=("approve", "student_confirm", "start", "complete"),
+    ),
+    Mail.LAST_CALL: EmailSpec(
+        name="Last reminder to collect",
         true_in=frozenset({Status.COMPLETED}),
         sample_steps=("approve", "student_confirm", "start", "complete"),
     ),

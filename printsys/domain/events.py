@@ -41,6 +41,8 @@ class EventType(StrEnum):
     JOB_DELETED = "JobDeleted"
     FACTS_SUPPLIED = "FactsSupplied"
     CONFIRMATION_EXPIRED = "ConfirmationExpired"
+    BECAME_THE_LABS = "BecameTheLabs"
+    PUT_AWAY = "PutAway"
     RESUBMITTED = "Resubmitted"
     MOVE_UNDONE = "MoveUndone"
     MOVE_ACCEPTED = "MoveAccepted"

@@ -126,7 +126,7 @@ class DigestSender:
 
 def collect(services: Services, day: date, since: datetime, now: datetime, sums_up_the_week: bool) -> Digest:
     """From the mirror or, while that is down, from the folders, which do not tell of ended jobs and of attention."""
-    collect_after = services.lab.reminders.patience.collect
+    collect_after = services.lab.patience.collect
     try:
         jobs = [row.job for status in LIVE for row in services.queries.jobs(status, "", MOST_READ, 0, True)]
         arrived = _arrived(services, since)

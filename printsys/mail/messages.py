@@ -25,6 +25,7 @@ from printsys.domain.job import Discount, Job
 from printsys.domain.links import resubmission_key
 from printsys.domain.payments import Ledger, charged_discounts, ledger
 from printsys.domain.pricing import round_up_to_half_hour
+from printsys.domain.words import counted
 from printsys.errors import ConfigError
 from printsys.mail.headers import MailNotSendable, ascii_address, header_text, mailbox
 from printsys.mail.templates import MailTemplates, one_line
@@ -209,6 +210,11 @@ def completed(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
 
 def uncollected(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
     return composer.from_template("uncollected", mail, job, price_stated=True)
+
+
+def last_call(composer: MailComposer, mail: OwedMail, job: Job) -> EmailMessage:
+    keep = counted(composer.lab.retention.last_call_days, "day")
+    return composer.from_template("last_call", mail, job, price_stated=True, keep=keep)
 
 
 def receipt(composer: MailComposer, mail: OwedMail, job: Job, others: Sequence[Job] = ()) -> EmailMessage:

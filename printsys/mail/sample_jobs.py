@@ -27,8 +27,9 @@ def sample(mail: Mail, lab: Lab, now: datetime) -> tuple[OwedMail, Job]:
     """The owed `mail` and its job, as they could be at `now` in this lab."""
     waited = {
         Mail.EXPIRED: timedelta(days=lab.confirmation.valid_days, hours=1),
-        Mail.REMINDER: lab.reminders.patience.confirm,
-        Mail.UNCOLLECTED: lab.reminders.patience.collect,
+        Mail.REMINDER: lab.patience.confirm,
+        Mail.UNCOLLECTED: lab.patience.collect,
+        Mail.LAST_CALL: lab.patience.last_call,
     }
     started = now - (waited.get(mail) or timedelta(0))
     request = inputs.validate(inputs.SubmitInput, _form("submit", lab))

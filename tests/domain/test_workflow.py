@@ -63,13 +63,14 @@ STAYING = {
     "waive": {P, R, X, C, D, A},
     "choose-file": {U, P, R, X},
     "keep-price": {P, R, X},
+    "put-away": {C},
     "plates": {X},
     "resend-email": {U, P, C, J, D},
     "reply": set(Status) - {A},
 }
 STUDENTS = {"resubmit", "withdraw", "reply"}
 MONEY = {"pay", "waive", "refund"}
-BY_ITSELF = {"remind": {P}, "expire": {P}, "remind-to-collect": {C}}
+BY_ITSELF = {"remind": {P}, "expire": {P}, "remind-to-collect": {C}, "last-call": {C}, "become-the-labs": {C}}
 MAILS = {
     "approve": Mail.APPROVED,
     "reject": Mail.REJECTED,
@@ -81,6 +82,7 @@ MAILS = {
     "remind": Mail.REMINDER,
     "expire": Mail.EXPIRED,
     "remind-to-collect": Mail.UNCOLLECTED,
+    "last-call": Mail.LAST_CALL,
 }
 
 

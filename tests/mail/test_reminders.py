@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from indexer.attention import open_questions
 from printsys.actions.reminders import send_reminders
 from printsys.config import load_lab
-from printsys.domain.reminders import Patience
+from printsys.domain.reminders import Patience, became_the_labs
 from printsys.errors import ConfigError
 from printsys.jobstore import Stored
 from printsys.mail.sender import MailSender
@@ -91,6 +92,69 @@ def test_two_computers_do_what_is_due_once(services: Services, waiting: Stored, 
     for computer in computers:
         computer.join()
     assert mails_after(services, waiting.id, waiting.job.revision) == ["expired"]
+    assert mails_after(services, finished.id, finished.job.revision) == ["uncollected"]
+
+
+def send_after(services: Services, job_id: str, **passed: float) -> None:
+    ahead = later(services, **passed)
+    sender_without_pauses(ahead, clock=ahead.actions.clock).attend(job_id)
+
+
+def types_after(services: Services, job_id: str, seq: int) -> list[str]:
+    return [e.type for e in services.store.load(job_id).events if e.seq > seq and not e.type.startswith("Email")]
+
+
+@pytest.fixture
+def strict(services: Services) -> Services:
+    change_lab(services.lab, "retention", uncollected_days=5, last_call_days=10)
+    return services
+
+
+def test_what_nobody_collects_gets_a_last_mail_and_is_the_labs_some_days_after_it(
+    strict: Services, finished: Stored, inbox: MailInbox
+) -> None:
+    seq = finished.job.revision
+    change_lab(strict.lab, "reminders", collect_after_days=3)
+    for days in (3.1, 4.9, 5.1, 6):
+        remind_after(strict, days=days)
+    assert mails_after(strict, finished.id, seq) == ["uncollected", "last_call"]
+    remind_after(strict, days=90)  # it has not gone out yet, so no time runs
+    assert types_after(strict, finished.id, seq) == []
+    send_after(strict, finished.id, days=0)
+    assert "within 10 days" in " ".join(text_of(inbox.messages[-1]).split())
+    remind_after(strict, days=9.9)
+    assert types_after(strict, finished.id, seq) == []
+    for days in (10.1, 100):
+        remind_after(strict, days=days)
+    after = strict.store.load(finished.id)
+    assert types_after(strict, finished.id, seq) == ["BecameTheLabs"] and after.job.status == "Completed"
+    (item,) = open_questions(after.job, after.events, "Completed/x")
+    assert (item.kind, item.fixes) == ("uncollected", ("put-away",)) and "is the lab's now" in item.sentence
+    put_away = act(strict, finished.id, "put-away")
+    assert list(open_questions(put_away.job, put_away.events, "Completed/x")) == []
+    remind_after(strict, days=200)
+    assert types_after(strict, finished.id, seq) == ["BecameTheLabs", "PutAway"]
+    assert act(strict, finished.id, "pickup").job.status == "PaidPickedUp"
+
+
+def test_a_print_that_is_done_again_is_the_students_again(strict: Services, finished: Stored) -> None:
+    metadata = strict.store.load(finished.id).folder / "metadata.json"
+    metadata.write_text(metadata.read_text("utf-8").replace('"jane@example.edu"', "null"), "utf-8")
+    remind_after(strict, days=75)
+    assert became_the_labs(strict.store.load(finished.id).events) is not None
+    act(strict, finished.id, "revert")
+    again = act(strict, finished.id, "complete")
+    assert became_the_labs(again.events) is None
+
+
+def test_a_worker_that_was_off_for_months_sends_only_the_last_mail(strict: Services, finished: Stored) -> None:
+    for days in (70, 71):
+        remind_after(strict, days=days)
+    assert mails_after(strict, finished.id, finished.job.revision) == ["last_call"]
+
+
+def test_without_the_setting_a_print_waits_for_ever(services: Services, finished: Stored) -> None:
+    remind_after(services, days=3000)
     assert mails_after(services, finished.id, finished.job.revision) == ["uncollected"]
 
 

@@ -16,6 +16,7 @@ from printsys.domain.job import Job
 from printsys.domain.links import awaits_confirmation, confirmation_expired_at
 from printsys.domain.payments import is_unpaid, ledger
 from printsys.domain.plates import PRINTED, open_plates, plates
+from printsys.domain.reminders import became_the_labs, is_put_away
 from printsys.domain.status import Status
 from printsys.domain.workflow import Step, steps_from
 from printsys.jobstore import Stored
@@ -51,6 +52,10 @@ def _is_new(stored: Stored) -> bool:
 
 def _facts_are_missing(stored: Stored) -> bool:
     return bool(still_missing(stored.job, stored.events))
+
+
+def _waits_to_be_put_away(stored: Stored) -> bool:
+    return became_the_labs(stored.events) is not None and not is_put_away(stored.events)
 
 
 @dataclass(frozen=True)
@@ -154,6 +159,7 @@ ACTION_VIEWS: dict[str, ActionView] = {
         forms.SupplyForm, done=_saying("What was missing is filled in."), offered_if=_facts_are_missing
     ),
     "accept-move": ActionView(offered_if=_facts_are_missing),
+    "put-away": ActionView(offered_if=_waits_to_be_put_away),
     "keep-price": ActionView(offered_if=lambda stored: open_difference(stored.job, stored.events) is not None),
     "keep": ActionView(offered_if=lambda stored: is_deleted(stored.log)),
     "reject": ActionView(forms.RejectForm, style="danger"),

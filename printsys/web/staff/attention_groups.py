@@ -19,7 +19,7 @@ TASKS: dict[str, frozenset[str]] = {
         {"restore-original", "restore-metadata", "restore-record", "put-newer-back", "go-on", "put-aside"}
     ),
     "Move a folder": frozenset({"retry-move", "move-out"}),
-    "Keep a job or let it go": frozenset({"keep", "delete", "forget-job"}),
+    "Keep a job or let it go": frozenset({"put-away", "keep", "delete", "forget-job"}),
     "Make a job of it, or put it away": frozenset(
         {"make-a-job", "make-a-reprint", "remove-copy", "discard", "quarantine"}
     ),

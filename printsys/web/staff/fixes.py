@@ -122,6 +122,9 @@ FIXES = {
     ),
     "accept-move": Fix("Leave the move as it is", "The job goes on without it.", _performing("accept-move")),
     "keep-price": Fix("Keep the agreed price", "The agreed price is kept.", _performing("keep-price")),
+    "put-away": Fix(
+        "It is put away", "Noted. Should the student come, you can still hand it out.", _performing("put-away")
+    ),
     "retry-move": Fix("Try to move it again", "The folder is where it belongs.", _retry_move),
     "resend-mail": Fix(
         "Send it again",

@@ -192,6 +192,8 @@ SENTENCES: dict[EventType, Callable[[Data], str]] = {
     EventType.THUMBNAIL_MADE: lambda d: "A picture was made",
     EventType.ORIGINAL_RESTORED: lambda d: f"The student's own {_file(d) if d.get('name') else 'file'} was restored",
     EventType.FACTS_SUPPLIED: _supplied,
+    EventType.BECAME_THE_LABS: lambda d: "Nobody collected it: it is the lab's",
+    EventType.PUT_AWAY: lambda d: "Put away",
     EventType.CONFIRMATION_EXPIRED: lambda d: "The time to confirm is over",
     EventType.RESUBMITTED: lambda d: f"Sent again by the student: {', '.join(_sent(d)) or 'the same model'}",
     EventType.MOVE_UNDONE: lambda d: f"The move was undone; back to {status_name(d.get('to'))}",

@@ -18,6 +18,7 @@ from printsys.domain.job import FileRecord, Job
 from printsys.domain.naming import opens_everywhere
 from printsys.domain.pending_work import preview_of
 from printsys.domain.plates import Plate, plates
+from printsys.domain.reminders import became_the_labs
 from printsys.domain.request_fields import REQUEST_FIELDS
 from printsys.domain.status import Status
 from printsys.domain.workflow import Step
@@ -92,6 +93,7 @@ def job_page(services: Services, stored: Stored) -> dict[str, Any]:
         "plates": _shown_plates(stored.job),
         "plate_states": PLATE_STATES,
         "history": history(stored.events),
+        "became_the_labs": became_the_labs(stored.events) if stored.job.status is Status.COMPLETED else None,
         "moved_by_hand": last_move(stored.events),
         "waiting_mails": [(mail_name(mail.mail), mail) for mail in owed(stored.events, stored.id)],
         "held_up": beat.mail_problem(stored.id) if beat else None,

@@ -83,12 +83,12 @@ def _lines(settings: Settings) -> Mapping[Where, int]:
 def lab_tables(lab: Lab, lines: Mapping[Where, int]) -> Iterator[SettingTable]:
     """In the file's own words and order of keys. `lines`: where in the file each value stands."""
     for name, value in lab.model_dump(by_alias=True).items():
-        if isinstance(value, list):
+        if value is None or value == []:
+            yield SettingTable(TITLES[name], f"[{name}]", [SettingLine("in use", "no", "the file has no such table")])
+        elif isinstance(value, list):
             for n, entry in enumerate(value):
                 called = next((_words(entry[key]) for key in NAMES if key in entry), str(n + 1))
                 yield SettingTable(f"{TITLES[name]} {called}", f"[[{name}]]", list(_rows(entry, (name, n), lines)))
-        elif value is None:
-            yield SettingTable(TITLES[name], f"[{name}]", [SettingLine("in use", "no", "the file has no such table")])
         else:
             yield SettingTable(TITLES[name], f"[{name}]", list(_rows(value, (name,), lines)))
 

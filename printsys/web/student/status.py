@@ -17,6 +17,7 @@ from printsys.domain.job import FileRecord, Job
 from printsys.domain.links import resubmission_key
 from printsys.domain.pending_work import preview_of
 from printsys.domain.print_queue import QueuedJob
+from printsys.domain.reminders import became_the_labs
 from printsys.domain.status import GOOD_COURSE, Status, in_words
 from printsys.domain.workflow import steps_from
 from printsys.errors import InvalidInput, JobNotFound, TransitionNotAllowed
@@ -157,6 +158,7 @@ def _status_page(token: str, stored: Stored, problems: dict[str, str] | None = N
         ],
         reasons=reasons(job, lab),
         is_theirs=is_theirs,
+        is_the_labs=job.status is Status.COMPLETED and became_the_labs(stored.events) is not None,
         printer=lab.printer(job.request.printed_on or job.request.printer),
         turn=lab_day.turn_of(job),
         done_at=QueuedJob.of(job).done_at if job.estimate and job.estimate.time_h else None,
