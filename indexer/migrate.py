@@ -16,11 +16,10 @@ from sqlalchemy import exc
 
 from indexer.bulk import SCHEMA as FRESH_SCHEMA
 from indexer.connection import RUIN_NOTE, translated
-from indexer.schema import create_engine, metadata
+from indexer.schema import VERSION_TABLE, create_engine, metadata
 from printsys.errors import MirrorDown
 
 SCRIPTS = Path(__file__).parent / "migrations"
-VERSION_TABLE = "alembic_version"
 UPGRADE_LOCK = 0x7072696E74737973
 """An advisory lock: two processes that start at once upgrade one after the other. The number spells `printsys`."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,17 @@ from indexer.attention import AttentionItem
 from indexer.connection import reading
 from indexer.earlier_prints import Shape
 from indexer.job_filter import NEWEST_FIRST, OLDEST_FIRST, JobFilter, Order
-from indexer.schema import BOOKKEEPING, PAID_IN_PART, attention, events, job_counts, jobs, mirror_state
+from indexer.schema import (
+    BOOKKEEPING,
+    PAID_IN_PART,
+    VERSION_TABLE,
+    attention,
+    events,
+    files,
+    job_counts,
+    jobs,
+    mirror_state,
+)
 from printsys.domain.emails import CLOSING
 from printsys.domain.events import STAFF, Event, EventType
 from printsys.domain.job import Document, Job, format_time, parse
@@ -232,6 +242,22 @@ class Queries:
         """MirrorDown."""
         with reading(self.engine) as connection:
             return str(connection.execute(sa.text("SHOW server_version")).scalar())
+
+    def schema_version(self) -> str:
+        """MirrorDown."""
+        with reading(self.engine) as connection:
+            return str(connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar())
+
+    def bytes_by_day(self, since: datetime) -> dict[date, int]:
+        """The size of all recorded files of the jobs that were created on a day (in UTC), of those with any."""
+        day = sa.func.left(jobs.c.created_at, 10).label("day")
+        sizes = (
+            sa.select(day, sa.func.sum(files.c.size).label("size"))
+            .join_from(jobs, files, jobs.c.id == files.c.job_id)
+            .where(jobs.c.created_at >= format_time(since), jobs.c.created_at.op("~")("^[0-9]{4}-[0-9]{2}-[0-9]{2}T"))
+            .group_by(day)
+        )
+        return {date.fromisoformat(row.day): int(row.size) for row in self._all(sizes)}
 
     def mail_waiting(self) -> tuple[int, datetime | None]:
         """How many e-mails are owed, and since when the oldest of them is."""

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from printsys.domain.payments import PRICE_PATTERN
 
 STATE_ROW = 1
+VERSION_TABLE = "alembic_version"
 
 metadata = sa.MetaData(
     naming_convention={"pk": "%(table_name)s_pkey", "ck": "%(table_name)s_%(constraint_name)s"},

@@ -24,6 +24,11 @@ class BackupTrouble:
     advice: str
     since: datetime | None
 
+    @property
+    def word(self) -> str:
+        """For a monitor."""
+        return {"backup-failed": "failed", "backup-late": "late"}.get(self.kind, "rehearsal failed")
+
 
 def backup_trouble(settings: Settings, lab: Lab, now: datetime) -> BackupTrouble | None:
     """None where all is well, and where the lab has named no place for backups."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 from printsys.config import Settings
 from printsys.config.lab import Lab
@@ -12,12 +14,18 @@ UPLOADS_LEFT = 20
 """Low: fewer than so many of the largest requests fit (each file is stored twice) ..."""
 LOW_BYTES = 2_000_000_000
 """... or less than this is free, whichever is more."""
+RATE_WEEKS = 13
+"""A quarter: the weeks before say less of the ones to come."""
+FEWEST_WEEKS = 4
+MOST_WEEKS = 520
 
 
 @dataclass(frozen=True)
 class DiskSpace:
-    """`free` bytes are left on the disk with the number `device`; `low` is how many there should be."""
+    """`free` bytes are left on the disk with the number `device`; `low` is how many there should be. `key`: its name
+    for programs."""
 
+    key: str
     name: str
     device: int
     free: int
@@ -39,9 +47,13 @@ def disks(settings: Settings, lab: Lab) -> list[DiskSpace]:
     """Of storage and of instance/, without those that do not answer: other checks report that."""
     low = max(LOW_BYTES, UPLOADS_LEFT * 2 * lab.submission.max_file_bytes)
     spaces = []
-    for name, folder in (("the storage", settings.storage), ("this computer (instance/)", settings.instance)):
+    folders = (
+        ("storage", "the storage", settings.storage),
+        ("instance", "this computer (instance/)", settings.instance),
+    )
+    for key, name, folder in folders:
         try:
-            spaces.append(DiskSpace(name, folder.stat().st_dev, shutil.disk_usage(folder).free, low))
+            spaces.append(DiskSpace(key, name, folder.stat().st_dev, shutil.disk_usage(folder).free, low))
         except OSError:
             continue
     return spaces
@@ -54,3 +66,29 @@ def shortages(settings: Settings, lab: Lab) -> list[DiskSpace]:
         if disk.is_low:
             by_device.setdefault(disk.device, disk)
     return list(by_device.values())
+
+
+@dataclass(frozen=True)
+class Growth:
+    """`weeks` None: longer than anybody plans."""
+
+    bytes_a_week: int
+    weeks: int | None
+
+
+def growth(free: int, bytes_by_day: Mapping[date, int], today: date) -> Growth | None:
+    """How many weeks `free` bytes last at the rate of the last whole weeks. None where too few have jobs to tell."""
+    this_week = today - timedelta(days=today.weekday())
+    weeks: dict[date, int] = {}
+    for day, size in bytes_by_day.items():
+        week = day - timedelta(days=day.weekday())
+        if this_week - timedelta(weeks=RATE_WEEKS) <= week < this_week:
+            weeks[week] = weeks.get(week, 0) + size
+    if len(weeks) < FEWEST_WEEKS:
+        return None
+    since_first = (this_week - min(weeks)).days // 7  # weeks of the vacation count, too
+    rate = sum(weeks.values()) // since_first
+    if rate == 0:
+        return None
+    left = free // rate
+    return Growth(rate, left if left <= MOST_WEEKS else None)

@@ -16,7 +16,7 @@ from printsys.config import ROOT
 from printsys.credentials.ended_sessions import EndedSessions
 from printsys.ops.command_runs import CommandRuns
 from printsys.services import Services
-from printsys.web import api, auth, errors, filters, health, limits, live, login_limits, security, uploads
+from printsys.web import api, auth, errors, filters, health, limits, live, login_limits, metrics, security, uploads
 from printsys.web.services import EXTENSION
 from printsys.web.sessions import SteadySessions
 from printsys.web.staff import (
@@ -57,7 +57,7 @@ STAFF_PAGES = (
     system,
     settings,
 )
-OTHER_PAGES = (auth, api, live, health)
+OTHER_PAGES = (auth, api, live, health, metrics)
 
 
 class App(Flask):
@@ -97,7 +97,7 @@ def create_app(services: Services) -> Flask:
     app.jinja_env.globals["attention_count"] = attention.count
     Bootstrap5(app)
     CSRFProtect(app)
-    for part in (security, uploads, errors, filters):
+    for part in (metrics, security, uploads, errors, filters):
         part.init(app)
     for module in STUDENT_PAGES + STAFF_PAGES + OTHER_PAGES:
         app.register_blueprint(module.pages)

@@ -63,6 +63,7 @@ ROUTES = {
     "files.preview": STAFF,
     "files.view": STAFF,
     "health.healthz": EVERYBODY,
+    "metrics.show": SCRIPTS,
     "lab.closed": STAFF,
     "lab.color": STAFF,
     "lab.message": STAFF,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 
 from flask import Blueprint, current_app, flash, make_response, redirect, render_template, request, url_for
@@ -20,17 +20,18 @@ from printsys.credentials import staff_password
 from printsys.errors import ConfigError, MirrorDown, PrintSysError
 from printsys.mail.trial import send_test_email
 from printsys.ops import heartbeat
-from printsys.ops.backup_record import backup_folder, read_record
-from printsys.ops.backup_trouble import backup_trouble
+from printsys.ops.backup_record import backup_folder
 from printsys.ops.command_runs import CommandRun, CommandRuns
-from printsys.ops.disk_space import disks
+from printsys.ops.disk_space import RATE_WEEKS, Growth, growth
+from printsys.ops.program_version import program_version
 from printsys.ops.restart_requests import request_restart
 from printsys.ops.shutdown import SUPERVISED
 from printsys.web.auth import hash_if_right, login_required, remember_password
 from printsys.web.health import states
 from printsys.web.login_limits import login_limits
+from printsys.web.measures import Measures, measures
 from printsys.web.services import services
-from printsys.web.staff.mail_state import mail_state
+from printsys.web.staff.mail_state import MailState, mail_state
 
 pages = Blueprint("system", __name__, url_prefix="/dashboard/system")
 EXTENSION = "command_runs"
@@ -170,15 +171,15 @@ def _is_supervised() -> bool:
 
 def _page(form: str = "", error: str = "") -> str:
     """`error`: why the form of that name was not carried out."""
-    settings = services().settings
+    settings, mail = services().settings, mail_state()
+    measured = measures(mail)
     return render_template(
         "staff/system.html",
-        parts=_parts(),
-        disks=disks(settings, services().lab),
+        parts=_parts(mail, measured),
+        measured=measured,
+        growth=_growth(measured),
         is_supervised=_is_supervised(),
         backup_folder=backup_folder(settings, services().lab),
-        backups=read_record(settings),
-        backup_trouble=backup_trouble(settings, services().lab, datetime.now(UTC)),
         outbox=None if settings.mail else settings.instance / "outbox",
         is_password_set_elsewhere=settings.staff_password_hash is not None,
         min_length=staff_password.MIN_LENGTH,
@@ -195,9 +196,21 @@ def _shown(name: str) -> tuple[CommandRun | None, bool]:
     return command_runs().last(name), command_runs().is_running(name)
 
 
-def _parts() -> list[PartLine]:
-    settings, mail = services().settings, mail_state()
-    state = states(mail)
+def _growth(measured: Measures) -> Growth | None:
+    """Of the storage; None where it is not known."""
+    disk = next((disk for disk in measured.disks if disk.key == "storage"), None)
+    if disk is None:
+        return None
+    try:
+        sizes = services().queries.bytes_by_day(measured.at - timedelta(weeks=RATE_WEEKS + 1))
+    except MirrorDown:
+        return None
+    return growth(disk.free, sizes, measured.at.date())
+
+
+def _parts(mail: MailState, measured: Measures) -> list[PartLine]:
+    settings = services().settings
+    state = states(mail, measured)
     indexer = heartbeat.read_indexer(settings)
     trouble = (indexer.problem or indexer.watch_problem or "") if indexer else ""
     return [
@@ -223,8 +236,9 @@ def _parts() -> list[PartLine]:
 
 def _versions() -> list[tuple[str, str]]:
     try:
-        database = services().queries.server_version()
+        database, schema = services().queries.server_version(), services().queries.schema_version()
     except MirrorDown:
-        database = "not available"
+        database = schema = "not available"
     packages = [(package, version(package)) for package in PACKAGES]
-    return [("Python", sys.version.split()[0]), ("PostgreSQL", database), *packages]
+    program = [("This program", program_version()), ("Python", sys.version.split()[0])]
+    return [*program, ("PostgreSQL", database), ("Its tables", schema), *packages]

@@ -27,9 +27,10 @@ from printsys.ops.shutdown import SUPERVISED
 from printsys.services import NO_DATABASE, Services
 from printsys.web import create_app
 from printsys.web.staff import system
+from tests.factories import make_job, sync
 from tests.present import present
 from tests.waiting import until
-from tests.web.conftest import STAFF_PASSWORD, MakeJob, form_token
+from tests.web.conftest import STAFF_PASSWORD, MakeJob, PastStore, form_token
 
 Send = Callable[..., TestResponse]
 COMMAND_PATIENCE_S = 60
@@ -97,6 +98,24 @@ def test_it_says_of_the_backups_what_the_record_does_and_attention_says_what_is_
     assert sentence in words(staff.get("/dashboard/system"))
     (item,) = staff.get("/api/v1/attention").get_json()["attention"]
     assert (item["kind"], item["fixes"]) == ("backup-failed", []) and sentence in item["sentence"]
+
+
+def test_it_says_what_runs_since_when_and_how_long_the_disk_lasts(
+    staff: FlaskClient, services: Services, past_store: PastStore
+) -> None:
+    page = words(staff.get("/dashboard/system"))
+    assert "The worker's queue not known" in page and "All folders compared not known" in page
+    assert "Disk of the storage lasts unknown: too few weeks with jobs" in page
+    for weeks in range(1, 6):
+        make_job(past_store(timedelta(weeks=weeks)), files=[("a.stl", b"solid" + b"x" * 9_995)])
+    sync(services.store, services.mirror)
+    heartbeat.write(services.settings, Heartbeat(datetime.now(UTC), 1, queue=1))
+    heartbeat.write_indexer(services.settings, IndexerHeartbeat(datetime.now(UTC), 2))
+    page = words(staff.get("/dashboard/system"))
+    assert "The worker's queue 1 task waits" in page and "the system reports them" in page
+    assert re.search(r"All folders compared \w+, \w+ \d+, 20\d\d", page) and "Up since" in page
+    assert re.search(r"Disk of the storage lasts (about [\d,]+ weeks|more than 10 years), at 20 KB a week", page)
+    assert re.search(r"This program ([0-9a-f]{10}|unknown)", page) and "Its tables 0" in page
 
 
 def test_a_new_password_holds_at_once_and_only_this_browser_stays_logged_in(
