@@ -35,6 +35,7 @@ TITLES = {
     "printers": "Printer",
     "prices": "Prices from",
     "rejection_reasons": "Reason to reject",
+    "terms": "Term",
 }
 NAMES = ("name", "label", "valid_from")
 """By which of its keys people know an entry of a list, such as a printer."""
