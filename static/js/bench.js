@@ -12,7 +12,6 @@ const STEPPING_MS = 150;
 const DENSITY = "printsys-rows";
 const NO_ANSWER = "The lab's server does not answer. Please try again in a moment.";
 
-const bench = document.getElementById("bench");
 const list = document.getElementById("live");
 const panel = document.getElementById("panel");
 const search = document.getElementById("q");
@@ -104,7 +103,6 @@ function showNothing() {
   line.className = "empty";
   line.textContent = "Nothing is left in this list.";
   fill([line]);
-  bench.classList.add("has-jobs");
   chosen = null;
   mark();
   remember();
@@ -242,7 +240,6 @@ function followList() {
 list.addEventListener("taken", () => {
   mark();
   showTicked();
-  bench.classList.toggle("has-jobs", links().length > 0 || panel.childElementCount > 0);
   followList();
   openAgain();
   dropWhatIsOver();

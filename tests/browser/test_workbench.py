@@ -456,6 +456,19 @@ def test_what_arrives_by_itself_moves_nothing_on_the_screen(system: System, stor
     assert wide.evaluate("window.shifted") == []
 
 
+def test_the_first_job_of_an_empty_list_moves_nothing_either(system: System, store: JobStore, wide: Page) -> None:
+    system.start()
+    wide.add_init_script(WATCH_SHIFTS)
+    log_in(wide, system)
+    wide.goto(f"{system.url}/dashboard?status=Uploaded")
+    expect(wide.get_by_text("No jobs yet.")).to_be_visible()
+    before = wide.locator("#q").bounding_box()
+    make_job(store, name="Ann Lee")
+    heading(wide, "Ann Lee")
+    assert wide.locator("#q").bounding_box() == before
+    assert wide.evaluate("window.shifted") == []
+
+
 def test_an_undo_stays_until_somebody_else_has_moved_the_job_on(system: System, store: JobStore, wide: Page) -> None:
     job = make_job(store, name="Ann Lee", status=Status.READY_TO_PRINT)
     make_job(store, name="Bo Roe", status=Status.READY_TO_PRINT)
