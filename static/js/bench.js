@@ -108,11 +108,11 @@ function showNothing() {
   remember();
 }
 
-// Somebody else, the worker or a slicer changed the job that is open.
+// Somebody else, the worker or a slicer changed the job that is open. Not while another one comes, which somebody chose.
 async function openAgain() {
   const link = linkOf(chosen);
   const job = panel.querySelector("#job");
-  if (!link || !job || isTouched || sending || job.dataset.revision === link.dataset.revision) return;
+  if (!link || !job || isTouched || sending || panel.hasAttribute("aria-busy") || job.dataset.revision === link.dataset.revision) return;
   const focused = panel.contains(document.activeElement) ? document.activeElement : null;
   const { scrollTop } = panel;
   await openJob(link.href, false);

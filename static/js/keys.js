@@ -23,9 +23,11 @@ export function press(root, key) {
   return Boolean(button);
 }
 
-// One press, one action: what a key did opens the next job, and a key held too long would act on that one as well.
+// One press, one action: what a key did opens the next job, and a key held too long would act on that one as well, or
+// write its letters into the dialog that it opened.
+let acting = null;
 document.addEventListener("keydown", (event) => {
-  if (!event.repeat) return;
-  const isAction = event.key === "Enter" ? !event.target.matches?.("textarea") : (event.key === "o" || event.key in ACTIONS) && isForUs(event);
-  if (isAction) event.preventDefault();
+  const isAction = (event.key === "o" || event.key in ACTIONS) && isForUs(event);
+  if (!event.repeat) { acting = isAction ? event.key : null; return; }
+  if (isAction || event.key === acting || (event.key === "Enter" && !event.target.matches?.("textarea"))) event.preventDefault();
 }, true);

@@ -141,6 +141,24 @@ def test_a_key_that_is_held_acts_on_one_job_only(system: System, store: JobStore
     assert [status_of(system, job) for job in jobs] == ["Printing", "ReadyToPrint", "ReadyToPrint"]
 
 
+def test_a_key_that_is_held_writes_nothing_into_the_dialog_that_it_opens(
+    system: System, store: JobStore, wide: Page
+) -> None:
+    make_job(store, name="Ann Lee")
+    system.start()
+    log_in(wide, system)
+    wide.goto(f"{system.url}/dashboard?status=Uploaded")
+    heading(wide, "Ann Lee")
+    wide.keyboard.down("r")
+    comment = wide.locator("dialog[open] textarea").first
+    comment.focus()
+    wide.keyboard.down("r")  # as the keyboard repeats it
+    expect(comment).to_have_value("")
+    wide.keyboard.up("r")
+    wide.keyboard.press("r")
+    expect(comment).to_have_value("r")
+
+
 def test_a_job_is_rejected_with_what_the_inspection_found_by_two_clicks(
     system: System, store: JobStore, wide: Page
 ) -> None:
