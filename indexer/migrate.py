@@ -3,6 +3,7 @@ of them start empty and the next sync fills them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,10 +36,10 @@ def upgrade(database_url: str) -> None:
     with _connected(database_url, create=True) as connection:
         if _is_of_newer_program(connection):
             _drop_all(connection)
-        command.upgrade(_config(connection), "head")
+        _migrate(connection)
         if not _is_whole(connection):  # tables or columns were dropped
             _drop_all(connection)
-            command.upgrade(_config(connection), "head")
+            _migrate(connection)
 
 
 def rebuild(database_url: str) -> None:
@@ -47,6 +48,25 @@ def rebuild(database_url: str) -> None:
     with _connected(database_url, create=True) as connection:
         _drop_all(connection)
     upgrade(database_url)
+
+
+def _migrate(connection: sa.Connection) -> None:
+    """And note which tables that made, beside the revision: an older program, to which somebody goes back, does not
+    know the names of all."""
+    revision, before = _current(connection), set(sa.inspect(connection).get_table_names())
+    command.upgrade(_config(connection), "head")
+    if _current(connection) != revision:
+        additional = set(sa.inspect(connection).get_table_names()) - before
+        note = json.dumps(sorted(additional | _noted_tables(connection))).replace("'", "''")
+        connection.exec_driver_sql(f"COMMENT ON TABLE {VERSION_TABLE} IS '{note}'")
+
+
+def _noted_tables(connection: sa.Connection) -> set[str]:
+    note = connection.execute(sa.text(f"SELECT obj_description(to_regclass('{VERSION_TABLE}'), 'pg_class')")).scalar()
+    try:
+        return set(json.loads(note or "[]"))
+    except ValueError:  # somebody's own words
+        return set()
 
 
 def _is_of_newer_program(connection: sa.Connection) -> bool:
@@ -65,8 +85,9 @@ def _is_whole(connection: sa.Connection) -> bool:
 
 def _drop_all(connection: sa.Connection) -> None:
     """Without reading them: they may be damaged."""
-    for name in (*metadata.tables, VERSION_TABLE, RUIN_NOTE):
-        connection.execute(sa.text(f"DROP TABLE IF EXISTS {name} CASCADE"))
+    quote = connection.dialect.identifier_preparer.quote
+    for name in sorted({*metadata.tables, VERSION_TABLE, RUIN_NOTE} | _noted_tables(connection)):
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {quote(name)} CASCADE")
     connection.execute(sa.text(f"DROP SCHEMA IF EXISTS {FRESH_SCHEMA} CASCADE"))
 
 

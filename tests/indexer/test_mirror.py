@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import select
 import socket
 import threading
@@ -449,7 +450,13 @@ def test_the_tables_of_a_newer_program_start_empty(
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
         connection.execute(sa.text("ALTER TABLE jobs ADD COLUMN of_the_future text NOT NULL DEFAULT ''"))
+        noted = json.dumps([*migrate._noted_tables(connection), "its table"])
+        connection.exec_driver_sql(f"COMMENT ON TABLE alembic_version IS '{noted}'")
+        connection.execute(sa.text('CREATE TABLE "its table" ()'))
+        connection.execute(sa.text("CREATE TABLE somebodys ()"))
     migrate.upgrade(database_url)
+    tables = set(sa.inspect(engine).get_table_names())
+    assert "its table" not in tables and {"somebodys", *metadata.tables} <= tables
     assert migrate.current(database_url) == max(path.name[:4] for path in VERSIONS.glob("[0-9]*.py"))
     assert "of_the_future" not in {column["name"] for column in sa.inspect(engine).get_columns("jobs")}
     assert not any(queries.counts().values())
