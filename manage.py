@@ -19,11 +19,16 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 RUN, DEV = "requirements.txt", "requirements-dev.txt"
 SETUP_PATIENCE_S = 900
+UPGRADE, UPGRADING = ROOT / ".upgrade", "PRINTSYS_UPGRADING"
+"""Where an upgrade keeps its state, and what the environment of the commands has that it calls itself."""
+UPGRADE_PREPARED, ANOTHER_STARTS_THE_SYSTEM = 75, 3
+"""Exit codes of the command `upgrade` and of `printsys.upgrade`."""
 
 COMMANDS = {
     "run": "start the whole system: PostgreSQL, web, indexer, worker",
@@ -45,6 +50,7 @@ COMMANDS = {
     "set-password": "choose the staff password",
     "api-token": "make, list or revoke a token for scripts",
     "service": "start the system by itself: install, status, start, stop, uninstall",
+    "upgrade": "exchange this program for a newer version, and back where that fails",
     "doctor": "check this computer and report problems with their fixes",
     "send-test-email": "try the mail settings",
 }
@@ -59,6 +65,15 @@ def main(arguments: list[str]) -> int:
     if command not in COMMANDS or (command != "test" and arguments[0].startswith("-")):
         _parser().parse_args(arguments)  # prints help or the mistake, and ends
         return 2
+    if not os.environ.get(UPGRADING):
+        if (UPGRADE / "state.json").exists():
+            return _after_interrupted_upgrade(command, arguments)
+        if command == "upgrade":
+            return _upgrade(arguments)
+    return _go(command, arguments)
+
+
+def _go(command: str, arguments: list[str]) -> int:
     try:
         python = _set_up(DEV if command == "test" else RUN)
     except SetupFailed as failure:
@@ -120,10 +135,45 @@ def _run_command(command: str, arguments: list[str]) -> int:
 def _hand_over(command: list[str]) -> int:
     if os.name == "posix":
         os.execv(command[0], command)
-    child = subprocess.Popen(command)
+    return _call(command)
+
+
+def _call(command: list[str], **options: Any) -> int:
+    """The exit code of another program, which has this one's terminal."""
+    child = subprocess.Popen(command, **options)
     while True:
         with contextlib.suppress(KeyboardInterrupt):  # the child gets it too, and decides
             return child.wait()
+
+
+# -- upgrades ---------------------------------------------------------------------------------------------------------
+
+
+def _upgrade(arguments: list[str]) -> int:
+    """The command prepares it, and `printsys.upgrade` carries it out: outside of `.venv`, which is exchanged, too."""
+    try:
+        python = _set_up(RUN)
+    except SetupFailed as failure:
+        print(f"\nSetting up did not work: {failure}", file=sys.stderr)
+        return 2
+    code = _call([str(python), str(ROOT / "manage.py"), *arguments], env={**os.environ, UPGRADING: "1"})
+    return _upgrade_engine("go") if code == UPGRADE_PREPARED else code
+
+
+def _after_interrupted_upgrade(command: str, arguments: list[str]) -> int:
+    """Takes back what somebody killed, and then does what was asked for, with the program that is back."""
+    code = _upgrade_engine("recover-and-start" if command == "upgrade" else "recover")
+    if code == ANOTHER_STARTS_THE_SYSTEM:
+        return _go(command, arguments)
+    if command == "upgrade" or code not in (0, 1):
+        return code
+    return _hand_over([sys.executable, str(ROOT / "manage.py"), *arguments])
+
+
+def _upgrade_engine(order: str) -> int:
+    """Its copy, which stays as it is while the program is exchanged."""
+    python = getattr(sys, "_base_executable", sys.executable)
+    return _call([python, "-m", "printsys.upgrade", str(ROOT), order], cwd=UPGRADE / "engine")
 
 
 # -- the virtual environment ----------------------------------------------------------------------------------------

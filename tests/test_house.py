@@ -20,6 +20,7 @@ ALLOWED_IMPORTS = {
     "fs": "",
     "backoff": "",
     "opener": "",
+    "upgrade": "",
     "domain": "errors",
     "formats": "errors",
     "config": "domain errors",
@@ -135,11 +136,12 @@ def test_the_domain_and_the_store_know_no_framework() -> None:
     assert wrong == []
 
 
-def test_the_opener_needs_nothing_but_python() -> None:
+@pytest.mark.parametrize("package", ["opener", "printsys.upgrade"])
+def test_what_runs_outside_of_the_environment_needs_nothing_but_python(package: str) -> None:
     for module, path in modules():
-        if module.startswith("opener"):
-            foreign = {t.split(".")[0] for t in imports(path)} - set(sys.stdlib_module_names) - {"opener"}
-            assert foreign == set(), module
+        if is_in(module, {package}):
+            foreign = {t for t in imports(path) if t.split(".")[0] not in sys.stdlib_module_names}
+            assert {t for t in foreign if not is_in(t, {package})} <= {package.split(".")[0]}, module
 
 
 def test_texts_are_utf_8_whatever_the_system_prefers() -> None:

@@ -1,0 +1,275 @@
+"""An upgrade step by step, with a small program: what fails and what somebody kills leaves all as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from printsys.config import ROOT
+from printsys.upgrade.folder import unpack
+from printsys.upgrade.git import Checkout
+from printsys.upgrade.state import Plan, UpgradeFailed, Workplace, migrations, pins
+
+pytestmark = pytest.mark.needs("git")
+FINDING = {"kind": "files-missing", "sentence": "A file is gone."}
+AUTHOR = ("-c", "user.name=Lab", "-c", "user.email=lab@example.edu", "-c", "commit.gpgsign=false")
+
+
+class Program:
+    """In `root`, version 1; a newer one is ready to come."""
+
+    def __init__(self, folder: Path, is_git: bool, **behavior: Any) -> None:
+        self.root, self.newer = folder / "program", folder / "newer"
+        write_version(self.newer, "1", {}, "tiny==1\n")
+        if is_git:
+            git(self.newer, "init", "--quiet", "--initial-branch=main")
+            commit(self.newer)
+            git(folder, "clone", "--quiet", str(self.newer), str(self.root))
+        else:
+            shutil.copytree(self.newer, self.root)
+        (self.root / "lab.toml").write_text("mine = true\n", "utf-8")
+        for name in ("instance", "storage", ".venv"):
+            (self.root / name).mkdir()
+        (self.root / "storage" / "job").touch()
+        (self.root / ".venv" / "pins").write_text("tiny==1\n", "utf-8")
+        (self.root / "instance" / "database").write_text("1", "utf-8")
+        write_version(self.newer, "2", behavior, "tiny==2\n")
+        (self.newer / "printsys" / "only_in_1.py").unlink()
+        (self.newer / "indexer" / "migrations" / "versions" / "0002.py").touch()
+        (self.newer / "added").mkdir()
+        (self.newer / "added" / "file").touch()
+        if is_git:
+            commit(self.newer)
+        self.is_git = is_git
+        self.before = self.files()
+
+    def plan(self, **options: Any) -> Plan:
+        place = Workplace(self.root)
+        place.folder.mkdir(exist_ok=True)
+        if self.is_git:
+            checkout = Checkout(self.root)
+            shutil.copyfile(self.root / "lab.toml", place.lab_toml)
+            plan = Plan(is_git=True, title="2", old=checkout.head(), new=checkout.newest(None))
+        else:
+            plan = Plan(is_git=False, title="2", names=unpack(self.newer, place))
+        options = {"was_running": True, "accepts_findings": False} | options
+        plan = plan.about(pins=pins(self.root), migrations=migrations(self.root), **options)
+        place.write(plan)
+        return plan
+
+    def engine(self, order: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "printsys.upgrade", str(self.root), order]
+        return subprocess.run(
+            command,
+            cwd=ROOT,
+            env=os.environ | {"ENGINE": str(ROOT)} | environment,
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+            timeout=120,
+        )
+
+    def files(self) -> dict[str, bytes]:
+        """All that counts, by its path."""
+        paths = [path for path in self.root.rglob("*") if path.is_file()]
+        names = {path.relative_to(self.root).as_posix(): path for path in paths}
+        passing = (".git/", ".upgrade/", "instance/calls")
+        return {name: path.read_bytes() for name, path in names.items() if not name.startswith(passing)}
+
+    def calls(self) -> list[str]:
+        return (self.root / "instance" / "calls").read_text("utf-8").splitlines()
+
+
+def write_version(root: Path, version: str, behavior: dict[str, Any], requirements: str) -> None:
+    for folder in ("printsys", "indexer/migrations/versions"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(Path(__file__).with_name("small_program.py"), root / "manage.py")
+    (root / "printsys" / "behavior.json").write_text(json.dumps({"version": version} | behavior), "utf-8")
+    (root / "printsys" / "only_in_1.py").touch()
+    (root / "indexer" / "migrations" / "versions" / "0001.py").touch()
+    (root / "requirements.txt").write_text(requirements, "utf-8")
+    (root / "lab.toml").write_text(f"default_of = {version}\n", "utf-8")
+
+
+def git(folder: Path, *arguments: str) -> None:
+    subprocess.run(["git", *AUTHOR, "-C", str(folder), *arguments], check=True, capture_output=True)
+
+
+def commit(folder: Path) -> None:
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "a version")
+
+
+both_kinds = pytest.mark.parametrize("is_git", [True, False], ids=["git", "folder"])
+
+
+def with_kinds(*steps: str) -> list[Any]:
+    """Each step with git, and some of them with a folder: after the program came, the packages, and all."""
+    enough = {
+        "1: check --json",
+        "2: check --help",
+        "2: db upgrade",
+        "2: service start",
+        "check --help",
+        "service start",
+    }
+    return [*((step, True) for step in steps), *((step, False) for step in steps if step in enough)]
+
+
+@contextlib.contextmanager
+def served(status: int) -> Iterator[str]:
+    """Its address, where /healthz answers with that."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status if self.path == "/healthz" else 404)
+            self.end_headers()
+            self.wfile.write(b"storage: offline")
+
+        def log_message(self, format: str, *args: Any) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+ALL_STEPS = [
+    "1: service stop", "1: check --json", "2: check --help", "2: db upgrade", "2: reindex", "2: check --json",
+    "2: service start", "2: service status --json",
+]  # fmt: skip
+
+
+@both_kinds
+def test_all_is_exchanged_but_what_is_the_lab_s_own(tmp_path: Path, is_git: bool) -> None:
+    program = Program(tmp_path, is_git)
+    program.plan()
+    with served(200) as address:
+        done = program.engine("go", FAKE_ADDRESS=address)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "This is 2 now."), done.stderr
+    files = program.files()
+    assert program.calls() == ALL_STEPS
+    assert {name: files.get(name) for name in ("lab.toml", "storage/job", "added/file", "printsys/only_in_1.py")} == {
+        "lab.toml": b"mine = true\n", "storage/job": b"", "added/file": b"", "printsys/only_in_1.py": None,
+    }  # fmt: skip
+    assert (files[".venv/pins"], files["instance/database"]) == (b"tiny==2\n", b"2")
+    assert sorted(os.listdir(program.root / ".upgrade")) == ["lock", "upgrade.log"]
+
+
+@pytest.mark.parametrize(
+    ("step", "is_git"), with_kinds("check --help", "check --json", "db upgrade", "reindex", "service start")
+)
+def test_where_a_step_fails_all_is_as_before(tmp_path: Path, is_git: bool, step: str) -> None:
+    program = Program(tmp_path, is_git, fails_at=[step])
+    program.plan()
+    done = program.engine("go")
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"The upgrade to 2 did not work: `manage.py {step}` says: This does not work.\n"
+        "Program, packages and database are as before.\n"
+    )
+    assert program.files() == program.before
+    assert program.calls()[-1] == "1: service start"
+    assert sorted(os.listdir(program.root / ".upgrade")) == ["lock", "upgrade.log"]
+
+
+def test_a_system_that_is_not_well_after_the_start_is_taken_back(tmp_path: Path) -> None:
+    program = Program(tmp_path, is_git=True)
+    program.plan()
+    with served(503) as address:
+        done = program.engine("go", FAKE_ADDRESS=address)
+    assert (done.returncode, program.files()) == (1, program.before)
+    assert "/healthz says: storage: offline" in done.stderr
+    program.plan()
+    done = program.engine("go")
+    assert (done.returncode, program.files()) == (1, program.before)
+    assert "It started, and does not answer." in done.stderr
+
+
+@both_kinds
+def test_findings_that_were_there_before_do_not_count_and_new_ones_do(tmp_path: Path, is_git: bool) -> None:
+    program = Program(tmp_path, is_git, findings=[FINDING])
+    plan = program.plan(was_running=False)
+    done = program.engine("go")
+    assert (done.returncode, program.files()) == (1, program.before)
+    assert "`check` finds 1 more than before:\n  files-missing: A file is gone.\n" in done.stderr
+    assert plan.accepts_findings is False
+    program.plan(was_running=False, accepts_findings=True)
+    assert program.engine("go").returncode == 0
+
+
+@pytest.mark.parametrize(("step", "is_git"), with_kinds(*ALL_STEPS))
+def test_what_somebody_killed_is_taken_back_by_the_next_call(tmp_path: Path, is_git: bool, step: str) -> None:
+    program = Program(tmp_path, is_git)
+    program.plan()
+    assert program.engine("go", KILL_AT=step[3:], KILL_IN=step[0]).returncode != 0
+    assert (program.root / ".upgrade" / "state.json").exists()
+    done = program.engine("recover-and-start")
+    assert (done.returncode, program.files()) == (1, program.before)
+    assert "An upgrade to 2 was interrupted" in done.stderr
+    assert program.calls()[-1] == "1: service start"
+
+
+@both_kinds
+def test_what_somebody_killed_while_it_was_taken_back_is_taken_back(tmp_path: Path, is_git: bool) -> None:
+    program = Program(tmp_path, is_git, fails_at=["check --json"])
+    program.plan()
+    assert program.engine("go", KILL_AT="reindex", KILL_IN="1").returncode not in (0, 1)
+    done = program.engine("recover")
+    assert (done.returncode, program.files()) == (1, program.before)
+    assert program.calls()[-1] != "1: service start", "whoever called this starts the system"
+
+
+def test_one_upgrade_at_a_time(tmp_path: Path) -> None:
+    program = Program(tmp_path, is_git=False)
+    program.plan()
+    with Workplace(program.root).only_one():
+        done = program.engine("recover")
+    assert (done.returncode, done.stderr) == (2, "Another upgrade is running here. Wait until it has ended.\n")
+    assert program.files() == program.before
+
+
+def test_a_version_that_does_not_come_after_this_one_is_refused(tmp_path: Path) -> None:
+    program = Program(tmp_path, is_git=True)
+    git(program.root, "checkout", "--quiet", "--", "lab.toml")
+    (program.root / "mine").touch()
+    commit(program.root)
+    checkout = Checkout(program.root)
+    with pytest.raises(UpgradeFailed, match="does not come after"):
+        checkout.require_forward(checkout.head(), checkout.newest(None))
+
+
+def test_a_branch_and_a_tag_are_found_and_others_are_refused(tmp_path: Path) -> None:
+    program = Program(tmp_path, is_git=True)
+    git(program.newer, "tag", "v2")
+    checkout = Checkout(program.root)
+    newest = Checkout(program.newer).head()
+    assert [checkout.newest(name) for name in (None, "main", "v2")] == [newest, newest, newest]
+    assert (checkout.name(newest), checkout.count(checkout.head(), newest)) == ("v2", 1)
+    with pytest.raises(UpgradeFailed, match="no branch and no tag v3"):
+        checkout.newest("v3")
+
+
+def test_a_zip_file_from_the_web_is_a_program_and_another_one_is_not(tmp_path: Path) -> None:
+    program = Program(tmp_path, is_git=False)
+    shutil.copytree(program.newer, tmp_path / "zipped" / "lab-main")
+    archive = Path(shutil.make_archive(str(tmp_path / "download"), "zip", tmp_path / "zipped"))
+    place = Workplace(program.root)
+    place.folder.mkdir()
+    names = ["added", "indexer", "manage.py", "printsys", "requirements.txt"]
+    assert unpack(archive, place) == unpack(program.newer, place) == names
+    other = Path(shutil.make_archive(str(tmp_path / "other"), "zip", program.root / "storage"))
+    for wrong in (other, program.root / "manage.py", program.root / "storage"):
+        with pytest.raises(UpgradeFailed):
+            unpack(wrong, place)
