@@ -41,6 +41,7 @@ COMMANDS = {
     "reindex": "build the mirror again from the folders",
     "archive": "move jobs that ended long ago to Archived/",
     "prune": "empty the trash of what is older than 30 days, and what interrupted work left",
+    "student": "a student's data: export it, or erase it",
     "backup": "copy storage and lab.toml to another folder, while the system runs",
     "restore": "put a backup into an empty storage",
     "export": "one row a job, as CSV or JSON",

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from printsys import fs
 from printsys.domain.events import EventDraft, EventType
+from printsys.domain.job import format_time
 from printsys.domain.naming import parse_id
 from printsys.domain.pruned import Because, PrunedJob, pruned_job
 from printsys.errors import DamagedJob, JobNotFound, PrintSysError, StorageFailure
@@ -139,6 +140,17 @@ def finish_all(store: JobStore) -> None:
         for path in (store.layout.pruned / "gone").glob("*"):
             if datetime.fromtimestamp(path.stat().st_mtime, UTC) < store.clock() - TRASH_KEEPS:
                 fs.unlink(path)
+
+
+def note_request(store: JobStore, what: str, **numbers: int | str) -> None:
+    """That a student's data was exported or erased: when, and how many jobs; not whose. JobBusy, StorageFailure."""
+    line = json.dumps({"at": format_time(store.clock()), "what": what} | numbers).encode() + b"\n"
+    with store.locked("pruned"), store.disk_errors():
+        path = store.layout.pruned / "requests.jsonl"
+        path.parent.mkdir(exist_ok=True)
+        fs.append(path, line, len(_whole_lines(path)))
+        fs.sync_folder(path.parent)
+        fs.sync_folder(path.parent.parent)
 
 
 def _append(store: JobStore, job: PrunedJob) -> None:

@@ -218,7 +218,7 @@ def test_an_unknown_command_is_refused_before_anything_is_set_up(tree: Tree, arg
 def test_help_lists_every_command_there_is_a_module_for(tree: Tree) -> None:
     code, output = tree.call("--help")
     assert code == 0
-    helpers = {"__init__", "common", "progress"}
+    helpers = {"__init__", "common", "progress", "prune_archived"}
     for module in (ROOT / "printsys" / "commands").glob("*.py"):
         if module.stem not in helpers:
             assert f"  {module.stem.replace('_', '-')} " in output

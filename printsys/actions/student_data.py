@@ -1,0 +1,151 @@
+"""A student's data, given to the student or taken out of the storage on request."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from printsys import fs
+from printsys.actions import Actions
+from printsys.actions.pruning import prune
+from printsys.domain.job import format_time, parse
+from printsys.domain.payments import is_unpaid
+from printsys.domain.status import FINAL, NAMES, Status
+from printsys.errors import PrintSysError
+from printsys.jobstore import JobStore, Stored
+from printsys.jobstore.layout import EVENTS
+from printsys.jobstore.log import trusted
+from printsys.jobstore.pruned import note_request
+from printsys.jobstore.trash import Waste, remove
+
+README = """What the print lab has of {address}, {at}.
+
+Each folder is one of your jobs: metadata.json is the job as it is now,
+events.jsonl what happened to it, line by line, original/ what you sent,
+job-card.html the job to look at in a browser. The rest is what the lab
+made of it. Folders under "deleted" are in the lab's trash.
+"""
+
+
+@dataclass
+class StudentData:
+    """`open`: jobs that go on, each with the reason why it stays. `deleted`: folders in the trash. `unreadable`: ids
+    of jobs of which nobody knows whose they are, each with the reason."""
+
+    ended: list[Stored] = field(default_factory=list)
+    open: list[tuple[Stored, str]] = field(default_factory=list)
+    deleted: list[Path] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def jobs(self) -> list[Stored]:
+        return [*self.ended, *(stored for stored, _ in self.open)]
+
+
+def find_data(store: JobStore, address: str) -> StudentData:
+    """Everything with that e-mail address, straight from the folders. Capitals do not count. StorageOffline."""
+    data = StudentData()
+    store.require_online()
+    for job_id in dict.fromkeys(job_id for job_id, _folder in store.ids()):
+        try:
+            stored = store.load(job_id)
+        except PrintSysError as error:
+            data.unreadable.append((job_id, str(error)))
+            continue
+        if not _is_of(stored.job.student.email, address):
+            continue
+        reason = _reason_to_stay(stored)
+        if reason is None:
+            data.ended.append(stored)
+        else:
+            data.open.append((stored, reason))
+    with store.disk_errors():
+        data.deleted.extend(_in_trash(store, address))
+    return data
+
+
+def _is_of(email: str | None, address: str) -> bool:
+    return (email or "").strip().casefold() == address.strip().casefold()
+
+
+def _reason_to_stay(stored: Stored) -> str | None:
+    if stored.problem is not None:
+        return "its record needs a person"
+    if stored.asked_by_hand is not None or stored.move_pending is not None:
+        return "its folder is being moved"
+    if stored.job.status not in (*FINAL, Status.ARCHIVED):
+        return f"it is {NAMES[stored.job.status]}"
+    return "something of it is still to be paid" if is_unpaid(stored.job) else None
+
+
+def _in_trash(store: JobStore, address: str) -> Iterator[Path]:
+    for folder in sorted(store.layout.trash.iterdir()) if store.layout.trash.is_dir() else []:
+        log = trusted(fs.read_if_there(folder / EVENTS) or b"") if folder.is_dir() else None
+        if log is not None and log.events and _is_of(parse(log.document()).student.email, address):
+            yield folder
+
+
+# -- export -----------------------------------------------------------------------------------------------------------
+
+
+def export(store: JobStore, data: StudentData, address: str, into: Path) -> Path:
+    """Write all files of the student's jobs into a new zip in `into`, and note that it was done. PrintSysError."""
+    now = store.clock()
+    path = into / f"student-data-{now:%Y-%m-%d-%H%M%S}.zip"
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("README.txt", README.format(address=address, at=format_time(now)))
+            for stored in data.jobs:
+                with store.lock_for_reading(stored.id) as folder:
+                    _add(archive, folder, f"jobs/{folder.name}")
+            for folder in data.deleted:
+                _add(archive, folder, f"deleted/{folder.name}")
+    except BaseException as error:
+        if not isinstance(error, FileExistsError):
+            path.unlink(missing_ok=True)  # half of it is nothing to hand out
+        if isinstance(error, OSError):
+            raise PrintSysError(f"{path} cannot be written: {error.strerror}.") from error
+        raise
+    path.chmod(0o600)
+    note_request(store, "exported", jobs=len(data.jobs) + len(data.deleted))
+    return path
+
+
+def _add(archive: zipfile.ZipFile, folder: Path, name: str) -> None:
+    """Regular files only: a link may lead anywhere."""
+    for parent, folders, files in os.walk(folder):
+        folders.sort()
+        for file in sorted(files):
+            path = Path(parent, file)
+            if path.is_file() and not path.is_symlink():
+                archive.write(path, f"{name}/{path.relative_to(folder).as_posix()}")
+
+
+# -- erase ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class EraseResult:
+    erased: list[str] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+
+
+def erase(actions: Actions, data: StudentData, actor: str) -> EraseResult:
+    """Leave an anonymous line of each ended job, empty the trash of the student's folders, and note that it was done;
+    the note says how many, and not who. Open jobs stay."""
+    pruned = prune(actions, [(stored.id, stored.job.revision) for stored in data.ended], actor, "erased")
+    result = EraseResult(pruned.pruned, pruned.skipped)
+    for folder in data.deleted:
+        try:
+            if folder.exists():  # it went with the job of the same id
+                remove(actions.store, Waste("trash", folder, actions.clock(), 0))
+        except PrintSysError as error:
+            result.skipped.append((folder.name, str(error)))
+    note_request(
+        actions.store, "erased", jobs=len(result.erased), deleted=len(data.deleted), stay=len(data.open), by=actor
+    )
+    return result
