@@ -15,12 +15,15 @@ from indexer.connection import reading
 from indexer.happened import LAST_TIMES, Happening, last_times
 from indexer.schema import CHARGED_PRICE, COUNTED_CHANGE, PAID_IN_PART, events, jobs
 from printsys.domain.events import EventType
-from printsys.domain.job import Document, Job, format_time, parse
+from printsys.domain.job import Job, format_time, parse
 from printsys.domain.status import Status
 
 Moments = Sequence[datetime]
 """Where the parts of a range begin, and where the last of them ends."""
 NUMBER = r"^-?[0-9]{1,30}([.][0-9]{1,30})?$"
+SORT_IN_MEMORY = "SET LOCAL work_mem = '64MB'"
+UNREAD = ["files", "print_files", "confirmation", "notes"]
+"""Keys of a document that say nothing of what is to be paid."""
 DIMENSIONS = ("printer", "material", "color", "discipline", "class_number", "method")
 WAITS = {
     "approval": (EventType.STAFF_APPROVED,),
@@ -184,28 +187,30 @@ class ReportQueries:
         return [WaitRow(row[0], row[1], row[2], row[3]) for row in rows if row[1]]
 
     def accuracy(self, start: datetime, end: datetime) -> list[AccuracyRow]:
-        printed = last_times(LAST_TIMES[Happening.PRINTED], start, end)
-        steps = _status_changes(sa.select(printed.c.job_id))
-        spent = (
-            sa.select(steps.c.job_id, (sa.extract("epoch", steps.c.at - steps.c.since) / 3600).label("hours"))
-            .join_from(steps, printed, sa.and_(steps.c.job_id == printed.c.job_id, steps.c.at == printed.c.at))
-            .where(
-                steps.c.type == EventType.JOB_COMPLETED.value,
-                steps.c.type_before == EventType.PRINTING_STARTED.value,
-            )
+        completed = EventType.JOB_COMPLETED.value
+        touched = sa.select(events.c.job_id).where(
+            COUNTED_CHANGE, events.c.type == completed, events.c.at >= start, events.c.at < end
+        )
+        steps = _status_changes(touched)
+        hours = sa.extract("epoch", steps.c.at - steps.c.since) / 3600
+        is_timed = steps.c.type_before == EventType.PRINTING_STARTED.value
+        last = (
+            sa.select(steps.c.job_id, steps.c.at, sa.case((is_timed, hours)).label("hours"))
+            .where(steps.c.type == completed)
+            .distinct(steps.c.job_id)
+            .order_by(steps.c.job_id, steps.c.at.desc())
             .subquery()
         )
         weight = _number(jobs.c.document[("payment", "weight_g")].astext)
         pairs = (
-            (jobs.c.time_h, spent.c.hours),
+            (jobs.c.time_h, last.c.hours),
             (jobs.c.weight_g, weight),
             (jobs.c.cost, sa.case((jobs.c.paid.is_not(None), CHARGED_PRICE))),
         )
         rows = self._all(
             sa.select(jobs.c.method, *(column for pair in pairs for column in _sums_of_both(*pair)))
-            .select_from(
-                printed.join(jobs, printed.c.job_id == jobs.c.id).outerjoin(spent, spent.c.job_id == jobs.c.id)
-            )
+            .join_from(last, jobs, last.c.job_id == jobs.c.id)
+            .where(last.c.at >= start, last.c.at < end)
             .group_by(jobs.c.method)
             .order_by(jobs.c.method)
         )
@@ -235,11 +240,13 @@ class ReportQueries:
         statuses = [Status.PAID_PICKED_UP.value, Status.ARCHIVED.value]
         in_part = sa.and_(jobs.c.status.in_(statuses), PAID_IN_PART)
         is_printed = jobs.c.status == Status.COMPLETED.value
-        for row in self._all(sa.select(jobs.c.document).where(sa.or_(is_printed, in_part))):
-            yield parse(row.document)
+        small = jobs.c.document.op("-")(sa.literal(UNREAD, sa.ARRAY(sa.Text))).label("small")
+        for row in self._all(sa.select(small).where(sa.or_(is_printed, in_part))):
+            yield parse(row.small)
 
     def _all(self, statement: sa.Select[*tuple[Any, ...]]) -> Sequence[Any]:
         with reading(self.engine, self.patient) as connection:
+            connection.execute(sa.text(SORT_IN_MEMORY))
             return connection.execute(statement).all()
 
 
@@ -304,22 +311,30 @@ def _money_entries(start: datetime, end: datetime) -> sa.Subquery:
     touched = sa.select(events.c.job_id).where(
         COUNTED_CHANGE, events.c.patch.has_key("payment"), events.c.at >= start, events.c.at < end
     )
+    # Small rows, for they are sorted: nothing of the patch goes along.
     states = (
-        sa.select(events, amount.label("has"), payment["method"].astext.label("method"))
+        sa.select(
+            *(events.c[name] for name in ("at", "job_id", "seq", "type", "actor")),
+            amount.label("has"),
+            payment["method"].astext.label("method_after"),
+            _method().label("own_method"),
+            _waived().label("waived"),
+            events.c.data["transaction"].astext.label("transaction"),
+        )
         .where(COUNTED_CHANGE, events.c.patch.has_key("payment"), events.c.job_id.in_(touched), amount.is_not(None))
         .subquery()
     )
     window: dict[str, Any] = {"partition_by": states.c.job_id, "order_by": states.c.seq}
+    has_before = sa.func.coalesce(sa.func.lag(states.c.has).over(**window), 0)
+    method_before = sa.func.lag(states.c.method_after).over(**window)
+    is_taken_back = states.c.type == EventType.STATUS_REVERTED.value
+    method = sa.func.coalesce(
+        states.c.own_method, sa.case((sa.not_(is_taken_back), states.c.method_after)), method_before
+    )
     entries = sa.select(
-        states.c.at,
-        states.c.job_id,
-        states.c.seq,
-        states.c.type,
-        states.c.actor,
-        (states.c.has - sa.func.coalesce(sa.func.lag(states.c.has).over(**window), 0)).label("amount"),
-        _waived(states.c.type, states.c.data).label("waived"),
-        _method(states, sa.func.lag(states.c.method).over(**window)).label("method"),
-        states.c.data["transaction"].astext.label("transaction"),
+        *(states.c[name] for name in ("at", "job_id", "seq", "type", "actor", "waived", "transaction")),
+        (states.c.has - has_before).label("amount"),
+        sa.case((states.c.type != EventType.PAYMENT_WAIVED.value, method)).label("method"),
     ).subquery()
     is_change = sa.or_(entries.c.amount != 0, entries.c.waived != 0)
     return (
@@ -339,34 +354,36 @@ def _kind(entries: sa.Subquery) -> sa.ColumnElement[str]:
     )
 
 
-def _method(states: sa.Subquery, method_before: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
-    """Of a refund its own, of what is taken back that of the payment, else that of the record."""
+def _method() -> sa.ColumnElement[str]:
+    """What the event says itself: of what is taken back, the payment's."""
     voided = sa.func.jsonb_path_query_first(
-        states.c.data, sa.cast('$.voided[*] ? (@.kind == "payment").method', JSONPATH)
+        events.c.data, sa.cast('$.voided[*] ? (@.kind == "payment").method', JSONPATH)
     ).op("#>>")(sa.text("'{}'"))
-    return sa.case(
-        (states.c.type == EventType.STATUS_REVERTED.value, sa.func.coalesce(voided, method_before)),
-        (states.c.type == EventType.PAYMENT_WAIVED.value, None),
-        else_=sa.func.coalesce(states.c.data["method"].astext, states.c.method, method_before),
-    )
+    return sa.case((events.c.type == EventType.STATUS_REVERTED.value, voided), else_=events.c.data["method"].astext)
 
 
-def _waived(type_: sa.ColumnElement[str], data: sa.ColumnElement[Document]) -> sa.ColumnElement[Decimal]:
+def _waived() -> sa.ColumnElement[Decimal]:
     """By an event: a waiver, one among the facts that staff supplied, or those that went with an undone hand-out.
 
     Earlier versions waived without an event what a payment left open; such a line has no time.
     """
 
     def of_lines(path: str) -> sa.ColumnElement[Decimal]:
-        amount = sa.func.jsonb_path_query(data, sa.cast(path, JSONPATH)).column_valued("amount")
+        amount = sa.func.jsonb_path_query(events.c.data, sa.cast(path, JSONPATH)).column_valued("amount")
         text = amount.op("#>>")(sa.text("'{}'"))
         return sa.select(sa.func.coalesce(sa.func.sum(_number(text)), 0)).scalar_subquery()
 
     return sa.case(
-        (type_ == EventType.PAYMENT_WAIVED.value, sa.func.coalesce(_number(data["amount"].astext), 0)),
-        (type_ == EventType.FACTS_SUPPLIED.value, of_lines('$.lines[*] ? (@.kind == "waiver").amount')),
         (
-            type_ == EventType.STATUS_REVERTED.value,
+            events.c.type == EventType.PAYMENT_WAIVED.value,
+            sa.func.coalesce(_number(events.c.data["amount"].astext), 0),
+        ),
+        (
+            events.c.type == EventType.FACTS_SUPPLIED.value,
+            of_lines('$.lines[*] ? (@.kind == "waiver").amount'),
+        ),
+        (
+            events.c.type == EventType.STATUS_REVERTED.value,
             -of_lines('$.voided[*] ? (@.kind == "waiver" && exists(@.at)).amount'),
         ),
         else_=0,

@@ -1,0 +1,117 @@
+"""How fast reports are: every query over all years, against one pass of the same server over the same tables.
+
+    python bench/reports.py [JOBS]        (inside .venv; default 20,000 jobs)
+
+The jobs are copies of random lives, spread over five years. The pass reads each row of the two tables once: it looks
+at the time of each event and at the figures of each job.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import sqlalchemy as sa  # noqa: E402
+
+from indexer import migrate  # noqa: E402
+from indexer.happened import Happening  # noqa: E402
+from indexer.rebuild import reindex  # noqa: E402
+from indexer.report_queries import ReportQueries  # noqa: E402
+from indexer.schema import create_engine, events, jobs, written_columns  # noqa: E402
+from printsys.ops.postgres import embedded_postgres  # noqa: E402
+from printsys.reports.figures import outstanding, report  # noqa: E402
+from printsys.reports.periods import Range  # noqa: E402
+from tests.factories import LAB, Clock, make_store  # noqa: E402
+from tests.reports.lives import make_lives  # noqa: E402
+
+SEEDS, RUNS, YEARS = 100, 5, 5
+START, END = datetime(2020, 1, 1, tzinfo=UTC), datetime(2036, 1, 1, tzinfo=UTC)
+PASS = "SELECT (SELECT max(at) FROM events WHERE data IS NOT NULL), (SELECT sum(time_h + cost) FROM jobs)"
+
+
+def copy_jobs(engine: sa.Engine, count: int) -> None:
+    """Each seed so often that there are `count` jobs, its copies under ids and at times of their own."""
+    shift = f"n * interval '{YEARS * 365 * 86400 / count:.0f} seconds'"
+    created = f"to_char((created_at::timestamptz + {shift}) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
+    values = {
+        "jobs": {"id": "id || n", "document": f"jsonb_set(document, '{{created_at}}', to_jsonb({created}))"},
+        "events": {"job_id": "job_id || n", "at": f"at + {shift}"},
+    }
+    with engine.begin() as connection:
+        connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
+        for table in (jobs, events):
+            columns = written_columns(table)
+            selected = ", ".join(values[table.name].get(name, f'"{name}"') for name in columns)
+            names = ", ".join(f'"{name}"' for name in columns)
+            copies = f"SELECT {selected} FROM {table.name}, generate_series(1, {count // SEEDS - 1}) AS n"
+            connection.execute(sa.text(f"INSERT INTO {table.name} ({names}) {copies}".replace(":", r"\:")))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text("SET statement_timeout = 0"))
+        connection.execute(sa.text("VACUUM ANALYZE jobs, events"))
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Of the median run."""
+    spent = []
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        work()
+        spent.append(time.perf_counter() - start)
+    return statistics.median(spent)
+
+
+def measure(engine: sa.Engine, count: int) -> None:
+    queries = ReportQueries(engine, patient=True)
+
+    def read_all() -> None:
+        with engine.connect() as connection:
+            connection.execute(sa.text(f"SET statement_timeout = 0; {PASS}"))
+
+    year = Range(date(2027, 1, 1), date(2027, 12, 31))
+    all_years: dict[str, Callable[[], object]] = {
+        **{f"{h} jobs": lambda h=h: queries.counts(h, [START, END]) for h in (Happening.SUBMITTED, Happening.PRINTED)},
+        "rejections": lambda: queries.rejections(START, END),
+        "failures": lambda: queries.failures([START, END]),
+        "usage": lambda: queries.usage(START, END),
+        "waits": lambda: queries.waits(START, END),
+        "accuracy": lambda: queries.accuracy(START, END),
+        "money": lambda: queries.money([START, END]),
+        "outstanding": lambda: outstanding(queries),
+    }
+    one_pass = seconds(read_all)
+    print(f"{count:,} jobs on {os.cpu_count()} cores; one pass over the tables takes {one_pass:.2f} s")
+    for name, work in all_years.items():
+        spent = seconds(work)
+        print(f"  {name:16} {spent:6.2f} s   {spent / one_pass:5.2f} x")
+    spent = seconds(lambda: report(queries, LAB, year, "month"))
+    print(f"  a whole report of one year: {spent:.2f} s, {spent / one_pass:.2f} x")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("jobs", type=int, nargs="?", default=20_000)
+    count = parser.parse_args().jobs
+    with tempfile.TemporaryDirectory(prefix="bench-") as name, embedded_postgres(Path(name) / "instance") as url:
+        migrate.upgrade(url)
+        engine = create_engine(url)
+        clock = Clock()
+        store = make_store(Path(name), clock)
+        make_lives(store, clock, SEEDS, 1)
+        reindex(store, engine)
+        copy_jobs(engine, count)
+        measure(engine, count)
+        engine.dispose()
+
+
+if __name__ == "__main__":
+    main()
