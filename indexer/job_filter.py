@@ -10,7 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from indexer.schema import jobs
+from indexer.happened import During
+from indexer.schema import PRINTED_ON, jobs
 from indexer.search_text import search_query
 from printsys.domain.job import Job, format_time
 from printsys.domain.status import LIVE, Status
@@ -47,12 +48,19 @@ class JobFilter:
     now: datetime | None = None
     today: date | None = None
     among: frozenset[str] | None = None
+    material: str | None = None
+    class_number: str | None = None
+    printed_on: str | None = None
+    """The printer that printed it, asked for or not."""
+    during: During | None = None
+    """Only the mirror knows: without it, this leaves nothing out."""
 
     @property
     def narrows(self) -> bool:
         """Whether it leaves out jobs of its status."""
         is_among = self.among is not None
-        return bool(self.q.strip() or self.due or self.older_than or is_among or any(self._exact().values()))
+        others = (self.q.strip(), self.due, self.older_than, self.printed_on, self.during)
+        return bool(is_among or any(others) or any(self._exact().values()))
 
     def conditions(self, of_status: bool = True) -> list[sa.ColumnElement[bool]]:
         conditions: list[sa.ColumnElement[bool]] = []
@@ -67,6 +75,10 @@ class JobFilter:
             conditions += [jobs.c.due_date.is_not(None), jobs.c.due_date < self._due_before()]
         if (moment := self._submitted_before()) is not None:
             conditions.append(jobs.c.created_at < moment)
+        if self.printed_on is not None:
+            conditions.append(PRINTED_ON.in_([self.printed_on]))
+        if self.during is not None:
+            conditions.append(self.during.condition())
         if self.among is not None:
             conditions.append(jobs.c.id.in_(sorted(self.among)))
         return conditions
@@ -78,15 +90,19 @@ class JobFilter:
             "method": job.request.method,
             "color": job.request.color,
             "discipline": job.student.discipline,
+            "material": job.estimate.material if job.estimate else None,
+            "class_number": job.student.class_number,
         }
         is_due = self.due is None or (job.request.due_date or LATEST) < self._due_before()
         moment = self._submitted_before()
         is_old = moment is None or format_time(job.created_at) < moment
         is_among = self.among is None or job.id in self.among
+        is_on_printer = self.printed_on in (None, job.request.printed_on or job.request.printer)
         return (
             is_due
             and is_old
             and is_among
+            and is_on_printer
             and all(value in (None, values[name]) for name, value in self._exact().items())
         )
 
@@ -96,6 +112,8 @@ class JobFilter:
             "method": self.method,
             "color": self.color,
             "discipline": self.discipline,
+            "material": self.material,
+            "class_number": self.class_number,
         }
 
     def _due_before(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONPATH
 
 from indexer.connection import reading
-from indexer.happened import LAST_TIMES, Happening, last_times
-from indexer.schema import CHARGED_PRICE, COUNTED_CHANGE, PAID_IN_PART, events, jobs
+from indexer.happened import LAST_TIMES, During, Happening, last_times
+from indexer.schema import CHARGED_PRICE, COUNTED_CHANGE, PAID_IN_PART, PRINTED_ON, events, jobs
 from printsys.domain.events import EventType
 from printsys.domain.job import Job, format_time, parse
 from printsys.domain.status import Status
@@ -101,6 +102,21 @@ class MoneyEntry:
     transaction: str | None
 
 
+@dataclass(frozen=True)
+class DatedEvent:
+    at: datetime
+    type: str
+
+
+@dataclass(frozen=True)
+class SubmittedJob:
+    """`folder` is relative to storage/."""
+
+    job: Job
+    folder: str
+    events: list[DatedEvent]
+
+
 class ReportQueries:
     """`patient`: without the time limit that protects pages."""
 
@@ -151,10 +167,9 @@ class ReportQueries:
     def usage(self, start: datetime, end: datetime) -> list[UsageRow]:
         """Of the jobs that were printed."""
         printed = last_times(LAST_TIMES[Happening.PRINTED], start, end)
-        printed_on = jobs.c.document[("request", "printed_on")].astext
         of_jobs = (
             sa.select(
-                sa.func.coalesce(printed_on, jobs.c.printer).label("printer"),
+                PRINTED_ON.label("printer"),
                 *(jobs.c[name] for name in (*DIMENSIONS[1:], "copies", "time_h", "weight_g", "volume_ml")),
             )
             .join_from(printed, jobs, printed.c.job_id == jobs.c.id)
@@ -233,6 +248,26 @@ class ReportQueries:
         columns = [entries.c[name] for name in MoneyEntry.__dataclass_fields__]
         ordered = sa.select(*columns).order_by(entries.c.at, entries.c.job_id, entries.c.seq)
         return [MoneyEntry(*row) for row in self._all(ordered)]
+
+    def submitted(self, start: datetime, end: datetime, types: Sequence[EventType]) -> Iterator[SubmittedJob]:
+        """In the order of submission, each with its events of these types."""
+        chosen = During(Happening.SUBMITTED, start, end).condition()
+        ids = sa.select(jobs.c.id).where(chosen)
+        of_jobs: dict[str, list[DatedEvent]] = defaultdict(list)
+        listed = sa.select(events.c.job_id, events.c.at, events.c.type).where(
+            events.c.job_id.in_(ids), events.c.type.in_([type_.value for type_ in types])
+        )
+        for row in self._all(listed.order_by(events.c.job_id, events.c.seq)):
+            of_jobs[row.job_id].append(DatedEvent(row.at, row.type))
+        documents = sa.select(jobs.c.id, jobs.c.folder, jobs.c.document).where(chosen)
+        for row in self._all(documents.order_by(jobs.c.created_at, jobs.c.id)):
+            yield SubmittedJob(parse(row.document), row.folder, of_jobs[row.id])
+
+    def events_between(self, start: datetime, end: datetime) -> Sequence[Any]:
+        """(at, job_id, seq, type, actor, data) of every event, in the order in which they happened."""
+        columns = [events.c[name] for name in ("at", "job_id", "seq", "type", "actor", "data")]
+        between = sa.select(*columns).where(events.c.at >= start, events.c.at < end)
+        return self._all(between.order_by(events.c.at, events.c.job_id, events.c.seq))
 
     def owing(self) -> Iterator[Job]:
         """Jobs that may have something to be paid now: what is printed, and what was handed out for less than its

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 from zoneinfo import ZoneInfo
 
 from printsys.domain.events import EventType
-from printsys.domain.job import format_time, plain
+from printsys.domain.job import Job, format_time, plain
 from printsys.domain.payments import NOTHING, charged_discounts, ledger
 from printsys.domain.request_fields import REQUEST_FIELDS
 from printsys.errors import PrintSysError
-from printsys.jobstore import JobStore, Stored
+from printsys.jobstore import JobStore
 from printsys.jobstore.layout import readable
 
 Value = str | int | None
@@ -75,7 +75,7 @@ def rows(
         except PrintSysError as error:
             left_out[job_id] = str(error)
             continue
-        row = dict(_values(stored)) | (_personal_values(stored) if with_students else {})
+        row = job_row(stored.job, stored.events, readable(stored.folder.name) if with_students else None)
         if period.has(row):
             selected.append(row)
         if progress:
@@ -83,12 +83,26 @@ def rows(
     return sorted(selected, key=lambda row: (str(row["created_at"]), str(row["id"])))
 
 
-def _values(stored: Stored) -> Iterator[tuple[str, Value]]:
-    job, estimate, payment = stored.job, stored.job.estimate, stored.job.payment
+class Dated(Protocol):
+    """An event, as far as a row needs it."""
+
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def type(self) -> str: ...
+
+
+def job_row(job: Job, events: Sequence[Dated], folder: str | None = None) -> Row:
+    """`folder`: its name, for a row that says whose job it is."""
+    return dict(_values(job, events)) | (_personal_values(job, folder) if folder is not None else {})
+
+
+def _values(job: Job, events: Sequence[Dated]) -> Iterator[tuple[str, Value]]:
+    estimate, payment = job.estimate, job.payment
     yield from (("id", job.id), ("status", job.status.value), ("status_since", format_time(job.status_since)))
     yield "created_at", format_time(job.created_at)
     for column, kinds in MOMENTS.items():
-        yield column, next((format_time(e.at) for e in reversed(stored.events) if e.type in kinds), None)
+        yield column, next((format_time(e.at) for e in reversed(events) if e.type in kinds), None)
     confirmed_at = job.confirmation.confirmed_at if job.confirmation else None
     yield "confirmed_at", format_time(confirmed_at) if confirmed_at else None
     yield from ((column, field.value(job)) for column, field in REQUEST_COLUMNS.items())
@@ -100,7 +114,7 @@ def _values(stored: Stored) -> Iterator[tuple[str, Value]]:
     yield "paid", plain(payment.amount) if payment else None
     yield "payment_method", payment.method if payment else None
     yield "paid_at", format_time(payment.at) if payment and payment.at else None
-    yield "prints_failed", sum(event.type == EventType.PRINT_FAILED for event in stored.events)
+    yield "prints_failed", sum(event.type == EventType.PRINT_FAILED for event in events)
     yield "rejection_reasons", "; ".join(job.rejection.reasons) if job.rejection else None
     book = ledger(job)
     for column in BALANCES:
@@ -110,16 +124,16 @@ def _values(stored: Stored) -> Iterator[tuple[str, Value]]:
     yield "discount", plain(sum((discount.amount for discount in taken_off), NOTHING)) if taken_off else None
 
 
-def _personal_values(stored: Stored) -> Row:
+def _personal_values(job: Job, folder: str) -> Row:
     """What names the student, or may, because people typed it freely."""
-    job, payment = stored.job, stored.job.payment
+    payment = job.payment
     return {
         **{column: field.value(job) for column, field in PERSONAL_COLUMNS.items()},
         "picked_up_by": payment.picked_up_by if payment else None,
         "transaction": payment.transaction if payment else None,
         "rejection_comment": job.rejection.comment if job.rejection else None,
         "notes": job.notes,
-        "folder": readable(stored.folder.name),
+        "folder": folder,
     }
 
 

@@ -157,36 +157,37 @@ def report(queries: ReportQueries, lab: Lab, days: Range, by: By) -> Report:
     """MirrorDown where PostgreSQL is down."""
     zone = ZoneInfo(lab.about.timezone)
     earlier = before(days, lab.terms)
-    listed = parts(days, by, lab.terms)
     start, end = days.moments(zone)
     start_before, end_before = earlier.moments(zone)
-    failures = queries.failures(moments_of(listed, zone))
+    failures = queries.failures([start, end])
     failures_before = queries.failures([start_before, end_before])
-    by_part = _totals(queries, moments_of(listed, zone), failures)
     return Report(
         days,
         earlier,
         by,
-        _totals(queries, [start, end], [_in_first_part(row) for row in failures])[0],
+        _totals(queries, [start, end], failures)[0],
         _totals(queries, [start_before, end_before], failures_before)[0],
-        [Part(of, totals) for of, totals in zip(listed, by_part, strict=True)],
+        totals_by_part(queries, lab, days, by),
         _rejections(queries.rejections(start, end), queries.rejections(start_before, end_before), lab),
         _faults(failures, failures_before),
         _causes(failures),
         _waits(queries, (start, end), (start_before, end_before)),
-        _usage(queries, lab, (start, end)),
+        usage_by_dimension(queries, lab, (start, end)),
         money_by_month(queries, lab, days),
         outstanding(queries),
         queries.accuracy(start, end),
     )
 
 
+def totals_by_part(queries: ReportQueries, lab: Lab, days: Range, by: By) -> list[Part]:
+    listed = parts(days, by, lab.terms)
+    moments = moments_of(listed, ZoneInfo(lab.about.timezone))
+    by_part = _totals(queries, moments, queries.failures(moments))
+    return [Part(of, totals) for of, totals in zip(listed, by_part, strict=True)]
+
+
 def moments_of(listed: Sequence[Range], zone: ZoneInfo) -> Moments:
     return [*(of.moments(zone)[0] for of in listed), listed[-1].moments(zone)[1]]
-
-
-def _in_first_part(row: FailureRow) -> FailureRow:
-    return FailureRow(1, row.reason, row.fault, row.count, row.wasted_g)
 
 
 def _totals(queries: ReportQueries, moments: Moments, failures: Sequence[FailureRow]) -> list[Totals]:
@@ -271,7 +272,11 @@ def _waits(queries: ReportQueries, moments: Moments, moments_before: Moments) ->
     ]
 
 
-def _usage(queries: ReportQueries, lab: Lab, moments: Moments) -> dict[str, list[Usage]]:
+def by_printer(queries: ReportQueries, lab: Lab, moments: Moments) -> list[Usage]:
+    return usage_by_dimension(queries, lab, moments)["printer"]
+
+
+def usage_by_dimension(queries: ReportQueries, lab: Lab, moments: Moments) -> dict[str, list[Usage]]:
     names = {printer.id: printer.name for printer in lab.printers}
     usage: dict[str, list[Usage]] = {dimension: [] for dimension in DIMENSIONS}
     for row in queries.usage(*moments):

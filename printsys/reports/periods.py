@@ -38,6 +38,14 @@ class Range:
             return f"{self.first:%B} {self.first.year}"
         return f"{date_text(self.first)} to {date_text(self.last)}"
 
+    @property
+    def short_title(self) -> str:
+        """For a chart: `Mar 2`, `Mar 2026`, or the term's name; of a longer range, the day on which it begins."""
+        if self.name:
+            return self.name
+        is_month = self.first == _month_start(self.first) and self.last == _month_end(self.first)
+        return f"{self.first:%b} {self.first.year if is_month else self.first.day}"
+
     def moments(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
         """When it begins, and when the day after it does, in UTC."""
         return _midnight(self.first, zone), _midnight(self.last + DAY, zone)
@@ -73,6 +81,16 @@ def named(name: str, today: date, terms: Sequence[Term]) -> Range | None:
         "last-year": Range(date(today.year - 1, 1, 1), date(today.year - 1, 12, 31)),
     } | {term.name: _of_term(term) for term in terms}
     return ranges.get(name)
+
+
+def month_of(text: str, today: date) -> Range:
+    """Of a month like `2026-03`; the last one that is over where the text is none."""
+    try:
+        first = date.fromisoformat(f"{text}-01")
+    except ValueError:
+        first = _months_back(today, 1)
+    first = max(first, date(1990, 1, 1))
+    return Range(first, _month_end(first))
 
 
 def chosen(first: date, last: date, terms: Sequence[Term]) -> Range:

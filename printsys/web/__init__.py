@@ -31,6 +31,7 @@ from printsys.web.staff import (
     lab,
     mails,
     queue,
+    reports,
     settings,
     system,
     ticket,
@@ -54,6 +55,7 @@ STAFF_PAGES = (
     attention,
     archive,
     mails,
+    reports,
     system,
     settings,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -56,6 +57,8 @@ def init(app: Flask) -> None:
     app.add_template_filter(size_both)
     app.add_template_filter(texts.date_text, "date_words")
     app.add_template_filter(texts.hours)
+    app.add_template_filter(texts.lasting)
+    app.add_template_filter(Decimal, "decimal")
     app.add_template_filter(texts.discounts)
     app.add_template_filter(days)
     app.add_template_filter(linked)

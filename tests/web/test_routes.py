@@ -78,6 +78,10 @@ ROUTES = {
     "mails.preview": STAFF,
     "queue.order": STAFF,
     "queue.show": STAFF,
+    "reports.download": STAFF,
+    "reports.draw": STAFF,
+    "reports.show": STAFF,
+    "reports.statement": STAFF,
     "resubmit.send": LINK,
     "resubmit.show": LINK,
     "settings.show": STAFF,
@@ -122,6 +126,9 @@ def paths(app: Flask, services: Services, make: MakeJob) -> dict[str, list[str]]
         "name": ["received"],
         "answer_id": ["x"],
         "int:number": ["0"],
+        "chart": ["jobs"],
+        "table": ["payments"],
+        "extension": ["csv"],
     }
     return {rule.rule: list(addresses(rule.rule, values)) for rule in app.url_map.iter_rules()}
 

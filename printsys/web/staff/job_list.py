@@ -150,11 +150,12 @@ class JobList:
 
 
 def list_jobs(services: Services, query: ListQuery) -> JobList:
-    """Without a status: all that match the words or, without words, the first live status in which something waits."""
+    """Without a status: all that match the words or that a report counts or, without either, the first live status in
+    which something waits."""
     try:
         query = with_findings(services, query)
         counts = services.queries.counts(query.wanted)
-        if query.wanted.status is None and not query.wanted.q:
+        if query.wanted.status is None and not query.wanted.q and not query.wanted.during:
             query = query.of(next((live for live in LIVE if counts[live]), Status.UPLOADED))
         status = query.wanted.status
         total = counts[status] if status is not None else sum(counts.values())

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from indexer.happened import During, Happening
 from indexer.job_filter import ORDERS, Due, JobFilter, Order, usual_order
 from printsys.config import Lab
 from printsys.domain.status import Status
+from printsys.errors import InvalidInput
+from printsys.reports.periods import Range, chosen
 from printsys.web.filters import local
+from printsys.web.services import services
 
 SORTS = {
     "due": "needed first",
@@ -25,6 +30,9 @@ DUES = {Due.LATE: "due date is past", Due.SOON: "due by tomorrow", Due.ANY: "has
 AGES = {24: "older than a day", 48: "older than 2 days", 72: "older than 3 days"}
 """Hours since the student sent it."""
 FINDINGS = {"yes": "has findings"}
+HAPPENINGS = {happening: happening.value for happening in Happening} | {Happening.STARTED: "started to print"}
+DURING = ("happened", "from", "to")
+"""Names in the address that belong together."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,10 @@ class ListQuery:
             method=_word(args.get("method", "")),
             color=_word(args.get("color", "")),
             discipline=_word(args.get("discipline", "")),
+            material=_word(args.get("material", "")),
+            class_number=_word(args.get("class", "")),
+            printed_on=_word(args.get("printed_on", "")),
+            during=_during(args),
         )
         page_number = int(page) if page.isdecimal() and len(page) < 10 else 1
         return cls(wanted, sort if sort in ORDERS else None, page_number, args.get("findings") in FINDINGS)
@@ -93,9 +105,14 @@ class ListQuery:
             "due": wanted.due.value if wanted.due else None,
             "age": wanted.older_than,
             "findings": "yes" if self.has_findings else None,
+            "material": wanted.material,
+            "class": wanted.class_number,
+            "printed_on": wanted.printed_on,
+            **_during_args(wanted.during),
             "sort": self.sort,
         } | changed
-        return {name: value for name, value in values.items() if value is not None and name not in without}
+        left_out = {*without, *(DURING if "happened" in without else ())}
+        return {name: value for name, value in values.items() if value is not None and name not in left_out}
 
     def of(self, status: Status | None) -> ListQuery:
         return replace(self, wanted=replace(self.wanted, status=status))
@@ -111,11 +128,52 @@ class ListQuery:
             "due": ("Due", [(due.value, words) for due, words in DUES.items()]),
             "age": ("Age", [(str(hours), words) for hours, words in AGES.items()]),
             "findings": ("Model", list(FINDINGS.items())),
-        }
+        } | self._of_reports(lab)
         return [
             ListFilter(name, label, tuple(options), str(chosen[name]) if name in chosen else None)
             for name, (label, options) in offered.items()
         ]
+
+    def _of_reports(self, lab: Lab) -> dict[str, tuple[str, list[tuple[str, str]]]]:
+        """What only a report's links filter by: offered where it is chosen."""
+        wanted = self.wanted
+        printer = lab.printer(wanted.printed_on)
+        filters = {
+            "material": ("Material", wanted.material, wanted.material),
+            "class": ("Class", wanted.class_number, wanted.class_number),
+            "printed_on": ("Printed on", wanted.printed_on, printer.name if printer else wanted.printed_on),
+        }
+        rows = {name: (label, [(value, words or value)]) for name, (label, value, words) in filters.items() if value}
+        if (during := wanted.during) is not None:
+            first, last = _during_days(during)
+            words = HAPPENINGS[during.happening]
+            rows["happened"] = ("In the range", [(during.happening.value, f"{words}, {Range(first, last).title}")])
+        return rows
+
+
+def _during(args: Mapping[str, str]) -> During | None:
+    """`happened`, with the days `from` and `to`."""
+    happening, first, last = (args.get(name, "") for name in DURING)
+    try:
+        days = chosen(date.fromisoformat(first), date.fromisoformat(last), ())
+    except (ValueError, InvalidInput):
+        return None
+    return During(Happening(happening), *days.moments(_zone())) if happening in set(Happening) else None
+
+
+def _during_days(during: During) -> tuple[date, date]:
+    return during.start.astimezone(_zone()).date(), (during.end - timedelta(seconds=1)).astimezone(_zone()).date()
+
+
+def _during_args(during: During | None) -> dict[str, str | None]:
+    if during is None:
+        return dict.fromkeys(DURING)
+    first, last = _during_days(during)
+    return {"happened": during.happening.value, "from": first.isoformat(), "to": last.isoformat()}
+
+
+def _zone() -> ZoneInfo:
+    return ZoneInfo(services().lab.about.timezone)
 
 
 def _word(text: str) -> str | None:

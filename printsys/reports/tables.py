@@ -1,0 +1,135 @@
+"""The jobs, payments and events of a range as tables, for a spreadsheet: as CSV and as an Excel workbook."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+
+from indexer.report_queries import ReportQueries
+from printsys.config import Lab
+from printsys.domain.events import EventType
+from printsys.domain.job import format_time, plain
+from printsys.domain.payments import NOTHING
+from printsys.reports import export
+from printsys.reports.figures import MethodMonth
+from printsys.reports.periods import Range
+
+Row = export.Row
+PAYMENTS = ("at", "job", "kind", "method", "amount", "waived", "transaction", "by")
+EVENTS = ("at", "job", "number", "type", "by")
+STATEMENT = ("method", "payments", "refunds", "taken_back", "corrections", "total")
+NUMERIC = frozenset({*export.SUMS, *export.BALANCES, *STATEMENT[1:], "copies", "files", "paid", "prints_failed"}) | {
+    "amount", "discount", "number",
+}  # fmt: skip
+"""Columns whose texts are decimals, which a workbook gets as numbers."""
+COUNTED = (*(type_ for types in export.MOMENTS.values() for type_ in types), EventType.PRINT_FAILED)
+
+
+@dataclass(frozen=True)
+class Table:
+    name: str
+    columns: Sequence[str]
+    rows: Iterable[Row]
+
+
+def jobs(queries: ReportQueries, lab: Lab, days: Range, with_students: bool) -> Table:
+    """Those that were submitted in the range, as docs/export.md has them."""
+    return Table("jobs", export.columns(with_students), _job_rows(queries, lab, days, with_students))
+
+
+def _job_rows(queries: ReportQueries, lab: Lab, days: Range, with_students: bool) -> Iterator[Row]:
+    for each in queries.submitted(*days.moments(_zone(lab)), COUNTED):
+        folder = each.folder.rpartition("/")[2]
+        yield export.job_row(each.job, each.events, folder if with_students else None)
+
+
+def payments(queries: ReportQueries, lab: Lab, days: Range, with_students: bool) -> Table:
+    """Each entry of the ledgers. The transaction is part of it, students or not: accounting looks for it."""
+    entries = queries.money_entries(*days.moments(_zone(lab)))
+    rows: list[Row] = [
+        {
+            "at": format_time(entry.at),
+            "job": entry.job_id,
+            "kind": entry.kind,
+            "method": entry.method,
+            "amount": plain(entry.amount),
+            "waived": plain(entry.waived),
+            "transaction": entry.transaction,
+            "by": entry.actor,
+        }
+        for entry in entries
+    ]
+    return Table("payments", PAYMENTS, rows)
+
+
+def events(queries: ReportQueries, lab: Lab, days: Range, with_students: bool) -> Table:
+    """With students also what each event says, which may be their words."""
+    rows: list[Row] = [
+        {"at": format_time(row.at), "job": row.job_id, "number": row.seq, "type": row.type, "by": row.actor}
+        | ({"data": json.dumps(row.data, ensure_ascii=False)} if with_students else {})
+        for row in queries.events_between(*days.moments(_zone(lab)))
+    ]
+    return Table("events", (*EVENTS, "data") if with_students else EVENTS, rows)
+
+
+TABLES: dict[str, Callable[[ReportQueries, Lab, Range, bool], Table]] = {
+    "jobs": jobs,
+    "payments": payments,
+    "events": events,
+}
+
+
+def statement(money: Sequence[MethodMonth]) -> Table:
+    """One row for each method, and their sum."""
+    rows: list[Row] = []
+    for row in money:
+        rows.append({"method": row.method, **{name: plain(getattr(row, name)) for name in STATEMENT[1:]}})
+    sums = {name: plain(sum((getattr(row, name) for row in money), NOTHING)) for name in STATEMENT[1:]}
+    rows.append({"method": "All", **sums})
+    return Table("statement", STATEMENT, rows)
+
+
+def as_csv(table: Table) -> bytes:
+    """UTF-8 with its mark, as spreadsheets like it."""
+    text = io.StringIO(newline="")
+    export.write_csv(table.rows, list(table.columns), text, "\r\n")
+    return text.getvalue().encode("utf-8-sig")
+
+
+def as_xlsx(table: Table) -> bytes:
+    """Every text is a text, whatever it begins with: no cell is a formula."""
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet(table.name)
+    sheet.freeze_panes = "A2"
+    sheet.append([_text_cell(sheet, name) for name in table.columns])
+    for row in table.rows:
+        sheet.append([_cell(sheet, name, row.get(name)) for name in table.columns])
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def _cell(sheet: object, column: str, value: export.Value) -> object:
+    if value is None or isinstance(value, int):
+        return value
+    if column in NUMERIC and export.NUMBER.fullmatch(value):
+        return Decimal(value)
+    return _text_cell(sheet, value)
+
+
+def _text_cell(sheet: object, text: str) -> object:
+    cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", text)[:32_767])  # what a cell may hold
+    cell.data_type = "s"
+    return cell
+
+
+def _zone(lab: Lab) -> ZoneInfo:
+    return ZoneInfo(lab.about.timezone)

@@ -1,0 +1,246 @@
+"""Reports in the browser: numbers that lead to their jobs, charts without scripts, files, the month's statement."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from html import unescape
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from flask.testing import FlaskClient
+from openpyxl import load_workbook
+
+from printsys.config.lab import Term
+from printsys.domain.status import Status
+from printsys.jobstore import JobStore, Stored
+from printsys.reports.periods import month_of
+from printsys.services import Services
+from tests.factories import act
+from tests.web.conftest import MakeJob
+from tests.web.staff.test_dashboard import cards
+
+CHICAGO = ZoneInfo("America/Chicago")
+TODAY = datetime.now(UTC).astimezone(CHICAGO).date()
+WEEK = f"from={TODAY - timedelta(days=6)}&to={TODAY + timedelta(days=1)}"
+CHARTS = ("jobs", "revenue", "printers", "faults")
+
+
+@pytest.fixture
+def lab_week(make: MakeJob, services: Services) -> list[Stored]:
+    """A job in each status, one printed on another printer than asked for, one print that failed."""
+    made = [make(status) for status in Status]
+    printed = make(Status.READY_TO_PRINT, color="Blue", class_number="=HYPERLINK(1)")
+    act(services.store, printed.id, "start", printer="prusa-xl")
+    made.append(act(services.store, printed.id, "complete"))
+    failed = make(Status.PRINTING)
+    made.append(act(services.store, failed.id, "fail"))
+    for stored in made:
+        services.mirror.put(services.store.load(stored.id))
+    return made
+
+
+def links(page: str) -> dict[str, str]:
+    """What each link of the page reads → where it leads."""
+    found = re.findall(r'<a href="(/dashboard\?[^"]+)">(.*?)</a>', page, re.DOTALL)
+    return {" ".join(re.sub(r"<[^>]+>", " ", unescape(text)).split()): unescape(address) for address, text in found}
+
+
+def test_each_number_leads_to_as_many_jobs(staff: FlaskClient, lab_week: list[Stored]) -> None:
+    page = staff.get(f"/dashboard/reports?{WEEK}").get_data(as_text=True)
+    numbers = {text: address for text, address in links(page).items() if text[0].isdigit() and "Failed" not in text}
+    assert {"10 Submitted", "4 Printed", "1 printed: Prusa XL", "1 printed: Blue", "1 printed: =HYPERLINK(1)"} <= {
+        *numbers
+    }
+    for text, address in numbers.items():
+        assert len(cards(staff.get(address))) == int(text.split()[0]), text
+
+
+def test_the_failed_prints_lead_to_their_job(staff: FlaskClient, lab_week: list[Stored]) -> None:
+    page = staff.get(f"/dashboard/reports?{WEEK}").get_data(as_text=True)
+    assert "It came off the bed." in page and "The machine" in page
+    assert cards(staff.get(links(page)["All jobs with a failed print of this range"])) == [lab_week[-1].id]
+
+
+def test_what_a_report_leads_to_is_of_all_statuses_and_says_what_it_is(
+    staff: FlaskClient, lab_week: list[Stored]
+) -> None:
+    listed = staff.get(f"/dashboard?happened=collected&{WEEK}")
+    assert (
+        "Jobs of a report" in listed.get_data(as_text=True) and "picked up" not in listed.get_data(as_text=True)[:500]
+    )
+    assert {*cards(listed)} == {stored.id for stored in lab_week if stored.job.payment}
+    assert "In the range: collected" in listed.get_data(as_text=True)
+    for nonsense in ("happened=eaten&from=2026-01-01&to=2026-01-02", "happened=printed&from=x&to=2026-01-02"):
+        assert staff.get(f"/dashboard?{nonsense}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "name", ["", "range=this-week", "range=last-year&by=week", "from=2026-01-01&to=2026-03-31&by=term"]
+)
+def test_any_range_has_its_page(staff: FlaskClient, services: Services, name: str) -> None:
+    assert staff.get(f"/dashboard/reports?{name}").status_code == 200
+
+
+def test_a_term_of_the_lab_is_one_click_away(staff: FlaskClient, services: Services) -> None:
+    services.lab.__dict__["terms"] = [Term(name="Fall & Co", first=TODAY, last=TODAY)]
+    page = staff.get("/dashboard/reports").get_data(as_text=True)
+    (address,) = re.findall(r'href="([^"]+)"[^>]*>Fall &amp; Co<', page)
+    assert '<p class="report-range mb-0">Fall &amp; Co</p>' in staff.get(unescape(address)).get_data(as_text=True)
+
+
+@pytest.mark.parametrize(
+    "query", ["range=tomorrow", "from=2026-03-02&to=2026-03-01", "from=1&to=2", "from=0001-01-01&to=2026-01-01"]
+)
+def test_a_range_that_is_none_is_refused(staff: FlaskClient, query: str) -> None:
+    assert staff.get(f"/dashboard/reports?{query}").status_code == 422
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+@pytest.mark.parametrize("query", [WEEK, "range=last-year"])
+def test_a_chart_is_a_picture_with_its_style_and_nothing_else(
+    staff: FlaskClient, lab_week: list[Stored], chart: str, query: str
+) -> None:
+    answer = staff.get(f"/dashboard/reports/charts/{chart}.svg?{query}")
+    svg = answer.get_data(as_text=True)
+    assert answer.status_code == 200 and answer.content_type == "image/svg+xml" and "</svg>" in svg
+    assert "<script" not in svg and "prefers-color-scheme: dark" in svg.replace(":dark", ": dark")
+    assert not re.findall(r"(?:href|src|url)\s*[=(]", svg)
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert staff.get("/dashboard/reports/charts/weather.svg").status_code == 404
+
+
+def test_the_page_has_no_style_of_its_own(staff: FlaskClient, lab_week: list[Stored]) -> None:
+    for path in (f"/dashboard/reports?{WEEK}", "/dashboard/reports/statement"):
+        page = staff.get(path).get_data(as_text=True)
+        assert " style=" not in page and "<style" not in page
+
+
+# -- files ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def file(staff: FlaskClient) -> Callable[..., Any]:
+    def get(table: str, extension: str, query: str = WEEK) -> list[dict[str, Any]]:
+        answer = staff.get(f"/dashboard/reports/files/{table}.{extension}?{query}")
+        assert answer.status_code == 200 and f'filename="{table}-' in answer.headers["Content-Disposition"]
+        if extension == "csv":
+            return list(csv.DictReader(io.StringIO(answer.get_data().decode("utf-8-sig"))))
+        sheet = load_workbook(io.BytesIO(answer.get_data()))[table]
+        assert all(cell.data_type != "f" for row in sheet for cell in row)
+        head, *rows = sheet.iter_rows(values_only=True)
+        return [dict(zip(map(str, head), row, strict=True)) for row in rows]
+
+    return get
+
+
+def test_the_jobs_file_has_the_rows_of_the_export(
+    file: Callable[..., Any], lab_week: list[Stored], services: Services
+) -> None:
+    rows = file("jobs", "csv")
+    assert {row["id"]: row["status"] for row in rows} == {stored.id: stored.job.status for stored in lab_week}
+    assert "student_name" not in rows[0] and "Jane" not in str(rows)
+    by_id = {row["id"]: row for row in file("jobs", "csv", f"{WEEK}&students=yes")}
+    assert by_id[lab_week[-1].id]["prints_failed"] == "1" and by_id[lab_week[-1].id]["student_name"] == "Jane Doe"
+    assert by_id[lab_week[-2].id]["class_number"] == "'=HYPERLINK(1)"
+    assert by_id[lab_week[-2].id]["folder"] == services.store.load(lab_week[-2].id).folder.name
+
+
+def test_a_workbook_has_numbers_as_numbers_and_texts_as_texts(file: Callable[..., Any], lab_week: list[Stored]) -> None:
+    rows = {row["id"]: row for row in file("jobs", "xlsx", f"{WEEK}&students=yes")}
+    printed = rows[lab_week[-2].id]
+    assert (printed["weight_g"], printed["copies"], printed["class_number"]) == (42.7, 1, "=HYPERLINK(1)")
+    assert [row["amount"] for row in file("payments", "xlsx")] == [4.27, 4.27]
+
+
+def test_the_events_file_has_every_event_and_says_what_only_when_asked(
+    file: Callable[..., Any], lab_week: list[Stored], services: Services
+) -> None:
+    lines = [event for stored in lab_week for event in services.store.load(stored.id).events]
+    rows = file("events", "csv")
+    assert sorted((row["job"], int(row["number"])) for row in rows)[0] and len(rows) == len(lines)
+    assert "data" not in rows[0] and "data" in file("events", "xlsx", f"{WEEK}&students=yes")[0]
+
+
+@pytest.mark.parametrize("path", ["weather.csv", "jobs.pdf", "statement.doc"])
+def test_there_is_no_other_file(staff: FlaskClient, path: str) -> None:
+    assert staff.get(f"/dashboard/reports/files/{path}?{WEEK}").status_code == 404
+
+
+# -- the statement --------------------------------------------------------------------------------------------------
+
+
+def raw_sums(store: JobStore, month: str) -> dict[str, Decimal]:
+    """By method, of the month, from the lines of events.jsonl alone."""
+    sums: dict[str, Decimal] = {}
+    for path in store.layout.root.glob("[A-Z]*/*/events.jsonl"):
+        for line in map(json.loads, path.read_text("utf-8").splitlines()):
+            local = datetime.fromisoformat(line["at"]).astimezone(CHICAGO)
+            if f"{local:%Y-%m}" != month:
+                continue
+            data, sign = line["data"], {"PaymentRecorded": 1, "PaymentRefunded": -1}.get(line["type"], 0)
+            entries = [data] if sign else data.get("voided", [])
+            for entry in entries:
+                if entry.get("kind") != "waiver":
+                    sums[entry["method"]] = sums.get(entry["method"], Decimal(0)) + (sign or -1) * Decimal(
+                        entry["amount"]
+                    )
+    return sums
+
+
+def test_the_months_statement_is_what_the_raw_events_add_up_to(
+    staff: FlaskClient, services: Services, make: MakeJob, file: Callable[..., Any]
+) -> None:
+    store = services.store
+    paid, reverted, waived, early = (
+        make(Status.PAID_PICKED_UP),
+        make(Status.PAID_PICKED_UP),
+        make(Status.COMPLETED),
+        make(Status.PENDING),
+    )
+    act(store, paid.id, "refund", amount="1.50")
+    act(store, reverted.id, "revert")
+    act(store, reverted.id, "pickup", amount="2.27", payment_method="Cash", transaction="=4711")
+    act(store, waived.id, "waive", amount="1.25")
+    act(store, waived.id, "pickup", amount="3.00", payment_method="Department account", waive_reason="")
+    act(store, early.id, "pay", amount="2.00")
+    for job_id in (paid.id, reverted.id, waived.id, early.id):
+        services.mirror.put(store.load(job_id))
+    month = f"{store.clock().astimezone(CHICAGO):%Y-%m}"
+    expected = raw_sums(store, month)
+    days = month_of(month, TODAY)
+    query = f"from={days.first}&to={days.last}"
+    assert sum(expected.values()) == sum(
+        (
+            job.payment.amount
+            for job_id in (paid.id, reverted.id, waived.id, early.id)
+            if (job := store.load(job_id).job).payment
+        ),
+        Decimal(0),
+    )
+    page = staff.get(f"/dashboard/reports/statement?month={month}").get_data(as_text=True)
+    table = page.partition('id="by-method"')[2].partition("</table>")[0]
+    totals = {
+        row[0]: Decimal(row[-1].replace("$", "").replace("−", "-"))
+        for body in re.findall(r"<tr><th scope=\"row\">(.*?)</tr>", table)
+        if (row := [unescape(cell) for cell in re.sub(r"<[^>]+>", "|", body).strip("|").split("|") if cell])
+    }
+    assert totals == expected | {"All": sum(expected.values())}
+    assert "taken back" in page and "=4711" in page and "Waived: $2.75" in page  # the refund need not be paid again
+    rows = file("payments", "csv", query)
+    assert sum(Decimal(row["amount"]) for row in rows) == sum(expected.values())
+    assert "'=4711" in [row["transaction"] for row in rows]
+    assert {row["method"]: Decimal(row["total"]) for row in file("statement", "csv", query)} == totals
+
+
+def test_a_statement_of_no_month_is_that_of_the_last_one(staff: FlaskClient) -> None:
+    last = TODAY.replace(day=1) - timedelta(days=1)
+    for month in ("", "2026-13", "x"):
+        page = staff.get(f"/dashboard/reports/statement?month={month}").get_data(as_text=True)
+        assert f"Statement of {last:%B} {last.year}" in page and "No money came in or went out." in page
