@@ -17,7 +17,7 @@ from printsys.commands.service import SERVICES, service
 from printsys.config import ROOT, Settings, make_private_folder
 from printsys.domain.words import counted
 from printsys.errors import PrintSysError
-from printsys.ops.upgrade_check import UpgradeCheck, write_check
+from printsys.ops.upgrade_check import UpgradeCheck, forget_check, write_check
 from printsys.upgrade.folder import unpack
 from printsys.upgrade.git import LAB_TOML, Checkout
 from printsys.upgrade.state import Plan, UpgradeFailed, Workplace, migrations, pins
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from", dest="source", type=Path, metavar="PATH", help="a folder or zip file with the program"
     )
-    parser.add_argument("--backup", type=Path, metavar="DIR", help="where to back up (default: PRINTSYS_BACKUP)")
+    parser.add_argument("--backup", type=Path, metavar="DIR", help="where to back up (default: as `backup`)")
     parser.add_argument("--no-backup", action="store_true", help="you have one already")
     parser.add_argument("--with-findings", action="store_true", help="go on although `check` finds more than before")
     parser.add_argument("--json", action="store_true", help="with --check: for programs")
@@ -85,11 +85,12 @@ def _prepare(args: argparse.Namespace, settings: Settings, place: Workplace) -> 
         return NOTHING_NEWER
     _require_room(place)
     if not args.no_backup:
-        _back_up(args.backup or settings.backup)
+        _back_up(args.backup)
     for path in (ROOT / "printsys" / "__init__.py", *(ROOT / "printsys" / "upgrade").glob("*.py")):
         target = place.engine / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
+    forget_check(settings.instance)
     place.write(plan.about(was_running, args.with_findings, pins(ROOT), migrations(ROOT)))
     return PREPARED
 
@@ -138,10 +139,9 @@ def _require_room(place: Workplace) -> None:
 
 
 def _back_up(folder: Path | None) -> None:
-    if folder is None:
-        raise UpgradeFailed(
-            "Say where the backup goes: --backup DIR, or PRINTSYS_BACKUP in .env. With --no-backup there is none."
-        )
-    command = [sys.executable, str(ROOT / "manage.py"), "backup", str(folder)]
+    """Into the place of all backups where nobody names another."""
+    command = [sys.executable, str(ROOT / "manage.py"), "backup", *([str(folder)] if folder else [])]
     if subprocess.run(command, env=os.environ, check=False).returncode == 2:
-        raise UpgradeFailed("There is no backup, so nothing was changed.")
+        raise UpgradeFailed(
+            "There is no backup, so nothing was changed. Name a folder: --backup DIR, or go --no-backup."
+        )

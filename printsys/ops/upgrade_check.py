@@ -34,6 +34,11 @@ def write_check(instance: Path, check: UpgradeCheck) -> None:
     fs.replace(instance / FILE, _SHAPE.dump_json(check) + b"\n")
 
 
+def forget_check(instance: Path) -> None:
+    """What it found may be here by now."""
+    (instance / FILE).unlink(missing_ok=True)
+
+
 def read_check(instance: Path) -> UpgradeCheck | None:
     """None where nobody has asked yet."""
     try:

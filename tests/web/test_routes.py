@@ -104,6 +104,7 @@ ROUTES = {
     "system.restart": STAFF,
     "system.show": STAFF,
     "system.test_mail": STAFF,
+    "system.upgrade_check": STAFF,
     "today.show": STAFF,
     "upload_check.check": EVERYBODY,
     "upload_check.later": EVERYBODY,

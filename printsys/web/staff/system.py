@@ -26,6 +26,7 @@ from printsys.ops.disk_space import RATE_WEEKS, Growth, growth
 from printsys.ops.program_version import program_version
 from printsys.ops.restart_requests import request_restart
 from printsys.ops.shutdown import SUPERVISED
+from printsys.ops.upgrade_check import read_check
 from printsys.web.auth import hash_if_right, login_required, remember_password
 from printsys.web.health import states
 from printsys.web.login_limits import login_limits
@@ -115,6 +116,13 @@ def check() -> ResponseReturnValue:
     return _start("check", ["check"], "The check has begun.")
 
 
+@pages.post("/upgrade-check")
+@login_required
+def upgrade_check() -> ResponseReturnValue:
+    """Asks the place from which the program came, over the network, and changes nothing."""
+    return _start("upgrade-check", ["upgrade", "--check"], "The question is on its way.")
+
+
 @pages.post("/restart")
 @login_required
 def restart() -> ResponseReturnValue:
@@ -183,8 +191,9 @@ def _page(form: str = "", error: str = "") -> str:
         outbox=None if settings.mail else settings.instance / "outbox",
         is_password_set_elsewhere=settings.staff_password_hash is not None,
         min_length=staff_password.MIN_LENGTH,
-        runs={name: _shown(name) for name in ("check", "backup")},
+        runs={name: _shown(name) for name in ("check", "backup", "upgrade-check")},
         versions=_versions(),
+        last_upgrade_check=read_check(settings.instance),
         form=form,
         error=error,
         address=request.form.get("address", ""),

@@ -24,6 +24,7 @@ from printsys.ops.command_runs import CommandRuns
 from printsys.ops.heartbeat import Heartbeat, IndexerHeartbeat
 from printsys.ops.restart_requests import take_requests
 from printsys.ops.shutdown import SUPERVISED
+from printsys.ops.upgrade_check import UpgradeCheck, forget_check, write_check
 from printsys.services import NO_DATABASE, Services
 from printsys.web import create_app
 from printsys.web.staff import system
@@ -195,6 +196,29 @@ def test_a_check_that_somebody_interrupts_says_so(staff: FlaskClient, send: Send
     runs.stop()
     assert "was interrupted" in words(staff.get("/dashboard/system"))
     assert present(runs.last("check")).code is None
+
+
+def test_a_newer_version_is_shown_as_the_last_question_found_it(staff: FlaskClient, services: Services) -> None:
+    instance = services.settings.instance
+    assert "Nobody has asked yet." in words(staff.get("/dashboard/system"))
+    write_check(instance, UpgradeCheck(datetime.now(UTC), "v1", "v2-<b>", 3))
+    page = words(staff.get("/dashboard/system"))
+    assert "Update available: v2-<b> , 3 changes after v1 , which is here." in page
+    assert "python manage.py upgrade" in page
+    write_check(instance, UpgradeCheck(datetime.now(UTC), "v2", "v2", 0))
+    assert "This is v2 , and nothing newer was there." in words(staff.get("/dashboard/system"))
+    forget_check(instance)
+    assert "Nobody has asked yet." in words(staff.get("/dashboard/system"))
+
+
+def test_a_question_that_could_not_be_asked_says_why(
+    staff: FlaskClient, send: Send, runs: CommandRuns, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without git on PATH nobody asks the network here."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert send("upgrade-check", password="").location == "/dashboard/system#upgrade-check"
+    until(lambda: not runs.is_running("upgrade-check"), COMMAND_PATIENCE_S)
+    assert "could not be asked." in words(staff.get("/dashboard/system"))
 
 
 def test_without_a_folder_for_backups_it_says_where_to_name_one(services: Services) -> None:
