@@ -52,6 +52,10 @@ class JobNotFound(PrintSysError):
         super().__init__(f"There is no job {job_id} in the storage folders.")
 
 
+class JobNotRestored(PrintSysError):
+    """A job of a backup may not come back into the storage; nothing was written."""
+
+
 class JobBusy(PrintSysError):
     """Another process kept the job's lock too long."""
 

@@ -66,7 +66,7 @@ def restore_storage(
     BackupRefused where there is anything in `root`; BackupDamaged; StorageFailure (the same call goes on later).
     """
     units = [unit for unit in snapshot.units if unit.kind in STORAGE_KINDS]
-    files = {name: file for name, file in _checked_files(units) if name not in damaged}
+    files = {name: file for name, file in checked_files(units) if name not in damaged}
     layout = Layout(root)
     _require_empty(layout, snapshot.name)
     id_file = files.pop(layout.relative(layout.storage_id), None)
@@ -79,7 +79,7 @@ def restore_storage(
         fs.sync_folder(layout.system)
         fs.replace(remembered_at, storage_id)
         for done, (name, file) in enumerate(files.items(), 1):
-            _write(vault, file, root / name)
+            write_file(vault, file, root / name)
             if progress:
                 progress(done, len(files))
         for unit in units:
@@ -93,7 +93,7 @@ def restore_storage(
     return RestoreReport(snapshot.name, snapshot.made_at, jobs, len(files), damaged)
 
 
-def _checked_files(units: list[Unit]) -> Iterator[tuple[str, CopiedFile]]:
+def checked_files(units: list[Unit]) -> Iterator[tuple[str, CopiedFile]]:
     """Every file by its path relative to storage/. BackupDamaged where a path leads out of it."""
     for unit in units:
         for name, file in unit.files.items():
@@ -129,7 +129,8 @@ def _require_empty(layout: Layout, name: str) -> None:
         )
 
 
-def _write(vault: Vault, file: CopiedFile, target: Path) -> None:
+def write_file(vault: Vault, file: CopiedFile, target: Path) -> None:
+    """With the time and the rights that it had. OSError."""
     target.parent.mkdir(parents=True, exist_ok=True)
     fs.unlink(target)
     fs.copy(vault.path(file.sha256), target)

@@ -1,6 +1,6 @@
 """Put a backup into an empty storage folder: verified first, then written, then the database is built from it. lab.toml
-and e-mail templates come back too. Killed, the same call goes on. Exit code 0: done, 1: done but for damaged files,
-2: could not run."""
+and e-mail templates come back too. Killed, the same call goes on. With --job, bring one job that is gone back into its
+folder while the system runs. Exit code 0: done, 1: done but for damaged files, 2: could not run."""
 
 from __future__ import annotations
 
@@ -14,20 +14,36 @@ from indexer.rebuild import reindex
 from printsys.backup import lab_files
 from printsys.backup.create import refuse_overlap
 from printsys.backup.restore import restore_outside_files, restore_storage, verify
-from printsys.backup.vault import BackupDamaged, Snapshot, Vault
-from printsys.commands.common import add_storage_argument, migrated_engine, only_process, print_result, read_settings
+from printsys.backup.restore_job import copy_elsewhere, find_copy, require_whole, restore_job
+from printsys.backup.vault import BackupDamaged, BackupRefused, Snapshot, Vault
+from printsys.commands.common import (
+    add_storage_argument,
+    existing_store,
+    migrated_engine,
+    only_process,
+    print_result,
+    read_settings,
+)
 from printsys.commands.progress import add_progress_argument, progress_bar
-from printsys.config import Settings
+from printsys.config import Settings, load_lab
+from printsys.domain import naming
+from printsys.domain.events import STAFF
 from printsys.domain.words import counted
 from printsys.errors import PrintSysError
+from printsys.ops.backup_record import backup_folder
 from printsys.services import open_store, remembered_at
 
 DONE, SOME_DAMAGED = 0, 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dir", type=Path, metavar="DIR", help="the folder of the backups")
+    parser.add_argument(
+        "dir", type=Path, nargs="?", metavar="DIR",
+        help="the folder of the backups (default: PRINTSYS_BACKUP, or [backup] place of lab.toml)",
+    )  # fmt: skip
     parser.add_argument("--backup", metavar="NAME", help="which one (default: the newest)")
+    parser.add_argument("--job", metavar="ID", help="only this job, from the newest backup that has it")
+    parser.add_argument("--to", type=Path, metavar="FOLDER", help="with --job: a copy there, and not into the storage")
     parser.add_argument("--list", action="store_true", help="only say which backups there are")
     parser.add_argument("--verify", action="store_true", help="only read the backup, and say whether it is whole")
     parser.add_argument("--with-secrets", action="store_true", help="put keys and password hashes back too")
@@ -38,7 +54,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    vault = Vault(args.dir)
+    vault = Vault(args.dir or _usual_folder(args))
+    if args.to is not None and args.job is None:
+        raise PrintSysError("--to goes with --job; --storage names another storage for a whole backup.")
+    with vault.reading():
+        return _restore_job(args, vault) if args.job else _run(args, vault)
+
+
+def _usual_folder(args: argparse.Namespace) -> Path:
+    settings = read_settings(args)
+    folder = backup_folder(settings, load_lab(settings.lab_config))
+    if folder is None:
+        raise PrintSysError("Which backups? Name their folder, or set PRINTSYS_BACKUP or [backup] place of lab.toml.")
+    return folder
+
+
+def _restore_job(args: argparse.Namespace, vault: Vault) -> int:
+    """Beside the living storage, whether the system runs or not."""
+    job_id, settings = naming.parse_id(args.job), read_settings(args)
+    if job_id is None:
+        raise BackupRefused(f"{args.job} is no job's id, such as k7m29xq4.")
+    copy = find_copy(vault, job_id, args.backup)
+    if not args.without_damaged:
+        require_whole(copy)
+    if args.to is not None:
+        folder = copy_elsewhere(copy, args.to, settings.storage)
+        text = f"Job {job_id} of backup {copy.snapshot.name} was copied to {folder}."
+    else:
+        store = existing_store(settings)
+        stored = restore_job(store, copy, STAFF)
+        folder = stored.folder
+        text = f"Job {job_id} of backup {copy.snapshot.name} is back: {store.layout.relative(folder)}."
+    document = {"job": job_id, "backup": copy.snapshot.name, "folder": str(folder), "damaged": copy.damaged}
+    print_result(args, document, text)
+    for name in copy.damaged:
+        print(f"{name} is damaged in the backup and was left out.", file=sys.stderr)
+    return SOME_DAMAGED if copy.damaged else DONE
+
+
+def _run(args: argparse.Namespace, vault: Vault) -> int:
     snapshot = vault.snapshot(args.backup)
     if args.list:
         print(json.dumps(vault.names()) if args.json else "\n".join(vault.names()))
@@ -57,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
             "An older backup may be whole (--list, --backup NAME); --without-damaged restores all the others."
         )
     settings = read_settings(args)
-    refuse_overlap(settings.storage, args.dir)
+    refuse_overlap(settings.storage, vault.root)
     # Not under a system that runs: it would still go by the storage that it knew.
     with only_process(settings, f"The system is running on {settings.instance}. Please stop it first."):
         return _restore(settings, args, vault, snapshot, damaged)

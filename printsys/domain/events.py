@@ -49,6 +49,7 @@ class EventType(StrEnum):
     EVENT_LOST = "EventLost"
     RECORD_RESTORED = "RecordRestored"
     OLDER_COPY_KEPT = "OlderCopyKept"
+    JOB_RESTORED = "JobRestored"
     ORIGINAL_RESTORED = "OriginalRestored"
     STATUS_REVERTED = "StatusReverted"
     STATUS_OVERRIDDEN = "StatusOverridden"
@@ -79,7 +80,7 @@ class EventType(StrEnum):
     EMAIL_DROPPED = "EmailDropped"
 
 
-BEGUN_AGAIN = frozenset({EventType.RECORD_RESTORED, EventType.OLDER_COPY_KEPT})
+BEGUN_AGAIN = frozenset({EventType.RECORD_RESTORED, EventType.OLDER_COPY_KEPT, EventType.JOB_RESTORED})
 """Lines before such an event may be others than they were."""
 LISTING = frozenset({"files", "print_files", "estimate"})
 """Keys of metadata.json whose values grow with the number of the job's files."""

@@ -25,7 +25,7 @@ from printsys.domain.naming import parse_id
 from printsys.domain.pruned import Because, PrunedJob, pruned_job
 from printsys.errors import DamagedJob, JobNotFound, PrintSysError, StorageFailure
 from printsys.jobstore.layout import EVENTS
-from printsys.jobstore.log import trusted
+from printsys.jobstore.log import Log, trusted
 from printsys.jobstore.store import JobEdit, JobStore
 from printsys.jobstore.stored import is_deleted
 from printsys.jobstore.trash import TRASH_KEEPS, Waste, remove, thrown_away
@@ -93,7 +93,7 @@ def damaged_log(store: JobStore) -> tuple[str, str] | None:
 def announce(store: JobStore, change: JobEdit, actor: str, today: date, because: Because) -> None:
     """Inside an edit of the job: when it ends, the job is deleted. Call `finish_pruning` after it. StorageFailure."""
     stored = change.before
-    key = (stored.log.line_digest(1) or "")[:KEY_LENGTH]  # who has not got that line can tell no job by it
+    key = _key(stored.log)
     job = pruned_job(stored.job, stored.document, stored.events, key, today.isoformat(), because)
     with store.disk_errors():
         note = _note(store, stored.id)
@@ -103,6 +103,16 @@ def announce(store: JobStore, change: JobEdit, actor: str, today: date, because:
         fs.replace(note, _line(job))
     change.record(EventDraft(EventType.JOB_DELETED, actor, {"reason": "pruned", BECAUSE: because}))
     change.to_trash = True
+
+
+def was_pruned(store: JobStore, log: Log) -> bool:
+    """Whether the job of this log was pruned or erased. StorageFailure."""
+    return any(job.key == _key(log) for job in pruned_jobs(store))
+
+
+def _key(log: Log) -> str:
+    """Who has not got the log's first line can tell no job by it."""
+    return (log.line_digest(1) or "")[:KEY_LENGTH]
 
 
 def finish_pruning(store: JobStore, job_id: str) -> bool:

@@ -201,6 +201,7 @@ SENTENCES: dict[EventType, Callable[[Data], str]] = {
     EventType.EVENT_LOST: lambda d: "The record of what happened here is lost",
     EventType.RECORD_RESTORED: _restored,
     EventType.OLDER_COPY_KEPT: lambda d: "The older copy of the folder goes on",
+    EventType.JOB_RESTORED: lambda d: f"Restored from backup {d.get('backup')}",
     EventType.METADATA_EDITED: lambda d: "metadata.json was edited by hand",
     EventType.METADATA_RESTORED: lambda d: "metadata.json was restored from the log",
     EventType.FOLDER_MOVED: lambda d: f"The folder was moved to {status_name(d.get('to'))}",
