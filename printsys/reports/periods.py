@@ -35,7 +35,7 @@ class Range:
         if self.first == self.last:
             return date_text(self.first)
         if (self.first, self.last) == (_month_start(self.first), _month_end(self.first)):
-            return f"{self.first:%B} {self.first.year}"
+            return f"{self.first:%b} {self.first.year}"
         return f"{date_text(self.first)} to {date_text(self.last)}"
 
     @property

@@ -34,7 +34,7 @@ def jobs(store: JobStore, mirror: Mirror) -> None:
 def test_the_json_has_the_numbers_of_the_text(jobs: None, manage: Manage) -> None:
     output = manage("report", *MARCH, "--json")
     totals = output.json["totals"]
-    assert output.code == 0 and output.json["days"]["title"] == "March 2026"
+    assert output.code == 0 and output.json["days"]["title"] == "Mar 2026"
     assert totals["submitted"] == 8 and totals["printed"] == 3 and totals["revenue"] == "8.54"
     assert {key: row["jobs"] for key, (row,) in output.json["usage"].items()} == dict.fromkeys(output.json["usage"], 3)
     assert [(row["method"], row["total"]) for row in output.json["money"]] == [("Card", "8.54")]

@@ -243,4 +243,4 @@ def test_a_statement_of_no_month_is_that_of_the_last_one(staff: FlaskClient) -> 
     last = TODAY.replace(day=1) - timedelta(days=1)
     for month in ("", "2026-13", "x"):
         page = staff.get(f"/dashboard/reports/statement?month={month}").get_data(as_text=True)
-        assert f"Statement of {last:%B} {last.year}" in page and "No money came in or went out." in page
+        assert f"Statement of {last:%b} {last.year}" in page and "No money came in or went out." in page
