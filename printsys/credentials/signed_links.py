@@ -17,6 +17,7 @@ class Tokens:
     def __init__(self, secret_key: str) -> None:
         self._status = URLSafeSerializer(secret_key, salt="status-link")
         self._resubmit = URLSafeSerializer(secret_key, salt="resubmit-link")
+        self._calendar = URLSafeSerializer(secret_key, salt="calendar-link")
         self._confirm = URLSafeSerializer(secret_key, salt="confirm-link")
 
     def status(self, job_id: str) -> str:
@@ -42,6 +43,13 @@ class Tokens:
         """(job id, key). TokenInvalid as above."""
         job_id, key = self._read(self._resubmit, token)
         return str(job_id), str(key)
+
+    def calendar(self, secret: str) -> str:
+        return str(self._calendar.dumps(secret))
+
+    def read_calendar(self, token: str) -> str:
+        """The secret that it was made with. TokenInvalid as above."""
+        return str(self._read(self._calendar, token))
 
     @staticmethod
     def _read(serializer: URLSafeSerializer, token: str) -> Any:

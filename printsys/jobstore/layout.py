@@ -62,6 +62,7 @@ class Layout:
         self.missed_events = self.system / "away.json"
         self.lab_today = self.system / "lab.json"
         self.pruned = self.system / "pruned"
+        self.calendar = self.system / "calendar.json"
         self.digest = self.system / "digest.json"
         self.storage_id = self.system / "storage-id"
         longest = len(str(root)) + len(f"/{Status.READY_TO_PRINT}/") + FOLDER_NAME_LIMIT + len(f"/{ORIGINAL}/")

@@ -16,7 +16,20 @@ from printsys.config import ROOT
 from printsys.credentials.ended_sessions import EndedSessions
 from printsys.ops.command_runs import CommandRuns
 from printsys.services import Services
-from printsys.web import api, auth, errors, filters, health, limits, live, login_limits, metrics, security, uploads
+from printsys.web import (
+    api,
+    auth,
+    calendar_feed,
+    errors,
+    filters,
+    health,
+    limits,
+    live,
+    login_limits,
+    metrics,
+    security,
+    uploads,
+)
 from printsys.web.services import EXTENSION
 from printsys.web.sessions import SteadySessions
 from printsys.web.staff import (
@@ -59,7 +72,7 @@ STAFF_PAGES = (
     system,
     settings,
 )
-OTHER_PAGES = (auth, api, live, health, metrics)
+OTHER_PAGES = (auth, api, live, health, metrics, calendar_feed)
 
 
 class App(Flask):

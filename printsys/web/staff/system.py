@@ -18,6 +18,7 @@ from flask.typing import ResponseReturnValue
 from printsys.config import load_lab
 from printsys.credentials import staff_password
 from printsys.errors import ConfigError, MirrorDown, PrintSysError
+from printsys.jobstore.calendar_link import drop_calendar_secret, renew_calendar_secret
 from printsys.mail.trial import send_test_email
 from printsys.ops import heartbeat
 from printsys.ops.backup_record import backup_folder
@@ -27,6 +28,7 @@ from printsys.ops.program_version import program_version
 from printsys.ops.restart_requests import request_restart
 from printsys.ops.shutdown import SUPERVISED
 from printsys.ops.upgrade_check import read_check
+from printsys.web import calendar_feed
 from printsys.web.auth import hash_if_right, login_required, remember_password
 from printsys.web.health import states
 from printsys.web.login_limits import login_limits
@@ -123,6 +125,20 @@ def upgrade_check() -> ResponseReturnValue:
     return _start("upgrade-check", ["upgrade", "--check"], "The question is on its way.")
 
 
+@pages.post("/calendar")
+@login_required
+def calendar() -> ResponseReturnValue:
+    """`password`; `off` makes the link useless, without a new one."""
+    if _is_refused():
+        return _page("calendar", WRONG_PASSWORD), 422
+    try:
+        (drop_calendar_secret if request.form.get("off") else renew_calendar_secret)(services().store)
+    except PrintSysError as error:
+        return _page("calendar", str(error)), 422
+    flash("The calendar's link is off." if request.form.get("off") else "There is a new link; an old one is useless.")
+    return _done()
+
+
 @pages.post("/restart")
 @login_required
 def restart() -> ResponseReturnValue:
@@ -194,6 +210,7 @@ def _page(form: str = "", error: str = "") -> str:
         runs={name: _shown(name) for name in ("check", "backup", "upgrade-check")},
         versions=_versions(),
         last_upgrade_check=read_check(settings.instance),
+        calendar_link=calendar_feed.link(),
         form=form,
         error=error,
         address=request.form.get("address", ""),
