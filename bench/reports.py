@@ -34,7 +34,7 @@ from printsys.reports.periods import Range  # noqa: E402
 from tests.factories import LAB, Clock, make_store  # noqa: E402
 from tests.reports.lives import make_lives  # noqa: E402
 
-SEEDS, RUNS, YEARS = 100, 5, 5
+SEEDS, RUNS, YEARS = 100, 3, 5
 START, END = datetime(2020, 1, 1, tzinfo=UTC), datetime(2036, 1, 1, tzinfo=UTC)
 PASS = "SELECT (SELECT max(at) FROM events WHERE data IS NOT NULL), (SELECT sum(time_h + cost) FROM jobs)"
 

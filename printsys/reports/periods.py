@@ -14,6 +14,8 @@ from printsys.texts import date_text
 
 By = Literal["day", "week", "month", "term"]
 STEPS: tuple[By, ...] = ("day", "week", "month", "term")
+FIRST_YEAR, LAST_YEAR = 1990, 2199
+"""Outside of them lies no range that anybody means."""
 MOST_PARTS = 120
 """A report with more parts than this is shown by the next longer step."""
 DAY = timedelta(days=1)
@@ -88,8 +90,9 @@ def month_of(text: str, today: date) -> Range:
     try:
         first = date.fromisoformat(f"{text}-01")
     except ValueError:
+        first = date.min
+    if not FIRST_YEAR <= first.year <= LAST_YEAR:
         first = _months_back(today, 1)
-    first = max(first, date(1990, 1, 1))
     return Range(first, _month_end(first))
 
 
@@ -97,8 +100,8 @@ def chosen(first: date, last: date, terms: Sequence[Term]) -> Range:
     """InvalidInput where it ends before it begins, or is no range that anybody means."""
     if first > last:
         raise InvalidInput({"to": ["The range ends before it begins."]})
-    if first.year < 1990 or last.year > 2199:
-        raise InvalidInput({"from": ["Please choose days between 1990 and 2199."]})
+    if first.year < FIRST_YEAR or last.year > LAST_YEAR:
+        raise InvalidInput({"from": [f"Please choose days between {FIRST_YEAR} and {LAST_YEAR}."]})
     return next((of for term in terms if ((of := _of_term(term)).first, of.last) == (first, last)), Range(first, last))
 
 

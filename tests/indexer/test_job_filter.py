@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from indexer.happened import During, Happening
 from indexer.index import Mirror
 from indexer.job_filter import NEWEST_FIRST, OLDEST_FIRST, ORDERS, Due, JobFilter, Order, usual_order
 from indexer.queries import Queries
@@ -61,6 +62,9 @@ FILTERS = [
     ({"older_than": 48}, "ab"),
     ({"older_than": 72, "color": "Blue"}, "a"),
     ({"color": "Pink"}, ""),
+    ({"material": "PLA"}, "d"),
+    ({"class_number": "ARCH 4000"}, "abcd"),
+    ({"class_number": "ARCH 4000", "printed_on": "prusa-xl"}, "c"),
 ]
 
 
@@ -74,6 +78,24 @@ def test_a_filter_leaves_what_fits_all_of_it(
     jobs = {letter: row.job for letter, job_id in ids.items() if (row := queries.job(job_id))}
     unnamed = replace(wanted, status=None, q="")
     assert "".join(letter for letter, job in jobs.items() if unnamed.accepts(job)) == letters(ids, queries, unnamed)
+
+
+@pytest.mark.parametrize(
+    ("happening", "hours", "expected"),
+    [
+        (Happening.SUBMITTED, (96, 71), "ab"),
+        (Happening.SUBMITTED, (71, 0), "cd"),
+        (Happening.APPROVED, (96, 0), "d"),
+        (Happening.APPROVED, (96, 48), ""),
+        (Happening.PAID, (96, 0), ""),
+        (Happening.FAILED, (96, 0), ""),
+    ],
+)
+def test_a_filter_of_what_happened_leaves_the_jobs_of_these_hours(
+    ids: dict[str, str], queries: Queries, happening: Happening, hours: tuple[int, int], expected: str
+) -> None:
+    start, end = (NOW - timedelta(hours=before) for before in hours)
+    assert letters(ids, queries, replace(ASKED, during=During(happening, start, end))) == expected
 
 
 def test_the_counts_are_of_what_the_filter_leaves_in_every_status(ids: dict[str, str], queries: Queries) -> None:
