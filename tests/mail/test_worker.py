@@ -12,13 +12,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from printsys.backup.vault import Vault
 from printsys.config import ROOT, Settings
 from printsys.jobstore import Stored
 from printsys.jobstore.layout import JOB_CARD
 from printsys.ops import heartbeat
+from printsys.ops.backup_record import read_record
 from printsys.ops.heartbeat import Heartbeat
 from printsys.ops.shutdown import STOP_REQUEST, SUPERVISED
 from printsys.services import Services, build_services
@@ -295,3 +298,17 @@ def test_mail_of_a_killed_worker_is_sent_by_the_next(settings: Settings, service
     with working(settings):
         wait_until(lambda: is_settled(services, job_id))
     assert len(inbox.messages) == 1
+
+
+def test_the_day_s_backup_is_made_by_itself_though_the_queue_is_down(
+    settings: Settings, page_services: Services, tmp_path: Path
+) -> None:
+    job_id = submit(page_services).id
+    settings = settings.model_copy(
+        update={"backup": tmp_path / "backups", "redis_url": "redis://127.0.0.1:1/0"}  # nothing listens there
+    )
+    with working(settings):
+        wait_until(lambda: read_record(settings).last_good is not None)
+    good = read_record(settings).last_good
+    assert good is not None and good.jobs == 1 and good.is_verified
+    assert ("job", job_id) in {(unit.kind, unit.id) for unit in Vault(tmp_path / "backups").snapshot().units}
