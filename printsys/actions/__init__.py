@@ -24,6 +24,7 @@ from printsys.domain.folder_moves import drag, last_move, undo
 from printsys.domain.inputs import (
     ActionInput,
     ApproveInput,
+    AtCounterInput,
     ChooseFileInput,
     DetailsInput,
     NoInput,
@@ -77,7 +78,11 @@ class Actions:
     drag_grace: timedelta = timedelta(0)
 
     def submit(
-        self, request: SubmitInput, files: Sequence[IncomingFile], actor: str = STUDENT, owes_receipt: bool = True
+        self,
+        request: SubmitInput | AtCounterInput,
+        files: Sequence[IncomingFile],
+        actor: str = STUDENT,
+        owes_receipt: bool = True,
     ) -> Stored:
         """A new job in Uploaded. Without `owes_receipt` no e-mail confirms it.
 

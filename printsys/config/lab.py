@@ -159,6 +159,7 @@ class SubmissionTable(Strict):
     max_file_mb: Annotated[int, Field(ge=1, le=2000)] = 50
     max_copies: Annotated[int, Field(ge=1, le=1000)] = 20
     expected_domains: list[str] = ["gmail.com", "outlook.com", "hotmail.com", "yahoo.com", "icloud.com"]
+    email_at_counter: Literal["required", "optional"] = "required"
     consent_question: str
     consent_refused: str
 

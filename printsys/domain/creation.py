@@ -8,7 +8,7 @@ from datetime import datetime
 from printsys.domain import emails
 from printsys.domain.emails import Mail
 from printsys.domain.events import SYSTEM, EventDraft, EventType
-from printsys.domain.inputs import SubmitInput, WalkInInput
+from printsys.domain.inputs import AtCounterInput, SubmitInput, WalkInInput
 from printsys.domain.job import CONVERTED, PRINTED_ON, SCHEMA_VERSION, Document, FileRecord, Job, dump, format_time
 from printsys.domain.request_fields import to_document
 from printsys.domain.status import Status
@@ -17,7 +17,7 @@ from printsys.domain.status import Status
 def job_created(
     job_id: str,
     folder: str,
-    request: SubmitInput,
+    request: SubmitInput | AtCounterInput,
     files: Sequence[Document],
     actor: str,
     now: datetime,
@@ -25,7 +25,8 @@ def job_created(
 ) -> list[EventDraft]:
     """The first batch of a submitted job: what the student asked for and sent, and the e-mail that confirms it."""
     created = _created(job_id, folder, to_document(request), files, actor, now, {})
-    return [created, *([emails.queued(Mail.RECEIVED, request.student_email, actor)] if owes_receipt else [])]
+    address = request.student_email if owes_receipt else None
+    return [created, *([emails.queued(Mail.RECEIVED, address, actor)] if address else [])]
 
 
 def walk_in_created(

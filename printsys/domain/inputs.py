@@ -128,11 +128,11 @@ def _iso_date(value: str | None) -> str | None:
 YesOrAbsent = Annotated[Literal[True] | None, BeforeValidator(_yes_or_absent)]
 
 
-class SubmitInput(ActionInput):
-    """A student's request. config/offer.py checks that the lab offers its method, color, printer and discipline."""
+class RequestInput(ActionInput):
+    """What is asked for, whoever writes it down. config/offer.py checks that the lab offers its method, color, printer
+    and discipline."""
 
     student_name: Annotated[str, Field(min_length=1, max_length=100), BeforeValidator(_one_line), AfterValidator(_name)]
-    student_email: Email
     discipline: Line
     class_number: Annotated[str, Field(min_length=1, max_length=50), BeforeValidator(_one_line)]
     print_method: Line
@@ -143,6 +143,18 @@ class SubmitInput(ActionInput):
     copies: Annotated[Copies, BeforeValidator(lambda v: 1 if v == "" else v)] = 1
     due_date: Annotated[OptionalLine, AfterValidator(_iso_date)] = None
     message: Annotated[str, Field(max_length=2000), BeforeValidator(_tidy)] = ""
+
+
+class SubmitInput(RequestInput):
+    """A student's request."""
+
+    student_email: Email
+
+
+class AtCounterInput(RequestInput):
+    """A request that staff write down for somebody at the counter, who may have no address to give."""
+
+    student_email: Annotated[Email | None, BeforeValidator(_absent_if_empty)] = None
 
 
 class CorrectEmailInput(ActionInput):

@@ -43,6 +43,7 @@ from printsys.web.staff import (
     job,
     lab,
     mails,
+    new,
     queue,
     reports,
     settings,
@@ -57,6 +58,7 @@ STUDENT_PAGES = (submit, upload_check, status, confirm, resubmit)
 STAFF_PAGES = (
     today,
     queue,
+    new,
     lab,
     dashboard,
     job,

@@ -15,7 +15,7 @@ from printsys.web.form_reader import FormParser, FormReader
 
 ARRIVALS = "arrivals"
 UPLOAD_CHECKER = "upload_checker"
-TAKES_MODELS = re.compile(r"/(submit|submit/check|resubmit/[^/]+)/?$")
+TAKES_MODELS = re.compile(r"/(submit|submit/check|resubmit/[^/]+|dashboard/new)/?$")
 """Paths, behind a proxy with a prefix."""
 MOST_FIELDS = 40
 """Of a form with files, beside these. No page of ours has as many."""

@@ -208,6 +208,7 @@ function send(form) {
     tell(form, "The connection was lost. Please send it again: if it did arrive, it is not stored twice.");
   });
   request.open("POST", form.action);
+  request.setRequestHeader("X-Refresh", "1");  // the page that follows keeps its messages for whoever sees it
   request.send(new FormData(form));
 }
 

@@ -200,3 +200,25 @@ def test_staff_land_on_today_with_its_groups_and_the_printers(system: System, pa
                     "To hand out", "Needs a person", "Printers"):  # fmt: skip
         expect(page.get_by_role("heading", name=heading)).to_be_visible()
     expect(page.get_by_role("link", name="Today", exact=True)).to_have_attribute("aria-current", "page")
+
+
+def test_staff_write_a_request_down_at_the_counter(system: System, page: Page, tmp_path: Path) -> None:
+    system.start()
+    log_in(page, system)
+    model = tmp_path / "from a stick.stl"
+    model.write_bytes(box_stl(30.0))
+    page.get_by_role("link", name="+ New job").click()
+    page.wait_for_url("**/dashboard/new")
+    page.get_by_label("Model files").set_input_files(model)
+    page.get_by_role("radio", name="Filament").check()
+    page.get_by_label("Color").select_option("True Red")
+    page.get_by_label("Printer", exact=True).select_option("prusa-mk4s")
+    page.get_by_label("Name", exact=True).fill("Walker In")
+    page.get_by_label("E-mail").fill("walker@example.edu")
+    page.get_by_label("Discipline").select_option("Art")
+    page.get_by_label("Class number").fill("N/A")
+    page.get_by_role("radio", name="Yes").check()
+    require_accessible(page, 1280)
+    page.get_by_role("button", name="Make the job").click()
+    page.wait_for_url("**/dashboard/jobs/*")
+    expect(page.get_by_text("The job of Walker In is here.")).to_be_visible()

@@ -94,6 +94,8 @@ ROUTES = {
     "status.withdraw": LINK,
     "ticket.several": STAFF,
     "ticket.show": STAFF,
+    "new.make": STAFF,
+    "new.show": STAFF,
     "submit.correct_address": EVERYBODY,
     "submit.home": EVERYBODY,
     "submit.send": EVERYBODY,

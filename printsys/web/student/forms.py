@@ -103,3 +103,18 @@ class SubmitForm(FlaskForm):
         form.copies.render_kw = {"min": 1, "max": lab.submission.max_copies, "inputmode": "numeric"}
         form.due_date.render_kw = {"type": "date"}
         return form
+
+    @classmethod
+    def at_counter(cls, lab: Lab, note: LabToday, **kwargs: Any) -> SubmitForm:
+        """The same fields, asked by staff of somebody else: the browser must not fill in their own name."""
+        form = cls.of(lab, note, **kwargs)
+        form.student_name.label.text = "Name"
+        form.student_name.render_kw = {"autocomplete": "off", "maxlength": 100}
+        form.student_email.render_kw = {"autocomplete": "off"}
+        form.student_email.description = "We write there about this print."
+        if lab.submission.email_at_counter == "optional":
+            form.student_email.description = "Without one nobody gets e-mails about this print."
+        if "own_material" in form:
+            form.own_material.label.text = "They bring their own material"
+        form.message.label.text = "What they want us to know"
+        return form

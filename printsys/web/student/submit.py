@@ -14,7 +14,7 @@ from flask_wtf.csrf import CSRFError
 from printsys.config.offer import offer_problems
 from printsys.domain.email_hints import likely_address
 from printsys.domain.events import EventType
-from printsys.domain.inputs import CorrectEmailInput, SubmitInput, validate
+from printsys.domain.inputs import CorrectEmailInput, RequestInput, SubmitInput, validate
 from printsys.domain.status import Status
 from printsys.errors import InvalidInput, StorageFailure, StorageOffline
 from printsys.jobstore import IncomingFile, Stored
@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 FORM_ID_LENGTH = 64
 MINE = "my_jobs"
 T = TypeVar("T")
+Answers = TypeVar("Answers", bound=RequestInput)
 NOT_STORED = (
     "We cannot store your model at the moment, so nothing was sent. What you typed is still here: "
     "please try again in a few minutes."
@@ -80,10 +81,15 @@ def open_for_too_long(_error: CSRFError) -> ResponseReturnValue:
 
 
 def read_request(files_needed: bool = True) -> tuple[SubmitInput, list[IncomingFile]]:
+    """A student's answers and files; see `read_form`."""
+    return read_form(SubmitInput, files_needed)
+
+
+def read_form(model: type[Answers], files_needed: bool = True) -> tuple[Answers, list[IncomingFile]]:
     """The answers and the files. InvalidInput names all problems at once: nobody wants to hear of one mistake after the
     other."""
     problems: dict[str, list[str]] = {}
-    answers = _collect(problems, lambda: validate(SubmitInput, request.form))
+    answers = _collect(problems, lambda: validate(model, request.form))
     files = _collect(problems, lambda: _accept_files(files_needed))
     lab, given = services().lab, answers.model_dump() if answers else request.form
     problems = offer_problems(lab, given, lab.today(services().store.clock()), lab_day.today()) | problems
