@@ -72,6 +72,21 @@ def test_the_place_in_line_and_the_day_follow_the_queue(client: FlaskClient, ser
     assert "You are next for" in words(page_of(client, services, second.id)), "staff's own order counts"
 
 
+def test_a_print_that_became_the_labs_says_so_and_not_to_collect_it(
+    client: FlaskClient, staff: FlaskClient, services: Services, make: MakeJob
+) -> None:
+    job_id = make(Status.COMPLETED).id
+    assert "Collect it at" in words(page_of(client, services, job_id))
+    with services.store.edit(job_id) as change:
+        change.record(EventDraft(EventType.BECAME_THE_LABS, "system"))
+    page = words(page_of(client, services, job_id))
+    assert "it is the lab's now" in page and "Collect it at" not in page
+    assert "it has been the lab's since" in words(staff.get(f"/dashboard/jobs/{job_id}"))
+    act(services.store, job_id, "revert")
+    act(services.store, job_id, "complete")
+    assert "Collect it at" in words(page_of(client, services, job_id))
+
+
 def test_a_printer_that_is_down_promises_no_day(client: FlaskClient, services: Services, make: MakeJob) -> None:
     job = make(Status.READY_TO_PRINT)
     down = LabToday(
