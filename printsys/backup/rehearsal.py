@@ -52,9 +52,22 @@ def rehearse(
     return run
 
 
+def remove_leftovers(settings: Settings, vault: Vault) -> None:
+    """What a rehearsal that was killed left on the disks. OSError; BackupUnderWay, VaultBusy where one may go on."""
+    leftovers = [place for place in _places(settings, vault) if os.path.lexists(place)]
+    if leftovers:
+        with under_way(settings), vault.reading():
+            for place in leftovers:
+                _remove(place)
+
+
+def _places(settings: Settings, vault: Vault) -> list[Path]:
+    return [settings.instance / FOLDER, vault.root / FOLDER]
+
+
 def _rehearsed(settings: Settings, vault: Vault, run: RehearsalRun, progress: Progress | None) -> RehearsalRun:
-    places = [settings.instance / FOLDER, vault.root / FOLDER]
-    for place in places:  # a rehearsal that was killed left it
+    places = _places(settings, vault)
+    for place in places:
         _remove(place)
     snapshot = vault.snapshot()
     place = _with_room(places, _size_of(snapshot))

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from printsys.backup import lab_files
 from printsys.backup.create import refuse_overlap
-from printsys.backup.rehearsal import rehearse
+from printsys.backup.rehearsal import rehearse, remove_leftovers
 from printsys.backup.runs import is_reading_due, note_newest, recorded, require_place, utc_now, verified_backup
 from printsys.backup.vault import Vault
 from printsys.config import Lab, Settings
@@ -92,6 +92,10 @@ class BackupSchedule:
         if place is None or due_at is None:
             return
         vault, record = Vault(place), read_record(self.settings)
+        try:
+            remove_leftovers(self.settings, vault)
+        except (PrintSysError, OSError) as error:  # no reason to make no backup
+            logger.warning("what a rehearsal left stays for now: %s", error)
         try:
             if is_due(record, str(place), due_at, now):
                 self._back_up(vault, record, due_at)
