@@ -99,9 +99,10 @@ def _is_true_or_false(value: Any) -> bool:
 
 
 DISCOUNTS: list[Shape] = [{"name": LABEL, "amount": AMOUNT}]
+LINES: list[Shape] = [{"kind": SLUG, "amount": AMOUNT, "method": LABEL, "at": TIME, "with_pickup": _is_true_or_false}]
 PAYMENT: Shape = {
     "amount": AMOUNT, "method": LABEL, "weight_g": AMOUNT, "at": TIME, "price": AMOUNT, "discounts": DISCOUNTS,
-    "lines": [{"kind": SLUG, "amount": AMOUNT, "method": LABEL, "at": TIME, "with_pickup": _is_true_or_false}],
+    "lines": LINES,
 }  # fmt: skip
 PLATES: list[Shape] = [{"number": _is_count, "state": SLUG}]
 DOCUMENT: Shape = {
@@ -123,6 +124,7 @@ PATCH: Shape = {"status": _is_status, "status_since": TIME, "payment": PAYMENT, 
 DATA: Shape = {
     "reasons": [SLUG], "fault": SLUG, "wasted_g": AMOUNT, "amount": AMOUNT, "method": LABEL, "kind": SLUG,
     "state": SLUG, "plates": PLATES, "from": _is_status, "to": _is_status, "agreed": AMOUNT,
+    "lines": LINES, "voided": LINES,
 }  # fmt: skip
 COUNTED = frozenset({EventType.JOB_CREATED, EventType.STAFF_APPROVED, EventType.PRINT_FAILED, EventType.PLATES_MARKED})
 """Events that reports count though they may change no status."""

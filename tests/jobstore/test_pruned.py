@@ -112,6 +112,17 @@ def test_why_a_job_was_not_printed_stays(store: JobStore) -> None:
     assert any(event["data"].get("reasons") == ["too-thin", "messy"] for event in line.events)
 
 
+def test_a_payment_that_was_taken_back_stays_to_be_subtracted(store: JobStore) -> None:
+    stored = make_job(store, status=Status.PAID_PICKED_UP)
+    act(store, stored.id, "revert", reason="Zaphod's mistake")
+    act(store, stored.id, "pickup", amount="4.27", payment_method="Cash", picked_up_by=SECRET)
+    prune_now(store, act(store, stored.id, "archive"))
+    (line,) = pruned_jobs(store)
+    (reverted,) = (event for event in line.events if event["type"] == "StatusReverted")
+    assert [(each["kind"], each["amount"]) for each in reverted["data"]["voided"]] == [("payment", "4.27")]
+    assert "payment" in reverted["patch"] and SECRET not in line.model_dump_json()
+
+
 def test_a_usual_class_number_stays(store: JobStore) -> None:
     stored = make_job(store, status=Status.ARCHIVED, class_number="ARCH 4000")
     prune_now(store, stored)
