@@ -6,7 +6,7 @@ A list of what may stay, not of what must go: a key that a newer version or a pe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -67,22 +67,15 @@ def _event(event: Event) -> Document | None:
 
 # -- what may stay ----------------------------------------------------------------------------------------------------
 
-Leaf = Callable[[Any], bool]
 Shape = Mapping[str, Any]
-"""By key, a test of its value, the shape of an object, or a list with the shape of each of its items."""
-
-
-def _matches(pattern: str) -> Leaf:
-    compiled = re.compile(pattern)
-    return lambda value: isinstance(value, str) and compiled.fullmatch(value) is not None
-
-
-TIME = _matches(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-AMOUNT = _matches(r"-?\d{1,12}(\.\d{1,12})?")
-SLUG = _matches(r"[a-z0-9-]{1,40}")
-LABEL = _matches(r"[^@\r\n\t]{1,60}")
+"""By key, the pattern of a text, another test of a value, the shape of an object, or a list with the shape of each of
+its items."""
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+AMOUNT = re.compile(r"-?\d{1,12}(\.\d{1,12})?")
+SLUG = re.compile(r"[a-z0-9-]{1,40}")
+LABEL = re.compile(r"[^@\r\n\t]{1,60}")
 """What lab.toml names: a printer, a color, a material, a way to pay."""
-CLASS_NUMBER = _matches(r"(?i)N/A|[A-Z]{2,6}[ -]?\d{2,4}[A-Z]?")
+CLASS_NUMBER = re.compile(r"(?i)N/A|[A-Z]{2,6}[ -]?\d{2,4}[A-Z]?")
 """A class as most people write it. The field takes any words, so that a name or a student's number may stand in it."""
 
 
@@ -91,7 +84,7 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_status(value: Any) -> bool:
-    return value in set(Status)
+    return isinstance(value, str) and value in set(Status)
 
 
 def _is_true_or_false(value: Any) -> bool:
@@ -149,4 +142,6 @@ def _kept_value(value: Any, allowed: Any) -> Any:
             return None
         items = [_kept_value(item, allowed[0]) for item in value]
         return [item for item in items if item is not None]
+    if isinstance(allowed, re.Pattern):
+        return value if isinstance(value, str) and allowed.fullmatch(value) else None
     return value if allowed(value) else None
