@@ -257,8 +257,7 @@ PAGES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("width", [390, 1440])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1440, "dark")])  # test_every_page.py has the others
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
     system: System, browser: Browser, width: int, scheme: Literal["light", "dark"]
 ) -> None:
