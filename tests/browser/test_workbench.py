@@ -440,9 +440,9 @@ def test_an_undo_leaves_the_other_job_that_somebody_is_filling_in(system: System
 
 
 WATCH_SHIFTS = (
-    "window.shifted = [];"
-    "const add = (list) => { for (const shift of list.getEntries()) window.shifted.push([shift.value,"
-    " shift.sources.map((source) => source.node?.outerHTML?.slice(0, 120))]); };"
+    "window.shifted = [];"  # but for fractions of a pixel
+    "const add = (list) => { for (const shift of list.getEntries().filter((entry) => entry.value >= 0.001))"
+    " window.shifted.push([shift.value, shift.sources.map((source) => source.node?.outerHTML?.slice(0, 120))]); };"
     "new PerformanceObserver(add).observe({ type: 'layout-shift', buffered: true });"
 )
 
