@@ -16,13 +16,14 @@ from indexer.connection import reading
 from indexer.happened import LAST_TIMES, During, Happening, last_times
 from indexer.schema import CHARGED_PRICE, COUNTED_CHANGE, PAID_IN_PART, PRINTED_ON, events, jobs
 from printsys.domain.events import EventType
-from printsys.domain.job import Job, format_time, parse
+from printsys.domain.job import Document, Job, format_time, parse
 from printsys.domain.status import Status
 
 Moments = Sequence[datetime]
 """Where the parts of a range begin, and where the last of them ends."""
 NUMBER = r"^-?[0-9]{1,30}([.][0-9]{1,30})?$"
-SORT_IN_MEMORY = "SET LOCAL work_mem = '64MB'"
+FOR_LONG_QUERIES = "SET LOCAL work_mem = '64MB'; SET LOCAL jit = off"
+"""Sorts stay in memory; to compile such a query takes longer than to run it."""
 UNREAD = ["files", "print_files", "confirmation", "notes"]
 """Keys of a document that say nothing of what is to be paid."""
 DIMENSIONS = ("printer", "material", "color", "discipline", "class_number", "method")
@@ -273,7 +274,8 @@ class ReportQueries:
         """Jobs that may have something to be paid now: what is printed, and what was handed out for less than its
         price."""
         statuses = [Status.PAID_PICKED_UP.value, Status.ARCHIVED.value]
-        in_part = sa.and_(jobs.c.status.in_(statuses), PAID_IN_PART)
+        waived = _sum_at(jobs.c.document, '$.payment.lines[*] ? (@.kind == "waiver").amount')
+        in_part = sa.and_(jobs.c.status.in_(statuses), PAID_IN_PART, jobs.c.paid + waived < CHARGED_PRICE)
         is_printed = jobs.c.status == Status.COMPLETED.value
         small = jobs.c.document.op("-")(sa.literal(UNREAD, sa.ARRAY(sa.Text))).label("small")
         for row in self._all(sa.select(small).where(sa.or_(is_printed, in_part))):
@@ -281,7 +283,7 @@ class ReportQueries:
 
     def _all(self, statement: sa.Select[*tuple[Any, ...]]) -> Sequence[Any]:
         with reading(self.engine, self.patient) as connection:
-            connection.execute(sa.text(SORT_IN_MEMORY))
+            connection.execute(sa.text(FOR_LONG_QUERIES))
             return connection.execute(statement).all()
 
 
@@ -403,11 +405,6 @@ def _waived() -> sa.ColumnElement[Decimal]:
     Earlier versions waived without an event what a payment left open; such a line has no time.
     """
 
-    def of_lines(path: str) -> sa.ColumnElement[Decimal]:
-        amount = sa.func.jsonb_path_query(events.c.data, sa.cast(path, JSONPATH)).column_valued("amount")
-        text = amount.op("#>>")(sa.text("'{}'"))
-        return sa.select(sa.func.coalesce(sa.func.sum(_number(text)), 0)).scalar_subquery()
-
     return sa.case(
         (
             events.c.type == EventType.PAYMENT_WAIVED.value,
@@ -415,11 +412,18 @@ def _waived() -> sa.ColumnElement[Decimal]:
         ),
         (
             events.c.type == EventType.FACTS_SUPPLIED.value,
-            of_lines('$.lines[*] ? (@.kind == "waiver").amount'),
+            _sum_at(events.c.data, '$.lines[*] ? (@.kind == "waiver").amount'),
         ),
         (
             events.c.type == EventType.STATUS_REVERTED.value,
-            -of_lines('$.voided[*] ? (@.kind == "waiver" && exists(@.at)).amount'),
+            -_sum_at(events.c.data, '$.voided[*] ? (@.kind == "waiver" && exists(@.at)).amount'),
         ),
         else_=0,
     )
+
+
+def _sum_at(document: sa.ColumnElement[Document], path: str) -> sa.ColumnElement[Decimal]:
+    """Of the decimals at a path of SQL's own language; 0 where there are none."""
+    amount = sa.func.jsonb_path_query(document, sa.cast(path, JSONPATH)).column_valued("amount")
+    text = amount.op("#>>")(sa.text("'{}'"))
+    return sa.select(sa.func.coalesce(sa.func.sum(_number(text)), 0)).scalar_subquery()

@@ -161,13 +161,14 @@ def report(queries: ReportQueries, lab: Lab, days: Range, by: By) -> Report:
     start_before, end_before = earlier.moments(zone)
     failures = queries.failures([start, end])
     failures_before = queries.failures([start_before, end_before])
+    listed = totals_by_part(queries, lab, days, by)
     return Report(
         days,
         earlier,
         by,
-        _totals(queries, [start, end], failures)[0],
+        _added([part.totals for part in listed]),
         _totals(queries, [start_before, end_before], failures_before)[0],
-        totals_by_part(queries, lab, days, by),
+        listed,
         _rejections(queries.rejections(start, end), queries.rejections(start_before, end_before), lab),
         _faults(failures, failures_before),
         _causes(failures),
@@ -184,6 +185,11 @@ def totals_by_part(queries: ReportQueries, lab: Lab, days: Range, by: By) -> lis
     moments = moments_of(listed, ZoneInfo(lab.about.timezone))
     by_part = _totals(queries, moments, queries.failures(moments))
     return [Part(of, totals) for of, totals in zip(listed, by_part, strict=True)]
+
+
+def _added(totals: Sequence[Totals]) -> Totals:
+    """Of all parts: each job and each entry is in one of them."""
+    return Totals(**{name: sum(getattr(each, name) for each in totals) for name in Totals.__dataclass_fields__})
 
 
 def moments_of(listed: Sequence[Range], zone: ZoneInfo) -> Moments:
