@@ -47,8 +47,9 @@ PrivateDevices=yes
 
 def unit_text(system: ServedSystem, python: Path, account: str | None = None) -> str:
     """The unit's file: systemd.unit(5), systemd.service(5). `account`: as whom root's manager starts it; None makes it
-    a unit of the account's own manager."""
-    command = [str(python), str(system.root / "manage.py"), "run", *system.arguments]
+    a unit of the account's own manager. By `env`, since systemd takes no program whose path has a quote or a
+    backslash."""
+    command = ["/usr/bin/env", str(python), str(system.root / "manage.py"), "run", *system.arguments]
     unit = f"""\
 # Written by `python manage.py service install`, which writes it again; put your own lines into a drop-in file
 # (`systemctl edit {UNIT}`).

@@ -17,7 +17,7 @@ from printsys.ops.service import ServedSystem
 from printsys.ops.service_linux import UNIT, SystemdUnit, as_owner, unit_text
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="systemd is Linux'")
-ODD_NAMES = ["print lab", 'José & "Ñandú"', "李明", "100% $HOME back\\slash"]
+ODD_NAMES = ["print lab", "a lab's program", 'José & "Ñandú"', "李明", "100% $HOME back\\slash"]
 
 
 def make_system(root: Path) -> ServedSystem:
@@ -25,6 +25,7 @@ def make_system(root: Path) -> ServedSystem:
     (root / "docs").mkdir(parents=True)
     (root / "docs" / "running.md").touch()
     (root / "manage.py").touch()
+    (root / "python").symlink_to(sys.executable)
     storage = root / "the jobs"
     storage.mkdir()
     return ServedSystem(root, root / "instance", ("--port", "5000", "--storage", str(storage)))
@@ -35,7 +36,7 @@ def make_system(root: Path) -> ServedSystem:
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_systemd_takes_every_line_of_the_unit(tmp_path: Path, name: str, account: str | None) -> None:
     unit = tmp_path / UNIT
-    unit.write_text(unit_text(make_system(tmp_path / name), Path(sys.executable), account), "utf-8")
+    unit.write_text(unit_text(make_system(tmp_path / name), tmp_path / name / "python", account), "utf-8")
     scope = "--system" if account else "--user"
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
     command = ["systemd-analyze", scope, "--man=no", "--recursive-errors=one", "verify", str(unit)]
