@@ -103,6 +103,9 @@ def _chart(
     )
     for name, values in series:
         chart.add(name, [float(value) or None for value in values])
+    most = max((value for _, values in series for value in values), default=0)
+    if write is count and most < 5:  # the library would have halves between them
+        chart.y_labels = [*range(int(most or 1) + 1)]
     chart.add_xml_filter(_without_scripts)
     return chart
 

@@ -22,6 +22,7 @@ from printsys.domain.status import Status
 from printsys.jobstore import JobStore, Stored
 from printsys.reports.periods import month_of
 from printsys.services import Services
+from printsys.web.staff import charts
 from tests.factories import act
 from tests.web.conftest import MakeJob
 from tests.web.staff.test_dashboard import cards
@@ -244,3 +245,12 @@ def test_a_statement_of_no_month_is_that_of_the_last_one(staff: FlaskClient) -> 
     for month in ("", "2026-13", "x", "9999-12", "0001-01"):
         page = staff.get(f"/dashboard/reports/statement?month={month}").get_data(as_text=True)
         assert f"Statement of {last:%b} {last.year}" in page and "No money came in or went out." in page
+
+
+@pytest.mark.parametrize("draw", [charts.bars, charts.columns])
+@pytest.mark.parametrize("most", [0, 1, 4, 9])
+def test_an_axis_that_counts_names_no_number_twice(draw: Callable[..., bytes], most: int) -> None:
+    svg = draw(["a", "b"], [("Now", [most, 0])], charts.count).decode()
+    numbers = [number for kind, number in re.findall(r"<text([^>]*)>(\d+)</text>", svg) if "value" not in kind]
+    assert "0" in numbers
+    assert len(numbers) == len(set(numbers))
