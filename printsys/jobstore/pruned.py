@@ -97,8 +97,8 @@ def announce(store: JobStore, change: JobEdit, actor: str, today: date, because:
     job = pruned_job(stored.job, stored.document, stored.events, key, today.isoformat(), because)
     with store.disk_errors():
         note = _note(store, stored.id)
-        note.parent.mkdir(parents=True, exist_ok=True)
-        for folder in (note.parent, store.layout.pruned):
+        for folder in (store.layout.pruned, note.parent):  # without parents: nothing in the empty place of a share
+            folder.mkdir(exist_ok=True)
             fs.sync_folder(folder.parent)
         fs.replace(note, _line(job))
     change.record(EventDraft(EventType.JOB_DELETED, actor, {"reason": "pruned", BECAUSE: because}))
