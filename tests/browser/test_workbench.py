@@ -169,7 +169,7 @@ def test_a_job_is_rejected_with_what_the_inspection_found_by_two_clicks(
     log_in(wide, system)
     wide.goto(f"{system.url}/dashboard?status=Uploaded")
     listed(wide, 2)
-    expect(wide.locator("#panel .finding").first).to_be_visible(timeout=60_000)  # the worker inspects it
+    expect(wide.locator("#panel .finding").first).to_be_visible(timeout=120_000)  # the worker inspects it
     heading(wide, "Hanna Hole")
     costs.begin()
     wide.get_by_role("button", name="Reject and e-mail Hanna").click()

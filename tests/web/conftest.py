@@ -58,7 +58,7 @@ def database_url(pages_database: str) -> str:
 
 
 @pytest.fixture
-def services(tmp_path: Path, database_url: str) -> Services:
+def services(tmp_path: Path, database_url: str) -> Iterator[Services]:
     settings = load_settings(
         {
             "PRINTSYS_STORAGE": str(tmp_path / "storage"),
@@ -72,7 +72,8 @@ def services(tmp_path: Path, database_url: str) -> Services:
     staff_password.choose(settings, STAFF_PASSWORD)
     built = build_services(settings, enqueue=lambda job_id: None)
     built.store.layout.make()
-    return built
+    yield built
+    built.queries.engine.dispose()  # the server of all tests of a process has a hundred places
 
 
 @pytest.fixture(scope="session")

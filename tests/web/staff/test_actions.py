@@ -69,7 +69,7 @@ STAYING = {
 }  # fmt: skip
 
 
-WHERE_DUE = {"supply", "accept-move", "keep", "keep-price"}
+WHERE_DUE = {"supply", "accept-move", "keep", "keep-price", "put-away"}
 """Fixes: offered where something is wrong, and tested with the attention page."""
 PLATES = {"plates"}
 """Offered for a job of several: see test_plates.py."""
