@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from printsys import demo
@@ -40,7 +41,23 @@ def job_count(text: str) -> int:
 def run(args: argparse.Namespace) -> int:
     if args.screenshots is not None:
         return take_screenshots(args.screenshots)
-    logging.getLogger("printsys.actions").setLevel(logging.ERROR)  # without a database `run` reads it all at its start
+    with _without_warnings():
+        return _fill(args)
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Each action's that there is no database: `run` reads it all at its start."""
+    logger = logging.getLogger("printsys.actions")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _fill(args: argparse.Namespace) -> int:
     services = build_services(read_settings(args), enqueue=lambda job_id: None)
     if args.only_if_empty and not demo.is_empty(services.store):
         return 0
