@@ -153,9 +153,14 @@ def _write_all(descriptor: int, data: bytes) -> None:
         view = view[written:]
 
 
+def open_new(path: Path, mode: int = 0o644) -> int:
+    """A descriptor to write a file that must not be there yet (FileExistsError)."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+
+
 def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write and sync a file that must not be there yet (FileExistsError). The caller syncs its folder."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+    descriptor = open_new(path, mode)
     try:
         _write_all(descriptor, data)
         os.fsync(descriptor)

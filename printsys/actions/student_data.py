@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import os
+import shutil
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from printsys import fs
 from printsys.actions import Actions
 from printsys.actions.pruning import prune
-from printsys.domain.job import format_time, parse
+from printsys.domain.job import format_time
 from printsys.domain.payments import is_unpaid
 from printsys.domain.status import FINAL, NAMES, Status
 from printsys.errors import PrintSysError
 from printsys.jobstore import JobStore, Stored
-from printsys.jobstore.layout import EVENTS
+from printsys.jobstore.layout import EVENTS, readable
 from printsys.jobstore.log import trusted
 from printsys.jobstore.pruned import note_request
+from printsys.jobstore.refusals import reason_of
 from printsys.jobstore.trash import Waste, remove
 
 README = """What the print lab has of {address}, {at}.
@@ -84,7 +88,8 @@ def _reason_to_stay(stored: Stored) -> str | None:
 def _in_trash(store: JobStore, address: str) -> Iterator[Path]:
     for folder in sorted(store.layout.trash.iterdir()) if store.layout.trash.is_dir() else []:
         log = trusted(fs.read_if_there(folder / EVENTS) or b"") if folder.is_dir() else None
-        if log is not None and log.events and _is_of(parse(log.document()).student.email, address):
+        student = log.document().get("student") if log is not None and log.events else None
+        if isinstance(student, dict) and _is_of(student.get("email"), address):
             yield folder
 
 
@@ -92,37 +97,57 @@ def _in_trash(store: JobStore, address: str) -> Iterator[Path]:
 
 
 def export(store: JobStore, data: StudentData, address: str, into: Path) -> Path:
-    """Write all files of the student's jobs into a new zip in `into`, and note that it was done. PrintSysError."""
+    """Write all files of the student's jobs into a new zip in `into`, for nobody's eyes but this account's, and note
+    that it was done. PrintSysError; half a zip never stays."""
     now = store.clock()
     path = into / f"student-data-{now:%Y-%m-%d-%H%M%S}.zip"
-    try:
-        into.mkdir(parents=True, exist_ok=True)
-        with path.open("xb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("README.txt", README.format(address=address, at=format_time(now)))
-            for stored in data.jobs:
-                with store.lock_for_reading(stored.id) as folder:
-                    _add(archive, folder, f"jobs/{folder.name}")
-            for folder in data.deleted:
-                _add(archive, folder, f"deleted/{folder.name}")
-    except BaseException as error:
-        if not isinstance(error, FileExistsError):
-            path.unlink(missing_ok=True)  # half of it is nothing to hand out
-        if isinstance(error, OSError):
-            raise PrintSysError(f"{path} cannot be written: {error.strerror}.") from error
-        raise
-    path.chmod(0o600)
+    if store.layout.has(into):
+        raise PrintSysError(f"{into} lies in the storage. Please name a folder elsewhere.")
+    with _removed_unless_whole(path) as file, zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("README.txt", README.format(address=address, at=format_time(now)))
+        for stored in data.jobs:
+            with store.lock_for_reading(stored.id) as folder:
+                _add(archive, folder, f"jobs/{folder.name}")
+        for folder in data.deleted:
+            _add(archive, folder, f"deleted/{folder.name}")
     note_request(store, "exported", jobs=len(data.jobs) + len(data.deleted))
     return path
 
 
+@contextmanager
+def _removed_unless_whole(path: Path) -> Iterator[BinaryIO]:
+    is_whole = False
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(fs.open_new(path, 0o600), "wb") as file:
+            try:
+                yield file
+                is_whole = True
+            finally:
+                if not is_whole:
+                    file.close()
+                    path.unlink()
+    except OSError as error:
+        raise PrintSysError(f"{path} cannot be made: {reason_of(error)} ({error.filename or path}).") from error
+
+
 def _add(archive: zipfile.ZipFile, folder: Path, name: str) -> None:
-    """Regular files only: a link may lead anywhere."""
-    for parent, folders, files in os.walk(folder):
+    """Regular files only: a link may lead anywhere. A slicer's temporary file may go meanwhile. OSError for a folder or
+    file that cannot be read: what is handed out as everything has everything."""
+    for parent, folders, files in os.walk(folder, onerror=_refuse):
         folders.sort()
-        for file in sorted(files):
-            path = Path(parent, file)
-            if path.is_file() and not path.is_symlink():
-                archive.write(path, f"{name}/{path.relative_to(folder).as_posix()}")
+        for path in (Path(parent, file) for file in sorted(files)):
+            if not path.is_symlink() and path.is_file():
+                with suppress(FileNotFoundError), fs.open_regular(path) as reader:
+                    inside = readable(path.relative_to(folder).as_posix())
+                    entry = zipfile.ZipInfo.from_file(path, f"{name}/{inside}", strict_timestamps=False)
+                    entry.compress_type = zipfile.ZIP_DEFLATED
+                    with archive.open(entry, "w") as writer:
+                        shutil.copyfileobj(reader, writer, 1 << 20)
+
+
+def _refuse(error: OSError) -> None:
+    raise error
 
 
 # -- erase ------------------------------------------------------------------------------------------------------------
@@ -141,8 +166,8 @@ def erase(actions: Actions, data: StudentData, actor: str) -> EraseResult:
     result = EraseResult(pruned.pruned, pruned.skipped)
     for folder in data.deleted:
         try:
-            if folder.exists():  # it went with the job of the same id
-                remove(actions.store, Waste("trash", folder, actions.clock(), 0))
+            if folder.exists() and not remove(actions.store, Waste("trash", folder, actions.clock(), 0)):
+                result.skipped.append((folder.name, "somebody is at it."))
         except PrintSysError as error:
             result.skipped.append((folder.name, str(error)))
     note_request(

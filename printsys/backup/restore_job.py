@@ -12,7 +12,7 @@ from printsys.backup.restore import checked_files, write_file
 from printsys.backup.vault import BackupDamaged, BackupFailed, BackupRefused, CopiedFile, Snapshot, Unit, Vault
 from printsys.domain.status import Status
 from printsys.domain.words import counted
-from printsys.jobstore import JobStore, Stored
+from printsys.jobstore import JobStore, Layout, Stored
 from printsys.jobstore.bring_back import bring_back
 
 STAGED = ".printsys/staging/"
@@ -80,11 +80,10 @@ def restore_job(store: JobStore, copy: JobCopy, actor: str) -> Stored:
     return bring_back(store, copy.unit.id, copy.folder_name, copy.write, copy.snapshot.name, actor)
 
 
-def copy_elsewhere(copy: JobCopy, target: Path, storage: Path) -> Path:
+def copy_elsewhere(copy: JobCopy, target: Path, layout: Layout) -> Path:
     """The job's folder in `target`; returns it. BackupRefused where it is there already, or where the
     indexer would take it for a job."""
-    resolved = target.resolve()
-    if resolved == storage.resolve() or storage.resolve() in resolved.parents:
+    if layout.has(target):
         raise BackupRefused(f"{target} lies in the storage. Please name a folder elsewhere.")
     folder = target / copy.folder_name
     if os.path.lexists(folder):

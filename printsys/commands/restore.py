@@ -30,6 +30,7 @@ from printsys.domain import naming
 from printsys.domain.events import STAFF
 from printsys.domain.words import counted
 from printsys.errors import PrintSysError
+from printsys.jobstore import Layout
 from printsys.ops.backup_record import backup_folder
 from printsys.services import open_store, remembered_at
 
@@ -78,7 +79,7 @@ def _restore_job(args: argparse.Namespace, vault: Vault) -> int:
     if not args.without_damaged:
         require_whole(copy)
     if args.to is not None:
-        folder = copy_elsewhere(copy, args.to, settings.storage)
+        folder = copy_elsewhere(copy, args.to, Layout(settings.storage))
         text = f"Job {job_id} of backup {copy.snapshot.name} was copied to {folder}."
     else:
         store = existing_store(settings)

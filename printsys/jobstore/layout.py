@@ -80,6 +80,11 @@ class Layout:
     def intent(self, job_id: str) -> Path:
         return self.moves / f"{job_id}.json"
 
+    def has(self, path: Path) -> bool:
+        """Whether `path` is the storage folder or lies in it, by whatever links and dots it is named."""
+        root, resolved = self.root.resolve(), path.resolve()
+        return resolved == root or root in resolved.parents
+
     def pruned_id(self, job_id: str) -> Path:
         return self.pruned / "gone" / job_id
 

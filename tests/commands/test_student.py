@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import stat
+import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from indexer.index import Mirror
 from indexer.queries import Queries
+from printsys.actions import student_data
 from printsys.domain.status import Status
 from printsys.errors import PrintSysError
 from printsys.jobstore.pruned import pruned_jobs
@@ -44,6 +50,57 @@ def test_export_has_every_file_of_the_students_jobs_and_of_no_other(manage: Mana
                 assert archive.read(name) == path.read_bytes()
         assert names == expected and not any("JaneDoe" in name for name in names)
     assert [request["what"] for request in requests(tmp_path)] == ["exported"]
+
+
+def test_odd_times_and_names_keep_nobody_from_their_data(manage: Manage, tmp_path: Path) -> None:
+    """A zip knows no time before 1980, and no name that is not UTF-8."""
+    folder = make_job(make_store(tmp_path), "Ann Lee", ANN).folder
+    (folder / "old.txt").write_bytes(b"1970")
+    os.utime(folder / "old.txt", (0, 0))
+    names = {"old.txt"}
+    if sys.platform == "linux":
+        Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.txt")).write_bytes(b"coffee")
+        names.add(r"caf\xe9.txt")
+    exported = manage("student", "export", ANN, "--to", str(tmp_path / "out"), "--json")
+    with zipfile.ZipFile(exported.json["file"]) as archive:
+        assert names <= {Path(name).name for name in archive.namelist()}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has access lists")
+def test_the_zip_is_private_from_its_first_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = make_store(tmp_path)
+    make_job(store, "Ann Lee", ANN)
+    modes = []
+
+    def note_mode(archive: zipfile.ZipFile, *_: object) -> None:
+        modes.append(stat.S_IMODE(os.stat(archive.filename or "").st_mode))
+
+    monkeypatch.setattr(student_data, "_add", note_mode)
+    student_data.export(store, student_data.find_data(store, ANN), ANN, tmp_path / "out")
+    assert modes == [0o600]
+
+
+def test_what_cannot_be_read_leaves_no_part_of_a_zip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither without a word nor as half of the data."""
+    store = make_store(tmp_path)
+    make_job(store, "Ann Lee", ANN)
+    data, scandir = student_data.find_data(store, ANN), os.scandir
+
+    def refuse(path: Any) -> Any:
+        if str(path).endswith("original"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(PrintSysError, match="no permission"):
+        student_data.export(store, data, ANN, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_the_zip_does_not_go_into_the_storage(manage: Manage, tmp_path: Path) -> None:
+    make_job(store := make_store(tmp_path), "Ann Lee", ANN)
+    with pytest.raises(PrintSysError, match="lies in the storage"):
+        manage("student", "export", ANN, "--to", str(store.layout.root / "Uploaded"))
 
 
 def requests(folder: Path) -> list[dict[str, object]]:
