@@ -7,7 +7,8 @@ let wasAway = false;
 
 async function look() {
   try {
-    await fetch(`${document.documentElement.dataset.root}/healthz`, { cache: "no-store" });
+    // What a proxy says in their place is no JSON.
+    await (await fetch(`${document.documentElement.dataset.root}/healthz`, { cache: "no-store" })).json();
     if (wasAway || performance.now() > LONG_MS) { window.location.assign(link.href); return; }
   } catch {
     wasAway = true;
