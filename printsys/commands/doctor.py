@@ -174,10 +174,11 @@ def check_backup(settings: Settings, lab: Lab) -> Result:
     folder, now = backup_folder(settings, lab), datetime.now(UTC)
     if folder is None:
         return Result("No backups are made by themselves: name a folder in [backup] place of lab.toml.")
-    trouble = backup_trouble(settings, lab, now)
+    record = read_record(settings)
+    trouble = backup_trouble(lab, record, now)
     if trouble is not None:
         return Result(trouble.sentence, trouble.advice)
-    good = read_record(settings).last_good
+    good = record.last_good
     if good is None:
         return Result(f"There is no backup in {folder} yet, and [backup] time of lab.toml asks for none.")
     jobs, size = counted(good.jobs, "job"), f"{good.bytes / 1e9:.1f} GB"

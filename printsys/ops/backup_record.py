@@ -87,6 +87,11 @@ def backup_folder(settings: Settings, lab: Lab) -> Path | None:
     return settings.backup or lab.backup.folder(settings.lab_config)
 
 
+def record_if_any(settings: Settings, lab: Lab) -> BackupRecord | None:
+    """None where the lab has named no place for backups."""
+    return read_record(settings) if backup_folder(settings, lab) is not None else None
+
+
 def record_path(settings: Settings) -> Path:
     return settings.instance / "backups.json"
 

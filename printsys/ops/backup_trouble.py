@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from printsys.config import Lab, Settings
+from printsys.config import Lab
 from printsys.domain.words import counted
-from printsys.ops.backup_record import BackupRecord, backup_folder, read_record
+from printsys.ops.backup_record import BackupRecord
 from printsys.texts import date_and_time, relative
 
 TOO_OLD = timedelta(hours=48)
@@ -30,11 +30,10 @@ class BackupTrouble:
         return {"backup-failed": "failed", "backup-late": "late"}.get(self.kind, "rehearsal failed")
 
 
-def backup_trouble(settings: Settings, lab: Lab, now: datetime) -> BackupTrouble | None:
-    """None where all is well, and where the lab has named no place for backups."""
-    if backup_folder(settings, lab) is None:
+def backup_trouble(lab: Lab, record: BackupRecord | None, now: datetime) -> BackupTrouble | None:
+    """None where all is well, and where there is no `record_if_any`."""
+    if record is None:
         return None
-    record = read_record(settings)
     local = ZoneInfo(lab.about.timezone)
     return _failed(record, local, now) or _late(record, lab, now) or _rehearsal_failed(record, local)
 

@@ -13,7 +13,7 @@ import psutil
 from indexer.watch_mode import WatchMode, mode_for
 from printsys.errors import MirrorDown
 from printsys.ops import heartbeat
-from printsys.ops.backup_record import BackupRecord, backup_folder, read_record
+from printsys.ops.backup_record import BackupRecord, record_if_any
 from printsys.ops.backup_trouble import BackupTrouble, backup_trouble
 from printsys.ops.disk_space import DiskSpace, disks
 from printsys.web.services import services
@@ -38,7 +38,7 @@ class Measures:
 def measures(mail: MailState) -> Measures:
     """Of this moment, from small files and one row of the mirror."""
     settings, lab, now = services().settings, services().lab, datetime.now(UTC)
-    indexer = heartbeat.read_indexer(settings)
+    indexer, backups = heartbeat.read_indexer(settings), record_if_any(settings, lab)
     watching = None
     if indexer is not None and indexer.is_alive(now):
         watching = "polling" if indexer.watch_problem else _mode(settings.storage, settings.watch_mode)
@@ -49,8 +49,8 @@ def measures(mail: MailState) -> Measures:
         queue=mail.heartbeat.queue if mail.heartbeat is not None and mail.is_working else None,
         watching=watching,
         swept_at=_swept_at(),
-        backups=None if backup_folder(settings, lab) is None else read_record(settings),
-        trouble=backup_trouble(settings, lab, now),
+        backups=backups,
+        trouble=backup_trouble(lab, backups, now),
     )
 
 

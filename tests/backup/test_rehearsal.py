@@ -166,5 +166,5 @@ def test_the_worker_rehearses_each_month_and_says_when_it_fails(
         attend()
     record = read_record(settings)
     assert present(record.rehearsal).started_at == now[0] and record.good_rehearsal == first
-    trouble = present(backup_trouble(settings, lab, now[0]))
+    trouble = present(backup_trouble(lab, record, now[0]))
     assert trouble.kind == "rehearsal-failed" and jobs[3].folder.name in trouble.sentence

@@ -24,6 +24,7 @@ from printsys.ops.backup_record import (
     BackupUnderWay,
     is_under_way,
     read_record,
+    record_if_any,
     record_path,
     under_way,
     write_record,
@@ -66,7 +67,7 @@ class Keeper:
         return read_record(self.settings)
 
     def trouble(self) -> str | None:
-        trouble = backup_trouble(self.settings, self.lab, self.now)
+        trouble = backup_trouble(self.lab, record_if_any(self.settings, self.lab), self.now)
         return trouble.kind if trouble else None
 
 

@@ -18,6 +18,7 @@ from printsys.errors import InvalidInput, MirrorDown, PrintSysError
 from printsys.jobstore import Stored
 from printsys.jobstore.notes import forget_missed_events
 from printsys.jobstore.visits import Failure, visit
+from printsys.ops.backup_record import record_if_any
 from printsys.ops.backup_trouble import backup_trouble
 from printsys.web.auth import current_actor, login_or_token_required, login_required
 from printsys.web.errors import error_page
@@ -134,7 +135,8 @@ def open_entries() -> tuple[list[AttentionEntry], str | None]:
 
 def _about_backups() -> list[AttentionEntry]:
     """What is wrong with this computer's backups: a file of instance/ tells, and not the mirror."""
-    trouble = backup_trouble(services().settings, services().lab, datetime.now(UTC))
+    settings, lab = services().settings, services().lab
+    trouble = backup_trouble(lab, record_if_any(settings, lab), datetime.now(UTC))
     if trouble is None:
         return []
     return [AttentionEntry(raised(trouble.kind, None, None, trouble.sentence), since=trouble.since)]
