@@ -12,6 +12,7 @@ from typing import cast
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from tests.running_system import System, free_port, system_of_its_own
@@ -92,3 +93,11 @@ def log_in(page: Page, system: System) -> None:
     page.get_by_role("button", name="Log in").click()
     page.wait_for_url(f"{system.url}/dashboard/today")
     page.goto(f"{system.url}/dashboard")
+
+
+def require_accessible(page: Page) -> None:
+    """Nothing is wider than the screen, and axe finds nothing."""
+    width = page.viewport_size["width"] if page.viewport_size else 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, page.url
+    violations = Axe().run(page).response["violations"]
+    assert violations == [], (page.url, [(v["id"], [n["target"] for n in v["nodes"]]) for v in violations])

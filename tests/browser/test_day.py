@@ -7,21 +7,14 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import log_in
+from tests.browser.conftest import log_in, require_accessible
 from tests.browser.test_whole_life import box_stl, fill_form
 from tests.running_system import System
 
 pytestmark = pytest.mark.needs("chromium")
 PHONE = {"width": 390, "height": 844}
-
-
-def require_accessible(page: Page, width: int) -> None:
-    assert page.evaluate("document.documentElement.scrollWidth") <= width, page.url
-    violations = Axe().run(page).response["violations"]
-    assert violations == [], (page.url, [(v["id"], [n["target"] for n in v["nodes"]]) for v in violations])
 
 
 def submitted(page: Page, system: System, folder: Path) -> None:
@@ -60,15 +53,15 @@ def test_a_students_page_of_the_job_is_accessible_in_every_state(
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()
     submitted(page, system, tmp_path)
-    require_accessible(page, width)
+    require_accessible(page)
     page.get_by_label("Your message about this job").fill("Could it be ready by Thursday?")
     page.get_by_role("button", name="Send it to the lab").click()
     expect(page.get_by_text("Could it be ready by Thursday?")).to_be_visible()
     page.get_by_text("Withdraw this request").click()
-    require_accessible(page, width)
+    require_accessible(page)
     page.get_by_role("button", name="Withdraw it").click()
     expect(page.get_by_text("Your request is withdrawn.")).to_be_visible()
-    require_accessible(page, width)
+    require_accessible(page)
     context.close()
 
 
@@ -171,7 +164,7 @@ def test_the_system_page_does_what_needed_a_terminal(system: System, page: Page)
     log_in(page, system)
     page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
     page.get_by_role("link", name="System", exact=True).click()
-    require_accessible(page, PHONE["width"])
+    require_accessible(page)
     page.get_by_role("button", name="Check now").click()
     expect(page.get_by_text("The check has begun.")).to_be_visible()
     expect(page.locator("#check").get_by_text(re.compile("All is well|Something was found"))).to_be_visible(
@@ -187,7 +180,7 @@ def test_the_system_page_does_what_needed_a_terminal(system: System, page: Page)
     expect(page.get_by_role("heading", name="System", exact=True)).to_be_visible()
     assert system.parts()["web"].pid != before
     page.get_by_role("link", name="Settings", exact=True).click()
-    require_accessible(page, PHONE["width"])
+    require_accessible(page)
 
 
 def test_staff_land_on_today_with_its_groups_and_the_printers(system: System, page: Page) -> None:
@@ -218,7 +211,7 @@ def test_staff_write_a_request_down_at_the_counter(system: System, page: Page, t
     page.get_by_label("Discipline").select_option("Art")
     page.get_by_label("Class number").fill("N/A")
     page.get_by_role("radio", name="Yes").check()
-    require_accessible(page, 1280)
+    require_accessible(page)
     page.get_by_role("button", name="Make the job").click()
     page.wait_for_url("**/dashboard/jobs/*")
     expect(page.get_by_text("The job of Walker In is here.")).to_be_visible()

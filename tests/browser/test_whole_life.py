@@ -8,12 +8,11 @@ import re
 import time
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from indexer.schema import create_engine
 from printsys.domain.changes import LEARNED
@@ -25,7 +24,6 @@ from printsys.jobstore.log import read_log
 from tests.browser.conftest import PASSWORD, PATIENCE_S, Postbox, log_in
 from tests.present import present
 from tests.running_system import System
-from tests.waiting import until
 
 pytestmark = pytest.mark.needs("chromium")
 WORKSHOP_PATIENCE_S = 120
@@ -249,34 +247,6 @@ def test_dropping_the_database_and_starting_again_gives_the_same_dashboard(syste
     system.start()
     settled()
     assert dashboard() == before  # the session of before is good still: only the database is new
-
-
-PAGES = (
-    "/submit", "/login", "/dashboard", "/dashboard?status=Pending", "/dashboard?q=a", "/status/forged",
-    "/dashboard/today", "/dashboard/queue", "/dashboard/lab",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1440, "dark")])  # test_every_page.py has the others
-def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
-    system: System, browser: Browser, width: int, scheme: Literal["light", "dark"]
-) -> None:
-    system.start("--demo")
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    page = context.new_page()
-    log_in(page, system)
-    known = f"{system.url}/api/v1/jobs?limit=500"
-    until(lambda: len(page.request.get(known).json()["jobs"]) == 12, 60)
-    ids = [job["id"] for job in page.request.get(known).json()["jobs"]]
-    addresses = [*PAGES, *(f"/dashboard/jobs/{job_id}" for job_id in ids[:8])]
-    for address in addresses:
-        page.goto(system.url + address)
-        if width == 1440 and address.partition("?")[0] == "/dashboard":
-            expect(page.locator("#panel #job")).to_be_visible()
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, address
-        violations = Axe().run(page).response["violations"]
-        assert violations == [], (address, [(v["id"], [n["target"] for n in v["nodes"]]) for v in violations])
-    context.close()
 
 
 def test_a_job_is_approved_with_the_keyboard_alone(system: System, page: Page, tmp_path: Path) -> None:

@@ -100,6 +100,14 @@ def test_a_form_sent_twice_makes_one_job(fill: Fill, services: Services) -> None
     assert first.location == second.location and only_job(services)
 
 
+def test_a_stranger_who_sends_a_model_there_leaves_nothing(client: FlaskClient, services: Services) -> None:
+    token = token_in(client.get("/login").get_data(as_text=True))
+    data = FORM | {"csrf_token": token, "file": (io.BytesIO(STL), "bracket.stl")}
+    answer = client.post("/dashboard/new", data=data, content_type="multipart/form-data")
+    assert (answer.status_code, answer.location) == (302, "/login")
+    assert list(services.store.ids()) == [] and list(services.store.layout.staging.iterdir()) == []
+
+
 def test_a_page_that_was_open_for_long_keeps_what_was_typed(staff: FlaskClient) -> None:
     answer = staff.post("/dashboard/new", data=FORM | {"csrf_token": "old"})
     text = answer.get_data(as_text=True)
