@@ -13,6 +13,7 @@ from printsys.domain.pruned import Because
 from printsys.domain.status import Status
 from printsys.errors import JobBusy, PrintSysError, TransitionNotAllowed
 from printsys.jobstore import JobStore, Stored
+from printsys.jobstore.job_folder import copies_of
 from printsys.jobstore.pruned import announce, finish_all, finish_pruning
 from printsys.jobstore.trash import size_of
 
@@ -38,11 +39,11 @@ class PruneResult:
 def prunable(store: JobStore, before: datetime, skipped: list[tuple[str, str]]) -> Iterator[Prunable]:
     """Archived since a moment before `before`, straight from the folders. Those that cannot go are added to `skipped`,
     each with the reason."""
-    for job_id, _folder in list(store.ids((Status.ARCHIVED,))):
+    for job_id in dict.fromkeys(job_id for job_id, _folder in store.ids((Status.ARCHIVED,))):
         try:
             stored = store.load(job_id)
             if stored.job.status is Status.ARCHIVED and stored.job.status_since < before:
-                require_ended(stored)
+                require_ended(store, stored)
                 with store.disk_errors():
                     size = size_of(stored.folder)
                 yield Prunable(job_id, stored.job.revision, stored.job.status_since, size)
@@ -50,8 +51,9 @@ def prunable(store: JobStore, before: datetime, skipped: list[tuple[str, str]]) 
             skipped.append((job_id, str(error)))
 
 
-def require_ended(stored: Stored) -> None:
-    """TransitionNotAllowed, JobBusy, DamagedJob where something is still open that goes with the folder."""
+def require_ended(store: JobStore, stored: Stored) -> None:
+    """TransitionNotAllowed, JobBusy, DamagedJob where something is still open that goes with the folder, or where a copy
+    of the folder would be the job then. StorageFailure."""
     if stored.problem is not None:
         raise stored.problem
     if stored.asked_by_hand is not None or stored.move_pending is not None:
@@ -59,6 +61,11 @@ def require_ended(stored: Stored) -> None:
     if is_unpaid(stored.job):
         due = money(ledger(stored.job).due)
         raise TransitionNotAllowed("prune", f"{due} of it is still to be paid. Please take or waive that first.")
+    with store.disk_errors():
+        copy = next(copies_of(store.layout, stored.folder, stored.id), None)
+    if copy is not None:
+        place = store.layout.relative(copy)
+        raise TransitionNotAllowed("prune", f"A copy of its folder lies in {place}. Please throw one of them away first.")
 
 
 def prune(actions: Actions, jobs: Iterable[tuple[str, int]], actor: str, because: Because) -> PruneResult:
@@ -78,7 +85,7 @@ def prune_job(actions: Actions, job_id: str, revision: int, actor: str, because:
     """StaleJob, what `require_ended` and JobStore.edit raise; JobBusy where a program holds a file of it open: then the
     job is gone as soon as that ends."""
     with actions.store.edit(job_id, revision) as change:
-        require_ended(change.before)
+        require_ended(actions.store, change.before)
         announce(actions.store, change, actor, actions.lab.today(actions.clock()), because)
     actions.follow_up(change.result)
     if not finish_pruning(actions.store, job_id):

@@ -19,6 +19,7 @@ from printsys.domain.payments import is_unpaid
 from printsys.domain.status import FINAL, NAMES, Status
 from printsys.errors import PrintSysError
 from printsys.jobstore import JobStore, Stored
+from printsys.jobstore.job_folder import copies_of
 from printsys.jobstore.layout import EVENTS, readable
 from printsys.jobstore.log import trusted
 from printsys.jobstore.pruned import note_request
@@ -30,17 +31,20 @@ README = """What the print lab has of {address}, {at}.
 Each folder is one of your jobs: metadata.json is the job as it is now,
 events.jsonl what happened to it, line by line, original/ what you sent,
 job-card.html the job to look at in a browser. The rest is what the lab
-made of it. Folders under "deleted" are in the lab's trash.
+made of it. Folders under "copies" are copies of them that somebody made,
+those under "deleted" are in the lab's trash.
 """
 
 
 @dataclass
 class StudentData:
-    """`open`: jobs that go on, each with the reason why it stays. `deleted`: folders in the trash. `unreadable`: ids
-    of jobs of which nobody knows whose they are, each with the reason."""
+    """`open`: jobs that go on, each with the reason why it stays. `copies`: folders that people made of the jobs'.
+    `deleted`: folders in the trash. `unreadable`: ids of jobs of which nobody knows whose they are, each with the
+    reason."""
 
     ended: list[Stored] = field(default_factory=list)
     open: list[tuple[Stored, str]] = field(default_factory=list)
+    copies: list[Path] = field(default_factory=list)
     deleted: list[Path] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
 
@@ -61,7 +65,12 @@ def find_data(store: JobStore, address: str) -> StudentData:
             continue
         if not _is_of(stored.job.student.email, address):
             continue
+        with store.disk_errors():
+            copies = list(copies_of(store.layout, stored.folder, job_id))
+        data.copies.extend(copies)
         reason = _reason_to_stay(stored)
+        if reason is None and copies:
+            reason = f"a copy of its folder lies in {store.layout.relative(copies[0])}"
         if reason is None:
             data.ended.append(stored)
         else:
@@ -108,6 +117,8 @@ def export(store: JobStore, data: StudentData, address: str, into: Path) -> Path
         for stored in data.jobs:
             with store.lock_for_reading(stored.id) as folder:
                 _add(archive, folder, f"jobs/{folder.name}")
+        for folder in data.copies:
+            _add(archive, folder, f"copies/{store.layout.relative(folder)}")
         for folder in data.deleted:
             _add(archive, folder, f"deleted/{folder.name}")
     note_request(store, "exported", jobs=len(data.jobs) + len(data.deleted))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ from printsys.jobstore.jsontext import JsonProblem, decode_object, decode_record
 from printsys.jobstore.layout import EVENTS, METADATA, Layout
 from printsys.jobstore.log import trusted
 from printsys.jobstore.newest import read_newest
+from printsys.jobstore.repair import id_if_readable
 
 _ORDER = {status.value: number for number, status in enumerate(Status)}
 
@@ -64,6 +65,14 @@ def claim_of(layout: Layout, folder: Path, job_id: str) -> Claim:
 def job_among(layout: Layout, folders: Iterable[Path], job_id: str) -> Path:
     """Which of `folders`, at least one, is the job."""
     return min(folders, key=lambda folder: claim_of(layout, folder, job_id))
+
+
+def copies_of(layout: Layout, folder: Path, job_id: str) -> Iterator[Path]:
+    """Folders with the job's id besides `folder`, which is the job. One that bears its name and whose record nobody can
+    read counts. OSError."""
+    named = (path for path in layout.named_for(job_id, map(layout.status, Status)) if path.is_dir())
+    yield from (path for path in named if path != folder and id_if_readable(path) in (job_id, None))
+    yield from (path for path in layout.named_by_people() if path != folder and id_if_readable(path) == job_id)
 
 
 def is_plainly_the_job(layout: Layout, folder: Path, job_id: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import stat
 import sys
 import zipfile
@@ -157,6 +158,27 @@ def test_a_job_with_money_to_be_paid_stays(manage: Manage, tmp_path: Path) -> No
     act(store, stored.id, "pickup", amount="1.00")
     result = manage("student", "erase", ANN, "--dry-run", "--json")
     assert result.code == 1 and "still to be paid" in result.json["open"][0]["why"]
+
+
+@pytest.mark.parametrize("name", ["{0}", "{0} - Copy", "Copy of Ann's"])
+def test_a_job_with_a_copy_of_its_folder_stays_and_is_exported_with_it(
+    manage: Manage, tmp_path: Path, name: str
+) -> None:
+    """The copy would be the job once the folder is gone, with name and address."""
+    store = make_store(tmp_path)
+    stored = make_job(store, "Ann Lee", ANN, Status.ARCHIVED)
+    copy = store.layout.status(Status.COMPLETED) / name.format(stored.folder.name)
+    shutil.copytree(stored.folder, copy)
+    preview = manage("student", "erase", ANN, "--dry-run", "--json")
+    place = store.layout.relative(copy)
+    assert preview.code == 1 and preview.json["found"] == []
+    assert preview.json["open"] == [{"job": stored.id, "why": f"a copy of its folder lies in {place}"}]
+    exported = manage("student", "export", ANN, "--to", str(tmp_path / "out"), "--json")
+    with zipfile.ZipFile(exported.json["file"]) as archive:
+        assert f"copies/{place}/metadata.json" in archive.namelist()
+    shutil.rmtree(copy)
+    assert manage("student", "erase", ANN, "--confirm", "erase 1 job").code == 0
+    assert len(list(pruned_jobs(store))) == 1 and list(store.ids()) == []
 
 
 def test_e_mails_in_the_outbox_go_too(manage: Manage, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -250,6 +251,19 @@ def test_a_job_with_money_to_be_paid_stays(store: JobStore) -> None:
     assert "$3.27 of it is still to be paid" in reason
     act(store, stored.id, "waive", amount="3.27", reason="Ours")
     assert prune_now(store, store.load(stored.id)) == []
+
+
+@pytest.mark.parametrize("status", [Status.ARCHIVED, Status.COMPLETED])
+def test_a_job_with_a_copy_of_its_folder_stays(store: JobStore, status: Status) -> None:
+    stored = make_job(store, status=Status.ARCHIVED)
+    copy = store.layout.status(status) / f"{stored.folder.name} (copy)"
+    shutil.copytree(stored.folder, copy)
+    skipped: list[tuple[str, str]] = []
+    assert list(prunable(store, stored.job.status_since + timedelta(days=1), skipped)) == []
+    assert [job_id for job_id, reason in skipped if "A copy of its folder lies in" in reason] == [stored.id]
+    assert prune_now(store, stored) == skipped and list(pruned_jobs(store)) == []
+    shutil.rmtree(copy)
+    assert prune_now(store, stored) == []
 
 
 def test_only_jobs_that_were_archived_long_enough_ago_are_found(store: JobStore) -> None:
