@@ -52,8 +52,8 @@ def prunable(store: JobStore, before: datetime, skipped: list[tuple[str, str]]) 
 
 
 def require_ended(store: JobStore, stored: Stored) -> None:
-    """TransitionNotAllowed, JobBusy, DamagedJob where something is still open that goes with the folder, or where a copy
-    of the folder would be the job then. StorageFailure."""
+    """TransitionNotAllowed, JobBusy, DamagedJob where something is still open that goes with the folder, or where a
+    copy of the folder would be the job then. StorageFailure."""
     if stored.problem is not None:
         raise stored.problem
     if stored.asked_by_hand is not None or stored.move_pending is not None:
@@ -65,7 +65,9 @@ def require_ended(store: JobStore, stored: Stored) -> None:
         copy = next(copies_of(store.layout, stored.folder, stored.id), None)
     if copy is not None:
         place = store.layout.relative(copy)
-        raise TransitionNotAllowed("prune", f"A copy of its folder lies in {place}. Please throw one of them away first.")
+        raise TransitionNotAllowed(
+            "prune", f"A copy of its folder lies in {place}. Please throw one of them away first."
+        )
 
 
 def prune(actions: Actions, jobs: Iterable[tuple[str, int]], actor: str, because: Because) -> PruneResult:

@@ -14,16 +14,19 @@ from typing import BinaryIO
 from printsys import fs
 from printsys.actions import Actions
 from printsys.actions.pruning import prune
-from printsys.domain.job import format_time
+from printsys.domain.job import Document, format_time
+from printsys.domain.naming import id_in_folder_name
 from printsys.domain.payments import is_unpaid
 from printsys.domain.status import FINAL, NAMES, Status
 from printsys.errors import PrintSysError
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.job_folder import copies_of
-from printsys.jobstore.layout import EVENTS, readable
+from printsys.jobstore.jsontext import JsonProblem, decode_object
+from printsys.jobstore.layout import EVENTS, METADATA, readable
 from printsys.jobstore.log import trusted
-from printsys.jobstore.pruned import note_request
+from printsys.jobstore.pruned import key_of, note_request
 from printsys.jobstore.refusals import reason_of
+from printsys.jobstore.stored import is_deleted
 from printsys.jobstore.trash import Waste, remove
 
 README = """What the print lab has of {address}, {at}.
@@ -39,13 +42,13 @@ those under "deleted" are in the lab's trash.
 @dataclass
 class StudentData:
     """`open`: jobs that go on, each with the reason why it stays. `copies`: folders that people made of the jobs'.
-    `deleted`: folders in the trash. `unreadable`: ids of jobs of which nobody knows whose they are, each with the
-    reason."""
+    `deleted`: folders in the trash, each with the key of its job (see PrunedJob). `unreadable`: ids of jobs, and names
+    of folders in the trash, of which nobody knows whose they are, each with the reason."""
 
     ended: list[Stored] = field(default_factory=list)
     open: list[tuple[Stored, str]] = field(default_factory=list)
     copies: list[Path] = field(default_factory=list)
-    deleted: list[Path] = field(default_factory=list)
+    deleted: dict[Path, str] = field(default_factory=dict)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
 
     @property
@@ -75,13 +78,12 @@ def find_data(store: JobStore, address: str) -> StudentData:
             data.ended.append(stored)
         else:
             data.open.append((stored, reason))
-    with store.disk_errors():
-        data.deleted.extend(_in_trash(store, address))
+    _find_deleted(store, address, data)
     return data
 
 
-def _is_of(email: str | None, address: str) -> bool:
-    return (email or "").strip().casefold() == address.strip().casefold()
+def _is_of(email: object, address: str) -> bool:
+    return isinstance(email, str) and email.strip().casefold() == address.strip().casefold()
 
 
 def _reason_to_stay(stored: Stored) -> str | None:
@@ -94,12 +96,32 @@ def _reason_to_stay(stored: Stored) -> str | None:
     return "something of it is still to be paid" if is_unpaid(stored.job) else None
 
 
-def _in_trash(store: JobStore, address: str) -> Iterator[Path]:
-    for folder in sorted(store.layout.trash.iterdir()) if store.layout.trash.is_dir() else []:
-        log = trusted(fs.read_if_there(folder / EVENTS) or b"") if folder.is_dir() else None
-        student = log.document().get("student") if log is not None and log.events else None
+def _find_deleted(store: JobStore, address: str, data: StudentData) -> None:
+    with store.disk_errors():
+        trash = sorted(store.layout.trash.iterdir()) if store.layout.trash.is_dir() else []
+    for folder in trash:
+        try:
+            key, document = _deleted_job(folder)
+        except (OSError, JsonProblem) as error:
+            reason = reason_of(error) if isinstance(error, OSError) else str(error)
+            data.unreadable.append((readable(folder.name), reason))
+            continue
+        student = document.get("student")
         if isinstance(student, dict) and _is_of(student.get("email"), address):
-            yield folder
+            data.deleted[folder] = key
+
+
+def _deleted_job(folder: Path) -> tuple[str, Document]:
+    """The document of a job in the trash, empty for what is no job, and the job's key, empty for a mere copy of it.
+    OSError and JsonProblem where nobody can read it."""
+    if folder.is_symlink() or not folder.is_dir():
+        return "", {}
+    log = trusted(fs.read_if_there(folder / EVENTS) or b"")
+    if log.events:
+        return key_of(log) if is_deleted(log) else "", log.document()
+    if id_in_folder_name(folder.name) is None and not os.path.lexists(folder / METADATA):
+        return "", {}
+    return "", decode_object(fs.read(folder / METADATA))
 
 
 # -- export -----------------------------------------------------------------------------------------------------------
@@ -172,16 +194,17 @@ class EraseResult:
 
 def erase(actions: Actions, data: StudentData, actor: str) -> EraseResult:
     """Leave an anonymous line of each ended job, empty the trash of the student's folders, and note that it was done;
-    the note says how many, and not who. Open jobs stay."""
+    the note says how many, and not who. It has the keys of jobs that go out of the trash, which leave no line: no
+    backup should bring them back. Open jobs stay."""
+    keys = sorted(set(data.deleted.values()) - {"", *(key_of(stored.log) for stored, _ in data.open)})
     pruned = prune(actions, [(stored.id, stored.job.revision) for stored in data.ended], actor, "erased")
     result = EraseResult(pruned.pruned, pruned.skipped)
+    numbers = {"jobs": len(result.erased), "deleted": len(data.deleted), "stay": len(data.open)}
+    note_request(actions.store, "erased", **numbers, by=actor, keys=keys)
     for folder in data.deleted:
         try:
             if folder.exists() and not remove(actions.store, Waste("trash", folder, actions.clock(), 0)):
                 result.skipped.append((folder.name, "somebody is at it."))
         except PrintSysError as error:
             result.skipped.append((folder.name, str(error)))
-    note_request(
-        actions.store, "erased", jobs=len(result.erased), deleted=len(data.deleted), stay=len(data.open), by=actor
-    )
     return result

@@ -93,7 +93,7 @@ def damaged_log(store: JobStore) -> tuple[str, str] | None:
 def announce(store: JobStore, change: JobEdit, actor: str, today: date, because: Because) -> None:
     """Inside an edit of the job: when it ends, the job is deleted. Call `finish_pruning` after it. StorageFailure."""
     stored = change.before
-    key = _key(stored.log)
+    key = key_of(stored.log)
     job = pruned_job(stored.job, stored.document, stored.events, key, today.isoformat(), because)
     with store.disk_errors():
         note = _note(store, stored.id)
@@ -107,10 +107,13 @@ def announce(store: JobStore, change: JobEdit, actor: str, today: date, because:
 
 def was_pruned(store: JobStore, log: Log) -> bool:
     """Whether the job of this log was pruned or erased. StorageFailure."""
-    return any(job.key == _key(log) for job in pruned_jobs(store))
+    key = key_of(log)
+    with store.disk_errors():
+        is_erased = f'"{key}"'.encode() in _whole_lines(_requests(store))  # out of the trash, which leaves no line
+    return is_erased or any(job.key == key for job in pruned_jobs(store))
 
 
-def _key(log: Log) -> str:
+def key_of(log: Log) -> str:
     """Who has not got the log's first line can tell no job by it."""
     return (log.line_digest(1) or "")[:KEY_LENGTH]
 
@@ -152,11 +155,15 @@ def finish_all(store: JobStore) -> None:
                 fs.unlink(path)
 
 
-def note_request(store: JobStore, what: str, **numbers: int | str) -> None:
+def _requests(store: JobStore) -> Path:
+    return store.layout.pruned / "requests.jsonl"
+
+
+def note_request(store: JobStore, what: str, **details: int | str | list[str]) -> None:
     """That a student's data was exported or erased: when, and how many jobs; not whose. JobBusy, StorageFailure."""
-    line = json.dumps({"at": format_time(store.clock()), "what": what} | numbers).encode() + b"\n"
+    line = json.dumps({"at": format_time(store.clock()), "what": what} | details).encode() + b"\n"
     with store.locked("pruned"), store.disk_errors():
-        path = store.layout.pruned / "requests.jsonl"
+        path = _requests(store)
         path.parent.mkdir(exist_ok=True)
         fs.append(path, line, len(_whole_lines(path)))
         fs.sync_folder(path.parent)

@@ -16,6 +16,7 @@ from indexer.check_mirror import check_mirror
 from indexer.index import Mirror
 from printsys import fs
 from printsys.actions.pruning import prune
+from printsys.actions.student_data import StudentData, erase, find_data
 from printsys.backup.vault import Vault
 from printsys.domain.emails import owed
 from printsys.domain.events import EventType
@@ -174,6 +175,33 @@ def test_a_pruned_job_stays_pruned(backed_up: list[Stored], store: JobStore, man
     with pytest.raises(Exception, match="was pruned on purpose"):
         manage("restore", str(vault.root), "--job", job.id)
     assert not job.folder.exists() and list(store.layout.staging.iterdir()) == []
+
+
+def test_a_deleted_job_that_was_erased_out_of_the_trash_stays_erased(
+    backed_up: list[Stored], store: JobStore, manage: Manage, vault: Vault
+) -> None:
+    job = next(job for job in backed_up if job.job.status is Status.UPLOADED)
+    email = job.job.student.email
+    assert email is not None
+    act(store, job.id, "delete")
+    actions = actions_on(store)
+    assert job.id not in erase(actions, find_data(store, email), "staff:Sam").erased
+    assert list(store.layout.trash.iterdir()) == []
+    with pytest.raises(Exception, match="was pruned on purpose"):
+        manage("restore", str(vault.root), "--job", job.id)
+    assert not job.folder.exists()
+
+
+def test_a_copy_in_the_trash_that_was_erased_keeps_no_living_job_from_coming_back(
+    backed_up: list[Stored], store: JobStore, manage: Manage, vault: Vault
+) -> None:
+    job = next(job for job in backed_up if job.job.status is Status.UPLOADED)
+    shutil.copytree(job.folder, store.layout.trash / job.folder.name)
+    data = find_data(store, job.job.student.email or "")
+    assert store.layout.trash / job.folder.name in data.deleted
+    erase(actions_on(store), StudentData(deleted=data.deleted), "staff:Sam")
+    fs.remove_tree(job.folder)
+    assert manage("restore", str(vault.root), "--job", job.id).code == 0
 
 
 def test_a_move_that_was_under_way_when_it_was_lost_moves_nothing(

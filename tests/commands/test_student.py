@@ -191,6 +191,25 @@ def test_e_mails_in_the_outbox_go_too(manage: Manage, tmp_path: Path) -> None:
     assert [path.name for path in outbox.iterdir()] == ["b.eml"]
 
 
+def test_what_lies_oddly_in_the_trash_is_named_and_keeps_nobody_from_their_data(manage: Manage, tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    make_job(store, "Ann Lee", ANN, Status.ARCHIVED)
+    no_log, odd, gone = (act(store, make_job(store, "Ann Lee", ANN).id, "delete").folder for _ in range(3))
+    (no_log / "events.jsonl").unlink()
+    for folder in (odd, gone):
+        (folder / "events.jsonl").unlink()
+    (odd / "events.jsonl").mkdir()
+    (gone / "metadata.json").unlink()
+    (store.layout.trash / "no job").mkdir()
+    (store.layout.trash / "a file.txt").write_bytes(b"no job either")
+    result = manage("student", "erase", ANN, "--dry-run", "--json").json
+    assert {entry["job"] for entry in result["unreadable"]} == {odd.name, gone.name}
+    assert (len(result["found"]), result["deleted"]) == (1, 1)
+    erased = manage("student", "erase", ANN, "--confirm", "erase 2 jobs")
+    assert erased.code == 1 and odd.name in erased.out and not no_log.exists()
+    assert odd.exists() and gone.exists()
+
+
 def test_a_job_that_nobody_can_read_is_named(manage: Manage, tmp_path: Path) -> None:
     store = make_store(tmp_path)
     make_job(store, "Ann Lee", ANN, Status.ARCHIVED)
