@@ -12,8 +12,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime
+from itertools import chain
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -24,6 +27,7 @@ from printsys.domain.job import format_time
 from printsys.domain.naming import parse_id
 from printsys.domain.pruned import Because, PrunedJob, pruned_job
 from printsys.errors import DamagedJob, JobNotFound, PrintSysError, StorageFailure
+from printsys.jobstore.jsontext import JsonProblem, decode_object
 from printsys.jobstore.layout import EVENTS
 from printsys.jobstore.log import Log, trusted
 from printsys.jobstore.store import JobEdit, JobStore
@@ -43,13 +47,11 @@ def pruned_jobs(store: JobStore) -> Iterator[PrunedJob]:
     """
     keys = set()
     with store.disk_errors():
-        for path in _year_logs(store):
-            for job in _lines(path):
-                if job.key not in keys:
-                    keys.add(job.key)
-                    yield job
-        for job_id, job in _announced(store):
-            if job.key not in keys and _is_in_trash(store, job_id):
+        # Before the logs: a note that becomes a line meanwhile is in one of the two.
+        notes = ((job_id, _read_note(_note(store, job_id))) for job_id in _announced(store))
+        going = [job for job_id, job in notes if job is not None and _is_in_trash(store, job_id)]
+        for job in chain(*map(_lines, _year_logs(store)), going):
+            if job.key not in keys:
                 keys.add(job.key)
                 yield job
 
@@ -64,17 +66,24 @@ def _year_logs(store: JobStore) -> list[Path]:
 
 
 def _whole_lines(path: Path) -> bytes:
-    """Without a last line that was cut off."""
+    """Without a last line that was cut off. One that lacks nothing but its end, as some editors leave it, is whole."""
     data = fs.read_if_there(path) or b""
-    return data[: data.rfind(b"\n") + 1]
+    end = data.rfind(b"\n") + 1
+    try:
+        decode_object(data[end:])
+    except JsonProblem:
+        return data[:end]
+    return data
 
 
 def _lines(path: Path) -> Iterator[PrunedJob]:
     for number, line in enumerate(_whole_lines(path).splitlines(), 1):
         try:
-            yield PrunedJob.model_validate_json(line)
-        except ValidationError as error:
+            job = PrunedJob.model_validate_json(line)
+            _ = job.job  # reports read it so
+        except (ValidationError, KeyError, TypeError) as error:
             raise StorageFailure(f"{path.name} in .printsys/pruned/, line {number}, is no pruned job.") from error
+        yield job
 
 
 def damaged_log(store: JobStore) -> tuple[str, str] | None:
@@ -119,23 +128,23 @@ def key_of(log: Log) -> str:
 
 
 def finish_pruning(store: JobStore, job_id: str) -> bool:
-    """Bring an announced pruning to its end; whether the folder is gone. False, too, where it was announced and never
-    decided: then the note of it goes. JobBusy, StorageFailure, StorageOffline."""
+    """Bring an announced pruning to its end; whether the folder is gone, be it that another process ended it. False,
+    too, where it was announced and never decided: then the note of it goes. JobBusy, StorageFailure, StorageOffline."""
     store.require_online()
     with store.locked(job_id), store.disk_errors():
         job = _read_note(_note(store, job_id))
         if job is None:
-            return False
+            return os.path.lexists(store.layout.pruned_id(job_id))
         if not _is_in_trash(store, job_id) and not _is_in_log(store, job):
             if _is_undecided(store, job_id):
                 fs.unlink(_note(store, job_id))
             return False
         with store.locked("pruned"):
-            _append(store, job)
+            _append(year_log(store, job), b"" if _is_in_log(store, job) else _line(job))
         gone = store.layout.pruned_id(job_id)
         gone.parent.mkdir(exist_ok=True)
         fs.replace(gone, b"")
-    for folder in thrown_away(store, job_id):
+    for folder in list(thrown_away(store, job_id)):
         remove(store, Waste("trash", folder, store.clock(), 0))
     with store.disk_errors():
         fs.unlink(_note(store, job_id))
@@ -144,15 +153,20 @@ def finish_pruning(store: JobStore, job_id: str) -> bool:
 
 def finish_all(store: JobStore) -> None:
     """What a process that was killed left behind; and the ids that no mirror needs any more."""
-    for job_id in [job_id for job_id, _job in _announced(store)]:
+    with store.disk_errors():
+        job_ids = list(_announced(store))
+    for job_id in job_ids:
         try:
             finish_pruning(store, job_id)
         except PrintSysError as error:
             logger.warning("job %s is pruned later: %s", job_id, error)
     with store.disk_errors():
         for path in (store.layout.pruned / "gone").glob("*"):
-            if datetime.fromtimestamp(path.stat().st_mtime, UTC) < store.clock() - TRASH_KEEPS:
-                fs.unlink(path)
+            if parse_id(path.name) != path.name:
+                continue
+            with suppress(FileNotFoundError):  # another process does the same
+                if datetime.fromtimestamp(path.stat().st_mtime, UTC) < store.clock() - TRASH_KEEPS:
+                    fs.unlink(path)
 
 
 def _requests(store: JobStore) -> Path:
@@ -165,17 +179,17 @@ def note_request(store: JobStore, what: str, **details: int | str | list[str]) -
     with store.locked("pruned"), store.disk_errors():
         path = _requests(store)
         path.parent.mkdir(exist_ok=True)
-        fs.append(path, line, len(_whole_lines(path)))
-        fs.sync_folder(path.parent)
+        _append(path, line)
         fs.sync_folder(path.parent.parent)
 
 
-def _append(store: JobStore, job: PrunedJob) -> None:
-    """Once, however often it is called: cuts off what a write that was interrupted left."""
-    path = year_log(store, job)
-    if not _is_in_log(store, job):
-        fs.append(path, _line(job), len(_whole_lines(path)))
-        fs.sync_folder(path.parent)
+def _append(path: Path, line: bytes) -> None:
+    """Cuts off what a write that was interrupted left. Synced, also where there is no line to add."""
+    data = _whole_lines(path)
+    if line and data and not data.endswith(b"\n"):
+        line = b"\n" + line
+    fs.append(path, line, len(data))
+    fs.sync_folder(path.parent)
 
 
 def _is_in_log(store: JobStore, job: PrunedJob) -> bool:
@@ -190,10 +204,9 @@ def _note(store: JobStore, job_id: str) -> Path:
     return store.layout.pruned / "pending" / f"{job_id}.json"
 
 
-def _announced(store: JobStore) -> Iterator[tuple[str, PrunedJob]]:
-    for path in sorted((store.layout.pruned / "pending").glob("*.json")):
-        if parse_id(path.stem) == path.stem and (job := _read_note(path)) is not None:
-            yield path.stem, job
+def _announced(store: JobStore) -> Iterator[str]:
+    paths = sorted((store.layout.pruned / "pending").glob("*.json"))
+    return (path.stem for path in paths if parse_id(path.stem) == path.stem)
 
 
 def _read_note(path: Path) -> PrunedJob | None:

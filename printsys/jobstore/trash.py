@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +23,7 @@ from printsys.jobstore.log import trusted
 from printsys.jobstore.newest import forget_newest
 from printsys.jobstore.recovery import drop_abandoned
 from printsys.jobstore.refusals import reason_of
-from printsys.jobstore.repair import id_inside
+from printsys.jobstore.repair import id_if_readable, id_inside
 from printsys.jobstore.store import JobStore
 
 TRASH_KEEPS = timedelta(days=30)
@@ -138,10 +139,16 @@ def remove(store: JobStore, waste: Waste) -> bool:
     return True
 
 
-def thrown_away(store: JobStore, job_id: str) -> list[Path]:
-    """The folders in the trash that carry the job's id, or its name where their record is gone already."""
-    folders = (path for path in _entries(store.layout.trash) if path.is_dir() and not path.is_symlink())
-    return [path for path in folders if (id_inside(path) or naming.id_in_folder_name(path.name)) == job_id]
+def thrown_away(store: JobStore, job_id: str) -> Iterator[Path]:
+    """The folders in the trash that carry the job's id, or its name where nobody can read their record. Those that bear
+    its name come first, so that a caller whom one is enough reads no other. StorageFailure."""
+    with store.disk_errors():
+        named = list(store.layout.named_for(job_id, [store.layout.trash]))
+        others = (path for path in _entries(store.layout.trash) if path not in named)
+        for path in chain(named, others):
+            is_folder = path.is_dir() and not path.is_symlink()
+            if is_folder and (id_if_readable(path) or naming.id_in_folder_name(path.name)) == job_id:
+                yield path
 
 
 def _forget_events(store: JobStore, name: str) -> None:

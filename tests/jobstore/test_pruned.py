@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +22,10 @@ from printsys.domain.payments import ledger
 from printsys.domain.status import Status
 from printsys.errors import PrintSysError, StorageFailure
 from printsys.jobstore import JobStore, Stored
-from printsys.jobstore.pruned import finish_all, finish_pruning, pruned_jobs
+from printsys.jobstore.pruned import announce, finish_all, finish_pruning, pruned_jobs
 from tests.factories import Clock, act, actions_on, make_job, make_store
 from tests.openness.reader import verify
+from tests.source import ROOT
 
 SECRET = "Zaphod"
 PERSONAL: dict[str, Any] = {
@@ -216,6 +221,166 @@ def test_a_line_that_was_cut_off_is_written_again(store: JobStore) -> None:
     prune_now(store, second)
     assert len(list(pruned_jobs(store))) == 2
     assert [json.loads(line)["because"] for line in log.read_text("utf-8").splitlines()] == ["retention"] * 2
+
+
+def test_a_last_line_that_lacks_only_its_end_is_whole(store: JobStore) -> None:
+    """Some editors leave a file so; the next prune took the line for one that a kill had cut off."""
+    first, second = make_job(store, status=Status.ARCHIVED), make_job(store, status=Status.ARCHIVED)
+    prune_now(store, first)
+    log = next(store.layout.pruned.glob("*.jsonl"))
+    whole = log.read_bytes()
+    log.write_bytes(whole.removesuffix(b"\n"))
+    assert len(list(pruned_jobs(store))) == 1
+    prune_now(store, second)
+    assert log.read_bytes().startswith(whole) and len(list(pruned_jobs(store))) == 2
+    log.write_bytes(log.read_bytes() + whole.removesuffix(b"\n"))
+    assert verify(store.layout.root).kinds == ["pruned-log"], "a reader of the format counts it, too"
+
+
+def announced(store: JobStore, status: Status = Status.ARCHIVED) -> Stored:
+    """On its way out, by a process that was killed before it took the folder away."""
+    stored = make_job(store, status=status)
+    with store.edit(stored.id) as change:
+        announce(store, change, "staff:Sam", date(2026, 3, 2), "retention")
+    return stored
+
+
+def test_a_line_that_may_not_be_on_the_disk_yet_is_synced_before_the_folder_goes(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the write and the sync: a power loss after the folder is gone would lose the job."""
+    prune_now(store, make_job(store, status=Status.ARCHIVED))
+    log = next(store.layout.pruned.glob("*.jsonl"))
+    stored = announced(store)
+    note = store.layout.pruned / "pending" / f"{stored.id}.json"
+    log.write_bytes(log.read_bytes() + note.read_bytes())
+    written = log.read_bytes()
+    calls: list[tuple[str, Path]] = []
+
+    def noted(name: str, function: Callable[..., object]) -> Callable[..., object]:
+        def call(path: Path, *args: object) -> object:
+            calls.append((name, path))
+            return function(path, *args)
+
+        return call
+
+    for name in ("append", "sync_folder", "remove_tree"):
+        monkeypatch.setattr(fs, name, noted(name, getattr(fs, name)))
+    assert finish_pruning(store, stored.id)
+    steps = [name for name, path in calls if path in (log, log.parent) or name == "remove_tree"]
+    assert steps == ["append", "sync_folder", "remove_tree"] and log.read_bytes() == written
+
+
+def test_a_note_that_becomes_a_line_while_somebody_counts_is_counted_once(store: JobStore) -> None:
+    prune_now(store, make_job(store, status=Status.ARCHIVED))
+    announced(store)
+    counted = pruned_jobs(store)
+    first = next(counted)
+    finish_all(store)
+    assert len({first.key, *(job.key for job in counted)}) == 2
+
+
+def test_a_job_that_another_process_pruned_meanwhile_is_pruned(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = make_job(store, status=Status.ARCHIVED)
+    actions = actions_on(store)
+    monkeypatch.setattr(type(actions), "follow_up", lambda *_: finish_all(store))
+    result = prune(actions, [(stored.id, stored.job.revision)], "staff:Sam", "retention")
+    assert (result.pruned, result.skipped) == ([stored.id], [])
+
+
+@pytest.mark.parametrize("note", [b"", b"{}", b"\0" * 80], ids=["empty", "no job", "zeros"])
+def test_a_note_that_nobody_can_read_keeps_no_other_job_from_being_pruned(store: JobStore, note: bytes) -> None:
+    damaged, waiting = announced(store), announced(store)
+    (store.layout.pruned / "pending" / f"{damaged.id}.json").write_bytes(note)
+    assert prune_now(store, make_job(store, status=Status.ARCHIVED)) == []
+    assert [path.stem for path in (store.layout.pruned / "pending").iterdir()] == [damaged.id]
+    assert len(list(store.layout.trash.iterdir())) == 1 and store.layout.pruned_id(waiting.id).exists()
+    assert [item.kind for item in check_storage(store) if item.kind == "pruned-log"] == ["pruned-log"]
+
+
+def test_a_folder_in_the_trash_that_nobody_can_read_stops_no_pruning(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = store.layout.trash / "odd"
+    odd.mkdir()
+    read = fs.first_line
+
+    def refuse(path: Path, most_bytes: int) -> bytes:
+        if odd in path.parents:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read(path, most_bytes)
+
+    monkeypatch.setattr(fs, "first_line", refuse)
+    assert prune_now(store, make_job(store, status=Status.ARCHIVED)) == []
+    assert list(store.layout.trash.iterdir()) == [odd] and len(list(pruned_jobs(store))) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows makes links for administrators only")
+def test_what_another_process_takes_out_of_the_ids_meanwhile_is_no_failure(store: JobStore) -> None:
+    stored = make_job(store, status=Status.ARCHIVED)
+    prune_now(store, stored)
+    gone = store.layout.pruned_id(stored.id)
+    gone.unlink()
+    gone.symlink_to("nothing")  # as a name that goes right after it was listed
+    temporary = gone.with_name(f".{stored.id}{fs.TEMPORARY_SUFFIX}")
+    temporary.write_bytes(b"")
+    os.utime(temporary, (0, 0))
+    finish_all(store)
+    assert temporary.exists()
+
+
+FINISH = """
+import sys
+from pathlib import Path
+from printsys.jobstore.pruned import finish_all
+from tests.factories import make_store
+store = make_store(Path(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.readline()
+finish_all(store)
+"""
+
+
+def test_two_processes_that_finish_the_same_jobs_leave_each_once_for_somebody_who_counts_meanwhile(
+    tmp_path: Path, store: JobStore
+) -> None:
+    jobs = {announced(store).id for _ in range(8)}
+    keys = {job.key for job in pruned_jobs(store)}
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", FINISH, str(tmp_path)]
+    workers = [
+        subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8") for _ in range(2)
+    ]
+    for worker in workers:
+        assert worker.stdout is not None and worker.stdin is not None
+        assert worker.stdout.readline() == "ready\n"
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write("\n")
+        worker.stdin.flush()
+    counts = []
+    while any(worker.poll() is None for worker in workers):
+        counts.append([job.key for job in pruned_jobs(store)])
+    errors = [worker.communicate()[1] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], errors
+    assert all(
+        len(count) == len(keys) and set(count) == keys for count in [*counts, [j.key for j in pruned_jobs(store)]]
+    )
+    lines = [line for log in store.layout.pruned.glob("*.jsonl") for line in log.read_bytes().splitlines()]
+    assert len(lines) == len(keys) == len(jobs) == 8
+    assert list(store.layout.trash.iterdir()) == [] and list((store.layout.pruned / "pending").iterdir()) == []
+
+
+def test_a_line_that_reports_could_not_read_is_damage(store: JobStore) -> None:
+    prune_now(store, make_job(store, status=Status.ARCHIVED))
+    log = next(store.layout.pruned.glob("*.jsonl"))
+    line = json.loads(log.read_bytes())
+    line["document"]["status"] = "Somewhere"
+    log.write_text(json.dumps(line) + "\n", "utf-8")
+    with pytest.raises(StorageFailure, match="line 1"):
+        list(pruned_jobs(store))
 
 
 def test_a_damaged_log_is_an_error_and_no_smaller_report(store: JobStore) -> None:
