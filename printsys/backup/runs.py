@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from printsys.backup.create import BackupReport, back_up
@@ -16,7 +16,6 @@ from printsys.errors import PrintSysError
 from printsys.jobstore import JobStore
 from printsys.ops.backup_record import BackupRecord, BackupRun, backup_folder, under_way, write_record
 
-READ_ALL_EVERY = timedelta(days=7)
 Progress = Callable[[int, int], None]
 OutsideFiles = Mapping[str, Mapping[str, Path]]
 
@@ -83,6 +82,7 @@ def recorded(settings: Settings, lab: Lab, vault: Vault, now: Callable[[], datet
         run = BackupRun(now(), str(place))
         write_record(settings, replace(record, last=run))
         try:
+            require_place(Vault(place), record)
             yield result
         except VaultBusy:  # nothing has begun
             write_record(settings, record)
@@ -128,9 +128,3 @@ def require_place(vault: Vault, record: BackupRecord) -> None:
         raise BackupFailed(f"{vault.root} is not there, or holds no backups any more. Is its disk connected?")
     if not had_one and not vault.root.parent.is_dir():
         raise BackupFailed(f"{vault.root.parent} is not there. Is the disk of the backups connected?")
-
-
-def is_reading_due(record: BackupRecord, now: datetime) -> bool:
-    """Whether all that the place holds is to be read: each week, and the day after damage showed."""
-    every = timedelta(days=1) if record.damaged else READ_ALL_EVERY
-    return record.read_all_at is None or now - record.read_all_at >= every

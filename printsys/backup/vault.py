@@ -12,6 +12,7 @@ earlier one.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +106,17 @@ class Snapshot:
     def contents(self) -> dict[str, int]:
         """The size of each content that it needs, by its hash."""
         return {file.sha256: file.size for unit in self.units for file in unit.files.values()}
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What is not as it was written: contents by their hashes, and the lists of backups by their names."""
+
+    contents: list[str]
+    lists: list[str]
+
+    def __len__(self) -> int:
+        return len(self.contents) + len(self.lists)
 
 
 class Vault:
@@ -211,19 +224,31 @@ class Vault:
         except OSError:
             return False
 
-    def forget_damaged(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
-        """Read every content, and drop those that are not what they were: the next backup copies them again."""
-        paths, damaged = sorted(self.content.glob("??/*")), []
-        for done, path in enumerate(paths, 1):
-            if sha256_of(path) != path.name:
+    def read_all(self, progress: Callable[[int, int], None] | None = None) -> Damage:
+        """Read every content and every backup's list.
+
+        BackupFailed where the disk is gone meanwhile, and OSError where it refuses: neither tells of damage.
+        """
+        contents = [path for path in sorted(self.content.glob("??/*")) if not path.name.startswith(".")]
+        damaged = []
+        for done, path in enumerate(contents, 1):
+            if not _is_readable(partial(_require_hash, path)):
                 damaged.append(path.name)
             if progress:
-                progress(done, len(paths))
-        self.forget(damaged)
-        return damaged
+                progress(done, len(contents))
+        lists = [name for name in self.names() if not _is_readable(partial(self._sealed, name))]
+        if not self.is_marked():
+            raise BackupFailed(f"{self.root} is not there any more. Is its disk connected?")
+        return Damage(damaged, lists)
 
-    def forget(self, contents: Iterable[str]) -> None:
-        """Drop these, which are not what they were."""
+    def drop(self, damage: Damage) -> None:
+        """The next backup copies the contents again. A damaged list stays beside the others, for a person."""
+        with _writing():
+            for path in (self.snapshots / f"{name}.jsonl" for name in damage.lists):
+                fs.rename_over(path, path.with_suffix(".damaged"))
+        self._forget(damage.contents)
+
+    def _forget(self, contents: Iterable[str]) -> None:
         with _writing():
             for sha256 in contents:
                 fs.unlink(self.path(sha256))
@@ -282,27 +307,38 @@ class Vault:
             raise BackupRefused(f"There is no backup {name} in {self.root}; there are: {', '.join(names)}.")
         name = name or names[-1]
         try:
-            head, *units, end = fs.read(self.snapshots / f"{name}.jsonl").splitlines(keepends=True)
-            first, last = json.loads(head), json.loads(end)
-            if last.get("end") != hashlib.sha256(b"".join([head, *units])).hexdigest():
-                raise ValueError
+            head, *units = self._sealed(name)
+            first = json.loads(head)
         except (ValueError, OSError) as error:
             raise BackupDamaged(f"The list of backup {name} is damaged. Other backups there: {names}.") from error
         if first.get("format") != FORMAT:
             raise BackupRefused(f"Backup {name} was made by a newer version of this program.")
         return Snapshot(name, first["made_at"], [Unit.from_line(line) for line in units])
 
+    def _sealed(self, name: str) -> list[bytes]:
+        """The lines of the backup's list that its last one seals. ValueError, OSError."""
+        *lines, end = fs.read(self.snapshots / f"{name}.jsonl").splitlines(keepends=True)
+        seal = json.loads(end)
+        if not isinstance(seal, dict) or seal.get("end") != hashlib.sha256(b"".join(lines)).hexdigest():
+            raise ValueError(f"backup {name} is not as it was sealed")
+        return lines
+
     def withdraw(self, name: str, damaged: Iterable[str]) -> None:
         """Drop a backup that is not what it should be, and these contents of it. The next one uses what is whole."""
         with _writing():
             fs.unlink(self.snapshots / f"{name}.jsonl")
-        self.forget(damaged)
+        self._forget(damaged)
 
     def forget_all_but(self, newest: int) -> list[str]:
-        """Drop older backups, and the contents that only they have; the names of those dropped."""
+        """Drop older backups, and the contents that only they have; the names of those dropped.
+
+        None, while a list among those that stay is damaged: nobody knows what it needs."""
         names = self.names()
         dropped, remaining = names[:-newest], names[-newest:]
-        needed = {sha256 for name in remaining for sha256 in self.snapshot(name).contents()} if dropped else set()
+        try:
+            needed = {sha256 for name in remaining for sha256 in self.snapshot(name).contents()} if dropped else set()
+        except BackupDamaged:
+            return []
         with _writing():
             for name in dropped:
                 fs.unlink(self.snapshots / f"{name}.jsonl")
@@ -310,6 +346,25 @@ class Vault:
                 if path.name not in needed:
                     fs.unlink(path)
         return dropped
+
+
+def _require_hash(content: Path) -> None:
+    """ValueError, OSError."""
+    if sha256_of(content) != content.name:
+        raise ValueError(f"{content} is not what it was")
+
+
+def _is_readable(read: Callable[[], object]) -> bool:
+    """False where `read` raises ValueError, or meets a bad sector. Any other OSError of it."""
+    try:
+        read()
+    except ValueError:
+        return False
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        return False
+    return True
 
 
 def _line(data: Mapping[str, Any]) -> bytes:

@@ -14,7 +14,7 @@ from printsys.backup import lab_files
 from printsys.backup.create import BackupReport, refuse_overlap
 from printsys.backup.rehearsal import rehearse
 from printsys.backup.runs import recorded, utc_now, verified_backup
-from printsys.backup.vault import Vault
+from printsys.backup.vault import Damage, Vault
 from printsys.commands.common import add_storage_argument, existing_store, print_result, read_settings
 from printsys.commands.progress import add_progress_argument, progress_bar
 from printsys.config import Settings, load_lab
@@ -57,27 +57,30 @@ def run(args: argparse.Namespace) -> int:
     store = existing_store(settings)
     refuse_overlap(settings.storage, folder)
     with recorded(settings, lab, vault, utc_now) as result, vault.open():
-        damaged = vault.forget_damaged() if args.verify else []
+        damage = vault.read_all() if args.verify else Damage([], [])
+        vault.drop(damage)
         files = lab_files.files(settings, args.with_secrets)
         with progress_bar(args.progress, "Copying", "jobs") as progress:
             result.report, dropped = verified_backup(store, vault, files, args.keep or 0, progress)
-    _print(args, result.report, damaged, dropped)
+    _print(args, result.report, damage, dropped)
     return SOME_LEFT_OUT if result.report.left_out else DONE
 
 
-def _print(args: argparse.Namespace, report: BackupReport, damaged: list[str], dropped: list[str]) -> None:
+def _print(args: argparse.Namespace, report: BackupReport, damage: Damage, dropped: list[str]) -> None:
     lines = [
         f"Backup {report.name}: {counted(report.jobs, 'job')}, {counted(report.files, 'file')}, "
         f"{report.bytes / 1e6:.1f} MB; {report.copied / 1e6:.1f} MB of it copied now, and read back."
     ]
-    if damaged:
+    if damage:
         lines.append(
-            f"{counted(len(damaged), 'file in an earlier backup was', 'files in earlier backups were')} damaged; "
+            f"{counted(len(damage), 'file in an earlier backup was', 'files in earlier backups were')} damaged; "
             "what storage still has is copied again."
         )
     if dropped:
         lines.append(f"{counted(len(dropped), 'older backup is', 'older backups are')} dropped.")
-    print_result(args, asdict(report) | {"were_damaged": damaged, "dropped": dropped}, "\n".join(lines))
+    print_result(
+        args, asdict(report) | {"were_damaged": [*damage.contents, *damage.lists], "dropped": dropped}, "\n".join(lines)
+    )
     for name, why in report.left_out.items():
         print(f"{name} is not in the backup: {why}", file=sys.stderr)
 

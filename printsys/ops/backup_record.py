@@ -67,9 +67,17 @@ class RehearsalRun:
 
 
 @dataclass(frozen=True)
+class FailedReading:
+    """All that the place holds was to be read, and it could not. `error`: why, in words."""
+
+    at: datetime
+    error: str
+
+
+@dataclass(frozen=True)
 class BackupRecord:
     """The last of each, and the last that was good. `read_all_at`: when all that the place holds was read, `damaged`
-    how many files of it were not as they had been written."""
+    how many files of it were not as they had been written. `failed_reading`: one since then."""
 
     last: BackupRun | None = None
     last_good: BackupRun | None = None
@@ -77,6 +85,7 @@ class BackupRecord:
     damaged: int = 0
     rehearsal: RehearsalRun | None = None
     good_rehearsal: RehearsalRun | None = None
+    failed_reading: FailedReading | None = None
 
 
 _SHAPE = TypeAdapter(BackupRecord)

@@ -46,6 +46,10 @@ def _failed(record: BackupRecord, local: ZoneInfo, now: datetime) -> BackupTroub
         )
         sentence = f"The backup of {date_and_time(last.started_at.astimezone(local))} failed: {last.error} {before}"
         return BackupTrouble("backup-failed", sentence, "The worker tries it again within the hour.", last.started_at)
+    if (reading := record.failed_reading) is not None:
+        when = date_and_time(reading.at.astimezone(local))
+        sentence = f"All that the backups hold was to be read on {when}, and could not: {reading.error}"
+        return BackupTrouble("backup-failed", sentence, "The worker tries it again within the hour.", reading.at)
     if record.damaged and record.read_all_at is not None:
         when = date_and_time(record.read_all_at.astimezone(local))
         sentence = (

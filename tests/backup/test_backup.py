@@ -432,6 +432,19 @@ def test_a_backup_does_not_lie_in_what_it_is_a_backup_of(
         manage("backup", str(manage.folder / relative_path))
 
 
+def test_the_labs_disk_that_is_unplugged_is_no_empty_folder(
+    jobs: list[Stored], manage: Manage, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRINTSYS_BACKUP", str(vault.root))
+    manage("backup")
+    vault.root.rename(vault.root.with_name("unplugged"))
+    vault.root.mkdir()
+    with pytest.raises(BackupFailed, match="Is its disk connected"):
+        manage("backup")
+    assert list(vault.root.iterdir()) == []
+    assert b"Is its disk connected?" in (manage.folder / "instance" / "backups.json").read_bytes(), "and it is in there"
+
+
 def test_two_backups_at_once_are_refused(jobs: list[Stored], manage: Manage, vault: Vault) -> None:
     manage("backup", str(vault.root))
     with FileLock(vault.root / "lock"), pytest.raises(BackupRefused, match="under way"):

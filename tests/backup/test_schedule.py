@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from printsys.backup.vault import Vault
 from printsys.config import Lab, Settings
 from printsys.config.lab import BackupTable
 from printsys.jobstore import JobStore, Stored
+from printsys.jobstore.files import sha256_of
 from printsys.ops.backup_record import (
     INTERRUPTED,
     BackupRecord,
@@ -224,6 +226,121 @@ def test_all_of_it_is_read_each_week_and_damage_is_said_and_mended(
     assert all(vault.is_whole(*content) for content in vault.snapshot().contents().items())
     keeper.attend(DAY)
     assert keeper.attend().damaged == 0 and keeper.trouble() is None
+
+
+@pytest.fixture
+def bad_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, int], None]:
+    """From now on the disk answers so when that content is read."""
+
+    def spoil(victim: Path, code: int) -> None:
+        def read(path: Path) -> str:
+            if path == victim:
+                raise OSError(code, os.strerror(code))
+            return sha256_of(path)
+
+        monkeypatch.setattr("printsys.backup.vault.sha256_of", read)
+
+    return spoil
+
+
+def largest(vault: Vault) -> Path:
+    return max(vault.content.glob("??/*"), key=lambda path: path.stat().st_size)
+
+
+def test_a_bad_sector_is_damage_that_is_said_and_mended(
+    keeper: Keeper, jobs: list[Stored], vault: Vault, bad_disk: Callable[[Path, int], None]
+) -> None:
+    keeper.attend()
+    victim = largest(vault)
+    os.utime(victim, ns=(1, 1))
+    bad_disk(victim, errno.EIO)
+    record = keeper.attend(HOUR)
+    assert (record.damaged, keeper.trouble()) == (1, "backup-failed")
+    assert victim.stat().st_mtime_ns != 1, "copied again"
+
+
+def test_a_reading_that_the_disk_refuses_is_said_tried_each_hour_and_keeps_no_rehearsal_waiting(
+    keeper: Keeper, jobs: list[Stored], vault: Vault, bad_disk: Callable[[Path, int], None]
+) -> None:
+    keeper.attend()
+    victim = largest(vault)
+    bad_disk(victim, errno.EACCES)
+    record = keeper.attend(HOUR)
+    assert present(record.failed_reading).at == keeper.now and record.read_all_at is None
+    assert victim.exists() and keeper.trouble() == "backup-failed"
+    record = keeper.attend(timedelta(minutes=1))
+    assert record.rehearsal is not None and present(record.failed_reading).at < keeper.now
+    bad_disk(vault.root, errno.EACCES)
+    record = keeper.attend(HOUR)
+    assert (record.read_all_at, record.failed_reading, record.damaged) == (keeper.now, None, 0)
+
+
+def test_a_disk_that_drops_out_while_it_is_read_is_no_damage(
+    keeper: Keeper, jobs: list[Stored], vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper.attend()
+    away = vault.root.with_name("unplugged")
+
+    def unplugged(path: Path) -> str:
+        if not away.exists():
+            vault.root.rename(away)
+            vault.root.mkdir()
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("printsys.backup.vault.sha256_of", unplugged)
+        record = keeper.attend(HOUR)
+    assert "Is its disk connected?" in present(record.failed_reading).error and record.damaged == 0
+    keeper.attend(HOUR)
+    assert list(vault.root.iterdir()) == [], "and no mount point is filled"
+    vault.root.rmdir()
+    away.rename(vault.root)
+    assert keeper.attend(HOUR).read_all_at == keeper.now and keeper.trouble() is None
+
+
+def test_a_list_that_is_damaged_is_said_and_stands_in_no_backups_way(
+    keeper: Keeper, jobs: list[Stored], vault: Vault
+) -> None:
+    keeper.attend()
+    (name,) = vault.names()
+    keeper.lab = LAB.model_copy(update={"backup": BackupTable(keep=1)})
+    (vault.snapshots / f"{name}.jsonl").write_bytes(b"rot")
+    record = keeper.attend(HOUR)
+    assert (record.damaged, keeper.trouble()) == (1, "backup-failed")
+    assert vault.names() == [present(record.last_good).name] and name not in vault.names()
+    assert len(vault.snapshot().units) > len(jobs)
+    assert (vault.snapshots / f"{name}.damaged").read_bytes() == b"rot"
+    assert keeper.attend(2 * DAY).last_good and keeper.attend().damaged == 0 and keeper.trouble() is None
+
+
+def test_a_damaged_list_among_those_that_stay_fails_no_backup_and_nothing_is_dropped(
+    keeper: Keeper, jobs: list[Stored], vault: Vault
+) -> None:
+    keeper.attend()
+    keeper.attend(DAY)
+    first, second = vault.names()
+    (vault.snapshots / f"{second}.jsonl").write_bytes(b"1\n2\n")
+    with vault.open():
+        contents = set(vault.content.glob("??/*"))
+        assert vault.forget_all_but(1) == [] and set(vault.content.glob("??/*")) == contents
+    assert vault.names() == [first, second]
+
+
+def test_damage_is_in_the_record_before_it_is_dropped(
+    keeper: Keeper, jobs: list[Stored], vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is killed in between has told."""
+    keeper.attend()
+    victim = largest(vault)
+    victim.write_bytes(b"rot")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Vault, "drop", killed)
+    with pytest.raises(KeyboardInterrupt):
+        keeper.attend(HOUR)
+    assert victim.exists() and keeper.trouble() == "backup-failed"
 
 
 def test_a_worker_that_ends_interrupts_it_and_the_next_one_goes_on(
