@@ -18,9 +18,10 @@ from printsys.config import DEFAULT_BASE_URL, ROOT, Settings, load_lab
 from printsys.credentials import staff_password
 from printsys.errors import PostgresFailed, PrintSysError
 from printsys.jobstore.layout import Layout
-from printsys.ops import desktop, logging_setup, postgres_keeper, restart_requests
+from printsys.ops import desktop, logging_setup, postgres_keeper
 from printsys.ops.port import require_free_port
 from printsys.ops.postgres import embedded_postgres
+from printsys.ops.restart_requests import RestartRequests
 from printsys.ops.shutdown import stop_event
 from printsys.ops.supervisor import SupervisedProcess, Supervisor
 
@@ -73,9 +74,9 @@ def run(args: argparse.Namespace) -> int:
             environment = _environment(settings, database_url, url)
             if args.demo:
                 fill_demo(environment)
-            take_requests = partial(restart_requests.take_requests, settings.instance)
-            take_requests()  # nobody waits any more for those of an earlier run
-            supervisor = Supervisor(_parts(args), environment, take_requests)
+            requests = RestartRequests(settings.instance)
+            requests.take()  # nobody waits any more for those of an earlier run
+            supervisor = Supervisor(_parts(args), environment, requests.take)
             loops: list[Loop] = [supervisor.run]
             if not settings.database_url:
                 loops.append(_guard_database(settings, database_url, supervisor))

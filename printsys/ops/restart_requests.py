@@ -20,16 +20,32 @@ def request_restart(instance: Path, part: str) -> None:
     (instance / FOLDER / part).touch()
 
 
-def take_requests(instance: Path) -> list[str]:
-    """The names of the parts that somebody asked for since the last call. A request that cannot be taken away is none:
-    it would come again and again."""
-    parts = []
-    try:
-        for path in sorted((instance / FOLDER).iterdir()):
+class RestartRequests:
+    """What the supervisor takes, several times a second. What cannot be read or taken away is logged once."""
+
+    def __init__(self, instance: Path) -> None:
+        self.folder = instance / FOLDER
+        self._logged: set[Path] = set()
+
+    def take(self) -> list[str]:
+        """The names of the parts that somebody asked for since the last call. A request that cannot be taken away is
+        none: it would come again and again."""
+        try:
+            requests = sorted(self.folder.iterdir())
+        except OSError as error:
+            self._log_once(self.folder, error)
+            return []
+        return [path.name for path in requests if self._is_taken(path)]
+
+    def _is_taken(self, path: Path) -> bool:
+        try:
             path.unlink()
-            parts.append(path.name)
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        logger.error("a request for a restart cannot be read: %s", error.strerror)
-    return parts
+        except OSError as error:
+            self._log_once(path, error)
+            return False
+        return True
+
+    def _log_once(self, path: Path, error: OSError) -> None:
+        if path not in self._logged and not isinstance(error, FileNotFoundError):
+            self._logged.add(path)
+            logger.error("a request for a restart, %s, cannot be taken: %s", path, error.strerror)

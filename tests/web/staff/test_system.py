@@ -22,7 +22,7 @@ from printsys.ops import heartbeat
 from printsys.ops.backup_record import BackupRecord, BackupRun, RehearsalRun, under_way, write_record
 from printsys.ops.command_runs import CommandRuns
 from printsys.ops.heartbeat import Heartbeat, IndexerHeartbeat
-from printsys.ops.restart_requests import take_requests
+from printsys.ops.restart_requests import RestartRequests
 from printsys.ops.shutdown import SUPERVISED
 from printsys.ops.upgrade_check import UpgradeCheck, forget_check, write_check
 from printsys.services import NO_DATABASE, Services
@@ -244,14 +244,14 @@ def test_a_part_is_started_again_by_who_knows_the_password(
     assert send("restart", part="index", password="wrong").status_code == 422
     assert send("restart", part="postgres").status_code == 422
     assert send("restart", part="../x").status_code == 422
-    assert take_requests(services.settings.instance) == []
+    assert RestartRequests(services.settings.instance).take() == []
     assert send("restart", part="index").status_code == 303
     pages = send("restart", part="web")
     assert pages.status_code == 200 and 'href="/dashboard/system"' in pages.get_data(as_text=True), (
         "no redirect to nobody"
     )
-    assert take_requests(services.settings.instance) == ["index", "web"]
-    assert take_requests(services.settings.instance) == []
+    assert RestartRequests(services.settings.instance).take() == ["index", "web"]
+    assert RestartRequests(services.settings.instance).take() == []
 
 
 def test_nothing_is_started_again_that_could_not_start(
@@ -263,7 +263,7 @@ def test_nothing_is_started_again_that_could_not_start(
     services.settings.__dict__["lab_config"] = spoiled
     answer = send("restart", part="web")
     assert answer.status_code == 422 and "nonsense" in words(answer)
-    assert take_requests(services.settings.instance) == []
+    assert RestartRequests(services.settings.instance).take() == []
 
 
 def test_parts_that_nobody_supervises_are_started_where_they_run(
