@@ -14,17 +14,15 @@ from datetime import UTC, date, datetime, timedelta
 from email.message import EmailMessage
 from functools import partial
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from printsys import fs
 from printsys.config import Settings
 from printsys.config.lab import DigestTable
 from printsys.domain.digest import WEEK, Digest, LateJob, late_jobs, waiting_groups
 from printsys.domain.events import EventType
-from printsys.domain.job import Job, Time
+from printsys.domain.job import Job
 from printsys.domain.status import LIVE
 from printsys.errors import MirrorDown
 from printsys.jobstore import JobStore, Stored
+from printsys.jobstore.digest_note import LastDigest, last_digest, note_digest
 from printsys.jobstore.visits import visit
 from printsys.mail.headers import MailNotSendable
 from printsys.mail.messages import MailComposer
@@ -42,27 +40,6 @@ WEEK_LASTS, DAY_LASTS = timedelta(days=7), timedelta(days=1)
 LOCK_PATIENCE_S = 30.0
 """As for a job's e-mail: longer than one to a slow server takes."""
 logger = logging.getLogger(__name__)
-
-
-class LastDigest(BaseModel):
-    """`since`: from when on it told what came in. `done`: the recipients who got it, or never will (5xx)."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    day: date
-    at: Time
-    since: Time
-    done: tuple[str, ...] = ()
-
-
-def last_digest(store: JobStore) -> LastDigest | None:
-    """None where there was none, or where nobody can read the note of it: then one goes out."""
-    try:
-        data = fs.read_if_there(store.layout.digest)
-        return LastDigest.model_validate_json(data) if data is not None else None
-    except (ValidationError, OSError) as error:
-        logger.warning("%s cannot be read: %s", store.layout.digest, error)
-        return None
 
 
 class DigestSender:
@@ -92,14 +69,19 @@ class DigestSender:
 
     def _recipients_left(self, table: DigestTable, now: datetime) -> list[str]:
         recipients = list(dict.fromkeys(table.recipients or [self.services.lab.about.contact_email]))
-        last, today = last_digest(self.services.store), self.services.lab.today(now)
+        last, today = self._last(now), self.services.lab.today(now)
         if last is None or last.day < today:
             return recipients
         return [address for address in recipients if address not in last.done] if last.day == today else []
 
+    def _last(self, now: datetime) -> LastDigest | None:
+        """None, too, where it is of a day beyond tomorrow: a clock was ahead."""
+        last = last_digest(self.services.store)
+        return last if last is None or last.day <= self.services.lab.today(now) + DAY_LASTS else None
+
     def _deliver(self, table: DigestTable, recipient: str, now: datetime) -> bool:
         """Whether it is settled for `recipient`; otherwise a later call tries again."""
-        today, last = self.services.lab.today(now), last_digest(self.services.store)
+        today, last = self.services.lab.today(now), self._last(now)
         if last is None or last.day != today:
             last = LastDigest(day=today, at=now, since=last.at if last is not None else now - DAY_LASTS)
         digest = collect(self.services, today, last.since, now, table.sums_up_the_week(today))
@@ -115,9 +97,7 @@ class DigestSender:
             logger.warning("the digest of %s: %s, %s", today, type(outcome).__name__, self.error.words)
         if isinstance(outcome, TemporaryFailure):
             return False
-        note = last.model_copy(update={"done": (*last.done, recipient)})
-        with self.services.store.disk_errors():
-            fs.replace(self.services.store.layout.digest, note.model_dump_json(indent=2).encode() + b"\n")
+        note_digest(self.services.store, last.model_copy(update={"done": (*last.done, recipient)}))
         return True
 
 

@@ -14,8 +14,9 @@ from printsys.config.lab import WEEKDAYS, DigestTable
 from printsys.config.settings import Settings
 from printsys.domain.digest import late_jobs
 from printsys.domain.job import Job
-from printsys.errors import ConfigError
-from printsys.mail.digest import DigestSender, collect, last_digest
+from printsys.errors import ConfigError, StorageFailure
+from printsys.jobstore.digest_note import last_digest
+from printsys.mail.digest import DigestSender, collect
 from printsys.mail.messages import make_composer
 from printsys.mail.smtp import Outcome, PermanentFailure, Sent, TemporaryFailure
 from printsys.services import Services, build_services
@@ -118,6 +119,27 @@ def test_a_note_that_nobody_can_read_means_one_more_and_no_crash(digests: Servic
     digests.store.layout.digest.write_text("{}", "utf-8")
     send_at(digests, MONDAY_7)
     assert len(inbox.messages) == 1
+
+
+def test_a_note_that_the_disk_refuses_sends_nothing_twice(digests: Services, inbox: MailInbox) -> None:
+    """A folder in its place is one that cannot be read, on every system."""
+    send_at(digests, MONDAY_7)
+    path = digests.store.layout.digest
+    kept = path.rename(path.with_name("elsewhere"))
+    path.mkdir()
+    with pytest.raises(StorageFailure):
+        send_at(digests, MONDAY_7)
+    path.rmdir()
+    kept.rename(path)
+    send_at(digests, MONDAY_7)
+    assert len(inbox.messages) == 1
+
+
+def test_a_clock_that_was_ahead_stops_none(digests: Services, inbox: MailInbox) -> None:
+    send_at(digests, MONDAY_7 + timedelta(days=364))
+    send_at(digests, MONDAY_7)
+    send_at(digests, MONDAY_7)
+    assert [message["Message-ID"].split(".")[1] for message in inbox.messages] == ["2027-03-01", "2026-03-02"]
 
 
 def test_the_worker_looks_every_five_minutes(settings: Settings) -> None:
