@@ -33,8 +33,8 @@ README = """What the print lab has of {address}, {at}.
 
 Each folder is one of your jobs: metadata.json is the job as it is now,
 events.jsonl what happened to it, line by line, original/ what you sent,
-job-card.html the job to look at in a browser. The rest is what the lab
-made of it. Folders under "copies" are copies of them that somebody made,
+job-card.html the job to look at in a browser, which may be older than
+metadata.json. The rest is what the lab made of it. Folders under "copies" are copies of them that somebody made,
 those under "deleted" are in the lab's trash.
 """
 

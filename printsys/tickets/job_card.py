@@ -1,11 +1,12 @@
 """job-card.html of a job's folder: what the job is, for who opens it by double-click, with no server and no network.
 
 It is derived from the record, so no event tells of it and no record lists it; the worker writes it anew when it is gone
-or says something else than the job.
+or of another revision than the job.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from functools import cache
 from zoneinfo import ZoneInfo
@@ -13,6 +14,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from printsys.config import ROOT, Lab
+from printsys.domain.events import sha256
 from printsys.domain.job import Job
 from printsys.domain.payments import charged_discounts, ledger
 from printsys.domain.pending_work import preview_of
@@ -20,10 +22,13 @@ from printsys.texts import STATUS_TEXTS, amount, date_and_time, day_text, discou
 from printsys.tickets.qr import job_address, qr_svg
 
 TEMPLATES = ROOT / "templates"
+CARD_FORMAT = 1
+"""A change of the template that cards of unchanged jobs are to show, too, counts it up."""
+SEAL = re.compile(rb"<!-- job card (?P<format>\d+), revision (?P<revision>\d+), (?P<sha256>[0-9a-f]{64}) -->\n\Z")
 
 
 def job_card(job: Job, lab: Lab, base_url: str) -> bytes:
-    """The page as it is written: the same job, lab and address give the same bytes."""
+    """The page as it is written, sealed: the same job, lab and address give the same bytes."""
     printer = lab.printer(job.request.printer)
     records = [record for name in job.print_files if (record := job.file(name))]
     pictures = (preview_of(record) for record in [*records, *job.sent_files])
@@ -41,7 +46,20 @@ def job_card(job: Job, lab: Lab, base_url: str) -> bytes:
         address=address,
         code=qr_svg(address),
     )
-    return html.encode()
+    body = html.encode() + b"\n"
+    return body + f"<!-- job card {CARD_FORMAT}, revision {job.revision}, {sha256(body)} -->\n".encode()
+
+
+def is_current(card: bytes, revision: int) -> bool:
+    """Whether it is a card of that revision, of this or a later format, and as it was written.
+
+    Computers with another address, lab.toml or version write other words: none writes over another's for that.
+    """
+    seal = SEAL.search(card)
+    if seal is None:
+        return False
+    is_known = int(seal["format"]) >= CARD_FORMAT and int(seal["revision"]) == revision
+    return is_known and seal["sha256"].decode() == sha256(card[: seal.start()])
 
 
 @cache

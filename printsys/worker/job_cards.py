@@ -15,7 +15,7 @@ from printsys.jobstore.files import FileFacts, facts_of
 from printsys.jobstore.layout import JOB_CARD
 from printsys.jobstore.visits import visit
 from printsys.services import Services
-from printsys.tickets.job_card import job_card
+from printsys.tickets.job_card import is_current, job_card
 from printsys.worker.file_inspector import jobs_read_from
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class JobCards:
         """By the job's id, the revision that its card was found to say, and the facts of that file."""
 
     def owing(self) -> Iterator[str]:
-        """Ids of the live jobs whose card is gone, or says something else than the job."""
+        """Ids of the live jobs whose card is gone, or of another revision than the job."""
         return (
             job.id
             for folder, job in jobs_read_from(self.services)
@@ -40,7 +40,8 @@ class JobCards:
         try:
             stored = self.services.store.load(job_id)
             if stored.problem is None and self._is_outdated(stored.folder, stored.job):
-                self.services.store.save_derived(job_id, JOB_CARD, self._card(stored.job))
+                card = job_card(stored.job, self.services.lab, self.services.settings.base_url)
+                self.services.store.save_derived(job_id, JOB_CARD, card)
         except (JobNotFound, DamagedJob) as error:
             logger.info("job %s: its card is written later: %s", job_id, type(error).__name__)
 
@@ -50,15 +51,12 @@ class JobCards:
             facts = facts_of(path.stat())
             if self._current.get(job.id) == (job.revision, facts):
                 return False
-            is_current = fs.read(path) == self._card(job)
+            is_as_written = is_current(fs.read(path), job.revision)
         except FileNotFoundError:
             return os.path.isdir(folder)
         except OSError as error:  # a folder lies in its place, or it cannot be read: nothing relies on it
             logger.info("job %s: its card cannot be read: %s", job.id, error)
             return False
-        if is_current:
+        if is_as_written:
             self._current[job.id] = (job.revision, facts)
-        return not is_current
-
-    def _card(self, job: Job) -> bytes:
-        return job_card(job, self.services.lab, self.services.settings.base_url)
+        return not is_as_written

@@ -56,12 +56,43 @@ def test_a_card_that_says_what_the_job_says_is_left_alone(services: Services, ca
     assert (job.folder / JOB_CARD).stat() == before
 
 
-@pytest.mark.parametrize("mishap", ["deleted", "saved over"])
+def test_computers_of_one_lab_that_are_set_up_differently_do_not_write_over_each_other(
+    services: Services, cards: JobCards
+) -> None:
+    job = make_job(services.store)
+    cards.attend(job.id)
+    before = (job.folder / JOB_CARD).stat()
+    settings = services.settings.model_copy(update={"base_url": "https://elsewhere.example"})
+    other = JobCards(build_services(settings, enqueue=lambda job_id: None))
+    assert list(other.owing()) == []
+    other.attend(job.id)
+    assert (job.folder / JOB_CARD).stat() == before
+
+
+def test_a_card_of_a_later_format_is_left_alone_and_one_of_an_earlier_written_anew(
+    services: Services, cards: JobCards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job(services.store)
+    cards.attend(job.id)
+    earlier = (job.folder / JOB_CARD).read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("printsys.tickets.job_card.CARD_FORMAT", 2)
+        later = JobCards(services)
+        assert list(later.owing()) == [job.id]
+        later.attend(job.id)
+        assert list(later.owing()) == [] and (job.folder / JOB_CARD).read_bytes() != earlier
+    assert list(JobCards(services).owing()) == []
+
+
+@pytest.mark.parametrize("mishap", ["deleted", "saved over", "edited"])
 def test_a_card_that_somebody_spoiled_comes_back(services: Services, cards: JobCards, mishap: str) -> None:
     job = make_job(services.store)
     cards.attend(job.id)
     card, written = job.folder / JOB_CARD, (job.folder / JOB_CARD).read_bytes()
-    card.unlink() if mishap == "deleted" else card.write_text("My own notes.", "utf-8")
+    if mishap == "deleted":
+        card.unlink()
+    else:
+        card.write_bytes(b"My own notes." if mishap == "saved over" else written.replace(b"Jane", b"Anna"))
     assert list(cards.owing()) == [job.id]
     cards.attend(job.id)
     assert card.read_bytes() == written
