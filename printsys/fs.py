@@ -134,6 +134,16 @@ def read_if_there(path: Path) -> bytes | None:
         return None
 
 
+def forget_cached(path: Path) -> None:
+    """Let the next read of a synced file come from the disk, and not from memory, where the system can be asked to."""
+    if sys.platform == "linux":
+        descriptor = _open_regular(path)
+        try:
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(descriptor)
+
+
 def sync_folder(path: Path) -> None:
     """Make names in `path` durable. Windows has no such call and needs none for NTFS renames."""
     if WINDOWS:
@@ -189,12 +199,11 @@ def replace(
                 unlink(temporary)
                 return False
             rename_over(temporary, path, patience_s)
-        except FileNotFoundError:
+        except OSError as error:
             # Deleted by an earlier call, and open in a virus scanner until now: it goes with our new bytes.
-            vanished = WINDOWS and os.path.isdir(path.parent) and not os.path.lexists(temporary)
-            if is_last_attempt or not vanished:
-                raise
-        except OSError:
+            is_gone = isinstance(error, FileNotFoundError) and not os.path.lexists(temporary)
+            if WINDOWS and is_gone and os.path.isdir(path.parent) and not is_last_attempt:
+                continue
             with suppress(OSError):  # the caller learns the first error
                 temporary.unlink(missing_ok=True)
             raise

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+import psutil
 import pytest
 
 from printsys import fs
@@ -67,3 +68,33 @@ def test_a_full_disk_is_told_and_not_tried_again(tmp_path: Path, monkeypatch: py
     with pytest.raises(OSError) as caught:
         fs.copy(tmp_path / "a", tmp_path / "b")
     assert caught.value.errno == errno.ENOSPC
+
+
+def test_a_precondition_that_meets_a_missing_file_leaves_no_temporary(tmp_path: Path) -> None:
+    def is_as_it_was() -> bool:
+        return fs.read(tmp_path / "deleted meanwhile") == b""
+
+    with pytest.raises(FileNotFoundError):
+        fs.replace(tmp_path / "metadata.json", b"{}", is_as_it_was)
+    assert list(tmp_path.iterdir()) == []
+
+
+def is_in_memory(path: Path) -> bool:
+    if sys.platform != "linux":
+        pytest.skip("nobody else tells")
+    with path.open("rb") as file:
+        try:
+            return os.preadv(file.fileno(), [bytearray(10)], 0, os.RWF_NOWAIT) > 0
+        except BlockingIOError:
+            return False
+
+
+def test_a_synced_file_is_read_from_the_disk_though_memory_had_it(tmp_path: Path) -> None:
+    mounts = [part for part in psutil.disk_partitions(all=True) if tmp_path.is_relative_to(part.mountpoint)]
+    if max(mounts, key=lambda part: len(part.mountpoint)).fstype not in ("ext4", "xfs"):
+        pytest.skip("this file system may have no disk")
+    path = tmp_path / "content"
+    fs.write_new(path, b"x" * 100_000)
+    assert path.read_bytes() and is_in_memory(path)
+    fs.forget_cached(path)
+    assert not is_in_memory(path)
