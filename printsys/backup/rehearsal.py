@@ -1,4 +1,5 @@
-"""A rehearsal: the newest backup restored into a temporary place, and every job's record there proved, as `check` does.
+"""A rehearsal: the newest backup restored into a temporary place, every file there compared with the hash that the
+backup has of it, and every job's record proved, as `check` does.
 
 It shows that the backups would give the lab back, and leaves nothing behind.
 """
@@ -15,13 +16,14 @@ from pathlib import Path
 from indexer.attention import AttentionItem
 from indexer.check import check_storage
 from printsys import fs
-from printsys.backup.restore import STORAGE_KINDS, restore_storage, verify
+from printsys.backup.restore import STORAGE_KINDS, checked_files, restore_storage, verify
 from printsys.backup.runs import Progress, in_words
 from printsys.backup.vault import BackupDamaged, Snapshot, Vault
 from printsys.config import Settings
 from printsys.domain.words import counted
 from printsys.errors import PrintSysError
 from printsys.jobstore import JobStore
+from printsys.jobstore.files import sha256_of
 from printsys.jobstore.identity import recognise
 from printsys.ops.backup_record import RehearsalRun, under_way, write_record
 
@@ -80,15 +82,29 @@ def _rehearsed(settings: Settings, vault: Vault, run: RehearsalRun, progress: Pr
         remembered_at = place / "storage-id"
         report = restore_storage(vault, snapshot, place / "storage", remembered_at, [], progress)
         store = JobStore(place / "storage", recognise(place / "storage", remembered_at))
-        _prove(store, report.jobs, progress)
+        _prove_files(store, snapshot, progress)
+        _prove_records(store, report.jobs, progress)
     finally:
         _remove(place)
     return replace(run, name=snapshot.name, jobs=report.jobs, files=report.files)
 
 
-def _prove(store: JobStore, jobs: int, progress: Progress | None) -> None:
-    """BackupDamaged unless each of so many jobs is there, with its record and files whole."""
-    broken = [item for item in check_storage(store, deep=True, progress=progress) if item.kind in BROKEN_RECORD]
+def _prove_files(store: JobStore, snapshot: Snapshot, progress: Progress | None) -> None:
+    """BackupDamaged unless each file came back with the bytes that the backup has of it. OSError."""
+    files = list(checked_files([unit for unit in snapshot.units if unit.kind in STORAGE_KINDS]))
+    altered = []
+    for done, (name, file) in enumerate(files, 1):
+        if sha256_of(store.layout.root / name) != file.sha256:
+            altered.append(name)
+        if progress:
+            progress(done, len(files))
+    if altered:
+        raise BackupDamaged(f"{counted(len(altered), 'file')} came back with other bytes, {altered[0]} the first.")
+
+
+def _prove_records(store: JobStore, jobs: int, progress: Progress | None) -> None:
+    """BackupDamaged unless each of so many jobs is there with its record whole."""
+    broken = [item for item in check_storage(store, progress=progress) if item.kind in BROKEN_RECORD]
     if broken:
         raise BackupDamaged(
             f"{counted(len(broken), 'job')} would not come back whole: {_names(broken)}. If the storage has them so, "

@@ -21,6 +21,7 @@ import os
 import re
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
@@ -110,12 +111,14 @@ class Vault:
         self.root = root
 
     def names(self) -> list[str]:
-        """The oldest first."""
+        """The oldest first. One of later than tomorrow was named by a clock that was ahead: it counts as the oldest."""
         try:
             entries = os.listdir(os.path.join(self.root, "snapshots"))
         except OSError:
             entries = []
-        return sorted(name[: -len(".jsonl")] for name in entries if name.endswith(".jsonl"))
+        tomorrow = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(time.time() + 86_400))
+        names = [name[: -len(".jsonl")] for name in entries if name.endswith(".jsonl") and not name.startswith(".")]
+        return sorted(names, key=lambda name: (name <= tomorrow, name))
 
     def backup(self, name: str | None) -> Backup:
         """The backup of that name, or the newest; its list must be as it was sealed. Refused."""

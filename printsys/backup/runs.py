@@ -56,7 +56,7 @@ def verified_backup(
             f"{counted(len(damaged), 'new file')} could not be read back as written, so this backup does not count. "
             "The disk of the backups may be failing."
         )
-    return report, vault.forget_all_but(keep) if keep else []
+    return report, vault.forget_all_but(keep, report.name) if keep else []
 
 
 def _contents_of_newest(vault: Vault) -> Mapping[str, int]:

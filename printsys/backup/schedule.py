@@ -70,7 +70,10 @@ def is_rehearsal_due(record: BackupRecord, now: datetime) -> bool:
     good, last = record.good_rehearsal, record.rehearsal
     if good is not None and timedelta() <= now - good.started_at < REHEARSE_EVERY:
         return False
-    return last is None or not timedelta() <= now - last.started_at < REHEARSE_AGAIN
+    if last is None:
+        return True
+    pause = AFTER_INTERRUPTION if last.was_stopped else REHEARSE_AGAIN
+    return not timedelta() <= now - (last.ended_at or last.started_at) < pause
 
 
 class BackupSchedule:
@@ -102,7 +105,7 @@ class BackupSchedule:
         due_at = self.lab.backup.last_due(now, self.lab.about.timezone)
         if place is None or due_at is None:
             return
-        vault, record = Vault(place), read_record(self.settings)
+        vault, record = Vault(place, self.now), read_record(self.settings)
         try:
             remove_leftovers(self.settings, vault)
         except (PrintSysError, OSError) as error:  # no reason to make no backup

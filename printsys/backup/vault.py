@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -122,8 +122,8 @@ class Damage:
 class Vault:
     """`root`: the folder of the backups."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.root, self.clock = root, clock
         self.content, self.snapshots = root / "content", root / "snapshots"
         self.journal = root / "journal.jsonl"
         self._unsynced: set[Path] = set()
@@ -217,9 +217,10 @@ class Vault:
         return digest.hexdigest(), size
 
     def is_whole(self, sha256: str, size: int) -> bool:
-        """Reads it."""
+        """Reads it, from the disk."""
         path = self.path(sha256)
         try:
+            fs.forget_cached(path)
             return path.stat().st_size == size and sha256_of(path) == sha256
         except OSError:
             return False
@@ -229,6 +230,15 @@ class Vault:
 
         BackupFailed where the disk is gone meanwhile, and OSError where it refuses: neither tells of damage.
         """
+        try:
+            damage = self._damage(progress)
+        except OSError:
+            self._require_marked()
+            raise
+        self._require_marked()
+        return damage
+
+    def _damage(self, progress: Callable[[int, int], None] | None) -> Damage:
         contents = [path for path in sorted(self.content.glob("??/*")) if not path.name.startswith(".")]
         damaged = []
         for done, path in enumerate(contents, 1):
@@ -236,10 +246,11 @@ class Vault:
                 damaged.append(path.name)
             if progress:
                 progress(done, len(contents))
-        lists = [name for name in self.names() if not _is_readable(partial(self._sealed, name))]
+        return Damage(damaged, [name for name in self.names() if not _is_readable(partial(self._sealed, name))])
+
+    def _require_marked(self) -> None:
         if not self.is_marked():
             raise BackupFailed(f"{self.root} is not there any more. Is its disk connected?")
-        return Damage(damaged, lists)
 
     def drop(self, damage: Damage) -> None:
         """The next backup copies the contents again. A damaged list stays beside the others, for a person."""
@@ -256,8 +267,11 @@ class Vault:
     # -- backups ------------------------------------------------------------------------------------------------
 
     def names(self) -> list[str]:
-        """Of the finished backups, the oldest first."""
-        return sorted(path.stem for path in self.snapshots.glob("*.jsonl"))
+        """Of the finished backups, the oldest first. One of later than tomorrow was named by a clock that was ahead: it
+        counts as older than all others, so that it is the newest in nobody's way."""
+        tomorrow = (self.clock().astimezone(UTC) + timedelta(days=1)).strftime(NAME)
+        names = [path.stem for path in self.snapshots.glob("*.jsonl") if not path.name.startswith(".")]
+        return sorted(names, key=lambda name: (name <= tomorrow, name))
 
     def newest_made_at(self) -> datetime | None:
         """By its name, to the second."""
@@ -329,12 +343,14 @@ class Vault:
             fs.unlink(self.snapshots / f"{name}.jsonl")
         self._forget(damaged)
 
-    def forget_all_but(self, newest: int) -> list[str]:
-        """Drop older backups, and the contents that only they have; the names of those dropped.
+    def forget_all_but(self, newest: int, published: str) -> list[str]:
+        """Drop older backups, and the contents that only they have; the names of those dropped. `published` stays,
+        whatever the clock made of its name.
 
         None, while a list among those that stay is damaged: nobody knows what it needs."""
-        names = self.names()
-        dropped, remaining = names[:-newest], names[-newest:]
+        others = [name for name in self.names() if name != published]
+        count = max(0, len(others) - (newest - 1))
+        dropped, remaining = others[:count], [*others[count:], published]
         try:
             needed = {sha256 for name in remaining for sha256 in self.snapshot(name).contents()} if dropped else set()
         except BackupDamaged:
@@ -349,7 +365,8 @@ class Vault:
 
 
 def _require_hash(content: Path) -> None:
-    """ValueError, OSError."""
+    """Reads it from the disk. ValueError, OSError."""
+    fs.forget_cached(content)
     if sha256_of(content) != content.name:
         raise ValueError(f"{content} is not what it was")
 

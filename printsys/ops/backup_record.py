@@ -6,6 +6,7 @@ its process dies: so a run that was killed never looks like one that is under wa
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,10 +23,15 @@ from printsys.errors import PrintSysError
 INTERRUPTED = "It was interrupted before its end."
 PATIENCE_S = 2.0
 """Longer than a page holds the lock that asks whether a run is under way."""
+logger = logging.getLogger(__name__)
 
 
 class BackupUnderWay(PrintSysError):
     """A backup, or something that no backup may disturb, goes on; nothing was changed."""
+
+
+class RecordRefused(PrintSysError):
+    """This computer's record of its backups cannot be read; nothing was changed."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,11 @@ class RehearsalRun:
     @property
     def is_good(self) -> bool:
         return self.ended_at is not None and self.error is None
+
+    @property
+    def was_stopped(self) -> bool:
+        """By a worker that ended as it was asked to: that says nothing about the backup."""
+        return self.ended_at is not None and self.error == INTERRUPTED
 
 
 @dataclass(frozen=True)
@@ -106,10 +117,16 @@ def record_path(settings: Settings) -> Path:
 
 
 def read_record(settings: Settings) -> BackupRecord:
-    """As it is true now: what nobody carries on any more was interrupted."""
-    record = _read(settings)
-    is_open = any(run is not None and run.ended_at is None for run in (record.last, record.rehearsal))
-    return _settled(record) if is_open and not is_under_way(settings) else record
+    """As it is true now: what nobody carries on any more was interrupted. An empty one where it cannot be read now:
+    pages go on."""
+    try:
+        record = _read(settings)
+        is_open = any(run is not None and run.ended_at is None for run in (record.last, record.rehearsal))
+        # Again, for the run may have ended between the two looks.
+        return record if not is_open or is_under_way(settings) else _settled(_read(settings))
+    except OSError as error:
+        logger.warning("%s cannot be read: %s", record_path(settings), error)
+        return BackupRecord()
 
 
 def is_under_way(settings: Settings) -> bool:
@@ -127,7 +144,8 @@ def is_under_way(settings: Settings) -> bool:
 
 @contextmanager
 def under_way(settings: Settings) -> Iterator[BackupRecord]:
-    """While the body runs, no other backup and no rehearsal does on this computer. BackupUnderWay."""
+    """While the body runs, no other backup and no rehearsal does on this computer. BackupUnderWay, and RecordRefused:
+    who writes it must know what is in it."""
     make_private_folder(settings.instance)
     lock = _lock(settings)
     try:
@@ -135,7 +153,11 @@ def under_way(settings: Settings) -> Iterator[BackupRecord]:
     except Timeout as error:
         raise BackupUnderWay("A backup or a rehearsal is under way on this computer.") from error
     try:
-        yield _settled(_read(settings))
+        try:
+            record = _settled(_read(settings))
+        except OSError as error:
+            raise RecordRefused(f"{record_path(settings)} cannot be read ({error.strerror}).") from error
+        yield record
     finally:
         lock.release()
 
@@ -150,10 +172,11 @@ def _lock(settings: Settings) -> FileLock:
 
 
 def _read(settings: Settings) -> BackupRecord:
-    """A new one where there is none that can be read: the next backup fills it."""
+    """A new one where there is none, or one that nobody understands: the next backup fills it. OSError."""
+    data = fs.read_if_there(record_path(settings))
     try:
-        return _SHAPE.validate_json(fs.read(record_path(settings)))
-    except (OSError, ValidationError):
+        return _SHAPE.validate_json(data) if data is not None else BackupRecord()
+    except ValidationError:
         return BackupRecord()
 
 

@@ -63,7 +63,7 @@ def _failed(record: BackupRecord, local: ZoneInfo, now: datetime) -> BackupTroub
 
 def _late(record: BackupRecord, lab: Lab, now: datetime) -> BackupTrouble | None:
     good = record.last_good
-    if not lab.backup.time or (good is not None and now - good.started_at < TOO_OLD):
+    if not lab.backup.time or (good is not None and abs(now - good.started_at) < TOO_OLD):
         return None
     how_old = f"The last backup was made {relative(good.started_at, now)}" if good else "There is no backup yet"
     is_running = record.last is not None and record.last.ended_at is None
@@ -74,7 +74,7 @@ def _late(record: BackupRecord, lab: Lab, now: datetime) -> BackupTrouble | None
 
 def _rehearsal_failed(record: BackupRecord, local: ZoneInfo) -> BackupTrouble | None:
     rehearsal = record.rehearsal
-    if rehearsal is None or rehearsal.error is None:
+    if rehearsal is None or rehearsal.error is None or rehearsal.was_stopped:
         return None
     when = date_and_time(rehearsal.started_at.astimezone(local))
     sentence = f"The rehearsal of a restore on {when} failed: {rehearsal.error}"

@@ -13,10 +13,11 @@ from threading import Event
 
 import pytest
 
+from printsys import fs
 from printsys.backup import rehearsal
 from printsys.backup.rehearsal import FOLDER, rehearse
 from printsys.backup.runs import utc_now
-from printsys.backup.schedule import REHEARSE_EVERY, BackupSchedule
+from printsys.backup.schedule import AFTER_INTERRUPTION, REHEARSE_EVERY, BackupSchedule
 from printsys.backup.vault import Vault, VaultBusy
 from printsys.config import Settings
 from printsys.config.lab import BackupTable
@@ -85,6 +86,41 @@ def test_a_chain_of_events_that_is_broken_fails_it_though_all_bytes_are_as_copie
     manage("backup", str(vault.root))
     output = manage("backup", str(vault.root), "--rehearse")
     assert output.code == 1 and jobs[3].folder.name in output.out
+
+
+def test_a_file_that_comes_back_with_other_bytes_fails_it(
+    backed_up: str, settings: Settings, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that keeps other bytes than it was given."""
+    copy = fs.copy
+
+    def failing(source: Path, target: Path) -> None:
+        copy(source, target)
+        if target.suffix == ".stl":
+            target.write_bytes(b"\0" * target.stat().st_size)
+
+    monkeypatch.setattr(fs, "copy", failing)
+    error = present(rehearse(settings, vault, utc_now).error)
+    assert "came back with other bytes" in error and ".stl" in error
+
+
+def test_one_that_the_worker_s_end_stops_has_not_failed_and_begins_anew(
+    jobs: list[Stored], store: JobStore, settings: Settings, vault: Vault
+) -> None:
+    now, stop = [datetime(2031, 5, 14, 17, 0, tzinfo=UTC)], Event()
+    lab = LAB.model_copy(update={"backup": BackupTable()})
+    schedule = BackupSchedule(settings, lab, store, stop, lambda: now[0])
+    attend: Callable[[], None] = schedule.attend
+    attend()
+    attend()
+    stop.set()
+    attend()
+    record = read_record(settings)
+    assert present(record.rehearsal).error == INTERRUPTED and backup_trouble(lab, record, now[0]) is None
+    stop.clear()
+    now[0] += AFTER_INTERRUPTION
+    attend()
+    assert present(read_record(settings).rehearsal).is_good
 
 
 def test_without_room_it_says_how_much_it_needs_and_writes_nothing(

@@ -15,7 +15,7 @@ from threading import Event
 import pytest
 
 from printsys.backup.schedule import AFTER_FAILURE, AFTER_INTERRUPTION, BackupSchedule
-from printsys.backup.vault import Vault
+from printsys.backup.vault import MARKER, Vault
 from printsys.config import Lab, Settings
 from printsys.config.lab import BackupTable
 from printsys.jobstore import JobStore, Stored
@@ -24,6 +24,7 @@ from printsys.ops.backup_record import (
     INTERRUPTED,
     BackupRecord,
     BackupUnderWay,
+    RecordRefused,
     is_under_way,
     read_record,
     record_if_any,
@@ -279,12 +280,11 @@ def test_a_disk_that_drops_out_while_it_is_read_is_no_damage(
     keeper: Keeper, jobs: list[Stored], vault: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keeper.attend()
-    away = vault.root.with_name("unplugged")
+    marker = vault.root / MARKER
+    kept = marker.read_bytes()
 
-    def unplugged(path: Path) -> str:
-        if not away.exists():
-            vault.root.rename(away)
-            vault.root.mkdir()
+    def unplugged(_path: Path) -> str:
+        marker.unlink(missing_ok=True)
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     with monkeypatch.context() as patch:
@@ -292,9 +292,8 @@ def test_a_disk_that_drops_out_while_it_is_read_is_no_damage(
         record = keeper.attend(HOUR)
     assert "Is its disk connected?" in present(record.failed_reading).error and record.damaged == 0
     keeper.attend(HOUR)
-    assert list(vault.root.iterdir()) == [], "and no mount point is filled"
-    vault.root.rmdir()
-    away.rename(vault.root)
+    assert not vault.is_marked(), "and no mount point is filled"
+    marker.write_bytes(kept)
     assert keeper.attend(HOUR).read_all_at == keeper.now and keeper.trouble() is None
 
 
@@ -322,8 +321,33 @@ def test_a_damaged_list_among_those_that_stay_fails_no_backup_and_nothing_is_dro
     (vault.snapshots / f"{second}.jsonl").write_bytes(b"1\n2\n")
     with vault.open():
         contents = set(vault.content.glob("??/*"))
-        assert vault.forget_all_but(1) == [] and set(vault.content.glob("??/*")) == contents
+        assert vault.forget_all_but(1, second) == [] and set(vault.content.glob("??/*")) == contents
     assert vault.names() == [first, second]
+
+
+def test_a_clock_that_was_ahead_keeps_nothing_from_being_done_and_its_backup_is_not_the_newest(
+    keeper: Keeper, jobs: list[Stored], vault: Vault
+) -> None:
+    for _ in range(3):  # the backup, the reading of all, the rehearsal
+        keeper.attend(3650 * DAY if keeper.now == NOON else timedelta())
+    (ahead,) = vault.names()
+    keeper.now = NOON
+    present_name = present(keeper.attend().last_good).name
+    assert present_name < ahead
+    assert keeper.attend().read_all_at == NOON
+    assert present(keeper.attend().rehearsal).name == present_name
+    keeper.lab = LAB.model_copy(update={"backup": BackupTable(keep=1)})
+    newest = present(keeper.attend(DAY).last_good).name
+    assert vault.names() == [newest]
+
+
+def test_a_clock_that_went_back_a_little_drops_no_backup_that_was_just_made(
+    keeper: Keeper, jobs: list[Stored], vault: Vault
+) -> None:
+    keeper.lab = LAB.model_copy(update={"backup": BackupTable(keep=1)})
+    keeper.attend()
+    earlier = present(keeper.attend(-2 * HOUR).last_good)
+    assert (earlier.started_at, vault.names()) == (keeper.now, [earlier.name]) and keeper.trouble() is None
 
 
 def test_damage_is_in_the_record_before_it_is_dropped(
@@ -417,3 +441,33 @@ def test_a_record_that_nobody_can_read_hides_no_backup(keeper: Keeper, jobs: lis
     name = present(keeper.attend().last).name
     record_path(settings).write_bytes(b"\0" * 50)
     assert present(keeper.attend().last_good).name == name
+
+
+def test_a_record_that_is_refused_for_a_moment_loses_nothing(
+    keeper: Keeper, jobs: list[Stored], settings: Settings, vault: Vault
+) -> None:
+    """A folder in its place is one that cannot be read, on every system."""
+    good = keeper.attend().last_good
+    record = record_path(settings).rename(settings.instance / "elsewhere")
+    record_path(settings).mkdir()
+    assert keeper.attend(DAY) == BackupRecord(), "pages go on"
+    with pytest.raises(RecordRefused), under_way(settings):
+        pass
+    assert len(vault.names()) == 1
+    record_path(settings).rmdir()
+    record.rename(record_path(settings))
+    assert read_record(settings).last_good == good
+
+
+def test_a_run_that_ends_while_a_page_looks_was_not_interrupted(
+    keeper: Keeper, jobs: list[Stored], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = keeper.attend()
+    write_record(settings, replace(ended, last=replace(present(ended.last), ended_at=None)))
+
+    def ends_just_now(_: Settings) -> bool:
+        write_record(settings, ended)
+        return False
+
+    monkeypatch.setattr("printsys.ops.backup_record.is_under_way", ends_just_now)
+    assert read_record(settings) == ended
