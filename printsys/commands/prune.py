@@ -43,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.archived:
         return prune_archived.run(args)
+    if args.older_than is not None or args.confirm is not None:
+        raise PrintSysError("--older-than and --confirm are for --archived. Nothing was removed.")
     settings = read_settings(args)
     store = existing_store(settings)
     now = datetime.now(UTC)
