@@ -79,7 +79,8 @@ def restore_storage(
         fs.sync_folder(layout.system)
         fs.replace(remembered_at, storage_id)
         for done, (name, file) in enumerate(files.items(), 1):
-            write_file(vault, file, root / name)
+            os.stat(_marker(layout))  # a share that is gone leaves a folder that takes everything
+            write_file(vault, file, root, name)
             if progress:
                 progress(done, len(files))
         for unit in units:
@@ -129,9 +130,13 @@ def _require_empty(layout: Layout, name: str) -> None:
         )
 
 
-def write_file(vault: Vault, file: CopiedFile, target: Path) -> None:
-    """With the time and the rights that it had. OSError."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+def write_file(vault: Vault, file: CopiedFile, folder: Path, name: str) -> None:
+    """As `name` in `folder`, with its time and rights. OSError. Where `folder` is gone, it makes none: that may be the
+    empty place of a share."""
+    target = folder / name
+    for parent in reversed([target.parent, *target.parent.parents]):
+        if folder in parent.parents:
+            parent.mkdir(exist_ok=True)
     fs.unlink(target)
     fs.copy(vault.path(file.sha256), target)
     os.utime(target, ns=(file.mtime_ns, file.mtime_ns))

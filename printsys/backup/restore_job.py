@@ -37,7 +37,7 @@ class JobCopy:
         """Into that folder, which holds nothing, all but what is damaged."""
         for name, file in self.files.items():
             if name not in self.damaged:
-                write_file(self.vault, file, folder / name)
+                write_file(self.vault, file, folder, name)
 
 
 def find_copy(vault: Vault, job_id: str, name: str | None) -> JobCopy:

@@ -51,7 +51,8 @@ def bring_back(
             moves.drop_intent(store.layout, job_id)  # of the folder that is gone
             if newest is not None:  # another line has its number from here on
                 note_number(store.layout, job_id, newest.seq)
-            fs.sync_folder(staging)
+            for folder, _, _ in os.walk(staging):
+                fs.sync_folder(Path(folder))
             fs.rename_folder(staging, target)
         finally:
             _remove(staging)
@@ -75,7 +76,7 @@ def _record(store: JobStore, folder: Path, log: Log, newest: NewestEvent | None,
     """Append what happened to the copy's log. Events that came after the backup keep their numbers: they are lost."""
     missing = max(0, newest.seq - log.seq) if newest is not None else 0
     drafts = [EventDraft(EventType.EVENT_LOST, SYSTEM) for _ in range(missing)]
-    if missing:  # whether an e-mail went out meanwhile is among what is lost: a second one would be worse than none
+    if missing or newest is None:  # whether an e-mail went out meanwhile is lost: a second would be worse than none
         owed = emails.owed(log.events, log.document()["id"])
         drafts += [emails.dropped(mail, "the job was restored from a backup") for mail in owed]
     drafts.append(EventDraft(EventType.JOB_RESTORED, actor, {"backup": backup, "missing": missing}))
