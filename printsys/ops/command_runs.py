@@ -52,13 +52,18 @@ class CommandRuns:
         self._running: dict[str, tuple[subprocess.Popen[bytes], threading.Thread]] = {}
 
     def start(self, name: str, arguments: Sequence[str]) -> bool:
-        """`arguments` are manage.py's. False where it runs already. OSError."""
+        """`arguments` are manage.py's. False where it runs already. OSError: nothing runs, the last result stays."""
         with self._lock:
             if self.is_running(name):
                 return False
             run = CommandRun(datetime.now(UTC))
-            self._write(name, run)
             process = self._process(arguments)
+            try:
+                self._write(name, run)
+            except OSError:
+                process.kill()
+                process.communicate()
+                raise
             thread = threading.Thread(target=self._follow, args=(name, run, process), daemon=True)
             self._running[name] = (process, thread)
             thread.start()

@@ -6,6 +6,7 @@ something asks for the password again; a wrong one counts as at the login.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ PARTS = {"web": "The pages", "index": "The indexer", "work": "The worker"}
 """That the supervisor can start again, by the name that it has for each."""
 PACKAGES = ("Flask", "SQLAlchemy", "pydantic", "huey", "trimesh")
 WRONG_PASSWORD = "That is not the staff password."
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ def password() -> ResponseReturnValue:
         staff_password.change(services().settings, request.form.get("chosen", ""), request.form.get("repeated", ""))
     except PrintSysError as error:
         return _page("password", str(error)), 422
+    except OSError as error:
+        return _refused_by_computer(error, "store the new password")
     hashed = staff_password.current_hash(services().settings)
     if hashed is not None:
         remember_password(hashed)
@@ -152,19 +156,16 @@ def restart() -> ResponseReturnValue:
         load_lab(services().settings.lab_config)
     except ConfigError as error:
         return _page("restart", f"Nothing was started again: it could not start. {error}"), 422
-    request_restart(services().settings.instance, part)
+    try:
+        request_restart(services().settings.instance, part)
+    except OSError as error:
+        return _refused_by_computer(error, "start that part again")
     flash(f"{PARTS[part]} will be back in a few seconds.")
     answer = _done()
     if part != "web":
         return answer
     # The browser must not follow at once: nobody would answer it.
     return login_limits().note_right(make_response(render_template("staff/system_restart.html")))
-
-
-@pages.errorhandler(OSError)
-def refused(error: OSError) -> ResponseReturnValue:
-    """By this computer: its disk is full, or it has no room for another process."""
-    return _page("", f"This computer could not do that: {error.strerror}. Nothing was changed."), 503
 
 
 def command_runs() -> CommandRuns:
@@ -180,8 +181,18 @@ def _done() -> ResponseReturnValue:
     return login_limits().note_right(make_response(redirect(url_for("system.show"), 303)))
 
 
+def _refused_by_computer(error: OSError, task: str) -> ResponseReturnValue:
+    """Its disk is full, or it has no room for another process."""
+    logger.error("this computer could not %s: %s", task, error)
+    return _page("", f"This computer could not {task}: {error.strerror}."), 503
+
+
 def _start(name: str, arguments: list[str], sentence: str) -> ResponseReturnValue:
-    if command_runs().start(name, arguments):
+    try:
+        has_started = command_runs().start(name, arguments)
+    except OSError as error:
+        return _refused_by_computer(error, "begin that")
+    if has_started:
         flash(f"{sentence} Its result shows here as soon as it is there.")
     else:
         flash("It runs already.")

@@ -286,7 +286,32 @@ def test_without_the_database_or_the_storage_it_says_so(services: Services) -> N
     engine.dispose()
 
 
-def test_what_this_computer_refuses_is_said_in_words(send: Send, services: Services) -> None:
-    (services.settings.instance / "commands").write_text("no folder", "utf-8")
-    answer = send("check")
-    assert answer.status_code == 503 and "This computer could not do that: " in words(answer)
+def test_what_this_computer_refuses_is_said_in_words_and_logged(
+    send: Send, services: Services, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(SUPERVISED, "1")
+    instance = services.settings.instance
+    for name in ("commands", "restart"):
+        (instance / name).write_text("no folder", "utf-8")
+    (instance / ".staff-password-hash.printsys-tmp").mkdir()
+    chosen = {"chosen": "a new long one", "repeated": "a new long one"}
+    for answer, task in (
+        (send("check"), "begin that"),
+        (send("restart", part="index"), "start that part again"),
+        (send("password", **chosen), "store the new password"),
+    ):
+        assert answer.status_code == 503 and f"This computer could not {task}: " in words(answer)
+        assert f"this computer could not {task}: " in caplog.text
+    assert staff_password.is_right(STAFF_PASSWORD, staff_password.current_hash(services.settings))
+
+
+def test_without_room_for_a_process_the_last_result_stays(
+    staff: FlaskClient, send: Send, services: Services, runs: CommandRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = services.settings.instance / "commands" / "check.json"
+    result.parent.mkdir()
+    result.write_text('{"started_at": "2026-01-05T09:00:00Z", "ended_at": "2026-01-05T09:01:00Z", "code": 0}', "utf-8")
+    before = present(runs.last("check"))
+    monkeypatch.setattr("sys.executable", str(services.settings.instance / "no-python"))
+    assert send("check").status_code == 503
+    assert runs.last("check") == before and not runs.is_running("check")
