@@ -5,13 +5,15 @@ newer; 1: taken back, or with --check a newer version; 2: could not run, nothing
 from __future__ import annotations
 
 import argparse
-import os
+import json
 import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from printsys.commands import backup
 from printsys.commands.common import is_running, print_result, read_settings
 from printsys.commands.service import SERVICES, service
 from printsys.config import ROOT, Settings, make_private_folder
@@ -35,14 +37,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from", dest="source", type=Path, metavar="PATH", help="a folder or zip file with the program"
     )
-    parser.add_argument("--backup", type=Path, metavar="DIR", help="where to back up (default: as `backup`)")
-    parser.add_argument("--no-backup", action="store_true", help="you have one already")
+    backup_options = parser.add_mutually_exclusive_group()
+    backup_options.add_argument("--backup", type=Path, metavar="DIR", help="where to back up (default: as `backup`)")
+    backup_options.add_argument("--no-backup", action="store_true", help="you have one already")
     parser.add_argument("--with-findings", action="store_true", help="go on although `check` finds more than before")
     parser.add_argument("--json", action="store_true", help="with --check: for programs")
-    parser.set_defaults(storage=None)
+    parser.set_defaults(storage=None, refuse=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.source and (args.check or args.to):
+        args.refuse("--from goes neither with --check nor with --to")
+    if args.json and not args.check:
+        args.refuse("--json goes with --check")
     settings = read_settings(args)
     place = Workplace(ROOT)
     try:
@@ -110,16 +117,23 @@ def _was_running(settings: Settings) -> bool:
 def _from_git(version: str | None, place: Workplace) -> Plan | None:
     checkout = _checkout()
     changed = checkout.changed_files()
-    if own := [name for name in changed if name != LAB_TOML]:
-        names = ", ".join(own[:5]) + (" and more" if len(own) > 5 else "")
-        raise UpgradeFailed(f"Somebody changed files of the program here: {names}. Commit them or put them back first.")
+    if own := [name for name in changed if name != LAB_TOML or not (ROOT / name).exists()]:
+        raise UpgradeFailed(
+            f"Somebody changed files of the program here: {_some(own)}. Commit them or put them back first."
+        )
     old, new = checkout.head(), checkout.newest(version)
     if old == new:
         return None
     checkout.require_forward(old, new)
+    if own := checkout.in_the_way(old, new):
+        raise UpgradeFailed(f"{checkout.name(new)} has files where you have your own: {_some(own)}. Move them first.")
     if LAB_TOML in changed:
         shutil.copyfile(ROOT / LAB_TOML, place.lab_toml)
     return Plan(is_git=True, title=checkout.name(new), old=old, new=new)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (" and more" if len(names) > 5 else "")
 
 
 def _from_folder(source: Path, place: Workplace) -> Plan:
@@ -139,9 +153,21 @@ def _require_room(place: Workplace) -> None:
 
 
 def _back_up(folder: Path | None) -> None:
-    """Into the place of all backups where nobody names another."""
-    command = [sys.executable, str(ROOT / "manage.py"), "backup", *([str(folder)] if folder else [])]
-    if subprocess.run(command, env=os.environ, check=False).returncode == 2:
+    """Into the place of all backups where nobody names another. UpgradeFailed where none was made: a crash ends with
+    an exit code, too, that stands for a backup without some files, and prints no report."""
+    command = [sys.executable, str(ROOT / "manage.py"), "backup", "--json", *([str(folder)] if folder else [])]
+    done = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", errors="replace", check=False)
+    report = _parsed(done.stdout)
+    if done.returncode not in (backup.DONE, backup.SOME_LEFT_OUT) or report is None:
         raise UpgradeFailed(
             "There is no backup, so nothing was changed. Name a folder: --backup DIR, or go --no-backup."
         )
+    print(f"Backup {report['name']}: {counted(report['jobs'], 'job')}, {counted(report['files'], 'file')}.", flush=True)
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    try:
+        document: dict[str, Any] = json.loads(text)
+    except ValueError:
+        return None
+    return document

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import zipfile
+import zlib
 from pathlib import Path
 
 from printsys.upgrade.state import Plan, UpgradeFailed, Workplace
 
 KEPT = frozenset({".git", ".venv", ".venv-setup", ".env", ".upgrade", "instance", "storage", "lab.toml"})
 """The lab's own, whatever the new folder has of it."""
+UNREADABLE = (OSError, shutil.Error, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
+"""A zip file that is broken, encrypted, or packed in a way that Python does not know."""
 
 
 def unpack(source: Path, place: Workplace) -> list[str]:
@@ -26,7 +29,7 @@ def unpack(source: Path, place: Workplace) -> list[str]:
                 archive.extractall(raw)
             os.rename(_program_in(raw), place.new)
             shutil.rmtree(raw, ignore_errors=True)
-    except (OSError, zipfile.BadZipFile, shutil.Error) as error:
+    except UNREADABLE as error:
         raise UpgradeFailed(f"{source} cannot be read as a folder or a zip file: {error}") from error
     return sorted(name for name in os.listdir(place.new) if name not in KEPT)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from printsys.upgrade.state import Plan, UpgradeFailed, Workplace
 
@@ -56,6 +56,15 @@ class Checkout:
         """Which git keeps and somebody has changed."""
         return self.git("diff", "--name-only", "HEAD").splitlines()
 
+    def in_the_way(self, old: str, new: str) -> list[str]:
+        """What git does not keep here, where the newer version has a file: to go back would delete it."""
+        known, added = _with_folders(self._names(old)), self._names(new) - self._names(old)
+        paths = [(path, self.root / path) for path in _with_folders(added) - known]
+        return sorted(path for path, here in paths if os.path.lexists(here) and (path in added or not here.is_dir()))
+
+    def _names(self, commit: str) -> set[str]:
+        return set(self.git("ls-tree", "-r", "--name-only", "-z", commit).split("\0")) - {""}
+
     def count(self, old: str, new: str) -> int:
         """Of the changes from one to the other."""
         return int(self.git("rev-list", "--count", f"{old}..{new}"))
@@ -87,16 +96,24 @@ class Checkout:
 
     def switch(self, plan: Plan, place: Workplace) -> None:
         if place.lab_toml.exists():
-            self.git("checkout", "--quiet", "--", LAB_TOML)
+            self.git("checkout", "--quiet", "HEAD", "--", LAB_TOML)  # whatever `git add` made of it
         self.git("merge", "--quiet", "--ff-only", plan.new)
         self._put_lab_toml_back(place)
 
     def restore(self, plan: Plan, place: Workplace) -> None:
         """From anywhere in the middle. The checkout had no changes but in lab.toml."""
-        (self.root / ".git" / "index.lock").unlink(missing_ok=True)  # a killed git's: no other may work here now
+        git_folder = Path(self.git("rev-parse", "--absolute-git-dir"))
+        for lock in (*git_folder.glob("*.lock"), *git_folder.glob("refs/heads/**/*.lock")):
+            lock.unlink(missing_ok=True)  # a killed git's: no other may work here now
+        self.git("reset", "--quiet", "--hard", plan.new)  # a killed git wrote files of which its index does not know
         self.git("reset", "--quiet", "--hard", plan.old)
         self._put_lab_toml_back(place)
 
     def _put_lab_toml_back(self, place: Workplace) -> None:
         if place.lab_toml.exists():
             shutil.copyfile(place.lab_toml, self.root / LAB_TOML)
+
+
+def _with_folders(names: set[str]) -> set[str]:
+    """With the folders in which they are."""
+    return names | {str(folder) for name in names for folder in PurePosixPath(name).parents} - {"."}

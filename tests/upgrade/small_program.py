@@ -26,6 +26,11 @@ def main(command: str) -> int:
     if command == os.environ.get("KILL_AT") and behavior["version"] == os.environ["KILL_IN"]:
         os.kill(os.getppid(), signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
         return 0
+    if command == os.environ.get("SIGNAL_AT"):
+        os.kill(os.getppid(), int(os.environ["SIGNAL"]))
+    if command in behavior.get("garbles", ()):
+        print("<html>")
+        return 0
     if command == "service start" and is_refused():
         print("An upgrade keeps the system from its start.", file=sys.stderr)
         return 2

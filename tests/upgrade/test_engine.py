@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -231,6 +232,38 @@ def test_what_somebody_killed_while_it_was_taken_back_is_taken_back(tmp_path: Pa
     assert program.calls()[-1] != "1: service start", "whoever called this starts the system"
 
 
+def test_what_a_killed_git_left_is_taken_away(tmp_path: Path) -> None:
+    """It had written a migration, and neither its index nor where it is."""
+    program = Program(tmp_path, is_git=True)
+    plan = program.plan()
+    written = Path("indexer", "migrations", "versions", "0002.py")
+    shutil.copyfile(program.newer / written, program.root / written)
+    for lock in ("index.lock", "HEAD.lock", "refs/heads/main.lock"):
+        (program.root / ".git" / lock).touch()
+    Workplace(program.root).at(plan, "Exchanging the program")
+    done = program.engine("recover")
+    assert (done.returncode, program.files()) == (1, program.before), done.stderr
+
+
+def test_a_file_of_the_lab_s_own_where_the_newer_version_has_one_is_in_the_way(tmp_path: Path) -> None:
+    program = Program(tmp_path, is_git=True)
+    checkout = Checkout(program.root)
+    old, new = checkout.head(), checkout.newest(None)
+    assert checkout.in_the_way(old, new) == []
+    (program.root / "indexer" / "migrations" / "versions" / "0002.py").touch()
+    (program.root / "added").write_text("mine", "utf-8")
+    assert checkout.in_the_way(old, new) == ["added", "indexer/migrations/versions/0002.py"]
+
+
+def test_a_staged_lab_toml_stays(tmp_path: Path) -> None:
+    program = Program(tmp_path, is_git=True)
+    git(program.root, "add", "lab.toml")
+    plan = program.plan()
+    Checkout(program.root).switch(plan, Workplace(program.root))
+    assert (program.root / "lab.toml").read_text("utf-8") == "mine = true\n"
+    assert Checkout(program.root).head() == plan.new
+
+
 def test_one_upgrade_at_a_time(tmp_path: Path) -> None:
     program = Program(tmp_path, is_git=False)
     program.plan()
@@ -273,3 +306,22 @@ def test_a_zip_file_from_the_web_is_a_program_and_another_one_is_not(tmp_path: P
     for wrong in (other, program.root / "manage.py", program.root / "storage"):
         with pytest.raises(UpgradeFailed):
             unpack(wrong, place)
+
+
+def test_a_zip_file_that_is_encrypted_unknown_or_broken_is_refused_in_words(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.zip"
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("manage.py", "print('a program')\n" * 50)
+        start = archive.infolist()[0].header_offset
+    content = whole.read_bytes()
+    directory = content.index(b"PK\x01\x02")
+    place = Workplace(tmp_path)
+    place.folder.mkdir()
+    # The flags and the method, in the entry's own header and in the directory's (APPNOTE 4.3.7, 4.3.12); its data.
+    for offsets, value in (((start + 6, directory + 8), 1), ((start + 8, directory + 10), 77), ((start + 39,), 255)):
+        damaged = bytearray(content)
+        for offset in offsets:
+            damaged[offset] = value
+        (tmp_path / "damaged.zip").write_bytes(damaged)
+        with pytest.raises(UpgradeFailed, match="cannot be read as a folder or a zip file: "):
+            unpack(tmp_path / "damaged.zip", place)
