@@ -14,9 +14,12 @@ def main(root: Path, order: str) -> int:
     try:
         with place.only_one() as lock:
             plan = place.read()
+            if plan is None and order == "go":
+                raise UpgradeFailed("No upgrade is prepared here. Nothing was changed.")
             if plan is None:  # another call has just put things back
                 return DONE
             engine = Engine(root, lock)
+            engine.heed_signals()
             return engine.carry_out(plan) if order == "go" else engine.recover(plan, order == "recover-and-start")
     except UpgradeFailed as refusal:
         plan = place.read()

@@ -26,7 +26,8 @@ class UpgradeFailed(Exception):
 @dataclass(frozen=True)
 class Plan:
     """`old` and `new`: commits, where `is_git`. `names`: what a folder brings, at its top. `title`: the new version's
-    name. `was_running`: as a service. `findings`: of `check`, before. `pins`, `migrations`: of the old program."""
+    name. `was_running`: as a service. `findings`: of `check`, before. `pins`, `migrations`: of the old program.
+    `has_migrated`: the database may be the new program's. `is_back`: the old program is here again."""
 
     is_git: bool
     title: str
@@ -38,6 +39,8 @@ class Plan:
     findings: list[str] | None = None
     pins: str = ""
     migrations: list[str] = field(default_factory=list)
+    has_migrated: bool = False
+    is_back: bool = False
     stage: str = "prepared"
 
     def about(self, was_running: bool, accepts_findings: bool, pins: str, migrations: list[str]) -> Plan:
@@ -55,6 +58,7 @@ class Workplace:
         self.folder = root / FOLDER
         self.state = self.folder / STATE
         self.old_venv = self.folder / "venv"
+        self.useless_venv = self.folder / "venv-useless"
         self.before = self.folder / "before"
         self.new = self.folder / "new"
         self.lab_toml = self.folder / "lab.toml"
@@ -84,7 +88,7 @@ class Workplace:
     def clear(self) -> None:
         """The state goes first: what is left without it means nothing."""
         self.state.unlink(missing_ok=True)
-        for folder in (self.old_venv, self.before, self.new, self.engine):
+        for folder in (self.old_venv, self.useless_venv, self.before, self.new, self.engine):
             shutil.rmtree(folder, ignore_errors=True)
         self.lab_toml.unlink(missing_ok=True)
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -117,15 +118,10 @@ both_kinds = pytest.mark.parametrize("is_git", [True, False], ids=["git", "folde
 
 def with_kinds(*steps: str) -> list[Any]:
     """Each step with git, and some of them with a folder: after the program came, the packages, and all."""
-    enough = {
-        "1: check --json",
-        "2: check --help",
-        "2: db upgrade",
-        "2: service start",
-        "check --help",
-        "service start",
-    }
-    return [*((step, True) for step in steps), *((step, False) for step in steps if step in enough)]
+    both = {"1: check --json", "2: check --help", "2: db upgrade", "2: service start", "check --help", "service start"}
+    pairs = [*((step, True) for step in steps), *((step, False) for step in steps if step in both)]
+    always = {("2: db upgrade", True), ("reindex", True), ("2: check --help", False)}
+    return [pytest.param(*pair, marks=() if pair in always else pytest.mark.proof) for pair in pairs]
 
 
 @contextlib.contextmanager
@@ -157,7 +153,7 @@ def test_all_is_exchanged_but_what_is_the_lab_s_own(tmp_path: Path, is_git: bool
     program = Program(tmp_path, is_git)
     program.plan()
     with served(200) as address:
-        done = program.engine("go", FAKE_ADDRESS=address)
+        done = program.engine("go", FAKE_ADDRESS=address, http_proxy="http://127.0.0.1:1", no_proxy="")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "This is 2 now."), done.stderr
     files = program.files()
     assert program.calls() == ALL_STEPS
@@ -185,22 +181,52 @@ def test_where_a_step_fails_all_is_as_before(tmp_path: Path, is_git: bool, step:
     assert sorted(os.listdir(program.root / ".upgrade")) == ["lock", "upgrade.log"]
 
 
+@pytest.mark.parametrize("command", ["check --json", "service status --json"])
+def test_an_answer_that_nobody_understands_is_taken_back(tmp_path: Path, command: str) -> None:
+    program = Program(tmp_path, is_git=False, garbles=[command])
+    program.plan()
+    done = program.engine("go")
+    assert (done.returncode, program.files()) == (1, program.before)
+    assert f"The answer of {command} cannot be understood: " in done.stderr
+    assert program.calls()[-1] == "1: service start"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a signal ends a process at once")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_signal_takes_the_upgrade_back(tmp_path: Path, name: str) -> None:
+    program = Program(tmp_path, is_git=False)
+    program.plan()
+    done = program.engine("go", SIGNAL_AT="db upgrade", SIGNAL=str(int(getattr(signal, name))))
+    assert (done.returncode, program.files()) == (1, program.before)
+    assert done.stderr.startswith("The upgrade to 2 was stopped.\n")
+    assert program.calls()[-3:] == ["1: db upgrade", "1: reindex", "1: service start"], "another one changes nothing"
+
+
+def test_without_a_prepared_upgrade_there_is_nothing_to_carry_out(tmp_path: Path) -> None:
+    done = Program(tmp_path, is_git=False).engine("go")
+    assert (done.returncode, done.stderr) == (2, "No upgrade is prepared here. Nothing was changed.\n")
+
+
 def test_a_system_that_is_not_well_after_the_start_is_taken_back(tmp_path: Path) -> None:
-    program = Program(tmp_path, is_git=True)
+    program = Program(tmp_path, is_git=False)
     program.plan()
     with served(503) as address:
         done = program.engine("go", FAKE_ADDRESS=address)
     assert (done.returncode, program.files()) == (1, program.before)
     assert "/healthz says: storage: offline" in done.stderr
     program.plan()
+    with served(1000) as address:
+        done = program.engine("go", FAKE_ADDRESS=address)
+    assert (done.returncode, program.files()) == (1, program.before)
+    assert "The answer of /healthz cannot be understood: BadStatusLine" in done.stderr
+    program.plan()
     done = program.engine("go")
     assert (done.returncode, program.files()) == (1, program.before)
     assert "It started, and does not answer." in done.stderr
 
 
-@both_kinds
-def test_findings_that_were_there_before_do_not_count_and_new_ones_do(tmp_path: Path, is_git: bool) -> None:
-    program = Program(tmp_path, is_git, findings=[FINDING])
+def test_findings_that_were_there_before_do_not_count_and_new_ones_do(tmp_path: Path) -> None:
+    program = Program(tmp_path, is_git=False, findings=[FINDING])
     plan = program.plan(was_running=False)
     done = program.engine("go")
     assert (done.returncode, program.files()) == (1, program.before)
@@ -210,7 +236,7 @@ def test_findings_that_were_there_before_do_not_count_and_new_ones_do(tmp_path: 
     assert program.engine("go").returncode == 0
 
 
-@pytest.mark.parametrize(("step", "is_git"), with_kinds(*ALL_STEPS))
+@pytest.mark.parametrize(("step", "is_git"), with_kinds(*ALL_STEPS[:-2]))
 def test_what_somebody_killed_is_taken_back_by_the_next_call(tmp_path: Path, is_git: bool, step: str) -> None:
     program = Program(tmp_path, is_git)
     program.plan()
@@ -222,14 +248,46 @@ def test_what_somebody_killed_is_taken_back_by_the_next_call(tmp_path: Path, is_
     assert program.calls()[-1] == "1: service start"
 
 
-@both_kinds
-def test_what_somebody_killed_while_it_was_taken_back_is_taken_back(tmp_path: Path, is_git: bool) -> None:
-    program = Program(tmp_path, is_git, fails_at=["check --json"])
+@pytest.mark.parametrize("step", ["service start", "service status --json"])
+def test_what_somebody_killed_when_it_could_already_run_stays(tmp_path: Path, step: str) -> None:
+    """The new system may run, so nothing under it may change."""
+    program = Program(tmp_path, is_git=False)
     program.plan()
-    assert program.engine("go", KILL_AT="reindex", KILL_IN="1").returncode not in (0, 1)
+    with served(200) as address:
+        assert program.engine("go", KILL_AT=step, KILL_IN="2", FAKE_ADDRESS=address).returncode not in (0, 1)
+    newer = program.files()
+    done = program.engine("recover-and-start")
+    assert (done.returncode, program.files(), program.calls()[-1]) == (0, newer, "2: service start"), done.stderr
+    assert newer["instance/database"] == b"2"
+    assert done.stderr == "An upgrade to 2 was interrupted (starting the system).\nThis is 2 now.\n"
+    assert sorted(os.listdir(program.root / ".upgrade")) == ["lock", "upgrade.log"]
+
+
+def test_any_command_leaves_a_system_that_could_already_run(tmp_path: Path) -> None:
+    program = Program(tmp_path, is_git=False)
+    program.plan()
+    assert program.engine("go", KILL_AT="service start", KILL_IN="2").returncode not in (0, 1)
+    newer, calls = program.files(), program.calls()
+    done = program.engine("recover")
+    assert (done.returncode, program.files(), program.calls()) == (0, newer, calls)
+    assert done.stderr == (
+        "An upgrade to 2 was interrupted (starting the system).\nThis is 2 now.\n"
+        "The system ran before. Where it does not now: `python manage.py service start`\n"
+    )
+
+
+@pytest.mark.parametrize("step", ["db upgrade", "reindex", "service start"])
+def test_what_somebody_killed_while_it_was_taken_back_is_taken_back(tmp_path: Path, step: str) -> None:
+    program = Program(tmp_path, is_git=False, fails_at=["check --json"])
+    program.plan()
+    assert program.engine("go", KILL_AT=step, KILL_IN="1").returncode not in (0, 1)
+    calls = len(program.calls())
     done = program.engine("recover")
     assert (done.returncode, program.files()) == (1, program.before)
-    assert program.calls()[-1] != "1: service start", "whoever called this starts the system"
+    rest = ["1: db upgrade", "1: reindex"] if step != "service start" else []
+    assert program.calls()[calls:] == rest, "whoever called this starts the system"
+    assert "The system ran before. Where it does not now: `python manage.py service start`\n" in done.stderr
+    assert "Program, packages and database are as before.\n" in done.stderr
 
 
 def test_what_a_killed_git_left_is_taken_away(tmp_path: Path) -> None:
