@@ -21,7 +21,10 @@ from printsys.domain.status import Status
 
 Moments = Sequence[datetime]
 """Where the parts of a range begin, and where the last of them ends."""
-NUMBER = r"^-?[0-9]{1,30}([.][0-9]{1,30})?$"
+NUMBER = r"^[ \t\n\r\f\v]*[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,2})?[ \t\n\r\f\v]*$"
+"""What a record takes as an amount, underscores aside: an event has it as a person wrote it. Counted repeats would
+cost ten times as much."""
+LONGEST_NUMBER = 60
 FOR_LONG_QUERIES = "SET LOCAL work_mem = '64MB'; SET LOCAL jit = off"
 """Sorts stay in memory; to compile such a query takes longer than to run it."""
 UNREAD = ["files", "print_files", "confirmation", "notes"]
@@ -296,7 +299,9 @@ def _part(moment: sa.ColumnElement[Any], moments: Moments) -> sa.ColumnElement[i
 
 def _number(text: sa.ColumnElement[str]) -> sa.ColumnElement[Decimal]:
     """NULL where a person wrote something else."""
-    return sa.case((text.op("~")(NUMBER), sa.cast(text, sa.Numeric)))
+    digits = sa.func.replace(text, "_", "")
+    is_number = sa.and_(sa.func.char_length(digits) <= LONGEST_NUMBER, digits.op("~")(NUMBER))
+    return sa.case((is_number, sa.cast(digits, sa.Numeric)))
 
 
 def _percentiles(seconds: sa.ColumnElement[Any]) -> list[sa.ColumnElement[Any]]:

@@ -21,13 +21,18 @@ BEGINNING, DAYS = datetime(2025, 9, 1, 5, 0, 0, tzinfo=UTC), 400
 COLORS, PRINTERS = ("True Red", "Gray", "Blue"), ("prusa-mk4s", "prusa-xl", "raise3d-pro2plus")
 DISCIPLINES, CLASSES = ("Art", "Engineering", "Other"), ("ARCH 4000", "N/A", "ME 101", "")
 CAUSES = ("Came off the bed.", "came off  the bed", "Nozzle clogged", "Warped")
+SPELLINGS = (
+    "{dollars}.{cents:02}", "+{dollars}.{cents:02}", " {dollars}.{cents:02} ", "{dollars}.", ".{cents:02}",
+    "{dollars}e1", "{dollars}{cents:02}E-2", "1_{dollars:03}.{cents:02}",
+)  # fmt: skip
+"""Ways to write an amount by hand that a record takes."""
 STEPS: dict[Status, dict[str, int]] = {
     Status.UPLOADED: {"approve": 12, "reject": 3, "withdraw": 1, "review": 1},
     Status.PENDING: {"student_confirm": 7, "confirm": 3, "student_decline": 1, "revert": 1, "withdraw": 1, "pay": 1},
     Status.READY_TO_PRINT: {"start": 14, "reject": 1, "revert": 1, "pay": 1, "override": 1},
     Status.PRINTING: {"complete": 10, "fail": 4, "plates": 6, "revert": 1},
     Status.COMPLETED: {"pickup": 12, "pay": 2, "waive": 1, "revert": 1, "override": 1},
-    Status.PAID_PICKED_UP: {"pay": 3, "refund": 3, "waive": 2, "revert": 2, "archive": 4, "edit by hand": 1},
+    Status.PAID_PICKED_UP: {"pay": 3, "refund": 3, "waive": 2, "revert": 2, "archive": 4, "edit by hand": 2},
     Status.REJECTED: {"resubmit": 3, "revert": 1, "archive": 2, "refund": 1},
     Status.ARCHIVED: {"refund": 1, "pay": 1},
 }
@@ -73,7 +78,8 @@ def _live_on(store: JobStore, job_id: str, rng: random.Random) -> None:
 def _edit_payment(store: JobStore, job_id: str, rng: random.Random) -> None:
     """As the indexer records what somebody wrote into metadata.json."""
     with store.edit(job_id) as change:
-        amount = f"{rng.randrange(2000) / 100:.2f}"
+        dollars, cents = divmod(rng.randrange(2000), 100)
+        amount = rng.choice(SPELLINGS).format(dollars=dollars, cents=cents)
         change.record(EventDraft(EventType.METADATA_EDITED, FILESYSTEM, {}, {"payment": {"amount": amount}}))
 
 
