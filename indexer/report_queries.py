@@ -53,7 +53,7 @@ class FailureRow:
 
 @dataclass(frozen=True)
 class UsageRow:
-    """What was printed for one `value` of a dimension; None: nobody knows it."""
+    """What was printed for one `value` of a dimension; None: the record does not say."""
 
     dimension: str
     value: str | None
@@ -171,10 +171,11 @@ class ReportQueries:
     def usage(self, start: datetime, end: datetime) -> list[UsageRow]:
         """Of the jobs that were printed."""
         printed = last_times(LAST_TIMES[Happening.PRINTED], start, end)
+        values = {name: jobs.c[name] for name in DIMENSIONS} | {"printer": PRINTED_ON}
         of_jobs = (
             sa.select(
-                PRINTED_ON.label("printer"),
-                *(jobs.c[name] for name in (*DIMENSIONS[1:], "copies", "time_h", "weight_g", "volume_ml")),
+                *(sa.func.nullif(value, "").label(name) for name, value in values.items()),
+                *(jobs.c[name] for name in ("copies", "time_h", "weight_g", "volume_ml")),
             )
             .join_from(printed, jobs, printed.c.job_id == jobs.c.id)
             .subquery()

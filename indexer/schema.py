@@ -114,7 +114,8 @@ sa.Index("jobs_owing_mail", jobs.c.next_mail_at, postgresql_where=jobs.c.mail_ow
 
 _charged = jobs.c.document[("payment", "price")].astext
 CHARGED_PRICE = sa.case((_charged.op("~")(f"^{PRICE_PATTERN}$"), sa.cast(_charged, sa.Numeric)), else_=jobs.c.cost)
-PRINTED_ON = sa.func.coalesce(jobs.c.document[("request", "printed_on")].astext, jobs.c.printer)
+_printed_on = jobs.c.document[("request", "printed_on")].astext
+PRINTED_ON = sa.func.coalesce(sa.func.nullif(_printed_on, ""), jobs.c.printer)
 PAID_IN_PART = sa.and_(jobs.c.paid < CHARGED_PRICE, jobs.c.document[("payment", "lines")].is_not(None))
 """Of their price, by the lines of the payment. The index is for this very condition: the archive is large."""
 sa.Index("jobs_paid_in_part", jobs.c.status_since.desc(), jobs.c.id, postgresql_where=PAID_IN_PART)

@@ -12,6 +12,7 @@ from indexer.happened import During, Happening
 from indexer.index import Mirror
 from indexer.job_filter import NEWEST_FIRST, OLDEST_FIRST, ORDERS, Due, JobFilter, Order, usual_order
 from indexer.queries import Queries
+from printsys.domain.events import FILESYSTEM, EventDraft, EventType
 from printsys.domain.status import LIVE, Status
 from tests.factories import Clock, act, make_job, make_store
 
@@ -135,3 +136,12 @@ def test_a_job_that_has_left_the_list_still_has_a_place_in_it(ids: dict[str, str
 def test_the_usual_order_is_of_the_status() -> None:
     assert all(usual_order(status) is OLDEST_FIRST for status in LIVE)
     assert usual_order(Status.ARCHIVED) is NEWEST_FIRST and usual_order(None) is NEWEST_FIRST
+
+
+def test_a_printer_that_is_an_empty_text_is_none(tmp_path: Path, mirror: Mirror, queries: Queries) -> None:
+    store = make_store(tmp_path, Clock(NOW))
+    stored = make_job(store, printer="prusa-xl")
+    with store.edit(stored.id) as change:
+        change.record(EventDraft(EventType.METADATA_EDITED, FILESYSTEM, {}, {"request": {"printed_on": ""}}))
+    mirror.put(store.load(stored.id))
+    assert [row.id for row in queries.listed(JobFilter(printed_on="prusa-xl"), OLDEST_FIRST, limit=10)] == [stored.id]

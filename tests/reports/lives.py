@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from printsys.domain.events import FILESYSTEM, STUDENT, EventDraft, EventType
-from printsys.domain.job import Job
+from printsys.domain.job import Document, Job
 from printsys.domain.payments import ledger
 from printsys.domain.plates import plates
 from printsys.domain.status import Status
@@ -19,7 +19,7 @@ from tests.factories import STAFF, Clock, act, make_job, resubmit
 
 BEGINNING, DAYS = datetime(2025, 9, 1, 5, 0, 0, tzinfo=UTC), 400
 COLORS, PRINTERS = ("True Red", "Gray", "Blue"), ("prusa-mk4s", "prusa-xl", "raise3d-pro2plus")
-DISCIPLINES, CLASSES = ("Art", "Engineering", "Other"), ("ARCH 4000", "N/A", "ME 101", "")
+DISCIPLINES, CLASSES = ("Art", "Engineering", "Other"), ("ARCH 4000", "N/A", "ME 101")
 CAUSES = ("Came off the bed.", "came off  the bed", "Nozzle clogged", "Warped")
 SPELLINGS = (
     "{dollars}.{cents:02}", "+{dollars}.{cents:02}", " {dollars}.{cents:02} ", "{dollars}.", ".{cents:02}",
@@ -31,7 +31,7 @@ STEPS: dict[Status, dict[str, int]] = {
     Status.PENDING: {"student_confirm": 7, "confirm": 3, "student_decline": 1, "revert": 1, "withdraw": 1, "pay": 1},
     Status.READY_TO_PRINT: {"start": 14, "reject": 1, "revert": 1, "pay": 1, "override": 1},
     Status.PRINTING: {"complete": 10, "fail": 4, "plates": 6, "revert": 1},
-    Status.COMPLETED: {"pickup": 12, "pay": 2, "waive": 1, "revert": 1, "override": 1},
+    Status.COMPLETED: {"blank by hand": 2, "pickup": 12, "pay": 2, "waive": 1, "revert": 1, "override": 1},
     Status.PAID_PICKED_UP: {"pay": 3, "refund": 3, "waive": 2, "revert": 2, "archive": 4, "edit by hand": 2},
     Status.REJECTED: {"resubmit": 3, "revert": 1, "archive": 2, "refund": 1},
     Status.ARCHIVED: {"refund": 1, "pay": 1},
@@ -50,7 +50,7 @@ def make_lives(store: JobStore, clock: Clock, count: int, seed: int) -> None:
             color=rng.choice(COLORS) if method == "Filament" else "Black",
             printer=rng.choice(PRINTERS) if method == "Filament" else "formlabs-form3",
             discipline=rng.choice(DISCIPLINES),
-            class_number=rng.choice(CLASSES[:3]),
+            class_number=rng.choice(CLASSES),
             copies=rng.choice((1, 1, 1, 3)),
         )
         for _ in range(rng.randrange(16)):
@@ -62,8 +62,8 @@ def _live_on(store: JobStore, job_id: str, rng: random.Random) -> None:
     job = store.load(job_id).job
     weights = STEPS[job.status]
     action = rng.choices([*weights], [*weights.values()])[0]
-    if action == "edit by hand":
-        _edit_payment(store, job_id, rng)
+    if action in EDITS:
+        EDITS[action](store, job_id, rng)
         return
     try:
         if action == "resubmit":
@@ -76,11 +76,24 @@ def _live_on(store: JobStore, job_id: str, rng: random.Random) -> None:
 
 
 def _edit_payment(store: JobStore, job_id: str, rng: random.Random) -> None:
+    dollars, cents = divmod(rng.randrange(2000), 100)
+    _edit(store, job_id, {"payment": {"amount": rng.choice(SPELLINGS).format(dollars=dollars, cents=cents)}})
+
+
+def _blank(store: JobStore, job_id: str, rng: random.Random) -> None:
+    """What is not known: as nothing, and as an empty text."""
+    nothing, request = rng.choice(("", None)), {"printed_on": "", "printer": rng.choice(PRINTERS)}
+    student = dict.fromkeys(("discipline", "class_number"), nothing)
+    _edit(store, job_id, {"request": request | {"color": nothing}, "student": student})
+
+
+def _edit(store: JobStore, job_id: str, patch: Document) -> None:
     """As the indexer records what somebody wrote into metadata.json."""
     with store.edit(job_id) as change:
-        dollars, cents = divmod(rng.randrange(2000), 100)
-        amount = rng.choice(SPELLINGS).format(dollars=dollars, cents=cents)
-        change.record(EventDraft(EventType.METADATA_EDITED, FILESYSTEM, {}, {"payment": {"amount": amount}}))
+        change.record(EventDraft(EventType.METADATA_EDITED, FILESYSTEM, {}, patch))
+
+
+EDITS = {"edit by hand": _edit_payment, "blank by hand": _blank}
 
 
 def _nothing(job: Job, rng: random.Random) -> dict[str, Any]:
