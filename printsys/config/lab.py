@@ -70,12 +70,22 @@ class Reason(Strict):
     text: str
 
 
+FIRST_YEAR, LAST_YEAR = 1990, 2199
+"""Outside of them lies no day that a report is about."""
+
+
+def _report_day(day: date) -> date:
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise ValueError(f"{day} does not lie between {FIRST_YEAR} and {LAST_YEAR}")
+    return day
+
+
 class Term(Strict):
     """Days that reports may add up to, both included."""
 
     name: Annotated[str, Field(min_length=1, max_length=40)]
-    first: date
-    last: date
+    first: Annotated[date, AfterValidator(_report_day)]
+    last: Annotated[date, AfterValidator(_report_day)]
 
 
 def _address(value: str) -> str:

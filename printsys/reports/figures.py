@@ -16,7 +16,7 @@ from printsys.config import Lab
 from printsys.domain.job import plain
 from printsys.domain.payments import NOTHING, is_unpaid, ledger
 from printsys.domain.status import Status
-from printsys.reports.periods import By, Range, before, parts
+from printsys.reports.periods import By, Range, before, parts, readable_step
 
 COUNTED = (Happening.SUBMITTED, *LAST_TIMES)
 PLATE_FAILED = "Plates marked as failed"
@@ -161,11 +161,12 @@ def report(queries: ReportQueries, lab: Lab, days: Range, by: By) -> Report:
     start_before, end_before = earlier.moments(zone)
     failures = queries.failures([start, end])
     failures_before = queries.failures([start_before, end_before])
-    listed = totals_by_part(queries, lab, days, by)
+    step = readable_step(days, by)
+    listed = totals_by_part(queries, lab, days, step)
     return Report(
         days,
         earlier,
-        by,
+        step,
         _added([part.totals for part in listed]),
         _totals(queries, [start_before, end_before], failures_before)[0],
         listed,
@@ -181,7 +182,7 @@ def report(queries: ReportQueries, lab: Lab, days: Range, by: By) -> Report:
 
 
 def totals_by_part(queries: ReportQueries, lab: Lab, days: Range, by: By) -> list[Part]:
-    listed = parts(days, by, lab.terms)
+    listed = parts(days, readable_step(days, by), lab.terms)
     moments = moments_of(listed, ZoneInfo(lab.about.timezone))
     by_part = _totals(queries, moments, queries.failures(moments))
     return [Part(of, totals) for of, totals in zip(listed, by_part, strict=True)]

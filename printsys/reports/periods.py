@@ -8,16 +8,14 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from printsys.config.lab import Term
+from printsys.config.lab import FIRST_YEAR, LAST_YEAR, Term
 from printsys.errors import InvalidInput
 from printsys.texts import date_text
 
 By = Literal["day", "week", "month", "term"]
 STEPS: tuple[By, ...] = ("day", "week", "month", "term")
-FIRST_YEAR, LAST_YEAR = 1990, 2199
-"""Outside of them lies no range that anybody means."""
 MOST_PARTS = 120
-"""A report with more parts than this is shown by the next longer step."""
+"""A report by day or week with more parts than this is shown by the next longer step."""
 DAY = timedelta(days=1)
 NAMES = ("this-week", "last-week", "this-month", "last-month", "this-year", "last-year")
 
@@ -120,13 +118,18 @@ def before(days: Range, terms: Sequence[Term]) -> Range:
     return Range(days.first - (days.last - days.first) - DAY, days.first - DAY)
 
 
+def readable_step(days: Range, by: By) -> By:
+    """`by`, or the next longer one: days become weeks, and weeks months."""
+    steps: tuple[By, ...] = ("day", "week")
+    for step in steps[steps.index(by) :] if by in steps else ():
+        if len(parts(days, step, ())) <= MOST_PARTS:
+            return step
+    return "term" if by == "term" else "month"
+
+
 def parts(days: Range, by: By, terms: Sequence[Term]) -> list[Range]:
     """The range in its parts, the first and the last of them cut to it. What is in no term is a part of its own."""
-    for step in STEPS[STEPS.index(by) : 3] or ("term",):
-        listed = list(_by_term(days, terms) if step == "term" else _by_step(days, step))
-        if len(listed) <= MOST_PARTS or step in ("month", "term"):
-            break
-    return listed
+    return list(_by_term(days, terms) if by == "term" else _by_step(days, by))
 
 
 def _by_step(days: Range, step: By) -> Iterator[Range]:

@@ -367,3 +367,9 @@ def test_terms_that_overlap_or_end_before_they_begin_are_mistakes(lab_file: Path
         "the term Spring ends before it begins",
         "Fall is there twice in terms",
     ]
+
+
+@pytest.mark.parametrize("days", [("9999-01-01", "9999-12-31"), ("0001-01-01", "2026-05-08")])
+def test_a_term_of_no_report_is_a_mistake(lab_file: Path, days: tuple[str, str]) -> None:
+    mistakes = mistakes_in(lab_file, LAB + f'\n[[terms]]\nname = "Ever"\nfirst = {days[0]}\nlast = {days[1]}\n')
+    assert "does not lie between 1990 and 2199" in mistakes[0]

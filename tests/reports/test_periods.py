@@ -10,7 +10,7 @@ import pytest
 
 from printsys.config.lab import Term
 from printsys.errors import InvalidInput
-from printsys.reports.periods import NAMES, STEPS, By, Range, before, chosen, named, parts
+from printsys.reports.periods import NAMES, STEPS, By, Range, before, chosen, named, parts, readable_step
 
 FALL = Term(name="Fall 2025", first=date(2025, 9, 2), last=date(2025, 12, 19))
 SPRING = Term(name="Spring 2026", first=date(2026, 1, 12), last=date(2026, 5, 8))
@@ -66,11 +66,19 @@ def test_what_is_between_two_terms_is_a_part_of_its_own() -> None:
     assert titles == ["Fall 2025", "Sat, Dec 20, 2025 to Sun, Jan 11, 2026", "Spring 2026"]
 
 
-def test_many_days_are_shown_by_the_next_longer_step() -> None:
-    assert [part.title for part in parts(Range(date(2020, 1, 1), date(2025, 12, 31)), "day", [])][:2] == [
-        "Jan 2020",
-        "Feb 2020",
-    ]
+@pytest.mark.parametrize(
+    ("last", "by", "expected"),
+    [
+        ("2025-04-30", "day", "day"),
+        ("2025-05-01", "day", "week"),
+        ("2027-05-01", "day", "month"),
+        ("2027-05-01", "week", "month"),
+        ("2027-05-01", "term", "term"),
+        ("2060-12-31", "month", "month"),
+    ],
+)
+def test_many_days_are_shown_by_the_next_longer_step(last: str, by: By, expected: By) -> None:
+    assert readable_step(Range(date(2025, 1, 1), date.fromisoformat(last)), by) == expected
 
 
 def test_a_day_begins_at_midnight_at_the_lab_also_when_clocks_change() -> None:
