@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -12,6 +13,15 @@ from printsys.domain.job import DECLINED, WITHDRAWN, Discount, Job, plain
 from printsys.domain.pricing import money as money
 from printsys.domain.status import NAMES, Status
 from printsys.domain.words import counted
+
+
+NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that no XML 1.0 document holds."""
+
+
+def xml_text(text: str) -> str:
+    """What a workbook or a drawing can hold of it."""
+    return NOT_XML.sub("", text)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from indexer.report_queries import ReportQueries
 from printsys.config import Lab
@@ -21,12 +20,16 @@ from printsys.domain.payments import NOTHING
 from printsys.reports import export
 from printsys.reports.figures import MethodMonth
 from printsys.reports.periods import Range
+from printsys.texts import xml_text
 
 Row = export.Row
 PAYMENTS = ("at", "job", "kind", "method", "amount", "waived", "transaction", "by")
 EVENTS = ("at", "job", "number", "type", "by")
-STATEMENT = ("method", "payments", "refunds", "taken_back", "corrections", "total")
-NUMERIC = frozenset({*export.SUMS, *export.BALANCES, *STATEMENT[1:], "copies", "files", "paid", "prints_failed"}) | {
+SUMS = ("payments", "refunds", "taken_back", "corrections", "total")
+STATEMENT = ("method", *SUMS)
+LONGEST_TEXT = 32_767
+"""Of a cell, in UTF-16's units."""
+NUMERIC = frozenset({*export.SUMS, *export.BALANCES, *SUMS, "copies", "files", "paid", "prints_failed"}) | {
     "amount", "discount", "number",
 }  # fmt: skip
 """Columns whose texts are decimals, which a workbook gets as numbers."""
@@ -88,12 +91,13 @@ TABLES: dict[str, Callable[[ReportQueries, Lab, Range, bool], Table]] = {
 
 
 def statement(money: Sequence[MethodMonth]) -> Table:
-    """One row for each method, and their sum."""
-    rows: list[Row] = []
-    for row in money:
-        rows.append({"method": row.method, **{name: plain(getattr(row, name)) for name in STATEMENT[1:]}})
-    sums = {name: plain(sum((getattr(row, name) for row in money), NOTHING)) for name in STATEMENT[1:]}
-    rows.append({"method": "All", **sums})
+    """One row for each method, whatever the month, and their sum."""
+    methods = sorted({row.method for row in money})
+    of_methods = [(method, [row for row in money if row.method == method]) for method in methods]
+    rows: list[Row] = [
+        {"method": name, **{column: plain(sum((getattr(row, column) for row in of_one), NOTHING)) for column in SUMS}}
+        for name, of_one in [*of_methods, ("All", money)]
+    ]
     return Table("statement", STATEMENT, rows)
 
 
@@ -126,7 +130,8 @@ def _cell(sheet: object, column: str, value: export.Value) -> object:
 
 
 def _text_cell(sheet: object, text: str) -> object:
-    cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", text)[:32_767])  # what a cell may hold
+    units = xml_text(text).encode("utf-16-le")[: 2 * LONGEST_TEXT]
+    cell = WriteOnlyCell(sheet, units.decode("utf-16-le", "ignore"))
     cell.data_type = "s"
     return cell
 

@@ -10,7 +10,7 @@ from typing import Any
 import pygal
 from pygal.style import Style
 
-from printsys.texts import amount, money
+from printsys.texts import amount, money, xml_text
 
 # The library leaves an importer for its plugins, of a kind that Python 3.12 dropped and that other programs trip over.
 sys.meta_path[:] = [importer for importer in sys.meta_path if type(importer).__module__ != pygal.__name__]
@@ -55,8 +55,8 @@ MOST_NAMES = 14
 def columns(labels: Sequence[str], series: Sequence[tuple[str, Values]], write: Callable[[float], str]) -> bytes:
     step = -(-len(labels) // MOST_NAMES)
     chart = _chart(pygal.Bar, series, write, len(labels) <= MOST_NAMES, width=720, height=300)
-    chart.x_labels = list(labels)
-    chart.x_labels_major = list(labels[::step])
+    chart.x_labels = [xml_text(label) for label in labels]
+    chart.x_labels_major = chart.x_labels[::step]
     chart.show_minor_x_labels = step == 1
     chart.x_label_rotation = 30 if len(labels) > 6 else 0
     return _svg(chart)
@@ -65,7 +65,7 @@ def columns(labels: Sequence[str], series: Sequence[tuple[str, Values]], write: 
 def bars(labels: Sequence[str], series: Sequence[tuple[str, Values]], write: Callable[[float], str]) -> bytes:
     height = 90 + 44 * len(labels)
     chart = _chart(pygal.HorizontalBar, [(n, v[::-1]) for n, v in series], write, True, width=720, height=height)
-    chart.x_labels = list(labels)[::-1]
+    chart.x_labels = [xml_text(label) for label in labels[::-1]]
     return _svg(chart)
 
 

@@ -20,6 +20,8 @@ from openpyxl import load_workbook
 from printsys.config.lab import Term
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore, Stored
+from printsys.reports import tables
+from printsys.reports.figures import MethodMonth
 from printsys.reports.periods import month_of
 from printsys.services import Services
 from printsys.web.staff import charts
@@ -245,6 +247,29 @@ def test_a_statement_of_no_month_is_that_of_the_last_one(staff: FlaskClient) -> 
     for month in ("", "2026-13", "x", "9999-12", "0001-01"):
         page = staff.get(f"/dashboard/reports/statement?month={month}").get_data(as_text=True)
         assert f"Statement of {last:%b} {last.year}" in page and "No money came in or went out." in page
+
+
+def test_a_statement_of_several_months_has_a_row_for_each_method() -> None:
+    def month(number: int, method: str, amount: str) -> MethodMonth:
+        return MethodMonth(month_of(f"2026-{number:02}", TODAY), method, Decimal(amount), *[Decimal(0)] * 3)
+
+    table = tables.statement([month(1, "Card", "2.50"), month(1, "Cash", "1.00"), month(2, "Card", "4.00")])
+    assert [(row["method"], row["total"]) for row in table.rows] == [("Card", "6.50"), ("Cash", "1.00"), ("All", "7.50")]
+
+
+# -- texts that no file can hold ------------------------------------------------------------------------------------
+
+
+def test_a_workbook_leaves_out_what_it_cannot_hold() -> None:
+    texts = ["a\x01b", "a\ufffeb\uffff", "\U0001f5a8" * 20_000, "line\nbreak"]
+    table = tables.Table("jobs", ["notes"], [{"notes": text} for text in texts])
+    _head, *cells = (row[0] for row in load_workbook(io.BytesIO(tables.as_xlsx(table)))["jobs"].values)
+    assert cells == ["ab", "ab", "\U0001f5a8" * 16_383, "line\nbreak"]
+
+
+@pytest.mark.parametrize("draw", [charts.bars, charts.columns])
+def test_a_chart_leaves_out_what_it_cannot_hold(draw: Callable[..., bytes]) -> None:
+    assert b"Prusa XL" in draw(["Prusa\x01 XL\uffff", "b"], [("Now", [1, 2])], charts.hours)
 
 
 @pytest.mark.parametrize("draw", [charts.bars, charts.columns])
