@@ -14,7 +14,6 @@ from printsys.domain.pricing import money as money
 from printsys.domain.status import NAMES, Status
 from printsys.domain.words import counted
 
-
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that no XML 1.0 document holds."""
 

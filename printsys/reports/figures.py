@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from indexer.happened import LAST_TIMES, Happening
 from indexer.report_queries import DIMENSIONS, WAITS, AccuracyRow, FailureRow, Moments, ReportQueries
 from printsys.config import Lab
-from printsys.domain.job import plain
+from printsys.domain.job import DECLINED, WITHDRAWN, plain
 from printsys.domain.payments import NOTHING, is_unpaid, ledger
 from printsys.domain.status import Status
 from printsys.reports.periods import By, Range, before, parts, readable_step
@@ -21,6 +21,8 @@ from printsys.reports.periods import By, Range, before, parts, readable_step
 COUNTED = (Happening.SUBMITTED, *LAST_TIMES)
 PLATE_FAILED = "Plates marked as failed"
 NO_REASON = "Without a reason from the list"
+STUDENTS_REASONS = {DECLINED: "The student declined", WITHDRAWN: "The student withdrew the request"}
+"""Where lab.toml has no words of its own for them."""
 FAULTS = {"lab": "The lab", "model": "The model", "machine": "The machine", "": "Not known"}
 STEP_NAMES = {
     "approval": "Until staff approved it",
@@ -159,19 +161,20 @@ def report(queries: ReportQueries, lab: Lab, days: Range, by: By) -> Report:
     earlier = before(days, lab.terms)
     start, end = days.moments(zone)
     start_before, end_before = earlier.moments(zone)
-    failures = queries.failures([start, end])
-    failures_before = queries.failures([start_before, end_before])
     step = readable_step(days, by)
-    listed = totals_by_part(queries, lab, days, step)
+    listed = parts(days, step, lab.terms)
+    moments = moments_of(listed, zone)
+    failures, failures_before = queries.failures(moments), queries.failures([start_before, end_before])
+    totals = _totals(queries, moments, failures)
     return Report(
         days,
         earlier,
         step,
-        _added([part.totals for part in listed]),
+        _added(totals),
         _totals(queries, [start_before, end_before], failures_before)[0],
-        listed,
+        [Part(of, totals_of_part) for of, totals_of_part in zip(listed, totals, strict=True)],
         _rejections(queries.rejections(start, end), queries.rejections(start_before, end_before), lab),
-        _faults(failures, failures_before),
+        faults(failures, failures_before),
         _causes(failures),
         _waits(queries, (start, end), (start_before, end_before)),
         usage_by_dimension(queries, lab, (start, end)),
@@ -179,13 +182,6 @@ def report(queries: ReportQueries, lab: Lab, days: Range, by: By) -> Report:
         outstanding(queries),
         queries.accuracy(start, end),
     )
-
-
-def totals_by_part(queries: ReportQueries, lab: Lab, days: Range, by: By) -> list[Part]:
-    listed = parts(days, readable_step(days, by), lab.terms)
-    moments = moments_of(listed, ZoneInfo(lab.about.timezone))
-    by_part = _totals(queries, moments, queries.failures(moments))
-    return [Part(of, totals) for of, totals in zip(listed, by_part, strict=True)]
 
 
 def _added(totals: Sequence[Totals]) -> Totals:
@@ -222,7 +218,7 @@ def _totals(queries: ReportQueries, moments: Moments, failures: Sequence[Failure
 
 def _rejections(rows: list[tuple[list[str], int]], rows_before: list[tuple[list[str], int]], lab: Lab) -> list[Reason]:
     counts, counts_before = _by_reason(rows), _by_reason(rows_before)
-    labels = {reason.id: reason.label for reason in lab.rejection_reasons} | {"": NO_REASON}
+    labels = STUDENTS_REASONS | {reason.id: reason.label for reason in lab.rejection_reasons} | {"": NO_REASON}
     return [
         Reason(reason, labels.get(reason, reason), counts[reason], counts_before[reason])
         for reason in sorted(counts | counts_before, key=lambda reason: (-counts[reason], reason))
@@ -237,7 +233,7 @@ def _by_reason(rows: list[tuple[list[str], int]]) -> Counter[str]:
     return counts
 
 
-def _faults(rows: Sequence[FailureRow], rows_before: Sequence[FailureRow]) -> list[Fault]:
+def faults(rows: Sequence[FailureRow], rows_before: Sequence[FailureRow]) -> list[Fault]:
     counts, counts_before = _by_fault(rows), _by_fault(rows_before)
     return [Fault(fault, label, counts[fault], counts_before[fault]) for fault, label in FAULTS.items()]
 

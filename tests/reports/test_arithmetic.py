@@ -86,12 +86,6 @@ def test_each_part_of_the_range(case: tuple[Lives, Report]) -> None:
     ]
 
 
-def test_the_parts_add_up_to_the_totals(case: tuple[Lives, Report]) -> None:
-    _lives, figures = case
-    for name in Totals.__dataclass_fields__:
-        assert sum(getattr(part.totals, name) for part in figures.parts) == getattr(figures.totals, name), name
-
-
 def test_rejections_by_reason(case: tuple[Lives, Report]) -> None:
     lives, figures = case
     expected = lives.reasons(figures.days.first, figures.days.last)

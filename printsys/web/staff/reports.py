@@ -10,20 +10,21 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, Response, abort, render_template, request
 from flask.typing import ResponseReturnValue
 
+from indexer.happened import Happening
 from indexer.report_queries import ReportQueries
 from printsys.errors import InvalidInput
 from printsys.reports import tables
 from printsys.reports.figures import (
     FAULTS,
-    Fault,
     Report,
     by_printer,
+    faults,
+    moments_of,
     money_by_month,
     outstanding,
     report,
-    totals_by_part,
 )
-from printsys.reports.periods import NAMES, STEPS, By, Range, before, chosen, month_of, named
+from printsys.reports.periods import NAMES, STEPS, By, Range, before, chosen, month_of, named, parts, readable_step
 from printsys.reports.plain_text import DIMENSION_NAMES, TOTAL_NAMES, figure
 from printsys.web.auth import login_required
 from printsys.web.services import services
@@ -38,7 +39,6 @@ RANGE_WORDS = {
     "this-year": "This year",
     "last-year": "Last year",
 }
-STEP_WORDS: dict[By, str] = {"day": "day", "week": "week", "month": "month", "term": "term"}
 LIST_FILTERS = {
     "printer": "printed_on",
     "material": "material",
@@ -66,6 +66,10 @@ class Query:
     @property
     def args(self) -> dict[str, str]:
         return {"from": self.days.first.isoformat(), "to": self.days.last.isoformat(), "by": self.by}
+
+    @property
+    def parts(self) -> list[Range]:
+        return parts(self.days, readable_step(self.days, self.by), services().lab.terms)
 
     @classmethod
     def from_args(cls, args: Mapping[str, str]) -> Query:
@@ -97,6 +101,10 @@ def _fitting_step(days: Range) -> By:
     return "day" if count <= 14 else "week" if count <= 100 else "month"
 
 
+def _zone() -> ZoneInfo:
+    return ZoneInfo(services().lab.about.timezone)
+
+
 def _queries() -> ReportQueries:
     return ReportQueries(services().queries.engine, patient=True)
 
@@ -113,7 +121,7 @@ def show() -> ResponseReturnValue:
         chosen_range=request.args.get("range") or ("this-month" if "from" not in request.args else ""),
         ranges=[(name, RANGE_WORDS[name]) for name in NAMES]
         + [(term.name, term.name) for term in services().lab.terms],
-        steps=STEP_WORDS,
+        steps=STEPS,
         totals=[(name, label, _changed(figures, name)) for name, label in TOTAL_NAMES.items()],
         figure=figure,
         dimensions=DIMENSION_NAMES,
@@ -124,9 +132,9 @@ def show() -> ResponseReturnValue:
 
 
 def _changed(figures: Report, name: str) -> str:
-    """`+12 %`, of the range before; empty where there was nothing."""
+    """`+12 %`, of the range before; empty where there was nothing, or more went back than came in."""
     now, then = getattr(figures.totals, name), getattr(figures.totals_before, name)
-    return f"{(now - then) / then * 100:+.0f} %".replace("-", "−") if then else ""
+    return f"{(now - then) / then * 100:+.0f} %".replace("-", "−") if then > 0 else ""
 
 
 @pages.get("/charts/<chart>.svg")
@@ -141,36 +149,44 @@ def draw(chart: str) -> ResponseReturnValue:
 
 
 def _jobs_chart(query: Query) -> bytes:
-    parts = totals_by_part(_queries(), services().lab, query.days, query.by)
-    printed, submitted = ([getattr(part.totals, name) for part in parts] for name in ("printed", "submitted"))
-    labels = [part.days.short_title for part in parts]
-    return charts.columns(labels, [("Printed", printed), ("Submitted", submitted)], charts.count)
+    queries, listed = _queries(), query.parts
+    moments = moments_of(listed, _zone())
+    series = []
+    for name, happening in (("Printed", Happening.PRINTED), ("Submitted", Happening.SUBMITTED)):
+        counts = queries.counts(happening, moments)
+        series.append((name, [counts.get(part, 0) for part in range(1, len(moments))]))
+    return charts.columns([part.short_title for part in listed], series, charts.count)
 
 
 def _revenue_chart(query: Query) -> bytes:
-    parts = totals_by_part(_queries(), services().lab, query.days, query.by)
-    labels = [part.days.short_title for part in parts]
-    return charts.columns(labels, [("Revenue", [float(part.totals.revenue) for part in parts])], charts.dollars)
+    listed = query.parts
+    revenue = [0.0] * len(listed)
+    for part, _kind, _method, amount, _waived in _queries().money(moments_of(listed, _zone())):
+        revenue[part - 1] += float(amount)
+    return charts.columns([part.short_title for part in listed], [("Revenue", revenue)], charts.dollars)
 
 
 def _printers_chart(query: Query) -> bytes:
-    lab = services().lab
-    zone = ZoneInfo(lab.about.timezone)
-    now, then = (
-        {usage.label: usage.hours for usage in by_printer(_queries(), lab, days.moments(zone))}
-        for days in (query.days, before(query.days, lab.terms))
+    lab, queries = services().lab, _queries()
+    used, used_before = (
+        by_printer(queries, lab, days.moments(_zone())) for days in (query.days, before(query.days, lab.terms))
     )
-    labels = [*now, *(label for label in then if label not in now)]
-    series = [
-        (name, [float(hours.get(label, 0)) for label in labels]) for name, hours in (("Now", now), ("Before", then))
-    ]
-    return charts.bars(labels, series, charts.hours)
+    labels = {usage.value: usage.label for usage in (*used, *used_before)}  # two printers may have one name
+    series = []
+    for name, usages in (("Now", used), ("Before", used_before)):
+        hours = {usage.value: float(usage.hours) for usage in usages}
+        series.append((name, [hours.get(printer, 0.0) for printer in labels]))
+    return charts.bars([*labels.values()], series, charts.hours)
 
 
 def _faults_chart(query: Query) -> bytes:
-    faults: list[Fault] = report(_queries(), services().lab, query.days, query.by).faults
-    now, then = ([float(getattr(fault, name)) for fault in faults] for name in ("count", "count_before"))
-    return charts.bars([fault.label for fault in faults], [("Now", now), ("Before", then)], charts.count)
+    queries = _queries()
+    failures, failures_before = (
+        queries.failures(days.moments(_zone())) for days in (query.days, before(query.days, services().lab.terms))
+    )
+    listed = faults(failures, failures_before)
+    now, then = ([float(getattr(fault, name)) for fault in listed] for name in ("count", "count_before"))
+    return charts.bars([fault.label for fault in listed], [("Now", now), ("Before", then)], charts.count)
 
 
 CHARTS = {"jobs": _jobs_chart, "revenue": _revenue_chart, "printers": _printers_chart, "faults": _faults_chart}
@@ -202,11 +218,10 @@ def statement() -> ResponseReturnValue:
     lab, queries = services().lab, _queries()
     today = lab.today(datetime.now(UTC))
     days = month_of(request.args.get("month", ""), today)
-    entries = queries.money_entries(*days.moments(ZoneInfo(lab.about.timezone)))
+    entries = queries.money_entries(*days.moments(_zone()))
     return render_template(
         "staff/statement.html",
         days=days,
-        money=money_by_month(queries, lab, days),
         sums=tables.statement(money_by_month(queries, lab, days)).rows,
         entries=entries,
         outstanding=outstanding(queries),

@@ -10,21 +10,27 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from html import unescape
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pytest
 from flask.testing import FlaskClient
 from openpyxl import load_workbook
+from sqlalchemy import event
 
+from indexer.report_queries import ReportQueries
 from printsys.config.lab import Term
+from printsys.domain.events import STUDENT
+from printsys.domain.job import format_time
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore, Stored
 from printsys.reports import tables
-from printsys.reports.figures import MethodMonth
-from printsys.reports.periods import month_of
+from printsys.reports.figures import MethodMonth, Report, Totals, by_printer
+from printsys.reports.periods import Range, month_of
 from printsys.services import Services
 from printsys.web.staff import charts
+from printsys.web.staff.reports import _changed as changed
 from tests.factories import act
 from tests.web.conftest import MakeJob
 from tests.web.staff.test_dashboard import cards
@@ -125,6 +131,68 @@ def test_the_page_has_no_style_of_its_own(staff: FlaskClient, lab_week: list[Sto
         assert " style=" not in page and "<style" not in page
 
 
+def test_days_that_become_weeks_are_headed_as_such(staff: FlaskClient) -> None:
+    page = staff.get("/dashboard/reports?range=this-year&by=day").get_data(as_text=True)
+    assert '<h2 id="parts">By week</h2>' in page and '<option value="week" selected>' in page
+
+
+def test_a_change_of_less_than_nothing_is_not_a_share() -> None:
+    def figures(now: str, then: str) -> Report:
+        totals, totals_before = Totals(revenue=Decimal(now)), Totals(revenue=Decimal(then))
+        return cast("Report", SimpleNamespace(totals=totals, totals_before=totals_before))
+
+    assert changed(figures("10", "-5"), "revenue") == changed(figures("10", "0"), "revenue") == ""
+    assert changed(figures("10", "5"), "revenue") == "+100 %"
+    assert changed(figures("-5", "10"), "revenue") == "−150 %"
+
+
+def test_two_printers_of_one_name_keep_their_hours(
+    staff: FlaskClient, lab_week: list[Stored], services: Services
+) -> None:
+    for printer in services.lab.printers:
+        printer.__dict__["name"] = "Prusa"
+    svg = staff.get(f"/dashboard/reports/charts/printers.svg?{WEEK}").get_data(as_text=True)
+    hours = re.findall(r'<text[^>]*class="value"[^>]*>([\d.]+) h<', svg)
+    days = (TODAY - timedelta(days=6), TODAY + timedelta(days=1))
+    queries = ReportQueries(services.queries.engine)
+    used = by_printer(queries, services.lab, Range(*days).moments(CHICAGO))
+    assert len(used) == 2 and {usage.label for usage in used} == {"Prusa"}
+    assert sorted(map(Decimal, hours)) == sorted(usage.hours for usage in used)
+
+
+def test_what_students_ended_themselves_has_words_without_those_of_lab_toml(
+    staff: FlaskClient, services: Services, make: MakeJob
+) -> None:
+    services.lab.__dict__["rejection_reasons"] = []
+    withdrawn, declined = make(Status.PENDING), make(Status.PENDING)
+    act(services.store, withdrawn.id, "withdraw", STUDENT)
+    act(services.store, declined.id, "student_decline", STUDENT)
+    for stored in (withdrawn, declined):
+        services.mirror.put(services.store.load(stored.id))
+    page = staff.get(f"/dashboard/reports?{WEEK}").get_data(as_text=True)
+    assert "The student withdrew the request" in page and "The student declined" in page
+
+
+def test_sums_of_money_lead_to_the_jobs_that_have_them(staff: FlaskClient, lab_week: list[Stored]) -> None:
+    page = staff.get(f"/dashboard/reports?{WEEK}").get_data(as_text=True)
+    paid = {stored.id for stored in lab_week if stored.job.payment}
+    assert paid and {*cards(staff.get(links(page)["$8.54 of revenue: the jobs"]))} == paid
+
+
+def test_a_chart_asks_only_for_what_it_draws(staff: FlaskClient, lab_week: list[Stored], services: Services) -> None:
+    statements: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        statements.extend([statement] if "FROM" in statement else [])
+
+    event.listen(services.queries.engine, "before_cursor_execute", note)
+    for chart, count in {"jobs": 2, "revenue": 1, "printers": 2, "faults": 2}.items():
+        statements.clear()
+        assert staff.get(f"/dashboard/reports/charts/{chart}.svg?{WEEK}").status_code == 200
+        asked_of_jobs = [statement for statement in statements if "jobs" in statement or "events" in statement]
+        assert len(asked_of_jobs) == count, (chart, asked_of_jobs)
+
+
 # -- files ----------------------------------------------------------------------------------------------------------
 
 
@@ -165,9 +233,14 @@ def test_a_workbook_has_numbers_as_numbers_and_texts_as_texts(file: Callable[...
 def test_the_events_file_has_every_event_and_says_what_only_when_asked(
     file: Callable[..., Any], lab_week: list[Stored], services: Services
 ) -> None:
-    lines = [event for stored in lab_week for event in services.store.load(stored.id).events]
+    lines = [
+        (stored.id, line.seq, line.type, format_time(line.at))
+        for stored in lab_week
+        for line in services.store.load(stored.id).events
+    ]
     rows = file("events", "csv")
-    assert sorted((row["job"], int(row["number"])) for row in rows)[0] and len(rows) == len(lines)
+    listed = [(row["job"], int(row["number"]), row["type"], row["at"]) for row in rows]
+    assert sorted(listed) == sorted(lines) and [row[3] for row in listed] == sorted(row[3] for row in listed)
     assert "data" not in rows[0] and "data" in file("events", "xlsx", f"{WEEK}&students=yes")[0]
 
 
@@ -254,7 +327,11 @@ def test_a_statement_of_several_months_has_a_row_for_each_method() -> None:
         return MethodMonth(month_of(f"2026-{number:02}", TODAY), method, Decimal(amount), *[Decimal(0)] * 3)
 
     table = tables.statement([month(1, "Card", "2.50"), month(1, "Cash", "1.00"), month(2, "Card", "4.00")])
-    assert [(row["method"], row["total"]) for row in table.rows] == [("Card", "6.50"), ("Cash", "1.00"), ("All", "7.50")]
+    assert [(row["method"], row["total"]) for row in table.rows] == [
+        ("Card", "6.50"),
+        ("Cash", "1.00"),
+        ("All", "7.50"),
+    ]
 
 
 # -- texts that no file can hold ------------------------------------------------------------------------------------
