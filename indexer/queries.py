@@ -81,7 +81,7 @@ class StudentsNews:
 
 
 @dataclass(frozen=True)
-class Happening:
+class RecentEvent:
     """An event, and whose job it is of."""
 
     job_id: str
@@ -204,7 +204,7 @@ class Queries:
         newest = {row.id: StudentsNews(_job(row), row.at, row.type, row.data) for row in self._all(news)}
         return list(newest.values())
 
-    def happened(self, since: datetime, types: Collection[EventType], limit: int) -> list[Happening]:
+    def happened(self, since: datetime, types: Collection[EventType], limit: int) -> list[RecentEvent]:
         """What happened after `since`, the newest first."""
         recent = (
             sa.select(jobs.c.id, jobs.c.student_name, events)
@@ -214,7 +214,7 @@ class Queries:
             .limit(limit)
         )
         return [
-            Happening(
+            RecentEvent(
                 row.id,
                 row.student_name,
                 Event(seq=row.seq, at=row.at, type=row.type, actor=row.actor, data=row.data, patch=row.patch),

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from indexer.attention import AttentionItem
 from indexer.job_filter import JobFilter
-from indexer.queries import STUDENTS_ANSWERS, Happening
+from indexer.queries import STUDENTS_ANSWERS, RecentEvent
 from printsys.domain.events import Event, EventType
 from printsys.domain.status import LIVE, Status
 from printsys.errors import MirrorDown
@@ -222,7 +222,7 @@ def _happenings(before: datetime | None) -> list[HappenedLine] | None:
         return []
     since = max(before, datetime.now(UTC) - LONGEST_ABSENCE)
     try:
-        recent: Iterable[Happening] = services().queries.happened(since, HAPPENINGS, MOST_HAPPENINGS)
+        recent: Iterable[RecentEvent] = services().queries.happened(since, HAPPENINGS, MOST_HAPPENINGS)
     except MirrorDown:
         return None
     return [HappenedLine(each.job_id, each.student or "", *history([each.event])) for each in recent]
