@@ -33,6 +33,9 @@ LAST_TIMES = {
 }
 """Events of which a job's last one counts."""
 
+PRINT_FAILED = events.c.type == EventType.PRINT_FAILED.value
+PLATE_FAILED = sa.and_(events.c.type == EventType.PLATES_MARKED.value, events.c.data["state"].astext == "failed")
+
 
 @dataclass(frozen=True)
 class During:
@@ -53,8 +56,7 @@ class During:
     def _every_time(self) -> sa.ColumnElement[bool]:
         if self.happening is Happening.PAID:
             return sa.and_(events.c.patch.has_key("payment"))
-        is_plate = sa.and_(events.c.type == EventType.PLATES_MARKED, events.c.data["state"].astext == "failed")
-        return sa.or_(events.c.type == EventType.PRINT_FAILED, is_plate)
+        return sa.or_(PRINT_FAILED, PLATE_FAILED)
 
 
 def last_times(types: tuple[EventType, ...], start: datetime, end: datetime) -> sa.CTE:

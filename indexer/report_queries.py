@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONPATH
 
 from indexer.connection import reading
-from indexer.happened import LAST_TIMES, During, Happening, last_times
+from indexer.happened import LAST_TIMES, PLATE_FAILED, PRINT_FAILED, During, Happening, last_times
 from indexer.schema import CHARGED_PRICE, COUNTED_CHANGE, PAID_IN_PART, PRINTED_ON, events, jobs
 from printsys.domain.events import EventType
-from printsys.domain.job import Document, Job, format_time, parse
+from printsys.domain.job import Document, Job, parse
 from printsys.domain.status import Status
 
 Moments = Sequence[datetime]
@@ -131,8 +131,8 @@ class ReportQueries:
         """Jobs in each part of the range, the parts numbered from 1."""
         if happening is Happening.SUBMITTED:
             created = sa.cast(jobs.c.created_at, sa.DateTime(timezone=True))
-            between = (jobs.c.created_at >= format_time(moments[0]), jobs.c.created_at < format_time(moments[-1]))
-            counted = sa.select(_part(created, moments), sa.func.count()).where(*between)
+            submitted = During(happening, moments[0], moments[-1]).condition()
+            counted = sa.select(_part(created, moments), sa.func.count()).where(submitted)
         else:
             last = last_times(LAST_TIMES[happening], moments[0], moments[-1])
             counted = sa.select(_part(last.c.at, moments), sa.func.count()).select_from(last)
@@ -152,18 +152,18 @@ class ReportQueries:
         return [([str(reason) for reason in row[0]] if isinstance(row[0], list) else [], row[1]) for row in rows]
 
     def failures(self, moments: Moments) -> list[FailureRow]:
-        is_print = events.c.type == EventType.PRINT_FAILED.value
-        is_plate = sa.and_(events.c.type == EventType.PLATES_MARKED.value, events.c.data["state"].astext == "failed")
         plates = sa.func.jsonb_array_length(events.c.data["plates"])
         rows = self._all(
             sa.select(
                 _part(events.c.at, moments),
-                sa.case((is_print, sa.func.coalesce(events.c.data["reason"].astext, ""))),
+                sa.case((PRINT_FAILED, sa.func.coalesce(events.c.data["reason"].astext, ""))),
                 events.c.data["fault"].astext,
-                sa.func.sum(sa.case((is_print, 1), else_=plates)),
+                sa.func.sum(sa.case((PRINT_FAILED, 1), else_=plates)),
                 sa.func.coalesce(sa.func.sum(_number(events.c.data["wasted_g"].astext)), 0),
             )
-            .where(COUNTED_CHANGE, sa.or_(is_print, is_plate), events.c.at >= moments[0], events.c.at < moments[-1])
+            .where(
+                COUNTED_CHANGE, sa.or_(PRINT_FAILED, PLATE_FAILED), events.c.at >= moments[0], events.c.at < moments[-1]
+            )
             .group_by(sa.text("1, 2, 3"))
         )
         return [FailureRow(row[0], row[1], row[2], int(row[3]), row[4]) for row in rows]
