@@ -268,9 +268,10 @@ class ReportQueries:
         for row in self._all(documents.order_by(jobs.c.created_at, jobs.c.id)):
             yield SubmittedJob(parse(row.document), row.folder, of_jobs[row.id])
 
-    def events_between(self, start: datetime, end: datetime) -> Sequence[Any]:
+    def events_between(self, start: datetime, end: datetime, with_data: bool) -> Sequence[Any]:
         """(at, job_id, seq, type, actor, data) of every event, in the order in which they happened."""
-        columns = [events.c[name] for name in ("at", "job_id", "seq", "type", "actor", "data")]
+        names = ("at", "job_id", "seq", "type", "actor", *(["data"] if with_data else []))
+        columns = [events.c[name] for name in names]
         between = sa.select(*columns).where(events.c.at >= start, events.c.at < end)
         return self._all(between.order_by(events.c.at, events.c.job_id, events.c.seq))
 

@@ -23,7 +23,7 @@ from printsys.reports.periods import Range
 from printsys.texts import xml_text
 
 Row = export.Row
-PAYMENTS = ("at", "job", "kind", "method", "amount", "waived", "transaction", "by")
+PAYMENTS = ("at", "job", "kind", "method", "amount", "waived", "by")
 EVENTS = ("at", "job", "number", "type", "by")
 SUMS = ("payments", "refunds", "taken_back", "corrections", "total")
 STATEMENT = ("method", *SUMS)
@@ -55,22 +55,23 @@ def _job_rows(queries: ReportQueries, lab: Lab, days: Range, with_students: bool
 
 
 def payments(queries: ReportQueries, lab: Lab, days: Range, with_students: bool) -> Table:
-    """Each entry of the ledgers. The transaction is part of it, students or not: accounting looks for it."""
+    """Each entry of the ledgers. With students also its transaction, which may tell who it was."""
     entries = queries.money_entries(*days.moments(_zone(lab)))
-    rows: list[Row] = [
-        {
+    columns = (*PAYMENTS, "transaction") if with_students else PAYMENTS
+    rows: list[Row] = []
+    for entry in entries:
+        values: Row = {
             "at": format_time(entry.at),
             "job": entry.job_id,
             "kind": entry.kind,
             "method": entry.method,
             "amount": plain(entry.amount),
             "waived": plain(entry.waived),
-            "transaction": entry.transaction,
             "by": entry.actor,
+            "transaction": entry.transaction,
         }
-        for entry in entries
-    ]
-    return Table("payments", PAYMENTS, rows)
+        rows.append({column: values[column] for column in columns})
+    return Table("payments", columns, rows)
 
 
 def events(queries: ReportQueries, lab: Lab, days: Range, with_students: bool) -> Table:
@@ -78,7 +79,7 @@ def events(queries: ReportQueries, lab: Lab, days: Range, with_students: bool) -
     rows: list[Row] = [
         {"at": format_time(row.at), "job": row.job_id, "number": row.seq, "type": row.type, "by": row.actor}
         | ({"data": json.dumps(row.data, ensure_ascii=False)} if with_students else {})
-        for row in queries.events_between(*days.moments(_zone(lab)))
+        for row in queries.events_between(*days.moments(_zone(lab)), with_students)
     ]
     return Table("events", (*EVENTS, "data") if with_students else EVENTS, rows)
 
