@@ -71,7 +71,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def measure(engine: sa.Engine, count: int) -> None:
-    queries = ReportQueries(engine, patient=True)
+    queries = ReportQueries(engine)
 
     def read_all() -> None:
         with engine.connect() as connection:

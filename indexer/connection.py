@@ -21,7 +21,7 @@ from psycopg2 import errorcodes
 from sqlalchemy import exc
 
 from indexer.schema import STATE_ROW
-from printsys.errors import MirrorDown, MirrorRuined
+from printsys.errors import MirrorDown, MirrorRuined, QueryTimeout
 
 logger = logging.getLogger(__name__)
 RETRY_AFTER_S = 2.0
@@ -41,6 +41,7 @@ NO_TABLES = frozenset({errorcodes.UNDEFINED_TABLE, errorcodes.UNDEFINED_COLUMN, 
 """The tables were dropped, or are of another version: they come back with the next start or sync."""
 
 
+TOO_LONG = frozenset({errorcodes.QUERY_CANCELED, errorcodes.LOCK_NOT_AVAILABLE})
 DOWN = (exc.OperationalError, exc.InterfaceError, psycopg2.OperationalError, psycopg2.InterfaceError)
 """Both as SQLAlchemy raises them and as COPY, which goes past it, does."""
 
@@ -118,6 +119,8 @@ def translated(engine: sa.Engine) -> Iterator[None]:
 
 def _raise_translated(error: Exception, state: _ServerState) -> NoReturn:
     if isinstance(error, (*DOWN, exc.TimeoutError)):
+        if _sqlstate(error) in TOO_LONG:
+            raise QueryTimeout(f"PostgreSQL did not finish in time ({_reason(error)}).") from error
         if _is_unreachable(error):
             state.down_until = time.monotonic() + RETRY_AFTER_S
         raise MirrorDown(f"PostgreSQL does not answer ({_reason(error)}).") from error

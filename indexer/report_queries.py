@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from indexer.schema import CHARGED_PRICE, COUNTED_CHANGE, PAID_IN_PART, PRINTED_
 from printsys.domain.events import EventType
 from printsys.domain.job import Document, Job, parse
 from printsys.domain.status import Status
+from printsys.errors import QueryTimeout
 
 Moments = Sequence[datetime]
 """Where the parts of a range begin, and where the last of them ends."""
@@ -122,10 +124,10 @@ class SubmittedJob:
 
 
 class ReportQueries:
-    """`patient`: without the time limit that protects pages."""
+    """`limit_s`: what all queries together may take from now on; without it, as long as they need. QueryTimeout."""
 
-    def __init__(self, engine: sa.Engine, patient: bool = False) -> None:
-        self.engine, self.patient = engine, patient
+    def __init__(self, engine: sa.Engine, limit_s: float | None = None) -> None:
+        self.engine, self._limit_s, self._start = engine, limit_s, time.monotonic()
 
     def counts(self, happening: Happening, moments: Moments) -> dict[int, int]:
         """Jobs in each part of the range, the parts numbered from 1."""
@@ -287,9 +289,20 @@ class ReportQueries:
             yield parse(row.small)
 
     def _all(self, statement: sa.Select[*tuple[Any, ...]]) -> Sequence[Any]:
-        with reading(self.engine, self.patient) as connection:
-            connection.execute(sa.text(FOR_LONG_QUERIES))
-            return connection.execute(statement).all()
+        if self._limit_s is None:
+            with reading(self.engine, patient=True) as connection:
+                connection.execute(sa.text(FOR_LONG_QUERIES))
+                return connection.execute(statement).all()
+        rest_ms = int((self._start + self._limit_s - time.monotonic()) * 1000)
+        try:
+            with reading(self.engine) as connection:
+                connection.execute(sa.text(f"{FOR_LONG_QUERIES}; SET LOCAL statement_timeout = {max(rest_ms, 1)}"))
+                return connection.execute(statement).all()
+        except QueryTimeout as error:
+            raise QueryTimeout(
+                f"The database did not finish within {self._limit_s:.0f} seconds. Please choose fewer days, or run "
+                "python manage.py report, which waits as long as it takes."
+            ) from error
 
 
 def _part(moment: sa.ColumnElement[Any], moments: Moments) -> sa.ColumnElement[int]:

@@ -104,6 +104,10 @@ class MirrorDown(PrintSysError):
     """PostgreSQL does not answer; the folders are still the record and the lab goes on."""
 
 
+class QueryTimeout(MirrorDown):
+    """PostgreSQL did not finish in time; of less it may."""
+
+
 class MirrorRuined(MirrorDown):
     """PostgreSQL answers, and its tables cannot be read: they have to be built again from the folders."""
 

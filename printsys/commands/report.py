@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     lab = load_lab(settings.lab_config)
     days = _range(args, lab, lab.today(datetime.now(UTC)))
     with migrated_engine(settings) as engine:
-        figures = report(ReportQueries(engine, patient=True), lab, days, args.by)
+        figures = report(ReportQueries(engine), lab, days, args.by)
     print_result(args, as_json(figures), report_text(figures))
     return 0
 

@@ -9,7 +9,7 @@ import pytest
 from indexer.index import Mirror
 from printsys.config import ROOT
 from printsys.domain.status import Status
-from printsys.errors import InvalidInput, PrintSysError
+from printsys.errors import InvalidInput, MirrorDown, PrintSysError
 from printsys.jobstore import JobStore
 from tests.factories import make_job, sync
 from tests.manage import Manage
@@ -66,6 +66,14 @@ def test_a_term_of_lab_toml_is_a_range(
 def test_a_range_that_is_none_is_refused(store: JobStore, manage: Manage, options: tuple[str, ...]) -> None:
     with pytest.raises(PrintSysError):
         manage("report", *options)
+
+
+def test_without_a_database_there_is_no_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manage = Manage(tmp_path, "postgresql+psycopg2://127.0.0.1:1/none", monkeypatch, capsys)
+    with pytest.raises(MirrorDown):
+        manage("report", *MARCH)
 
 
 def test_a_range_that_ends_before_it_begins_is_refused(store: JobStore, manage: Manage) -> None:

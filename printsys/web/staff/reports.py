@@ -48,6 +48,8 @@ LIST_FILTERS = {
     "method": "method",
 }
 """Each dimension by the name of the list's filter in its address."""
+LIMIT_S = 20.0
+"""Of a page, a drawing or a file: a report of all years must not keep others waiting."""
 SHOWN = 12
 """Rows of a table that lie open; the rest is one click away."""
 KINDS = {
@@ -106,7 +108,7 @@ def _zone() -> ZoneInfo:
 
 
 def _queries() -> ReportQueries:
-    return ReportQueries(services().queries.engine, patient=True)
+    return ReportQueries(services().queries.engine, LIMIT_S)
 
 
 @pages.get("", strict_slashes=False)

@@ -15,11 +15,12 @@ from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 from openpyxl import load_workbook
-from sqlalchemy import event
 
 from indexer.report_queries import ReportQueries
+from indexer.schema import create_engine
 from printsys.config.lab import Term
 from printsys.domain.events import STUDENT
 from printsys.domain.job import format_time
@@ -29,7 +30,7 @@ from printsys.reports import tables
 from printsys.reports.figures import MethodMonth, Report, Totals, by_printer
 from printsys.reports.periods import Range, month_of
 from printsys.services import Services
-from printsys.web.staff import charts
+from printsys.web.staff import charts, reports
 from printsys.web.staff.reports import _changed as changed
 from tests.factories import act
 from tests.web.conftest import MakeJob
@@ -185,12 +186,40 @@ def test_a_chart_asks_only_for_what_it_draws(staff: FlaskClient, lab_week: list[
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         statements.extend([statement] if "FROM" in statement else [])
 
-    event.listen(services.queries.engine, "before_cursor_execute", note)
+    sa.event.listen(services.queries.engine, "before_cursor_execute", note)
     for chart, count in {"jobs": 2, "revenue": 1, "printers": 2, "faults": 2}.items():
         statements.clear()
         assert staff.get(f"/dashboard/reports/charts/{chart}.svg?{WEEK}").status_code == 200
         asked_of_jobs = [statement for statement in statements if "jobs" in statement or "events" in statement]
         assert len(asked_of_jobs) == count, (chart, asked_of_jobs)
+
+
+# -- a database that is not there, or takes long ----------------------------------------------------------------------
+
+
+ADDRESSES = ("", "/charts/jobs.svg", "/files/jobs.csv", "/files/statement.xlsx", "/statement")
+
+
+@pytest.mark.parametrize("path", ADDRESSES)
+def test_without_the_database_a_report_says_so(
+    staff: FlaskClient, services: Services, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(services.queries, "engine", create_engine("postgresql+psycopg2://127.0.0.1:1/none"))
+    answer = staff.get(f"/dashboard/reports{path}?{WEEK}")
+    assert answer.status_code == 503 and "The database is not available" in answer.get_data(as_text=True)
+
+
+def test_a_report_that_takes_too_long_says_what_helps(
+    staff: FlaskClient, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "LIMIT_S", 0.5)
+    engine = services.queries.engine
+    with engine.begin() as connection:
+        connection.execute(sa.text("LOCK TABLE events IN ACCESS EXCLUSIVE MODE"))
+        answer = staff.get(f"/dashboard/reports?{WEEK}")
+    assert answer.status_code == 503 and "Please choose fewer days" in answer.get_data(as_text=True)
+    monkeypatch.undo()
+    assert staff.get("/dashboard/reports/charts/jobs.svg").status_code == 200, "one slow report is not a server down"
 
 
 # -- files ----------------------------------------------------------------------------------------------------------
