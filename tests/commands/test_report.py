@@ -68,6 +68,14 @@ def test_a_range_that_is_none_is_refused(store: JobStore, manage: Manage, option
         manage("report", *options)
 
 
+def test_a_report_of_folders_that_nobody_read_is_refused(store: JobStore, mirror: Mirror, manage: Manage) -> None:
+    make_job(store)
+    with pytest.raises(PrintSysError, match="were not read yet"):
+        manage("report", *MARCH)
+    sync(store, mirror)
+    assert manage("report", *MARCH).code == 0
+
+
 def test_without_a_database_there_is_no_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

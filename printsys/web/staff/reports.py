@@ -50,6 +50,7 @@ LIST_FILTERS = {
 """Each dimension by the name of the list's filter in its address."""
 LIMIT_S = 20.0
 """Of a page, a drawing or a file: a report of all years must not keep others waiting."""
+NOT_READ = "The folders were not read yet, so these numbers lack jobs. Please reload this page in a moment."
 SHOWN = 12
 """Rows of a table that lie open; the rest is one click away."""
 KINDS = {
@@ -111,6 +112,10 @@ def _queries() -> ReportQueries:
     return ReportQueries(services().queries.engine, LIMIT_S)
 
 
+def _note() -> list[str]:
+    return [] if services().queries.synced_at() is not None else [NOT_READ]
+
+
 @pages.get("", strict_slashes=False)
 @login_required
 def show() -> ResponseReturnValue:
@@ -130,6 +135,7 @@ def show() -> ResponseReturnValue:
         list_filters=LIST_FILTERS,
         faults=FAULTS,
         shown=SHOWN,
+        page_banners=_note(),
     )
 
 
@@ -229,6 +235,7 @@ def statement() -> ResponseReturnValue:
         outstanding=outstanding(queries),
         before=before(days, ()),
         after=month_of_next(days, today),
+        page_banners=_note(),
         args={"from": days.first.isoformat(), "to": days.last.isoformat()},
     )
 

@@ -32,7 +32,7 @@ from printsys.reports.periods import Range, month_of
 from printsys.services import Services
 from printsys.web.staff import charts, reports
 from printsys.web.staff.reports import _changed as changed
-from tests.factories import act
+from tests.factories import act, sync
 from tests.web.conftest import MakeJob
 from tests.web.staff.test_dashboard import cards
 
@@ -220,6 +220,15 @@ def test_a_report_that_takes_too_long_says_what_helps(
     assert answer.status_code == 503 and "Please choose fewer days" in answer.get_data(as_text=True)
     monkeypatch.undo()
     assert staff.get("/dashboard/reports/charts/jobs.svg").status_code == 200, "one slow report is not a server down"
+
+
+def test_a_page_says_that_the_folders_were_not_read_yet(staff: FlaskClient, services: Services, make: MakeJob) -> None:
+    make(Status.UPLOADED)
+    for path in ("", "/statement"):
+        assert "The folders were not read yet" in staff.get(f"/dashboard/reports{path}").get_data(as_text=True)
+    sync(services.store, services.mirror)
+    for path in ("", "/statement"):
+        assert "The folders were not read yet" not in staff.get(f"/dashboard/reports{path}").get_data(as_text=True)
 
 
 # -- files ----------------------------------------------------------------------------------------------------------
