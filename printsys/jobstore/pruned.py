@@ -30,6 +30,7 @@ from printsys.errors import DamagedJob, JobNotFound, PrintSysError, StorageFailu
 from printsys.jobstore.jsontext import JsonProblem, decode_object
 from printsys.jobstore.layout import EVENTS
 from printsys.jobstore.log import Log, trusted
+from printsys.jobstore.notes import forget_missing
 from printsys.jobstore.store import JobEdit, JobStore
 from printsys.jobstore.stored import is_deleted
 from printsys.jobstore.trash import TRASH_KEEPS, Waste, remove, thrown_away
@@ -147,6 +148,7 @@ def finish_pruning(store: JobStore, job_id: str) -> bool:
     for folder in list(thrown_away(store, job_id)):
         remove(store, Waste("trash", folder, store.clock(), 0))
     with store.disk_errors():
+        forget_missing(store, job_id)  # its folder was back, and no sweep has seen that
         fs.unlink(_note(store, job_id))
     return True
 

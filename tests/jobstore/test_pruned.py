@@ -22,6 +22,7 @@ from printsys.domain.payments import ledger
 from printsys.domain.status import Status
 from printsys.errors import PrintSysError, StorageFailure
 from printsys.jobstore import JobStore, Stored
+from printsys.jobstore.notes import missing_jobs, note_missing
 from printsys.jobstore.pruned import announce, finish_all, finish_pruning, pruned_jobs
 from tests.factories import Clock, act, actions_on, make_job, make_store
 from tests.openness.reader import verify
@@ -145,6 +146,13 @@ def test_nothing_of_the_job_remains_anywhere_in_storage(store: JobStore) -> None
     assert not store.layout.newest_event(stored.id).exists()
     with pytest.raises(PrintSysError):
         store.load(stored.id)
+
+
+def test_a_note_that_the_job_was_missing_goes_with_it(store: JobStore) -> None:
+    """It has the student's name, and no sweep would look for the job again."""
+    stored = archived(store)
+    note_missing(store, stored.id, {"student_name": PERSONAL["name"], "status": "Archived", "folder": "Archived/x"})
+    assert prune_now(store, stored) == [] and missing_jobs(store) == {}
 
 
 def test_each_job_is_in_the_log_of_the_year_in_which_it_came_in(tmp_path: Path) -> None:
