@@ -22,6 +22,7 @@ from tests.source import imports, modules
 
 READERS = {"printsys.formats.threemf", "printsys.models3d.other_formats", "printsys.slicers.xmltext"}
 OURS = {
+    "printsys.ops.service_macos": "reads what it wrote",
     "printsys.ops.service_windows": "reads what it wrote",
     "printsys.slicers.bambu_package": "names the type alone",
 }

@@ -37,6 +37,14 @@ FLAT = (
 HUGE = STL.replace(b"30", b"900")
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loaded machine is no failure: what is about giving up sets its own limits."""
+    monkeypatch.setattr(upload_checker, "BUSY_S", 60.0)
+    monkeypatch.setattr(upload_checker, "UNWANTED_S", 120.0)
+    monkeypatch.setattr("printsys.web.student.upload_check.QUICK_S", 60.0)
+
+
 @pytest.fixture
 def app(services: Services) -> Iterator[Flask]:
     """With a checker of its own: it is under test here."""
