@@ -129,6 +129,7 @@ def test_the_queue_follows_what_happens_while_a_jobs_buttons_are_open(system: Sy
 
 
 def test_the_queue_is_reordered_by_dragging_and_by_its_buttons_alone(system: System, page: Page) -> None:
+    page.route("**/dashboard/live", lambda route: route.abort())  # nothing is redrawn before the drag begins
     system.start("--demo")
     log_in(page, system)
     page.goto(f"{system.url}/dashboard/queue")
