@@ -7,9 +7,11 @@ from datetime import datetime
 from enum import StrEnum
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONPATH
 
 from indexer.schema import COUNTED_CHANGE, events, jobs
 from printsys.domain.events import EventType
+from printsys.domain.inputs import FAULTS
 from printsys.domain.job import format_time
 
 
@@ -22,6 +24,18 @@ class Happening(StrEnum):
     PRINTED = "printed"
     COLLECTED = "collected"
     PAID = "paid"
+    REFUNDED = "refunded"
+    WAIVED = "waived"
+    APPROVAL = "approval"
+    """This and the next: a step ended, each time that it did."""
+    ANSWER = "answer"
+    START = "start"
+    PRINT = "print"
+    COLLECTION = "collection"
+
+
+def _has(path: str) -> sa.ColumnElement[bool]:
+    return sa.func.jsonb_path_exists(events.c.data, sa.cast(path, JSONPATH))
 
 
 LAST_TIMES = {
@@ -33,30 +47,99 @@ LAST_TIMES = {
 }
 """Events of which a job's last one counts."""
 
+WAITS = {
+    Happening.APPROVAL.value: (EventType.STAFF_APPROVED,),
+    Happening.ANSWER.value: (EventType.STUDENT_CONFIRMED, EventType.STAFF_CONFIRMED),
+    Happening.START.value: (EventType.PRINTING_STARTED,),
+    Happening.PRINT.value: (EventType.JOB_COMPLETED,),
+    Happening.COLLECTION.value: (EventType.JOB_PICKED_UP,),
+}
+"""Each step by the events that end it; it began with the change of status before."""
 PRINT_FAILED = events.c.type == EventType.PRINT_FAILED.value
 PLATE_FAILED = sa.and_(events.c.type == EventType.PLATES_MARKED.value, events.c.data["state"].astext == "failed")
+
+WAIVER = sa.or_(
+    events.c.type == EventType.PAYMENT_WAIVED.value,
+    sa.and_(events.c.type == EventType.FACTS_SUPPLIED.value, _has('$.lines[*] ? (@.kind == "waiver")')),
+    sa.and_(
+        events.c.type == EventType.STATUS_REVERTED.value, _has('$.voided[*] ? (@.kind == "waiver" && exists(@.at))')
+    ),
+)
+"""What a report counts as waived, or as taken back of it."""
 
 
 @dataclass(frozen=True)
 class During:
-    """Jobs to which something happened between two moments, the second not included."""
+    """Jobs to which something happened between two moments, the second not included.
+
+    `reason`: of the rejection; an empty text: it had none. `fault`: of the failed print; an empty text: nobody knows.
+    `causes`: what staff typed of the failed print, any of these; None among them: plates that staff marked as failed.
+    """
 
     happening: Happening
     start: datetime
     end: datetime
+    reason: str | None = None
+    fault: str | None = None
+    causes: frozenset[str | None] | None = None
 
     def condition(self) -> sa.ColumnElement[bool]:
         if self.happening is Happening.SUBMITTED:
             return sa.and_(jobs.c.created_at >= format_time(self.start), jobs.c.created_at < format_time(self.end))
+        if self.happening is Happening.REJECTED and self.reason is not None:
+            return jobs.c.id.in_(self._rejected_for(self.reason))
         if types := LAST_TIMES.get(self.happening):
             return jobs.c.id.in_(sa.select(last_times(types, self.start, self.end).c.job_id))
         between = (COUNTED_CHANGE, events.c.at >= self.start, events.c.at < self.end)
         return jobs.c.id.in_(sa.select(events.c.job_id).where(*between, self._every_time()))
 
+    def _rejected_for(self, reason: str) -> sa.Select[tuple[str]]:
+        """By the reasons of each job's last rejection."""
+        types = [type_.value for type_ in LAST_TIMES[Happening.REJECTED]]
+        last = (
+            sa.select(events.c.job_id, events.c.at, events.c.data["reasons"].label("reasons"))
+            .where(COUNTED_CHANGE, events.c.type.in_(types), events.c.at >= self.start)
+            .distinct(events.c.job_id)
+            .order_by(events.c.job_id, events.c.at.desc(), events.c.seq.desc())
+            .subquery()
+        )
+        is_list = sa.func.coalesce(sa.func.jsonb_typeof(last.c.reasons) == "array", sa.false())
+        has_reason = sa.case((is_list, last.c.reasons.op("?")(reason)), else_=sa.false())
+        if not reason:
+            has_reason = sa.case(
+                (is_list, sa.or_(has_reason, last.c.reasons == sa.text("'[]'::jsonb"))), else_=sa.true()
+            )
+        return sa.select(last.c.job_id).where(last.c.at < self.end, has_reason)
+
     def _every_time(self) -> sa.ColumnElement[bool]:
-        if self.happening is Happening.PAID:
-            return sa.and_(events.c.patch.has_key("payment"))
-        return sa.or_(PRINT_FAILED, PLATE_FAILED)
+        if self.happening is Happening.FAILED:
+            return self._failed()
+        if self.happening is Happening.REFUNDED:
+            return sa.and_(events.c.type == EventType.PAYMENT_REFUNDED.value, events.c.patch.has_key("payment"))
+        if self.happening is Happening.WAIVED:
+            return sa.and_(events.c.patch.has_key("payment"), WAIVER)
+        if types := WAITS.get(self.happening):
+            is_step = events.c.type.in_([type_.value for type_ in types])
+            return sa.and_(is_step, events.c.patch.has_key("status"), _has_status_before())
+        return sa.and_(events.c.patch.has_key("payment"))
+
+    def _failed(self) -> sa.ColumnElement[bool]:
+        conditions = [sa.or_(PRINT_FAILED, PLATE_FAILED)]
+        if self.fault is not None:
+            fault = sa.func.coalesce(events.c.data["fault"].astext, "")
+            conditions.append(fault == self.fault if self.fault else fault.not_in(FAULTS))
+        if self.causes is not None:
+            typed = sa.func.coalesce(events.c.data["reason"].astext, "")
+            is_typed = sa.and_(PRINT_FAILED, typed.in_(sorted(cause for cause in self.causes if cause is not None)))
+            conditions.append(sa.or_(is_typed, PLATE_FAILED) if None in self.causes else is_typed)
+        return sa.and_(*conditions)
+
+
+def _has_status_before() -> sa.ColumnElement[bool]:
+    """A log that was written again from metadata.json may begin in the middle of a step."""
+    earlier = events.alias("earlier")
+    is_earlier = (earlier.c.job_id == events.c.job_id, earlier.c.seq < events.c.seq)
+    return sa.exists().where(*is_earlier, earlier.c.patch.has_key("status"))
 
 
 def last_times(types: tuple[EventType, ...], start: datetime, end: datetime) -> sa.CTE:

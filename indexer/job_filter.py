@@ -20,6 +20,11 @@ DUE_SOON = timedelta(days=2)
 LATEST = "9999"
 """Sorts behind every date: a job without one is not urgent."""
 
+RECORDED = {"printed_on": PRINTED_ON} | {
+    name: jobs.c[name] for name in ("material", "color", "discipline", "class_number", "method")
+}
+"""What a report counts printed jobs by, and of which a record may say nothing."""
+
 
 class Due(StrEnum):
     """When a job is needed. `soon` has those that are late already, too."""
@@ -52,6 +57,8 @@ class JobFilter:
     class_number: str | None = None
     printed_on: str | None = None
     """The printer that printed it, asked for or not."""
+    unrecorded: str | None = None
+    """A name of RECORDED: of this the record says nothing."""
     during: During | None = None
     """Only the mirror knows: without it, this leaves nothing out."""
 
@@ -59,7 +66,7 @@ class JobFilter:
     def narrows(self) -> bool:
         """Whether it leaves out jobs of its status."""
         is_among = self.among is not None
-        others = (self.q.strip(), self.due, self.older_than, self.printed_on, self.during)
+        others = (self.q.strip(), self.due, self.older_than, self.printed_on, self.unrecorded, self.during)
         return bool(is_among or any(others) or any(self._exact().values()))
 
     def conditions(self, of_status: bool = True) -> list[sa.ColumnElement[bool]]:
@@ -77,6 +84,8 @@ class JobFilter:
             conditions.append(jobs.c.created_at < moment)
         if self.printed_on is not None:
             conditions.append(PRINTED_ON.in_([self.printed_on]))
+        if self.unrecorded is not None:
+            conditions.append(sa.func.coalesce(RECORDED[self.unrecorded], "") == "")
         if self.during is not None:
             conditions.append(self.during.condition())
         if self.among is not None:
@@ -85,6 +94,7 @@ class JobFilter:
 
     def accepts(self, job: Job) -> bool:
         """The same of one job, without its status and its words."""
+        printed_on = job.request.printed_on or job.request.printer
         values = {
             "printer": job.request.printer,
             "method": job.request.method,
@@ -97,12 +107,14 @@ class JobFilter:
         moment = self._submitted_before()
         is_old = moment is None or format_time(job.created_at) < moment
         is_among = self.among is None or job.id in self.among
-        is_on_printer = self.printed_on in (None, job.request.printed_on or job.request.printer)
+        is_on_printer = self.printed_on in (None, printed_on)
+        is_unrecorded = self.unrecorded is None or not (values | {"printed_on": printed_on})[self.unrecorded]
         return (
             is_due
             and is_old
             and is_among
             and is_on_printer
+            and is_unrecorded
             and all(value in (None, values[name]) for name, value in self._exact().items())
         )
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONPATH
 
 from indexer.connection import reading
-from indexer.happened import LAST_TIMES, PLATE_FAILED, PRINT_FAILED, During, Happening, last_times
+from indexer.happened import LAST_TIMES, PLATE_FAILED, PRINT_FAILED, WAITS, During, Happening, last_times
 from indexer.schema import CHARGED_PRICE, COUNTED_CHANGE, PAID_IN_PART, PRINTED_ON, events, jobs
 from printsys.domain.events import EventType
 from printsys.domain.job import Document, Job, parse
@@ -32,14 +32,6 @@ FOR_LONG_QUERIES = "SET LOCAL work_mem = '64MB'; SET LOCAL jit = off"
 UNREAD = ["files", "print_files", "confirmation", "notes"]
 """Keys of a document that say nothing of what is to be paid."""
 DIMENSIONS = ("printer", "material", "color", "discipline", "class_number", "method")
-WAITS = {
-    "approval": (EventType.STAFF_APPROVED,),
-    "answer": (EventType.STUDENT_CONFIRMED, EventType.STAFF_CONFIRMED),
-    "start": (EventType.PRINTING_STARTED,),
-    "print": (EventType.JOB_COMPLETED,),
-    "collection": (EventType.JOB_PICKED_UP,),
-}
-"""Each step by the events that end it; it began with the change of status before."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -259,11 +259,16 @@ class PlatesInput(ActionInput):
     state: Literal["printed", "failed", "reprint", "open"]
 
 
+Fault = Literal["lab", "model", "machine"]
+FAULTS: tuple[str, ...] = get_args(Fault)
+"""Whose fault a failed print is."""
+
+
 class FailInput(ActionInput):
     """`wasted_g`: grams of material lost, None where nobody weighed it."""
 
     reason: RequiredText
-    fault: Literal["lab", "model", "machine"]
+    fault: Fault
     wasted_g: Wasted = None
 
 

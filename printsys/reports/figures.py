@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from indexer.happened import LAST_TIMES, Happening
-from indexer.report_queries import DIMENSIONS, WAITS, AccuracyRow, FailureRow, Moments, ReportQueries
+from indexer.happened import LAST_TIMES, WAITS, Happening
+from indexer.report_queries import DIMENSIONS, AccuracyRow, FailureRow, Moments, ReportQueries
 from printsys.config import Lab
 from printsys.domain.job import DECLINED, WITHDRAWN, plain
 from printsys.domain.payments import NOTHING, is_unpaid, ledger
@@ -20,6 +20,7 @@ from printsys.reports.periods import By, Range, before, parts, readable_step
 
 COUNTED = (Happening.SUBMITTED, *LAST_TIMES)
 PLATE_FAILED = "Plates marked as failed"
+NOT_RECORDED = "Not recorded"
 NO_REASON = "Without a reason from the list"
 STUDENTS_REASONS = {DECLINED: "The student declined", WITHDRAWN: "The student withdrew the request"}
 """Where lab.toml has no words of its own for them."""
@@ -218,11 +219,15 @@ def _totals(queries: ReportQueries, moments: Moments, failures: Sequence[Failure
 
 def _rejections(rows: list[tuple[list[str], int]], rows_before: list[tuple[list[str], int]], lab: Lab) -> list[Reason]:
     counts, counts_before = _by_reason(rows), _by_reason(rows_before)
-    labels = STUDENTS_REASONS | {reason.id: reason.label for reason in lab.rejection_reasons} | {"": NO_REASON}
+    labels = reason_labels(lab)
     return [
         Reason(reason, labels.get(reason, reason), counts[reason], counts_before[reason])
         for reason in sorted(counts | counts_before, key=lambda reason: (-counts[reason], reason))
     ]
+
+
+def reason_labels(lab: Lab) -> dict[str, str]:
+    return STUDENTS_REASONS | {reason.id: reason.label for reason in lab.rejection_reasons} | {"": NO_REASON}
 
 
 def _by_reason(rows: list[tuple[list[str], int]]) -> Counter[str]:
@@ -249,13 +254,23 @@ def _causes(rows: Sequence[FailureRow]) -> list[Cause]:
     words: dict[tuple[str, str], str] = {}
     counts, wasted = Counter[tuple[str, str]](), defaultdict[tuple[str, str], Decimal](Decimal)
     for row in rows:
-        text = PLATE_FAILED if row.reason is None else " ".join(row.reason.split()) or NO_REASON
-        key = (text.casefold().rstrip("."), row.fault if row.fault in FAULTS else "")
+        text = cause_words(row.reason)
+        key = (cause_key(text), row.fault if row.fault in FAULTS else "")
         words[key] = min(words.get(key, text), text)
         counts[key] += row.count
         wasted[key] += row.wasted_g
     ordered = sorted(counts, key=lambda key: (-counts[key], key))
     return [Cause(words[key], key[1], counts[key], wasted[key]) for key in ordered]
+
+
+def cause_words(reason: str | None) -> str:
+    """Of a failed print, as staff typed it; None: plates that they marked."""
+    return PLATE_FAILED if reason is None else " ".join(reason.split()) or NO_REASON
+
+
+def cause_key(words: str) -> str:
+    """The same for words that count as one cause."""
+    return words.casefold().rstrip(".")
 
 
 def _waits(queries: ReportQueries, moments: Moments, moments_before: Moments) -> list[Wait]:
@@ -286,7 +301,7 @@ def usage_by_dimension(queries: ReportQueries, lab: Lab, moments: Moments) -> di
         value = row.value or ""
         label = names.get(value, value) if row.dimension == "printer" else value
         amounts = (row.jobs, row.copies, row.hours, row.grams, row.milliliters)
-        usage[row.dimension].append(Usage(value, label or "Not recorded", *amounts))
+        usage[row.dimension].append(Usage(value, label or NOT_RECORDED, *amounts))
     return {
         dimension: sorted(rows, key=lambda row: (-row.hours, -row.jobs, row.value)) for dimension, rows in usage.items()
     }
@@ -299,7 +314,7 @@ def money_by_month(queries: ReportQueries, lab: Lab, days: Range) -> list[Method
     for part, kind, method, amount, _waived in queries.money(moments_of(months, ZoneInfo(lab.about.timezone))):
         if kind == "waiver" or not amount:
             continue
-        kinds = sums.setdefault((part, method or "Not recorded"), defaultdict(lambda: NOTHING))
+        kinds = sums.setdefault((part, method or NOT_RECORDED), defaultdict(lambda: NOTHING))
         kinds[kind] += amount
     return [
         MethodMonth(months[part - 1], method, *(kinds.get(k, NOTHING) for k in MONEY_KINDS))

@@ -149,15 +149,7 @@ class Lives:
         sums: dict[str, list[Any]] = {}
         for life in self.in_range("printed", first, last):
             request, estimate = life.record["request"], life.record["estimate"] or {}
-            value = {
-                "printer": request.get("printed_on") or request["printer"],
-                "material": estimate.get("material"),
-                "color": request["color"],
-                "discipline": life.record["student"]["discipline"],
-                "class_number": life.record["student"]["class_number"],
-                "method": request["method"],
-            }[dimension]
-            row = sums.setdefault(value or "", [0, 0, Decimal(0), Decimal(0), Decimal(0)])
+            row = sums.setdefault(_value(life, dimension), [0, 0, Decimal(0), Decimal(0), Decimal(0)])
             row[0] += 1
             row[1] += request["copies"]
             for n, name in enumerate(("time_h", "weight_g", "volume_ml"), 2):
@@ -197,6 +189,27 @@ class Lives:
                 _add(row, 6, Decimal(estimate["cost"]), Decimal(payment.get("price") or estimate["cost"]))
         return rows
 
+    def behind(self, number: dict[str, str]) -> set[str]:
+        """The ids of the jobs behind a number, by the address of its link."""
+        first, last, happened = date.fromisoformat(number["from"]), date.fromisoformat(number["to"]), number["happened"]
+        if happened in ("submitted", *LAST):
+            lives = self.in_range(happened, first, last)
+            chosen = [life for life in lives if _has_value(life, number) and _has_reason(life, number)]
+            return {life.record["id"] for life in chosen}
+        if "paid_by" in number or number.get("unrecorded") == "paid_by":
+            method = number.get("paid_by", "Not recorded")
+            return {
+                life.record["id"]
+                for life in self.lives
+                for entry in life.money()
+                if first <= entry.day <= last and entry.amount and entry.method == method
+            }
+        return {
+            life.record["id"]
+            for life in self.lives
+            if any(_counts(life, line, number) for line in _lines(life, first, last))
+        }
+
     def outstanding(self) -> tuple[int, Decimal, int, Decimal]:
         unpaid, waiting = [], []
         for life in self.lives:
@@ -216,6 +229,61 @@ class Lives:
             elif record["status"] == "Completed":
                 waiting.append(due)
         return len(unpaid), sum(unpaid, Decimal(0)), len(waiting), sum(waiting, Decimal(0))
+
+
+def _lines(life: Life, first: date, last: date) -> list[Line]:
+    return [line for line in life.lines if first <= life.day(line["at"]) <= last]
+
+
+def _counts(life: Life, line: Line, number: dict[str, str]) -> bool:
+    """Whether the line is among what is counted."""
+    data, kind, happened = line["data"], line["type"], number["happened"]
+    if happened == "failed":
+        is_plate = kind == "PlatesMarked" and data["state"] == "failed"
+        cause = "plates marked as failed" if is_plate else data.get("reason", "").lower()
+        cause_asked, fault_asked = number.get("cause", "").lower().split(), number.get("fault")
+        is_cause = not cause_asked or " ".join(cause_asked).rstrip(".") == " ".join(cause.split()).rstrip(".")
+        is_fault = not fault_asked or data.get("fault") == fault_asked
+        is_unknown = number.get("unrecorded") != "fault" or is_plate
+        return (is_plate or kind == "PrintFailed") and is_cause and is_fault and is_unknown
+    if happened in ("refunded", "waived"):
+        names = {"refunded": {"PaymentRefunded"}, "waived": {"PaymentWaived"}}[happened]
+        return kind in names or (happened == "waived" and any(v["kind"] == "waiver" for v in data.get("voided", [])))
+    return (
+        "payment" in line["patch"] if happened == "paid" else WAITS.get(kind) == happened and "status" in line["patch"]
+    )
+
+
+VALUES = {"printed_on": "printer", "class": "class_number"}
+
+
+def _value(life: Life, dimension: str) -> str:
+    request, estimate = life.record["request"], life.record["estimate"] or {}
+    values = {
+        "printer": request.get("printed_on") or request["printer"],
+        "material": estimate.get("material"),
+        "color": request["color"],
+        "discipline": life.record["student"]["discipline"],
+        "class_number": life.record["student"]["class_number"],
+        "method": request["method"],
+    }
+    return values[dimension] or ""
+
+
+def _has_value(life: Life, number: dict[str, str]) -> bool:
+    """Whether the job is one of the printer, the color, … that the address names, or that it says is not recorded."""
+    others = ("happened", "from", "to", "reason", "unrecorded")
+    wanted = {name: value for name, value in number.items() if name not in others}
+    wanted |= {name: "" for name in [number.get("unrecorded", "reason")] if name != "reason"}
+    return all(_value(life, VALUES.get(name, name)) == value for name, value in wanted.items())
+
+
+def _has_reason(life: Life, number: dict[str, str]) -> bool:
+    line = life.last("rejected")
+    reasons = line["data"]["reasons"] if line else []
+    if number.get("unrecorded") == "reason":
+        return reasons == []
+    return "reason" not in number or number["reason"] in reasons
 
 
 def _add(row: list[Any], place: int, estimated: Decimal, actual: Any) -> None:

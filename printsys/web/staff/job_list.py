@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from indexer.queries import JobRow
+from indexer.report_queries import ReportQueries
 from printsys.assessment.model_findings import MINOR, findings_of
 from printsys.config import Lab
 from printsys.domain.emails import held_back
@@ -20,6 +21,7 @@ from printsys.domain.workflow import Step
 from printsys.errors import MirrorDown
 from printsys.jobstore import Stored
 from printsys.models3d.findings import ModelFinding
+from printsys.reports.figures import cause_key, cause_words
 from printsys.services import Services
 from printsys.web.staff.action_views import next_step
 from printsys.web.staff.folder_list import read_folders
@@ -153,7 +155,7 @@ def list_jobs(services: Services, query: ListQuery) -> JobList:
     """Without a status: all that match the words or that a report counts or, without either, the first live status in
     which something waits."""
     try:
-        query = with_findings(services, query)
+        query = looked_up(services, query)
         counts = services.queries.counts(query.wanted)
         if query.wanted.status is None and not query.wanted.q and not query.wanted.during:
             query = query.of(next((live for live in LIVE if counts[live]), Status.UPLOADED))
@@ -166,14 +168,24 @@ def list_jobs(services: Services, query: ListQuery) -> JobList:
         return _list_folders(services, query)
 
 
-def with_findings(services: Services, query: ListQuery) -> ListQuery:
-    """The query with the ids of the jobs that it asks for by their findings: these follow from lab.toml, too, so no
-    column of the mirror has them. MirrorDown."""
-    if not query.has_findings:
-        return query
-    summaries = (JobSummary.from_row(row) for row in services.queries.active(query.wanted))
-    ids = frozenset(summary.job.id for summary in summaries if summary.findings(services.lab))
-    return replace(query, wanted=replace(query.wanted, among=ids))
+def looked_up(services: Services, query: ListQuery) -> ListQuery:
+    """The query with what no column of the mirror has: by which findings, which follow from lab.toml, too, which
+    spellings of a cause and which changes of payment it asks. MirrorDown."""
+    wanted, during = query.wanted, query.wanted.during
+    if query.has_findings:
+        summaries = (JobSummary.from_row(row) for row in services.queries.active(wanted))
+        ids = frozenset(summary.job.id for summary in summaries if summary.findings(services.lab))
+        wanted = replace(wanted, among=ids)
+    if during is not None and query.cause is not None:
+        reasons = {row.reason for row in ReportQueries(services.queries.engine).failures([during.start, during.end])}
+        key = cause_key(query.cause)
+        causes = frozenset(reason for reason in reasons if cause_key(cause_words(reason)) == key)
+        wanted = replace(wanted, during=replace(during, causes=causes))
+    if during is not None and query.paid_by is not None:
+        entries = ReportQueries(services.queries.engine).money_entries(during.start, during.end)
+        ids = frozenset(entry.job_id for entry in entries if entry.amount and (entry.method or "") == query.paid_by)
+        wanted = replace(wanted, among=ids if wanted.among is None else wanted.among & ids)
+    return replace(query, wanted=wanted)
 
 
 def _list_folders(services: Services, query: ListQuery) -> JobList:

@@ -9,7 +9,7 @@ from flask import request
 
 from printsys.errors import MirrorDown
 from printsys.web.services import services
-from printsys.web.staff.job_list import with_findings
+from printsys.web.staff.job_list import looked_up
 from printsys.web.staff.list_query import ListQuery
 
 
@@ -34,7 +34,7 @@ def place_in_list(job_id: str) -> PlaceInList | None:
     if not args:
         return None
     try:
-        wanted = with_findings(services(), query).wanted
+        wanted = looked_up(services(), query).wanted
         return PlaceInList(args, *services().queries.neighbors(job_id, wanted, query.order))
     except MirrorDown:
         return PlaceInList(args)

@@ -16,6 +16,7 @@ from printsys.errors import InvalidInput
 from printsys.reports import tables
 from printsys.reports.figures import (
     FAULTS,
+    NOT_RECORDED,
     Report,
     by_printer,
     faults,
@@ -48,6 +49,8 @@ LIST_FILTERS = {
     "method": "method",
 }
 """Each dimension by the name of the list's filter in its address."""
+HAPPENINGS = {"revenue": Happening.PAID.value, "whole": Happening.PRINTED.value}
+"""What the jobs behind a number did, where it has another name than the number."""
 LIMIT_S = 20.0
 """Of a page, a drawing or a file: a report of all years must not keep others waiting."""
 NOT_READ = "The folders were not read yet, so these numbers lack jobs. Please reload this page in a moment."
@@ -133,10 +136,18 @@ def show() -> ResponseReturnValue:
         figure=figure,
         dimensions=DIMENSION_NAMES,
         list_filters=LIST_FILTERS,
+        happenings=HAPPENINGS,
+        narrowed=narrowed,
+        not_recorded=NOT_RECORDED,
         faults=FAULTS,
         shown=SHOWN,
         page_banners=_note(),
     )
+
+
+def narrowed(name: str, value: str) -> dict[str, str]:
+    """For an address of the list: its filter of this name or, without a value, that for what is not recorded."""
+    return {name: value} if value else {"unrecorded": name}
 
 
 def _changed(figures: Report, name: str) -> str:
