@@ -16,6 +16,7 @@ import pytest
 
 from indexer.index import Mirror
 from indexer.queries import Queries
+from printsys import fs
 from printsys.actions import student_data
 from printsys.domain.status import Status
 from printsys.errors import PrintSysError
@@ -176,7 +177,7 @@ def test_a_job_with_a_copy_of_its_folder_stays_and_is_exported_with_it(
     exported = manage("student", "export", ANN, "--to", str(tmp_path / "out"), "--json")
     with zipfile.ZipFile(exported.json["file"]) as archive:
         assert f"copies/{place}/metadata.json" in archive.namelist()
-    shutil.rmtree(copy)
+    fs.remove_tree(copy)
     assert manage("student", "erase", ANN, "--confirm", "erase 1 job").code == 0
     assert len(list(pruned_jobs(store))) == 1 and list(store.ids()) == []
 

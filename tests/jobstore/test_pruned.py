@@ -435,7 +435,7 @@ def test_a_job_with_a_copy_of_its_folder_stays(store: JobStore, status: Status) 
     assert list(prunable(store, stored.job.status_since + timedelta(days=1), skipped)) == []
     assert [job_id for job_id, reason in skipped if "A copy of its folder lies in" in reason] == [stored.id]
     assert prune_now(store, stored) == skipped and list(pruned_jobs(store)) == []
-    shutil.rmtree(copy)
+    fs.remove_tree(copy)
     assert prune_now(store, stored) == []
 
 
