@@ -155,6 +155,10 @@ class System:
         except OSError:
             return False
 
+    def folders(self) -> list[Path]:
+        """Of all jobs, where they are now."""
+        return [path.parent for path in self.storage.glob("[!.]*/*/metadata.json")]
+
     def folder(self, job_id: str) -> Path:
         """Where the job's folder is now; there must be one."""
         folders = [path for path in self.storage.glob(f"*/*_{job_id}") if not path.parent.name.startswith(".")]

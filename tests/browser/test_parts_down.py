@@ -71,7 +71,6 @@ def test_with_postgresql_stopped_the_whole_life_of_a_job_goes_on(
 def test_with_the_share_gone_nothing_is_deleted_and_pages_say_so(system: System, page: Page, tmp_path: Path) -> None:
     system.start("--demo")
     log_in(page, system)
-    until(lambda: len(jobs(page, system)) >= 12, 60)
     before = files(system.storage)
     away = tmp_path / "unplugged"
     system.storage.rename(away)

@@ -252,6 +252,7 @@ def test_dropping_the_database_and_starting_again_gives_the_same_dashboard(syste
 def test_a_job_is_approved_with_the_keyboard_alone(system: System, page: Page, tmp_path: Path) -> None:
     system.start("--demo")
     page.goto(f"{system.url}/login")
+    expect(page.get_by_label("Password")).to_be_focused()
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url("**/dashboard/today")
