@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -45,12 +44,11 @@ def test_the_form_fits_three_screens_of_a_phone(system: System, page: Page) -> N
 
 
 @pytest.mark.parametrize("width", [390, 1440])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_students_page_of_the_job_is_accessible_in_every_state(
-    system: System, browser: Browser, tmp_path: Path, width: int, scheme: Literal["light", "dark"]
+    system: System, browser: Browser, tmp_path: Path, width: int
 ) -> None:
     system.start()
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    context = browser.new_context(viewport={"width": width, "height": 900})
     page = context.new_page()
     submitted(page, system, tmp_path)
     require_accessible(page)

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from printsys.domain.status import Status
 from tests.browser.conftest import log_in, require_accessible
-from tests.browser.test_counter import SCREENS
+from tests.browser.test_counter import WIDTHS
 from tests.factories import act, make_job, make_store
 from tests.running_system import System
 from tests.waiting import until
@@ -25,9 +25,8 @@ def test_axe_finds_nothing_and_charts_are_drawn(system: System, page: Page) -> N
     address = f"{system.url}/dashboard/reports?{MARCH}"
     until(lambda: "It came off the bed." in page.request.get(address).text(), 60)
     until(lambda: "too thin" in page.request.get(address).text() and "$4.27" in page.request.get(address).text(), 60)
-    for width, scheme in SCREENS:
+    for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
-        page.emulate_media(color_scheme=scheme)
         for shown in (address, f"{system.url}/dashboard/reports/statement?month=2026-03"):
             page.goto(shown)
             require_accessible(page)
