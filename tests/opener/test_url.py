@@ -168,7 +168,7 @@ TEXTS = st.one_of(
 """Noise, shuffled pieces of links, and links whose file is noise: raw, percent-encoded, with a good ending."""
 
 
-@settings(max_examples=20_000)
+@settings(max_examples=5_000)
 @given(TEXTS)
 @example(url("original/bracket%20v2.stl"))
 def test_whatever_a_link_holds_its_file_stays_in_the_folder(link: str) -> None:
