@@ -37,7 +37,8 @@ ALLOWED_IMPORTS = {
     "reports": "config domain errors indexer jobstore texts",
     "services": "actions config credentials errors indexer jobstore",
     "backup": "config credentials domain errors fs indexer jobstore ops",
-    "mail": "assessment backoff config credentials domain errors fs jobstore ops.heartbeat services texts",
+    "mail": "assessment backoff config credentials domain errors fs jobstore ops.backup_record ops.backup_trouble "
+    "ops.heartbeat services texts",
     "worker": "actions assessment backoff backup config domain errors fs jobstore mail models3d ops services slicers "
     "tickets",
     "demo": "actions config domain errors jobstore models3d.samples services",

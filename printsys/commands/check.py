@@ -1,10 +1,11 @@
 """Prove that storage and mirror are whole. Exit code 0: clean, 1: findings, 2: could not run. Without --repair nothing
-is changed."""
+is changed. Trouble with the backups is a remark: it says nothing against the folders."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from datetime import UTC, datetime
 
 from indexer import migrate
 from indexer.attention import AttentionItem
@@ -15,10 +16,12 @@ from indexer.schema import create_engine
 from indexer.sweep import Sweeper
 from printsys.commands.common import add_storage_argument, database, existing_store, print_result, read_settings
 from printsys.commands.progress import add_progress_argument, progress_bar
-from printsys.config import Settings
-from printsys.errors import PrintSysError
+from printsys.config import Settings, load_lab
+from printsys.errors import ConfigError, PrintSysError
 from printsys.jobstore import JobStore
 from printsys.jobstore.recovery import recover_all
+from printsys.ops.backup_record import record_if_any
+from printsys.ops.backup_trouble import backup_trouble
 from printsys.services import build_services
 from printsys.worker.queue import make_enqueue
 
@@ -47,11 +50,23 @@ def run(args: argparse.Namespace) -> int:
         problem = f"The mirror could not be checked: {error}"
     lines = [f"{finding.kind}: {finding.sentence}" for finding in findings]
     text = "\n".join(lines) or ("The folders are whole." if problem else "Storage and mirror are whole.")
-    print_result(args, {"findings": [finding.as_json() for finding in findings], "problem": problem}, text)
+    remarks = _remarks(settings)
+    text = "\n".join([text, *(f"Remark: {remark}" for remark in remarks)])
+    document = {"findings": [finding.as_json() for finding in findings], "problem": problem, "remarks": remarks}
+    print_result(args, document, text)
     if problem:
         print(problem, file=sys.stderr)
         return COULD_NOT_RUN
     return FINDINGS if findings else CLEAN
+
+
+def _remarks(settings: Settings) -> list[str]:
+    try:
+        lab = load_lab(settings.lab_config)
+    except ConfigError as error:  # the folders can be checked all the same
+        return [f"Nobody knows whether backups are made: {error}"]
+    trouble = backup_trouble(lab, record_if_any(settings, lab), datetime.now(UTC))
+    return [f"{trouble.sentence} {trouble.advice}"] if trouble is not None else []
 
 
 def _repair(settings: Settings, is_deep: bool) -> None:

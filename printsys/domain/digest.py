@@ -97,7 +97,8 @@ WEEK: dict[str, frozenset[EventType]] = {
 
 @dataclass(frozen=True)
 class Digest:
-    """`attention` None: nobody could say what needs a person. `week` None: no sum of the week."""
+    """`attention` None: nobody could say what needs a person. `week` None: no sum of the week. `backups`: what is wrong
+    with them."""
 
     day: date
     since: datetime
@@ -106,7 +107,12 @@ class Digest:
     arrived: list[Job] = field(default_factory=list)
     attention: list[str] | None = None
     week: dict[str, int] | None = None
+    backups: str | None = None
+
+    @property
+    def for_a_person(self) -> list[str]:
+        return [*([self.backups] if self.backups else []), *(self.attention or [])]
 
     @property
     def is_quiet(self) -> bool:
-        return not (self.waiting or self.late or self.arrived or self.attention)
+        return not (self.waiting or self.late or self.arrived or self.for_a_person)

@@ -29,6 +29,8 @@ from printsys.mail.messages import MailComposer
 from printsys.mail.sender import without_addresses
 from printsys.mail.smtp import Outcome, PermanentFailure, Sent, TemporaryFailure, deliver
 from printsys.mail.templates import one_line
+from printsys.ops.backup_record import record_if_any
+from printsys.ops.backup_trouble import backup_trouble
 from printsys.ops.heartbeat import Problem
 from printsys.services import Services
 from printsys.texts import date_text
@@ -105,7 +107,8 @@ class DigestSender:
 
 
 def collect(services: Services, day: date, since: datetime, now: datetime, sums_up_the_week: bool) -> Digest:
-    """From the mirror or, while that is down, from the folders, which do not tell of ended jobs and of attention."""
+    """From the mirror or, while that is down, from the folders, which do not tell of ended jobs and of attention. This
+    computer's backups are known either way."""
     collect_after = services.lab.patience.collect
     try:
         jobs = [row.job for status in LIVE for row in services.queries.jobs(status, "", MOST_READ, 0, True)]
@@ -116,7 +119,9 @@ def collect(services: Services, day: date, since: datetime, now: datetime, sums_
         jobs, attention, week = _jobs_in_folders(services.store), None, None
         arrived = sorted((job for job in jobs if job.created_at > since), key=lambda job: job.created_at)
     late = late_jobs(jobs, now, day, collect_after)
-    return Digest(day, since, waiting_groups(jobs), late, arrived, attention, week)
+    trouble = backup_trouble(services.lab, record_if_any(services.settings, services.lab), now)
+    backups = trouble.sentence if trouble is not None else None
+    return Digest(day, since, waiting_groups(jobs), late, arrived, attention, week, backups)
 
 
 def _arrived(services: Services, since: datetime) -> list[Job]:

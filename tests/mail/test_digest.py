@@ -8,6 +8,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 
 from printsys.config import load_lab
 from printsys.config.lab import WEEKDAYS, DigestTable
@@ -19,11 +20,14 @@ from printsys.jobstore.digest_note import last_digest
 from printsys.mail.digest import DigestSender, collect
 from printsys.mail.messages import make_composer
 from printsys.mail.smtp import Outcome, PermanentFailure, Sent, TemporaryFailure
+from printsys.ops.backup_record import BackupRecord, BackupRun, read_record, under_way, write_record
+from printsys.ops.backup_trouble import backup_trouble
 from printsys.services import Services, build_services
 from printsys.worker.tasks import Worker
 from tests.factories import sync
 from tests.mail.conftest import act, submit
 from tests.mail.smtp_server import MailInbox, html_of, text_of
+from tests.present import present
 
 LAB_ADDRESS = "printlab@example.edu"
 MONDAY_7 = datetime(2026, 3, 2, 13, 5, tzinfo=UTC)
@@ -212,6 +216,40 @@ def test_with_the_database_it_names_what_needs_a_person_ended_jobs_and_the_week(
     assert digest.week is not None and digest.week["came in"] == 2 and digest.week["not printed"] == 1
     assert [(group.title, group.count) for group in digest.waiting] == [("New to review", 1)]
     services.mirror.engine.dispose()
+
+
+def failed_backup(settings: Settings) -> None:
+    """As the worker's record has it on Monday morning."""
+    failed = BackupRun(MONDAY_7, str(settings.backup), MONDAY_7, error="The <disk> is full.")
+    good_at = MONDAY_7 - timedelta(days=2)
+    with under_way(settings):
+        write_record(settings, BackupRecord(failed, BackupRun(good_at, str(settings.backup), good_at, "a", 12, 90)))
+
+
+def test_it_names_what_is_wrong_with_the_backups_in_the_words_of_the_pages(
+    settings: Settings, inbox: MailInbox, tmp_path: Path
+) -> None:
+    services = build_services(settings.model_copy(update={"backup": tmp_path / "backups"}), enqueue=lambda job_id: None)
+    want_digest(services)
+    failed_backup(services.settings)
+    send_at(services, MONDAY_7)
+    (message,) = inbox.messages
+    trouble = present(backup_trouble(services.lab, read_record(services.settings), MONDAY_7))
+    assert "The <disk> is full." in trouble.sentence
+    assert trouble.sentence in " ".join(text_of(message).split()) and "Nothing waits" not in text_of(message)
+    assert str(escape(trouble.sentence)) in html_of(message)
+    assert message["Subject"].endswith(": 0 late, 0 new, 1 for a person")
+
+
+def test_it_says_nothing_of_backups_that_are_well_or_that_nobody_asked_for(settings: Settings, tmp_path: Path) -> None:
+    today = MONDAY_7.date()
+    for backup in (None, tmp_path / "backups"):
+        services = build_services(settings.model_copy(update={"backup": backup}), enqueue=lambda job_id: None)
+        good = BackupRun(MONDAY_7, str(backup), MONDAY_7, "a", 12, 90)
+        with under_way(services.settings):
+            write_record(services.settings, BackupRecord(good, good))
+        digest = collect(services, today, MONDAY_7, MONDAY_7, sums_up_the_week=False)
+        assert digest.backups is None and digest.is_quiet
 
 
 def test_every_mistake_in_the_table_is_named(tmp_path: Path, services: Services) -> None:
