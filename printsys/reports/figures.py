@@ -57,6 +57,10 @@ class Part:
     days: Range
     totals: Totals
 
+    @property
+    def is_empty(self) -> bool:
+        return self.totals == Totals()
+
 
 @dataclass(frozen=True)
 class Reason:
