@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from printsys.actions import Actions
+from printsys.actions.due_jobs import DueJob, due_job
 from printsys.domain.inputs import NoInput
 from printsys.domain.job import Job
 from printsys.domain.status import FINAL
-from printsys.errors import PrintSysError
+from printsys.errors import JobBusy, PrintSysError, TransitionNotAllowed
 from printsys.jobstore import JobStore
 
 
@@ -22,25 +23,24 @@ class ArchiveResult:
     skipped: list[tuple[str, str]] = field(default_factory=list)
 
 
-def ended_before(now: datetime, days: int) -> datetime:
-    """The moment before which a job must have ended to be kept long enough by now."""
-    return now - timedelta(days=days)
-
-
 def is_kept_long_enough(job: Job, before: datetime) -> bool:
     return job.status in FINAL and job.status_since < before
 
 
-def kept_long_enough(store: JobStore, before: datetime, skipped: list[tuple[str, str]]) -> Iterator[Job]:
-    """Straight from the folders. Jobs that cannot be read are added to `skipped`, each with the reason."""
+def kept_long_enough(store: JobStore, before: datetime, skipped: list[tuple[str, str]]) -> Iterator[DueJob]:
+    """Straight from the folders. Jobs that cannot be read, or need a person first, are added to `skipped`, each with
+    the reason."""
     for job_id, _folder in list(store.ids(FINAL)):
         try:
-            job = store.load(job_id).job
+            stored = store.load(job_id)
+            if is_kept_long_enough(stored.job, before):
+                if stored.problem is not None:
+                    raise stored.problem
+                if stored.asked_by_hand is not None:
+                    raise JobBusy(job_id, 0)
+                yield due_job(store, stored)
         except PrintSysError as error:
             skipped.append((job_id, str(error)))
-            continue
-        if is_kept_long_enough(job, before):
-            yield job
 
 
 def archive(actions: Actions, jobs: Iterable[tuple[str, int]], before: datetime, actor: str) -> ArchiveResult:
@@ -48,9 +48,10 @@ def archive(actions: Actions, jobs: Iterable[tuple[str, int]], before: datetime,
     result = ArchiveResult()
     for job_id, revision in jobs:
         try:
-            if is_kept_long_enough(actions.store.load(job_id).job, before):
-                actions.perform(job_id, "archive", NoInput(), actor, revision)
-                result.archived.append(job_id)
+            if not is_kept_long_enough(actions.store.load(job_id).job, before):
+                raise TransitionNotAllowed("archive", f"Job {job_id} did not end long enough ago.")
+            actions.perform(job_id, "archive", NoInput(), actor, revision)
+            result.archived.append(job_id)
         except PrintSysError as error:
             result.skipped.append((job_id, str(error)))
     return result

@@ -7,25 +7,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from printsys.actions import Actions
+from printsys.actions.due_jobs import DueJob, due_job
 from printsys.domain.payments import is_unpaid, ledger
 from printsys.domain.pricing import money
 from printsys.domain.pruned import Because
 from printsys.domain.status import Status
+from printsys.domain.words import counted
 from printsys.errors import JobBusy, PrintSysError, TransitionNotAllowed
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.job_folder import copies_of
 from printsys.jobstore.pruned import announce, finish_all, finish_pruning
-from printsys.jobstore.trash import size_of
-
-
-@dataclass(frozen=True)
-class Prunable:
-    """`size` of all that lies in the folder, in bytes."""
-
-    id: str
-    revision: int
-    archived: datetime
-    size: int
 
 
 @dataclass
@@ -36,7 +27,12 @@ class PruneResult:
     skipped: list[tuple[str, str]] = field(default_factory=list)
 
 
-def prunable(store: JobStore, before: datetime, skipped: list[tuple[str, str]]) -> Iterator[Prunable]:
+def prune_phrase(jobs: int) -> str:
+    """What a person types to prune so many."""
+    return f"prune {counted(jobs, 'job')}"
+
+
+def prunable(store: JobStore, before: datetime, skipped: list[tuple[str, str]]) -> Iterator[DueJob]:
     """Archived since a moment before `before`, straight from the folders. Those that cannot go are added to `skipped`,
     each with the reason."""
     for job_id in dict.fromkeys(job_id for job_id, _folder in store.ids((Status.ARCHIVED,))):
@@ -44,9 +40,7 @@ def prunable(store: JobStore, before: datetime, skipped: list[tuple[str, str]]) 
             stored = store.load(job_id)
             if stored.job.status is Status.ARCHIVED and stored.job.status_since < before:
                 require_ended(store, stored)
-                with store.disk_errors():
-                    size = size_of(stored.folder)
-                yield Prunable(job_id, stored.job.revision, stored.job.status_since, size)
+                yield due_job(store, stored)
         except PrintSysError as error:
             skipped.append((job_id, str(error)))
 

@@ -4,10 +4,9 @@ not be moved, 2: could not run. The system never does this by itself; to have it
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
-from datetime import UTC, datetime
 
-from printsys.actions.archiving import ArchiveResult, archive, ended_before, kept_long_enough
+from printsys.actions.archiving import ArchiveResult, archive, kept_long_enough
+from printsys.actions.due_jobs import DueList, read_list
 from printsys.commands.common import (
     add_storage_argument,
     existing_store,
@@ -16,10 +15,11 @@ from printsys.commands.common import (
     read_settings,
     with_services,
 )
+from printsys.commands.due_lists import add_list_arguments, make_list, require_one_use
 from printsys.commands.progress import add_progress_argument, counted, progress_bar
 from printsys.config import Settings, load_lab
 from printsys.domain import words
-from printsys.domain.events import SYSTEM
+from printsys.jobstore import JobStore
 
 DONE, SOME_STAY = 0, 1
 
@@ -33,26 +33,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dry-run", action="store_true", help="only list the jobs")
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
+    add_list_arguments(parser)
     add_progress_argument(parser)
     add_storage_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    require_one_use(args)
     settings = read_settings(args)
     store = existing_store(settings)
-    days = load_lab(settings.lab_config).retention.days if args.older_than is None else args.older_than
-    before = ended_before(datetime.now(UTC), days)
-    skipped: list[tuple[str, str]] = []
-    jobs = [(job.id, job.revision) for job in kept_long_enough(store, before, skipped)]
+    listed = read_list(args.from_list, "archive") if args.from_list is not None else _list(args, settings, store)
+    jobs = [(job.id, job.revision) for job in listed.jobs]
+    stay = [] if args.from_list is not None else [(job.id, job.why) for job in listed.stay]
     if args.dry_run:
-        result = ArchiveResult([job_id for job_id, _ in jobs], skipped)
+        result = ArchiveResult([job_id for job_id, _ in jobs], stay)
     else:
-        with progress_bar(args.progress, "Archiving") as progress:
-            result = _archive(settings, counted(jobs, progress), before)
-        result.skipped[:0] = skipped
+        with progress_bar(args.progress, "Archiving") as progress, with_services(settings) as services:
+            result = archive(services.actions, counted(jobs, progress), listed.summary.before, args.actor)
+        result.skipped[:0] = stay
     document = {
         "dry_run": args.dry_run,
         "archived": result.archived,
+        "size": listed.summary.size,
         "stay": [{"job": job_id, "why": why} for job_id, why in result.skipped],
     }
     n = len(result.archived)
@@ -64,6 +66,6 @@ def run(args: argparse.Namespace) -> int:
     return SOME_STAY if result.skipped else DONE
 
 
-def _archive(settings: Settings, jobs: Iterable[tuple[str, int]], before: datetime) -> ArchiveResult:
-    with with_services(settings) as services:
-        return archive(services.actions, jobs, before, SYSTEM)
+def _list(args: argparse.Namespace, settings: Settings, store: JobStore) -> DueList:
+    days = load_lab(settings.lab_config).retention.days if args.older_than is None else args.older_than
+    return make_list(args, "archive", store, days, kept_long_enough)

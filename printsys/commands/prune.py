@@ -13,6 +13,7 @@ from pathlib import Path
 from printsys.assessment.upload_checker import SCRATCH
 from printsys.commands import prune_archived
 from printsys.commands.common import add_storage_argument, existing_store, number_of_days, read_settings
+from printsys.commands.due_lists import add_list_arguments
 from printsys.commands.progress import Progress, add_progress_argument, counted, progress_bar
 from printsys.domain.job import format_time
 from printsys.errors import PrintSysError
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="only list what would be removed")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--json", action="store_true", help="print what was done as JSON; does not ask")
+    add_list_arguments(parser)
     add_progress_argument(parser)
     add_storage_argument(parser)
 
@@ -43,8 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.archived:
         return prune_archived.run(args)
-    if args.older_than is not None or args.confirm is not None:
-        raise PrintSysError("--older-than and --confirm are for --archived. Nothing was removed.")
+    if any(value is not None for value in (args.older_than, args.confirm, args.save_list, args.from_list)):
+        refusal = "--older-than, --confirm, --save-list and --from-list are for --archived. Nothing was removed."
+        raise PrintSysError(refusal)
     settings = read_settings(args)
     store = existing_store(settings)
     now = datetime.now(UTC)

@@ -4,45 +4,44 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
-from datetime import UTC, datetime
 
-from printsys.actions.archiving import ended_before
-from printsys.actions.pruning import Prunable, PruneResult, prunable, prune
+from printsys.actions.due_jobs import DueList, read_list
+from printsys.actions.pruning import PruneResult, prunable, prune, prune_phrase
 from printsys.commands.common import existing_store, print_result, read_settings, with_services
+from printsys.commands.due_lists import make_list, require_one_use
 from printsys.commands.progress import counted, progress_bar
-from printsys.config import load_lab
+from printsys.config import Settings, load_lab
 from printsys.domain import words
-from printsys.domain.events import SYSTEM
 from printsys.domain.job import format_time
 from printsys.errors import PrintSysError
+from printsys.jobstore import JobStore
+from printsys.ops.backup_record import require_no_backup
 from printsys.texts import date_text
 
 DONE, SOME_STAY = 0, 1
 
 
 def run(args: argparse.Namespace) -> int:
+    require_one_use(args)
     settings = read_settings(args)
     store = existing_store(settings)
-    days = args.older_than if args.older_than is not None else load_lab(settings.lab_config).retention.prune_days
-    if days == 0 and args.older_than is None:
-        raise PrintSysError("lab.toml has no prune_days in [retention]; --older-than DAYS says which jobs.")
-    skipped: list[tuple[str, str]] = []
-    jobs = list(prunable(store, ended_before(datetime.now(UTC), days), skipped))
-    phrase = f"prune {words.counted(len(jobs), 'job')}"
-    if not args.json:
-        print("\n".join(_preview(jobs, days)))
+    listed = read_list(args.from_list, "prune") if args.from_list is not None else _list(args, settings, store)
+    jobs, phrase = listed.jobs, prune_phrase(len(listed.jobs))
+    if not args.json and args.from_list is None:
+        print("\n".join(_preview(listed)))
     result = PruneResult()
     if jobs and not args.dry_run:
         require_typed(phrase, args.confirm)
+        require_no_backup(settings)
         with progress_bar(args.progress, "Pruning") as progress, with_services(settings) as services:
-            listed = counted([(job.id, job.revision) for job in jobs], progress)
-            result = prune(services.actions, listed, SYSTEM, "retention")
-    result.skipped[:0] = skipped
+            revisions = counted([(job.id, job.revision) for job in jobs], progress)
+            result = prune(services.actions, revisions, args.actor, "retention")
+    if args.from_list is None:
+        result.skipped[:0] = [(job.id, job.why) for job in listed.stay]
     document = {
         "dry_run": args.dry_run,
-        "found": [{"job": job.id, "archived": format_time(job.archived), "size": job.size} for job in jobs],
-        "size": sum(job.size for job in jobs),
+        "found": [{"job": job.id, "archived": format_time(job.since), "size": job.size} for job in jobs],
+        "size": listed.summary.size,
         "confirm": phrase if jobs else None,
         "pruned": result.pruned,
         "stay": [{"job": job_id, "why": reason} for job_id, reason in result.skipped],
@@ -52,12 +51,19 @@ def run(args: argparse.Namespace) -> int:
     return SOME_STAY if result.skipped else DONE
 
 
-def _preview(jobs: Sequence[Prunable], days: int) -> list[str]:
-    total = sum(job.size for job in jobs)
-    head = f"Archived more than {words.counted(days, 'day')} ago: {words.counted(len(jobs), 'job')}"
+def _list(args: argparse.Namespace, settings: Settings, store: JobStore) -> DueList:
+    days = args.older_than if args.older_than is not None else load_lab(settings.lab_config).retention.prune_days
+    if days == 0 and args.older_than is None:
+        raise PrintSysError("lab.toml has no prune_days in [retention]; --older-than DAYS says which jobs.")
+    return make_list(args, "prune", store, days, prunable)
+
+
+def _preview(listed: DueList) -> list[str]:
+    summary = listed.summary
+    head = f"Archived more than {words.counted(summary.days, 'day')} ago: {words.counted(summary.jobs, 'job')}"
     return [
-        f"{head}, {total / 1e6:.1f} MB.",
-        *(f"  {job.id}, archived {date_text(job.archived)}, {job.size / 1e6:.1f} MB" for job in jobs),
+        f"{head}, {summary.size / 1e6:.1f} MB.",
+        *(f"  {job.id}, archived {date_text(job.since)}, {job.size / 1e6:.1f} MB" for job in listed.jobs),
     ]
 
 
@@ -67,5 +73,5 @@ def require_typed(phrase: str, typed: str | None) -> None:
         typed = input(f"This cannot be undone. Type “{phrase}” to go on: ")
     if typed is None:
         raise PrintSysError(f'Nothing was changed. Add --confirm "{phrase}" if that is what you want.')
-    if " ".join(typed.split()).casefold() != phrase.casefold():
+    if not words.is_typed(phrase, typed):
         raise PrintSysError(f"Nothing was changed: that is not “{phrase}”.")

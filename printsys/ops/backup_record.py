@@ -142,6 +142,14 @@ def is_under_way(settings: Settings) -> bool:
     return False
 
 
+def require_no_backup(settings: Settings) -> None:
+    """BackupUnderWay: one that is made while jobs are pruned could have a job and its line."""
+    if is_under_way(settings):
+        raise BackupUnderWay(
+            "A backup is being made or tried out. Please prune when that has ended. Nothing was changed."
+        )
+
+
 @contextmanager
 def under_way(settings: Settings) -> Iterator[BackupRecord]:
     """While the body runs, no other backup and no rehearsal does on this computer. BackupUnderWay, and RecordRefused:

@@ -77,6 +77,28 @@ def test_a_dry_run_says_what_it_would_archive_and_changes_nothing(manage: Manage
     assert everything(tmp_path / "storage") == before
 
 
+def test_a_list_that_somebody_looked_at_is_archived_and_no_other_job(manage: Manage, tmp_path: Path) -> None:
+    listed, changed = (make_job(days_ago(tmp_path, 91), status=Status.REJECTED) for _ in range(2))
+    path = tmp_path / "list"
+    preview = manage("archive", "--dry-run", "--save-list", str(path), "--json")
+    assert set(preview.json["archived"]) == {listed.id, changed.id} and preview.json["size"] > 2000
+    later = make_job(days_ago(tmp_path, 91), status=Status.REJECTED)
+    act(make_store(tmp_path), changed.id, "notes")
+    archive = manage("archive", "--from-list", str(path), "--actor", "staff:Sam", "--json")
+    assert archive.code == 1 and archive.json["archived"] == [listed.id]
+    assert [entry["job"] for entry in archive.json["stay"]] == [changed.id]
+    store = make_store(tmp_path)
+    assert store.load(listed.id).events[-1].actor == "staff:Sam"
+    assert store.load(later.id).job.status is Status.REJECTED
+
+
+@pytest.mark.parametrize("name", ["staff:", "student", "Sam", ""])
+def test_nobody_acts_in_the_name_of_somebody_who_is_not_staff(manage: Manage, tmp_path: Path, name: str) -> None:
+    make_store(tmp_path)
+    with pytest.raises(SystemExit):
+        manage("archive", "--actor", name)
+
+
 def test_a_damaged_job_stays_and_keeps_none_waiting(manage: Manage, tmp_path: Path) -> None:
     damaged, whole = (make_job(days_ago(tmp_path, 91), status=Status.REJECTED) for _ in range(2))
     (damaged.folder / "events.jsonl").write_bytes(b"{}\n")

@@ -11,11 +11,13 @@ import pytest
 from indexer.index import Mirror
 from indexer.queries import Queries
 from printsys.actions.pruning import prune
+from printsys.config import load_settings
 from printsys.domain.status import Status
 from printsys.errors import PrintSysError
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.pruned import pruned_jobs
-from tests.factories import Clock, actions_on, make_job, make_store, sync
+from printsys.ops.backup_record import under_way, write_record
+from tests.factories import Clock, act, actions_on, make_job, make_store, sync
 from tests.indexer.test_check import everything
 from tests.manage import Manage
 
@@ -110,3 +112,49 @@ def test_a_backup_brings_the_lines_back(manage: Manage, tmp_path: Path) -> None:
     restored: JobStore = make_store(tmp_path / "new")
     assert [line.model_dump() for line in pruned_jobs(restored)] == lines
     assert json.loads((restored.layout.pruned / f"{lines[0]['document']['created_at'][:4]}.jsonl").read_bytes())
+
+
+def test_a_list_that_somebody_looked_at_is_pruned_and_no_other_job(manage: Manage, tmp_path: Path) -> None:
+    old, changed = archived(tmp_path, 400), archived(tmp_path, 390)
+    path = tmp_path / "list"
+    preview = manage("prune", "--archived", "--older-than", "365", "--dry-run", "--save-list", str(path))
+    assert preview.code == 0 and old.job.student.name not in path.read_text("utf-8")
+    later = archived(tmp_path, 380)
+    store = make_store(tmp_path)
+    act(store, changed.id, "notes")
+    with pytest.raises(PrintSysError, match="that is not “prune 2 jobs”"):
+        manage("prune", "--archived", "--from-list", str(path), "--confirm", "prune 3 jobs")
+    words = ("--confirm", "prune 2 jobs", "--actor", "staff:Sam", "--json")
+    done = manage("prune", "--archived", "--from-list", str(path), *words)
+    assert done.code == 1 and done.json["pruned"] == [old.id]
+    assert [entry["job"] for entry in done.json["stay"]] == [changed.id]
+    assert {job_id for job_id, _ in store.ids((Status.ARCHIVED,))} == {changed.id, later.id}
+
+
+def test_a_list_is_for_its_own_task_and_read_only_whole(manage: Manage, tmp_path: Path) -> None:
+    make_job(make_store(tmp_path, Clock(datetime.now(UTC) - timedelta(days=400))), status=Status.REJECTED)
+    archived(tmp_path, 400)
+    path = tmp_path / "list"
+    manage("archive", "--dry-run", "--save-list", str(path))
+    for words in ((), ("--older-than", "3"), ("--dry-run",)):
+        with pytest.raises(PrintSysError, match=r"no list of jobs to prune|--from-list takes"):
+            manage("prune", "--archived", "--from-list", str(path), "--confirm", "prune 1 job", *words)
+    manage("prune", "--archived", "--older-than", "365", "--dry-run", "--save-list", str(path))
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    with pytest.raises(PrintSysError, match="is no list of jobs"):
+        manage("prune", "--archived", "--from-list", str(path), "--confirm", "prune 1 job")
+    with pytest.raises(PrintSysError, match="cannot be read"):
+        manage("prune", "--archived", "--from-list", str(tmp_path / "none"), "--confirm", "prune 1 job")
+    with pytest.raises(PrintSysError, match="is for --dry-run"):
+        manage("prune", "--archived", "--older-than", "365", "--save-list", str(path), "--confirm", "prune 1 job")
+    assert len(list(make_store(tmp_path).ids((Status.ARCHIVED,)))) == 1
+
+
+def test_it_waits_for_the_end_of_a_backup(manage: Manage, tmp_path: Path) -> None:
+    old = archived(tmp_path, 400)
+    settings = load_settings({"PRINTSYS_INSTANCE": str(tmp_path / "instance")}, tmp_path)
+    with under_way(settings) as record:
+        write_record(settings, record)
+        with pytest.raises(PrintSysError, match="when that has ended"):
+            manage("prune", "--archived", "--older-than", "365", "--confirm", "prune 1 job")
+    assert make_store(tmp_path).load(old.id).job.status is Status.ARCHIVED

@@ -3,7 +3,7 @@ from decimal import Decimal
 import pytest
 
 from printsys.domain.status import NAMES, Status, in_words
-from printsys.domain.words import counted
+from printsys.domain.words import counted, is_typed
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,8 @@ def test_a_sentence_says_statuses_as_people_do_and_leaves_paths_alone() -> None:
     assert in_words(f"{path} is in ReadyToPrint, not C:\\x\\ReadyToPrint") == (
         f"{path} is in “Ready to print”, not C:\\x\\ReadyToPrint"
     )
+
+
+def test_a_phrase_is_typed_as_people_type() -> None:
+    assert is_typed("prune 2,000 jobs", " Prune  2000 jobs ")
+    assert not is_typed("prune 12 jobs", "prune 1 2 jobs") and not is_typed("prune 1 job", "")

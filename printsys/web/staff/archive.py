@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from printsys.actions.archiving import archive, ended_before
-from printsys.domain.status import FINAL
+from printsys.actions.archiving import archive
+from printsys.actions.due_jobs import due_before
+from printsys.domain.status import FINAL, Status
 from printsys.domain.words import counted
 from printsys.errors import MirrorDown
 from printsys.web.auth import current_actor, login_required
@@ -22,13 +24,13 @@ COUNTED = 1000
 
 
 def _before() -> datetime:
-    return ended_before(datetime.now(UTC), services().lab.retention.days)
+    return due_before(datetime.now(UTC), services().lab.retention.days)
 
 
-def count() -> str | None:
+def count(statuses: Sequence[Status] = FINAL, before: datetime | None = None) -> str | None:
     """`3 jobs`, for a line on the dashboard; None where there are none, or the mirror is down."""
     try:
-        n = services().queries.count_ended(FINAL, _before(), COUNTED + 1)
+        n = services().queries.count_ended(statuses, before or _before(), COUNTED + 1)
     except MirrorDown:
         return None
     if n > COUNTED:
