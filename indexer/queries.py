@@ -285,6 +285,11 @@ class Queries:
         some = sa.select(jobs.c.id).where(*_ended(statuses, before)).limit(most).subquery()
         return int(self._all(sa.select(sa.func.count()).select_from(some))[0][0])
 
+    def students(self, job_ids: Collection[str]) -> dict[str, str]:
+        """The students' names of these jobs, of those that the mirror has."""
+        rows = self._all(sa.select(jobs.c.id, jobs.c.student_name).where(jobs.c.id.in_(sorted(job_ids))))
+        return {row.id: row.student_name for row in rows if row.student_name}
+
     def with_transaction(self, number: str, limit: int = 5) -> list[JobRow]:
         """Jobs with a payment under that transaction number, the newest first. Capitals do not count.
 

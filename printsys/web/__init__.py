@@ -46,6 +46,7 @@ from printsys.web.staff import (
     new,
     queue,
     reports,
+    retention,
     settings,
     system,
     ticket,
@@ -72,6 +73,7 @@ STAFF_PAGES = (
     mails,
     reports,
     system,
+    retention,
     settings,
 )
 OTHER_PAGES = (auth, api, live, health, metrics, calendar_feed)

@@ -1,4 +1,4 @@
-// The report of a check or a backup shows as soon as it is there.
+// The report of a command that runs shows as soon as it is there. `data-running`: the page that has it.
 
 import { REFRESH } from "./live.js";
 
@@ -8,7 +8,7 @@ async function look() {
   const running = [...document.querySelectorAll("[data-running]")];
   if (!running.length) return;
   try {
-    const answer = await fetch(`${document.documentElement.dataset.root}/dashboard/system`, { redirect: "error", headers: REFRESH });
+    const answer = await fetch(running[0].dataset.running, { redirect: "error", headers: REFRESH });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const area of running) {
       const fresh = page.getElementById(area.id);

@@ -69,7 +69,7 @@ def show() -> ResponseReturnValue:
 @login_required
 def password() -> ResponseReturnValue:
     """`password`, the one that holds; `chosen` and `repeated`, the new one."""
-    if _is_refused():
+    if is_refused():
         return _page("password", WRONG_PASSWORD), 422
     if services().settings.staff_password_hash is not None:
         return _page(), 422
@@ -90,7 +90,7 @@ def password() -> ResponseReturnValue:
 @login_required
 def test_mail() -> ResponseReturnValue:
     """`password`, `address`."""
-    if _is_refused():
+    if is_refused():
         return _page("test-mail", WRONG_PASSWORD), 422
     part = services()
     try:
@@ -110,7 +110,7 @@ def test_mail() -> ResponseReturnValue:
 def backup() -> ResponseReturnValue:
     """`password`."""
     folder = backup_folder(services().settings, services().lab)
-    if folder is None or _is_refused():
+    if folder is None or is_refused():
         return _page("backup", WRONG_PASSWORD if folder else "There is no folder for backups yet."), 422
     return _start("backup", ["backup", str(folder)], "The backup has begun.")
 
@@ -133,7 +133,7 @@ def upgrade_check() -> ResponseReturnValue:
 @login_required
 def calendar() -> ResponseReturnValue:
     """`password`; `off` makes the link useless, without a new one."""
-    if _is_refused():
+    if is_refused():
         return _page("calendar", WRONG_PASSWORD), 422
     try:
         (drop_calendar_secret if request.form.get("off") else renew_calendar_secret)(services().store)
@@ -150,7 +150,7 @@ def restart() -> ResponseReturnValue:
     part = request.form.get("part", "")
     if part not in PARTS or not _is_supervised():
         return _page("restart", "That part cannot be started from here."), 422
-    if _is_refused():
+    if is_refused():
         return _page("restart", WRONG_PASSWORD), 422
     try:
         load_lab(services().settings.lab_config)
@@ -173,7 +173,8 @@ def command_runs() -> CommandRuns:
     return runs
 
 
-def _is_refused() -> bool:
+def is_refused() -> bool:
+    """Whether the form's `password` is not the staff password. TooManyRequests."""
     return hash_if_right(request.form.get("password", "")) is None
 
 
