@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from printsys.domain.events import Event, EventType, actor_kind
-from printsys.domain.job import Document, Job, format_time, parse
+from printsys.domain.job import Document, Job, format_time, parse, plain
 from printsys.domain.status import Status
 
 Because = Literal["retention", "erased"]
@@ -68,55 +69,67 @@ def _event(event: Event) -> Document | None:
 # -- what may stay ----------------------------------------------------------------------------------------------------
 
 Shape = Mapping[str, Any]
-"""By key, the pattern of a text, another test of a value, the shape of an object, or a list with the shape of each of
-its items."""
+"""By key, the pattern of a text, a function that gives what stays of a value, the shape of an object, or a list with the
+shape of each of its items."""
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-AMOUNT = re.compile(r"-?\d{1,12}(\.\d{1,12})?")
+DAY = re.compile(r"\d{4}-\d\d-\d\d")
+MOST_DIGITS = 12
+USUAL_AMOUNT = re.compile(r"-?\d{1,12}(\.\d{1,12})?", re.ASCII)
 SLUG = re.compile(r"[a-z0-9-]{1,40}")
-LABEL = re.compile(r"[^@\r\n\t]{1,60}")
-"""What lab.toml names: a printer, a color, a material, a way to pay."""
+LABEL = re.compile(r"[^@\r\n\t]{0,60}")
+"""What lab.toml names: a printer, a color, a material, a way to pay; or nothing, as a person may have written it."""
 CLASS_NUMBER = re.compile(r"(?i)N/A|[A-Z]{2,6}[ -]?\d{2,4}[A-Z]?")
 """A class as most people write it. The field takes any words, so that a name or a student's number may stand in it."""
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and abs(value) < 100_000
+def _amount(value: Any) -> str | None:
+    """As the system spells it: in a record somebody may have written ` 4.` or `1_000`."""
+    try:
+        number = Decimal(value.strip() if isinstance(value, str) else "")
+    except InvalidOperation:
+        return None
+    is_usual = number.is_finite() and abs(number.adjusted()) < MOST_DIGITS
+    return text if is_usual and USUAL_AMOUNT.fullmatch(text := plain(number)) else None
 
 
-def _is_status(value: Any) -> bool:
-    return isinstance(value, str) and value in set(Status)
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and abs(value) < 100_000 else None
 
 
-def _is_true_or_false(value: Any) -> bool:
-    return isinstance(value, bool)
+def _status(value: Any) -> str | None:
+    return value if isinstance(value, str) and value in set(Status) else None
 
 
-DISCOUNTS: list[Shape] = [{"name": LABEL, "amount": AMOUNT}]
-LINES: list[Shape] = [{"kind": SLUG, "amount": AMOUNT, "method": LABEL, "at": TIME, "with_pickup": _is_true_or_false}]
+def _truth(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+DISCOUNTS: list[Shape] = [{"name": LABEL, "amount": _amount}]
+LINES: list[Shape] = [{"kind": SLUG, "amount": _amount, "method": LABEL, "at": TIME, "with_pickup": _truth}]
 PAYMENT: Shape = {
-    "amount": AMOUNT, "method": LABEL, "weight_g": AMOUNT, "at": TIME, "price": AMOUNT, "discounts": DISCOUNTS,
+    "amount": _amount, "method": LABEL, "weight_g": _amount, "at": TIME, "price": USUAL_AMOUNT, "discounts": DISCOUNTS,
     "lines": LINES,
 }  # fmt: skip
-PLATES: list[Shape] = [{"number": _is_count, "state": SLUG}]
+PLATES: list[Shape] = [{"number": _count, "state": SLUG}]
 DOCUMENT: Shape = {
     "student": {"discipline": LABEL, "class_number": CLASS_NUMBER},
     "request": {
-        "method": LABEL, "color": LABEL, "printer": LABEL, "printed_on": LABEL, "copies": _is_count,
-        "own_material": _is_true_or_false,
+        "method": LABEL, "color": LABEL, "printer": LABEL, "printed_on": LABEL, "copies": _count,
+        "own_material": _truth, "due_date": DAY,
     },
     "estimate": {
-        "material": LABEL, "weight_g": AMOUNT, "volume_ml": AMOUNT, "time_h": AMOUNT, "cost": AMOUNT,
-        "for_copies": _is_count, "plate_copies": _is_count, "discounts": DISCOUNTS,
+        "material": LABEL, "weight_g": _amount, "volume_ml": _amount, "time_h": _amount, "cost": _amount,
+        "for_copies": _count, "plate_copies": _count, "discounts": DISCOUNTS,
     },
     "confirmation": {"sent_at": TIME, "confirmed_at": TIME},
     "rejection": {"reasons": [SLUG], "at": TIME},
     "payment": PAYMENT,
     "plates": PLATES,
 }  # fmt: skip
-PATCH: Shape = {"status": _is_status, "status_since": TIME, "payment": PAYMENT, "plates": PLATES}
+PATCH: Shape = {"status": _status, "status_since": TIME, "payment": PAYMENT, "plates": PLATES}
 DATA: Shape = {
-    "reasons": [SLUG], "fault": SLUG, "wasted_g": AMOUNT, "amount": AMOUNT, "method": LABEL, "kind": SLUG,
-    "state": SLUG, "plates": PLATES, "from": _is_status, "to": _is_status, "agreed": AMOUNT,
+    "reasons": [SLUG], "fault": SLUG, "wasted_g": _amount, "amount": _amount, "method": LABEL, "kind": SLUG,
+    "state": SLUG, "plates": PLATES, "from": _status, "to": _status, "agreed": _amount,
     "lines": LINES, "voided": LINES,
 }  # fmt: skip
 COUNTED = frozenset({EventType.JOB_CREATED, EventType.STAFF_APPROVED, EventType.PRINT_FAILED, EventType.PLATES_MARKED})
@@ -144,4 +157,4 @@ def _kept_value(value: Any, allowed: Any) -> Any:
         return [item for item in items if item is not None]
     if isinstance(allowed, re.Pattern):
         return value if isinstance(value, str) and allowed.fullmatch(value) else None
-    return value if allowed(value) else None
+    return allowed(value)

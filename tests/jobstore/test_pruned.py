@@ -18,7 +18,9 @@ import pytest
 from indexer.check import check_storage
 from printsys import fs
 from printsys.actions.pruning import prunable, prune
+from printsys.domain.events import FILESYSTEM, EventDraft, EventType
 from printsys.domain.payments import ledger
+from printsys.domain.pruned import pruned_job
 from printsys.domain.status import Status
 from printsys.errors import PrintSysError, StorageFailure
 from printsys.jobstore import JobStore, Stored
@@ -128,6 +130,20 @@ def test_a_payment_that_was_taken_back_stays_to_be_subtracted(store: JobStore) -
     (reverted,) = (event for event in line.events if event["type"] == "StatusReverted")
     assert [(each["kind"], each["amount"]) for each in reverted["data"]["voided"]] == [("payment", "4.27")]
     assert "payment" in reverted["patch"] and SECRET not in line.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [(" 4. ", "4"), ("+4.20", "4.20"), ("1_000.50", "1000.50"), ("4e1", "40"), ("1e999999999", None), ("12.5", "12.5")],
+)
+def test_an_amount_in_a_spelling_of_its_own_stays(store: JobStore, text: str, expected: str | None) -> None:
+    """A record takes it, so a report counts it: it did not count any more once the job was pruned."""
+    stored = make_job(store, status=Status.ARCHIVED)
+    with store.edit(stored.id) as change:
+        change.record(EventDraft(EventType.METADATA_EDITED, FILESYSTEM, {}, {"payment": {"weight_g": text}}))
+    line = pruned_job(stored.job, change.result.document, change.result.events, "0" * 16, "2026-03-02", "retention")
+    assert line.document["payment"].get("weight_g") == expected
+    assert line.events[-1]["patch"]["payment"].get("weight_g") == expected
 
 
 def test_a_usual_class_number_stays(store: JobStore) -> None:
