@@ -9,11 +9,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from indexer import read_folder, rows
+from indexer import pruned, read_folder, rows
 from indexer.attention import AttentionItem, raised
 from indexer.connection import reading
 from indexer.index import SAME
-from indexer.schema import events, files, job_counts, jobs
+from indexer.schema import events, files, job_counts, jobs, pruned_events, pruned_jobs
+from printsys.domain.words import counted
 from printsys.errors import JobNotFound
 from printsys.jobstore import JobStore
 from printsys.jobstore.repair import id_inside
@@ -48,7 +49,7 @@ def check_mirror(store: JobStore, engine: sa.Engine, deep: bool = False) -> list
                 current[job_id] = present
         items = _differences(store, current, _read(engine, deep, suspects))
     store.require_online()
-    return items + _miscounted(engine)
+    return items + _miscounted(engine) + _pruned_differences(store, engine, deep)
 
 
 def _read(engine: sa.Engine, deep: bool, only: Iterable[str] | None = None) -> dict[str, _MirroredJob]:
@@ -104,6 +105,33 @@ def _differing_fields(store: JobStore, folders: list[Path], row: _MirroredJob) -
     if row.files != len(record.document.get("files") or []):
         fields.append("list of files")
     return fields
+
+
+def _pruned_differences(store: JobStore, engine: sa.Engine, deep: bool) -> list[AttentionItem]:
+    """Of what is left of pruned jobs. Keys lead to no job, so only their number is of use."""
+    if not (suspects := _differing_keys(store, engine, deep)):
+        return []
+    keys = suspects & _differing_keys(store, engine, deep)  # a change may have been under way: compare again
+    if not keys:
+        return []
+    sentence = f"The mirror has {counted(len(keys), 'pruned job')} otherwise than the logs of pruned jobs."
+    return [raised("mirror-differs", None, store.layout.relative(store.layout.pruned), sentence)]
+
+
+def _differing_keys(store: JobStore, engine: sa.Engine, deep: bool) -> set[str]:
+    """Those that the mirror lacks, has too many of, or has with other events. `deep` compares the documents. Of a log
+    that cannot be read nothing is said: it is an item of its own."""
+    with reading(engine, patient=True) as connection:
+        changes = pruned.all_changes(store, connection, is_anew=True)
+        columns = (pruned_jobs.c.id, *([pruned_jobs.c.document] if deep else []))
+        mirrored = {row.id: row for row in connection.execute(sa.select(*columns))}
+        events_of = _counted(connection, pruned_events)
+    lines = changes.rows
+    differing = {key for key, row in lines.items() if len(row["events"]) != events_of.get(key, 0)}
+    if deep:
+        present = lines.keys() & mirrored.keys()
+        differing |= {key for key in present if lines[key]["document"] != mirrored[key].document}
+    return differing | (lines.keys() - mirrored.keys()) | changes.lost
 
 
 def _miscounted(engine: sa.Engine) -> list[AttentionItem]:

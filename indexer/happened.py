@@ -9,7 +9,8 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONPATH
 
-from indexer.schema import COUNTED_CHANGE, events, jobs
+from indexer.reported import MIRRORED, Records
+from indexer.schema import COUNTED_CHANGE
 from printsys.domain.events import EventType
 from printsys.domain.inputs import FAULTS
 from printsys.domain.job import format_time
@@ -34,10 +35,6 @@ class Happening(StrEnum):
     COLLECTION = "collection"
 
 
-def _has(path: str) -> sa.ColumnElement[bool]:
-    return sa.func.jsonb_path_exists(events.c.data, sa.cast(path, JSONPATH))
-
-
 LAST_TIMES = {
     Happening.APPROVED: (EventType.STAFF_APPROVED,),
     Happening.REJECTED: (EventType.JOB_REJECTED, EventType.STUDENT_DECLINED, EventType.JOB_WITHDRAWN),
@@ -55,17 +52,29 @@ WAITS = {
     Happening.COLLECTION.value: (EventType.JOB_PICKED_UP,),
 }
 """Each step by the events that end it; it began with the change of status before."""
-PRINT_FAILED = events.c.type == EventType.PRINT_FAILED.value
-PLATE_FAILED = sa.and_(events.c.type == EventType.PLATES_MARKED.value, events.c.data["state"].astext == "failed")
 
-WAIVER = sa.or_(
-    events.c.type == EventType.PAYMENT_WAIVED.value,
-    sa.and_(events.c.type == EventType.FACTS_SUPPLIED.value, _has('$.lines[*] ? (@.kind == "waiver")')),
-    sa.and_(
-        events.c.type == EventType.STATUS_REVERTED.value, _has('$.voided[*] ? (@.kind == "waiver" && exists(@.at))')
-    ),
-)
-"""What a report counts as waived, or as taken back of it."""
+
+def print_failed(events: sa.FromClause) -> sa.ColumnElement[bool]:
+    return events.c.type == EventType.PRINT_FAILED.value
+
+
+def plate_failed(events: sa.FromClause) -> sa.ColumnElement[bool]:
+    return sa.and_(events.c.type == EventType.PLATES_MARKED.value, events.c.data["state"].astext == "failed")
+
+
+def _waived(events: sa.FromClause) -> sa.ColumnElement[bool]:
+    """What a report counts as waived, or as taken back of it."""
+
+    def has(path: str) -> sa.ColumnElement[bool]:
+        return sa.func.jsonb_path_exists(events.c.data, sa.cast(path, JSONPATH))
+
+    return sa.or_(
+        events.c.type == EventType.PAYMENT_WAIVED.value,
+        sa.and_(events.c.type == EventType.FACTS_SUPPLIED.value, has('$.lines[*] ? (@.kind == "waiver")')),
+        sa.and_(
+            events.c.type == EventType.STATUS_REVERTED.value, has('$.voided[*] ? (@.kind == "waiver" && exists(@.at))')
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -83,17 +92,18 @@ class During:
     fault: str | None = None
     causes: frozenset[str | None] | None = None
 
-    def condition(self) -> sa.ColumnElement[bool]:
+    def condition(self, records: Records = MIRRORED) -> sa.ColumnElement[bool]:
+        jobs, events = records.jobs, records.events
         if self.happening is Happening.SUBMITTED:
             return sa.and_(jobs.c.created_at >= format_time(self.start), jobs.c.created_at < format_time(self.end))
         if self.happening is Happening.REJECTED and self.reason is not None:
-            return jobs.c.id.in_(self._rejected_for(self.reason))
+            return jobs.c.id.in_(self._rejected_for(events, self.reason))
         if types := LAST_TIMES.get(self.happening):
-            return jobs.c.id.in_(sa.select(last_times(types, self.start, self.end).c.job_id))
+            return jobs.c.id.in_(sa.select(last_times(events, types, self.start, self.end).c.job_id))
         between = (COUNTED_CHANGE, events.c.at >= self.start, events.c.at < self.end)
-        return jobs.c.id.in_(sa.select(events.c.job_id).where(*between, self._every_time()))
+        return jobs.c.id.in_(sa.select(events.c.job_id).where(*between, self._every_time(events)))
 
-    def _rejected_for(self, reason: str) -> sa.Select[tuple[str]]:
+    def _rejected_for(self, events: sa.FromClause, reason: str) -> sa.Select[tuple[str]]:
         """By the reasons of each job's last rejection."""
         types = [type_.value for type_ in LAST_TIMES[Happening.REJECTED]]
         last = (
@@ -111,38 +121,39 @@ class During:
             )
         return sa.select(last.c.job_id).where(last.c.at < self.end, has_reason)
 
-    def _every_time(self) -> sa.ColumnElement[bool]:
+    def _every_time(self, events: sa.FromClause) -> sa.ColumnElement[bool]:
         if self.happening is Happening.FAILED:
-            return self._failed()
+            return self._failed(events)
         if self.happening is Happening.REFUNDED:
             return sa.and_(events.c.type == EventType.PAYMENT_REFUNDED.value, events.c.patch.has_key("payment"))
         if self.happening is Happening.WAIVED:
-            return sa.and_(events.c.patch.has_key("payment"), WAIVER)
+            return sa.and_(events.c.patch.has_key("payment"), _waived(events))
         if types := WAITS.get(self.happening):
             is_step = events.c.type.in_([type_.value for type_ in types])
-            return sa.and_(is_step, events.c.patch.has_key("status"), _has_status_before())
+            return sa.and_(is_step, events.c.patch.has_key("status"), _has_status_before(events))
         return sa.and_(events.c.patch.has_key("payment"))
 
-    def _failed(self) -> sa.ColumnElement[bool]:
-        conditions = [sa.or_(PRINT_FAILED, PLATE_FAILED)]
+    def _failed(self, events: sa.FromClause) -> sa.ColumnElement[bool]:
+        is_print, is_plate = print_failed(events), plate_failed(events)
+        conditions = [sa.or_(is_print, is_plate)]
         if self.fault is not None:
             fault = sa.func.coalesce(events.c.data["fault"].astext, "")
             conditions.append(fault == self.fault if self.fault else fault.not_in(FAULTS))
         if self.causes is not None:
             typed = sa.func.coalesce(events.c.data["reason"].astext, "")
-            is_typed = sa.and_(PRINT_FAILED, typed.in_(sorted(cause for cause in self.causes if cause is not None)))
-            conditions.append(sa.or_(is_typed, PLATE_FAILED) if None in self.causes else is_typed)
+            is_typed = sa.and_(is_print, typed.in_(sorted(cause for cause in self.causes if cause is not None)))
+            conditions.append(sa.or_(is_typed, is_plate) if None in self.causes else is_typed)
         return sa.and_(*conditions)
 
 
-def _has_status_before() -> sa.ColumnElement[bool]:
+def _has_status_before(events: sa.FromClause) -> sa.ColumnElement[bool]:
     """A log that was written again from metadata.json may begin in the middle of a step."""
     earlier = events.alias("earlier")
     is_earlier = (earlier.c.job_id == events.c.job_id, earlier.c.seq < events.c.seq)
     return sa.exists().where(*is_earlier, earlier.c.patch.has_key("status"))
 
 
-def last_times(types: tuple[EventType, ...], start: datetime, end: datetime) -> sa.CTE:
+def last_times(events: sa.FromClause, types: tuple[EventType, ...], start: datetime, end: datetime) -> sa.CTE:
     """(job_id, at) of the jobs whose last event of these types lies between the moments."""
     last = sa.func.max(events.c.at)
     return (

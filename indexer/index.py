@@ -13,8 +13,20 @@ from indexer import rows
 from indexer.attention import AttentionItem
 from indexer.connection import BEGIN, COUNT_CHANGE, in_few_messages, writing
 from indexer.rows import JobRecord, Row
-from indexer.schema import STATE_ROW, attention, events, files, job_counts, jobs, written_columns
+from indexer.schema import (
+    GOING,
+    STATE_ROW,
+    attention,
+    events,
+    files,
+    job_counts,
+    jobs,
+    pruned_events,
+    pruned_jobs,
+    written_columns,
+)
 from printsys.domain.events import BEGUN_AGAIN
+from printsys.domain.pruned import PrunedJob
 from printsys.jobstore import Layout, Stored
 
 CHANNEL = "printsys_jobs"
@@ -61,15 +73,13 @@ class Mirror:
     def remove(self, ids: Sequence[str]) -> int:
         """Take out jobs that are no more; how many of them there were."""
         with writing(self.engine) as (connection, _):
-            removed = connection.execute(
-                sa.delete(jobs).where(jobs.c.id.in_(ids)).returning(jobs.c.id, jobs.c.status)
-            ).all()
-            for table in (events, files):
-                connection.execute(sa.delete(table).where(table.c.job_id.in_(ids)))
-            for row in removed:
-                count(connection, {row.status: -1})
-                notify(connection, row.id)
-            return len(removed)
+            return remove(connection, ids)
+
+    def put_pruned(self, job_id: str, job: PrunedJob) -> None:
+        """In the place of a job whose folder is in the trash, what stays of it: so it counts once at every moment."""
+        with writing(self.engine) as (connection, _):
+            remove(connection, [job_id])
+            add_pruned(connection, [rows.pruned_row(job, GOING)])
 
     def settled(self, item: AttentionItem) -> None:
         """Something that needed a person was put right."""
@@ -115,6 +125,7 @@ def _add_rows(table: sa.Table) -> str:
 
 
 _ADD_EVENTS, _ADD_FILES = _add_rows(events), _add_rows(files)
+_ADD_PRUNED, _ADD_PRUNED_EVENTS = _add_rows(pruned_jobs), _add_rows(pruned_events)
 _MIRRORED = (
     f"SELECT jobs.id, {', '.join(f'jobs.{name}' for name in SAME)}, jobs.status, "
     "CAST(jobs.document -> 'files' AS text) AS files, "
@@ -157,6 +168,27 @@ def _changes(record: JobRecord, change_no: int, mirrored: sa.RowMapping) -> tupl
         statements.append(_COUNT)
         values["counts"] = json.dumps({status: 1} | ({} if is_new else {mirrored["status"]: -1}))
     return statements, values
+
+
+def remove(connection: sa.Connection, ids: Sequence[str]) -> int:
+    """Take jobs out, in a writer's transaction; how many of them there were."""
+    removed = connection.execute(sa.delete(jobs).where(jobs.c.id.in_(ids)).returning(jobs.c.id, jobs.c.status)).all()
+    for table in (events, files):
+        connection.execute(sa.delete(table).where(table.c.job_id.in_(ids)))
+    for row in removed:
+        count(connection, {row.status: -1})
+        notify(connection, row.id)
+    return len(removed)
+
+
+def add_pruned(connection: sa.Connection, added: Sequence[Row]) -> None:
+    """In a writer's transaction; of jobs that are there, nothing changes."""
+    own_events = [event for row in added for event in row["events"]]
+    for statement, name, values in (
+        (_ADD_PRUNED, "pruned_jobs", added),
+        (_ADD_PRUNED_EVENTS, "pruned_events", own_events),
+    ):
+        connection.exec_driver_sql(statement, {name: json.dumps(values)})
 
 
 def count(connection: sa.Connection, by: Mapping[str, int]) -> None:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from indexer.attention import AttentionItem, missing_job
 from indexer.index import Mirror
+from indexer.pruned import mirror_pruned_jobs
 from printsys import fs
 from printsys.domain import naming
 from printsys.domain.job import format_time
@@ -50,6 +51,8 @@ def note_missing_jobs(store: JobStore, mirror: Mirror, rows: Sequence[sa.Row[Any
                 refused.add(layout.root / row.folder)
         mirror.mark_problem(row.id, missing_job(row.id, note).sentence)
     deleted = [row.id for row in gone if row.id in put_away]
+    if deleted:  # what was pruned of them is to count without a gap
+        mirror_pruned_jobs(store, mirror.engine)
     return (mirror.remove(deleted) if deleted else 0), refused
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from indexer import bulk, index, read_folder
+from indexer import bulk, index, pruned, read_folder
 from indexer.attention import AttentionItem, duplicate, missing_job, not_followed
 from indexer.connection import next_change, reading
 from indexer.index import EVERYTHING
@@ -77,6 +77,7 @@ def reindex(store: JobStore, engine: sa.Engine, progress: Progress | None = None
         copied, duplicated = _fill(store, connection, signatures, report, progress)
         store.require_online()
         bulk.add_indexes(connection)
+        pruned_changes = pruned.all_changes(store, connection, is_anew=True)
         change_no = next_change(connection)  # from here on writers wait
         now = _change_numbers(connection)
         changed = {job_id for job_id, number in now.items() if number > last_change}
@@ -93,6 +94,7 @@ def reindex(store: JobStore, engine: sa.Engine, progress: Progress | None = None
             if job_id in now and job_id not in copied:
                 bulk.keep_old(connection, job_id, report.attention[-1].sentence)
         bulk.exchange(connection)
+        pruned.write(store, connection, pruned_changes)
         index.recount(connection)
         index.set_attention(connection, report.attention, sa.true())
         connection.execute(sa.update(mirror_state).values(synced_at=sa.func.now()))

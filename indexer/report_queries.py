@@ -14,13 +14,24 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONPATH
 
 from indexer.connection import reading
-from indexer.happened import LAST_TIMES, PLATE_FAILED, PRINT_FAILED, WAITS, During, Happening, last_times
-from indexer.schema import CHARGED_PRICE, COUNTED_CHANGE, PAID_IN_PART, PRINTED_ON, events, jobs
+from indexer.happened import LAST_TIMES, WAITS, During, Happening, last_times, plate_failed, print_failed
+from indexer.reported import MIRRORED, REPORTED
+from indexer.schema import (
+    CHARGED_PRICE,
+    COUNTED_CHANGE,
+    GOING,
+    PAID_IN_PART,
+    charged_price,
+    mirror_state,
+    printed_on,
+    pruned_logs,
+)
 from printsys.domain.events import EventType
 from printsys.domain.job import Document, Job, parse
 from printsys.domain.status import Status
-from printsys.errors import QueryTimeout
+from printsys.errors import QueryTimeout, StorageFailure
 
+jobs, events = REPORTED.jobs, REPORTED.events
 Moments = Sequence[datetime]
 """Where the parts of a range begin, and where the last of them ends."""
 NUMBER = r"^[ \t\n\r\f\v]*[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,2})?[ \t\n\r\f\v]*$"
@@ -31,16 +42,21 @@ FOR_LONG_QUERIES = "SET LOCAL work_mem = '64MB'; SET LOCAL jit = off"
 """Sorts stay in memory; to compile such a query takes longer than to run it."""
 UNREAD = ["files", "print_files", "confirmation", "notes"]
 """Keys of a document that say nothing of what is to be paid."""
+REFUSAL = (
+    "Reports count nothing until it can be read again: run python manage.py check, and take the file from a backup."
+)
 DIMENSIONS = ("printer", "material", "color", "discipline", "class_number", "method")
 
 
 @dataclass(frozen=True)
 class FailureRow:
-    """Failed prints of one part of the range (from 1), with one reason and fault; None for plates that staff marked."""
+    """Failed prints of one part of the range (from 1), with one reason and fault; None for plates that staff marked.
+    Of pruned jobs nobody knows the reason any more."""
 
     part: int
     reason: str | None
     fault: str | None
+    is_pruned: bool
     count: int
     wasted_g: Decimal
 
@@ -98,6 +114,8 @@ class MoneyEntry:
     waived: Decimal
     actor: str
     transaction: str | None
+    is_pruned: bool
+    """Then `job_id` is the key of a line, and leads to no job."""
 
 
 @dataclass(frozen=True)
@@ -108,10 +126,10 @@ class DatedEvent:
 
 @dataclass(frozen=True)
 class SubmittedJob:
-    """`folder` is relative to storage/."""
+    """`folder` is relative to storage/; None for a job that was pruned."""
 
     job: Job
-    folder: str
+    folder: str | None
     events: list[DatedEvent]
 
 
@@ -121,14 +139,24 @@ class ReportQueries:
     def __init__(self, engine: sa.Engine, limit_s: float | None = None) -> None:
         self.engine, self._limit_s, self._start = engine, limit_s, time.monotonic()
 
+    def has_read_folders(self) -> bool:
+        """Whether the folders, and the logs of pruned jobs, were ever read into these tables."""
+        is_swept = sa.exists().where(mirror_state.c.synced_at.is_not(None))
+        with reading(self.engine) as connection:
+            return bool(
+                connection.execute(
+                    sa.select(sa.and_(is_swept, sa.exists().where(pruned_logs.c.name == GOING)))
+                ).scalar()
+            )
+
     def counts(self, happening: Happening, moments: Moments) -> dict[int, int]:
         """Jobs in each part of the range, the parts numbered from 1."""
         if happening is Happening.SUBMITTED:
             created = sa.cast(jobs.c.created_at, sa.DateTime(timezone=True))
-            submitted = During(happening, moments[0], moments[-1]).condition()
+            submitted = During(happening, moments[0], moments[-1]).condition(REPORTED)
             counted = sa.select(_part(created, moments), sa.func.count()).where(submitted)
         else:
-            last = last_times(LAST_TIMES[happening], moments[0], moments[-1])
+            last = last_times(events, LAST_TIMES[happening], moments[0], moments[-1])
             counted = sa.select(_part(last.c.at, moments), sa.func.count()).select_from(last)
         return {row[0]: row[1] for row in self._all(counted.group_by(sa.text("1")))}
 
@@ -146,26 +174,26 @@ class ReportQueries:
         return [([str(reason) for reason in row[0]] if isinstance(row[0], list) else [], row[1]) for row in rows]
 
     def failures(self, moments: Moments) -> list[FailureRow]:
+        is_print, is_plate = print_failed(events), plate_failed(events)
         plates = sa.func.jsonb_array_length(events.c.data["plates"])
         rows = self._all(
             sa.select(
                 _part(events.c.at, moments),
-                sa.case((PRINT_FAILED, sa.func.coalesce(events.c.data["reason"].astext, ""))),
+                sa.case((is_print, sa.func.coalesce(events.c.data["reason"].astext, ""))),
                 events.c.data["fault"].astext,
-                sa.func.sum(sa.case((PRINT_FAILED, 1), else_=plates)),
+                events.c.is_pruned,
+                sa.func.sum(sa.case((is_print, 1), else_=plates)),
                 sa.func.coalesce(sa.func.sum(_number(events.c.data["wasted_g"].astext)), 0),
             )
-            .where(
-                COUNTED_CHANGE, sa.or_(PRINT_FAILED, PLATE_FAILED), events.c.at >= moments[0], events.c.at < moments[-1]
-            )
-            .group_by(sa.text("1, 2, 3"))
+            .where(COUNTED_CHANGE, sa.or_(is_print, is_plate), events.c.at >= moments[0], events.c.at < moments[-1])
+            .group_by(sa.text("1, 2, 3, 4"))
         )
-        return [FailureRow(row[0], row[1], row[2], int(row[3]), row[4]) for row in rows]
+        return [FailureRow(row[0], row[1], row[2], row[3], int(row[4]), row[5]) for row in rows]
 
     def usage(self, start: datetime, end: datetime) -> list[UsageRow]:
         """Of the jobs that were printed."""
-        printed = last_times(LAST_TIMES[Happening.PRINTED], start, end)
-        values = {name: jobs.c[name] for name in DIMENSIONS} | {"printer": PRINTED_ON}
+        printed = last_times(events, LAST_TIMES[Happening.PRINTED], start, end)
+        values = {name: jobs.c[name] for name in DIMENSIONS} | {"printer": printed_on(jobs)}
         of_jobs = (
             sa.select(
                 *(sa.func.nullif(value, "").label(name) for name, value in values.items()),
@@ -194,7 +222,7 @@ class ReportQueries:
         rows = self._all(
             sa.select(name, sa.func.count(), *_percentiles(seconds)).where(*in_range).group_by(sa.text("1"))
         )
-        printed = last_times(LAST_TIMES[Happening.PRINTED], start, end)
+        printed = last_times(events, LAST_TIMES[Happening.PRINTED], start, end)
         whole = sa.extract("epoch", printed.c.at - sa.cast(jobs.c.created_at, sa.DateTime(timezone=True)))
         in_all = sa.select(sa.literal("whole"), sa.func.count(), *_percentiles(whole))
         rows = [*rows, *self._all(in_all.join_from(printed, jobs, printed.c.job_id == jobs.c.id))]
@@ -219,7 +247,7 @@ class ReportQueries:
         pairs = (
             (jobs.c.time_h, last.c.hours),
             (jobs.c.weight_g, weight),
-            (jobs.c.cost, sa.case((jobs.c.paid.is_not(None), CHARGED_PRICE))),
+            (jobs.c.cost, sa.case((jobs.c.paid.is_not(None), charged_price(jobs)))),
         )
         rows = self._all(
             sa.select(jobs.c.method, *(column for pair in pairs for column in _sums_of_both(*pair)))
@@ -250,7 +278,7 @@ class ReportQueries:
 
     def submitted(self, start: datetime, end: datetime, types: Sequence[EventType]) -> Iterator[SubmittedJob]:
         """In the order of submission, each with its events of these types."""
-        chosen = During(Happening.SUBMITTED, start, end).condition()
+        chosen = During(Happening.SUBMITTED, start, end).condition(REPORTED)
         ids = sa.select(jobs.c.id).where(chosen)
         of_jobs: dict[str, list[DatedEvent]] = defaultdict(list)
         listed = sa.select(events.c.job_id, events.c.at, events.c.type).where(
@@ -271,30 +299,39 @@ class ReportQueries:
 
     def owing(self) -> Iterator[Job]:
         """Jobs that may have something to be paid now: what is printed, and what was handed out for less than its
-        price."""
+        price. One that was pruned never does."""
+        mirrored = MIRRORED.jobs
         statuses = [Status.PAID_PICKED_UP.value, Status.ARCHIVED.value]
-        waived = _sum_at(jobs.c.document, '$.payment.lines[*] ? (@.kind == "waiver").amount')
-        in_part = sa.and_(jobs.c.status.in_(statuses), PAID_IN_PART, jobs.c.paid + waived < CHARGED_PRICE)
-        is_printed = jobs.c.status == Status.COMPLETED.value
-        small = jobs.c.document.op("-")(sa.literal(UNREAD, sa.ARRAY(sa.Text))).label("small")
+        waived = _sum_at(mirrored.c.document, '$.payment.lines[*] ? (@.kind == "waiver").amount')
+        in_part = sa.and_(mirrored.c.status.in_(statuses), PAID_IN_PART, mirrored.c.paid + waived < CHARGED_PRICE)
+        is_printed = mirrored.c.status == Status.COMPLETED.value
+        small = mirrored.c.document.op("-")(sa.literal(UNREAD, sa.ARRAY(sa.Text))).label("small")
         for row in self._all(sa.select(small).where(sa.or_(is_printed, in_part))):
             yield parse(row.small)
 
     def _all(self, statement: sa.Select[*tuple[Any, ...]]) -> Sequence[Any]:
         if self._limit_s is None:
             with reading(self.engine, patient=True) as connection:
-                connection.execute(sa.text(FOR_LONG_QUERIES))
-                return connection.execute(statement).all()
+                return _rows(connection, FOR_LONG_QUERIES, statement)
         rest_ms = int((self._start + self._limit_s - time.monotonic()) * 1000)
         try:
             with reading(self.engine) as connection:
-                connection.execute(sa.text(f"{FOR_LONG_QUERIES}; SET LOCAL statement_timeout = {max(rest_ms, 1)}"))
-                return connection.execute(statement).all()
+                limit = f"{FOR_LONG_QUERIES}; SET LOCAL statement_timeout = {max(rest_ms, 1)}"
+                return _rows(connection, limit, statement)
         except QueryTimeout as error:
             raise QueryTimeout(
                 f"The database did not finish within {self._limit_s:.0f} seconds. Please choose fewer days, or run "
                 "python manage.py report, which waits as long as it takes."
             ) from error
+
+
+def _rows(connection: sa.Connection, settings: str, statement: sa.Select[*tuple[Any, ...]]) -> Sequence[Any]:
+    """StorageFailure where a log of pruned jobs cannot be read: its sentence says so, and nobody counts less."""
+    problem = sa.select(pruned_logs.c.problem).where(pruned_logs.c.problem.is_not(None)).order_by(pruned_logs.c.name)
+    if (sentence := connection.execute(problem.limit(1)).scalar()) is not None:
+        raise StorageFailure(f"{sentence} {REFUSAL}")
+    connection.execute(sa.text(settings))
+    return connection.execute(statement).all()
 
 
 def _part(moment: sa.ColumnElement[Any], moments: Moments) -> sa.ColumnElement[int]:
@@ -363,7 +400,7 @@ def _money_entries(start: datetime, end: datetime) -> sa.Subquery:
     # Small rows, for they are sorted: nothing of the patch goes along.
     states = (
         sa.select(
-            *(events.c[name] for name in ("at", "job_id", "seq", "type", "actor")),
+            *(events.c[name] for name in ("at", "job_id", "seq", "type", "actor", "is_pruned")),
             amount.label("has"),
             payment["method"].astext.label("method_after"),
             _method().label("own_method"),
@@ -381,7 +418,7 @@ def _money_entries(start: datetime, end: datetime) -> sa.Subquery:
         states.c.own_method, sa.case((sa.not_(is_taken_back), states.c.method_after)), method_before
     )
     entries = sa.select(
-        *(states.c[name] for name in ("at", "job_id", "seq", "type", "actor", "waived", "transaction")),
+        *(states.c[name] for name in ("at", "job_id", "seq", "type", "actor", "is_pruned", "waived", "transaction")),
         (states.c.has - has_before).label("amount"),
         sa.case((states.c.type != EventType.PAYMENT_WAIVED.value, method)).label("method"),
     ).subquery()

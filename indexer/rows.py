@@ -16,6 +16,7 @@ from indexer.search_text import search_vector
 from printsys.domain import emails
 from printsys.domain.events import Event, EventType, sha256
 from printsys.domain.job import Document, format_time, metadata_bytes, plain
+from printsys.domain.pruned import PrunedJob
 from printsys.jobstore import Layout, Stored
 from printsys.jobstore.layout import readable
 
@@ -143,6 +144,14 @@ def file_rows(record: JobRecord) -> Iterable[Row]:
             "source": file["source"],
             **_shape(file.get("model")),
         }
+
+
+def pruned_row(job: PrunedJob, log: str) -> Row:
+    """A row of `pruned_jobs`, and under `events` those of `pruned_events`."""
+    document = with_usual_values(job.whole_document)
+    events = [{"job_id": job.key} | event.model_dump(mode="json") for event in job.counted_events]
+    row: Row = storable({"id": job.key, "document": document, "events": events})
+    return row | {"log": log, "digest": sha256(json.dumps([row["document"], row["events"]]).encode())}
 
 
 def _shape(model: Any) -> Row:

@@ -112,28 +112,72 @@ sa.Index("jobs_by_creation", jobs.c.created_at, jobs.c.id)
 sa.Index("jobs_by_words", jobs.c.words, postgresql_using="gin")
 sa.Index("jobs_owing_mail", jobs.c.next_mail_at, postgresql_where=jobs.c.mail_owed > 0)
 
-_charged = jobs.c.document[("payment", "price")].astext
-CHARGED_PRICE = sa.case((_charged.op("~")(f"^{PRICE_PATTERN}$"), sa.cast(_charged, sa.Numeric)), else_=jobs.c.cost)
-_printed_on = jobs.c.document[("request", "printed_on")].astext
-PRINTED_ON = sa.func.coalesce(sa.func.nullif(_printed_on, ""), jobs.c.printer)
+
+def charged_price(of: sa.FromClause) -> sa.ColumnElement[Any]:
+    """Of `jobs`, or of what has its columns."""
+    charged = of.c.document[("payment", "price")].astext
+    return sa.case((charged.op("~")(f"^{PRICE_PATTERN}$"), sa.cast(charged, sa.Numeric)), else_=of.c.cost)
+
+
+def printed_on(of: sa.FromClause) -> sa.ColumnElement[Any]:
+    """The printer that printed it, asked for or not."""
+    chosen = of.c.document[("request", "printed_on")].astext
+    return sa.func.coalesce(sa.func.nullif(chosen, ""), of.c.printer)
+
+
+CHARGED_PRICE, PRINTED_ON = charged_price(jobs), printed_on(jobs)
 PAID_IN_PART = sa.and_(jobs.c.paid < CHARGED_PRICE, jobs.c.document[("payment", "lines")].is_not(None))
 """Of their price, by the lines of the payment. The index is for this very condition: the archive is large."""
 sa.Index("jobs_paid_in_part", jobs.c.status_since.desc(), jobs.c.id, postgresql_where=PAID_IN_PART)
 
-events = sa.Table(
-    "events",
-    metadata,
-    sa.Column("job_id", sa.Text, primary_key=True),
-    sa.Column("seq", sa.Integer, primary_key=True),
-    sa.Column("at", _TIME, nullable=False),
-    sa.Column("type", sa.Text, nullable=False),
-    sa.Column("actor", sa.Text, nullable=False),
-    sa.Column("data", JSONB, nullable=False),
-    sa.Column("patch", JSONB, nullable=False),
-)
+
+def _event_columns() -> list[sa.Column[Any]]:
+    return [
+        sa.Column("job_id", sa.Text, primary_key=True),
+        sa.Column("seq", sa.Integer, primary_key=True),
+        sa.Column("at", _TIME, nullable=False),
+        sa.Column("type", sa.Text, nullable=False),
+        sa.Column("actor", sa.Text, nullable=False),
+        sa.Column("data", JSONB, nullable=False),
+        sa.Column("patch", JSONB, nullable=False),
+    ]
+
+
+events = sa.Table("events", metadata, *_event_columns())
 COUNTED_CHANGE = sa.text("patch ?| ARRAY['payment', 'plates', 'status']")
 """Of the events that reports count, whatever their type. The index is for this very condition."""
 sa.Index("events_counted", events.c.type, events.c.at, postgresql_where=COUNTED_CHANGE)
+
+REPORTED_VALUES = (
+    "status", "created_at", "method", "color", "printer", "copies", "discipline", "class_number", "material",
+    "weight_g", "volume_ml", "time_h", "cost", "paid",
+)  # fmt: skip
+"""Those of the document's values that reports read."""
+
+pruned_jobs = sa.Table(
+    "pruned_jobs",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True, comment="the key of its line, which leads to no job"),
+    sa.Column("log", sa.Text, nullable=False, comment="the file that has the line; empty: it is on its way out"),
+    sa.Column("digest", sa.Text, nullable=False, comment="of what the line says"),
+    sa.Column("document", JSONB, nullable=False),
+    *(value.column() for value in DOCUMENT_VALUES if value.name in REPORTED_VALUES),
+)
+"""What is left of jobs whose folders are gone for good, from `.printsys/pruned/`: for reports alone."""
+GOING = ""
+sa.Index("pruned_jobs_by_creation", pruned_jobs.c.created_at, pruned_jobs.c.id)
+sa.Index("pruned_jobs_going", pruned_jobs.c.id, postgresql_where=sa.text("log = ''"))
+
+pruned_events = sa.Table("pruned_events", metadata, *_event_columns())
+sa.Index("pruned_events_counted", pruned_events.c.type, pruned_events.c.at, postgresql_where=COUNTED_CHANGE)
+
+pruned_logs = sa.Table(
+    "pruned_logs",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True, comment="of the file; empty: the notes of jobs on their way out"),
+    sa.Column("listing", sa.Text, comment="its size and time when it was read; unknown: read it again"),
+    sa.Column("problem", sa.Text, comment="why it cannot be read: reports refuse to count then"),
+)
 
 files = sa.Table(
     "files",

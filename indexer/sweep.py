@@ -27,6 +27,7 @@ from indexer.ended_jobs import EndedJobs
 from indexer.index import Mirror
 from indexer.missing import missing_item, missing_items, note_missing_jobs, place_of
 from indexer.older_copies import note_what_the_mirror_knows, with_possible_fixes
+from indexer.pruned import mirror_pruned_jobs
 from indexer.rebuild import Progress, SweepReport, reindex
 from indexer.reconcile import Outcome, Reconciler
 from indexer.schema import attention, jobs, mirror_state
@@ -121,6 +122,7 @@ class Sweeper:
         if not listings and len(paths) >= WORTH_A_REBUILD:
             reindex(self.store, self.mirror.engine, progress)
             listings = self._listings()
+        mirror_pruned_jobs(self.store, self.mirror.engine, is_deep)
         walk = _Walk(SweepReport(folders=len(paths)))
         if is_deep:
             self.reconciler.forget_all()

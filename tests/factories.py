@@ -23,6 +23,7 @@ from printsys.domain.inputs import SubmitInput, validate
 from printsys.domain.job import Job
 from printsys.domain.links import resubmission_key
 from printsys.domain.plates import plates
+from printsys.domain.pruned import PrunedJob
 from printsys.domain.request_fields import from_job
 from printsys.domain.status import Status
 from printsys.domain.workflow import STEPS
@@ -171,6 +172,9 @@ class NoMirror(Mirror):
 
     def put(self, stored: Stored) -> bool:
         return False
+
+    def put_pruned(self, job_id: str, job: PrunedJob) -> None:
+        pass
 
 
 def actions_on(store: JobStore) -> Actions:

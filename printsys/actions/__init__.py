@@ -37,6 +37,7 @@ from printsys.domain.inputs import (
 from printsys.domain.job import FileRecord, Job
 from printsys.domain.links import require_latest_confirmation, require_open_confirmation, require_open_resubmission
 from printsys.domain.pricing import PricedRequest, Quote, quote
+from printsys.domain.pruned import PrunedJob
 from printsys.domain.reminders import due
 from printsys.domain.status import Status
 from printsys.errors import (
@@ -315,10 +316,14 @@ class Actions:
                     raise InvalidInput({"print_file": [f"{name} is not in the job's folder any more."]}) from error
         return new_files
 
-    def follow_up(self, stored: Stored) -> Stored:
-        """Update the mirror with a job that was just recorded, and tell the queue."""
+    def follow_up(self, stored: Stored, line: PrunedJob | None = None) -> Stored:
+        """Update the mirror with a job that was just recorded, and tell the queue. `line`: what stays of one that was
+        pruned."""
         try:
-            self.mirror.put(stored)
+            if line is not None and stored.folder_status is None:
+                self.mirror.put_pruned(stored.id, line)
+            else:
+                self.mirror.put(stored)
         except MirrorDown as error:
             logger.warning("job %s is recorded, the mirror follows later: %s", stored.id, error)
         self.enqueue(stored.id)

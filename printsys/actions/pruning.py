@@ -82,7 +82,7 @@ def prune_job(actions: Actions, job_id: str, revision: int, actor: str, because:
     job is gone as soon as that ends."""
     with actions.store.edit(job_id, revision) as change:
         require_ended(actions.store, change.before)
-        announce(actions.store, change, actor, actions.lab.today(actions.clock()), because)
-    actions.follow_up(change.result)
+        line = announce(actions.store, change, actor, actions.lab.today(actions.clock()), because)
+    actions.follow_up(change.result, line)
     if not finish_pruning(actions.store, job_id):
         raise JobBusy(job_id, 0)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 from datetime import UTC, date, datetime
 
-from indexer.queries import Queries
 from indexer.report_queries import ReportQueries
 from printsys.commands.common import add_storage_argument, migrated_engine, print_result, read_settings
 from printsys.commands.export import day
@@ -31,9 +30,10 @@ def run(args: argparse.Namespace) -> int:
     lab = load_lab(settings.lab_config)
     days = _range(args, lab, lab.today(datetime.now(UTC)))
     with migrated_engine(settings) as engine:
-        if Queries(engine).synced_at() is None:
+        queries = ReportQueries(engine)
+        if not queries.has_read_folders():
             raise PrintSysError("The folders were not read yet. Please run python manage.py reindex, then try again.")
-        figures = report(ReportQueries(engine), lab, days, args.by)
+        figures = report(queries, lab, days, args.by)
     print_result(args, as_json(figures), report_text(figures))
     return 0
 

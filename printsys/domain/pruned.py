@@ -10,15 +10,26 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from printsys.domain.events import Event, EventType, actor_kind
-from printsys.domain.job import Document, Job, format_time, parse, plain
+from printsys.domain.job import Document, Job, Time, format_time, parse, plain
 from printsys.domain.status import Status
 
 Because = Literal["retention", "erased"]
 NOBODY = "Pruned"
 """What stands for the student's name where a line is read as a job."""
+
+
+class PrunedEvent(BaseModel):
+    """What stays of an event."""
+
+    seq: int = Field(strict=True, ge=1, lt=2**31)
+    at: Time
+    type: str
+    actor: str
+    data: Document
+    patch: Document
 
 
 class PrunedJob(BaseModel):
@@ -35,11 +46,23 @@ class PrunedJob(BaseModel):
     events: list[Document]
 
     @property
-    def job(self) -> Job:
-        """As reports read jobs: `id` is the key."""
+    def whole_document(self) -> Document:
+        """As reports read the document of a job: `id` is the key."""
         student = {"name": NOBODY} | self.document["student"]
         revision = self.events[-1]["seq"] if self.events else 1
-        return parse(self.document | {"schema_version": 1, "id": self.key, "revision": revision, "student": student})
+        return self.document | {"schema_version": 1, "id": self.key, "revision": revision, "student": student}
+
+    @property
+    def job(self) -> Job:
+        return parse(self.whole_document)
+
+    @property
+    def counted_events(self) -> list[PrunedEvent]:
+        """ValueError where something else stands there."""
+        events = [PrunedEvent.model_validate(event) for event in self.events]
+        if len({event.seq for event in events}) != len(events):
+            raise ValueError("two events have one number")
+        return events
 
 
 def pruned_job(
@@ -69,8 +92,8 @@ def _event(event: Event) -> Document | None:
 # -- what may stay ----------------------------------------------------------------------------------------------------
 
 Shape = Mapping[str, Any]
-"""By key, the pattern of a text, a function that gives what stays of a value, the shape of an object, or a list with the
-shape of each of its items."""
+"""By key, the pattern of a text, a function that gives what stays of a value, the shape of an object, or a list with
+the shape of each of its items."""
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 MOST_DIGITS = 12

@@ -19,8 +19,6 @@ from datetime import UTC, date, datetime
 from itertools import chain
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from printsys import fs
 from printsys.domain.events import EventDraft, EventType
 from printsys.domain.job import format_time
@@ -48,13 +46,38 @@ def pruned_jobs(store: JobStore) -> Iterator[PrunedJob]:
     """
     keys = set()
     with store.disk_errors():
-        # Before the logs: a note that becomes a line meanwhile is in one of the two.
-        notes = ((job_id, _read_note(_note(store, job_id))) for job_id in _announced(store))
-        going = [job for job_id, job in notes if job is not None and _is_in_trash(store, job_id)]
-        for job in chain(*map(_lines, _year_logs(store)), going):
+        going = jobs_going(store).values()  # before the logs: one that becomes a line meanwhile is in one of the two
+        for job in chain(*map(jobs_in, year_logs(store)), going):
             if job.key not in keys:
                 keys.add(job.key)
                 yield job
+
+
+def is_any_going(store: JobStore) -> bool:
+    """Whether a note says so, be it true or not."""
+    with store.disk_errors():
+        return next(_announced(store), None) is not None
+
+
+def jobs_going(store: JobStore) -> dict[str, PrunedJob]:
+    """Jobs on their way out, by their ids: the folder is in the trash, and the note may not be a line yet."""
+    with store.disk_errors():
+        notes = ((job_id, _read_note(_note(store, job_id))) for job_id in _announced(store))
+        return {job_id: job for job_id, job in notes if job is not None and _is_in_trash(store, job_id)}
+
+
+def gone_ids(store: JobStore) -> set[str]:
+    """Of jobs that were pruned in the last time."""
+    with store.disk_errors():
+        return {name for name in _names(store.layout.pruned / "gone") if parse_id(name) == name}
+
+
+def _names(folder: Path) -> list[str]:
+    """Nothing where the folder is not there."""
+    try:
+        return sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []
 
 
 def year_log(store: JobStore, job: PrunedJob) -> Path:
@@ -62,8 +85,10 @@ def year_log(store: JobStore, job: PrunedJob) -> Path:
     return store.layout.pruned / f"{job.document['created_at'][:4]}.jsonl"
 
 
-def _year_logs(store: JobStore) -> list[Path]:
-    return sorted(path for path in store.layout.pruned.glob("*.jsonl") if path.stem.isdecimal())
+def year_logs(store: JobStore) -> list[Path]:
+    with store.disk_errors():
+        paths = (store.layout.pruned / name for name in _names(store.layout.pruned))
+        return [path for path in paths if path.suffix == ".jsonl" and path.stem.isdecimal()]
 
 
 def _whole_lines(path: Path) -> bytes:
@@ -77,14 +102,23 @@ def _whole_lines(path: Path) -> bytes:
     return data
 
 
-def _lines(path: Path) -> Iterator[PrunedJob]:
+def jobs_in(path: Path) -> Iterator[PrunedJob]:
+    """Of one log. StorageFailure for a line that reports could not count; OSError."""
     for number, line in enumerate(_whole_lines(path).splitlines(), 1):
         try:
-            job = PrunedJob.model_validate_json(line)
-            _ = job.job  # reports read it so
-        except (ValidationError, KeyError, TypeError) as error:
+            yield _pruned_job(line)
+        except ValueError as error:
             raise StorageFailure(f"{path.name} in .printsys/pruned/, line {number}, is no pruned job.") from error
-        yield job
+
+
+def _pruned_job(line: bytes) -> PrunedJob:
+    """ValueError for what reports could not count."""
+    try:
+        job = PrunedJob.model_validate(decode_object(line))
+        _ = job.job, job.counted_events  # reports read it so
+    except (KeyError, TypeError) as error:
+        raise ValueError(str(error)) from error
+    return job
 
 
 def damaged_log(store: JobStore) -> tuple[str, str] | None:
@@ -100,7 +134,7 @@ def damaged_log(store: JobStore) -> tuple[str, str] | None:
 # -- pruning ----------------------------------------------------------------------------------------------------------
 
 
-def announce(store: JobStore, change: JobEdit, actor: str, today: date, because: Because) -> None:
+def announce(store: JobStore, change: JobEdit, actor: str, today: date, because: Because) -> PrunedJob:
     """Inside an edit of the job: when it ends, the job is deleted. Call `finish_pruning` after it. StorageFailure."""
     stored = change.before
     key = key_of(stored.log)
@@ -113,6 +147,7 @@ def announce(store: JobStore, change: JobEdit, actor: str, today: date, because:
         fs.replace(note, _line(job))
     change.record(EventDraft(EventType.JOB_DELETED, actor, {"reason": "pruned", BECAUSE: because}))
     change.to_trash = True
+    return job
 
 
 def was_pruned(store: JobStore, log: Log) -> bool:
@@ -163,9 +198,7 @@ def finish_all(store: JobStore) -> None:
         except PrintSysError as error:
             logger.warning("job %s is pruned later: %s", job_id, error)
     with store.disk_errors():
-        for path in (store.layout.pruned / "gone").glob("*"):
-            if parse_id(path.name) != path.name:
-                continue
+        for path in map(store.layout.pruned_id, gone_ids(store)):
             with suppress(FileNotFoundError):  # another process does the same
                 if datetime.fromtimestamp(path.stat().st_mtime, UTC) < store.clock() - TRASH_KEEPS:
                     fs.unlink(path)
@@ -207,15 +240,15 @@ def _note(store: JobStore, job_id: str) -> Path:
 
 
 def _announced(store: JobStore) -> Iterator[str]:
-    paths = sorted((store.layout.pruned / "pending").glob("*.json"))
-    return (path.stem for path in paths if parse_id(path.stem) == path.stem)
+    names = (Path(name) for name in _names(store.layout.pruned / "pending"))
+    return (name.stem for name in names if name.suffix == ".json" and parse_id(name.stem) == name.stem)
 
 
 def _read_note(path: Path) -> PrunedJob | None:
     data = fs.read_if_there(path)
     try:
-        return PrunedJob.model_validate_json(data) if data is not None else None
-    except ValidationError as error:
+        return _pruned_job(data) if data is not None else None
+    except ValueError as error:
         raise StorageFailure(f"The note {path.name} in .printsys/pruned/pending/ cannot be read.") from error
 
 

@@ -97,6 +97,11 @@ def job_row(job: Job, events: Sequence[Dated], folder: str | None = None) -> Row
     return dict(_values(job, events)) | (_personal_values(job, folder) if folder is not None else {})
 
 
+def pruned_row(job: Job, events: Sequence[Dated]) -> Row:
+    """Of a pruned job: nobody knows whose it was, or how many files it had."""
+    return dict(_values(job, events)) | {"files": None}
+
+
 def _values(job: Job, events: Sequence[Dated]) -> Iterator[tuple[str, Value]]:
     estimate, payment = job.estimate, job.payment
     yield from (("id", job.id), ("status", job.status.value), ("status_since", format_time(job.status_since)))

@@ -22,6 +22,7 @@ COUNTED = (Happening.SUBMITTED, *LAST_TIMES)
 PLATE_FAILED = "Plates marked as failed"
 NOT_RECORDED = "Not recorded"
 NO_REASON = "Without a reason from the list"
+NOT_KEPT = "Not kept of pruned jobs"
 STUDENTS_REASONS = {DECLINED: "The student declined", WITHDRAWN: "The student withdrew the request"}
 """Where lab.toml has no words of its own for them."""
 FAULTS = {"lab": "The lab", "model": "The model", "machine": "The machine", "": "Not known"}
@@ -258,7 +259,7 @@ def _causes(rows: Sequence[FailureRow]) -> list[Cause]:
     words: dict[tuple[str, str], str] = {}
     counts, wasted = Counter[tuple[str, str]](), defaultdict[tuple[str, str], Decimal](Decimal)
     for row in rows:
-        text = cause_words(row.reason)
+        text = cause_words(row.reason, row.is_pruned)
         key = (cause_key(text), row.fault if row.fault in FAULTS else "")
         words[key] = min(words.get(key, text), text)
         counts[key] += row.count
@@ -267,9 +268,11 @@ def _causes(rows: Sequence[FailureRow]) -> list[Cause]:
     return [Cause(words[key], key[1], counts[key], wasted[key]) for key in ordered]
 
 
-def cause_words(reason: str | None) -> str:
+def cause_words(reason: str | None, is_pruned: bool = False) -> str:
     """Of a failed print, as staff typed it; None: plates that they marked."""
-    return PLATE_FAILED if reason is None else " ".join(reason.split()) or NO_REASON
+    if reason is None:
+        return PLATE_FAILED
+    return NOT_KEPT if is_pruned else " ".join(reason.split()) or NO_REASON
 
 
 def cause_key(words: str) -> str:

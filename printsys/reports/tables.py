@@ -50,8 +50,11 @@ def jobs(queries: ReportQueries, lab: Lab, days: Range, with_students: bool) -> 
 
 def _job_rows(queries: ReportQueries, lab: Lab, days: Range, with_students: bool) -> Iterator[Row]:
     for each in queries.submitted(*days.moments(_zone(lab)), COUNTED):
-        folder = each.folder.rpartition("/")[2]
-        yield export.job_row(each.job, each.events, folder if with_students else None)
+        if each.folder is None:
+            yield export.pruned_row(each.job, each.events)
+        else:
+            folder = each.folder.rpartition("/")[2]
+            yield export.job_row(each.job, each.events, folder if with_students else None)
 
 
 def payments(queries: ReportQueries, lab: Lab, days: Range, with_students: bool) -> Table:

@@ -11,12 +11,13 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.schema import CreateTable
 
 from indexer import bulk, rows
 from indexer.index import Mirror
 from indexer.queries import Queries
 from indexer.rebuild import reindex
-from indexer.schema import DOCUMENT_VALUES, DocumentValue, jobs, written_columns
+from indexer.schema import DOCUMENT_VALUES, DocumentValue, jobs, pruned_jobs, written_columns
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore, Stored
 from tests.factories import make_job
@@ -83,17 +84,21 @@ def test_no_value_in_a_document_keeps_its_row_from_being_written(
         connection.rollback()
 
 
-def test_migrations_make_the_generated_columns_as_the_tables_say(engine: sa.Engine) -> None:
+@pytest.mark.parametrize("table", [jobs, pruned_jobs], ids=lambda table: table.name)
+def test_migrations_make_the_generated_columns_as_the_tables_say(engine: sa.Engine, table: sa.Table) -> None:
     """What alembic does not compare."""
     columns = sa.text(
         "SELECT column_name, data_type, collation_name, is_nullable, generation_expression "
-        "FROM information_schema.columns WHERE table_schema = :schema AND table_name = 'jobs' ORDER BY column_name"
+        "FROM information_schema.columns WHERE table_schema = :schema AND table_name = :name ORDER BY column_name"
     )
     with engine.connect() as connection:
-        bulk.make(connection)
+        connection.execute(sa.text(f"CREATE SCHEMA {bulk.SCHEMA}"))
+        with bulk.fresh(connection):
+            connection.execute(CreateTable(table))
         migrated, declared = (
-            connection.execute(columns, {"schema": schema}).all() for schema in ("public", bulk.SCHEMA)
+            connection.execute(columns, {"schema": schema, "name": table.name}).all()
+            for schema in ("public", bulk.SCHEMA)
         )
     assert migrated == declared
     generated = {row.column_name for row in declared if row.generation_expression is not None}
-    assert generated == {value.name for value in DOCUMENT_VALUES}
+    assert generated == {value.name for value in DOCUMENT_VALUES} & {column.name for column in table.columns}

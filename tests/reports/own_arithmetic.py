@@ -46,9 +46,10 @@ class Money:
 
 
 class Life:
-    """One job's folder."""
+    """One job's folder. `is_pruned`: it was read, and is gone since."""
 
     def __init__(self, folder: Path) -> None:
+        self.is_pruned = False
         self.record: Line = json.loads((folder / "metadata.json").read_text("utf-8"))
         self.lines: list[Line] = [
             json.loads(line) for line in (folder / "events.jsonl").read_text("utf-8").splitlines()
@@ -129,7 +130,8 @@ class Lives:
                     continue
                 data = line["data"]
                 if line["type"] == "PrintFailed":
-                    cause = " ".join(data["reason"].lower().split()).rstrip(".")
+                    words = "not kept of pruned jobs" if life.is_pruned else data["reason"]
+                    cause = " ".join(words.lower().split()).rstrip(".")
                     yield cause, data["fault"], 1, Decimal(data["wasted_g"] or 0)
                 elif line["type"] == "PlatesMarked" and data["state"] == "failed":
                     yield "plates marked as failed", "", len(data["plates"]), Decimal(0)

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
+from functools import cache
 
 import pytest
 import sqlalchemy as sa
 
+from indexer.index import Mirror
 from indexer.rebuild import reindex
 from indexer.report_queries import DIMENSIONS, ReportQueries
 from indexer.schema import create_engine
+from printsys.actions import Actions
+from printsys.actions.pruning import prune
 from printsys.config.lab import Term
+from printsys.domain.status import Status
 from printsys.reports.figures import Report, Totals, report
 from printsys.reports.periods import By, Range, chosen
-from tests.factories import LAB, Clock, make_store
+from tests.factories import LAB, Clock, actions_on, make_store
 from tests.fixtures_db import TEMPLATE, drop_database, execute
 from tests.reports.lives import make_lives
 from tests.reports.own_arithmetic import Lives, percentile
@@ -38,23 +44,58 @@ CASES: list[tuple[str, date, date, By]] = [
 ]
 
 
+ENDED = {Status.ARCHIVED, Status.PAID_PICKED_UP, Status.REJECTED}
+
+
+WORLDS = ("in folders", "half of the ended pruned", "pruned, and the mirror rebuilt")
+World = tuple[Lives, ReportQueries]
+
+
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, migrated_template: str) -> Iterator[tuple[Lives, ReportQueries]]:
-    folder = tmp_path_factory.mktemp("lives")
-    clock = Clock()
-    store = make_store(folder, clock)
-    make_lives(store, clock, LIVES, SEED)
-    url = sa.make_url(migrated_template).set(database="test_lives").render_as_string(hide_password=False)
-    execute(migrated_template, f"CREATE DATABASE test_lives TEMPLATE {TEMPLATE}")
-    engine = create_engine(url)
-    reindex(store, engine)
-    yield Lives(Path(folder) / "storage"), ReportQueries(engine)
-    engine.dispose()
-    drop_database(url)
+def make_world(tmp_path_factory: pytest.TempPathFactory, migrated_template: str) -> Iterator[Callable[[str], World]]:
+    """Each kind is made once, of the same lives."""
+    origin, clock, engines = tmp_path_factory.mktemp("lives"), Clock(), list[sa.Engine]()
+    make_lives(make_store(origin, clock), clock, LIVES, SEED)
+
+    @cache
+    def make(kind: str) -> World:
+        folder = tmp_path_factory.mktemp("world")
+        shutil.copytree(origin, folder, dirs_exist_ok=True)
+        store, lives = make_store(folder, clock), Lives(folder / "storage")
+        name = f"test_lives_{WORLDS.index(kind)}"
+        execute(migrated_template, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        url = sa.make_url(migrated_template).set(database=name).render_as_string(hide_password=False)
+        engines.append(create_engine(url))
+        reindex(store, engines[-1])
+        if kind != "in folders":
+            prune_half(lives, replace(actions_on(store), mirror=Mirror(engines[-1])))
+        if "rebuilt" in kind:
+            reindex(store, engines[-1])
+        return lives, ReportQueries(engines[-1])
+
+    yield make
+    for engine in engines:
+        engine.dispose()
+        drop_database(engine.url.render_as_string(hide_password=False))
 
 
-@pytest.fixture(scope="module", params=CASES, ids=[case[0] for case in CASES])
-def case(request: pytest.FixtureRequest, world: tuple[Lives, ReportQueries]) -> tuple[Lives, Report]:
+@pytest.fixture(params=WORLDS)
+def world(request: pytest.FixtureRequest, make_world: Callable[[str], World]) -> World:
+    return make_world(request.param)
+
+
+def prune_half(lives: Lives, actions: Actions) -> None:
+    """Of those that are over, every second one: those that still owe something stay."""
+    ended = [life for life in lives.lives if life.record["status"] in ENDED][::2]
+    numbers = [(life.record["id"], life.record["revision"]) for life in ended]
+    pruned = {*prune(actions, numbers, "staff:Sam", "retention").pruned}
+    for life in lives.lives:
+        life.is_pruned = life.record["id"] in pruned
+    assert len(pruned) > LIVES / 10
+
+
+@pytest.fixture(params=CASES, ids=[case[0] for case in CASES])
+def case(request: pytest.FixtureRequest, world: World) -> tuple[Lives, Report]:
     _name, first, last, by = request.param
     lives, queries = world
     return lives, report(queries, TERM_LAB, chosen(first, last, TERMS), by)
@@ -64,7 +105,7 @@ def totals(expected: dict[str, object]) -> Totals:
     return Totals(**expected)  # type: ignore[arg-type]
 
 
-def test_the_lives_are_of_all_kinds(world: tuple[Lives, ReportQueries]) -> None:
+def test_the_lives_are_of_all_kinds(world: World) -> None:
     kinds = Counter(line["type"] for life in world[0].lives for line in life.lines)
     needed = {"PrintFailed", "PlatesMarked", "PaymentRefunded", "PaymentWaived", "StatusReverted", "MetadataEdited"}
     assert len(world[0].lives) == LIVES and all(kinds[kind] >= 10 for kind in needed), kinds
@@ -167,7 +208,7 @@ def test_what_is_still_to_be_paid(case: tuple[Lives, Report]) -> None:
     assert (sums.unpaid_jobs, sums.unpaid, sums.waiting_jobs, sums.waiting) == lives.outstanding()
 
 
-def test_all_that_was_ever_paid_is_what_the_records_say(world: tuple[Lives, ReportQueries]) -> None:
+def test_all_that_was_ever_paid_is_what_the_records_say(world: World) -> None:
     lives, queries = world
     figures = report(queries, TERM_LAB, Range(date(2025, 1, 1), date(2028, 12, 31)), "month")
     paid = [Decimal(life.record["payment"]["amount"]) for life in lives.lives if life.record["payment"]]

@@ -177,7 +177,8 @@ def looked_up(services: Services, query: ListQuery) -> ListQuery:
         ids = frozenset(summary.job.id for summary in summaries if summary.findings(services.lab))
         wanted = replace(wanted, among=ids)
     if during is not None and query.cause is not None:
-        reasons = {row.reason for row in ReportQueries(services.queries.engine).failures([during.start, during.end])}
+        failures = ReportQueries(services.queries.engine).failures([during.start, during.end])
+        reasons = {row.reason for row in failures if not row.is_pruned}
         key = cause_key(query.cause)
         causes = frozenset(reason for reason in reasons if cause_key(cause_words(reason)) == key)
         wanted = replace(wanted, during=replace(during, causes=causes))

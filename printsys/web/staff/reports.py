@@ -116,7 +116,7 @@ def _queries() -> ReportQueries:
 
 
 def _note() -> list[str]:
-    return [] if services().queries.synced_at() is not None else [NOT_READ]
+    return [] if _queries().has_read_folders() else [NOT_READ]
 
 
 @pages.get("", strict_slashes=False)

@@ -1,0 +1,181 @@
+"""What is left of pruned jobs, in the mirror: reports of old years read it there.
+
+The logs in `.printsys/pruned/` are the record. One that has its size and its time of before is not read again.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from indexer import index, rows
+from indexer.connection import reading, writing
+from indexer.rows import Row
+from indexer.schema import GOING, jobs, pruned_events, pruned_jobs, pruned_logs
+from printsys.domain.pruned import PrunedJob
+from printsys.errors import StorageFailure
+from printsys.jobstore import JobStore
+from printsys.jobstore.files import SETTLE_S
+from printsys.jobstore.pruned import gone_ids, is_any_going, jobs_going, jobs_in, year_logs
+
+AT_ONCE = 500
+Listings = Mapping[str, str | None]
+"""Size and time of each log, by its name. None: it may change without either, or cannot be read, so it is read."""
+
+
+class _Place(NamedTuple):
+    """Where the mirror has a pruned job from, and what the line said then."""
+
+    log: str
+    digest: str
+
+
+@dataclass
+class Changes:
+    """What makes the mirror say what the logs say."""
+
+    rows: dict[str, Row] = field(default_factory=dict)
+    """By key, of what it lacks or has otherwise."""
+    lost: set[str] = field(default_factory=set)
+    """Keys whose line is gone."""
+    listings: dict[str, str | None] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+    """Why a log cannot be read, by its name."""
+    job_ids: set[str] = field(default_factory=set)
+    """Of jobs that were pruned in the last time: none of them is another job any more."""
+
+
+def mirror_pruned_jobs(store: JobStore, engine: sa.Engine, is_deep: bool = False) -> None:
+    """A log that cannot be read is noted, and reports refuse to count; the rows of it stay. `is_deep` reads all of
+    them. StorageOffline, MirrorDown."""
+    with reading(engine, patient=True) as connection:
+        mirrored = _mirrored_listings(connection)
+    try:
+        listings = _listings(store)
+        if not is_deep and mirrored == listings and None not in listings.values():
+            return
+        with reading(engine, patient=True) as connection:
+            places = _places(connection)
+        changes = _changes(store, listings, {} if is_deep else mirrored, places)
+    except StorageFailure as error:
+        changes = _nothing_known(mirrored, error)
+    with writing(engine, patient=True) as (connection, _):
+        write(store, connection, changes)
+
+
+def all_changes(store: JobStore, connection: sa.Connection, is_anew: bool = False) -> Changes:
+    """Every log is read. `is_anew`: with the rows that are as they should be. StorageOffline."""
+    places = {key: _Place(place.log, "" if is_anew else place.digest) for key, place in _places(connection).items()}
+    try:
+        return _changes(store, _listings(store), {}, places)
+    except StorageFailure as error:
+        return _nothing_known(_mirrored_listings(connection), error)
+
+
+def _nothing_known(mirrored: Listings, error: StorageFailure) -> Changes:
+    """Not even which logs there are."""
+    return Changes(listings=dict(mirrored) | {GOING: None}, problems={GOING: str(error)})
+
+
+def write(store: JobStore, connection: sa.Connection, changes: Changes) -> None:
+    """In a writer's transaction."""
+    mirrored = sa.select(jobs.c.id, jobs.c.folder).where(jobs.c.id == _any(changes.job_ids))
+    ended = [row.id for row in connection.execute(mirrored) if not os.path.isdir(store.layout.find(row.folder))]
+    index.remove(connection, ended)
+    keys = changes.lost | changes.rows.keys()
+    for column in (pruned_events.c.job_id, pruned_jobs.c.id):
+        connection.execute(sa.delete(column.table).where(column == _any(keys)))
+    for batch in _batches(list(changes.rows.values())):
+        index.add_pruned(connection, batch)
+    connection.execute(sa.delete(pruned_logs).where(pruned_logs.c.name.not_in([*changes.listings])))
+    for name, listing in changes.listings.items():
+        values = {"listing": listing, "problem": changes.problems.get(name)}
+        upsert = insert(pruned_logs).values(name=name, **values)
+        connection.execute(upsert.on_conflict_do_update(index_elements=["name"], set_=values))
+
+
+def _batches(values: Sequence[Row]) -> Iterable[Sequence[Row]]:
+    return (values[start : start + AT_ONCE] for start in range(0, len(values), AT_ONCE))
+
+
+def _any(values: Iterable[str]) -> Any:
+    return sa.any_(sa.cast(list(values), sa.ARRAY(sa.Text)))
+
+
+# -- comparing --------------------------------------------------------------------------------------------------------
+
+
+def _listings(store: JobStore) -> Listings:
+    """Those of the logs, and of the notes under the name `GOING`: what a note says is true for a moment only.
+    StorageOffline, StorageFailure."""
+    store.require_online()
+    listings: dict[str, str | None] = {GOING: None if is_any_going(store) else ""}
+    for path in year_logs(store):
+        try:
+            status = path.stat()
+        except OSError:  # who reads it finds out why
+            listings[path.name] = None
+        else:
+            is_settled = time.time() - status.st_mtime > SETTLE_S
+            listings[path.name] = f"{status.st_size} {status.st_mtime_ns}" if is_settled else None
+    return listings
+
+
+def _mirrored_listings(connection: sa.Connection) -> Listings:
+    is_going = sa.exists().where(pruned_jobs.c.log == sa.literal_column(f"'{GOING}'"))
+    listing = sa.case((pruned_logs.c.problem.is_(None), pruned_logs.c.listing))
+    listed = {
+        row.name: row.listing for row in connection.execute(sa.select(pruned_logs.c.name, listing.label("listing")))
+    }
+    return listed | ({GOING: None} if connection.execute(sa.select(is_going)).scalar() else {})
+
+
+def _places(connection: sa.Connection) -> dict[str, _Place]:
+    columns = (pruned_jobs.c.id, pruned_jobs.c.log, pruned_jobs.c.digest)
+    return {row.id: _Place(row.log, row.digest) for row in connection.execute(sa.select(*columns))}
+
+
+def _changes(store: JobStore, listings: Listings, read_before: Listings, places: Mapping[str, _Place]) -> Changes:
+    """Logs with the listing that they had when they were read before are not read again. `places` are from before the
+    notes and the logs are read: what comes in meanwhile is nobody's to take out."""
+    changes = Changes(listings=dict(listings))
+    going = _read_notes(store, changes)  # before the logs: one that becomes a line meanwhile is in one of the two
+    logs = listings.keys() - {GOING}
+    unread = {name for name in logs if listings[name] is not None and listings[name] == read_before.get(name)}
+    found = dict[str, Row]()
+    for name in sorted(logs - unread):
+        _read_log(store, name, found, changes)
+    for job in going:
+        if job.key not in places or places[job.key].log not in unread:
+            found.setdefault(job.key, rows.pruned_row(job, GOING))
+    unknown = unread | changes.problems.keys()
+    changes.lost = {key for key, place in places.items() if key not in found and place.log not in unknown}
+    if unread and any(places[key].log != GOING for key in changes.lost):
+        return _changes(store, listings, {}, places)  # a line that is gone may stand in another log, too
+    changes.rows = {key: row for key, row in found.items() if places.get(key) != (row["log"], row["digest"])}
+    return changes
+
+
+def _read_notes(store: JobStore, changes: Changes) -> Sequence[PrunedJob]:
+    try:
+        going = jobs_going(store)
+        changes.job_ids = gone_ids(store) | going.keys()
+        return list(going.values())
+    except StorageFailure as error:
+        changes.problems[GOING] = str(error)
+        return ()
+
+
+def _read_log(store: JobStore, name: str, found: dict[str, Row], changes: Changes) -> None:
+    try:
+        with store.disk_errors():
+            for job in jobs_in(store.layout.pruned / name):
+                found.setdefault(job.key, rows.pruned_row(job, name))
+    except StorageFailure as error:
+        changes.problems[name] = str(error)

@@ -1,0 +1,297 @@
+"""The mirror has what is left of pruned jobs, by itself and at every moment: reports of old years stay right."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from indexer import migrate
+from indexer.check_mirror import check_mirror
+from indexer.happened import Happening
+from indexer.index import Mirror
+from indexer.pruned import mirror_pruned_jobs
+from indexer.queries import Queries
+from indexer.rebuild import reindex
+from indexer.report_queries import ReportQueries
+from indexer.schema import metadata, pruned_events, pruned_jobs
+from printsys.actions import Actions
+from printsys.actions.pruning import prune
+from printsys.domain.pruned import PrunedJob
+from printsys.domain.status import Status
+from printsys.errors import StorageFailure
+from printsys.jobstore import JobStore, Stored, trash
+from printsys.jobstore import pruned as year_logs
+from printsys.jobstore.pruned import announce, finish_pruning
+from tests.factories import Clock, actions_on, make_job, make_store, sync
+from tests.fixtures_db import drop_database
+
+ALWAYS = [datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)]
+
+
+@pytest.fixture
+def actions(store: JobStore, mirror: Mirror) -> Actions:
+    return replace(actions_on(store), mirror=mirror)
+
+
+@pytest.fixture
+def jobs(store: JobStore, mirror: Mirror) -> list[Stored]:
+    """Three archived jobs, in the mirror."""
+    made = [make_job(store, status=Status.ARCHIVED) for _ in range(3)]
+    sync(store, mirror)
+    return made
+
+
+def prune_now(actions: Actions, *jobs: Stored) -> None:
+    assert prune(actions, [(stored.id, stored.job.revision) for stored in jobs], "staff:Sam", "retention").skipped == []
+
+
+def reported(engine: sa.Engine) -> tuple[int, int]:
+    """How many jobs were submitted and printed, by the reports."""
+    queries = ReportQueries(engine)
+    submitted, printed = (queries.counts(each, ALWAYS) for each in (Happening.SUBMITTED, Happening.PRINTED))
+    return sum(submitted.values()), sum(printed.values())
+
+
+def pruned_count(engine: sa.Engine) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(sa.select(sa.func.count()).select_from(pruned_jobs)).scalar_one())
+
+
+def log_of(store: JobStore) -> Path:
+    (log,) = store.layout.pruned.glob("*.jsonl")
+    return log
+
+
+def test_a_pruned_job_goes_on_counting_at_once(actions: Actions, engine: sa.Engine, jobs: list[Stored]) -> None:
+    assert reported(engine) == (3, 3)
+    prune_now(actions, jobs[0])
+    assert (reported(engine), pruned_count(engine)) == ((3, 3), 1)
+    assert check_mirror(actions.store, engine, deep=True) == []
+
+
+def test_it_counts_once_at_every_moment(
+    actions: Actions, engine: sa.Engine, jobs: list[Stored], mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while the indexer looks, and whatever of it the disk has already."""
+    counts = []
+    append, remove = year_logs._append, trash.remove
+
+    def look() -> None:
+        counts.append(reported(engine))
+        mirror_pruned_jobs(actions.store, engine)
+        counts.append(reported(engine))
+
+    def look_around_append(*args: object) -> None:
+        look()
+        append(*args)  # type: ignore[arg-type]
+        look()
+
+    def look_around_remove(*args: object) -> object:
+        look()
+        result = remove(*args)  # type: ignore[arg-type]
+        look()
+        return result
+
+    monkeypatch.setattr(year_logs, "_append", look_around_append)
+    monkeypatch.setattr(year_logs, "remove", look_around_remove)
+    prune_now(actions, jobs[0])
+    sync(actions.store, mirror)
+    assert len(counts) == 8 and {*counts, reported(engine)} == {(3, 3)}
+
+
+def test_a_job_whose_pruning_was_cut_off_counts_once(
+    store: JobStore, mirror: Mirror, engine: sa.Engine, jobs: list[Stored]
+) -> None:
+    """The process ended right after the folder went to the trash, and the mirror does not know."""
+    with store.edit(jobs[0].id) as change:
+        announce(store, change, "staff:Sam", date(2026, 3, 2), "retention")
+    assert reported(engine) == (3, 3)
+    sync(store, mirror)
+    assert (reported(engine), pruned_count(engine)) == ((3, 3), 1)
+    assert finish_pruning(store, jobs[0].id)
+    sync(store, mirror)
+    assert (reported(engine), pruned_count(engine)) == ((3, 3), 1)
+
+
+def test_a_job_that_comes_out_of_the_trash_before_its_pruning_ends_counts_as_itself(
+    store: JobStore, mirror: Mirror, engine: sa.Engine, jobs: list[Stored]
+) -> None:
+    with store.edit(jobs[0].id) as change:
+        announce(store, change, "staff:Sam", date(2026, 3, 2), "retention")
+    sync(store, mirror)
+    (folder,) = store.layout.trash.iterdir()
+    shutil.move(folder, store.layout.status(Status.ARCHIVED) / folder.name)
+    sync(store, mirror)
+    assert (reported(engine), pruned_count(engine)) == ((3, 3), 0)
+
+
+def test_the_next_sweep_finds_what_was_pruned_while_the_mirror_was_down(
+    store: JobStore, mirror: Mirror, engine: sa.Engine, jobs: list[Stored]
+) -> None:
+    prune_now(actions_on(store), *jobs[:2])
+    sync(store, mirror)
+    assert (reported(engine), pruned_count(engine)) == ((3, 3), 2)
+
+
+@pytest.mark.parametrize("loss", ["tables", "rows", "database"])
+def test_a_mirror_that_was_lost_has_them_again(
+    loss: str, actions: Actions, engine: sa.Engine, jobs: list[Stored], mirror: Mirror
+) -> None:
+    prune_now(actions, *jobs[:2])
+    url = engine.url.render_as_string(hide_password=False)
+    if loss == "tables":
+        metadata.drop_all(engine)
+    elif loss == "rows":
+        with engine.begin() as connection:
+            connection.execute(sa.text("TRUNCATE pruned_jobs, pruned_events"))
+        assert [item.kind for item in check_mirror(actions.store, engine)] == ["mirror-differs"]
+    else:
+        drop_database(url)
+    if loss != "rows":
+        migrate.upgrade(url)
+        engine.dispose()
+        sync(actions.store, mirror)
+    else:
+        reindex(actions.store, engine)
+    assert (reported(engine), pruned_count(engine)) == ((3, 3), 2)
+    assert check_mirror(actions.store, engine, deep=True) == []
+
+
+def test_a_log_out_of_a_backup_is_read_again(
+    actions: Actions, engine: sa.Engine, jobs: list[Stored], mirror: Mirror
+) -> None:
+    prune_now(actions, jobs[0])
+    log = log_of(actions.store)
+    older = log.read_bytes()
+    prune_now(actions, jobs[1])
+    sync(actions.store, mirror)
+    newer = log.read_bytes()
+    for content, count in ((older, 1), (newer, 2)):
+        log.write_bytes(content)
+        assert check_mirror(actions.store, engine) != []
+        sync(actions.store, mirror)
+        assert pruned_count(engine) == count and check_mirror(actions.store, engine) == []
+    log.write_bytes(newer.replace(b'"True Red"', b'"Blue"'))
+    sync(actions.store, mirror)
+    (usage,) = (row for row in ReportQueries(engine).usage(*ALWAYS) if row.dimension == "color" and row.value == "Blue")
+    assert usage.jobs == 2
+
+
+def test_a_line_that_moves_to_another_log_is_not_lost(
+    actions: Actions, engine: sa.Engine, jobs: list[Stored], mirror: Mirror
+) -> None:
+    prune_now(actions, *jobs)
+    log = log_of(actions.store)
+    other = log.with_name("2019.jsonl")
+    lines = log.read_bytes().splitlines(keepends=True)
+    other.write_bytes(lines[0])
+    settle(other, log)
+    sync(actions.store, mirror)
+    other.write_bytes(b"")  # the line is in the first log, which nobody touches
+    sync(actions.store, mirror)
+    assert pruned_count(engine) == 3
+
+
+def settle(*paths: Path) -> None:
+    """As if nobody had written them for long."""
+    for path in paths:
+        os.utime(path, (path.stat().st_mtime - 60,) * 2)
+
+
+def test_logs_that_did_not_change_are_not_read(
+    actions: Actions, engine: sa.Engine, jobs: list[Stored], mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prune_now(actions, jobs[0])
+    settle(log_of(actions.store))
+    sync(actions.store, mirror)
+    read = note_readings(monkeypatch)
+    sync(actions.store, mirror)
+    assert read == []
+    settle(log_of(actions.store))
+    mirror_pruned_jobs(actions.store, engine)
+    assert read == [log_of(actions.store).name]
+
+
+def note_readings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the logs that are read from now on."""
+    read, jobs_in = list[str](), year_logs.jobs_in
+
+    def noted(path: Path) -> Iterator[PrunedJob]:
+        read.append(path.name)
+        return jobs_in(path)
+
+    monkeypatch.setattr("indexer.pruned.jobs_in", noted)
+    return read
+
+
+@pytest.mark.parametrize("damage", [b"{}\n", b"{half\n", b'{"key": 1e999}\n'])
+def test_with_a_damaged_log_reports_refuse_to_count(
+    damage: bytes, actions: Actions, engine: sa.Engine, jobs: list[Stored], mirror: Mirror
+) -> None:
+    prune_now(actions, jobs[0])
+    log = log_of(actions.store)
+    whole = log.read_bytes()
+    log.write_bytes(damage + whole)
+    sync(actions.store, mirror)
+    for count in (reported, lambda engine: ReportQueries(engine).money_entries(*ALWAYS)):
+        with pytest.raises(StorageFailure, match="line 1, is no pruned job"):
+            count(engine)
+    reindex(actions.store, engine)
+    with pytest.raises(StorageFailure):
+        reported(engine)
+    log.write_bytes(whole)
+    sync(actions.store, mirror)
+    assert reported(engine) == (3, 3)
+
+
+def test_a_damaged_note_makes_reports_refuse_and_nothing_else(
+    store: JobStore, engine: sa.Engine, jobs: list[Stored], mirror: Mirror
+) -> None:
+    with store.edit(jobs[0].id) as change:
+        announce(store, change, "staff:Sam", date(2026, 3, 2), "retention")
+    (store.layout.pruned / "pending" / f"{jobs[0].id}.json").write_bytes(b"{}")
+    assert sync(store, mirror).folders == 2
+    with pytest.raises(StorageFailure, match="cannot be read"):
+        reported(engine)
+
+
+def test_years_are_read_one_by_one(
+    tmp_path: Path, mirror: Mirror, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for year in (2024, 2025, 2026):
+        store = make_store(tmp_path, Clock(datetime(year, 3, 2, 16, tzinfo=UTC)))
+        prune_now(actions_on(store), make_job(store, status=Status.ARCHIVED))
+    logs = sorted(store.layout.pruned.glob("*.jsonl"))
+    settle(*logs)
+    sync(store, mirror)
+    settle(logs[1])
+    read = note_readings(monkeypatch)
+    sync(store, mirror)
+    assert read == ["2025.jsonl"] and reported(engine) == (3, 3)
+
+
+def test_check_compares_them(actions: Actions, engine: sa.Engine, jobs: list[Stored], mirror: Mirror) -> None:
+    prune_now(actions, *jobs[:2])
+    with engine.begin() as connection:
+        connection.execute(sa.delete(pruned_events).where(pruned_events.c.seq > 3))
+    (item,) = check_mirror(actions.store, engine)
+    assert item.sentence == "The mirror has 2 pruned jobs otherwise than the logs of pruned jobs."
+    reindex(actions.store, engine)
+    assert check_mirror(actions.store, engine, deep=True) == []
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE pruned_jobs SET document = document || '{\"estimate\": null}'"))
+    assert check_mirror(actions.store, engine) == [] != check_mirror(actions.store, engine, deep=True)
+
+
+def test_no_list_has_a_pruned_job(actions: Actions, engine: sa.Engine, jobs: list[Stored], mirror: Mirror) -> None:
+    prune_now(actions, *jobs[:2])
+    queries = Queries(engine)
+    assert [row.id for row in queries.jobs()] == [jobs[2].id]
+    assert queries.counts()[Status.ARCHIVED] == 1
