@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from printsys.domain.status import Status
 from tests.browser.conftest import log_in, require_accessible
 from tests.browser.test_whole_life import box_stl, fill_form
+from tests.factories import make_job, make_store
 from tests.running_system import System
 
 pytestmark = pytest.mark.needs("chromium")
@@ -79,6 +81,20 @@ def test_a_printer_that_goes_down_is_two_clicks_and_the_form_follows(
     expect(option).to_have_text(re.compile("down at the moment"))
     expect(option).to_be_disabled()
     context.close()
+
+
+@pytest.mark.parametrize("address", ["/dashboard/today", "/dashboard/queue"])
+def test_a_slash_leads_to_the_search_of_all_jobs(system: System, page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    job = make_job(make_store(system.root), name="Ann Lee", status=Status.REJECTED)
+    system.start()
+    log_in(page, system)
+    page.goto(system.url + address)
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type("ann lee")
+    page.keyboard.press("Enter")
+    expect(page.locator(f"#job-{job.id}")).to_be_visible()
 
 
 def test_a_drag_that_is_given_up_leaves_the_order_that_is_saved(system: System, page: Page) -> None:
