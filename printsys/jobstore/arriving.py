@@ -15,16 +15,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO, Protocol
 
 from filelock import FileLock
 
 from printsys import fs
 from printsys.errors import PrintSysError
+from printsys.jobstore.layout import Layout
 from printsys.jobstore.locks import staging_lock_name
-
-if TYPE_CHECKING:
-    from printsys.jobstore.store import JobStore
 
 LOCK_PATIENCE_S = 1.0
 COPIED_AT_ONCE = 1 << 20
@@ -70,7 +68,15 @@ class ArrivalFolder:
                 self._prepared.__exit__(None, None, None)
 
 
-def arrivals_in_staging(store: JobStore) -> ArrivalFolder:
+class Staging(Protocol):
+    """The store, as far as what arrives needs it."""
+
+    layout: Layout
+
+    def require_online(self) -> None: ...
+
+
+def arrivals_in_staging(store: Staging) -> ArrivalFolder:
     """Locked while anything is in it: whoever cleans up after a crash, on any computer, passes over it."""
     name = secrets.token_hex(4)
 
