@@ -11,7 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from indexer.happened import During
-from indexer.schema import PRINTED_ON, jobs
+from indexer.reported import MIRRORED, PRUNED, Records
+from indexer.schema import jobs, printed_on
 from indexer.search_text import search_query
 from printsys.domain.job import Job, format_time
 from printsys.domain.status import LIVE, Status
@@ -20,9 +21,7 @@ DUE_SOON = timedelta(days=2)
 LATEST = "9999"
 """Sorts behind every date: a job without one is not urgent."""
 
-RECORDED = {"printed_on": PRINTED_ON} | {
-    name: jobs.c[name] for name in ("material", "color", "discipline", "class_number", "method")
-}
+RECORDED = ("printed_on", "material", "color", "discipline", "class_number", "method")
 """What a report counts printed jobs by, and of which a record may say nothing."""
 
 
@@ -77,19 +76,31 @@ class JobFilter:
             query = search_query(self.q)
             matches = sa.text("CAST(:query AS tsquery)").bindparams(query=query)
             conditions.append(jobs.c.words.op("@@")(matches) if query else sa.false())
-        conditions += [jobs.c[name] == value for name, value in self._exact().items() if value is not None]
         if self.due is not None:
             conditions += [jobs.c.due_date.is_not(None), jobs.c.due_date < self._due_before()]
         if (moment := self._submitted_before()) is not None:
             conditions.append(jobs.c.created_at < moment)
+        return conditions + self._of_reports(MIRRORED)
+
+    def conditions_of_pruned(self) -> list[sa.ColumnElement[bool]]:
+        """Of jobs that a report counts, and that no list has any more."""
+        if self.during is None or self.q.strip() or self.due is not None or self.older_than is not None:
+            return [sa.false()]
+        of_status = [PRUNED.jobs.c.status == self.status.value] if self.status is not None else []
+        return of_status + self._of_reports(PRUNED)
+
+    def _of_reports(self, records: Records) -> list[sa.ColumnElement[bool]]:
+        of = records.jobs
+        conditions = [of.c[name] == value for name, value in self._exact().items() if value is not None]
         if self.printed_on is not None:
-            conditions.append(PRINTED_ON.in_([self.printed_on]))
+            conditions.append(printed_on(of).in_([self.printed_on]))
         if self.unrecorded is not None:
-            conditions.append(sa.func.coalesce(RECORDED[self.unrecorded], "") == "")
+            value = printed_on(of) if self.unrecorded == "printed_on" else of.c[self.unrecorded]
+            conditions.append(sa.func.coalesce(value, "") == "")
         if self.during is not None:
-            conditions.append(self.during.condition())
+            conditions.append(self.during.condition(records))
         if self.among is not None:
-            conditions.append(jobs.c.id.in_(sorted(self.among)))
+            conditions.append(of.c.id.in_(sorted(self.among)))
         return conditions
 
     def accepts(self, job: Job) -> bool:

@@ -25,6 +25,7 @@ from indexer.schema import (
     job_counts,
     jobs,
     mirror_state,
+    pruned_jobs,
 )
 from printsys.domain.emails import CLOSING
 from printsys.domain.events import STAFF, Event, EventType
@@ -116,6 +117,11 @@ class Queries:
             rows = self._all(sa.select(job_counts.c.status, job_counts.c.n))
         counted = {row.status: row.n for row in rows}
         return {status: counted.get(status.value, 0) for status in Status}
+
+    def count_pruned(self, wanted: JobFilter) -> int:
+        """How many jobs of `wanted` a report counts besides, of which no list has more than their number."""
+        pruned = sa.select(sa.func.count()).select_from(pruned_jobs)
+        return int(self._all(pruned.where(*wanted.conditions_of_pruned()))[0][0])
 
     def jobs(
         self, status: Status | None = None, q: str = "", limit: int = 50, offset: int = 0, oldest_first: bool = False

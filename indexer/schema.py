@@ -125,7 +125,7 @@ def printed_on(of: sa.FromClause) -> sa.ColumnElement[Any]:
     return sa.func.coalesce(sa.func.nullif(chosen, ""), of.c.printer)
 
 
-CHARGED_PRICE, PRINTED_ON = charged_price(jobs), printed_on(jobs)
+CHARGED_PRICE = charged_price(jobs)
 PAID_IN_PART = sa.and_(jobs.c.paid < CHARGED_PRICE, jobs.c.document[("payment", "lines")].is_not(None))
 """Of their price, by the lines of the payment. The index is for this very condition: the archive is large."""
 sa.Index("jobs_paid_in_part", jobs.c.status_since.desc(), jobs.c.id, postgresql_where=PAID_IN_PART)

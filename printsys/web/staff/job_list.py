@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from indexer.job_filter import JobFilter
 from indexer.queries import JobRow
 from indexer.report_queries import ReportQueries
 from printsys.assessment.model_findings import MINOR, findings_of
@@ -21,7 +22,7 @@ from printsys.domain.workflow import Step
 from printsys.errors import MirrorDown
 from printsys.jobstore import Stored
 from printsys.models3d.findings import ModelFinding
-from printsys.reports.figures import cause_key, cause_words
+from printsys.reports.figures import NOT_KEPT, cause_key, cause_words
 from printsys.services import Services
 from printsys.web.staff.action_views import next_step
 from printsys.web.staff.folder_list import read_folders
@@ -141,6 +142,8 @@ class JobList:
     page: int = 1
     banners: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    pruned: int = 0
+    """Jobs that the report counts besides: their folders are gone."""
 
     @property
     def status(self) -> Status | None:
@@ -163,7 +166,8 @@ def list_jobs(services: Services, query: ListQuery) -> JobList:
         total = counts[status] if status is not None else sum(counts.values())
         page = max(1, min(query.page, math.ceil(total / PAGE)))
         rows = services.queries.listed(query.wanted, query.order, PAGE, (page - 1) * PAGE)
-        return JobList([JobSummary.from_row(row) for row in rows], query, counts, total, page)
+        pruned = services.queries.count_pruned(_of_pruned(query)) if query.wanted.during else 0
+        return JobList([JobSummary.from_row(row) for row in rows], query, counts, total, page, pruned=pruned)
     except MirrorDown:
         return _list_folders(services, query)
 
@@ -187,6 +191,16 @@ def looked_up(services: Services, query: ListQuery) -> ListQuery:
         ids = frozenset(entry.job_id for entry in entries if entry.amount and (entry.method or "") == query.paid_by)
         wanted = replace(wanted, among=ids if wanted.among is None else wanted.among & ids)
     return replace(query, wanted=wanted)
+
+
+def _of_pruned(query: ListQuery) -> JobFilter:
+    """Nobody knows any more why their prints failed; only plates are under a cause of their own."""
+    wanted, during = query.wanted, query.wanted.during
+    if during is None or query.cause is None:
+        return wanted
+    is_not_kept = cause_key(query.cause) == cause_key(NOT_KEPT)
+    causes: frozenset[str | None] = frozenset({""} if is_not_kept else {None} & (during.causes or set()))
+    return replace(wanted, during=replace(during, causes=causes))
 
 
 def _list_folders(services: Services, query: ListQuery) -> JobList:
