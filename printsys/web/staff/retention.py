@@ -98,8 +98,8 @@ def prune() -> ResponseReturnValue:
 def _carry_out(task: Task) -> ResponseReturnValue:
     if (refusal := _refusal(task)) is not None:
         return refusal
-    lists, key = DueLists(services().settings), request.form.get("list", "")
-    shown = lists.newest(task, _days(task))
+    key = request.form.get("list", "")
+    shown = DueLists(services().settings).newest(task, _days(task))
     if shown is None or shown.key != key:
         return _page(task, OUTDATED), 409
     if not shown.summary.jobs:
@@ -108,21 +108,22 @@ def _carry_out(task: Task) -> ResponseReturnValue:
     phrase = prune_phrase(shown.summary.jobs)
     if task == "prune" and not is_typed(phrase, typed):
         return _page(task, f"Nothing was pruned: please type “{phrase}”."), 422
+    try:
+        return _begin(task, key, ["--confirm", typed] if task == "prune" else [])
+    except OSError as error:
+        return _refused_by_computer(task, error)
+
+
+def _begin(task: Task, key: str, options: list[str]) -> ResponseReturnValue:
+    """OSError: the list is still there."""
+    lists = DueLists(services().settings)
     taken = lists.take(task, key)
     if taken is None:
         return _page(task, OUTDATED), 409
-    options = [
-        "--from-list",
-        str(taken),
-        "--actor",
-        current_actor(),
-        *(["--confirm", typed] if task == "prune" else []),
-    ]
     has_started = False
     try:
-        has_started = command_runs().start(task, [*COMMANDS[task], *options])
-    except OSError as error:
-        return _refused_by_computer(task, error)
+        arguments = [*COMMANDS[task], "--from-list", str(taken), "--actor", current_actor(), *options]
+        has_started = command_runs().start(task, arguments)
     finally:
         if not has_started:
             lists.put_back(taken)

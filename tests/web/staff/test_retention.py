@@ -17,7 +17,7 @@ from indexer.queries import Queries
 from indexer.schema import create_engine
 from printsys.actions.archiving import kept_long_enough
 from printsys.actions.due_jobs import Task, due_before, due_list, write_list
-from printsys.actions.pruning import prunable
+from printsys.actions.pruning import prunable, prune
 from printsys.config import Lab
 from printsys.domain.status import Status, in_words
 from printsys.jobstore import Stored
@@ -294,6 +294,20 @@ def test_it_waits_for_the_end_of_a_backup(send: Send, key: Key, make: MakeJob, s
     assert send("prune", **form).status_code == 303
 
 
+def test_jobs_that_a_pruning_elsewhere_took_meanwhile_are_counted_once(
+    staff: FlaskClient, send: Send, key: Key, make: MakeJob, services: Services
+) -> None:
+    """As by the command, on another computer."""
+    first, second = archived(make), archived(make)
+    form = {"list": key("prune"), "confirm": "prune 2 jobs", "password": STAFF_PASSWORD}
+    prune(services.actions, [(first.id, first.job.revision)], "system", "retention")
+    assert send("prune", **form).status_code == 303
+    page = words(staff.get(PAGE))
+    assert "1 job is pruned." in page and f"{first.id} stays: There is no job {first.id}" in page
+    assert in_archive(services) == set() and len(list(pruned_jobs(services.store))) == 2
+    assert second.id not in page
+
+
 def test_while_one_runs_nobody_starts_another(staff: FlaskClient, key: Key, make: MakeJob, runs: CommandRuns) -> None:
     archived(make)
     form = {"list": key("prune"), "confirm": "prune 1 job", "password": STAFF_PASSWORD}
@@ -305,7 +319,7 @@ def test_while_one_runs_nobody_starts_another(staff: FlaskClient, key: Key, make
         answer = staff.post(f"{PAGE}/{name}", data=fields | {"csrf_token": token})
         assert answer.status_code == 409 and "it still runs" in words(answer)
     runs.stop()
-    assert "was interrupted" in words(staff.get(PAGE))
+    assert "was interrupted. What was done is done; the rest is due again." in words(staff.get(PAGE))
 
 
 def test_without_the_storage_it_says_so_and_the_list_stays(
