@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -21,15 +22,17 @@ from indexer.queries import Queries
 from indexer.rebuild import reindex
 from indexer.report_queries import ReportQueries
 from indexer.schema import metadata, pruned_events, pruned_jobs
+from indexer.service import Service
+from printsys import fs
 from printsys.actions import Actions
-from printsys.actions.pruning import prune
+from printsys.actions.pruning import prune, prune_job
 from printsys.domain.pruned import PrunedJob
 from printsys.domain.status import Status
-from printsys.errors import StorageFailure
+from printsys.errors import JobBusy, StorageFailure
 from printsys.jobstore import JobStore, Stored, trash
 from printsys.jobstore import pruned as year_logs
 from printsys.jobstore.pruned import announce, finish_pruning
-from tests.factories import Clock, actions_on, make_job, make_store, sync
+from tests.factories import Clock, actions_on, context, make_job, make_store, sync
 from tests.fixtures_db import drop_database
 
 ALWAYS = [datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)]
@@ -130,6 +133,42 @@ def test_a_job_that_comes_out_of_the_trash_before_its_pruning_ends_counts_as_its
     shutil.move(folder, store.layout.status(Status.ARCHIVED) / folder.name)
     sync(store, mirror)
     assert (reported(engine), pruned_count(engine)) == ((3, 3), 0)
+
+
+def test_a_job_whose_folder_was_held_open_counts_once_when_it_goes(
+    actions: Actions, engine: sa.Engine, jobs: list[Stored], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = actions.store
+    service = Service(store, engine, lambda: context(store))
+    service.tick()
+    with monkeypatch.context() as held:
+        held.setattr(fs, "move_folder", refuse)
+        with pytest.raises(JobBusy):
+            prune_job(actions, jobs[0].id, jobs[0].job.revision, "staff:Sam", "retention")
+    assert (reported(engine), pruned_count(engine)) == ((3, 3), 0)
+    service.tick()
+    assert reported(engine) == (3, 3)
+    assert finish_pruning(store, jobs[0].id)
+    assert reported(engine) == (3, 3)
+    sync(store, Mirror(engine))
+    assert (reported(engine), pruned_count(engine)) == ((3, 3), 1)
+
+
+def refuse(source: Path, *_: object) -> None:
+    """As Windows does while a program has a file of it open."""
+    raise PermissionError(errno.EACCES, "Permission denied", str(source))
+
+
+def test_a_mirror_of_an_older_version_says_that_it_lacks_them(
+    actions: Actions, engine: sa.Engine, jobs: list[Stored], mirror: Mirror
+) -> None:
+    """After the upgrade reports would count less until the first sweep."""
+    prune_now(actions, jobs[0])
+    with engine.begin() as connection:
+        connection.execute(sa.text("TRUNCATE pruned_jobs, pruned_events, pruned_logs"))
+    assert not ReportQueries(engine).has_read_folders()
+    sync(actions.store, mirror)
+    assert ReportQueries(engine).has_read_folders() and reported(engine) == (3, 3)
 
 
 def test_the_next_sweep_finds_what_was_pruned_while_the_mirror_was_down(
