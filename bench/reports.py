@@ -35,13 +35,16 @@ from tests.factories import LAB, Clock, make_store  # noqa: E402
 from tests.reports.lives import make_lives  # noqa: E402
 
 SEEDS, RUNS, YEARS = 100, 3, 5
+ORDER = {"jobs": "id", "events": "job_id, seq"}
+"""As a rebuild writes them: the rows of a job lie side by side."""
 START, END = datetime(2020, 1, 1, tzinfo=UTC), datetime(2036, 1, 1, tzinfo=UTC)
 PASS = "SELECT (SELECT max(at) FROM events WHERE data IS NOT NULL), (SELECT sum(time_h + cost) FROM jobs)"
 
 
 def copy_jobs(engine: sa.Engine, count: int) -> None:
     """Each seed so often that there are `count` jobs, its copies under ids and at times of their own."""
-    shift = f"n * interval '{YEARS * 365 * 86400 / count:.0f} seconds'"
+    copies = count // SEEDS - 1
+    shift = f"n * interval '{YEARS * 365 * 86400 // copies} seconds'"
     created = f"to_char((created_at::timestamptz + {shift}) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
     values = {
         "jobs": {"id": "id || n", "document": f"jsonb_set(document, '{{created_at}}', to_jsonb({created}))"},
@@ -53,8 +56,9 @@ def copy_jobs(engine: sa.Engine, count: int) -> None:
             columns = written_columns(table)
             selected = ", ".join(values[table.name].get(name, f'"{name}"') for name in columns)
             names = ", ".join(f'"{name}"' for name in columns)
-            copies = f"SELECT {selected} FROM {table.name}, generate_series(1, {count // SEEDS - 1}) AS n"
-            connection.execute(sa.text(f"INSERT INTO {table.name} ({names}) {copies}".replace(":", r"\:")))
+            rows = f"generate_series(1, {copies}) AS n, {table.name} ORDER BY n, {ORDER[table.name]}"
+            insert = f"INSERT INTO {table.name} ({names}) SELECT {selected} FROM {rows}"
+            connection.execute(sa.text(insert.replace(":", r"\:")))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(sa.text("SET statement_timeout = 0"))
         connection.execute(sa.text("VACUUM ANALYZE jobs, events"))

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from indexer.happened import During
 from indexer.reported import MIRRORED, PRUNED, Records
-from indexer.schema import jobs, printed_on
+from indexer.schema import jobs
 from indexer.search_text import search_query
 from printsys.domain.job import Job, format_time
 from printsys.domain.status import LIVE, Status
@@ -93,10 +93,9 @@ class JobFilter:
         of = records.jobs
         conditions = [of.c[name] == value for name, value in self._exact().items() if value is not None]
         if self.printed_on is not None:
-            conditions.append(printed_on(of).in_([self.printed_on]))
+            conditions.append(of.c.printed_on.in_([self.printed_on]))
         if self.unrecorded is not None:
-            value = printed_on(of) if self.unrecorded == "printed_on" else of.c[self.unrecorded]
-            conditions.append(sa.func.coalesce(value, "") == "")
+            conditions.append(sa.func.coalesce(of.c[self.unrecorded], "") == "")
         if self.during is not None:
             conditions.append(self.during.condition(records))
         if self.among is not None:

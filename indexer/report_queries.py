@@ -17,13 +17,12 @@ from indexer.connection import reading
 from indexer.happened import LAST_TIMES, WAITS, During, Happening, last_times, plate_failed, print_failed
 from indexer.reported import MIRRORED, REPORTED
 from indexer.schema import (
-    CHARGED_PRICE,
     COUNTED_CHANGE,
     GOING,
     PAID_IN_PART,
-    charged_price,
+    PAYMENT_CHANGE,
+    STATUS_CHANGE,
     mirror_state,
-    printed_on,
     pruned_logs,
 )
 from printsys.domain.events import EventType
@@ -101,6 +100,17 @@ class AccuracyRow:
 
 
 @dataclass(frozen=True)
+class MoneySum:
+    """Of the entries of one part of the range (from 1), with one kind and method."""
+
+    part: int
+    kind: str
+    method: str | None
+    amount: Decimal
+    waived: Decimal
+
+
+@dataclass(frozen=True)
 class MoneyEntry:
     """One event that changed what the lab has of a job. `amount`: by how much, negative where money went back;
     `waived`: what need not be paid since."""
@@ -116,6 +126,15 @@ class MoneyEntry:
     transaction: str | None
     is_pruned: bool
     """Then `job_id` is the key of a line, and leads to no job."""
+
+
+@dataclass(frozen=True)
+class OwedRow:
+    """Prints that wait to be collected, or were handed out, and what is to be paid for them."""
+
+    is_waiting: bool
+    jobs: int
+    due: Decimal
 
 
 @dataclass(frozen=True)
@@ -193,7 +212,7 @@ class ReportQueries:
     def usage(self, start: datetime, end: datetime) -> list[UsageRow]:
         """Of the jobs that were printed."""
         printed = last_times(events, LAST_TIMES[Happening.PRINTED], start, end)
-        values = {name: jobs.c[name] for name in DIMENSIONS} | {"printer": printed_on(jobs)}
+        values = {name: jobs.c[name] for name in DIMENSIONS} | {"printer": jobs.c.printed_on}
         of_jobs = (
             sa.select(
                 *(sa.func.nullif(value, "").label(name) for name, value in values.items()),
@@ -216,17 +235,17 @@ class ReportQueries:
         between = (events.c.at >= start, events.c.at < end)
         touched = sa.select(events.c.job_id).where(COUNTED_CHANGE, events.c.type.in_(types), *between)
         steps = _status_changes(touched)
-        seconds = sa.extract("epoch", steps.c.at - steps.c.since)
+        seconds = sa.func.date_part("epoch", steps.c.at - steps.c.since)
         name = sa.case(*((steps.c.type.in_([type_.value for type_ in step]), name) for name, step in WAITS.items()))
         in_range = (steps.c.type.in_(types), steps.c.at >= start, steps.c.at < end, steps.c.since.is_not(None))
         rows = self._all(
-            sa.select(name, sa.func.count(), *_percentiles(seconds)).where(*in_range).group_by(sa.text("1"))
+            sa.select(name, sa.func.count(), _percentiles(seconds)).where(*in_range).group_by(sa.text("1"))
         )
         printed = last_times(events, LAST_TIMES[Happening.PRINTED], start, end)
-        whole = sa.extract("epoch", printed.c.at - sa.cast(jobs.c.created_at, sa.DateTime(timezone=True)))
-        in_all = sa.select(sa.literal("whole"), sa.func.count(), *_percentiles(whole))
+        whole = sa.func.date_part("epoch", printed.c.at - sa.cast(jobs.c.created_at, sa.DateTime(timezone=True)))
+        in_all = sa.select(sa.literal("whole"), sa.func.count(), _percentiles(whole))
         rows = [*rows, *self._all(in_all.join_from(printed, jobs, printed.c.job_id == jobs.c.id))]
-        return [WaitRow(row[0], row[1], row[2], row[3]) for row in rows if row[1]]
+        return [WaitRow(row[0], row[1], *row[2]) for row in rows if row[1]]
 
     def accuracy(self, start: datetime, end: datetime) -> list[AccuracyRow]:
         completed = EventType.JOB_COMPLETED.value
@@ -243,11 +262,10 @@ class ReportQueries:
             .order_by(steps.c.job_id, steps.c.at.desc())
             .subquery()
         )
-        weight = _number(jobs.c.document[("payment", "weight_g")].astext)
         pairs = (
             (jobs.c.time_h, last.c.hours),
-            (jobs.c.weight_g, weight),
-            (jobs.c.cost, sa.case((jobs.c.paid.is_not(None), charged_price(jobs)))),
+            (jobs.c.weight_g, jobs.c.weighed_g),
+            (jobs.c.cost, sa.case((jobs.c.paid.is_not(None), jobs.c.charged_price))),
         )
         rows = self._all(
             sa.select(jobs.c.method, *(column for pair in pairs for column in _sums_of_both(*pair)))
@@ -258,8 +276,7 @@ class ReportQueries:
         )
         return [AccuracyRow(*row) for row in rows]
 
-    def money(self, moments: Moments) -> list[tuple[int, str, str | None, Decimal, Decimal]]:
-        """(part, kind, method, amount, waived): the sums of the entries of each part."""
+    def money(self, moments: Moments) -> list[MoneySum]:
         entries = _money_entries(moments[0], moments[-1])
         amount, waived = sa.func.sum(entries.c.amount), sa.func.sum(entries.c.waived)
         rows = self._all(
@@ -267,7 +284,7 @@ class ReportQueries:
                 sa.text("1, 2, 3")
             )
         )
-        return [(row[0], row[1], row[2], row[3], row[4]) for row in rows]
+        return [MoneySum(*row) for row in rows]
 
     def money_entries(self, start: datetime, end: datetime) -> list[MoneyEntry]:
         """Each by itself, in the order in which they happened."""
@@ -297,16 +314,25 @@ class ReportQueries:
         between = sa.select(*columns).where(events.c.at >= start, events.c.at < end)
         return self._all(between.order_by(events.c.at, events.c.job_id, events.c.seq))
 
-    def owing(self) -> Iterator[Job]:
-        """Jobs that may have something to be paid now: what is printed, and what was handed out for less than its
-        price. One that was pruned never does."""
+    def owed(self) -> list[OwedRow]:
+        """Of the prints that wait and those that were handed out, as far as the mirror knows what is due; `owing` has
+        the others."""
         mirrored = MIRRORED.jobs
-        statuses = [Status.PAID_PICKED_UP.value, Status.ARCHIVED.value]
+        is_waiting = (mirrored.c.status == Status.COMPLETED.value).label("is_waiting")
+        due = sa.select(is_waiting, sa.func.count(), sa.func.sum(mirrored.c.due))
+        handed_out = sa.and_(_IS_HANDED_OUT, mirrored.c.paid.is_not(None), mirrored.c.due > 0)
+        rows = self._all(due.where(mirrored.c.due.is_not(None), sa.or_(is_waiting, handed_out)).group_by(is_waiting))
+        return [OwedRow(*row) for row in rows]
+
+    def owing(self) -> Iterator[Job]:
+        """Jobs of which only their lines tell whether something is to be paid now: of what is printed, and of what was
+        handed out for less than its price. One that was pruned never does."""
+        mirrored = MIRRORED.jobs
         waived = _sum_at(mirrored.c.document, '$.payment.lines[*] ? (@.kind == "waiver").amount')
-        in_part = sa.and_(mirrored.c.status.in_(statuses), PAID_IN_PART, mirrored.c.paid + waived < CHARGED_PRICE)
+        in_part = sa.and_(_IS_HANDED_OUT, PAID_IN_PART, mirrored.c.paid + waived < mirrored.c.charged_price)
         is_printed = mirrored.c.status == Status.COMPLETED.value
         small = mirrored.c.document.op("-")(sa.literal(UNREAD, sa.ARRAY(sa.Text))).label("small")
-        for row in self._all(sa.select(small).where(sa.or_(is_printed, in_part))):
+        for row in self._all(sa.select(small).where(mirrored.c.due.is_(None), sa.or_(is_printed, in_part))):
             yield parse(row.small)
 
     def _all(self, statement: sa.Select[*tuple[Any, ...]]) -> Sequence[Any]:
@@ -334,6 +360,16 @@ def _rows(connection: sa.Connection, settings: str, statement: sa.Select[*tuple[
     return connection.execute(statement).all()
 
 
+_IS_HANDED_OUT = sa.or_(
+    MIRRORED.jobs.c.status == Status.PAID_PICKED_UP.value,
+    sa.and_(
+        MIRRORED.jobs.c.status == Status.ARCHIVED.value,
+        MIRRORED.jobs.c.document[("payment", "picked_up_by")].astext.is_not(None),
+    ),
+)
+"""As `domain.payments.is_unpaid` has it."""
+
+
 def _part(moment: sa.ColumnElement[Any], moments: Moments) -> sa.ColumnElement[int]:
     bounds = sa.cast(
         sa.literal(list(moments[:-1]), sa.ARRAY(sa.DateTime(timezone=True))), sa.ARRAY(sa.DateTime(timezone=True))
@@ -348,8 +384,9 @@ def _number(text: sa.ColumnElement[str]) -> sa.ColumnElement[Decimal]:
     return sa.case((is_number, sa.cast(digits, sa.Numeric)))
 
 
-def _percentiles(seconds: sa.ColumnElement[Any]) -> list[sa.ColumnElement[Any]]:
-    return [sa.func.percentile_cont(share).within_group(seconds) for share in (0.5, 0.9)]
+def _percentiles(seconds: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """The median and the ninetieth, of one sort."""
+    return sa.func.percentile_cont(sa.literal_column("ARRAY[0.5, 0.9]")).within_group(seconds)
 
 
 def _status_changes(job_ids: sa.Select[Any]) -> sa.Subquery:
@@ -363,7 +400,7 @@ def _status_changes(job_ids: sa.Select[Any]) -> sa.Subquery:
             sa.func.lag(events.c.at).over(**window).label("since"),
             sa.func.lag(events.c.type).over(**window).label("type_before"),
         )
-        .where(COUNTED_CHANGE, events.c.patch.has_key("status"), events.c.job_id.in_(job_ids))
+        .where(STATUS_CHANGE, events.c.job_id.in_(job_ids))
         .subquery()
     )
 
@@ -394,11 +431,9 @@ def _money_entries(start: datetime, end: datetime) -> sa.Subquery:
         (sa.func.jsonb_typeof(payment) == "null", sa.literal(0, sa.Numeric)),
         else_=_number(payment["amount"].astext),
     )
-    touched = sa.select(events.c.job_id).where(
-        COUNTED_CHANGE, events.c.patch.has_key("payment"), events.c.at >= start, events.c.at < end
-    )
-    # Small rows, for they are sorted: nothing of the patch goes along.
-    states = (
+    touched = sa.select(events.c.job_id).where(PAYMENT_CHANGE, events.c.at >= start, events.c.at < end)
+    # Each figure is taken out of its event once, and nothing else of the event goes along.
+    changes = (
         sa.select(
             *(events.c[name] for name in ("at", "job_id", "seq", "type", "actor", "is_pruned")),
             amount.label("has"),
@@ -407,9 +442,11 @@ def _money_entries(start: datetime, end: datetime) -> sa.Subquery:
             _waived().label("waived"),
             events.c.data["transaction"].astext.label("transaction"),
         )
-        .where(COUNTED_CHANGE, events.c.patch.has_key("payment"), events.c.job_id.in_(touched), amount.is_not(None))
-        .subquery()
+        .where(PAYMENT_CHANGE, events.c.job_id.in_(touched))
+        .cte("payment_changes")
+        .prefix_with("MATERIALIZED")
     )
+    states = sa.select(changes).where(changes.c.has.is_not(None)).subquery()
     window: dict[str, Any] = {"partition_by": states.c.job_id, "order_by": states.c.seq}
     has_before = sa.func.coalesce(sa.func.lag(states.c.has).over(**window), 0)
     method_before = sa.func.lag(states.c.method_after).over(**window)

@@ -75,10 +75,52 @@ DOCUMENT_VALUES = (
     DocumentValue("time_h", ("estimate", "time_h"), "number"),
     DocumentValue("cost", ("estimate", "cost"), "number"),
     DocumentValue("paid", ("payment", "amount"), "number"),
+    DocumentValue("weighed_g", ("payment", "weight_g"), "number"),
     DocumentValue("reviewed_at", ("reviewed_at",), "time"),
     DocumentValue("expires_at", ("confirmation", "expires_at"), "time"),
 )
 """What pages and scripts filter, sort and sum by. A new one is a row here and a migration."""
+
+
+def _text(path: str) -> str:
+    return f"(document #>> '{{{path}}}')"
+
+
+def _number(path: str) -> str:
+    return _EXPRESSIONS["number"].format(_text(path))
+
+
+_COST, _PAID, _PRICE = _number("estimate,cost"), _number("payment,amount"), _text("payment,price")
+_CHARGED = f"CASE WHEN {_PRICE} ~ '^{PRICE_PATTERN}$' THEN CAST({_PRICE} AS numeric) ELSE {_COST} END"
+_ONLY_RECORD_TELLS = f"""
+    {_text("status")} = 'Rejected'
+    OR jsonb_path_exists(document, '$.payment.lines[*] ? (@.kind == "waiver")')
+    OR jsonb_typeof(document #> '{{payment,price}}') = 'number'
+    OR ({_text("estimate,cost")} IS NOT NULL AND {_COST} IS NULL)
+    OR ({_text("payment,amount")} IS NOT NULL AND {_PAID} IS NULL)
+"""
+_IS_OLD_PAYMENT = """
+    jsonb_typeof(document #> '{payment}') = 'object'
+    AND jsonb_typeof(document #> '{payment,lines}') IS DISTINCT FROM 'array'
+"""
+"""Of an earlier version: what it left open was settled."""
+_REPORT_VALUES: dict[str, tuple[sa.types.TypeEngine[Any], str]] = {
+    "printed_on": (sa.Text(), f"COALESCE(NULLIF({_text('request,printed_on')}, ''), {_text('request,printer')})"),
+    "charged_price": (sa.Numeric(), _CHARGED),
+    "due": (
+        sa.Numeric(),
+        f"CASE WHEN {_ONLY_RECORD_TELLS} THEN NULL WHEN {_IS_OLD_PAYMENT} THEN 0 "
+        f"ELSE GREATEST({_CHARGED} - COALESCE({_PAID}, 0), 0) END",
+    ),
+}
+"""What reports need of many documents, which are too large to be read for it: the printer that printed, the price that
+is charged, and what is due by `domain.payments.ledger`; empty where only that can tell."""
+
+
+def _report_columns(*names: str) -> list[sa.Column[Any]]:
+    return [
+        sa.Column(name, _REPORT_VALUES[name][0], sa.Computed(_REPORT_VALUES[name][1], persisted=True)) for name in names
+    ]
 
 
 # -- the tables -------------------------------------------------------------------------------------------------------
@@ -102,9 +144,10 @@ jobs = sa.Table(
     sa.Column("words", TSVECTOR, nullable=False, comment="what a search finds, see indexer/search_text.py"),
     sa.Column("change_no", sa.BigInteger, nullable=False, comment="mirror_state.changes when the row was written"),
     *(value.column() for value in DOCUMENT_VALUES),
+    *_report_columns(*_REPORT_VALUES),
 )
-BOOKKEEPING = frozenset({"digest", "log_size", "signature", "words", "change_no"})
-"""Columns of `jobs` for the mirror itself."""
+BOOKKEEPING = frozenset({"digest", "log_size", "signature", "words", "change_no", "weighed_g", *_REPORT_VALUES})
+"""Columns of `jobs` for the mirror itself and its reports."""
 
 sa.Index("jobs_by_status", jobs.c.status, jobs.c.status_since.desc(), jobs.c.id)
 sa.Index("jobs_by_time", jobs.c.status_since.desc(), jobs.c.id)
@@ -112,21 +155,7 @@ sa.Index("jobs_by_creation", jobs.c.created_at, jobs.c.id)
 sa.Index("jobs_by_words", jobs.c.words, postgresql_using="gin")
 sa.Index("jobs_owing_mail", jobs.c.next_mail_at, postgresql_where=jobs.c.mail_owed > 0)
 
-
-def charged_price(of: sa.FromClause) -> sa.ColumnElement[Any]:
-    """Of `jobs`, or of what has its columns."""
-    charged = of.c.document[("payment", "price")].astext
-    return sa.case((charged.op("~")(f"^{PRICE_PATTERN}$"), sa.cast(charged, sa.Numeric)), else_=of.c.cost)
-
-
-def printed_on(of: sa.FromClause) -> sa.ColumnElement[Any]:
-    """The printer that printed it, asked for or not."""
-    chosen = of.c.document[("request", "printed_on")].astext
-    return sa.func.coalesce(sa.func.nullif(chosen, ""), of.c.printer)
-
-
-CHARGED_PRICE = charged_price(jobs)
-PAID_IN_PART = sa.and_(jobs.c.paid < CHARGED_PRICE, jobs.c.document[("payment", "lines")].is_not(None))
+PAID_IN_PART = sa.and_(jobs.c.paid < jobs.c.charged_price, jobs.c.document[("payment", "lines")].is_not(None))
 """Of their price, by the lines of the payment. The index is for this very condition: the archive is large."""
 sa.Index("jobs_paid_in_part", jobs.c.status_since.desc(), jobs.c.id, postgresql_where=PAID_IN_PART)
 
@@ -146,13 +175,24 @@ def _event_columns() -> list[sa.Column[Any]]:
 events = sa.Table("events", metadata, *_event_columns())
 COUNTED_CHANGE = sa.text("patch ?| ARRAY['payment', 'plates', 'status']")
 """Of the events that reports count, whatever their type. The index is for this very condition."""
-sa.Index("events_counted", events.c.type, events.c.at, postgresql_where=COUNTED_CHANGE)
+STATUS_CHANGE, PAYMENT_CHANGE = sa.text("patch ? 'status'"), sa.text("patch ? 'payment'")
+"""Each with an index for this very condition, by which a job's changes come in their order, without a sort."""
+
+
+def _index_changes(of: sa.Table) -> None:
+    by_job, name = (of.c.job_id, of.c.seq), of.name
+    sa.Index(f"{name}_counted", of.c.type, of.c.at, postgresql_include=["job_id"], postgresql_where=COUNTED_CHANGE)
+    sa.Index(f"{name}_of_status", *by_job, postgresql_include=["at", "type"], postgresql_where=STATUS_CHANGE)
+    sa.Index(f"{name}_of_payment", *by_job, postgresql_include=["at"], postgresql_where=PAYMENT_CHANGE)
+
+
+_index_changes(events)
 
 REPORTED_VALUES = (
     "status", "created_at", "method", "color", "printer", "copies", "discipline", "class_number", "material",
-    "weight_g", "volume_ml", "time_h", "cost", "paid",
+    "weight_g", "volume_ml", "time_h", "cost", "paid", "weighed_g", "printed_on", "charged_price",
 )  # fmt: skip
-"""Those of the document's values that reports read."""
+"""Those of the document's values that reports read of a pruned job."""
 
 pruned_jobs = sa.Table(
     "pruned_jobs",
@@ -162,6 +202,7 @@ pruned_jobs = sa.Table(
     sa.Column("digest", sa.Text, nullable=False, comment="of what the line says"),
     sa.Column("document", JSONB, nullable=False),
     *(value.column() for value in DOCUMENT_VALUES if value.name in REPORTED_VALUES),
+    *_report_columns("printed_on", "charged_price"),
 )
 """What is left of jobs whose folders are gone for good, from `.printsys/pruned/`: for reports alone."""
 GOING = ""
@@ -169,7 +210,7 @@ sa.Index("pruned_jobs_by_creation", pruned_jobs.c.created_at, pruned_jobs.c.id)
 sa.Index("pruned_jobs_going", pruned_jobs.c.id, postgresql_where=sa.text("log = ''"))
 
 pruned_events = sa.Table("pruned_events", metadata, *_event_columns())
-sa.Index("pruned_events_counted", pruned_events.c.type, pruned_events.c.at, postgresql_where=COUNTED_CHANGE)
+_index_changes(pruned_events)
 
 pruned_logs = sa.Table(
     "pruned_logs",

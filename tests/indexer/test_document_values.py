@@ -18,6 +18,8 @@ from indexer.index import Mirror
 from indexer.queries import Queries
 from indexer.rebuild import reindex
 from indexer.schema import DOCUMENT_VALUES, DocumentValue, jobs, pruned_jobs, written_columns
+from printsys.domain.job import parse
+from printsys.domain.payments import ledger
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore, Stored
 from tests.factories import make_job
@@ -84,6 +86,43 @@ def test_no_value_in_a_document_keeps_its_row_from_being_written(
         connection.rollback()
 
 
+LINES: list[Any] = [{"kind": "payment", "amount": "1.25"}, {"kind": "refund", "amount": "0.25"}]
+PAYMENTS: dict[str, Any] = {
+    "none": None,
+    "one of an earlier version": {"amount": "1.00"},
+    "less than the price": {"amount": "1.00", "lines": LINES},
+    "more than the price": {"amount": "100.00", "lines": LINES},
+    "of another price": {"amount": "1.00", "lines": [], "price": "7.50"},
+    "of a price that is no text": {"amount": "1.00", "lines": [], "price": 7.5},
+    "of a price in words": {"amount": "1.00", "lines": [], "price": "a lot"},
+    "negative": {"amount": "-1.00", "lines": []},
+    "in an own spelling": {"amount": " 1e0 ", "lines": []},
+    "absurd": {"amount": "1e50", "lines": []},
+    "with a waiver": {"amount": "1.00", "lines": [*LINES, {"kind": "waiver", "amount": "0.50"}]},
+    "with a line that is none": {"amount": "1.00", "lines": ["?", {"kind": "waiver", "amount": "much"}]},
+    "with lines that are none": {"amount": "1.00", "lines": {"kind": "waiver"}},
+}
+
+
+@pytest.mark.parametrize("status", [Status.PAID_PICKED_UP, Status.REJECTED])
+@pytest.mark.parametrize("cost", ["4.27", None, " 4e0", "0.004", "1e50"])
+@pytest.mark.parametrize("name", sorted(PAYMENTS))
+def test_what_is_due_is_empty_or_what_the_ledger_says(
+    name: str, cost: str | None, status: Status, paid: Stored, engine: sa.Engine, store: JobStore
+) -> None:
+    record = rows.record_of(store.layout, paid)
+    estimate = record.document["estimate"] | {"cost": cost}
+    document = record.document | {"payment": PAYMENTS[name], "estimate": estimate, "status": status.value}
+    with engine.connect() as connection:
+        columns = written_columns(jobs)
+        row = rows.job_row(replace(record, document=document, events=[]), change_no=1) | {"id": "another"}
+        connection.execute(sa.insert(jobs), {name: row[name] for name in columns})
+        due = connection.execute(sa.select(jobs.c.due).where(jobs.c.id == "another")).scalar()
+        connection.rollback()
+    must_ask = status is Status.REJECTED or "waiver" in str(PAYMENTS[name]) or "e50" in f"{cost} {PAYMENTS[name]}"
+    assert due == (None if must_ask or "no text" in name else ledger(parse(document)).due)
+
+
 @pytest.mark.parametrize("table", [jobs, pruned_jobs], ids=lambda table: table.name)
 def test_migrations_make_the_generated_columns_as_the_tables_say(engine: sa.Engine, table: sa.Table) -> None:
     """What alembic does not compare."""
@@ -101,4 +140,5 @@ def test_migrations_make_the_generated_columns_as_the_tables_say(engine: sa.Engi
         )
     assert migrated == declared
     generated = {row.column_name for row in declared if row.generation_expression is not None}
-    assert generated == {value.name for value in DOCUMENT_VALUES} & {column.name for column in table.columns}
+    values = {value.name for value in DOCUMENT_VALUES} | {"printed_on", "charged_price", "due"}
+    assert generated == values & {column.name for column in table.columns}

@@ -180,8 +180,8 @@ def _jobs_chart(query: Query) -> bytes:
 def _revenue_chart(query: Query) -> bytes:
     listed = query.parts
     revenue = [0.0] * len(listed)
-    for part, _kind, _method, amount, _waived in _queries().money(moments_of(listed, _zone())):
-        revenue[part - 1] += float(amount)
+    for row in _queries().money(moments_of(listed, _zone())):
+        revenue[row.part - 1] += float(row.amount)
     return charts.columns([part.short_title for part in listed], [("Revenue", revenue)], charts.dollars)
 
 
