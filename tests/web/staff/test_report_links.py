@@ -22,8 +22,8 @@ from tests.web.staff.test_dashboard import cards, text
 from tests.web.staff.test_list_query import chips
 from tests.web.staff.test_reports import WEEK
 
-LIVES, SEED = 150, 22
-RANGES = ("from=2025-09-01&to=2026-12-31&by=month", "from=2026-02-01&to=2026-02-28&by=week")
+LIVES, SEED = 120, 22
+RANGES = ("from=2025-09-01&to=2026-12-31&by=term", "from=2026-02-01&to=2026-02-28&by=week")
 TIMES = {"failed", "approval", "answer", "start", "print", "collection"}
 """Where the number may count one job several times."""
 
