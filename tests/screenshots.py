@@ -27,9 +27,11 @@ from tests.waiting import until
 
 SECRET = "the secret of these pictures"
 JOBS = "150"
-PATIENCE_S = 240
+PATIENCE_S = 600
 """Until the worker has drawn the models of all jobs."""
 WIDE, TABLET, PHONE = (1440, 900), (820, 1180), (390, 844)
+SMALL = (1090, 640)
+DIALOG = "dialog[open]"
 COLORS = 128
 """In each picture's palette: a page's picture takes a third of the space so."""
 
@@ -38,13 +40,15 @@ Address = Callable[["Lab"], str]
 
 @dataclass(frozen=True)
 class Shot:
-    """A picture and what it is of. `then`: what is done on the page before."""
+    """A picture and what it is of. `then`: what is done on the page before. `part`: a selector of what is
+    shown alone."""
 
     name: str
     address: Address
     size: tuple[int, int] = WIDE
     theme: Literal["light", "dark"] = "light"
     then: Callable[[Page], None] = lambda page: None
+    part: str | None = None
 
 
 class Lab:
@@ -56,6 +60,8 @@ class Lab:
         )
         self.store = build_services(settings, enqueue=lambda job_id: None).store
         self.tokens = Tokens(SECRET)
+        self.dragged = ""
+        """The id of the job whose folder somebody dragged to another status folder."""
 
     def jobs(self, status: Status) -> list[Stored]:
         return [self.store.load(job_id) for job_id, _ in self.store.ids((status,))]
@@ -66,6 +72,9 @@ class Lab:
 
     def first(self, status: Status) -> Stored:
         return self.jobs(status)[0]
+
+    def in_plates(self) -> Stored:
+        return next(job for job in self.jobs(Status.PRINTING) if job.job.request.copies > 1)
 
     def confirmation(self) -> str:
         job = next(job for job in self.jobs(Status.PENDING) if job.job.confirmation is not None)
@@ -80,6 +89,9 @@ class Lab:
         (copied.parent / "gear from the stick.stl").write_bytes(sample("gear", "stl"))
         sliced = next(job for job in self.jobs(Status.READY_TO_PRINT) if any(job.folder.glob("*.gcode")))
         drop_gcode(sliced, "151.2", "9.1", datetime.now(UTC))
+        dragged = self.jobs(Status.READY_TO_PRINT)[-1]
+        dragged.folder.rename(self.store.layout.root / Status.PRINTING.value / dragged.folder.name)
+        self.dragged = dragged.id
 
     def has_pictures(self) -> bool:
         return all(any((job.folder / PREVIEWS).glob("*.png")) for job in self.jobs(Status.UPLOADED))
@@ -103,6 +115,34 @@ def wait_for_attention(page: Page) -> None:
     page.locator(".attention-card").nth(2).wait_for()
 
 
+def ask(action: str, reason: str = "") -> Callable[[Page], None]:
+    """Open the dialog of an action, and type a reason."""
+
+    def then(page: Page) -> None:
+        page.locator(f"#{action}").click()
+        page.locator(DIALOG).wait_for()
+        if reason:
+            page.locator(f"{DIALOG} textarea").first.fill(reason)
+
+    return then
+
+
+def give_a_reason(page: Page) -> None:
+    ask("reject", "The arms are 0.4 mm thick; 1.2 mm would hold.")(page)
+    page.get_by_label("Walls or details too thin").check()
+
+
+def mark_a_plate(page: Page) -> None:
+    page.locator(".plate-marks").first.get_by_role("button", name="Printed").click()
+    page.locator(".plate-printed").first.wait_for()
+
+
+def tick_three(page: Page) -> None:
+    boxes = page.locator(".job-row input[type=checkbox]")
+    for place in range(3):
+        boxes.nth(place).check()
+
+
 SHOTS = (
     Shot("today", lambda lab: "/dashboard/today"),
     Shot("jobs", lambda lab: "/dashboard?status=Uploaded", then=open_a_job),
@@ -112,6 +152,31 @@ SHOTS = (
     Shot("counter", lambda lab: f"/dashboard/counter?q={lab.first(Status.COMPLETED).id}", TABLET),
     Shot("attention", lambda lab: "/dashboard/attention", then=wait_for_attention),
     Shot("lab-today", lambda lab: "/dashboard/lab"),
+    Shot("jobs-search", lambda lab: "/dashboard?q=blue", SMALL),
+    Shot("jobs-ticked", lambda lab: "/dashboard?status=Uploaded", SMALL, then=tick_three),
+    Shot("reject", lambda lab: f"/dashboard/jobs/{lab.sliced().id}", then=give_a_reason, part=DIALOG),
+    Shot("new-job", lambda lab: "/dashboard/new", SMALL),
+    Shot("plates", lambda lab: f"/dashboard/jobs/{lab.in_plates().id}", SMALL, then=mark_a_plate, part="#plates"),
+    Shot(
+        "print-failed",
+        lambda lab: f"/dashboard/jobs/{lab.first(Status.PRINTING).id}",
+        then=ask("fail", "It came off the bed at layer 12."),
+        part=DIALOG,
+    ),
+    Shot("ticket", lambda lab: f"/dashboard/jobs/{lab.first(Status.READY_TO_PRINT).id}/ticket", part=".ticket"),
+    Shot(
+        "money-back",
+        lambda lab: f"/dashboard/jobs/{lab.first(Status.PAID_PICKED_UP).id}",
+        then=ask("refund", "Printed in the wrong color."),
+        part=DIALOG,
+    ),
+    Shot(
+        "step-back",
+        lambda lab: f"/dashboard/jobs/{lab.first(Status.PENDING).id}",
+        then=ask("revert", "The student wants it in another color."),
+        part=DIALOG,
+    ),
+    Shot("dragged", lambda lab: f"/dashboard/jobs/{lab.dragged}", part=".history"),
     Shot("form-phone", lambda lab: "/submit", PHONE),
     Shot("form-checked", lambda lab: "/submit", then=check_a_model),
     Shot("status-phone", lambda lab: f"/status/{lab.tokens.status(lab.first(Status.READY_TO_PRINT).id)}", PHONE),
@@ -162,7 +227,7 @@ def _picture(browser: Browser, system: System, shot: Shot, lab: Lab) -> bytes:
     shot.then(page)
     page.wait_for_load_state("load")
     page.evaluate("document.fonts.ready")
-    picture = page.screenshot()
+    picture = page.locator(shot.part).first.screenshot() if shot.part else page.screenshot()
     context.close()
     return picture
 

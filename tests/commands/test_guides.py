@@ -16,6 +16,7 @@ GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
 QUOTED = re.compile(r"(?<!\*)\*([^*\n]+)\*(?!\*)")
 SOURCES = [*(ROOT / "templates").rglob("*.*"), *(ROOT / "printsys").rglob("*.py"), ROOT / "lab.toml"]
 COMMAND = re.compile(r"^python manage\.py (.+?)(?: {2,}.*)?$", re.MULTILINE)
+PICTURE, SHOT = re.compile(r"^!\[[^]]+\]\(([^)]+)\)$", re.MULTILINE), re.compile(r'Shot\(\s*"([^"]+)"')
 STARTS_THE_SYSTEM = "run"
 """What the fixture does before the others."""
 BACKUP_PLACE, FILES = "/media/usb/printlab", ("students.csv",)
@@ -66,3 +67,14 @@ def test_what_a_guide_quotes_stands_in_the_system(guide: Path, words: str) -> No
     pieces = [piece for text in quoted for part in text.split("…") if (piece := _plain(part))]
     assert pieces
     assert [piece for piece in pieces if piece not in words] == []
+
+
+def test_every_task_of_the_staff_guide_has_a_picture_that_a_script_makes() -> None:
+    text = (ROOT / "docs" / "guides" / "staff.md").read_text("utf-8")
+    tasks = text.split("\n## ")[1:]
+    made = {f"../screens/{name}.png" for name in SHOT.findall((ROOT / "tests" / "screenshots.py").read_text("utf-8"))}
+    assert len(tasks) >= 10 and "../screens/today.png" in made
+    for task in tasks:
+        pictures = set(PICTURE.findall(task))
+        assert pictures and pictures <= made, task.splitlines()[0]
+        assert all((ROOT / "docs" / "guides" / picture).is_file() for picture in pictures)
