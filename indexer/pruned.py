@@ -44,7 +44,7 @@ class Changes:
     """By key, of what it lacks or has otherwise."""
     lost: set[str] = field(default_factory=set)
     """Keys whose line is gone."""
-    listings: dict[str, str | None] = field(default_factory=dict)
+    listings: Listings = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
     """Why a log cannot be read, by its name."""
     job_ids: set[str] = field(default_factory=set)
@@ -62,7 +62,7 @@ def mirror_pruned_jobs(store: JobStore, engine: sa.Engine, is_deep: bool = False
             return
         with reading(engine, patient=True) as connection:
             places = _places(connection)
-        changes = _changes(store, listings, {} if is_deep else mirrored, places)
+        changes = _changes(store, {} if is_deep else mirrored, places)
     except StorageFailure as error:
         changes = _nothing_known(mirrored, error)
     with writing(engine, patient=True) as (connection, _):
@@ -73,7 +73,7 @@ def all_changes(store: JobStore, connection: sa.Connection, is_anew: bool = Fals
     """Every log is read. `is_anew`: with the rows that are as they should be. StorageOffline."""
     places = {key: _Place(place.log, "" if is_anew else place.digest) for key, place in _places(connection).items()}
     try:
-        return _changes(store, _listings(store), {}, places)
+        return _changes(store, {}, places)
     except StorageFailure as error:
         return _nothing_known(_mirrored_listings(connection), error)
 
@@ -141,11 +141,13 @@ def _places(connection: sa.Connection) -> dict[str, _Place]:
     return {row.id: _Place(row.log, row.digest) for row in connection.execute(sa.select(*columns))}
 
 
-def _changes(store: JobStore, listings: Listings, read_before: Listings, places: Mapping[str, _Place]) -> Changes:
+def _changes(store: JobStore, read_before: Listings, places: Mapping[str, _Place]) -> Changes:
     """Logs with the listing that they had when they were read before are not read again. `places` are from before the
-    notes and the logs are read: what comes in meanwhile is nobody's to take out."""
-    changes = Changes(listings=dict(listings))
-    going = _read_notes(store, changes)  # before the logs: one that becomes a line meanwhile is in one of the two
+    notes and the logs are read: what comes in meanwhile is nobody's to take out. StorageOffline, StorageFailure."""
+    changes = Changes()
+    going = _read_notes(store, changes)
+    # After the notes: of one that has become a line, the log has another listing by now, and is read.
+    listings = changes.listings = _listings(store)
     logs = listings.keys() - {GOING}
     unread = {name for name in logs if listings[name] is not None and listings[name] == read_before.get(name)}
     found = dict[str, Row]()
@@ -157,7 +159,7 @@ def _changes(store: JobStore, listings: Listings, read_before: Listings, places:
     unknown = unread | changes.problems.keys()
     changes.lost = {key for key, place in places.items() if key not in found and place.log not in unknown}
     if unread and any(places[key].log != GOING for key in changes.lost):
-        return _changes(store, listings, {}, places)  # a line that is gone may stand in another log, too
+        return _changes(store, {}, places)  # a line that is gone may stand in another log, too
     changes.rows = {key: row for key, row in found.items() if places.get(key) != (row["log"], row["digest"])}
     return changes
 

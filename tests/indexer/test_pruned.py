@@ -171,6 +171,27 @@ def test_a_mirror_of_an_older_version_says_that_it_lacks_them(
     assert ReportQueries(engine).has_read_folders() and reported(engine) == (3, 3)
 
 
+def test_a_line_that_is_written_while_somebody_looks_is_not_lost(
+    actions: Actions, engine: sa.Engine, jobs: list[Stored], mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The note goes right before the look reads it, and the log was as it had been before."""
+    store = actions.store
+    prune_now(actions, jobs[0])
+    settle(log_of(store))
+    with store.edit(jobs[1].id) as change:
+        announce(store, change, "staff:Sam", date(2026, 3, 2), "retention")
+    sync(store, mirror)
+    assert (reported(engine), pruned_count(engine)) == ((3, 3), 2)
+
+    def finish_first(store: JobStore) -> dict[str, PrunedJob]:
+        finish_pruning(store, jobs[1].id)
+        return year_logs.jobs_going(store)
+
+    monkeypatch.setattr("indexer.pruned.jobs_going", finish_first)
+    mirror_pruned_jobs(store, engine)
+    assert (reported(engine), pruned_count(engine)) == ((3, 3), 2)
+
+
 def test_the_next_sweep_finds_what_was_pruned_while_the_mirror_was_down(
     store: JobStore, mirror: Mirror, engine: sa.Engine, jobs: list[Stored]
 ) -> None:
