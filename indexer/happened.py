@@ -105,14 +105,7 @@ class During:
 
     def _rejected_for(self, events: sa.FromClause, reason: str) -> sa.Select[tuple[str]]:
         """By the reasons of each job's last rejection."""
-        types = [type_.value for type_ in LAST_TIMES[Happening.REJECTED]]
-        last = (
-            sa.select(events.c.job_id, events.c.at, events.c.data["reasons"].label("reasons"))
-            .where(COUNTED_CHANGE, events.c.type.in_(types), events.c.at >= self.start)
-            .distinct(events.c.job_id)
-            .order_by(events.c.job_id, events.c.at.desc(), events.c.seq.desc())
-            .subquery()
-        )
+        last = last_rejections(events, self.start)
         is_list = sa.func.coalesce(sa.func.jsonb_typeof(last.c.reasons) == "array", sa.false())
         has_reason = sa.case((is_list, last.c.reasons.op("?")(reason)), else_=sa.false())
         if not reason:
@@ -162,4 +155,16 @@ def last_times(events: sa.FromClause, types: tuple[EventType, ...], start: datet
         .group_by(events.c.job_id)
         .having(last < end)
         .cte("last_times")
+    )
+
+
+def last_rejections(events: sa.FromClause, start: datetime) -> sa.Subquery:
+    """(job_id, at, reasons) of each job's last rejection, if it is not before `start`."""
+    types = [type_.value for type_ in LAST_TIMES[Happening.REJECTED]]
+    return (
+        sa.select(events.c.job_id, events.c.at, events.c.data["reasons"].label("reasons"))
+        .where(COUNTED_CHANGE, events.c.type.in_(types), events.c.at >= start)
+        .distinct(events.c.job_id)
+        .order_by(events.c.job_id, events.c.at.desc(), events.c.seq.desc())
+        .subquery()
     )

@@ -14,7 +14,16 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONPATH
 
 from indexer.connection import reading
-from indexer.happened import LAST_TIMES, WAITS, During, Happening, last_times, plate_failed, print_failed
+from indexer.happened import (
+    LAST_TIMES,
+    WAITS,
+    During,
+    Happening,
+    last_rejections,
+    last_times,
+    plate_failed,
+    print_failed,
+)
 from indexer.reported import MIRRORED, REPORTED
 from indexer.schema import (
     COUNTED_CHANGE,
@@ -181,14 +190,7 @@ class ReportQueries:
 
     def rejections(self, start: datetime, end: datetime) -> list[tuple[list[str], int]]:
         """The reasons of rejections, and how many have exactly these: of each job's last one."""
-        types = [type_.value for type_ in LAST_TIMES[Happening.REJECTED]]
-        last = (
-            sa.select(events.c.at, events.c.data["reasons"].label("reasons"))
-            .where(COUNTED_CHANGE, events.c.type.in_(types), events.c.at >= start)
-            .distinct(events.c.job_id)
-            .order_by(events.c.job_id, events.c.at.desc(), events.c.seq.desc())
-            .subquery()
-        )
+        last = last_rejections(events, start)
         rows = self._all(sa.select(last.c.reasons, sa.func.count()).where(last.c.at < end).group_by(last.c.reasons))
         return [([str(reason) for reason in row[0]] if isinstance(row[0], list) else [], row[1]) for row in rows]
 
