@@ -29,13 +29,6 @@ from tests.present import present
 MakeJob = Callable[..., Stored]
 
 
-@pytest.fixture
-def manage(
-    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Manage:
-    return Manage(tmp_path, database_url, monkeypatch, capsys)
-
-
 def days_ago(folder: Path, days: int) -> JobStore:
     """The storage in `folder` as a process wrote to it so many days ago."""
     return make_store(folder, Clock(datetime.now(UTC) - timedelta(days=days)))

@@ -18,13 +18,6 @@ from tests.present import present
 
 
 @pytest.fixture
-def manage(
-    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Manage:
-    return Manage(tmp_path, database_url, monkeypatch, capsys)
-
-
-@pytest.fixture
 def whole(store: JobStore, mirror: Mirror) -> None:
     make_job(store)
     sync(store, mirror)

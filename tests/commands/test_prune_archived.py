@@ -22,13 +22,6 @@ from tests.indexer.test_check import everything
 from tests.manage import Manage
 
 
-@pytest.fixture
-def manage(
-    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Manage:
-    return Manage(tmp_path, database_url, monkeypatch, capsys)
-
-
 def archived(folder: Path, days: int) -> Stored:
     clock = Clock(datetime.now(UTC) - timedelta(days=days))
     return make_job(make_store(folder, clock), status=Status.ARCHIVED)

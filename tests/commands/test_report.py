@@ -18,13 +18,6 @@ MARCH = ("--from", "2026-03-01", "--to", "2026-03-31")
 
 
 @pytest.fixture
-def manage(
-    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Manage:
-    return Manage(tmp_path, database_url, monkeypatch, capsys)
-
-
-@pytest.fixture
 def jobs(store: JobStore, mirror: Mirror) -> None:
     for status in Status:
         make_job(store, status=status)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -12,13 +11,6 @@ from printsys.config import load_settings
 from printsys.credentials import staff_password
 from printsys.errors import PrintSysError
 from tests.manage import Manage
-
-
-@pytest.fixture
-def manage(
-    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Manage:
-    return Manage(tmp_path, database_url, monkeypatch, capsys)
 
 
 def test_without_input_it_says_so_and_changes_nothing(manage: Manage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,13 +28,6 @@ from tests.openness.reader import verify
 ANN = "Ann.Lee@example.edu"
 
 
-@pytest.fixture
-def manage(
-    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Manage:
-    return Manage(tmp_path, database_url, monkeypatch, capsys)
-
-
 def test_export_has_every_file_of_the_students_jobs_and_of_no_other(manage: Manage, tmp_path: Path) -> None:
     store = make_store(tmp_path)
     mine = [make_job(store, "Ann Lee", ANN, status) for status in (Status.UPLOADED, Status.ARCHIVED)]
