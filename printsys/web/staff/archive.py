@@ -27,15 +27,20 @@ def _before() -> datetime:
     return due_before(datetime.now(UTC), services().lab.retention.days)
 
 
-def count(statuses: Sequence[Status] = FINAL, before: datetime | None = None) -> str | None:
+def count() -> str | None:
     """`3 jobs`, for a line on the dashboard; None where there are none, or the mirror is down."""
     try:
-        n = services().queries.count_ended(statuses, before or _before(), COUNTED + 1)
+        return count_since(FINAL, _before()) or None
     except MirrorDown:
         return None
+
+
+def count_since(statuses: Sequence[Status], before: datetime) -> str:
+    """How many have been in these statuses since before that; empty where none has. MirrorDown."""
+    n = services().queries.count_ended(statuses, before, COUNTED + 1)
     if n > COUNTED:
         return f"More than {counted(COUNTED, 'job')}"
-    return counted(n, "job") if n else None
+    return counted(n, "job") if n else ""
 
 
 @pages.get("/dashboard/ended")

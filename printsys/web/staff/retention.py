@@ -40,8 +40,8 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TaskState:
-    """`due`: about how many, `3 jobs`; None where there are none, or nobody knows. `listing`, `run`: the last of
-    each, with whether it still runs."""
+    """`due`: about how many, `3 jobs`; empty where there are none, None where nobody knows. `listing`, `run`: the last
+    of each, with whether it still runs."""
 
     days: int
     due: str | None
@@ -184,11 +184,18 @@ def _state(task: Task) -> TaskState:
     runs, days = command_runs(), _days(task)
     return TaskState(
         days=days,
-        due=ended_jobs.count(DUE_FROM[task], due_before(datetime.now(UTC), days)) if days else None,
+        due=_due(task, days),
         listing=(runs.last(f"{task}-list"), runs.is_running(f"{task}-list")),
         run=(runs.last(task), runs.is_running(task)),
         shown=DueLists(services().settings).newest(task, days),
     )
+
+
+def _due(task: Task, days: int) -> str | None:
+    try:
+        return ended_jobs.count_since(DUE_FROM[task], due_before(datetime.now(UTC), days)) if days else ""
+    except MirrorDown:
+        return None
 
 
 def _students(job_ids: set[str]) -> dict[str, str]:

@@ -349,6 +349,7 @@ def test_without_the_database_it_goes_on_from_the_folders(services: Services, ma
         assert client.post(f"{PAGE}/{name}", data=data).status_code == 303
         until(lambda: not runs.is_running("archive") and not runs.is_running("archive-list"), COMMAND_PATIENCE_S)
 
+    assert words(client.get(PAGE)).count("so nobody knows how much is due.") == 2
     post("list", task="archive")
     html = client.get(PAGE).get_data(as_text=True)
     assert f">{stored.id}</a>" in html, "without the student's name, which the database has"
