@@ -15,7 +15,7 @@ from printsys.domain import words
 from printsys.domain.job import format_time
 from printsys.errors import PrintSysError
 from printsys.jobstore import JobStore
-from printsys.ops.backup_record import require_no_backup
+from printsys.ops.backup_record import under_way
 from printsys.texts import date_text
 
 DONE, SOME_STAY = 0, 1
@@ -32,8 +32,11 @@ def run(args: argparse.Namespace) -> int:
     result = PruneResult()
     if jobs and not args.dry_run:
         require_typed(phrase, args.confirm)
-        require_no_backup(settings)
-        with progress_bar(args.progress, "Pruning") as progress, with_services(settings) as services:
+        with (
+            under_way(settings),
+            progress_bar(args.progress, "Pruning") as progress,
+            with_services(settings) as services,
+        ):
             revisions = counted([(job.id, job.revision) for job in jobs], progress)
             result = prune(services.actions, revisions, args.actor, "retention")
     if args.from_list is None:

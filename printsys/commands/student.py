@@ -18,6 +18,7 @@ from printsys.config import Settings
 from printsys.domain.events import SYSTEM
 from printsys.domain.words import counted
 from printsys.errors import PrintSysError
+from printsys.ops.backup_record import under_way
 
 DONE, SOME_STAY = 0, 1
 
@@ -65,7 +66,7 @@ def _erase(args: argparse.Namespace) -> int:
     result = EraseResult()
     if (total or mails) and not args.dry_run:
         require_typed(phrase, args.confirm)
-        with with_services(settings) as services:
+        with under_way(settings), with_services(settings) as services:
             result = erase(services.actions, data, SYSTEM)
         for path in mails:
             fs.unlink(path)

@@ -29,6 +29,12 @@ logger = logging.getLogger(__name__)
 class BackupUnderWay(PrintSysError):
     """A backup, or something that no backup may disturb, goes on; nothing was changed."""
 
+    def __init__(self) -> None:
+        super().__init__(
+            "A backup, a rehearsal of one or a pruning is under way on this computer. Please try again when that has "
+            "ended. Nothing was changed."
+        )
+
 
 class RecordRefused(PrintSysError):
     """This computer's record of its backups cannot be read; nothing was changed."""
@@ -130,7 +136,7 @@ def read_record(settings: Settings) -> BackupRecord:
 
 
 def is_under_way(settings: Settings) -> bool:
-    """Whether a backup or a rehearsal goes on, by whatever process of this computer."""
+    """Whether a backup, a rehearsal or a pruning goes on, by whatever process of this computer."""
     if not record_path(settings).exists():
         return False
     lock = _lock(settings)
@@ -143,23 +149,22 @@ def is_under_way(settings: Settings) -> bool:
 
 
 def require_no_backup(settings: Settings) -> None:
-    """BackupUnderWay: one that is made while jobs are pruned could have a job and its line."""
+    """BackupUnderWay, for who is to be told before a pruning begins."""
     if is_under_way(settings):
-        raise BackupUnderWay(
-            "A backup is being made or tried out. Please prune when that has ended. Nothing was changed."
-        )
+        raise BackupUnderWay
 
 
 @contextmanager
 def under_way(settings: Settings) -> Iterator[BackupRecord]:
-    """While the body runs, no other backup and no rehearsal does on this computer. BackupUnderWay, and RecordRefused:
-    who writes it must know what is in it."""
+    """While the body runs, no other backup, rehearsal or pruning does on this computer: a backup that is made while
+    jobs are pruned could have a job and its line. BackupUnderWay, and RecordRefused: who writes it must know what is in
+    it."""
     make_private_folder(settings.instance)
     lock = _lock(settings)
     try:
         lock.acquire(timeout=PATIENCE_S)
     except Timeout as error:
-        raise BackupUnderWay("A backup or a rehearsal is under way on this computer.") from error
+        raise BackupUnderWay from error
     try:
         try:
             record = _settled(_read(settings))

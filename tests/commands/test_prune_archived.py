@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from indexer.index import Mirror
 from indexer.queries import Queries
-from printsys.actions.pruning import prune
+from printsys.actions.pruning import PruneResult, prune
+from printsys.commands import prune_archived
 from printsys.config import load_settings
 from printsys.domain.status import Status
 from printsys.errors import PrintSysError
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.pruned import pruned_jobs
-from printsys.ops.backup_record import under_way, write_record
+from printsys.ops.backup_record import BackupUnderWay, under_way, write_record
 from tests.factories import Clock, act, actions_on, make_job, make_store, sync
 from tests.indexer.test_check import everything
 from tests.manage import Manage
@@ -151,3 +153,19 @@ def test_it_waits_for_the_end_of_a_backup(manage: Manage, tmp_path: Path) -> Non
         with pytest.raises(PrintSysError, match="when that has ended"):
             manage("prune", "--archived", "--older-than", "365", "--confirm", "prune 1 job")
     assert make_store(tmp_path).load(old.id).job.status is Status.ARCHIVED
+
+
+def test_no_backup_begins_while_jobs_are_pruned(
+    manage: Manage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archived(tmp_path, 400)
+    monkeypatch.setenv("PRINTSYS_BACKUP", str(tmp_path / "backups"))
+
+    def prune_while_somebody_backs_up(*arguments: Any) -> PruneResult:
+        with pytest.raises(BackupUnderWay):
+            manage("backup")
+        return prune(*arguments)
+
+    monkeypatch.setattr(prune_archived, "prune", prune_while_somebody_backs_up)
+    assert manage("prune", "--archived", "--older-than", "365", "--confirm", "prune 1 job").code == 0
+    assert not (tmp_path / "backups").exists() and manage("backup").code == 0

@@ -18,9 +18,11 @@ from indexer.index import Mirror
 from indexer.queries import Queries
 from printsys import fs
 from printsys.actions import student_data
+from printsys.config import load_settings
 from printsys.domain.status import Status
 from printsys.errors import PrintSysError
 from printsys.jobstore.pruned import pruned_jobs
+from printsys.ops.backup_record import BackupUnderWay, under_way
 from tests.factories import act, make_job, make_store, sync
 from tests.manage import Manage
 from tests.openness.reader import verify
@@ -143,6 +145,15 @@ def test_an_erase_that_is_only_tried_changes_nothing(manage: Manage, tmp_path: P
     stored = make_job(make_store(tmp_path), "Ann Lee", ANN, Status.ARCHIVED)
     tried = manage("student", "erase", ANN, "--dry-run")
     assert tried.code == 0 and f"  {stored.id}, Archived" in tried.out
+    assert make_store(tmp_path).load(stored.id).job == stored.job
+
+
+def test_nothing_is_erased_while_a_backup_is_made(manage: Manage, tmp_path: Path) -> None:
+    """The backup could have the job and its line."""
+    stored = make_job(make_store(tmp_path), "Ann Lee", ANN, Status.ARCHIVED)
+    settings = load_settings({"PRINTSYS_INSTANCE": str(tmp_path / "instance")}, tmp_path)
+    with under_way(settings), pytest.raises(BackupUnderWay):
+        manage("student", "erase", ANN, "--confirm", "erase 1 job")
     assert make_store(tmp_path).load(stored.id).job == stored.job
 
 

@@ -289,7 +289,7 @@ def test_it_waits_for_the_end_of_a_backup(send: Send, key: Key, make: MakeJob, s
     with under_way(services.settings) as record:
         write_record(services.settings, record)
         answer = send("prune", **form)
-    assert answer.status_code == 503 and "Please prune when that has ended." in words(answer)
+    assert answer.status_code == 503 and "Please try again when that has ended." in words(answer)
     assert len(in_archive(services)) == 1
     assert send("prune", **form).status_code == 303
 
