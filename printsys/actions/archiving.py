@@ -10,7 +10,7 @@ from printsys.actions import Actions
 from printsys.actions.due_jobs import DueJob, due_job
 from printsys.domain.inputs import NoInput
 from printsys.domain.job import Job
-from printsys.domain.status import FINAL
+from printsys.domain.status import FINAL, Status
 from printsys.errors import JobBusy, PrintSysError, TransitionNotAllowed
 from printsys.jobstore import JobStore
 
@@ -30,7 +30,7 @@ def is_kept_long_enough(job: Job, before: datetime) -> bool:
 def kept_long_enough(store: JobStore, before: datetime, skipped: list[tuple[str, str]]) -> Iterator[DueJob]:
     """Straight from the folders. Jobs that cannot be read, or need a person first, are added to `skipped`, each with
     the reason."""
-    for job_id, _folder in list(store.ids(FINAL)):
+    for job_id in dict.fromkeys(job_id for job_id, _folder in store.ids(FINAL)):
         try:
             stored = store.load(job_id)
             if is_kept_long_enough(stored.job, before):
@@ -44,11 +44,15 @@ def kept_long_enough(store: JobStore, before: datetime, skipped: list[tuple[str,
 
 
 def archive(actions: Actions, jobs: Iterable[tuple[str, int]], before: datetime, actor: str) -> ArchiveResult:
-    """Archive each (id, revision when listed), if that is still due. A job that cannot be archived delays no other."""
+    """Archive each (id, revision when listed), if that is still due and nobody has done it. A job that cannot be
+    archived delays no other."""
     result = ArchiveResult()
     for job_id, revision in jobs:
         try:
-            if not is_kept_long_enough(actions.store.load(job_id).job, before):
+            job = actions.store.load(job_id).job
+            if job.status is Status.ARCHIVED:
+                continue
+            if not is_kept_long_enough(job, before):
                 raise TransitionNotAllowed("archive", f"Job {job_id} did not end long enough ago.")
             actions.perform(job_id, "archive", NoInput(), actor, revision)
             result.archived.append(job_id)

@@ -85,6 +85,22 @@ def test_a_list_that_somebody_looked_at_is_archived_and_no_other_job(manage: Man
     assert store.load(later.id).job.status is Status.REJECTED
 
 
+def test_a_list_that_was_carried_out_before_is_passed_over(manage: Manage, tmp_path: Path) -> None:
+    jobs = [make_job(days_ago(tmp_path, 91), status=Status.REJECTED) for _ in range(2)]
+    path = tmp_path / "list"
+    manage("archive", "--dry-run", "--save-list", str(path))
+    act(make_store(tmp_path), jobs[0].id, "archive")
+    assert manage("archive", "--from-list", str(path), "--json").json["archived"] == [jobs[1].id]
+    again = manage("archive", "--from-list", str(path))
+    assert again.code == 0 and again.out == "0 jobs are archived.\n"
+
+
+def test_a_job_with_a_copy_of_its_folder_is_listed_once(manage: Manage, tmp_path: Path) -> None:
+    stored = make_job(days_ago(tmp_path, 91), status=Status.REJECTED)
+    shutil.copytree(stored.folder, stored.folder.with_name(f"{stored.folder.name} (copy)"))
+    assert manage("archive", "--dry-run", "--json").json["archived"] == [stored.id]
+
+
 @pytest.mark.parametrize("name", ["staff:", "student", "Sam", ""])
 def test_nobody_acts_in_the_name_of_somebody_who_is_not_staff(manage: Manage, tmp_path: Path, name: str) -> None:
     make_store(tmp_path)
