@@ -8,6 +8,7 @@ from datetime import datetime
 
 from printsys.actions import Actions
 from printsys.actions.due_jobs import DueJob, due_job
+from printsys.domain.job import Job
 from printsys.domain.payments import is_unpaid, ledger
 from printsys.domain.pricing import money
 from printsys.domain.pruned import Because
@@ -32,13 +33,18 @@ def prune_phrase(jobs: int) -> str:
     return f"prune {counted(jobs, 'job')}"
 
 
+def is_archived_since(job: Job, before: datetime) -> bool:
+    """Since a moment before `before`."""
+    return job.status is Status.ARCHIVED and job.status_since < before
+
+
 def prunable(store: JobStore, before: datetime, skipped: list[tuple[str, str]]) -> Iterator[DueJob]:
     """Archived since a moment before `before`, straight from the folders. Those that cannot go are added to `skipped`,
     each with the reason."""
     for job_id in dict.fromkeys(job_id for job_id, _folder in store.ids((Status.ARCHIVED,))):
         try:
             stored = store.load(job_id)
-            if stored.job.status is Status.ARCHIVED and stored.job.status_since < before:
+            if is_archived_since(stored.job, before):
                 require_ended(store, stored)
                 yield due_job(store, stored)
         except PrintSysError as error:
@@ -64,23 +70,39 @@ def require_ended(store: JobStore, stored: Stored) -> None:
         )
 
 
-def prune(actions: Actions, jobs: Iterable[tuple[str, int]], actor: str, because: Because) -> PruneResult:
-    """Prune each (id, revision when listed). A job that changed since stays, and keeps no other waiting."""
+def prune(
+    actions: Actions,
+    jobs: Iterable[tuple[str, int]],
+    actor: str,
+    because: Because,
+    archived_before: datetime | None = None,
+) -> PruneResult:
+    """Prune each (id, revision when listed), if it was archived before that moment. None: in whatever status. A job
+    that changed since stays, and keeps no other waiting."""
     result = PruneResult()
     finish_all(actions.store)
     for job_id, revision in jobs:
         try:
-            prune_job(actions, job_id, revision, actor, because)
+            prune_job(actions, job_id, revision, actor, because, archived_before)
             result.pruned.append(job_id)
         except PrintSysError as error:
             result.skipped.append((job_id, str(error)))
     return result
 
 
-def prune_job(actions: Actions, job_id: str, revision: int, actor: str, because: Because) -> None:
-    """StaleJob, what `require_ended` and JobStore.edit raise; JobBusy where a program holds a file of it open: then the
-    job is gone as soon as that ends."""
+def prune_job(
+    actions: Actions,
+    job_id: str,
+    revision: int,
+    actor: str,
+    because: Because,
+    archived_before: datetime | None = None,
+) -> None:
+    """StaleJob, TransitionNotAllowed where it was not archived before that moment, what `require_ended` and
+    JobStore.edit raise; JobBusy where a program holds a file of it open: then the job is gone as soon as that ends."""
     with actions.store.edit(job_id, revision) as change:
+        if archived_before is not None and not is_archived_since(change.before.job, archived_before):
+            raise TransitionNotAllowed("prune", f"Job {job_id} was not archived long enough ago.")
         require_ended(actions.store, change.before)
         line = announce(actions.store, change, actor, actions.lab.today(actions.clock()), because)
     actions.follow_up(change.result, line)

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
             with_services(settings) as services,
         ):
             revisions = counted([(job.id, job.revision) for job in jobs], progress)
-            result = prune(services.actions, revisions, args.actor, "retention")
+            result = prune(services.actions, revisions, args.actor, "retention", listed.summary.before)
     if args.from_list is None:
         result.skipped[:0] = [(job.id, job.why) for job in listed.stay]
     document = {

@@ -11,6 +11,7 @@ import pytest
 
 from indexer.index import Mirror
 from indexer.queries import Queries
+from printsys.actions.due_jobs import due_job, due_list, write_list
 from printsys.actions.pruning import PruneResult, prune
 from printsys.commands import prune_archived
 from printsys.config import load_settings
@@ -126,15 +127,37 @@ def test_a_list_that_somebody_looked_at_is_pruned_and_no_other_job(manage: Manag
     assert {job_id for job_id, _ in store.ids((Status.ARCHIVED,))} == {changed.id, later.id}
 
 
+def test_a_list_prunes_only_what_was_archived_long_enough_before_it(manage: Manage, tmp_path: Path) -> None:
+    """Also where it names a job as it is now: anybody may have written the file."""
+    now = datetime.now(UTC)
+    store = make_store(tmp_path, Clock(now - timedelta(days=400)))
+    young = archived(tmp_path, 300)
+    jobs = [make_job(store), make_job(store, status=Status.REJECTED), young]
+    path = tmp_path / "list"
+    write_list(path, due_list("prune", now, 365, [due_job(store, stored) for stored in jobs], []))
+    done = manage("prune", "--archived", "--from-list", str(path), "--confirm", "prune 3 jobs", "--json")
+    assert done.code == 1 and done.json["pruned"] == []
+    assert {(stays["job"], stays["why"]) for stays in done.json["stay"]} == {
+        (stored.id, f"Job {stored.id} was not archived long enough ago.") for stored in jobs
+    }
+    assert {job_id for job_id, _ in store.ids()} == {stored.id for stored in jobs}
+
+
 def test_a_list_is_for_its_own_task_and_read_only_whole(manage: Manage, tmp_path: Path) -> None:
     make_job(make_store(tmp_path, Clock(datetime.now(UTC) - timedelta(days=400))), status=Status.REJECTED)
     archived(tmp_path, 400)
-    path = tmp_path / "list"
-    manage("archive", "--dry-run", "--save-list", str(path))
-    for words in ((), ("--older-than", "3"), ("--dry-run",)):
-        with pytest.raises(PrintSysError, match=r"no list of jobs to prune|--from-list takes"):
-            manage("prune", "--archived", "--from-list", str(path), "--confirm", "prune 1 job", *words)
+    path, other = tmp_path / "list", tmp_path / "other-list"
+    manage("archive", "--dry-run", "--save-list", str(other))
     manage("prune", "--archived", "--older-than", "365", "--dry-run", "--save-list", str(path))
+    with pytest.raises(PrintSysError, match="is no list of jobs to prune"):
+        manage("prune", "--archived", "--from-list", str(other), "--confirm", "prune 1 job")
+    with pytest.raises(PrintSysError, match="is no list of jobs to archive"):
+        manage("archive", "--from-list", str(path))
+    for words in (("--older-than", "3"), ("--dry-run",)):
+        with pytest.raises(PrintSysError, match="--from-list takes"):
+            manage("prune", "--archived", "--from-list", str(path), "--confirm", "prune 1 job", *words)
+        with pytest.raises(PrintSysError, match="--from-list takes"):
+            manage("archive", "--from-list", str(other), *words)
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
     with pytest.raises(PrintSysError, match="is no list of jobs"):
         manage("prune", "--archived", "--from-list", str(path), "--confirm", "prune 1 job")
@@ -142,7 +165,8 @@ def test_a_list_is_for_its_own_task_and_read_only_whole(manage: Manage, tmp_path
         manage("prune", "--archived", "--from-list", str(tmp_path / "none"), "--confirm", "prune 1 job")
     with pytest.raises(PrintSysError, match="is for --dry-run"):
         manage("prune", "--archived", "--older-than", "365", "--save-list", str(path), "--confirm", "prune 1 job")
-    assert len(list(make_store(tmp_path).ids((Status.ARCHIVED,)))) == 1
+    store = make_store(tmp_path)
+    assert [len(list(store.ids((status,)))) for status in (Status.ARCHIVED, Status.REJECTED)] == [1, 1]
 
 
 def test_it_waits_for_the_end_of_a_backup(manage: Manage, tmp_path: Path) -> None:
