@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,20 @@ def test_a_list_prunes_only_what_was_archived_long_enough_before_it(manage: Mana
         (stored.id, f"Job {stored.id} was not archived long enough ago.") for stored in jobs
     }
     assert {job_id for job_id, _ in store.ids()} == {stored.id for stored in jobs}
+
+
+def test_a_list_and_what_is_printed_name_no_student_where_there_is_a_copy(manage: Manage, tmp_path: Path) -> None:
+    """Its folder has the name."""
+    stored = archived(tmp_path, 400)
+    copy = stored.folder.with_name(f"{stored.folder.name} (copy)")
+    path = tmp_path / "list"
+    words = ("--archived", "--older-than", "365", "--dry-run", "--save-list", str(path))
+    assert manage("prune", *words).code == 0
+    shutil.copytree(stored.folder, copy)
+    carried_out = manage("prune", "--archived", "--from-list", str(path), "--confirm", "prune 1 job")
+    listed = manage("prune", *words)
+    for text in (carried_out.out, listed.out, path.read_text("utf-8")):
+        assert "A copy of its folder lies in Archived/." in text and stored.folder.name not in text
 
 
 def test_a_list_is_for_its_own_task_and_read_only_whole(manage: Manage, tmp_path: Path) -> None:
