@@ -161,6 +161,7 @@ def _changes(store: JobStore, read_before: Listings, places: Mapping[str, _Place
     if unread and any(places[key].log != GOING for key in changes.lost):
         return _changes(store, {}, places)  # a line that is gone may stand in another log, too
     changes.rows = {key: row for key, row in found.items() if places.get(key) != (row["log"], row["digest"])}
+    store.require_online()  # the listings are empty where it went meanwhile: nothing is lost then
     return changes
 
 

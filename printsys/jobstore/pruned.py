@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 def pruned_jobs(store: JobStore) -> Iterator[PrunedJob]:
     """What is known of every job whose folder is gone for good, each once, by the year in which it came in.
 
-    StorageFailure for a log that cannot be read: a report should say so, and not count less.
+    StorageFailure for a log that cannot be read: a report should say so, and not count less. StorageOffline.
     """
     keys = set()
     with store.disk_errors():
@@ -51,6 +51,7 @@ def pruned_jobs(store: JobStore) -> Iterator[PrunedJob]:
             if job.key not in keys:
                 keys.add(job.key)
                 yield job
+    store.require_online()  # or there were logs that no listing had
 
 
 def is_any_going(store: JobStore) -> bool:
@@ -91,9 +92,12 @@ def year_logs(store: JobStore) -> list[Path]:
         return [path for path in paths if path.suffix == ".jsonl" and path.stem.isdecimal()]
 
 
-def _whole_lines(path: Path) -> bytes:
+def _lines_if_there(path: Path) -> bytes:
+    return _whole_lines(fs.read_if_there(path) or b"")
+
+
+def _whole_lines(data: bytes) -> bytes:
     """Without a last line that was cut off. One that lacks nothing but its end, as some editors leave it, is whole."""
-    data = fs.read_if_there(path) or b""
     end = data.rfind(b"\n") + 1
     try:
         decode_object(data[end:])
@@ -103,8 +107,9 @@ def _whole_lines(path: Path) -> bytes:
 
 
 def jobs_in(path: Path) -> Iterator[PrunedJob]:
-    """Of one log. StorageFailure for a line that reports could not count; OSError."""
-    for number, line in enumerate(_whole_lines(path).splitlines(), 1):
+    """Of one log. StorageFailure for a line that reports could not count; OSError, also where the log is gone: it may
+    be the whole storage that is."""
+    for number, line in enumerate(_whole_lines(fs.read(path)).splitlines(), 1):
         try:
             yield _pruned_job(line)
         except ValueError as error:
@@ -154,7 +159,7 @@ def was_pruned(store: JobStore, log: Log) -> bool:
     """Whether the job of this log was pruned or erased. StorageFailure."""
     key = key_of(log)
     with store.disk_errors():
-        is_erased = f'"{key}"'.encode() in _whole_lines(_requests(store))  # out of the trash, which leaves no line
+        is_erased = f'"{key}"'.encode() in _lines_if_there(_requests(store))  # out of the trash, which leaves no line
     return is_erased or any(job.key == key for job in pruned_jobs(store))
 
 
@@ -220,7 +225,7 @@ def note_request(store: JobStore, what: str, **details: int | str | list[str]) -
 
 def _append(path: Path, line: bytes) -> None:
     """Cuts off what a write that was interrupted left. Synced, also where there is no line to add."""
-    data = _whole_lines(path)
+    data = _lines_if_there(path)
     if line and data and not data.endswith(b"\n"):
         line = b"\n" + line
     fs.append(path, line, len(data))
@@ -228,7 +233,7 @@ def _append(path: Path, line: bytes) -> None:
 
 
 def _is_in_log(store: JobStore, job: PrunedJob) -> bool:
-    return f'"key":"{job.key}"'.encode() in _whole_lines(year_log(store, job))
+    return f'"key":"{job.key}"'.encode() in _lines_if_there(year_log(store, job))
 
 
 def _line(job: PrunedJob) -> bytes:

@@ -17,7 +17,7 @@ from indexer import migrate
 from indexer.check_mirror import check_mirror
 from indexer.happened import Happening
 from indexer.index import Mirror
-from indexer.pruned import mirror_pruned_jobs
+from indexer.pruned import all_changes, mirror_pruned_jobs
 from indexer.queries import Queries
 from indexer.rebuild import reindex
 from indexer.report_queries import ReportQueries
@@ -28,7 +28,7 @@ from printsys.actions import Actions
 from printsys.actions.pruning import prune, prune_job
 from printsys.domain.pruned import PrunedJob
 from printsys.domain.status import Status
-from printsys.errors import JobBusy, StorageFailure
+from printsys.errors import JobBusy, StorageFailure, StorageOffline
 from printsys.jobstore import JobStore, Stored, trash
 from printsys.jobstore import pruned as year_logs
 from printsys.jobstore.pruned import announce, finish_pruning
@@ -355,3 +355,74 @@ def test_no_list_has_a_pruned_job(actions: Actions, engine: sa.Engine, jobs: lis
     queries = Queries(engine)
     assert [row.id for row in queries.jobs()] == [jobs[2].id]
     assert queries.counts()[Status.ARCHIVED] == 1
+
+
+@pytest.mark.parametrize("function", ["jobs_going", "jobs_in"])
+def test_a_share_that_drops_while_the_logs_are_read_loses_no_row(
+    function: str, actions: Actions, engine: sa.Engine, jobs: list[Stored], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its logs were read as empty, under the listing that they have: so no later sweep read them again."""
+    store = actions.store
+    prune_now(actions, jobs[0])
+    settle(log_of(store))
+    mirror_pruned_jobs(store, engine)
+    root, elsewhere = store.layout.root, store.layout.root.with_name("unmounted")
+    as_before = getattr(year_logs, function)
+
+    def drop(argument: Path | JobStore) -> object:
+        root.rename(elsewhere)
+        return as_before(argument)
+
+    with monkeypatch.context() as dropped:
+        dropped.setattr(f"indexer.pruned.{function}", drop)
+        with pytest.raises(StorageOffline):
+            mirror_pruned_jobs(store, engine, is_deep=True)
+    elsewhere.rename(root)
+    mirror_pruned_jobs(store, engine)
+    assert (reported(engine), pruned_count(engine)) == ((3, 3), 1)
+
+
+def test_a_share_that_drops_before_the_logs_are_listed_loses_no_row(
+    actions: Actions, engine: sa.Engine, jobs: list[Stored], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = actions.store
+    prune_now(actions, jobs[0])
+    root, elsewhere = store.layout.root, store.layout.root.with_name("unmounted")
+
+    def drop(store: JobStore) -> list[Path]:
+        root.rename(elsewhere)
+        return year_logs.year_logs(store)
+
+    with monkeypatch.context() as dropped:
+        dropped.setattr("indexer.pruned.year_logs", drop)
+        with pytest.raises(StorageOffline):
+            mirror_pruned_jobs(store, engine)
+        elsewhere.rename(root)
+        with pytest.raises(StorageOffline), engine.begin() as connection:
+            all_changes(store, connection)
+    elsewhere.rename(root)
+    assert pruned_count(engine) == 1
+
+
+def test_a_log_that_goes_before_it_is_read_is_a_problem(
+    actions: Actions, engine: sa.Engine, jobs: list[Stored], mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = actions.store
+    prune_now(actions, jobs[0])
+    mirror_pruned_jobs(store, engine)
+    log = log_of(store)
+    whole = log.read_bytes()
+
+    def lose(path: Path) -> Iterator[PrunedJob]:
+        path.unlink()
+        return year_logs.jobs_in(path)
+
+    with monkeypatch.context() as lost:
+        lost.setattr("indexer.pruned.jobs_in", lose)
+        mirror_pruned_jobs(store, engine, is_deep=True)
+    assert pruned_count(engine) == 1
+    with pytest.raises(StorageFailure):
+        reported(engine)
+    log.write_bytes(whole)
+    sync(store, mirror)
+    assert reported(engine) == (3, 3)
