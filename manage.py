@@ -29,6 +29,8 @@ UPGRADE, UPGRADING = ROOT / ".upgrade", "PRINTSYS_UPGRADING"
 """Where an upgrade keeps its state, and what the environment of the commands has that it calls itself."""
 UPGRADE_PREPARED, ANOTHER_STARTS_THE_SYSTEM = 75, 3
 """Exit codes of the command `upgrade` and of `printsys.upgrade`."""
+CRASHED = 70
+"""The exit code after a traceback: 1, which Python takes, is an answer of many commands."""
 
 COMMANDS = {
     "run": "start the whole system: PostgreSQL, web, indexer, worker",
@@ -119,10 +121,10 @@ def _run_command(command: str, arguments: list[str]) -> int:
     sys.path.insert(0, str(ROOT))
     from printsys.errors import PrintSysError
 
-    module = importlib.import_module(f"printsys.commands.{command.replace('-', '_')}")
-    parser = argparse.ArgumentParser(prog=f"manage.py {command}", description=module.__doc__)
-    module.add_arguments(parser)
     try:
+        module = importlib.import_module(f"printsys.commands.{command.replace('-', '_')}")
+        parser = argparse.ArgumentParser(prog=f"manage.py {command}", description=module.__doc__)
+        module.add_arguments(parser)
         if command == "test":
             return int(module.run(arguments))
         return int(module.run(parser.parse_args(arguments)))
@@ -131,6 +133,9 @@ def _run_command(command: str, arguments: list[str]) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except Exception as error:  # noqa: BLE001  the outermost frame: whatever it is is printed, whole
+        sys.excepthook(type(error), error, error.__traceback__)
+        return CRASHED
 
 
 def _hand_over(command: list[str]) -> int:

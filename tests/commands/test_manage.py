@@ -25,12 +25,15 @@ import importlib.metadata, sys
 from printsys.errors import PrintSysError
 def add_arguments(parser):
     parser.add_argument("--fail", action="store_true")
+    parser.add_argument("--crash", action="store_true")
     parser.add_argument("--text")
 def run(args):
     if args.text:
         print(args.text, file=sys.stderr)
         print(args.text)
         return 0
+    if args.crash:
+        raise ZeroDivisionError
     if args.fail:
         raise PrintSysError("Something plain.")
     print("tiny", importlib.metadata.version("tiny"), sys.prefix)
@@ -108,6 +111,12 @@ def test_a_second_call_sets_nothing_up_and_passes_the_exit_code_on(ready: Tree) 
 
 def test_an_expected_error_is_one_sentence_and_exit_code_2(ready: Tree) -> None:
     assert ready.call("check", "--fail") == (2, "Something plain.\n")
+
+
+def test_a_mistake_in_the_program_is_a_traceback_and_a_code_of_its_own(ready: Tree) -> None:
+    """Python's own, 1, says of many commands that they did their work."""
+    code, output = ready.call("check", "--crash")
+    assert code == 70 and output.startswith("Traceback") and output.endswith("ZeroDivisionError\n")
 
 
 def test_each_command_explains_itself(ready: Tree) -> None:
