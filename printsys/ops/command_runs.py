@@ -5,11 +5,13 @@ What the last one of each kind printed is kept in instance/, so that it outlives
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -44,18 +46,23 @@ _SHAPE = TypeAdapter(CommandRun)
 
 
 class CommandRuns:
-    """At most one of each name at a time."""
+    """At most one of each name at a time. `lock`: who looks first, and then starts one, holds it from look to start."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._lock = threading.Lock()
+        self.lock = threading.RLock()
         self._running: dict[str, tuple[subprocess.Popen[bytes], threading.Thread]] = {}
+        self._stopped: dict[str, subprocess.Popen[bytes]] = {}
+        self._is_stopping = False
 
-    def start(self, name: str, arguments: Sequence[str]) -> bool:
-        """`arguments` are manage.py's. False where it runs already. OSError: nothing runs, the last result stays."""
-        with self._lock:
+    def start(self, name: str, arguments: Sequence[str], used_up: Path | None = None) -> bool:
+        """`arguments` are manage.py's. `used_up`: a file that goes when the command has ended. False where it runs
+        already. OSError: nothing runs, the last result stays."""
+        with self.lock:
             if self.is_running(name):
                 return False
+            if self._is_stopping:
+                raise OSError(errno.ECANCELED, "the pages are just ending")
             run = CommandRun(datetime.now(UTC))
             process = self._process(arguments)
             try:
@@ -64,7 +71,7 @@ class CommandRuns:
                 process.kill()
                 process.communicate()
                 raise
-            thread = threading.Thread(target=self._follow, args=(name, run, process), daemon=True)
+            thread = threading.Thread(target=self._follow, args=(name, run, process, used_up), daemon=True)
             self._running[name] = (process, thread)
             thread.start()
             return True
@@ -80,10 +87,16 @@ class CommandRuns:
             return None
 
     def stop(self) -> None:
-        """End those that run: what each of these commands does may be interrupted anywhere."""
-        for process, thread in [*self._running.values()]:
+        """End those that run, and start no other: what each of these commands does may be interrupted anywhere."""
+        with self.lock:
+            self._is_stopping = True
+            running = {name: each for name, each in self._running.items() if each[1].is_alive()}
+            self._stopped = {name: process for name, (process, _) in running.items() if process.poll() is None}
+        for process in self._stopped.values():
             process.terminate()
-            thread.join(STOP_PATIENCE_S)
+        deadline = time.monotonic() + STOP_PATIENCE_S
+        for _, thread in running.values():
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _process(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
         if sys.platform == "win32":
@@ -107,14 +120,16 @@ class CommandRuns:
             creationflags=creation_flags,
         )
 
-    def _follow(self, name: str, run: CommandRun, process: subprocess.Popen[bytes]) -> None:
+    def _follow(self, name: str, run: CommandRun, process: subprocess.Popen[bytes], used_up: Path | None) -> None:
         printed, errors = process.communicate()
         ended = replace(run, ended_at=datetime.now(UTC), printed=_lines(printed), errors=_lines(errors))
-        code = process.returncode if process.returncode >= 0 else None  # a signal ended it
+        was_interrupted = name in self._stopped or process.returncode < 0  # a signal; Windows knows none, and says 1
         try:
-            self._write(name, replace(ended, code=code))
+            self._write(name, replace(ended, code=None if was_interrupted else process.returncode))
+            if used_up is not None:
+                fs.unlink(used_up)
         except OSError as error:
-            logger.error("the result of %s cannot be kept: %s", name, error.strerror)
+            logger.error("the end of %s cannot be recorded: %s", name, error.strerror)
 
     def _path(self, name: str) -> Path:
         return self.settings.instance / FOLDER / f"{name}.json"
