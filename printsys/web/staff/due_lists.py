@@ -52,13 +52,13 @@ class DueLists:
         """The list's file, for one command alone; None where somebody else has it."""
         taken = self.folder / f"{task}-{key}.taken"
         try:
-            self._path(task, key).rename(taken)
+            fs.rename_over(self._path(task, key), taken)
         except FileNotFoundError:
             return None
         return taken
 
     def put_back(self, taken: Path) -> None:
-        taken.rename(taken.with_suffix(".list"))
+        fs.rename_over(taken, taken.with_suffix(".list"))
 
     def _all(self, task: Task) -> Iterator[ShownList]:
         for path in self.folder.glob(f"{task}-*.list"):

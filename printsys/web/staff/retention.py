@@ -67,14 +67,15 @@ def make_list() -> ResponseReturnValue:
     task = _task(request.form.get("task", ""))
     if not _days(task):
         return _page(task, NEVER), 422
-    if (refusal := _refusal(task)) is not None:
-        return refusal
     options = ["--older-than", str(_days(task)), "--dry-run", "--save-list"]
-    try:
-        path = DueLists(services().settings).new(task)
-        has_started = command_runs().start(f"{task}-list", [*COMMANDS[task], *options, str(path)])
-    except OSError as error:
-        return _refused_by_computer(task, error)
+    with command_runs().lock:
+        if (refusal := _refusal(task)) is not None:
+            return refusal
+        try:
+            path = DueLists(services().settings).new(task)
+            has_started = command_runs().start(f"{task}-list", [*COMMANDS[task], *options, str(path)])
+        except OSError as error:
+            return _refused_by_computer(task, error)
     return _begun(task) if has_started else (_page(task, BUSY), 409)
 
 
@@ -82,7 +83,8 @@ def make_list() -> ResponseReturnValue:
 @login_required
 def archive() -> ResponseReturnValue:
     """`list`: the key of the list that the page showed."""
-    return _carry_out("archive")
+    with command_runs().lock:
+        return _carry_out("archive")
 
 
 @pages.post("/prune")
@@ -91,7 +93,8 @@ def prune() -> ResponseReturnValue:
     """`list`, `confirm`: the words, `password`."""
     if is_refused():
         return _page("prune", WRONG_PASSWORD), 422
-    answer = _carry_out("prune")
+    with command_runs().lock:
+        answer = _carry_out("prune")
     return login_limits().note_right(make_response(answer))
 
 
@@ -123,7 +126,7 @@ def _begin(task: Task, key: str, options: list[str]) -> ResponseReturnValue:
     has_started = False
     try:
         arguments = [*COMMANDS[task], "--from-list", str(taken), "--actor", current_actor(), *options]
-        has_started = command_runs().start(task, arguments)
+        has_started = command_runs().start(task, arguments, used_up=taken)
     finally:
         if not has_started:
             lists.put_back(taken)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partialmethod
+from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -32,7 +36,7 @@ from tests.factories import act
 from tests.present import present
 from tests.waiting import until
 from tests.web.conftest import STAFF_PASSWORD, MakeJob, PastStore, form_token, hidden_value
-from tests.web.staff.test_system import COMMAND_PATIENCE_S, words
+from tests.web.staff.test_system import COMMAND_PATIENCE_S, never_ends, words
 
 PAGE = "/dashboard/system/retention"
 LONG_AGO = timedelta(days=400)
@@ -196,6 +200,7 @@ def test_the_listed_jobs_are_pruned_and_no_others(
     assert services.store.load(unpaid.id).job.status is Status.PAID_PICKED_UP
     page = words(staff.get(PAGE))
     assert "1 job is pruned." in page and f"{changed.id} stays:" in page
+    assert list((services.settings.instance / "retention").iterdir()) == [], "the list is used up"
     (line,) = pruned_jobs(services.store)
     assert listed.id not in json.dumps(line.model_dump(mode="json"))
 
@@ -308,17 +313,26 @@ def test_jobs_that_a_pruning_elsewhere_took_meanwhile_are_counted_once(
     assert second.id not in page
 
 
-def test_while_one_runs_nobody_starts_another(staff: FlaskClient, key: Key, make: MakeJob, runs: CommandRuns) -> None:
+def test_while_one_runs_nobody_starts_another(
+    staff: FlaskClient,
+    key: Key,
+    make: MakeJob,
+    runs: CommandRuns,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
     archived(make)
     form = {"list": key("prune"), "confirm": "prune 1 job", "password": STAFF_PASSWORD}
     token = form_token(staff, "/logout")
-    assert runs.start("prune", ["check"])  # whatever runs under that name
+    never_ends(monkeypatch, tmp_path)
+    assert runs.start("prune", [])
     page = staff.get(PAGE)
     assert "It runs since" in words(page) and 'name="confirm"' not in page.get_data(as_text=True)
     for name, fields in (("prune", form), ("list", {"task": "prune"})):
         answer = staff.post(f"{PAGE}/{name}", data=fields | {"csrf_token": token})
         assert answer.status_code == 409 and "it still runs" in words(answer)
     runs.stop()
+    until(lambda: not runs.is_running("prune"))
     assert "was interrupted. What was done is done; the rest is due again." in words(staff.get(PAGE))
 
 
@@ -370,11 +384,44 @@ def test_what_this_computer_refuses_is_said_and_the_list_stays(
     assert send("prune", **form).status_code == 303 and in_archive(services) == set()
 
 
-def test_a_list_that_could_not_be_made_says_why(staff: FlaskClient, runs: CommandRuns) -> None:
-    assert runs.start("archive-list", ["archive", "--dry-run", "--save-list", "/none/there"])
+def test_a_list_that_could_not_be_made_says_why(staff: FlaskClient, runs: CommandRuns, tmp_path: Path) -> None:
+    path = tmp_path / "none" / "list"
+    assert runs.start("archive-list", ["archive", "--dry-run", "--save-list", str(path)])
     until(lambda: not runs.is_running("archive-list"), COMMAND_PATIENCE_S)
     page = words(staff.get(PAGE))
-    assert "It could not be listed." in page and "The list cannot be written to /none/there" in page
+    assert "It could not be listed." in page and f"The list cannot be written to {path}" in page
+
+
+@pytest.mark.parametrize("code", [2, 70, 130])
+def test_a_list_that_is_not_there_for_a_mistake_of_the_program_is_said_to_be_missing(
+    staff: FlaskClient, runs: CommandRuns, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: int
+) -> None:
+    (tmp_path / "manage.py").write_text(f"import sys; sys.exit({code})", "utf-8")
+    monkeypatch.setattr("printsys.ops.command_runs.ROOT", tmp_path)
+    for name in ("prune-list", "prune"):
+        assert runs.start(name, [])
+    until(lambda: not any(map(runs.is_running, ("prune-list", "prune"))))
+    page = words(staff.get(PAGE))
+    assert "It could not be listed." in page and "some jobs stay" not in page
+
+
+def test_who_begins_something_has_the_lists_alone_until_it_runs(
+    send: Send, key: Key, make: MakeJob, runs: CommandRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody who lists anew would take the list away between the look at it and its start."""
+    archived(make)
+    have_waited = []
+
+    def look(lists: DueLists, *arguments: Any, real: Callable[..., Any]) -> Any:
+        with ThreadPoolExecutor() as others:
+            have_waited.append(not others.submit(runs.lock.acquire, blocking=False).result())
+        return real(lists, *arguments)
+
+    form = {"list": key("prune"), "confirm": "prune 1 job", "password": STAFF_PASSWORD}
+    for name in ("new", "take"):
+        monkeypatch.setattr(DueLists, name, partialmethod(look, real=getattr(DueLists, name)))
+    assert send("prune", **form).status_code == send("list", task="prune").status_code == 303
+    assert have_waited == [True, True]
 
 
 def test_only_tasks_of_the_page_are_listed(send: Send) -> None:

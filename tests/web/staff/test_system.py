@@ -198,9 +198,19 @@ def test_check_and_backup_run_as_the_commands_and_their_reports_stay(
     assert "The backup is complete." in page and "1 job," in page and list((tmp_path / "backups").iterdir())
 
 
-def test_a_check_that_somebody_interrupts_says_so(staff: FlaskClient, send: Send, runs: CommandRuns) -> None:
+def never_ends(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Whatever a page starts, until something stops it."""
+    (folder / "manage.py").write_text("import threading; threading.Event().wait()", "utf-8")
+    monkeypatch.setattr("printsys.ops.command_runs.ROOT", folder)
+
+
+def test_a_check_that_somebody_interrupts_says_so(
+    staff: FlaskClient, send: Send, runs: CommandRuns, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    never_ends(monkeypatch, tmp_path)
     send("check")
     runs.stop()
+    until(lambda: not runs.is_running("check"))
     assert "was interrupted" in words(staff.get("/dashboard/system"))
     assert present(runs.last("check")).code is None
 
