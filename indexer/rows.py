@@ -15,7 +15,7 @@ from indexer.schema import DOCUMENT_VALUES
 from indexer.search_text import search_vector
 from printsys.domain import emails
 from printsys.domain.events import Event, EventType, sha256
-from printsys.domain.job import Document, format_time, metadata_bytes, plain
+from printsys.domain.job import MOST_DIGITS, Document, format_time, metadata_bytes, plain
 from printsys.domain.pruned import PrunedJob
 from printsys.jobstore import Layout, Stored
 from printsys.jobstore.layout import readable
@@ -26,8 +26,6 @@ EventTexts = tuple[str, str]
 
 LARGEST_BIGINT = 2**63 - 1
 MOST_FIGURE = 1e15
-MOST_DIGITS = 30
-"""A number with more of them before or behind its point counts as unknown."""
 _MAIL_EVENTS = frozenset({EventType.EMAIL_QUEUED.value, *emails.CLOSING})
 
 
@@ -212,7 +210,7 @@ def usual_number(text: str) -> str:
 
 
 _USUAL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
-_USUAL_NUMBER = re.compile(r"\d{1,30}(\.\d{1,30})?", re.ASCII)
+_USUAL_NUMBER = re.compile(rf"\d{{1,{MOST_DIGITS}}}(\.\d{{1,{MOST_DIGITS}}})?", re.ASCII)
 _SPELLINGS = tuple(
     (value.path, pattern.fullmatch, respell)
     for kind, pattern, respell in (("time", _USUAL_TIME, usual_time), ("number", _USUAL_NUMBER, usual_number))

@@ -39,11 +39,14 @@ OWN_MATERIAL, DISCOUNTS = "own_material", "discounts"
 PLATES = "plates"
 DECLINED, WITHDRAWN = "declined", "withdrawn"
 """Reasons of a rejection that is the student's own."""
+MOST_DIGITS = 30
+"""For reports, a number with more of them before or behind its point is unknown."""
 
 
 def format_time(moment: datetime) -> str:
     """UTC, whole seconds, `Z`: `2026-03-02T16:20:11Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # strftime would write the year 26 as `26`
+    return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
 def _time(value: object) -> object:

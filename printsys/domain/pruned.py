@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from printsys.domain.events import Event, EventType, actor_kind
-from printsys.domain.job import Document, Job, Time, format_time, parse, plain
+from printsys.domain.job import MOST_DIGITS, Document, Job, Time, format_time, parse, plain
 from printsys.domain.status import Status
 
 Because = Literal["retention", "erased"]
@@ -96,8 +96,7 @@ Shape = Mapping[str, Any]
 the shape of each of its items."""
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
-MOST_DIGITS = 12
-USUAL_AMOUNT = re.compile(r"-?\d{1,12}(\.\d{1,12})?", re.ASCII)
+USUAL_AMOUNT = re.compile(rf"-?\d{{1,{MOST_DIGITS}}}(\.\d{{1,{MOST_DIGITS}}})?", re.ASCII)
 SLUG = re.compile(r"[a-z0-9-]{1,40}")
 LABEL = re.compile(r"[^@\r\n\t]{0,60}")
 """What lab.toml names: a printer, a color, a material, a way to pay; or nothing, as a person may have written it."""

@@ -19,12 +19,14 @@ from datetime import UTC, date, datetime
 from itertools import chain
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from printsys import fs
 from printsys.domain.events import EventDraft, EventType
 from printsys.domain.job import format_time
 from printsys.domain.naming import parse_id
 from printsys.domain.pruned import Because, PrunedJob, pruned_job
-from printsys.errors import DamagedJob, JobNotFound, PrintSysError, StorageFailure
+from printsys.errors import DamagedJob, JobNotFound, PrintSysError, StorageFailure, TransitionNotAllowed
 from printsys.jobstore.jsontext import JsonProblem, decode_object
 from printsys.jobstore.layout import EVENTS
 from printsys.jobstore.log import Log, trusted
@@ -140,19 +142,34 @@ def damaged_log(store: JobStore) -> tuple[str, str] | None:
 
 
 def announce(store: JobStore, change: JobEdit, actor: str, today: date, because: Because) -> PrunedJob:
-    """Inside an edit of the job: when it ends, the job is deleted. Call `finish_pruning` after it. StorageFailure."""
+    """Inside an edit of the job: when it ends, the job is deleted. Call `finish_pruning` after it. TransitionNotAllowed
+    where reports could not count what would be left of it: then the job stays. StorageFailure."""
     stored = change.before
     key = key_of(stored.log)
     job = pruned_job(stored.job, stored.document, stored.events, key, today.isoformat(), because)
+    line = _line(job)
+    try:
+        _pruned_job(line)
+    except ValueError as error:
+        raise TransitionNotAllowed("prune", f"Reports could not count what is left of it: {_reason(error)}.") from error
     with store.disk_errors():
         note = _note(store, stored.id)
         for folder in (store.layout.pruned, note.parent):  # without parents: nothing in the empty place of a share
             folder.mkdir(exist_ok=True)
             fs.sync_folder(folder.parent)
-        fs.replace(note, _line(job))
+        fs.replace(note, line)
     change.record(EventDraft(EventType.JOB_DELETED, actor, {"reason": "pruned", BECAUSE: because}))
     change.to_trash = True
     return job
+
+
+def _reason(error: ValueError) -> str:
+    """Which field, and why; not what stands there."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    problem = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(map(str, problem["loc"]))
+    return f"of {where} nothing may stay" if problem["type"] == "missing" else f"{where}: {problem['msg']}"
 
 
 def was_pruned(store: JobStore, log: Log) -> bool:

@@ -261,6 +261,38 @@ def test_a_last_line_that_lacks_only_its_end_is_whole(store: JobStore) -> None:
     assert verify(store.layout.root).kinds == ["pruned-log"], "a reader of the format counts it, too"
 
 
+def edited(store: JobStore, patch: dict[str, Any]) -> Stored:
+    """An archived job in whose record somebody wrote something else."""
+    stored = make_job(store, status=Status.ARCHIVED)
+    with store.edit(stored.id) as change:
+        change.record(EventDraft(EventType.METADATA_EDITED, FILESYSTEM, {}, patch))
+    return change.result
+
+
+@pytest.mark.parametrize("method", ["Resin@home", "Resin\nFilament", "R" * 61])
+def test_a_job_of_which_no_line_could_be_read_stays(store: JobStore, method: str) -> None:
+    """Its folder went, and the line that was left of it was refused by every report."""
+    stored = edited(store, {"request": {"method": method}})
+    ((job_id, reason),) = prune_now(store, stored)
+    assert job_id == stored.id and "of request.method nothing may stay" in reason
+    assert store.load(stored.id).job.status is Status.ARCHIVED and list(pruned_jobs(store)) == []
+    assert not (store.layout.pruned / "pending").exists()
+
+
+@pytest.mark.parametrize("amount", ["4.2700000000000005", "1234567890123.5"])
+def test_an_amount_of_many_digits_stays_in_the_line(store: JobStore, amount: str) -> None:
+    assert prune_now(store, edited(store, {"payment": {"amount": amount}})) == []
+    (line,) = pruned_jobs(store)
+    assert line.document["payment"]["amount"] == amount
+
+
+def test_a_job_of_a_year_with_few_digits_goes_on_counting(store: JobStore) -> None:
+    """The year 26 was written as such, so its log had no name of a year."""
+    assert prune_now(store, edited(store, {"created_at": "0026-03-02T16:00:00Z"})) == []
+    assert [path.name for path in store.layout.pruned.glob("*.jsonl")] == ["0026.jsonl"]
+    assert [line.job.created_at.year for line in pruned_jobs(store)] == [26]
+
+
 def announced(store: JobStore, status: Status = Status.ARCHIVED) -> Stored:
     """On its way out, by a process that was killed before it took the folder away."""
     stored = make_job(store, status=status)
