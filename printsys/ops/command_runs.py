@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from printsys import fs
 from printsys.config import ROOT, Settings, make_private_folder
-from printsys.ops.shutdown import SUPERVISED
+from printsys.ops.shutdown import ENDS_WITH_PARENT, SUPERVISED
 
 FOLDER = "commands"
 MOST_KEPT = 200_000
@@ -109,19 +109,23 @@ class CommandRuns:
             "LAB_CONFIG": str(self.settings.lab_config),
             "DATABASE_URL": self.settings.database_url or "",
             SUPERVISED: "",
+            ENDS_WITH_PARENT: "1",
         }
         return subprocess.Popen(
             [sys.executable, str(ROOT / "manage.py"), *arguments],
             cwd=ROOT,
             env={**os.environ, **own},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             creationflags=creation_flags,
         )
 
     def _follow(self, name: str, run: CommandRun, process: subprocess.Popen[bytes], used_up: Path | None) -> None:
+        pipe, process.stdin = process.stdin, None  # which `communicate` would close: that ends the command
         printed, errors = process.communicate()
+        if pipe is not None:
+            pipe.close()
         ended = replace(run, ended_at=datetime.now(UTC), printed=_lines(printed), errors=_lines(errors))
         was_interrupted = name in self._stopped or process.returncode < 0  # a signal; Windows knows none, and says 1
         try:

@@ -14,6 +14,8 @@ import threading
 from collections.abc import Callable
 
 SUPERVISED = "PRINTSYS_SUPERVISED"
+ENDS_WITH_PARENT = "PRINTSYS_ENDS_WITH_PARENT"
+"""In the environment of a process whose standard input is such a pipe, and which may be interrupted anywhere."""
 STOP_REQUEST = b"stop\n"
 """A supervisor writes this before it closes the pipe, unless it dies."""
 CLOSING = {2, 5, 6}
@@ -57,6 +59,12 @@ def on_shutdown(end: Callable[[bool], object]) -> None:
             if (number := getattr(signal, name, None)) is not None:
                 signal.signal(number, signal.SIG_IGN)
         threading.Thread(target=_watch_supervisor, args=(end,), daemon=True, name="shutdown").start()
+
+
+def end_with_parent() -> None:
+    """From now on this process ends, wherever it is, when the one that started it has died."""
+    end = threading.Thread(target=_watch_supervisor, args=(lambda _: os._exit(2),), daemon=True, name="shutdown")
+    end.start()
 
 
 def console_handler(end: Callable[[bool], object], is_supervised: bool) -> Callable[[int], bool]:

@@ -2,16 +2,50 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
 from printsys.config import Settings
 from printsys.ops.command_runs import CommandRuns
 from tests.present import present
+from tests.source import ROOT
 from tests.waiting import until
 
 ENDLESS = "import threading; print('begun', flush=True); threading.Event().wait()"
+
+COMMAND = """
+import sys, threading, types
+from pathlib import Path
+from filelock import FileLock
+sys.path.insert(0, {root!r})
+import manage
+
+def run(args):
+    with FileLock("lock"):
+        Path("runs").touch()
+        threading.Event().wait()
+
+sys.modules["printsys.commands.check"] = types.SimpleNamespace(run=run, add_arguments=lambda parser: None)
+manage._run_command("check", [])
+"""
+"""Of manage.py, one that would last for ever."""
+PAGES = """
+import sys, threading
+from pathlib import Path
+from printsys.config import Settings
+from printsys.ops import command_runs
+
+folder = command_runs.ROOT = Path(sys.argv[1])
+settings = Settings(
+    storage=folder / "storage", instance=folder / "instance", lab_config=folder / "lab.toml", secret_key="x" * 32
+)
+command_runs.CommandRuns(settings).start("check", [])
+threading.Event().wait()
+"""
 
 
 @pytest.fixture
@@ -53,6 +87,22 @@ def test_nothing_is_started_once_the_pages_end(runs: CommandRuns) -> None:
     with pytest.raises(OSError, match="the pages are just ending"):
         runs.start("prune", [ENDLESS])
     assert not runs.is_running("prune") and runs.last("prune") is None
+
+
+def test_none_outlives_pages_that_somebody_kills(tmp_path: Path) -> None:
+    """It would go on while a new process of the pages says that it was interrupted."""
+    (tmp_path / "manage.py").write_text(COMMAND.format(root=str(ROOT)), "utf-8")
+    pages = subprocess.Popen([sys.executable, "-c", PAGES, str(tmp_path)], cwd=ROOT)
+    try:
+        until((tmp_path / "runs").exists)
+        assert pages.poll() is None
+        with pytest.raises(Timeout), FileLock(tmp_path / "lock", timeout=0):
+            pass
+    finally:
+        pages.kill()
+        pages.wait()
+    with FileLock(tmp_path / "lock", timeout=120):
+        pass
 
 
 @pytest.mark.parametrize("command", ["print('done')", ENDLESS])
