@@ -93,8 +93,9 @@ def reindex(store: JobStore, engine: sa.Engine, progress: Progress | None = None
             report.attention.append(missing_job(job_id, note))
             if job_id in now and job_id not in copied:
                 bulk.keep_old(connection, job_id, report.attention[-1].sentence)
-        bulk.exchange(connection)
-        pruned.write(store, connection, pruned_changes)
+        with bulk.fresh(connection):
+            pruned.write(store, connection, pruned_changes)
+        bulk.exchange(connection)  # last: from here on readers wait
         index.recount(connection)
         index.set_attention(connection, report.attention, sa.true())
         connection.execute(sa.update(mirror_state).values(synced_at=sa.func.now()))

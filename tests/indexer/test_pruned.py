@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from indexer import migrate
+from indexer import bulk, migrate
 from indexer.check_mirror import check_mirror
 from indexer.happened import Happening
 from indexer.index import Mirror
@@ -426,3 +426,33 @@ def test_a_log_that_goes_before_it_is_read_is_a_problem(
     log.write_bytes(whole)
     sync(store, mirror)
     assert reported(engine) == (3, 3)
+
+
+def test_a_rebuild_has_them_before_it_locks_readers_out(
+    store: JobStore, engine: sa.Engine, jobs: list[Stored], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prune_now(actions_on(store), *jobs[:2])
+    counts, exchange = [], bulk.exchange
+
+    def noted(connection: sa.Connection) -> None:
+        counts.append(connection.execute(sa.select(sa.func.count()).select_from(pruned_jobs)).scalar())
+        exchange(connection)
+
+    monkeypatch.setattr(bulk, "exchange", noted)
+    reindex(store, engine)
+    assert counts == [2] and reported(engine) == (3, 3)
+
+
+def test_a_job_that_is_pruned_while_its_mirror_is_rebuilt_counts_once(
+    store: JobStore, engine: sa.Engine, jobs: list[Stored], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a process that does not reach the database, once the new tables have the job."""
+    add_indexes = bulk.add_indexes
+
+    def prune_first(connection: sa.Connection) -> None:
+        prune_now(actions_on(store), jobs[0])
+        add_indexes(connection)
+
+    monkeypatch.setattr(bulk, "add_indexes", prune_first)
+    reindex(store, engine)
+    assert (reported(engine), pruned_count(engine)) == ((3, 3), 1)
