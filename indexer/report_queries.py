@@ -162,10 +162,19 @@ class SubmittedJob:
 
 
 class ReportQueries:
-    """`limit_s`: what all queries together may take from now on; without it, as long as they need. QueryTimeout."""
+    """`limit_s`: what all queries together may take from now on; without it, as long as they need. QueryTimeout.
 
-    def __init__(self, engine: sa.Engine, limit_s: float | None = None) -> None:
-        self.engine, self._limit_s, self._start = engine, limit_s, time.monotonic()
+    `refuses`: every query raises StorageFailure where a log of pruned jobs cannot be read, as pruned jobs may be
+    missing from what it counts.
+    """
+
+    def __init__(self, engine: sa.Engine, limit_s: float | None = None, *, refuses: bool = True) -> None:
+        self.engine, self._limit_s, self._start, self._refuses = engine, limit_s, time.monotonic(), refuses
+
+    def refusal(self) -> str | None:
+        """The sentence of the log that cannot be read, if there is one."""
+        with reading(self.engine) as connection:
+            return _refusal(connection)
 
     def has_read_folders(self) -> bool:
         """Whether the folders, and the logs of pruned jobs, were ever read into these tables."""
@@ -340,26 +349,29 @@ class ReportQueries:
     def _all(self, statement: sa.Select[*tuple[Any, ...]]) -> Sequence[Any]:
         if self._limit_s is None:
             with reading(self.engine, patient=True) as connection:
-                return _rows(connection, FOR_LONG_QUERIES, statement)
+                return self._rows(connection, FOR_LONG_QUERIES, statement)
         rest_ms = int((self._start + self._limit_s - time.monotonic()) * 1000)
         try:
             with reading(self.engine) as connection:
                 limit = f"{FOR_LONG_QUERIES}; SET LOCAL statement_timeout = {max(rest_ms, 1)}"
-                return _rows(connection, limit, statement)
+                return self._rows(connection, limit, statement)
         except QueryTimeout as error:
             raise QueryTimeout(
                 f"The database did not finish within {self._limit_s:.0f} seconds. Please choose fewer days, or run "
                 "python manage.py report, which waits as long as it takes."
             ) from error
 
+    def _rows(self, connection: sa.Connection, settings: str, statement: sa.Select[*tuple[Any, ...]]) -> Sequence[Any]:
+        if self._refuses and (sentence := _refusal(connection)) is not None:
+            raise StorageFailure(sentence)
+        connection.execute(sa.text(settings))
+        return connection.execute(statement).all()
 
-def _rows(connection: sa.Connection, settings: str, statement: sa.Select[*tuple[Any, ...]]) -> Sequence[Any]:
-    """StorageFailure where a log of pruned jobs cannot be read: its sentence says so, and nobody counts less."""
+
+def _refusal(connection: sa.Connection) -> str | None:
     problem = sa.select(pruned_logs.c.problem).where(pruned_logs.c.problem.is_not(None)).order_by(pruned_logs.c.name)
-    if (sentence := connection.execute(problem.limit(1)).scalar()) is not None:
-        raise StorageFailure(f"{sentence} {REFUSAL}")
-    connection.execute(sa.text(settings))
-    return connection.execute(statement).all()
+    sentence = connection.execute(problem.limit(1)).scalar()
+    return f"{sentence} {REFUSAL}" if sentence is not None else None
 
 
 _IS_HANDED_OUT = sa.or_(

@@ -19,7 +19,7 @@ from printsys.domain.pending_work import preview_of
 from printsys.domain.plates import open_plates, plates
 from printsys.domain.status import LIVE, NAMES, Status, in_words
 from printsys.domain.workflow import Step
-from printsys.errors import MirrorDown
+from printsys.errors import MirrorDown, QueryTimeout
 from printsys.jobstore import Stored
 from printsys.models3d.findings import ModelFinding
 from printsys.reports.figures import NOT_KEPT, cause_key, cause_words
@@ -29,6 +29,8 @@ from printsys.web.staff.folder_list import read_folders
 from printsys.web.staff.list_query import ListQuery
 
 PAGE = 50
+LIMIT_S = 4.0
+"""Of what a list asks of the reports: with each refresh, and with each page of a job that was opened from it."""
 AGE_WORDS = ((24, "fresh"), (48, "waiting"), (72, "slow"))
 """Below so many hours; a job that is older is late."""
 NOT_PORTABLE = "Windows cannot open a file of this name; please rename it to open it from here"
@@ -156,7 +158,7 @@ class JobList:
 
 def list_jobs(services: Services, query: ListQuery) -> JobList:
     """Without a status: all that match the words or that a report counts or, without either, the first live status in
-    which something waits."""
+    which something waits. QueryTimeout where a report leads here: the folders cannot tell what happened when."""
     try:
         query = looked_up(services, query)
         counts = services.queries.counts(query.wanted)
@@ -166,9 +168,15 @@ def list_jobs(services: Services, query: ListQuery) -> JobList:
         total = counts[status] if status is not None else sum(counts.values())
         page = max(1, min(query.page, math.ceil(total / PAGE)))
         rows = services.queries.listed(query.wanted, query.order, PAGE, (page - 1) * PAGE)
-        pruned = services.queries.count_pruned(_of_pruned(query)) if query.wanted.during else 0
-        return JobList([JobSummary.from_row(row) for row in rows], query, counts, total, page, pruned=pruned)
-    except MirrorDown:
+        summaries = [JobSummary.from_row(row) for row in rows]
+        if not query.wanted.during:
+            return JobList(summaries, query, counts, total, page)
+        pruned = services.queries.count_pruned(_of_pruned(query))
+        refusal = _reports(services).refusal()
+        return JobList(summaries, query, counts, total, page, [refusal] if refusal else [], pruned=pruned)
+    except MirrorDown as error:
+        if isinstance(error, QueryTimeout) and query.wanted.during:
+            raise
         return _list_folders(services, query)
 
 
@@ -181,16 +189,21 @@ def looked_up(services: Services, query: ListQuery) -> ListQuery:
         ids = frozenset(summary.job.id for summary in summaries if summary.findings(services.lab))
         wanted = replace(wanted, among=ids)
     if during is not None and query.cause is not None:
-        failures = ReportQueries(services.queries.engine).failures([during.start, during.end])
+        failures = _reports(services).failures([during.start, during.end])
         reasons = {row.reason for row in failures if not row.is_pruned}
         key = cause_key(query.cause)
         causes = frozenset(reason for reason in reasons if cause_key(cause_words(reason)) == key)
         wanted = replace(wanted, during=replace(during, causes=causes))
     if during is not None and query.paid_by is not None:
-        entries = ReportQueries(services.queries.engine).money_entries(during.start, during.end)
+        entries = _reports(services).money_entries(during.start, during.end)
         ids = frozenset(entry.job_id for entry in entries if entry.amount and (entry.method or "") == query.paid_by)
         wanted = replace(wanted, among=ids if wanted.among is None else wanted.among & ids)
     return replace(query, wanted=wanted)
+
+
+def _reports(services: Services) -> ReportQueries:
+    """A list has no pruned job, so it goes on where a log of them is damaged."""
+    return ReportQueries(services.queries.engine, LIMIT_S, refuses=False)
 
 
 def _of_pruned(query: ListQuery) -> JobFilter:

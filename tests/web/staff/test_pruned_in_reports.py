@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from indexer.pruned import mirror_pruned_jobs
@@ -111,4 +114,35 @@ def test_with_a_damaged_log_the_page_says_so_and_lists_go_on(
         answer = staff.get(f"/dashboard/reports{path}?{WEEK}")
         assert answer.status_code == 503, path
         assert f"{log.name} in .printsys/pruned/, line 1, is no pruned job." in answer.get_data(as_text=True), path
-    assert cards(staff.get(f"/dashboard?happened=printed&{WEEK}")) == [archived[0].id]
+    stored = archived[0]
+    for narrowed in ("happened=printed", "happened=paid&paid_by=Card", "happened=failed&cause=It came off the bed."):
+        listed = staff.get(f"/dashboard?{narrowed}&{WEEK}")
+        assert cards(listed) == [stored.id] and "is no pruned job" in listed.get_data(as_text=True), narrowed
+        assert staff.get(f"/dashboard/jobs/{stored.id}?{narrowed}&{WEEK}").status_code == 200
+
+
+@contextmanager
+def kept_waiting(services: Services, table: str) -> Iterator[None]:
+    """Each query of the table takes too long."""
+    with services.queries.engine.begin() as connection:
+        connection.execute(sa.text(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
+        yield
+
+
+@pytest.mark.parametrize(
+    ("narrowed", "table"), [("happened=paid&paid_by=Card", "pruned_events"), ("happened=printed", "events")]
+)
+def test_a_list_of_a_report_that_takes_too_long_says_so(
+    staff: FlaskClient, services: Services, archived: list[Stored], narrowed: str, table: str
+) -> None:
+    """It was every active job, and the sentence that there is no database."""
+    with kept_waiting(services, table):
+        listed = staff.get(f"/dashboard?{narrowed}&{WEEK}")
+    assert listed.status_code == 503 and "That takes too long" in listed.get_data(as_text=True)
+
+
+def test_a_job_out_of_a_list_that_takes_too_long_is_shown(
+    staff: FlaskClient, services: Services, archived: list[Stored]
+) -> None:
+    with kept_waiting(services, "pruned_events"):
+        assert staff.get(f"/dashboard/jobs/{archived[0].id}?happened=paid&paid_by=Card&{WEEK}").status_code == 200
