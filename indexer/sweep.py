@@ -40,6 +40,7 @@ from printsys.jobstore.files import SETTLE_S, signature
 from printsys.jobstore.layout import readable
 from printsys.jobstore.notes import forget_missing
 from printsys.jobstore.repair import id_inside
+from printsys.jobstore.trash import TRASH_KEEPS
 from printsys.jobstore.visits import Failure, Refusals, visit
 
 WORTH_A_REBUILD = 500
@@ -119,7 +120,7 @@ class Sweeper:
         self.store.require_online()
         listings = self._listings()
         paths = list(self.store.layout.job_paths())
-        if not listings and len(paths) >= WORTH_A_REBUILD:
+        if (not listings and len(paths) >= WORTH_A_REBUILD) or self._is_out_of_date():
             reindex(self.store, self.mirror.engine, progress)
             listings = self._listings()
         mirror_pruned_jobs(self.store, self.mirror.engine, is_deep)
@@ -239,6 +240,13 @@ class Sweeper:
             walk.report.attention.append(loose)
 
     # -- which folders ------------------------------------------------------------------------------------------
+
+    def _is_out_of_date(self) -> bool:
+        """Whether a job may have been pruned since the last sweep whose id `jobstore.pruned.gone_ids` has not any more:
+        it would count as a missing job, and by its line."""
+        with reading(self.mirror.engine) as connection:
+            synced_at = connection.execute(sa.select(sa.func.max(mirror_state.c.synced_at))).scalar()
+        return synced_at is not None and synced_at < self.store.clock() - TRASH_KEEPS
 
     def _listings(self) -> dict[str, Listing]:
         """Each mirrored folder's listing, by path."""

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from indexer.pruned import all_changes, mirror_pruned_jobs
 from indexer.queries import Queries
 from indexer.rebuild import reindex
 from indexer.report_queries import ReportQueries
-from indexer.schema import metadata, pruned_events, pruned_jobs
+from indexer.schema import metadata, mirror_state, pruned_events, pruned_jobs
 from indexer.service import Service
 from printsys import fs
 from printsys.actions import Actions
@@ -31,7 +31,9 @@ from printsys.domain.status import Status
 from printsys.errors import JobBusy, StorageFailure, StorageOffline
 from printsys.jobstore import JobStore, Stored, trash
 from printsys.jobstore import pruned as year_logs
+from printsys.jobstore.notes import missing_jobs
 from printsys.jobstore.pruned import announce, finish_pruning
+from printsys.jobstore.trash import TRASH_KEEPS
 from tests.factories import Clock, actions_on, context, make_job, make_store, sync
 from tests.fixtures_db import drop_database
 
@@ -456,3 +458,16 @@ def test_a_job_that_is_pruned_while_its_mirror_is_rebuilt_counts_once(
     monkeypatch.setattr(bulk, "add_indexes", prune_first)
     reindex(store, engine)
     assert (reported(engine), pruned_count(engine)) == ((3, 3), 1)
+
+
+def test_a_mirror_that_was_off_for_longer_than_the_ids_are_kept_counts_each_job_once(
+    store: JobStore, mirror: Mirror, engine: sa.Engine, jobs: list[Stored]
+) -> None:
+    """It took a job that nobody could tell to be pruned for a missing one, and counted its line besides."""
+    prune_now(actions_on(store), jobs[0])
+    store.layout.pruned_id(jobs[0].id).unlink()  # as `finish_all` does then
+    with engine.begin() as connection:
+        connection.execute(sa.update(mirror_state).values(synced_at=store.clock() - TRASH_KEEPS - timedelta(hours=1)))
+    sync(store, mirror)
+    assert (reported(engine), pruned_count(engine)) == ((3, 3), 1)
+    assert missing_jobs(store) == {}
