@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 from sqlalchemy.dialects.postgresql import insert
 
 from indexer import index, rows
@@ -84,20 +85,30 @@ def _nothing_known(mirrored: Listings, error: StorageFailure) -> Changes:
 
 
 def write(store: JobStore, connection: sa.Connection, changes: Changes) -> None:
-    """In a writer's transaction."""
+    """In a writer's transaction. Of what PostgreSQL refuses, the rows stay as they are, and it is a problem."""
     mirrored = sa.select(jobs.c.id, jobs.c.folder).where(jobs.c.id == _any(changes.job_ids))
     ended = [row.id for row in connection.execute(mirrored) if not os.path.isdir(store.layout.find(row.folder))]
     index.remove(connection, ended)
+    problems = dict(changes.problems)
+    try:
+        with connection.begin_nested():
+            _write_rows(connection, changes)
+    except (exc.DataError, exc.IntegrityError) as error:
+        sentence = f"PostgreSQL refuses what is in .printsys/pruned/: {str(error.orig).splitlines()[0]}."
+        problems |= {row["log"]: sentence for row in changes.rows.values()}
+    connection.execute(sa.delete(pruned_logs).where(pruned_logs.c.name.not_in([*changes.listings])))
+    for name, listing in changes.listings.items():
+        values = {"listing": listing, "problem": problems.get(name)}
+        upsert = insert(pruned_logs).values(name=name, **values)
+        connection.execute(upsert.on_conflict_do_update(index_elements=["name"], set_=values))
+
+
+def _write_rows(connection: sa.Connection, changes: Changes) -> None:
     keys = changes.lost | changes.rows.keys()
     for column in (pruned_events.c.job_id, pruned_jobs.c.id):
         connection.execute(sa.delete(column.table).where(column == _any(keys)))
     for batch in _batches(list(changes.rows.values())):
         index.add_pruned(connection, batch)
-    connection.execute(sa.delete(pruned_logs).where(pruned_logs.c.name.not_in([*changes.listings])))
-    for name, listing in changes.listings.items():
-        values = {"listing": listing, "problem": changes.problems.get(name)}
-        upsert = insert(pruned_logs).values(name=name, **values)
-        connection.execute(upsert.on_conflict_do_update(index_elements=["name"], set_=values))
 
 
 def _batches(values: Sequence[Row]) -> Iterable[Sequence[Row]]:

@@ -205,14 +205,16 @@ class ReportQueries:
 
     def failures(self, moments: Moments) -> list[FailureRow]:
         is_print, is_plate = print_failed(events), plate_failed(events)
-        plates = sa.func.jsonb_array_length(events.c.data["plates"])
+        plates = events.c.data["plates"]
+        is_list = sa.func.jsonb_typeof(plates) == "array"
+        failed = sa.case((is_print, 1), (is_list, sa.func.jsonb_array_length(plates)), else_=0)
         rows = self._all(
             sa.select(
                 _part(events.c.at, moments),
                 sa.case((is_print, sa.func.coalesce(events.c.data["reason"].astext, ""))),
                 events.c.data["fault"].astext,
                 events.c.is_pruned,
-                sa.func.sum(sa.case((is_print, 1), else_=plates)),
+                sa.func.sum(failed),
                 sa.func.coalesce(sa.func.sum(_number(events.c.data["wasted_g"].astext)), 0),
             )
             .where(COUNTED_CHANGE, sa.or_(is_print, is_plate), events.c.at >= moments[0], events.c.at < moments[-1])

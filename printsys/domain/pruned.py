@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,12 +21,16 @@ NOBODY = "Pruned"
 """What stands for the student's name where a line is read as a job."""
 
 
+IndexedText = Annotated[str, Field(max_length=100)]
+"""PostgreSQL refuses a row with a long text of which it has an index."""
+
+
 class PrunedEvent(BaseModel):
     """What stays of an event."""
 
     seq: int = Field(strict=True, ge=1, lt=2**31)
     at: Time
-    type: str
+    type: IndexedText
     actor: str
     data: Document
     patch: Document
@@ -39,7 +43,7 @@ class PrunedJob(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    key: str
+    key: IndexedText
     pruned_on: str
     because: Because
     document: Document

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import random
 import shutil
+import string
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -471,3 +474,52 @@ def test_a_mirror_that_was_off_for_longer_than_the_ids_are_kept_counts_each_job_
     sync(store, mirror)
     assert (reported(engine), pruned_count(engine)) == ((3, 3), 1)
     assert missing_jobs(store) == {}
+
+
+@pytest.mark.parametrize("name", [b"key", b"type"])
+def test_a_line_that_no_index_could_take_is_damage(
+    name: bytes, actions: Actions, engine: sa.Engine, jobs: list[Stored], mirror: Mirror
+) -> None:
+    """PostgreSQL refused the row: the sweep ended there each time."""
+    prune_now(actions, jobs[0])
+    log = log_of(actions.store)
+    letters = "".join(random.Random(1).choices(string.ascii_letters, k=9_000)).encode()
+    whole = log.read_bytes()
+    log.write_bytes(whole.replace(b'"%s":"' % name, b'"%s":"%s' % (name, letters), 1))
+    sync(actions.store, mirror)
+    with pytest.raises(StorageFailure, match="line 1, is no pruned job"):
+        reported(engine)
+
+
+def test_what_postgresql_refuses_is_a_problem_of_its_log(
+    actions: Actions, engine: sa.Engine, jobs: list[Stored], mirror: Mirror
+) -> None:
+    prune_now(actions, *jobs[:2])
+    sync(actions.store, mirror)
+    with engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE pruned_jobs ADD CHECK (color <> 'Blue')"))
+    log = log_of(actions.store)
+    whole = log.read_bytes()
+    log.write_bytes(whole.replace(b'"True Red"', b'"Blue"'))
+    sync(actions.store, mirror)
+    with pytest.raises(StorageFailure, match="PostgreSQL refuses"):
+        reported(engine)
+    reindex(actions.store, engine)
+    assert pruned_count(engine) == 2
+    log.write_bytes(whole)
+    sync(actions.store, mirror)
+    assert reported(engine) == (3, 3)
+
+
+@pytest.mark.parametrize("plates", ['{"number": 1}', '"1"', "null", "[{}]"])
+def test_plates_that_are_no_list_fail_no_report(
+    actions: Actions, engine: sa.Engine, jobs: list[Stored], mirror: Mirror, plates: str
+) -> None:
+    prune_now(actions, jobs[0])
+    log = log_of(actions.store)
+    line = json.loads(log.read_bytes())
+    event = line["events"][-1] | {"seq": 99, "type": "PlatesMarked", "patch": {"plates": []}}
+    line["events"].append(event | {"data": {"state": "failed", "plates": json.loads(plates)}})
+    log.write_bytes(json.dumps(line).encode() + b"\n")
+    sync(actions.store, mirror)
+    assert [row.count for row in ReportQueries(engine).failures(ALWAYS)] == [plates.count("{}")]
