@@ -108,6 +108,13 @@ class QueryTimeout(MirrorDown):
     """PostgreSQL did not finish in time; of less it may."""
 
 
+class FoldersNotRead(MirrorDown):
+    """The tables are new, or of another version: what they count lacks jobs until the next sweep."""
+
+    def __init__(self) -> None:
+        super().__init__("The folders were not read yet. Please run python manage.py reindex, then try again.")
+
+
 class MirrorRuined(MirrorDown):
     """PostgreSQL answers, and its tables cannot be read: they have to be built again from the folders."""
 

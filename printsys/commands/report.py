@@ -10,7 +10,7 @@ from indexer.report_queries import ReportQueries
 from printsys.commands.common import add_storage_argument, migrated_engine, print_result, read_settings
 from printsys.commands.export import day
 from printsys.config import Lab, load_lab
-from printsys.errors import PrintSysError
+from printsys.errors import FoldersNotRead, PrintSysError
 from printsys.reports.figures import as_json, report
 from printsys.reports.periods import NAMES, STEPS, Range, chosen, named
 from printsys.reports.plain_text import report_text
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     with migrated_engine(settings) as engine:
         queries = ReportQueries(engine)
         if not queries.has_read_folders():
-            raise PrintSysError("The folders were not read yet. Please run python manage.py reindex, then try again.")
+            raise FoldersNotRead
         figures = report(queries, lab, days, args.by)
     print_result(args, as_json(figures), report_text(figures))
     return 0

@@ -48,6 +48,7 @@ ERROR_PAGES: dict[type[e.PrintSysError], ErrorPage] = {
         503, "The storage reported an error", "Please try again; if it happens again, tell the lab."
     ),
     e.QueryTimeout: ErrorPage(503, "That takes too long"),
+    e.FoldersNotRead: ErrorPage(503, "These numbers are not complete yet"),
     e.MirrorDown: ErrorPage(503, "The database is not available", "Please try again in a moment."),
 }
 MISSING_JOB = ErrorPage(

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 
 from indexer.happened import Happening
 from indexer.report_queries import ReportQueries
-from printsys.errors import InvalidInput
+from printsys.errors import FoldersNotRead, InvalidInput
 from printsys.reports import tables
 from printsys.reports.figures import (
     FAULTS,
@@ -115,6 +115,14 @@ def _queries() -> ReportQueries:
     return ReportQueries(services().queries.engine, LIMIT_S)
 
 
+def _complete_queries() -> ReportQueries:
+    """For what has no place for a note. FoldersNotRead."""
+    queries = _queries()
+    if not queries.has_read_folders():
+        raise FoldersNotRead
+    return queries
+
+
 def _note() -> list[str]:
     return [] if _queries().has_read_folders() else [NOT_READ]
 
@@ -168,7 +176,7 @@ def draw(chart: str) -> ResponseReturnValue:
 
 
 def _jobs_chart(query: Query) -> bytes:
-    queries, listed = _queries(), query.parts
+    queries, listed = _complete_queries(), query.parts
     moments = moments_of(listed, _zone())
     series = []
     for name, happening in (("Printed", Happening.PRINTED), ("Submitted", Happening.SUBMITTED)):
@@ -180,13 +188,13 @@ def _jobs_chart(query: Query) -> bytes:
 def _revenue_chart(query: Query) -> bytes:
     listed = query.parts
     revenue = [0.0] * len(listed)
-    for row in _queries().money(moments_of(listed, _zone())):
+    for row in _complete_queries().money(moments_of(listed, _zone())):
         revenue[row.part - 1] += float(row.amount)
     return charts.columns([part.short_title for part in listed], [("Revenue", revenue)], charts.dollars)
 
 
 def _printers_chart(query: Query) -> bytes:
-    lab, queries = services().lab, _queries()
+    lab, queries = services().lab, _complete_queries()
     used, used_before = (
         by_printer(queries, lab, days.moments(_zone())) for days in (query.days, before(query.days, lab.terms))
     )
@@ -199,7 +207,7 @@ def _printers_chart(query: Query) -> bytes:
 
 
 def _faults_chart(query: Query) -> bytes:
-    queries = _queries()
+    queries = _complete_queries()
     failures, failures_before = (
         queries.failures(days.moments(_zone())) for days in (query.days, before(query.days, services().lab.terms))
     )
@@ -221,10 +229,10 @@ def download(table: str, extension: str) -> ResponseReturnValue:
         abort(404)
     content_type, written = kind
     if table == "statement":
-        rows = tables.statement(money_by_month(_queries(), services().lab, query.days))
+        rows = tables.statement(money_by_month(_complete_queries(), services().lab, query.days))
     else:
         with_students = request.args.get("students") == "yes"
-        rows = tables.TABLES[table](_queries(), services().lab, query.days, with_students)
+        rows = tables.TABLES[table](_complete_queries(), services().lab, query.days, with_students)
     name = f"{table}-{query.days.first}-{query.days.last}.{extension}"
     disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(written(rows), content_type=content_type, headers=disposition)
