@@ -114,7 +114,15 @@ def migrated_engine(settings: Settings) -> Iterator[sa.Engine]:
 
 def print_result(args: argparse.Namespace, document: object, text: str) -> None:
     """The document where --json asks for it, else the text."""
-    print(json.dumps(document, indent=2) if args.json else text)
+    print_all(json.dumps(document, indent=2) if args.json else text)
+
+
+def print_all(text: str, end: str = "\n") -> None:
+    """Or as much as the next program wants to read: `| head` wants less."""
+    try:
+        print(text, end=end, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes the rest as it ends
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from printsys.commands.common import add_storage_argument, existing_store, read_settings
+from printsys.commands.common import add_storage_argument, existing_store, print_all, read_settings
 from printsys.commands.progress import add_progress_argument, progress_bar
 from printsys.config import load_lab
 from printsys.errors import PrintSysError
@@ -67,9 +67,7 @@ def _write(args: argparse.Namespace, job_rows: list[Row], left_out: dict[str, st
         # Text that is printed gets the system's own line ends by itself.
         write_csv(job_rows, columns(args.with_students), text, "\r\n" if args.output else "\n")
     if args.output is None:
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(encoding="utf-8")
-        sys.stdout.write(text.getvalue())
+        print_all(text.getvalue(), end="")
         return
     try:
         # Spreadsheets know UTF-8 by its mark; programs that read JSON stumble over it.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import subprocess
+import sys
 from argparse import ArgumentParser
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,6 +48,19 @@ def test_one_row_a_job_with_money_as_it_is_in_the_record(store: JobStore, manage
     assert (paid["weight_g"], paid["time_h"], paid["cost"], paid["copies"]) == ("42.7", "3.5", "4.27", "1")
     json_rows = {row["id"]: row for row in manage("export", "--json").json["jobs"]}
     assert {i: {n: "" if v is None else str(v) for n, v in row.items()} for i, row in json_rows.items()} == rows
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has another error for it")
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_reader_that_has_enough_is_no_mistake(store: JobStore, manage: Manage, options: list[str]) -> None:
+    """As `export | head` does."""
+    make_job(store)
+    command = [sys.executable, str(ROOT / "manage.py"), "export", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
 
 
 def test_a_request_that_its_student_withdrew_says_when(store: JobStore, manage: Manage) -> None:
