@@ -94,11 +94,11 @@ def log_in(page: Page, system: System) -> None:
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
     page.wait_for_url(f"{system.url}/dashboard/today")
-    mirrored(page, system)
+    wait_for_lists(page, system)
     page.goto(f"{system.url}/dashboard")
 
 
-def mirrored(page: Page, system: System) -> None:
+def wait_for_lists(page: Page, system: System) -> None:
     """Wait until the first sweep has brought all of the storage into the lists: pages are served before that. A folder
     that somebody copied is the same job."""
     known = f"{system.url}/api/v1/jobs?limit=500"

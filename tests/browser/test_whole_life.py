@@ -21,7 +21,7 @@ from printsys.domain.job import metadata_bytes, parse
 from printsys.domain.pending_work import has_pending_files
 from printsys.domain.status import Status
 from printsys.jobstore.log import read_log
-from tests.browser.conftest import PASSWORD, PATIENCE_S, Postbox, log_in
+from tests.browser.conftest import PASSWORD, PATIENCE_S, Postbox, log_in, wait_for_lists
 from tests.present import present
 from tests.running_system import System
 
@@ -256,6 +256,7 @@ def test_a_job_is_approved_with_the_keyboard_alone(system: System, page: Page, t
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url("**/dashboard/today")
+    wait_for_lists(page, system)
     page.goto(f"{system.url}/dashboard?status=Uploaded")
     first = page.locator(".job-name a").first
     first.focus()
