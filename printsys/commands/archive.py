@@ -8,14 +8,16 @@ import argparse
 from printsys.actions.archiving import ArchiveResult, archive, kept_long_enough
 from printsys.actions.due_jobs import DueList, read_list
 from printsys.commands.common import (
+    add_list_arguments,
     add_storage_argument,
     existing_store,
+    make_list,
     number_of_days,
     print_result,
     read_settings,
+    require_one_use,
     with_services,
 )
-from printsys.commands.due_lists import add_list_arguments, make_list, require_one_use
 from printsys.commands.progress import add_progress_argument, counted, progress_bar
 from printsys.config import Settings, load_lab
 from printsys.domain import words

@@ -12,8 +12,13 @@ from pathlib import Path
 
 from printsys.assessment.upload_checker import SCRATCH
 from printsys.commands import prune_archived
-from printsys.commands.common import add_storage_argument, existing_store, number_of_days, read_settings
-from printsys.commands.due_lists import add_list_arguments
+from printsys.commands.common import (
+    add_list_arguments,
+    add_storage_argument,
+    existing_store,
+    number_of_days,
+    read_settings,
+)
 from printsys.commands.progress import Progress, add_progress_argument, counted, progress_bar
 from printsys.domain.job import format_time
 from printsys.errors import PrintSysError

@@ -7,8 +7,14 @@ import sys
 
 from printsys.actions.due_jobs import DueList, read_list
 from printsys.actions.pruning import PruneResult, prunable, prune, prune_phrase
-from printsys.commands.common import existing_store, print_result, read_settings, with_services
-from printsys.commands.due_lists import make_list, require_one_use
+from printsys.commands.common import (
+    existing_store,
+    make_list,
+    print_result,
+    read_settings,
+    require_one_use,
+    with_services,
+)
 from printsys.commands.progress import counted, progress_bar
 from printsys.config import Settings, load_lab
 from printsys.domain import words
