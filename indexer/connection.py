@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -22,6 +22,7 @@ from sqlalchemy import exc
 
 from indexer.schema import STATE_ROW
 from printsys.errors import MirrorDown, MirrorRuined, QueryTimeout
+from printsys.jobstore.layout import readable
 
 logger = logging.getLogger(__name__)
 RETRY_AFTER_S = 2.0
@@ -166,3 +167,8 @@ def _sqlstate(error: Exception) -> str | None:
     original: Any = getattr(error, "orig", error)
     code: str | None = getattr(original, "pgcode", None)
     return code
+
+
+def any_of(values: Iterable[str]) -> Any:
+    """Any of these, however many: as one array, where IN would have a parameter for each."""
+    return sa.any_(sa.cast([readable(value) for value in values], sa.ARRAY(sa.Text)))

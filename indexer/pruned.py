@@ -9,14 +9,14 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.dialects.postgresql import insert
 
 from indexer import index, rows
-from indexer.connection import reading, writing
+from indexer.connection import any_of, reading, writing
 from indexer.rows import Row
 from indexer.schema import GOING, jobs, pruned_events, pruned_jobs, pruned_logs
 from printsys.domain.pruned import PrunedJob
@@ -86,7 +86,7 @@ def _nothing_known(mirrored: Listings, error: StorageFailure) -> Changes:
 
 def write(store: JobStore, connection: sa.Connection, changes: Changes) -> None:
     """In a writer's transaction. Of what PostgreSQL refuses, the rows stay as they are, and it is a problem."""
-    mirrored = sa.select(jobs.c.id, jobs.c.folder).where(jobs.c.id == _any(changes.job_ids))
+    mirrored = sa.select(jobs.c.id, jobs.c.folder).where(jobs.c.id == any_of(changes.job_ids))
     ended = [row.id for row in connection.execute(mirrored) if not os.path.isdir(store.layout.find(row.folder))]
     index.remove(connection, ended)
     problems = dict(changes.problems)
@@ -106,17 +106,13 @@ def write(store: JobStore, connection: sa.Connection, changes: Changes) -> None:
 def _write_rows(connection: sa.Connection, changes: Changes) -> None:
     keys = changes.lost | changes.rows.keys()
     for column in (pruned_events.c.job_id, pruned_jobs.c.id):
-        connection.execute(sa.delete(column.table).where(column == _any(keys)))
+        connection.execute(sa.delete(column.table).where(column == any_of(keys)))
     for batch in _batches(list(changes.rows.values())):
         index.add_pruned(connection, batch)
 
 
 def _batches(values: Sequence[Row]) -> Iterable[Sequence[Row]]:
     return (values[start : start + AT_ONCE] for start in range(0, len(values), AT_ONCE))
-
-
-def _any(values: Iterable[str]) -> Any:
-    return sa.any_(sa.cast(list(values), sa.ARRAY(sa.Text)))
 
 
 # -- comparing --------------------------------------------------------------------------------------------------------

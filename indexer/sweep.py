@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from indexer import check, index, read_folder, rows
 from indexer.attention import AttentionItem, duplicate, for_people, move_waits, not_followed
 from indexer.check_folder import check_folder, not_a_job, unreadable
-from indexer.connection import reading, writing
+from indexer.connection import any_of, reading, writing
 from indexer.ended_jobs import EndedJobs
 from indexer.index import Mirror
 from indexer.missing import missing_item, missing_items, note_missing_jobs, place_of
@@ -37,7 +37,6 @@ from printsys.domain.status import LIVE
 from printsys.errors import JobBusy, JobNotFound, OlderCopy, PrintSysError, StorageFailure, StorageOffline
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.files import SETTLE_S, signature
-from printsys.jobstore.layout import readable
 from printsys.jobstore.notes import forget_missing
 from printsys.jobstore.repair import id_inside
 from printsys.jobstore.trash import TRASH_KEEPS
@@ -260,7 +259,7 @@ class Sweeper:
 
     def _mirrored_rows(self, paths: Sequence[str], ids: set[str]) -> dict[str, sa.Row[Any]]:
         """The rows of these paths, and of these jobs wherever the mirror has them."""
-        either = sa.or_(jobs.c.folder == _any(paths), jobs.c.id == _any(ids))
+        either = sa.or_(jobs.c.folder == any_of(paths), jobs.c.id == any_of(ids))
         with reading(self.mirror.engine, patient=True) as connection:
             rows = connection.execute(sa.select(*(jobs.c[name] for name in COLUMNS)).where(either)).all()
         return {row.folder: row for row in rows}
@@ -442,12 +441,12 @@ class Sweeper:
         """Save the signatures, and what needs a person, of the folders that were visited."""
         if not (whole or walk.signatures or walk.report.attention):
             with reading(self.mirror.engine) as connection:
-                raised = sa.select(sa.exists().where(attention.c.folder == _any(visited)))
+                raised = sa.select(sa.exists().where(attention.c.folder == any_of(visited)))
                 if not connection.execute(raised).scalar():
                     return
         self._save_signatures(walk)
         with writing(self.mirror.engine, patient=True) as (connection, _):
-            stale: sa.ColumnElement[bool] = attention.c.folder == _any(visited)
+            stale: sa.ColumnElement[bool] = attention.c.folder == any_of(visited)
             if whole:
                 mirrored = sa.exists().where(jobs.c.folder == attention.c.folder)
                 stale = sa.or_(stale, ~mirrored)
@@ -470,8 +469,3 @@ def _is_unfinished(outcome: Outcome | AttentionItem | Failure | None) -> bool:
     if isinstance(outcome, Failure):
         return outcome.is_passing
     return outcome is None or (isinstance(outcome, Outcome) and outcome.unsettled)
-
-
-def _any(values: Iterable[str]) -> Any:
-    """Any of these, however many: as one array, where IN would have a parameter for each."""
-    return sa.any_(sa.cast([readable(value) for value in values], sa.ARRAY(sa.Text)))

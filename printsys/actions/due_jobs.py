@@ -1,7 +1,7 @@
 """Jobs that are due to be archived or pruned: listed for a person, so that what was looked at is what goes.
 
 A list in a file has ids and no names, for it may outlive its jobs. Its first line is about all of it, so that a page
-shows the beginning of a long one without reading the rest.
+shows the beginning of a long one without taking the rest apart.
 """
 
 from __future__ import annotations
