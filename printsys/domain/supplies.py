@@ -75,7 +75,7 @@ SUPPLIES = {
         typed=frozenset({"amount"}),
     ),
     "rejection": Supply(
-        "why it is not printed",
+        "the reason for the rejection",
         RejectInput,
         _supply_rejection,
         fields=("reasons", "comment"),
