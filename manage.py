@@ -29,6 +29,8 @@ UPGRADE, UPGRADING = ROOT / ".upgrade", "PRINTSYS_UPGRADING"
 """Where an upgrade keeps its state, and what the environment of the commands has that it calls itself."""
 UPGRADE_PREPARED, ANOTHER_STARTS_THE_SYSTEM = 75, 3
 """Exit codes of the command `upgrade` and of `printsys.upgrade`."""
+ENDS_WITH_PARENT = "PRINTSYS_ENDS_WITH_PARENT"
+"""In the environment of a command that a page started. `printsys.ops.shutdown` is imported only for it."""
 CRASHED = 70
 """The exit code after a traceback: 1, which Python takes, is an answer of many commands."""
 
@@ -120,9 +122,10 @@ def _run_command(command: str, arguments: list[str]) -> int:
     """Run a command with everything installed. Each is a module with `add_arguments(parser)` and `run(args) -> int`."""
     sys.path.insert(0, str(ROOT))
     from printsys.errors import PrintSysError
-    from printsys.ops.shutdown import ENDS_WITH_PARENT, end_with_parent
 
     if os.environ.pop(ENDS_WITH_PARENT, ""):
+        from printsys.ops.shutdown import end_with_parent
+
         end_with_parent()
     try:
         module = importlib.import_module(f"printsys.commands.{command.replace('-', '_')}")

@@ -7,7 +7,7 @@ import queue
 from collections.abc import Collection, Iterator
 from email.message import EmailMessage
 from email.policy import default
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -101,9 +101,20 @@ def log_in(page: Page, system: System) -> None:
 def wait_for_lists(page: Page, system: System) -> None:
     """Wait until the first sweep has brought all of the storage into the lists: pages are served before that. A folder
     that somebody copied is the same job."""
-    known = f"{system.url}/api/v1/jobs?limit=500"
     ids = {folder.name.partition(" - Copy")[0].rpartition("_")[2] for folder in system.folders()}
-    until(lambda: len(page.request.get(known).json().get("jobs", ())) >= len(ids), PATIENCE_S)
+
+    def listed() -> bool:
+        jobs = listed_jobs(page, system)
+        return jobs is not None and len(jobs) >= len(ids)
+
+    until(listed, PATIENCE_S)
+
+
+def listed_jobs(page: Page, system: System, query: str = "limit=500") -> list[dict[str, Any]] | None:
+    """The rows that the API lists; None as long as the database is not ready."""
+    answer = page.request.get(f"{system.url}/api/v1/jobs?{query}").json()
+    jobs: list[dict[str, Any]] | None = answer.get("jobs")
+    return jobs
 
 
 def require_accessible(page: Page, but: Collection[str] = ()) -> None:

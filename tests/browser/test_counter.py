@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from printsys.domain.payments import ledger
 from printsys.domain.status import Status
 from printsys.jobstore import Stored
-from tests.browser.conftest import log_in, require_accessible
+from tests.browser.conftest import listed_jobs, log_in, require_accessible
 from tests.factories import make_job, make_store
 from tests.running_system import System
 from tests.waiting import until
@@ -24,9 +24,8 @@ def finished_jobs(system: System, page: Page, count: int = 3) -> list[Stored]:
     """Of one student, in the folders of the running system and in its mirror."""
     store = make_store(system.root)
     jobs = [make_job(store, status=Status.COMPLETED) for _ in range(count)]
-    known = f"{system.url}/api/v1/jobs?limit=500"
     ids = {stored.id for stored in jobs}
-    until(lambda: ids <= {job["id"] for job in page.request.get(known).json()["jobs"]}, 60)
+    until(lambda: ids <= {job["id"] for job in listed_jobs(page, system) or ()}, 60)
     return jobs
 
 
@@ -94,7 +93,7 @@ def test_axe_finds_nothing_at_the_counter_and_on_tickets(system: System, page: P
 def test_a_job_card_opens_from_its_folder_with_its_picture(system: System, page: Page) -> None:
     system.start("--demo")
     log_in(page, system)
-    job = page.request.get(f"{system.url}/api/v1/jobs").json()["jobs"][0]
+    job = (listed_jobs(page, system) or [])[0]
     folder: Path = system.folder(job["id"])
     until(lambda: (folder / "job-card.html").exists() and "<img" in (folder / "job-card.html").read_text("utf-8"), 60)
     system.stop()

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from printsys.config import ROOT
 from printsys.ops.postgres import PostgresServer, embedded_postgres
-from tests.browser.conftest import Postbox, log_in
+from tests.browser.conftest import Postbox, listed_jobs, log_in
 from tests.browser.test_whole_life import box_stl, fill_form, link_in
 from tests.present import present
 from tests.running_system import System
@@ -103,8 +103,7 @@ def health(page: Page, system: System) -> dict[str, Any]:
 
 
 def jobs(page: Page, system: System) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = page.request.get(f"{system.url}/api/v1/jobs?limit=500").json().get("jobs", [])
-    return rows
+    return listed_jobs(page, system) or []
 
 
 def mirrored(page: Page, system: System, job_id: str) -> dict[str, Any]:

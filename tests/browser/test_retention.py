@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from printsys.config import ROOT
 from printsys.domain.status import Status
-from tests.browser.conftest import PASSWORD, log_in, require_accessible
+from tests.browser.conftest import PASSWORD, listed_jobs, log_in, require_accessible
 from tests.factories import Clock, make_job, make_store
 from tests.running_system import System
 from tests.waiting import until
@@ -41,9 +41,8 @@ def test_what_is_due_is_looked_at_archived_and_pruned(system: System, page: Page
     days_ago(400, "Noor Haddad", Status.ARCHIVED)
     days_ago(300, "Yuki Tanaka", Status.ARCHIVED)
     system.start(LAB_CONFIG=str(tmp_path / "lab.toml"))
-    known = f"{system.url}/api/v1/jobs"
     log_in(page, system)
-    until(lambda: len(page.request.get(known).json()["jobs"]) == 4, 60)
+    until(lambda: len(listed_jobs(page, system) or ()) == 4, 60)
 
     page.goto(f"{system.url}/dashboard/system")
     page.get_by_role("link", name="See what is due").click()

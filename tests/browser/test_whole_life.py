@@ -21,7 +21,7 @@ from printsys.domain.job import metadata_bytes, parse
 from printsys.domain.pending_work import has_pending_files
 from printsys.domain.status import Status
 from printsys.jobstore.log import read_log
-from tests.browser.conftest import PASSWORD, PATIENCE_S, Postbox, log_in, wait_for_lists
+from tests.browser.conftest import PASSWORD, PATIENCE_S, Postbox, listed_jobs, log_in, wait_for_lists
 from tests.present import present
 from tests.running_system import System
 
@@ -66,7 +66,7 @@ def must_be_whole(system: System, job_id: str, status: str, *types: str) -> dict
 
 
 def mirrored(page: Page, system: System, job_id: str) -> dict[str, object]:
-    rows = page.request.get(f"{system.url}/api/v1/jobs?q={job_id}").json()["jobs"]
+    rows = listed_jobs(page, system, f"q={job_id}") or []
     assert len(rows) == 1
     row: dict[str, object] = rows[0]
     return row
@@ -214,7 +214,7 @@ def test_dropping_the_database_and_starting_again_gives_the_same_dashboard(syste
         """The first sweep is through, and what the jobs owe is dealt with and mirrored: each bit is an event."""
         deadline = time.monotonic() + WORKSHOP_PATIENCE_S
         while True:
-            rows = page.request.get(f"{system.url}/api/v1/jobs?limit=500").json().get("jobs", [])
+            rows = listed_jobs(page, system) or []
             waiting = list(filter(None, map(unsettled, rows)))
             if len(rows) >= 12 and not waiting:
                 return
