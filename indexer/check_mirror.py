@@ -49,7 +49,7 @@ def check_mirror(store: JobStore, engine: sa.Engine, deep: bool = False) -> list
                 current[job_id] = present
         items = _differences(store, current, _read(engine, deep, suspects))
     store.require_online()
-    return items + _miscounted(engine) + _pruned_differences(store, engine, deep)
+    return items + _miscounted(engine) + _vanished_logs(store, engine) + _pruned_differences(store, engine, deep)
 
 
 def _read(engine: sa.Engine, deep: bool, only: Iterable[str] | None = None) -> dict[str, _MirroredJob]:
@@ -105,6 +105,14 @@ def _differing_fields(store: JobStore, folders: list[Path], row: _MirroredJob) -
     if row.files != len(record.document.get("files") or []):
         fields.append("list of files")
     return fields
+
+
+def _vanished_logs(store: JobStore, engine: sa.Engine) -> list[AttentionItem]:
+    """Only the mirror knows of them."""
+    with reading(engine, patient=True) as connection:
+        sentences = pruned.vanished_logs(store, connection)
+    where = store.layout.relative(store.layout.pruned)
+    return [raised("pruned-log", None, where, sentence) for sentence in sentences]
 
 
 def _pruned_differences(store: JobStore, engine: sa.Engine, deep: bool) -> list[AttentionItem]:

@@ -26,7 +26,11 @@ from printsys.jobstore.files import SETTLE_S
 from printsys.jobstore.pruned import gone_ids, is_any_going, jobs_going, jobs_in, year_logs
 
 AT_ONCE = 500
-Listings = Mapping[str, str | None]
+VANISHED = (
+    "The log {0} in .printsys/pruned/ is gone. Put it back out of a backup; or, if nothing of its jobs shall be left, "
+    "put an empty file of this name there."
+)
+Listings = dict[str, str | None]
 """Size and time of each log, by its name. None: it may change without either, or cannot be read, so it is read."""
 
 
@@ -82,6 +86,14 @@ def all_changes(store: JobStore, connection: sa.Connection, is_anew: bool = Fals
 def _nothing_known(mirrored: Listings, error: StorageFailure) -> Changes:
     """Not even which logs there are."""
     return Changes(listings=dict(mirrored) | {GOING: None}, problems={GOING: str(error)})
+
+
+def vanished_logs(store: JobStore, connection: sa.Connection) -> list[str]:
+    """A sentence for each log that the last sweep missed. StorageOffline, StorageFailure."""
+    problems = sa.select(pruned_logs.c.name, pruned_logs.c.problem).where(pruned_logs.c.problem.is_not(None))
+    noted = connection.execute(problems).all()
+    present = _listings(store)
+    return [row.problem for row in noted if row.name not in present]
 
 
 def write(store: JobStore, connection: sa.Connection, changes: Changes) -> None:
@@ -163,10 +175,15 @@ def _changes(store: JobStore, read_before: Listings, places: Mapping[str, _Place
     for job in going:
         if job.key not in places or places[job.key].log not in unread:
             found.setdefault(job.key, rows.pruned_row(job, GOING))
-    unknown = unread | changes.problems.keys()
-    changes.lost = {key for key, place in places.items() if key not in found and place.log not in unknown}
-    if unread and any(places[key].log != GOING for key in changes.lost):
+    absent = {key: place.log for key, place in places.items() if key not in found and place.log not in unread}
+    vanished = set(absent.values()) - listings.keys()
+    unknown = vanished | changes.problems.keys()
+    changes.lost = {key for key, log in absent.items() if log not in unknown}
+    news = {places[key].log for key in changes.lost} | {name for name in vanished if read_before.get(name, "")}
+    if unread and news - {GOING}:
         return _changes(store, {}, places)  # a line that is gone may stand in another log, too
+    changes.listings |= dict.fromkeys(vanished)
+    changes.problems |= {name: VANISHED.format(name) for name in vanished}
     changes.rows = {key: row for key, row in found.items() if places.get(key) != (row["log"], row["digest"])}
     store.require_online()  # the listings are empty where it went meanwhile: nothing is lost then
     return changes

@@ -433,6 +433,58 @@ def test_a_log_that_goes_before_it_is_read_is_a_problem(
     assert reported(engine) == (3, 3)
 
 
+@pytest.mark.parametrize("by", ["sweep", "deep", "rebuild"])
+def test_a_log_that_vanishes_does_not_count_less_without_a_word(
+    by: str, actions: Actions, engine: sa.Engine, jobs: list[Stored], mirror: Mirror
+) -> None:
+    store = actions.store
+
+    def look() -> None:
+        if by == "rebuild":
+            reindex(store, engine)
+        else:
+            mirror_pruned_jobs(store, engine, is_deep=by == "deep")
+
+    prune_now(actions, *jobs[:2])
+    log = log_of(store)
+    log.with_name("2019.jsonl").write_bytes(b"")
+    settle(log, log.with_name("2019.jsonl"))
+    look()
+    aside = log.rename(log.with_name("2026 (old).jsonl"))
+    for _ in range(2):
+        look()
+        with pytest.raises(StorageFailure, match=rf"{log.name} in .printsys/pruned/ is gone"):
+            reported(engine)
+        assert pruned_count(engine) == 2
+        assert [item.kind for item in check_mirror(store, engine)] == ["pruned-log"]
+    aside.rename(log)
+    look()
+    assert (reported(engine), check_mirror(store, engine)) == ((3, 3), [])
+    log.rename(log.with_name("2020.jsonl"))  # where it stands in another year's log, it is there
+    look()
+    assert (reported(engine), check_mirror(store, engine)) == ((3, 3), [])
+    log.with_name("2020.jsonl").write_bytes(b"")
+    look()
+    assert (reported(engine), check_mirror(store, engine)) == ((1, 1), [])
+
+
+def test_a_vanished_log_is_looked_for_once(
+    actions: Actions, engine: sa.Engine, jobs: list[Stored], mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prune_now(actions, *jobs[:2])
+    log = log_of(actions.store)
+    other = log.with_name("2019.jsonl")
+    other.write_bytes(b"")
+    settle(log, other)
+    mirror_pruned_jobs(actions.store, engine)
+    log.unlink()
+    read = note_readings(monkeypatch)
+    for expected in ([other.name], []):
+        mirror_pruned_jobs(actions.store, engine)
+        assert read == expected
+        read.clear()
+
+
 def test_a_rebuild_has_them_before_it_locks_readers_out(
     store: JobStore, engine: sa.Engine, jobs: list[Stored], monkeypatch: pytest.MonkeyPatch
 ) -> None:
