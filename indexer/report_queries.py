@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONPATH
+from sqlalchemy.dialects.postgresql import JSONPATH, aggregate_order_by
 
 from indexer.connection import reading
 from indexer.happened import (
@@ -46,8 +46,9 @@ NUMBER = r"^[ \t\n\r\f\v]*[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,2})
 """What a record takes as an amount, underscores aside: an event has it as a person wrote it. Counted repeats would
 cost ten times as much."""
 LONGEST_NUMBER = 60
-FOR_LONG_QUERIES = "SET LOCAL work_mem = '64MB'; SET LOCAL jit = off"
-"""Sorts stay in memory; to compile such a query takes longer than to run it."""
+FOR_LONG_QUERIES = "SET LOCAL work_mem = '64MB'; SET LOCAL jit = off; SET LOCAL cursor_tuple_fraction = 1"
+"""Sorts stay in memory; to compile such a query takes longer than to run it; who reads in batches reads to the end."""
+AT_ONCE = 500
 UNREAD = ["files", "print_files", "confirmation", "notes"]
 """Keys of a document that say nothing of what is to be paid."""
 REFUSAL = (
@@ -309,23 +310,32 @@ class ReportQueries:
     def submitted(self, start: datetime, end: datetime, types: Sequence[EventType]) -> Iterator[SubmittedJob]:
         """In the order of submission, each with its events of these types."""
         chosen = During(Happening.SUBMITTED, start, end).condition(REPORTED)
-        ids = sa.select(jobs.c.id).where(chosen)
-        of_jobs: dict[str, list[DatedEvent]] = defaultdict(list)
-        listed = sa.select(events.c.job_id, events.c.at, events.c.type).where(
-            events.c.job_id.in_(ids), events.c.type.in_([type_.value for type_ in types])
+        # One statement: between two, a job that is pruned would lose its events.
+        listed = (
+            sa.select(
+                events.c.job_id,
+                sa.func.array_agg(aggregate_order_by(events.c.at, events.c.seq)).label("moments"),
+                sa.func.array_agg(aggregate_order_by(events.c.type, events.c.seq)).label("types"),
+            )
+            .where(
+                events.c.job_id.in_(sa.select(jobs.c.id).where(chosen)),
+                events.c.type.in_([type_.value for type_ in types]),
+            )
+            .group_by(events.c.job_id)
+            .subquery()
         )
-        for row in self._all(listed.order_by(events.c.job_id, events.c.seq)):
-            of_jobs[row.job_id].append(DatedEvent(row.at, row.type))
-        documents = sa.select(jobs.c.id, jobs.c.folder, jobs.c.document).where(chosen)
-        for row in self._all(documents.order_by(jobs.c.created_at, jobs.c.id)):
-            yield SubmittedJob(parse(row.document), row.folder, of_jobs[row.id])
+        documents = sa.select(jobs.c.folder, jobs.c.document, listed.c.moments, listed.c.types).where(chosen)
+        with_events = documents.join_from(jobs, listed, listed.c.job_id == jobs.c.id, isouter=True)
+        for row in self._stream(with_events.order_by(jobs.c.created_at, jobs.c.id)):
+            dated = map(DatedEvent, row.moments or (), row.types or ())
+            yield SubmittedJob(parse(row.document), row.folder, [*dated])
 
-    def events_between(self, start: datetime, end: datetime, with_data: bool) -> Sequence[Any]:
+    def events_between(self, start: datetime, end: datetime, with_data: bool) -> Iterator[Any]:
         """(at, job_id, seq, type, actor, data) of every event, in the order in which they happened."""
         names = ("at", "job_id", "seq", "type", "actor", *(["data"] if with_data else []))
         columns = [events.c[name] for name in names]
         between = sa.select(*columns).where(events.c.at >= start, events.c.at < end)
-        return self._all(between.order_by(events.c.at, events.c.job_id, events.c.seq))
+        return self._stream(between.order_by(events.c.at, events.c.job_id, events.c.seq))
 
     def owed(self) -> list[OwedRow]:
         """Of the prints that wait and those that were handed out, as far as the mirror knows what is due; `owing` has
@@ -349,25 +359,37 @@ class ReportQueries:
             yield parse(row.small)
 
     def _all(self, statement: sa.Select[*tuple[Any, ...]]) -> Sequence[Any]:
-        if self._limit_s is None:
-            with reading(self.engine, patient=True) as connection:
-                return self._rows(connection, FOR_LONG_QUERIES, statement)
-        rest_ms = int((self._start + self._limit_s - time.monotonic()) * 1000)
+        with self._connection() as connection:
+            return connection.execute(statement).all()
+
+    def _stream(self, statement: sa.Select[*tuple[Any, ...]]) -> Iterator[Any]:
+        """As many rows at once as take little memory. The limit is that of each answer, and of all."""
+        with self._connection() as connection:
+            result = connection.execute(statement, execution_options={"yield_per": AT_ONCE})
+            for rows in result.partitions():
+                if self._rest_ms() < 0:
+                    raise QueryTimeout
+                yield from rows
+
+    @contextmanager
+    def _connection(self) -> Iterator[sa.Connection]:
+        """StorageFailure, QueryTimeout."""
+        is_patient = self._limit_s is None
         try:
-            with reading(self.engine) as connection:
-                limit = f"{FOR_LONG_QUERIES}; SET LOCAL statement_timeout = {max(rest_ms, 1)}"
-                return self._rows(connection, limit, statement)
+            with reading(self.engine, patient=is_patient) as connection:
+                if self._refuses and (sentence := _refusal(connection)) is not None:
+                    raise StorageFailure(sentence)
+                limit = "" if is_patient else f"; SET LOCAL statement_timeout = {max(self._rest_ms(), 1)}"
+                connection.execute(sa.text(FOR_LONG_QUERIES + limit))
+                yield connection
         except QueryTimeout as error:
             raise QueryTimeout(
-                f"The database did not finish within {self._limit_s:.0f} seconds. Please choose fewer days, or run "
-                "python manage.py report, which waits as long as it takes."
+                f"The database did not finish within {self._limit_s or 0:.0f} seconds. Please choose fewer days, or "
+                "run python manage.py report, which waits as long as it takes."
             ) from error
 
-    def _rows(self, connection: sa.Connection, settings: str, statement: sa.Select[*tuple[Any, ...]]) -> Sequence[Any]:
-        if self._refuses and (sentence := _refusal(connection)) is not None:
-            raise StorageFailure(sentence)
-        connection.execute(sa.text(settings))
-        return connection.execute(statement).all()
+    def _rest_ms(self) -> int:
+        return int((self._start + self._limit_s - time.monotonic()) * 1000) if self._limit_s is not None else 0
 
 
 def _refusal(connection: sa.Connection) -> str | None:

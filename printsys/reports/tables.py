@@ -79,11 +79,11 @@ def payments(queries: ReportQueries, lab: Lab, days: Range, with_students: bool)
 
 def events(queries: ReportQueries, lab: Lab, days: Range, with_students: bool) -> Table:
     """With students also what each event says, which may be their words."""
-    rows: list[Row] = [
+    rows: Iterator[Row] = (
         {"at": format_time(row.at), "job": row.job_id, "number": row.seq, "type": row.type, "by": row.actor}
         | ({"data": json.dumps(row.data, ensure_ascii=False)} if with_students else {})
         for row in queries.events_between(*days.moments(_zone(lab)), with_students)
-    ]
+    )
     return Table("events", (*EVENTS, "data") if with_students else EVENTS, rows)
 
 

@@ -29,6 +29,7 @@ from indexer.service import Service
 from printsys import fs
 from printsys.actions import Actions
 from printsys.actions.pruning import prune, prune_job
+from printsys.domain.events import EventType
 from printsys.domain.pruned import PrunedJob
 from printsys.domain.status import Status
 from printsys.errors import JobBusy, StorageFailure, StorageOffline
@@ -431,6 +432,27 @@ def test_a_log_that_goes_before_it_is_read_is_a_problem(
     log.write_bytes(whole)
     sync(store, mirror)
     assert reported(engine) == (3, 3)
+
+
+def test_a_job_that_is_pruned_while_its_file_is_written_keeps_its_times(
+    actions: Actions, engine: sa.Engine, jobs: list[Stored]
+) -> None:
+    waiting = [*jobs[:1]]
+
+    def prune_meanwhile(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        while waiting and "reported_events" in statement:
+            prune_now(actions, waiting.pop())
+
+    queries = ReportQueries(engine)
+    start, end = ALWAYS
+    submitted = queries.submitted(start, end, [EventType.JOB_CREATED, EventType.STAFF_APPROVED])
+    sa.event.listen(engine, "after_cursor_execute", prune_meanwhile)
+    try:
+        rows = [*submitted]
+    finally:
+        sa.event.remove(engine, "after_cursor_execute", prune_meanwhile)
+    assert pruned_count(engine) == 1
+    assert [[event.type for event in row.events] for row in rows] == [["JobCreated", "StaffApproved"]] * 3
 
 
 @pytest.mark.parametrize("by", ["sweep", "deep", "rebuild"])

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -25,6 +26,7 @@ from printsys.config.lab import Term
 from printsys.domain.events import STUDENT
 from printsys.domain.job import format_time
 from printsys.domain.status import Status
+from printsys.errors import QueryTimeout
 from printsys.jobstore import JobStore, Stored
 from printsys.reports import tables
 from printsys.reports.figures import MethodMonth, Report, Totals, by_printer
@@ -222,17 +224,32 @@ def test_without_the_database_a_report_says_so(
     assert answer.status_code == 503 and "The database is not available" in answer.get_data(as_text=True)
 
 
+@pytest.mark.parametrize("path", ["", "/files/events.csv", "/files/jobs.xlsx"])
 def test_a_report_that_takes_too_long_says_what_helps(
-    staff: FlaskClient, services: Services, monkeypatch: pytest.MonkeyPatch
+    path: str, staff: FlaskClient, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reports, "LIMIT_S", 0.5)
     engine = services.queries.engine
     with engine.begin() as connection:
         connection.execute(sa.text("LOCK TABLE events IN ACCESS EXCLUSIVE MODE"))
-        answer = staff.get(f"/dashboard/reports?{WEEK}")
+        answer = staff.get(f"/dashboard/reports{path}?{WEEK}")
     assert answer.status_code == 503 and "Please choose fewer days" in answer.get_data(as_text=True)
     monkeypatch.undo()
     assert staff.get("/dashboard/reports/charts/jobs.svg").status_code == 200, "one slow report is not a server down"
+
+
+def test_the_rows_of_a_file_have_one_limit_however_they_come(
+    services: Services, make: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(Status.PRINTING)
+    monkeypatch.setattr("indexer.report_queries.AT_ONCE", 1)
+    queries = ReportQueries(services.queries.engine, limit_s=3600)
+    rows = queries.events_between(datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC), True)
+    next(rows)
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 3601)
+    with pytest.raises(QueryTimeout, match="within 3600 seconds"):
+        next(rows)
 
 
 def test_a_page_says_that_the_folders_were_not_read_yet(staff: FlaskClient, services: Services, make: MakeJob) -> None:
