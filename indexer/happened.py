@@ -158,6 +158,22 @@ def last_times(events: sa.FromClause, types: tuple[EventType, ...], start: datet
     )
 
 
+def all_last_times(events: sa.FromClause, start: datetime, end: datetime) -> sa.Subquery:
+    """(happening, job_id, at) of all of `LAST_TIMES`, as `last_times` has each."""
+    happening = sa.case(
+        *((events.c.type.in_([type_.value for type_ in types]), each.value) for each, types in LAST_TIMES.items())
+    ).label("happening")
+    types = [type_.value for types in LAST_TIMES.values() for type_ in types]
+    last = sa.func.max(events.c.at)
+    return (
+        sa.select(happening, events.c.job_id, last.label("at"))
+        .where(COUNTED_CHANGE, events.c.type.in_(types), events.c.at >= start)
+        .group_by(sa.text("1"), events.c.job_id)
+        .having(last < end)
+        .subquery("all_last_times")
+    )
+
+
 def last_rejections(events: sa.FromClause, start: datetime) -> sa.Subquery:
     """(job_id, at, reasons) of each job's last rejection, if it is not before `start`."""
     types = [type_.value for type_ in LAST_TIMES[Happening.REJECTED]]

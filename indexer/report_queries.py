@@ -19,6 +19,7 @@ from indexer.happened import (
     WAITS,
     During,
     Happening,
+    all_last_times,
     last_rejections,
     last_times,
     plate_failed,
@@ -54,6 +55,7 @@ UNREAD = ["files", "print_files", "confirmation", "notes"]
 REFUSAL = (
     "Reports count nothing until it can be read again: run python manage.py check, and take the file from a backup."
 )
+COUNTED = (Happening.SUBMITTED, *LAST_TIMES)
 DIMENSIONS = ("printer", "material", "color", "discipline", "class_number", "method")
 
 
@@ -107,6 +109,15 @@ class AccuracyRow:
     charged: int
     price_estimated: Decimal
     price_actual: Decimal
+
+
+@dataclass(frozen=True)
+class HappeningCount:
+    """Jobs to which it happened for the last time in one part of the range (from 1)."""
+
+    part: int
+    happening: Happening
+    jobs: int
 
 
 @dataclass(frozen=True)
@@ -197,6 +208,14 @@ class ReportQueries:
             last = last_times(events, LAST_TIMES[happening], moments[0], moments[-1])
             counted = sa.select(_part(last.c.at, moments), sa.func.count()).select_from(last)
         return {row[0]: row[1] for row in self._all(counted.group_by(sa.text("1")))}
+
+    def happenings(self, moments: Moments) -> list[HappeningCount]:
+        """The counts of all of `COUNTED`, by one look at the events; parts without any are left out."""
+        last = all_last_times(events, moments[0], moments[-1])
+        counted = sa.select(_part(last.c.at, moments), last.c.happening, sa.func.count()).group_by(sa.text("1, 2"))
+        submitted = self.counts(Happening.SUBMITTED, moments)
+        rows = [HappeningCount(part, Happening.SUBMITTED, count) for part, count in submitted.items()]
+        return rows + [HappeningCount(part, Happening(name), count) for part, name, count in self._all(counted)]
 
     def rejections(self, start: datetime, end: datetime) -> list[tuple[list[str], int]]:
         """The reasons of rejections, and how many have exactly these: of each job's last one."""

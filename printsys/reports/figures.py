@@ -4,22 +4,34 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, is_dataclass, replace
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from indexer.happened import LAST_TIMES, WAITS, Happening
-from indexer.report_queries import DIMENSIONS, AccuracyRow, FailureRow, Moments, MoneySum, ReportQueries
+from indexer.happened import WAITS, Happening
+from indexer.report_queries import (
+    COUNTED,
+    DIMENSIONS,
+    AccuracyRow,
+    FailureRow,
+    HappeningCount,
+    Moments,
+    MoneySum,
+    ReportQueries,
+    WaitRow,
+)
 from printsys.config import Lab
 from printsys.domain.job import DECLINED, WITHDRAWN, plain
 from printsys.domain.payments import NOTHING, is_unpaid, ledger
 from printsys.domain.status import Status
 from printsys.reports.periods import By, Range, before, parts, readable_step
 
-COUNTED = (Happening.SUBMITTED, *LAST_TIMES)
+AT_ONCE = 2
+"""Queries of one report: a third would wait for a core of the lab's PC."""
 PLATE_FAILED = "Plates marked as failed"
 NOT_RECORDED = "Not recorded"
 NO_REASON = "Without a reason from the list"
@@ -166,30 +178,41 @@ def report(queries: ReportQueries, lab: Lab, days: Range, by: By) -> Report:
     """MirrorDown where PostgreSQL is down."""
     zone = ZoneInfo(lab.about.timezone)
     earlier = before(days, lab.terms)
-    start, end = days.moments(zone)
-    start_before, end_before = earlier.moments(zone)
+    now, then = days.moments(zone), earlier.moments(zone)
     step = readable_step(days, by)
     listed = parts(days, step, lab.terms)
     moments = moments_of(listed, zone)
-    failures, failures_before = queries.failures(moments), queries.failures([start_before, end_before])
     months = parts(days, "month", ())
-    sums, sums_before, sums_of_months = _money(queries, moments, [start_before, end_before], moments_of(months, zone))
-    totals = _totals(queries, moments, failures, sums)
+    with ThreadPoolExecutor(AT_ONCE, "report") as pool:  # what takes longest goes first
+        money = pool.submit(_in_each, queries.money, moments, then, moments_of(months, zone))
+        happened = pool.submit(_in_each, queries.happenings, moments, then)
+        waits = pool.submit(queries.waits, *now)
+        waits_before = pool.submit(queries.waits, *then)
+        still_due = pool.submit(outstanding, queries)
+        rejections = pool.submit(queries.rejections, *now)
+        rejections_before = pool.submit(queries.rejections, *then)
+        usage = pool.submit(usage_by_dimension, queries, lab, now)
+        accuracy = pool.submit(queries.accuracy, *now)
+        failures = pool.submit(queries.failures, moments)
+        failures_before = pool.submit(queries.failures, then)
+    sums, sums_before, sums_of_months = money.result()
+    counts, counts_before = happened.result()
+    totals = _totals(len(listed), counts, failures.result(), sums)
     return Report(
         days,
         earlier,
         step,
         _added(totals),
-        _totals(queries, [start_before, end_before], failures_before, sums_before)[0],
+        _totals(1, counts_before, failures_before.result(), sums_before)[0],
         [Part(of, totals_of_part) for of, totals_of_part in zip(listed, totals, strict=True)],
-        _rejections(queries.rejections(start, end), queries.rejections(start_before, end_before), lab),
-        faults(failures, failures_before),
-        _causes(failures),
-        _waits(queries, (start, end), (start_before, end_before)),
-        usage_by_dimension(queries, lab, (start, end)),
+        _rejections(rejections.result(), rejections_before.result(), lab),
+        faults(failures.result(), failures_before.result()),
+        _causes(failures.result()),
+        _waits(waits.result(), waits_before.result()),
+        usage.result(),
         _by_month(months, sums_of_months),
-        outstanding(queries),
-        queries.accuracy(start, end),
+        still_due.result(),
+        accuracy.result(),
     )
 
 
@@ -202,22 +225,26 @@ def moments_of(listed: Sequence[Range], zone: ZoneInfo) -> Moments:
     return [*(of.moments(zone)[0] for of in listed), listed[-1].moments(zone)[1]]
 
 
-def _money(queries: ReportQueries, *ranges: Moments) -> list[list[MoneySum]]:
-    """The sums of the parts of each range, asked once for all of them: that takes longer than anything else."""
+OfPart = TypeVar("OfPart", MoneySum, HappeningCount)
+
+
+def _in_each(ask: Callable[[Moments], Sequence[OfPart]], *ranges: Moments) -> list[list[OfPart]]:
+    """The rows of the parts of each range, asked once for all of them: it is the looking that takes long."""
     bounds = sorted({moment for moments in ranges for moment in moments})
-    sums = [(bounds[row.part - 1], row) for row in queries.money(bounds)]
+    rows = [(bounds[row.part - 1], row) for row in ask(bounds)]
     return [
-        [replace(row, part=bisect_right(moments, begin)) for begin, row in sums if moments[0] <= begin < moments[-1]]
+        [replace(row, part=bisect_right(moments, begin)) for begin, row in rows if moments[0] <= begin < moments[-1]]
         for moments in ranges
     ]
 
 
 def _totals(
-    queries: ReportQueries, moments: Moments, failures: Sequence[FailureRow], sums: Sequence[MoneySum]
+    count: int, counts: Sequence[HappeningCount], failures: Sequence[FailureRow], sums: Sequence[MoneySum]
 ) -> list[Totals]:
-    """Of each part."""
-    counts = {happening: queries.counts(happening, moments) for happening in COUNTED}
-    failed = Counter[int]()
+    """Of each of `count` parts."""
+    jobs, failed = Counter[tuple[Happening, int]](), Counter[int]()
+    for happened in counts:
+        jobs[happened.happening, happened.part] += happened.jobs
     for row in failures:
         failed[row.part] += row.count
     revenue, refunded, waived = (defaultdict[int, Decimal](lambda: NOTHING) for _ in range(3))
@@ -227,13 +254,13 @@ def _totals(
         waived[of_kind.part] += of_kind.waived
     return [
         Totals(
-            **{happening.value: counts[happening].get(n, 0) for happening in COUNTED},
+            **{happening.value: jobs[happening, n] for happening in COUNTED},
             failed=failed[n],
             revenue=revenue[n],
             refunded=refunded[n],
             waived=waived[n],
         )
-        for n in range(1, len(moments))
+        for n in range(1, count + 1)
     ]
 
 
@@ -295,9 +322,8 @@ def cause_key(words: str) -> str:
     return words.casefold().rstrip(".")
 
 
-def _waits(queries: ReportQueries, moments: Moments, moments_before: Moments) -> list[Wait]:
-    rows = {row.step: row for row in queries.waits(*moments)}
-    rows_before = {row.step: row for row in queries.waits(*moments_before)}
+def _waits(listed: Sequence[WaitRow], listed_before: Sequence[WaitRow]) -> list[Wait]:
+    rows, rows_before = ({row.step: row for row in each} for each in (listed, listed_before))
     return [
         Wait(
             step,
