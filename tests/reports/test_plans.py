@@ -30,6 +30,7 @@ MANY_EVENTS = """
         || array_fill('NoteAdded'::text, ARRAY[17])) WITH ORDINALITY AS t(type, seq)
 """
 QUERIES: dict[str, tuple[Callable[[ReportQueries], object], str]] = {
+    "happenings": (lambda queries: queries.happenings([START, END]), "events_counted"),
     "waits": (lambda queries: queries.waits(START, END), "events_of_status"),
     "accuracy": (lambda queries: queries.accuracy(START, END), "events_of_status"),
     "money": (lambda queries: queries.money([START, END]), "events_of_payment"),
