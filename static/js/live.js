@@ -57,6 +57,16 @@ function focusIn(area) {
   };
 }
 
+const tabs = () => area.querySelector(".tabs");
+
+// On a narrow screen the chosen status may stand beside it.
+function showChosenTab() {
+  const chosen = tabs()?.querySelector(".active");
+  if (!chosen) return;
+  const [all, one] = [tabs(), chosen].map((part) => part.getBoundingClientRect());
+  if (one.right > all.right || one.left < all.left) tabs().scrollLeft += one.left + one.width / 2 - all.left - all.width / 2;
+}
+
 // Puts the list of another answer of the dashboard into this page, and keeps the focus on what it was on.
 export function take(page) {
   const fresh = page.getElementById("live");
@@ -66,7 +76,9 @@ export function take(page) {
   if (fresh.dataset.address) area.dataset.address = fresh.dataset.address;
   const ticked = new Set([...area.querySelectorAll(".row-tick input:checked")].map(rowId));
   const open = openParts(area);
+  const scrolled = tabs()?.scrollLeft;
   area.replaceChildren(...fresh.childNodes);
+  if (scrolled && tabs()) tabs().scrollLeft = scrolled;
   openAgain(open);
   countDown(area);
   for (const box of area.querySelectorAll(".row-tick input")) box.checked = ticked.has(rowId(box));
@@ -123,12 +135,12 @@ function showSound() {
 // The tab that has the lock listens and tells the others; a hidden tab lets go of it. Without locks (they need HTTPS
 // or this computer) each visible tab listens by itself.
 function follow() {
-  const tabs = new BroadcastChannel(CHANNEL);
-  tabs.addEventListener("message", refresh);
+  const others = new BroadcastChannel(CHANNEL);
+  others.addEventListener("message", refresh);
   const listen = () => new Promise((resolve) => {
     if (document.hidden) { resolve(); return; }
     source = new EventSource(`${document.documentElement.dataset.root}/dashboard/live`);
-    const tell = () => { refresh(); tabs.postMessage("changed"); };
+    const tell = () => { refresh(); others.postMessage("changed"); };
     source.addEventListener("open", () => { if (performance.now() > FRESH_MS) tell(); });  // what happened before
     source.addEventListener("changed", tell);
     const end = () => { source.close(); resolve(); };
@@ -148,6 +160,7 @@ function poll() {
 }
 
 if (area) {
+  showChosenTab();
   countDown(area);
   follow();
   setInterval(poll, POLL_MS);

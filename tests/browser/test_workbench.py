@@ -204,6 +204,35 @@ def test_a_job_is_found_from_three_words_on_a_phone_as_one_types(system: System,
     assert bar is not None and 800 < bar["y"] + bar["height"] <= 844, "the actions stand at the foot of the screen"
 
 
+def test_on_a_phone_the_chosen_status_is_in_sight_and_stays_where_somebody_scrolls(
+    system: System, store: JobStore, page: Page
+) -> None:
+    make_job(store, name="Ann Lee", status=Status.ARCHIVED)
+    system.start()
+    page.set_viewport_size({"width": 390, "height": 844})
+    log_in(page, system)
+    page.goto(f"{system.url}/dashboard?status=Archived")
+    expect(page.locator(".tab.active")).to_be_in_viewport(ratio=1)
+    tabs = page.locator(".tabs")
+    tabs.evaluate("tabs => { tabs.scrollLeft = 40; }")
+    make_job(store, name="Bo Roe")
+    expect(page.locator(".tab", has_text="Uploaded").locator(".count")).to_have_text("1")
+    assert tabs.evaluate("tabs => tabs.scrollLeft") == 40
+
+
+def test_in_a_search_on_a_phone_name_and_file_are_read_beside_the_status(
+    system: System, store: JobStore, page: Page
+) -> None:
+    make_job(store, name="Max Davis", status=Status.COMPLETED)
+    system.start()
+    page.set_viewport_size({"width": 390, "height": 844})
+    log_in(page, system)
+    page.goto(f"{system.url}/dashboard?q=max")
+    expect(page.locator(".job-row .status")).to_be_visible()
+    for part in (".job-file", ".job-link"):
+        assert page.locator(f".job-row {part}").evaluate("part => part.scrollWidth <= part.clientWidth"), part
+
+
 def test_an_id_is_found_as_people_misread_it_while_they_type(
     system: System, store: JobStore, wide: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
