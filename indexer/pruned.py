@@ -74,11 +74,14 @@ def mirror_pruned_jobs(store: JobStore, engine: sa.Engine, is_deep: bool = False
         write(store, connection, changes)
 
 
-def all_changes(store: JobStore, connection: sa.Connection, is_anew: bool = False) -> Changes:
-    """Every log is read. `is_anew`: with the rows that are as they should be. StorageOffline."""
+def all_changes(
+    store: JobStore, connection: sa.Connection, is_anew: bool = False, forgets_logs: bool = False
+) -> Changes:
+    """Every log is read. `is_anew`: with the rows that are as they should be. `forgets_logs`: one that is gone is no
+    problem. StorageOffline."""
     places = {key: _Place(place.log, "" if is_anew else place.digest) for key, place in _places(connection).items()}
     try:
-        return _changes(store, {}, places)
+        return _changes(store, {}, places, forgets_logs)
     except StorageFailure as error:
         return _nothing_known(_mirrored_listings(connection), error)
 
@@ -160,7 +163,9 @@ def _places(connection: sa.Connection) -> dict[str, _Place]:
     return {row.id: _Place(row.log, row.digest) for row in connection.execute(sa.select(*columns))}
 
 
-def _changes(store: JobStore, read_before: Listings, places: Mapping[str, _Place]) -> Changes:
+def _changes(
+    store: JobStore, read_before: Listings, places: Mapping[str, _Place], forgets_logs: bool = False
+) -> Changes:
     """Logs with the listing that they had when they were read before are not read again. `places` are from before the
     notes and the logs are read: what comes in meanwhile is nobody's to take out. StorageOffline, StorageFailure."""
     changes = Changes()
@@ -176,12 +181,12 @@ def _changes(store: JobStore, read_before: Listings, places: Mapping[str, _Place
         if job.key not in places or places[job.key].log not in unread:
             found.setdefault(job.key, rows.pruned_row(job, GOING))
     absent = {key: place.log for key, place in places.items() if key not in found and place.log not in unread}
-    vanished = set(absent.values()) - listings.keys()
+    vanished = set() if forgets_logs else set(absent.values()) - listings.keys()
     unknown = vanished | changes.problems.keys()
     changes.lost = {key for key, log in absent.items() if log not in unknown}
     news = {places[key].log for key in changes.lost} | {name for name in vanished if read_before.get(name, "")}
     if unread and news - {GOING}:
-        return _changes(store, {}, places)  # a line that is gone may stand in another log, too
+        return _changes(store, {}, places, forgets_logs)  # a line that is gone may stand in another log, too
     changes.listings |= dict.fromkeys(vanished)
     changes.problems |= {name: VANISHED.format(name) for name in vanished}
     changes.rows = {key: row for key, row in found.items() if places.get(key) != (row["log"], row["digest"])}

@@ -61,10 +61,13 @@ class SweepReport:
         return values | {"attention": [item.as_json() for item in self.attention]}
 
 
-def reindex(store: JobStore, engine: sa.Engine, progress: Progress | None = None) -> SweepReport:
+def reindex(
+    store: JobStore, engine: sa.Engine, progress: Progress | None = None, *, forgets_logs: bool = False
+) -> SweepReport:
     """Build every table beside the old ones, then put it in their place at once: readers never see it half done.
 
-    It reads again what other processes change meanwhile, before the exchange. StorageOffline, MirrorDown.
+    It reads again what other processes change meanwhile, before the exchange. `forgets_logs`: a person wants just what
+    the folders have, so a log of pruned jobs that is gone is no problem. StorageOffline, MirrorDown.
     """
     store.require_online()
     report = SweepReport()
@@ -77,7 +80,7 @@ def reindex(store: JobStore, engine: sa.Engine, progress: Progress | None = None
         copied, duplicated = _fill(store, connection, signatures, report, progress)
         store.require_online()
         bulk.add_indexes(connection)
-        pruned_changes = pruned.all_changes(store, connection, is_anew=True)
+        pruned_changes = pruned.all_changes(store, connection, is_anew=True, forgets_logs=forgets_logs)
         change_no = next_change(connection)  # from here on writers wait
         now = _change_numbers(connection)
         changed = {job_id for job_id, number in now.items() if number > last_change}

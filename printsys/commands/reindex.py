@@ -21,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
     settings = read_settings(args)
     store = open_store(settings)
     with migrated_engine(settings) as engine, progress_bar(args.progress, "Reading") as progress:
-        report = reindex(store, engine, progress)
+        report = reindex(store, engine, progress, forgets_logs=True)
     lines = [f"{counted(report.jobs, 'job')} from {counted(report.folders, 'folder')}."]
     if report.attention:
         lines.append(f"{counted(len(report.attention), 'of the folders needs', 'of the folders need')} a person:")

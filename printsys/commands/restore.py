@@ -127,7 +127,7 @@ def _restore(settings: Settings, args: argparse.Namespace, vault: Vault, snapsho
         outside_files += restore_outside_files(vault, snapshot, kind, targets[kind], damaged)
     try:
         with migrated_engine(settings) as engine:
-            reindex(open_store(settings), engine)
+            reindex(open_store(settings), engine, forgets_logs=True)
     except PrintSysError as error:  # the folders are the record, and they are back
         print(f"The database is built when the system starts: {error}", file=sys.stderr)
     lines = [f"Backup {report.name} is restored: {counted(report.jobs, 'job')}, {counted(report.files, 'file')}."]

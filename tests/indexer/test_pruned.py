@@ -490,6 +490,20 @@ def test_a_log_that_vanishes_does_not_count_less_without_a_word(
     assert (reported(engine), check_mirror(store, engine)) == ((1, 1), [])
 
 
+def test_a_person_who_rebuilds_the_mirror_takes_what_the_logs_have(
+    actions: Actions, engine: sa.Engine, jobs: list[Stored], mirror: Mirror
+) -> None:
+    """After a restore of an older backup its jobs are back, and their log is not there yet."""
+    prune_now(actions, *jobs[:2])
+    sync(actions.store, mirror)
+    log_of(actions.store).unlink()
+    sync(actions.store, mirror)
+    with pytest.raises(StorageFailure):
+        reported(engine)
+    reindex(actions.store, engine, forgets_logs=True)
+    assert (reported(engine), check_mirror(actions.store, engine)) == ((1, 1), [])
+
+
 def test_a_vanished_log_is_looked_for_once(
     actions: Actions, engine: sa.Engine, jobs: list[Stored], mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
