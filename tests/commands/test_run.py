@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from printsys import fs
 from printsys.commands import run
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore
@@ -147,7 +148,7 @@ def test_without_a_database_the_indexer_goes_on_recording_what_happens_in_the_fo
     assert "The database did not start; going on from the folders alone" in system.output
     store = JobStore(system.storage, (system.storage / ".printsys" / "storage-id").read_text("utf-8").strip())
     job = make_job(store)
-    job.folder.rename(system.storage / "Rejected" / job.folder.name)
+    fs.rename_folder(job.folder, system.storage / "Rejected" / job.folder.name)
     until(lambda: store.load(job.id).job.status is Status.REJECTED, 30)
     assert "index ended with code" not in system.output
 

@@ -14,6 +14,7 @@ from indexer.index import Mirror
 from indexer.queries import Queries
 from indexer.reconcile import Reconciler
 from indexer.sweep import Sweeper
+from printsys import fs
 from printsys.domain.crowded import MOST_FILES, followed
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore, Stored
@@ -45,7 +46,7 @@ def test_ten_thousand_files_keep_nobody_waiting(
     crowded, usual = make_job(store), make_job(store, name="Usual One")
     with running_indexer(store, engine) as service:
         unpack(crowded.folder, 10_000, extension)
-        usual.folder.rename(store.layout.status(Status.PENDING) / usual.folder.name)
+        fs.rename_folder(usual.folder, store.layout.status(Status.PENDING) / usual.folder.name)
         until(lambda: store.load(usual.id).job.status is Status.PENDING)
         until(lambda: service.is_quiet, 120)
     expected = 0 if extension == ".png" else MOST_FILES - 1  # beside the working copy

@@ -150,7 +150,7 @@ def test_the_indexer_follows_others_beside_an_odd_entry(
     _, usual, _ = odd
     with running_indexer(store, engine):
         folder = store.find(usual.id)
-        folder.rename(store.layout.status(Status.PENDING) / folder.name)
+        fs.rename_folder(folder, store.layout.status(Status.PENDING) / folder.name)
         until(lambda: store.load(usual.id).job.status is Status.PENDING)
 
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from indexer.rebuild import SweepReport
 from indexer.service import Service
+from printsys import fs
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore
 from printsys.jobstore.look_requests import request_look
@@ -31,7 +32,7 @@ def test_folders_are_followed_although_every_sweep_ends_in_an_error(store: JobSt
     thread.start()
     try:
         until(lambda: "ArithmeticError: unforeseen" in beats)
-        stored.folder.rename(store.layout.status(Status.PENDING) / stored.folder.name)
+        fs.rename_folder(stored.folder, store.layout.status(Status.PENDING) / stored.folder.name)
         until(lambda: store.load(stored.id).job.status is Status.PENDING)
         service.synced = lambda report: None
         service.wake.set()

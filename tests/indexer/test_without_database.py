@@ -13,6 +13,7 @@ from indexer.index import Mirror
 from indexer.queries import Queries
 from indexer.schema import create_engine
 from indexer.service import Service
+from printsys import fs
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore
 from printsys.services import NO_DATABASE
@@ -44,7 +45,7 @@ def test_a_folder_dragged_to_where_jobs_end_is_recorded_without_postgresql(
 ) -> None:
     for name in ("First", "Second"):
         job = make_job(store, name)
-        job.folder.rename(store.layout.status(status) / job.folder.name)
+        fs.rename_folder(job.folder, store.layout.status(status) / job.folder.name)
         until(lambda job=job: store.load(job.id).job.status is status)  # type: ignore[misc]
 
 
@@ -54,7 +55,7 @@ def test_what_people_do_in_the_folders_is_recorded_while_postgresql_is_down(
     dragged = make_job(store, "Dragged", status=Status.PRINTING)
     sliced = make_job(store, "Sliced", status=Status.READY_TO_PRINT)
     edited = make_job(store, "Edited")
-    dragged.folder.rename(store.layout.status(Status.COMPLETED) / dragged.folder.name)
+    fs.rename_folder(dragged.folder, store.layout.status(Status.COMPLETED) / dragged.folder.name)
     gcode = sliced.folder / "part.gcode"
     gcode.write_bytes(b"; sliced")
     os.utime(gcode, (time.time() - 60,) * 2)
