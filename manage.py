@@ -102,7 +102,7 @@ def _print_in_utf8() -> None:
 
 def _in_utf8() -> dict[str, str]:
     """An environment in which another Python's output is UTF-8 too."""
-    return {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    return {**os.environ, "PYTHONIOENCODING": "utf-8:backslashreplace"}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -185,7 +185,7 @@ def _after_interrupted_upgrade(command: str, arguments: list[str]) -> int:
 def _upgrade_engine(order: str) -> int:
     """Its copy, which stays as it is while the program is exchanged."""
     python = getattr(sys, "_base_executable", sys.executable)
-    return _call([python, "-m", "printsys.upgrade", str(ROOT), order], cwd=UPGRADE / "engine")
+    return _call([python, "-m", "printsys.upgrade", str(ROOT), order], cwd=UPGRADE / "engine", env=_in_utf8())
 
 
 # -- the virtual environment ----------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ WINDOWS_SUITE = [
     *("tests/ops/test_file_access.py", "tests/ops/test_logging_setup.py", "tests/ops/test_postgres.py"),
     *("tests/ops/test_service_windows.py", "tests/ops/test_shutdown.py"),
     *("tests/commands/test_archive_prune.py", "tests/commands/test_doctor.py", "tests/commands/test_export.py"),
+    *("tests/upgrade/test_engine.py", "tests/upgrade/test_refusals.py"),
     *("tests/web/staff/test_attention.py", "tests/web/staff/test_files.py", "tests/web/staff/test_intake.py"),
     "--deselect=tests/indexer/test_mirror.py::test_thousands_of_things_that_need_a_person_are_kept_and_settled",
     "--deselect=tests/models3d/test_bounded.py::test_a_malformed_file_is_examined_or_refused_but_breaks_nothing",

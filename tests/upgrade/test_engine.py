@@ -23,7 +23,10 @@ from printsys.upgrade.folder import unpack
 from printsys.upgrade.git import Checkout
 from printsys.upgrade.state import Plan, UpgradeFailed, Workplace, migrations, pins
 
-pytestmark = pytest.mark.needs("git")
+PYTHON = getattr(sys, "_base_executable", sys.executable)
+"""As manage.py takes it. In a `.venv` on Windows python.exe starts another one, so a parent's parent would be it."""
+with_git = pytest.mark.needs("git")
+"""A lab's PC may have none: the program comes as a folder or a zip file then."""
 FINDING = {"kind": "files-missing", "sentence": "A file is gone."}
 AUTHOR = ("-c", "user.name=Lab", "-c", "user.email=lab@example.edu", "-c", "commit.gpgsign=false")
 
@@ -40,7 +43,7 @@ class Program:
             git(folder, "clone", "--quiet", str(self.newer), str(self.root))
         else:
             shutil.copytree(self.newer, self.root)
-        (self.root / "lab.toml").write_text("mine = true\n", "utf-8")
+        (self.root / "lab.toml").write_bytes(b"mine = true\n")
         for name in ("instance", "storage", ".venv"):
             (self.root / name).mkdir()
         (self.root / "storage" / "job").touch()
@@ -71,11 +74,11 @@ class Program:
         return plan
 
     def engine(self, order: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "printsys.upgrade", str(self.root), order]
+        command = [PYTHON, "-m", "printsys.upgrade", str(self.root), order]
         return subprocess.run(
             command,
             cwd=ROOT,
-            env=os.environ | {"ENGINE": str(ROOT)} | environment,
+            env=os.environ | {"ENGINE": str(ROOT), "PYTHONIOENCODING": "utf-8"} | environment,  # as manage.py has it
             capture_output=True,
             encoding="utf-8",
             check=False,
@@ -100,8 +103,8 @@ def write_version(root: Path, version: str, behavior: dict[str, Any], requiremen
     (root / "printsys" / "behavior.json").write_text(json.dumps({"version": version} | behavior), "utf-8")
     (root / "printsys" / "only_in_1.py").touch()
     (root / "indexer" / "migrations" / "versions" / "0001.py").touch()
-    (root / "requirements.txt").write_text(requirements, "utf-8")
-    (root / "lab.toml").write_text(f"default_of = {version}\n", "utf-8")
+    (root / "requirements.txt").write_bytes(requirements.encode())
+    (root / "lab.toml").write_bytes(f"default_of = {version}\n".encode())
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -113,7 +116,9 @@ def commit(folder: Path) -> None:
     git(folder, "commit", "--quiet", "--message", "a version")
 
 
-both_kinds = pytest.mark.parametrize("is_git", [True, False], ids=["git", "folder"])
+both_kinds = pytest.mark.parametrize(
+    "is_git", [pytest.param(True, id="git", marks=with_git), pytest.param(False, id="folder")]
+)
 
 
 def with_kinds(*steps: str) -> list[Any]:
@@ -121,7 +126,8 @@ def with_kinds(*steps: str) -> list[Any]:
     both = {"1: check --json", "2: check --help", "2: db upgrade", "2: service start", "check --help", "service start"}
     pairs = [*((step, True) for step in steps), *((step, False) for step in steps if step in both)]
     always = {("2: db upgrade", True), ("reindex", True), ("2: check --help", False)}
-    return [pytest.param(*pair, marks=() if pair in always else pytest.mark.proof) for pair in pairs]
+    marks = {pair: () if pair in always else (pytest.mark.proof,) for pair in pairs}
+    return [pytest.param(*pair, marks=(*marks[pair], with_git) if pair[1] else marks[pair]) for pair in pairs]
 
 
 @contextlib.contextmanager
@@ -138,8 +144,10 @@ def served(status: int) -> Iterator[str]:
 
     with HTTPServer(("127.0.0.1", 0), Answer) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
 
 
 ALL_STEPS = [
@@ -290,6 +298,7 @@ def test_what_somebody_killed_while_it_was_taken_back_is_taken_back(tmp_path: Pa
     assert "Program, packages and database are as before.\n" in done.stderr
 
 
+@with_git
 def test_what_a_killed_git_left_is_taken_away(tmp_path: Path) -> None:
     """It had written a migration, and neither its index nor where it is."""
     program = Program(tmp_path, is_git=True)
@@ -303,6 +312,7 @@ def test_what_a_killed_git_left_is_taken_away(tmp_path: Path) -> None:
     assert (done.returncode, program.files()) == (1, program.before), done.stderr
 
 
+@with_git
 def test_a_file_of_the_lab_s_own_where_the_newer_version_has_one_is_in_the_way(tmp_path: Path) -> None:
     program = Program(tmp_path, is_git=True)
     checkout = Checkout(program.root)
@@ -313,6 +323,7 @@ def test_a_file_of_the_lab_s_own_where_the_newer_version_has_one_is_in_the_way(t
     assert checkout.in_the_way(old, new) == ["added", "indexer/migrations/versions/0002.py"]
 
 
+@with_git
 def test_a_staged_lab_toml_stays(tmp_path: Path) -> None:
     program = Program(tmp_path, is_git=True)
     git(program.root, "add", "lab.toml")
@@ -331,6 +342,7 @@ def test_one_upgrade_at_a_time(tmp_path: Path) -> None:
     assert program.files() == program.before
 
 
+@with_git
 def test_a_version_that_does_not_come_after_this_one_is_refused(tmp_path: Path) -> None:
     program = Program(tmp_path, is_git=True)
     git(program.root, "checkout", "--quiet", "--", "lab.toml")
@@ -341,6 +353,7 @@ def test_a_version_that_does_not_come_after_this_one_is_refused(tmp_path: Path) 
         checkout.require_forward(checkout.head(), checkout.newest(None))
 
 
+@with_git
 def test_a_branch_and_a_tag_are_found_and_others_are_refused(tmp_path: Path) -> None:
     program = Program(tmp_path, is_git=True)
     git(program.newer, "tag", "v2")

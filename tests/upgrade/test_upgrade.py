@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import sysconfig
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,9 @@ import pytest
 import sqlalchemy as sa
 
 from printsys.config import ROOT
-from tests.upgrade.test_engine import commit, git
+from tests.upgrade.test_engine import PYTHON, commit, git
 
 pytestmark = pytest.mark.needs("git")
-PYTHON = getattr(sys, "_base_executable", sys.executable)
 PROGRAM = ("printsys", "indexer", "opener", "templates", "static", "manage.py", "lab.toml", ".gitignore")
 PINS = ("requirements.txt", "requirements-dev.txt")
 MIGRATION = """
