@@ -74,6 +74,12 @@ def wide(page: Page) -> Page:
     return page
 
 
+@pytest.fixture
+def phone(page: Page) -> Page:
+    page.set_viewport_size({"width": 390, "height": 844})
+    return page
+
+
 def status_of(system: System, job: Stored) -> str:
     return str(json.loads((system.folder(job.id) / "metadata.json").read_bytes())["status"])
 
@@ -205,32 +211,30 @@ def test_a_job_is_found_from_three_words_on_a_phone_as_one_types(system: System,
 
 
 def test_on_a_phone_the_chosen_status_is_in_sight_and_stays_where_somebody_scrolls(
-    system: System, store: JobStore, page: Page
+    system: System, store: JobStore, phone: Page
 ) -> None:
     make_job(store, name="Ann Lee", status=Status.ARCHIVED)
     system.start()
-    page.set_viewport_size({"width": 390, "height": 844})
-    log_in(page, system)
-    page.goto(f"{system.url}/dashboard?status=Archived")
-    expect(page.locator(".tab.active")).to_be_in_viewport(ratio=1)
-    tabs = page.locator(".tabs")
+    log_in(phone, system)
+    phone.goto(f"{system.url}/dashboard?status=Archived")
+    expect(phone.locator(".tab.active")).to_be_in_viewport(ratio=1)
+    tabs = phone.locator(".tabs")
     tabs.evaluate("tabs => { tabs.scrollLeft = 40; }")
     make_job(store, name="Bo Roe")
-    expect(page.locator(".tab", has_text="Uploaded").locator(".count")).to_have_text("1")
+    expect(phone.locator(".tab", has_text="Uploaded").locator(".count")).to_have_text("1")
     assert tabs.evaluate("tabs => tabs.scrollLeft") == 40
 
 
 def test_in_a_search_on_a_phone_name_and_file_are_read_beside_the_status(
-    system: System, store: JobStore, page: Page
+    system: System, store: JobStore, phone: Page
 ) -> None:
     make_job(store, name="Max Davis", status=Status.COMPLETED)
     system.start()
-    page.set_viewport_size({"width": 390, "height": 844})
-    log_in(page, system)
-    page.goto(f"{system.url}/dashboard?q=max")
-    expect(page.locator(".job-row .status")).to_be_visible()
+    log_in(phone, system)
+    phone.goto(f"{system.url}/dashboard?q=max")
+    expect(phone.locator(".job-row .status")).to_be_visible()
     for part in (".job-file", ".job-link"):
-        assert page.locator(f".job-row {part}").evaluate("part => part.scrollWidth <= part.clientWidth"), part
+        assert phone.locator(f".job-row {part}").evaluate("part => part.scrollWidth <= part.clientWidth"), part
 
 
 def test_an_id_is_found_as_people_misread_it_while_they_type(
