@@ -131,6 +131,26 @@ def test_output_is_utf_8_whatever_the_code_page(ready: Tree, code_page: str) -> 
     assert ready.call("check", "--text", text, PYTHONIOENCODING=code_page, PYTHONUTF8="0") == (0, f"{text}\n{text}\n")
 
 
+ENGINE = """
+import sys
+print("job of Łukasz")
+print("\\udce9")
+sys.exit(5)
+"""
+
+
+@pytest.mark.parametrize("code_page", ["cp1252", "ascii"])
+def test_what_takes_an_upgrade_back_speaks_utf_8_too(ready: Tree, code_page: str) -> None:
+    """A name that the code page lacks would end it half way."""
+    package = ready.root / ".upgrade" / "engine" / "printsys" / "upgrade"
+    package.mkdir(parents=True)
+    (package / "__main__.py").write_text(ENGINE, "utf-8")
+    (ready.root / ".upgrade" / "state.json").touch()
+    answer = ready.call("check", PYTHONIOENCODING=code_page, PYTHONUTF8="0")
+    shutil.rmtree(ready.root / ".upgrade")
+    assert answer == (5, "job of Łukasz\n\\udce9\n")
+
+
 def test_a_name_that_is_no_text_ends_no_command(ready: Tree) -> None:
     script = "import manage, sys; sys.exit(manage._run_command('check', ['--text', 'a\\udce9b']))"
     script = f"import manage; manage._print_in_utf8(); {script}"

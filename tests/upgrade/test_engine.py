@@ -25,6 +25,7 @@ from printsys.upgrade.state import Plan, UpgradeFailed, Workplace, migrations, p
 
 PYTHON = getattr(sys, "_base_executable", sys.executable)
 """As manage.py takes it. In a `.venv` on Windows python.exe starts another one, so a parent's parent would be it."""
+AS_MANAGE_PY_HAS_IT = {"ENGINE": str(ROOT), "PYTHONIOENCODING": "utf-8:backslashreplace"}
 with_git = pytest.mark.needs("git")
 """A lab's PC may have none: the program comes as a folder or a zip file then."""
 FINDING = {"kind": "files-missing", "sentence": "A file is gone."}
@@ -78,7 +79,7 @@ class Program:
         return subprocess.run(
             command,
             cwd=ROOT,
-            env=os.environ | {"ENGINE": str(ROOT), "PYTHONIOENCODING": "utf-8"} | environment,  # as manage.py has it
+            env=os.environ | AS_MANAGE_PY_HAS_IT | environment,
             capture_output=True,
             encoding="utf-8",
             check=False,
