@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import json
 import queue
 from collections.abc import Collection, Iterator
 from email.message import EmailMessage
@@ -115,6 +116,15 @@ def listed_jobs(page: Page, system: System, query: str = "limit=500") -> list[di
     answer = page.request.get(f"{system.url}/api/v1/jobs?{query}").json()
     jobs: list[dict[str, Any]] | None = answer.get("jobs")
     return jobs
+
+
+def at_once(page: Page, selector: str, script: str) -> Any:
+    """What `script`, a function of the list of all elements that fit `selector`, returns.
+
+    Playwright asks for an element and then asks the element: where a page redraws itself in between, that one has no
+    place on the page any more, and no size.
+    """
+    return page.evaluate(f"({script})([...document.querySelectorAll({json.dumps(selector)})])")
 
 
 def require_accessible(page: Page, but: Collection[str] = ()) -> None:

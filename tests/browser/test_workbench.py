@@ -14,7 +14,7 @@ from printsys.demo.gcode import drop_gcode
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.notes import note_missed_events
-from tests.browser.conftest import log_in, require_accessible
+from tests.browser.conftest import at_once, log_in, require_accessible
 from tests.browser.test_check import with_a_hole
 from tests.browser.test_whole_life import box_stl
 from tests.factories import Clock, make_job, make_store
@@ -206,8 +206,8 @@ def test_a_job_is_found_from_three_words_on_a_phone_as_one_types(system: System,
     page.get_by_role("link", name="Max Davis", exact=True).click()
     page.wait_for_url(f"**/dashboard/jobs/{job.id}?*")
     assert costs.spent == (2, 13, 1)
-    bar = page.locator(".job-actions").bounding_box()
-    assert bar is not None and 800 < bar["y"] + bar["height"] <= 844, "the actions stand at the foot of the screen"
+    foot = at_once(page, ".job-actions", "([bar]) => bar.getBoundingClientRect().bottom")
+    assert 800 < foot <= 844, "the actions stand at the foot of the screen"
 
 
 def test_on_a_phone_the_chosen_status_is_in_sight_and_stays_where_somebody_scrolls(
@@ -218,11 +218,10 @@ def test_on_a_phone_the_chosen_status_is_in_sight_and_stays_where_somebody_scrol
     log_in(phone, system)
     phone.goto(f"{system.url}/dashboard?status=Archived")
     expect(phone.locator(".tab.active")).to_be_in_viewport(ratio=1)
-    tabs = phone.locator(".tabs")
-    tabs.evaluate("tabs => { tabs.scrollLeft = 40; }")
+    at_once(phone, ".tabs", "([tabs]) => { tabs.scrollLeft = 40; }")
     make_job(store, name="Bo Roe")
     expect(phone.locator(".tab", has_text="Uploaded").locator(".count")).to_have_text("1")
-    assert tabs.evaluate("tabs => tabs.scrollLeft") == 40
+    assert at_once(phone, ".tabs", "([tabs]) => tabs.scrollLeft") == 40
 
 
 def test_in_a_search_on_a_phone_name_and_file_are_read_beside_the_status(
@@ -234,7 +233,8 @@ def test_in_a_search_on_a_phone_name_and_file_are_read_beside_the_status(
     phone.goto(f"{system.url}/dashboard?q=max")
     expect(phone.locator(".job-row .status")).to_be_visible()
     for part in (".job-file", ".job-link"):
-        assert phone.locator(f".job-row {part}").evaluate("part => part.scrollWidth <= part.clientWidth"), part
+        width, place = at_once(phone, f".job-row {part}", "([part]) => [part.scrollWidth, part.clientWidth]")
+        assert 0 < width <= place, part
 
 
 def test_an_id_is_found_as_people_misread_it_while_they_type(
@@ -479,7 +479,7 @@ WATCH_SHIFTS = (
 
 def places(page: Page) -> dict[str, float]:
     """Where each row of the list is."""
-    pairs = page.locator(".job-row").evaluate_all("rows => rows.map((r) => [r.id, r.getBoundingClientRect().top])")
+    pairs = at_once(page, ".job-row", "(rows) => rows.map((row) => [row.id, row.getBoundingClientRect().top])")
     return {str(row): float(top) for row, top in pairs}
 
 
@@ -570,8 +570,8 @@ def test_rows_are_at_most_64_px_high_nothing_is_too_wide_and_axe_finds_nothing(
         page.goto(system.url + address)
         if width >= 1100:
             expect(page.locator("#panel #job")).to_be_visible()
-        heights = page.locator(".job-row").evaluate_all("rows => rows.map((row) => row.getBoundingClientRect().height)")
-        assert heights and max(heights) <= 64, address
+        heights = at_once(page, ".job-row", "(rows) => rows.map((row) => row.getBoundingClientRect().height)")
+        assert heights and 0 < max(heights) <= 64, address
         assert page.evaluate("window.shifted") == [], "nothing jumps while the panel and the pictures arrive"
         require_accessible(page)
     context.close()
