@@ -179,6 +179,9 @@ def _after_interrupted_upgrade(command: str, arguments: list[str]) -> int:
         return _go(command, arguments)
     if command == "upgrade" or code not in (0, 1):
         return code
+    if (UPGRADE / "state.json").exists():  # a traceback has the code of what was put back, too
+        print("The upgrade that was interrupted is still to be taken back: see above.", file=sys.stderr)
+        return 2
     return _hand_over([sys.executable, str(ROOT / "manage.py"), *arguments])
 
 

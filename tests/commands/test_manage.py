@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 import re
 import shutil
@@ -10,7 +11,7 @@ import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,10 @@ class Tree:
 
     def call(self, *arguments: str, **environment: str) -> tuple[int, str]:
         process = self.start(*arguments, **environment)
-        output, _ = process.communicate(timeout=600)
+        try:
+            output, _ = process.communicate(timeout=600)
+        finally:
+            process.kill()
         return process.returncode, output
 
 
@@ -142,13 +146,29 @@ sys.exit(5)
 @pytest.mark.parametrize("code_page", ["cp1252", "ascii"])
 def test_what_takes_an_upgrade_back_speaks_utf_8_too(ready: Tree, code_page: str) -> None:
     """A name that the code page lacks would end it half way."""
-    package = ready.root / ".upgrade" / "engine" / "printsys" / "upgrade"
-    package.mkdir(parents=True)
-    (package / "__main__.py").write_text(ENGINE, "utf-8")
-    (ready.root / ".upgrade" / "state.json").touch()
-    answer = ready.call("check", PYTHONIOENCODING=code_page, PYTHONUTF8="0")
-    shutil.rmtree(ready.root / ".upgrade")
+    with interrupted_upgrade(ready, ENGINE):
+        answer = ready.call("check", PYTHONIOENCODING=code_page, PYTHONUTF8="0")
     assert answer == (5, "job of Łukasz\n\\udce9\n")
+
+
+def test_an_upgrade_that_fails_to_be_taken_back_is_not_tried_for_ever(ready: Tree) -> None:
+    with interrupted_upgrade(ready, "raise OSError('no such drive')"):
+        code, output = ready.call("check")
+    assert code == 2
+    assert "no such drive" in output
+    assert output.endswith("is still to be taken back: see above.\n")
+
+
+@contextlib.contextmanager
+def interrupted_upgrade(tree: Tree, engine: str) -> Iterator[None]:
+    package = tree.root / ".upgrade" / "engine" / "printsys" / "upgrade"
+    package.mkdir(parents=True)
+    (package / "__main__.py").write_text(engine, "utf-8")
+    (tree.root / ".upgrade" / "state.json").touch()
+    try:
+        yield
+    finally:
+        shutil.rmtree(tree.root / ".upgrade")
 
 
 def test_a_name_that_is_no_text_ends_no_command(ready: Tree) -> None:
