@@ -7,7 +7,7 @@ first may have met a change under way.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def check_storage(
     present = [folder for folder in suspicious if os.path.lexists(folder) and layout.relative(folder) not in copies]
     items = [item for folder in present for item in _checked(store, folder, hash_of)]
     items += duplicates
-    items += loose_files(layout)
+    items += loose_files(layout, layout.list_statuses()[1])
     items += sorted(interrupted & {*_staging(layout), *_stray_intents(layout)}, key=lambda item: item.folder or "")
     items += [missing_job(job_id, note) for job_id, note in missing_jobs(store).items()]
     if (damage := damaged_log(store)) is not None:
@@ -102,21 +102,10 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         return []
 
 
-def loose_files(layout: Layout) -> Iterator[AttentionItem]:
-    """Files in a status folder that belong to no job."""
-    for status in Status:
-        for name in _files_in(layout.status(status)):
-            if not is_ignored(name):
-                yield _loose(layout, layout.status(status) / name)
-
-
-def _files_in(folder: Path) -> list[str]:
-    """The names, which are few among 100,000 folders."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted([entry.name for entry in entries if not entry.is_dir(follow_symlinks=False)])
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+def loose_files(layout: Layout, paths: Iterable[str]) -> Iterator[AttentionItem]:
+    """Files among `paths`, of `Layout.list_statuses`, that belong to no job."""
+    items = (loose_file(layout, layout.root / path) for path in sorted(paths))
+    return (item for item in items if item is not None)
 
 
 def loose_file(layout: Layout, path: Path) -> AttentionItem | None:

@@ -49,14 +49,16 @@ AT_ONCE = 200
 """So many folders of those that wait are visited before the mirror has what was found in them."""
 LIVE_PATHS = tuple(f"{status}/" for status in LIVE)
 COLUMNS = ("id", "folder", "student_name", "status", "signature", "move_pending", "problem", "digest", "log_size")
+BETWEEN = "//"
+"""Stands between two of the mirror's paths, ids or signatures: none of them can hold it."""
 AS_MIRRORED = ("folder", "move_pending", "problem", "digest", "log_size")
 
 
 class Listing(NamedTuple):
-    """Of a folder when it was last reconciled. `signature` None: something is open there."""
+    """Of a folder when it was last reconciled. `signature` "": something is open there."""
 
     job_id: str
-    signature: str | None
+    signature: str
 
 
 logger = logging.getLogger(__name__)
@@ -118,7 +120,7 @@ class Sweeper:
         deadline = time.monotonic() + patience_s
         self.store.require_online()
         listings = self._listings()
-        paths = list(self.store.layout.job_paths())
+        paths, other_paths = self.store.layout.list_statuses()
         if (not listings and len(paths) >= WORTH_A_REBUILD) or self._is_out_of_date():
             reindex(self.store, self.mirror.engine, progress)
             listings = self._listings()
@@ -126,7 +128,7 @@ class Sweeper:
         walk = _Walk(SweepReport(folders=len(paths)))
         if is_deep:
             self.reconciler.forget_all()
-            listings = {path: listing._replace(signature=None) for path, listing in listings.items()}
+            listings = {path: listing._replace(signature="") for path, listing in listings.items()}
         differing = self._differing(paths, listings, walk)
         if looks_twice and differing:
             time.sleep(self.reconciler.settle_s)
@@ -143,7 +145,8 @@ class Sweeper:
         walk.report.jobs = len(walk.paths)
         self.store.require_online()
         self._note_missing(walk)
-        walk.report.attention += [*missing_items(self.store), *for_people(check.loose_files(self.store.layout))]
+        loose = check.loose_files(self.store.layout, other_paths)
+        walk.report.attention += [*missing_items(self.store), *for_people(loose)]
         self._settle(walk, set(differing) - set(self.waiting))
         return walk.report
 
@@ -250,12 +253,15 @@ class Sweeper:
     def _listings(self) -> dict[str, Listing]:
         """Each mirrored folder's listing, by path."""
         settled = sa.and_(jobs.c.move_pending.is_(None), jobs.c.problem.is_(None))
-        columns = (jobs.c.folder, jobs.c.id, sa.case((settled, jobs.c.signature)))
-        # As three arrays: a hundred thousand rows cost more to take apart than to fetch.
-        query = sa.select(*(sa.func.array_agg(column) for column in columns))
+        columns = (jobs.c.folder, jobs.c.id, sa.func.coalesce(sa.case((settled, jobs.c.signature)), ""))
+        # As three texts: a hundred thousand rows cost more to take apart than to fetch, and so do arrays.
+        query = sa.select(*(sa.func.string_agg(column, BETWEEN) for column in columns))
         with reading(self.mirror.engine, patient=True) as connection:
-            paths, ids, signatures = (values or () for values in connection.execute(query).one())
-        return {path: Listing(job_id, listing) for path, job_id, listing in zip(paths, ids, signatures, strict=True)}
+            texts = connection.execute(query).one()
+        if texts[0] is None:
+            return {}
+        paths, ids, signatures = (text.split(BETWEEN) for text in texts)
+        return dict(zip(paths, map(Listing._make, zip(ids, signatures, strict=True)), strict=True))
 
     def _mirrored_rows(self, paths: Sequence[str], ids: set[str]) -> dict[str, sa.Row[Any]]:
         """The rows of these paths, and of these jobs wherever the mirror has them."""
