@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, StrictInt, StrictStr
 
-from printsys.domain.job import Document, Time, canonical, format_time, metadata_bytes
+from printsys.domain.job import Document, Time, canonical, format_time, text_of
 
 
 class EventType(StrEnum):
@@ -228,7 +228,7 @@ def build_batch(
         patches.append(patch | {"revision": seq, "updated_at": at})
         document = merge_patch(document, patches[-1])
     document = canonical(document)
-    metadata = metadata_bytes(document)
+    metadata = text_of(document)
     events: list[Event] = []
     lines: list[bytes] = []
     for seq, (draft, patch) in enumerate(zip(drafts, patches, strict=True), last_seq + 1):

@@ -317,7 +317,12 @@ def without_nulls(value: Any) -> Any:
 
 def metadata_bytes(document: Mapping[str, Any]) -> bytes:
     """metadata.json for people: UTF-8, 2-space indent, stable key order, trailing newline."""
-    return (json.dumps(canonical(document), ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode()
+    return text_of(canonical(document))
+
+
+def text_of(document: Document) -> bytes:
+    """`metadata_bytes` of a document that is canonical already."""
+    return (json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode()
 
 
 def parse(document: Mapping[str, Any]) -> Job:
