@@ -37,7 +37,8 @@ class MailTemplates:
         """By e-mail, the mistake in the lab's own template when it was last rendered."""
         built_in = FileSystemLoader(TEMPLATES)
         self._built_in = _environment(built_in)
-        self._own = _environment(ChoiceLoader([FileSystemLoader(lab_folder), built_in]))
+        # From the next e-mail on a template that staff have just saved is used.
+        self._own = _environment(ChoiceLoader([FileSystemLoader(lab_folder), built_in]), cache_size=0)
 
     def render(self, name: str, values: Mapping[str, Any]) -> Parts:
         if not self.has_own():
@@ -60,14 +61,14 @@ class MailTemplates:
         return sorted(self.lab_folder.iterdir()) if self.lab_folder.is_dir() else []
 
 
-def _environment(loader: BaseLoader) -> SandboxedEnvironment:
+def _environment(loader: BaseLoader, cache_size: int = 100) -> SandboxedEnvironment:
     environment = SandboxedEnvironment(
         loader=loader,
         autoescape=lambda name: name is not None and name.endswith(".html"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        cache_size=0,  # from the next e-mail on a template that staff have just saved is used
+        cache_size=cache_size,
     )
     environment.filters |= {"money": money, "amount": amount, "discounts": discounts, "wrap": wrap}
     environment.globals |= {"texts": STATUS_TEXTS, "Status": Status}
