@@ -1,6 +1,7 @@
 """The background process: thin huey tasks. The queue only says at which job to look; what there is to do is in its log.
 
-A task that is lost costs time, never work: at start and every minute a sweep enqueues all jobs that owe something.
+A task that is lost costs time, never work: at start, every minute and after each sweep of the indexer, a sweep enqueues
+all jobs that owe something.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from huey.signals import SIGNAL_ERROR
 from printsys.actions.reminders import send_reminders
 from printsys.backup.schedule import BackupSchedule
 from printsys.config import Settings
-from printsys.errors import PrintSysError
+from printsys.errors import MirrorDown, PrintSysError
 from printsys.jobstore.pruned import finish_all
 from printsys.mail.digest import DigestSender
 from printsys.mail.sender import MailSender
@@ -86,6 +87,7 @@ class Worker:
         self.backups = BackupSchedule(settings, self.services.lab, self.services.store, self.consumer.stop_flag)
         self.failures = FailureTracker(settings.instance / "looking")
         self._queue_is_down = False
+        self._indexer_swept_at: datetime | None = None
         self._is_inspecting_again = threading.Lock()
         self._again_at = ""
 
@@ -131,7 +133,8 @@ class Worker:
         return (onward or job_ids)[:MOST_AGAIN]
 
     def sweep(self) -> None:
-        """Every minute, first when the consumer starts, and when the queue is back after it was down."""
+        """Every minute, first when the consumer starts, when the queue is back after it was down, and when the indexer
+        has compared the folders with the mirror: only then it names all jobs whose files nobody has inspected."""
         with retry_later("the sweep for owed work"):
             for job_id in self.mail_sender.owing():
                 enqueue(self._look_at, job_id, mail_only=True)
@@ -196,7 +199,7 @@ class Worker:
         """None while the queue is down. One that is back may be empty: a sweep fills it again with all that is owed."""
         try:
             length = queue_length(self.huey)
-            if self._queue_is_down:
+            if self._indexer_has_swept() or self._queue_is_down:
                 self._sweep()
         except QUEUE_DOWN as error:
             if not self._queue_is_down:
@@ -207,6 +210,15 @@ class Worker:
             logger.info("the task queue is back")
         self._queue_is_down = False
         return length
+
+    def _indexer_has_swept(self) -> bool:
+        """Since the last call."""
+        try:
+            swept_at = self.services.queries.synced_at()
+        except MirrorDown:
+            return False
+        before, self._indexer_swept_at = self._indexer_swept_at, swept_at
+        return swept_at != before
 
 
 def run_worker(settings: Settings) -> None:

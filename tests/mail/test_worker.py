@@ -27,6 +27,7 @@ from printsys.ops.shutdown import STOP_REQUEST, SUPERVISED
 from printsys.services import Services, build_services
 from printsys.worker.queue import make_enqueue
 from printsys.worker.tasks import THREADS, Worker
+from tests.factories import sync
 from tests.mail.conftest import act, mail_events, submit
 from tests.mail.smtp_server import PATIENCE_S, MailInbox
 
@@ -97,6 +98,20 @@ def test_what_was_owed_before_the_worker_started_is_sent_at_once(
         inbox.wait_for_messages(3)
         wait_until(lambda: all(is_settled(services, job_id) for job_id in jobs))
     assert len(inbox.messages) == 3
+
+
+def test_each_sweep_of_the_indexer_is_followed_by_one_of_the_worker(settings: Settings, database_url: str) -> None:
+    """After a start on an empty mirror a model waited for up to a minute, if the worker was faster than the indexer."""
+    worker = Worker(settings.model_copy(update={"database_url": database_url}))
+    store, mirror = worker.services.store, worker.services.mirror
+    store.layout.make()
+    for _ in range(2):
+        assert worker.heartbeat().queue == 0
+        sync(store, mirror)
+        worker.heartbeat()
+        assert worker.heartbeat().queue == 1
+        worker.huey.flush()
+    mirror.engine.dispose()
 
 
 def test_a_busy_server_is_tried_again_soon(settings: Settings, services: Services, inbox: MailInbox) -> None:
