@@ -408,6 +408,27 @@ def test_a_server_that_never_answers_is_given_up(postgres_server: str) -> None:
     engine.dispose()
 
 
+def test_a_connection_that_the_server_has_ended_is_replaced(database_url: str, engine: sa.Engine) -> None:
+    """As after each restart of the server: nobody sees an error, and the first to ask gets its answer."""
+    ask = sa.select(sa.func.pg_backend_pid())
+    with reading(engine) as used:
+        first = used.execute(ask).scalar_one()
+    other = create_engine(database_url)
+    with reading(other) as connection:
+        connection.execute(sa.select(sa.func.pg_terminate_backend(first)))
+
+    def is_gone() -> bool:
+        with reading(other) as connection:
+            return connection.execute(sa.text(f"SELECT 1 FROM pg_stat_activity WHERE pid = {first}")).scalar() is None
+
+    until(is_gone)
+    other.dispose()
+    with reading(engine) as used:
+        second = used.execute(ask).scalar_one()
+    with reading(engine) as used:
+        assert used.execute(ask).scalar_one() == second != first
+
+
 def test_a_statement_that_takes_too_long_is_given_up_and_the_next_is_asked(engine: sa.Engine, queries: Queries) -> None:
     with pytest.raises(MirrorDown), reading(engine) as connection:
         connection.execute(sa.text("SET LOCAL statement_timeout = '50ms'; SELECT pg_sleep(5)"))
