@@ -11,7 +11,7 @@ import math
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import filterfalse
 
@@ -27,7 +27,7 @@ from printsys.errors import MirrorDown, PrintSysError
 from printsys.jobstore.pruned import finish_all
 from printsys.mail.digest import DigestSender
 from printsys.mail.sender import MailSender
-from printsys.ops.heartbeat import Heartbeat, keep_writing
+from printsys.ops.heartbeat import BEAT_S, Heartbeat, keep_writing
 from printsys.ops.shutdown import on_shutdown
 from printsys.services import build_services
 from printsys.worker.failures import FailureTracker
@@ -175,6 +175,9 @@ class Worker:
         # No task of the queue: a backup may take hours, and must be made while the queue is down, too.
         backups = threading.Thread(target=self.backups.keep, name="backups", daemon=True)
         backups.start()
+        # Nor may a database that hangs keep the sign of life waiting.
+        following = threading.Thread(target=self._follow_the_indexer, name="following the indexer", daemon=True)
+        following.start()
         self.consumer.run()
         self.consumer.stop(graceful=True)
         heartbeats.join(STOP_PATIENCE_S)
@@ -199,7 +202,7 @@ class Worker:
         """None while the queue is down. One that is back may be empty: a sweep fills it again with all that is owed."""
         try:
             length = queue_length(self.huey)
-            if self._indexer_has_swept() or self._queue_is_down:
+            if self._queue_is_down:
                 self._sweep()
         except QUEUE_DOWN as error:
             if not self._queue_is_down:
@@ -211,14 +214,17 @@ class Worker:
         self._queue_is_down = False
         return length
 
-    def _indexer_has_swept(self) -> bool:
-        """Since the last call."""
-        try:
+    def _follow_the_indexer(self) -> None:
+        while not self.consumer.stop_flag.wait(BEAT_S):
+            self.sweep_after_the_indexer()
+
+    def sweep_after_the_indexer(self) -> None:
+        """A sweep, where the indexer has made one since the last call."""
+        with suppress(MirrorDown, *QUEUE_DOWN):  # a queue that is back is filled anyway
             swept_at = self.services.queries.synced_at()
-        except MirrorDown:
-            return False
-        before, self._indexer_swept_at = self._indexer_swept_at, swept_at
-        return swept_at != before
+            if swept_at != self._indexer_swept_at:
+                self._indexer_swept_at = swept_at
+                self._sweep()
 
 
 def run_worker(settings: Settings) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from indexer.queries import Queries
 from printsys.backup.vault import Vault
 from printsys.config import ROOT, Settings
 from printsys.jobstore import Stored
@@ -30,6 +31,7 @@ from printsys.worker.tasks import THREADS, Worker
 from tests.factories import sync
 from tests.mail.conftest import act, mail_events, submit
 from tests.mail.smtp_server import PATIENCE_S, MailInbox
+from tests.present import present
 
 
 @pytest.fixture
@@ -106,12 +108,31 @@ def test_each_sweep_of_the_indexer_is_followed_by_one_of_the_worker(settings: Se
     store, mirror = worker.services.store, worker.services.mirror
     store.layout.make()
     for _ in range(2):
+        worker.sweep_after_the_indexer()
         assert worker.heartbeat().queue == 0
         sync(store, mirror)
-        worker.heartbeat()
+        for _ in range(2):
+            worker.sweep_after_the_indexer()
         assert worker.heartbeat().queue == 1
         worker.huey.flush()
     mirror.engine.dispose()
+
+
+def test_a_database_that_hangs_leaves_the_worker_its_sign_of_life(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answers = threading.Event(), threading.Event()
+
+    def synced_at(queries: Queries) -> None:
+        asked.set()
+        answers.wait(PATIENCE_S)
+
+    monkeypatch.setattr(Queries, "synced_at", synced_at)
+    with working(settings):
+        assert asked.wait(PATIENCE_S)
+        since = datetime.now(UTC)
+        wait_until(lambda: present(heartbeat.read(settings)).at > since)
+        answers.set()
 
 
 def test_a_busy_server_is_tried_again_soon(settings: Settings, services: Services, inbox: MailInbox) -> None:
