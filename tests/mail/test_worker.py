@@ -31,7 +31,6 @@ from printsys.worker.tasks import THREADS, Worker
 from tests.factories import sync
 from tests.mail.conftest import act, mail_events, submit
 from tests.mail.smtp_server import PATIENCE_S, MailInbox
-from tests.present import present
 
 
 @pytest.fixture
@@ -131,7 +130,7 @@ def test_a_database_that_hangs_leaves_the_worker_its_sign_of_life(
     with working(settings):
         assert asked.wait(PATIENCE_S)
         since = datetime.now(UTC)
-        wait_until(lambda: present(heartbeat.read(settings)).at > since)
+        wait_until(lambda: (beat := heartbeat.read(settings)) is not None and beat.at > since)
         answers.set()
 
 
