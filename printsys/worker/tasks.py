@@ -220,11 +220,11 @@ class Worker:
 
     def sweep_after_the_indexer(self) -> None:
         """A sweep, where the indexer has made one since the last call."""
-        with suppress(MirrorDown, *QUEUE_DOWN):  # a queue that is back is filled anyway
+        with suppress(MirrorDown, *QUEUE_DOWN):  # the next call tries again
             swept_at = self.services.queries.synced_at()
             if swept_at != self._indexer_swept_at:
-                self._indexer_swept_at = swept_at
                 self._sweep()
+                self._indexer_swept_at = swept_at
 
 
 def run_worker(settings: Settings) -> None:
