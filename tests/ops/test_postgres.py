@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -62,9 +63,16 @@ def is_running(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
+def suspend_all(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):  # what served the last connection may just have ended
+            process.suspend()
+
+
 def resume_all(processes: list[psutil.Process]) -> None:
     for process in processes:
-        process.resume()
+        with suppress(psutil.NoSuchProcess):
+            process.resume()
 
 
 def hold(instance: Path) -> subprocess.Popen[str]:
@@ -177,8 +185,7 @@ def test_after_its_main_process_was_killed_it_waits_for_the_others_and_keeps_its
         execute(url, "CREATE TABLE remembered (n int)")
         main = psutil.Process(server_pid(instance))
         background = main.children()
-        for process in background:
-            process.suspend()  # so that it does not end by itself
+        suspend_all(background)  # so that they do not end by themselves
         main.kill()
         resume = threading.Timer(1, resume_all, args=[background])
         resume.start()
