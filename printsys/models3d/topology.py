@@ -74,14 +74,14 @@ def study(points: Floats, faces: Ints, piece: Ints) -> Topology:
         if len(first) < len(welded):
             welded, faces, piece, is_triangle = welded[first], faces[first], piece[first], is_triangle[first]
             edges = _edges(welded[_have_three_corners(welded)])
-    area, volumes, leak = _measure(points, faces)
+    area, volumes = _measure(points, faces)
     count = int(welded.max(initial=0)) + 1
     linked = connected(count, welded[:, [0, 1]].ravel(), welded[:, [1, 2]].ravel())
     labels, body = np.unique(linked[welded[:, 0]], return_inverse=True)
     body_volumes = np.bincount(body, volumes).astype(np.float64)
     volume, is_clear, cavities = float(volumes.sum()), True, 0
     if edges[0]:
-        is_clear = not edges[1] and leak <= SMALL_LEAK * abs(volume)
+        is_clear = not edges[1] and _leak(points, faces, welded) <= SMALL_LEAK * abs(volume)
     elif edges[1]:
         volume, is_clear = _oriented_volume(welded, volumes)
     elif 1 < len(labels) <= MOST_NESTED:
@@ -188,27 +188,47 @@ def _edges(faces: Ints) -> tuple[int, int]:
 
 
 def _open_edges(points: Floats, faces: Ints, welded: Ints) -> Floats:
-    three = _have_three_corners(welded)
-    welded, faces = welded[three], faces[three]
-    count = int(welded.max(initial=0)) + 1
-    ends = np.stack([welded, np.roll(welded, -1, axis=1)], axis=-1).reshape(-1, 2).astype(np.int64)
-    keys = ends.min(axis=1) * count + ends.max(axis=1)
-    _, first, uses = np.unique(keys, return_index=True, return_counts=True)
-    corners = np.stack([faces, np.roll(faces, -1, axis=1)], axis=-1).reshape(-1, 2)
-    segments: Floats = points[corners[first[uses % 2 == 1][:MOST_SHOWN]]]
+    _, ends = _at_open_edges(faces, welded, first_only=True)
+    segments: Floats = points[ends[:MOST_SHOWN]]
     return segments
 
 
-def _measure(points: Floats, faces: Ints) -> tuple[float, npt.NDArray[np.float64], float]:
+def _leak(points: Floats, faces: Ints, welded: Ints) -> float:
+    """By how much the volume may depend on how the holes are closed. Each hole counts by itself: opposite ones, as the
+    ends of a tube, would cancel each other."""
+    numbers, ends = _at_open_edges(faces, welded)
+    count = int(welded.max(initial=0)) + 1
+    hole = connected(count, numbers[:, 0], numbers[:, 1])[numbers[:, 0]]
+    start, stop = (points[ends[:, k]].astype(np.float64) - points.mean(axis=0, dtype=np.float64) for k in range(2))
+    across = np.cross(start, stop)
+    of_holes = np.stack([np.bincount(hole, across[:, axis]) for axis in range(3)], axis=1)
+    reach = float(np.linalg.norm(np.ptp(points, axis=0)))
+    return float(np.linalg.norm(of_holes, axis=1).sum()) * reach / 6
+
+
+def _at_open_edges(faces: Ints, welded: Ints, first_only: bool = False) -> tuple[Ints, Ints]:
+    """Of each side of a triangle that lies at an open edge, the way round that the triangle has it: the numbers of both
+    ends, and their corners. `first_only`: one side of each edge."""
+    three = _have_three_corners(welded)
+    welded, faces = welded[three], faces[three]
+    count = int(welded.max(initial=0)) + 1
+    numbers, corners = (
+        np.stack([each, np.roll(each, -1, axis=1)], axis=-1).reshape(-1, 2).astype(np.int64) for each in (welded, faces)
+    )
+    keys = numbers.min(axis=1) * count + numbers.max(axis=1)
+    _, first, edge, uses = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    sides = first[uses % 2 == 1] if first_only else np.flatnonzero((uses % 2 == 1)[edge])
+    return numbers[sides], corners[sides]
+
+
+def _measure(points: Floats, faces: Ints) -> tuple[float, npt.NDArray[np.float64]]:
     """Area; each triangle's share of the volume, by the divergence theorem about the middle (so that a far place costs
-    no digits); and by how much the sum depends on that place: nothing for a closed surface."""
+    no digits)."""
     middle = points.mean(axis=0, dtype=np.float64)
-    area, across_all, volumes = 0.0, np.zeros(3), np.zeros(len(faces))
+    area, volumes = 0.0, np.zeros(len(faces))
     for start in range(0, len(faces), 1 << 18):
         a, b, c = (points[faces[start : start + (1 << 18), k]].astype(np.float64) - middle for k in range(3))
         across = np.cross(b - a, c - a)
         area += float(np.linalg.norm(across, axis=1).sum()) / 2
-        across_all += across.sum(axis=0)
         volumes[start : start + (1 << 18)] = np.einsum("ij,ij->i", a, across) / 6
-    reach = float(np.linalg.norm(np.ptp(points, axis=0)))
-    return area, volumes, float(np.linalg.norm(across_all)) * reach / 6
+    return area, volumes

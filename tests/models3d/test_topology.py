@@ -80,6 +80,26 @@ def test_where_half_a_side_is_missing_there_is_no_volume(drop: int) -> None:
     assert facts_of(box(20), drop=drop).volume_cm3 == 0
 
 
+@pytest.mark.parametrize("shape", [box(20), trimesh.creation.cylinder(10, 40)], ids=["box", "tube"])
+def test_open_at_both_ends_there_is_no_volume(shape: trimesh.Trimesh) -> None:
+    """Whatever closes one end weighs as much as what closes the other, the other way."""
+    walls: Any = shape.copy()
+    walls.update_faces(np.abs(walls.face_normals[:, 2]) < 0.5)
+    assert facts_of(walls).open_edges > 0
+    assert facts_of(walls).volume_cm3 == 0
+
+
+def test_cracks_between_triangles_that_do_not_meet_cost_no_volume() -> None:
+    """A side with one corner more on the edge than its neighbor has there."""
+    whole: Any = box(20)
+    a, b, c = whole.faces[0]
+    middle = len(whole.vertices)
+    points = np.vstack([whole.vertices, (whole.vertices[a] + whole.vertices[b]) / 2])
+    cracked = trimesh.Trimesh(points, np.vstack([whole.faces[1:], [(a, middle, c), (middle, b, c)]]), process=False)
+    assert facts_of(cracked).open_edges == 3
+    assert facts_of(cracked).volume_cm3 == 8.0
+
+
 def test_holes_and_mixed_triangles_together_have_no_volume() -> None:
     assert facts_of(ball(subdivisions=4), drop=1, turn=[100]).volume_cm3 == 0
 

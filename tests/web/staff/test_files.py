@@ -65,6 +65,7 @@ def test_what_was_found_is_on_the_card_and_the_jobs_page(staff: FlaskClient, ser
     inspected(services, job)
     for page in ("/dashboard", f"/dashboard/jobs/{job.id}"):
         assert "The surface has holes" in staff.get(page).get_data(as_text=True)
+    assert "volume unclear" in staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
 
 
 def test_pictures_that_somebody_deleted_come_back_without_a_word_in_the_history(

@@ -11,7 +11,9 @@ from html import unescape
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
 import pytest
+import trimesh
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -89,6 +91,15 @@ def test_a_good_model_is_shown_with_its_size_beside_the_printer_and_a_price_rang
     for fragment in ("bracket v2.stl", "30 × 30 × 30 mm", "250 × 210 × 220 mm", "a guess until we have sliced it"):
         assert fragment in html
     assert 'src="data:image/png;base64,' in html
+
+
+def test_where_inside_and_outside_are_unclear_the_student_hears_why_there_is_no_price(client: FlaskClient) -> None:
+    tube: Any = trimesh.creation.cylinder(10, 40)
+    tube.update_faces(np.abs(tube.face_normals[:, 2]) < 0.5)
+    answer = json_of(ask(client, ("tube.stl", tube.export(file_type="stl"))))
+    (model,) = answer["files"]
+    assert not model["will_not_print"] and model["price"] is None
+    assert "what is inside of this model and what is outside is unclear" in unescape(answer["html"])
 
 
 def test_the_price_guess_is_for_all_copies(client: FlaskClient) -> None:
