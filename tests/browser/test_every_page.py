@@ -30,13 +30,12 @@ ID = re.compile(r"/[0-9a-hjkmnp-tv-z]{8}(?=/|$)")
 
 
 def kind_of(address: str) -> str:
-    """Two jobs, or two pages of one list, are the same page for whoever looks at it."""
+    """Two jobs, or two pages of one list, are the same page for whoever looks at it; and so is a job's, whichever list
+    it was opened from."""
     parts = urlsplit(address)
-    return (
-        MAIL.sub("/mails/<name>", ID.sub("/<id>", parts.path))
-        + "?"
-        + "&".join(sorted({name for name, _ in parse_qsl(parts.query)}))
-    )
+    path = MAIL.sub("/mails/<name>", ID.sub("/<id>", parts.path))
+    names = set() if path.startswith("/dashboard/jobs/") else {name for name, _ in parse_qsl(parts.query)}
+    return f"{path}?{'&'.join(sorted(names))}"
 
 
 def linked(page: Page, system: System) -> Iterator[str]:
