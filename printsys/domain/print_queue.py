@@ -89,7 +89,8 @@ class Slot:
     starts: datetime | None = None
     ends: datetime | None = None
     fits: Literal["today", "overnight", "later", "unknown"] = "unknown"
-    """Started next and on time: done before closing, by the next morning, or neither."""
+    """Started today and on time: done before closing, by the next morning, or neither. What starts on a later day is
+    `later`."""
 
 
 @dataclass(frozen=True)
@@ -116,26 +117,31 @@ def column(
     loaded = printing[-1].filament if printing else None
     waiting = in_turn([job for job in of_printer if job.status is not Status.PRINTING], loaded, by_hand)
     free_at = max([now, *(job.done_at for job in printing)])
-    return _filled(Column(printer, printing, [], None if is_down else free_at), waiting, loaded, hours)
+    start = Column(printer, printing, [], None if is_down else free_at)
+    return _filled(start, waiting, loaded, hours, hours.day_of(now))
 
 
-def _filled(start: Column, waiting: Sequence[QueuedJob], loaded: tuple[str, str] | None, hours: OpeningHours) -> Column:
+def _filled(
+    start: Column, waiting: Sequence[QueuedJob], loaded: tuple[str, str] | None, hours: OpeningHours, today: date
+) -> Column:
     slots, total, free_at = [], Decimal(0), start.free_at
     for job in waiting:
         total += job.hours if job.hours is not None else UNKNOWN_HOURS
         starts = hours.next_open(free_at) if free_at is not None else None
         ends = starts + job.duration if starts is not None else None
-        slots.append(Slot(job, total, job.filament != loaded, starts, ends, _fits(job, starts, ends, hours)))
+        slots.append(Slot(job, total, job.filament != loaded, starts, ends, _fits(job, starts, ends, hours, today)))
         loaded, free_at = job.filament, ends
     return Column(start.printer, start.printing, slots, free_at)
 
 
 def _fits(
-    job: QueuedJob, starts: datetime | None, ends: datetime | None, hours: OpeningHours
+    job: QueuedJob, starts: datetime | None, ends: datetime | None, hours: OpeningHours, today: date
 ) -> Literal["today", "overnight", "later", "unknown"]:
     closes = hours.closes(starts) if starts is not None else None
     if ends is None or closes is None or job.hours is None:
         return "unknown"
+    if hours.day_of(closes) != today:
+        return "later"
     if ends <= closes:
         return "today"
     morning = hours.opens_after(closes)
@@ -184,7 +190,7 @@ def columns(
     if strangers:
         printing = [job for job in strangers if job.status is Status.PRINTING]
         waiting = in_turn([job for job in strangers if job.status is not Status.PRINTING], None)
-        by_printer.append(_filled(Column("", printing, [], None), waiting, None, hours))
+        by_printer.append(_filled(Column("", printing, [], None), waiting, None, hours, hours.day_of(now)))
     return by_printer
 
 

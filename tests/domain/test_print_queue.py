@@ -71,6 +71,15 @@ def test_a_job_fits_before_closing_or_overnight(hours: str | None, ends: datetim
     assert (slot.starts, slot.ends, slot.fits) == (MONDAY_NOON, ends, fits)
 
 
+def test_what_starts_on_a_later_day_fits_neither_before_closing_nor_overnight() -> None:
+    jobs = [queued("a", "6"), queued("b", "2"), queued("c", "12")]
+    slots = column("mk4s", jobs, HOURS, at(2, 16), ["a", "b", "c"]).slots
+    assert [slot.starts for slot in slots] == [at(2, 16), at(3, 9), at(3, 11)]
+    assert [slot.fits for slot in slots] == ["overnight", "later", "later"]
+    (slot,) = column("mk4s", [queued("a", "2")], HOURS, at(2, 8)).slots
+    assert (slot.starts, slot.fits) == (at(2, 9), "today"), "before the lab opens"
+
+
 def test_a_print_runs_through_the_night_but_nobody_starts_one_then() -> None:
     first, second = column("mk4s", [queued("a", "10"), queued("b", "1")], HOURS, MONDAY_NOON).slots
     assert first.ends == at(2, 22) and second.starts == at(3, 9)
