@@ -37,8 +37,8 @@ class Due(StrEnum):
 class JobFilter:
     """A value of None asks for nothing. `q`: every word must be found in the job (see search_text.py); blank: all jobs.
 
-    `older_than`: submitted longer ago than that many hours before `now`. `today` is the lab's date. `among`: ids, for
-    what the mirror itself cannot tell.
+    `printer`: on which it is printed, else the one asked for. `older_than`: submitted longer ago than that many hours
+    before `now`. `today` is the lab's date. `among`: ids, for what the mirror itself cannot tell.
     """
 
     status: Status | None = None
@@ -55,7 +55,7 @@ class JobFilter:
     material: str | None = None
     class_number: str | None = None
     printed_on: str | None = None
-    """The printer that printed it, asked for or not."""
+    """As `printer`, in a report's links."""
     unrecorded: str | None = None
     """A name of RECORDED: of this the record says nothing."""
     during: During | None = None
@@ -104,9 +104,8 @@ class JobFilter:
 
     def accepts(self, job: Job) -> bool:
         """The same of one job, without its status and its words."""
-        printed_on = job.request.printed_on or job.request.printer
         values = {
-            "printer": job.request.printer,
+            "printed_on": job.request.actual_printer,
             "method": job.request.method,
             "color": job.request.color,
             "discipline": job.student.discipline,
@@ -117,8 +116,8 @@ class JobFilter:
         moment = self._submitted_before()
         is_old = moment is None or format_time(job.created_at) < moment
         is_among = self.among is None or job.id in self.among
-        is_on_printer = self.printed_on in (None, printed_on)
-        is_unrecorded = self.unrecorded is None or not (values | {"printed_on": printed_on})[self.unrecorded]
+        is_on_printer = self.printed_on in (None, values["printed_on"])
+        is_unrecorded = self.unrecorded is None or not values[self.unrecorded]
         return (
             is_due
             and is_old
@@ -129,8 +128,9 @@ class JobFilter:
         )
 
     def _exact(self) -> dict[str, str | None]:
+        """By the column that each is compared with."""
         return {
-            "printer": self.printer,
+            "printed_on": self.printer,
             "method": self.method,
             "color": self.color,
             "discipline": self.discipline,

@@ -307,6 +307,11 @@ class Lab(Strict):
     def printer(self, printer_id: str | None) -> Printer | None:
         return next((printer for printer in self.printers if printer.id == printer_id), None)
 
+    def printer_name(self, printer_id: str | None) -> str | None:
+        """The id itself of a printer that the lab does not have any more."""
+        printer = self.printer(printer_id)
+        return printer.name if printer else printer_id
+
     @property
     def patience(self) -> Patience:
         """How long the lab waits for students."""

@@ -115,6 +115,11 @@ class Request(Record):
         return printer if isinstance(printer, str) else None
 
     @property
+    def actual_printer(self) -> str | None:
+        """The printer that it is printed on; until staff start it on another, the one asked for."""
+        return self.printed_on or self.printer
+
+    @property
     def own_material(self) -> Literal[True] | None:
         return True if (self.model_extra or {}).get(OWN_MATERIAL) is True else None
 

@@ -44,7 +44,7 @@ class QueuedJob:
             status=job.status,
             since=job.status_since,
             method=request.method,
-            printer=request.printed_on or request.printer,
+            printer=request.actual_printer,
             material=estimate.material if estimate else None,
             color=request.color,
             hours=estimate.time_h if estimate else None,

@@ -117,7 +117,7 @@ class MailComposer:
 
     def template_values(self, job: Job) -> dict[str, Any]:
         """What every template can name."""
-        printer = self.lab.printer(job.request.printer)
+        printer = self.lab.printer(job.request.actual_printer)
         expires = job.confirmation.expires_at if job.confirmation else None
         return {
             "lab": self.lab.about,

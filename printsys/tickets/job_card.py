@@ -29,7 +29,6 @@ SEAL = re.compile(rb"<!-- job card (?P<format>\d+), revision (?P<revision>\d+), 
 
 def job_card(job: Job, lab: Lab, base_url: str) -> bytes:
     """The page as it is written, sealed: the same job, lab and address give the same bytes."""
-    printer = lab.printer(job.request.printer)
     records = [record for name in job.print_files if (record := job.file(name))]
     pictures = (preview_of(record) for record in [*records, *job.sent_files])
     page = _environment(lab.about.timezone).get_template("ticket/job-card.html")
@@ -40,7 +39,7 @@ def job_card(job: Job, lab: Lab, base_url: str) -> bytes:
         book=ledger(job),
         taken_off=charged_discounts(job),
         status=STATUS_TEXTS[job.status].name,
-        printer=printer.name if printer else job.request.printer,
+        printer=lab.printer_name(job.request.actual_printer),
         files=[file.title for file in job.sent_files],
         picture=next((name for name in pictures if name), None),
         address=address,

@@ -101,7 +101,7 @@ def _prints(column: Column, by_id: dict[str, Job]) -> Iterator[Event]:
 
 
 def _print_of(job: Job, starts: datetime, ends: datetime, status: str) -> Event:
-    printer = services().lab.printer(job.request.printed_on or job.request.printer)
+    printer = services().lab.printer(job.request.actual_printer)
     on = f" on {printer.name}" if printer else ""
     event = _event(job, "print", f"{_name(job)}{on}", _whole(starts), _whole(ends))
     event.add("status", status)

@@ -138,6 +138,22 @@ def test_the_usual_order_is_of_the_status() -> None:
     assert usual_order(Status.ARCHIVED) is NEWEST_FIRST and usual_order(None) is NEWEST_FIRST
 
 
+def test_a_job_that_staff_started_elsewhere_is_of_the_printer_that_it_is_on(
+    tmp_path: Path, mirror: Mirror, queries: Queries
+) -> None:
+    store = make_store(tmp_path, Clock(NOW))
+    stays, moves = (make_job(store, status=Status.READY_TO_PRINT).id for _ in range(2))
+    act(store, stays, "start")
+    act(store, moves, "start", printer="prusa-xl")
+    for job_id in (stays, moves):
+        mirror.put(store.load(job_id))
+    for printer, expected in (("prusa-mk4s", [stays]), ("prusa-xl", [moves])):
+        wanted = JobFilter(printer=printer)
+        assert [row.id for row in queries.listed(wanted, OLDEST_FIRST, limit=10)] == expected
+        assert [job_id for job_id in (stays, moves) if wanted.accepts(store.load(job_id).job)] == expected
+        assert queries.counts(wanted)[Status.PRINTING] == 1
+
+
 def test_a_printer_that_is_an_empty_text_is_none(tmp_path: Path, mirror: Mirror, queries: Queries) -> None:
     store = make_store(tmp_path, Clock(NOW))
     stored = make_job(store, printer="prusa-xl")

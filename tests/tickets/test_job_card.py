@@ -54,6 +54,13 @@ def test_it_says_what_the_job_is_and_loads_nothing(tmp_path: Path) -> None:
     assert f'href="{BASE_URL}/dashboard/jobs/' in page
 
 
+def test_it_names_the_printer_that_the_job_is_on(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    job = make_job(store, status=Status.READY_TO_PRINT)
+    page = job_card(act(store, job.id, "start", printer="prusa-xl").job, LAB, BASE_URL).decode()
+    assert "Prusa XL" in page and "Prusa MK4S" not in page
+
+
 def test_what_is_still_to_be_paid_is_on_it(tmp_path: Path) -> None:
     store = make_store(tmp_path)
     job = make_job(store, status=Status.COMPLETED)

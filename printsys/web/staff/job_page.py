@@ -116,15 +116,23 @@ def _shown_plates(job: Job) -> list[Plate]:
 
 def request_facts(job: Job, lab: Lab) -> list[tuple[str, Any]]:
     """What the student asked for, each with its label: how to print it, then who asked."""
-    printer = lab.printer(job.request.printer)
     words = {
-        "printer": f"{printer.name}, {printer.volume_text}" if printer else job.request.printer,
+        "printer": _printer_words(job, lab),
         "due_date": due_date(job.request.due_date),
         "minimum_charge_consent": "agreed" if job.request.minimum_charge_consent else None,
         "own_material": "the student brings it" if job.request.own_material else None,
     }
     fields = sorted(REQUEST_FIELDS, key=lambda field: field.section == "student")
     return [(field.label, words.get(field.name, field.value(job))) for field in fields if field.label]
+
+
+def _printer_words(job: Job, lab: Lab) -> str | None:
+    request = job.request
+    if request.actual_printer != request.printer:
+        asked_for = lab.printer_name(request.printer) or "none"
+        return f"{lab.printer_name(request.actual_printer)} (asked for: {asked_for})"
+    printer = lab.printer(request.printer)
+    return f"{printer.name}, {printer.volume_text}" if printer else request.printer
 
 
 def _button(step: Step, stored: Stored, services: Services, next_action: str | None) -> Button:

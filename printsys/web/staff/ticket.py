@@ -65,10 +65,9 @@ def _page(jobs: list[Stored], not_there: list[str]) -> str:
 
 def _ticket(stored: Stored) -> Ticket:
     summary = JobSummary.from_folder(stored)
-    printer = services().lab.printer(stored.job.request.printer)
     return Ticket(
         stored.job,
         summary.picture,
-        printer.name if printer else stored.job.request.printer,
+        services().lab.printer_name(stored.job.request.actual_printer),
         qr_svg(job_address(services().settings.base_url, stored.id)),
     )

@@ -159,7 +159,7 @@ def _status_page(token: str, stored: Stored, problems: dict[str, str] | None = N
         reasons=reasons(job, lab),
         is_theirs=is_theirs,
         is_the_labs=job.status is Status.COMPLETED and became_the_labs(stored.events) is not None,
-        printer=lab.printer(job.request.printed_on or job.request.printer),
+        printer=lab.printer(job.request.actual_printer),
         turn=lab_day.turn_of(job),
         done_at=QueuedJob.of(job).done_at if job.estimate and job.estimate.time_h else None,
         wait=next((wait for wait in lab_day.waits() if wait.method == job.request.method), None),

@@ -119,6 +119,20 @@ def test_a_print_starts_on_another_printer_and_is_in_that_ones_column(
     assert "Printing started on the Prusa XL" in staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
 
 
+def test_a_job_started_elsewhere_is_named_by_its_machine_on_every_page(
+    staff: FlaskClient, make: MakeJob, post: PostAction
+) -> None:
+    job = make(READY)
+    post(job.id, "start", printer="prusa-xl")
+    row = staff.get("/dashboard?status=Printing&printer=prusa-xl").get_data(as_text=True)
+    assert f'id="job-{job.id}"' in row and "<span>Prusa XL</span>" in row and "<span>Prusa MK4S</span>" not in row
+    assert f'id="job-{job.id}"' not in staff.get("/dashboard?status=Printing&printer=prusa-mk4s").get_data(as_text=True)
+    page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
+    assert "<span>Prusa XL</span>" in page and "Prusa XL (asked for: Prusa MK4S)" in page
+    ticket = staff.get(f"/dashboard/jobs/{job.id}/ticket").get_data(as_text=True)
+    assert "<dd>Prusa XL</dd>" in ticket and "Prusa MK4S" not in ticket
+
+
 @pytest.mark.parametrize("printer", ["formlabs-form3", "sold"])
 def test_no_print_starts_on_a_printer_of_another_method(
     make: MakeJob, post: PostAction, services: Services, printer: str
