@@ -80,6 +80,8 @@ def show() -> ResponseReturnValue:
         page_banners=[*queue.banners, *([note] if note else [])],
     )
     response = make_response(page)
+    if _is_refresh():
+        return response
     is_https = services().settings.base_url.startswith("https://")
     response.set_cookie(HERE, cookie, ONE_YEAR_S, httponly=True, samesite="Lax", secure=is_https)
     return response
@@ -193,13 +195,18 @@ def _answer(kind: str, data: dict[str, object]) -> str:
 
 def _visits() -> tuple[datetime | None, str]:
     """When the visit before this one ended, and the cookie for the next time. A look within half an hour is the same
-    visit."""
+    visit, and a page that refreshes itself is no look."""
     now = datetime.now(UTC)
     before, _, seen = request.cookies.get(HERE, "").partition("_")
     end, last = _moment(before), _moment(seen)
-    if last is not None and now - last > SAME_VISIT:
+    if last is not None and now - last > SAME_VISIT and not _is_refresh():
         end = last
     return end, f"{int(end.timestamp()) if end else ''}_{int(now.timestamp())}"
+
+
+def _is_refresh() -> bool:
+    """By static/js/live.js."""
+    return "X-Refresh" in request.headers
 
 
 def _moment(text: str) -> datetime | None:

@@ -149,6 +149,18 @@ def test_what_happened_since_this_browser_was_last_here_is_told_once_it_comes_ba
     assert happened(staff), "a second look is of the same visit"
 
 
+def test_a_page_that_refreshes_itself_is_no_visit(staff: FlaskClient, make: MakeJob) -> None:
+    now = int(time.time())
+    staff.set_cookie(HERE, f"{now - 5 * 3600}_{now - 3600}")
+    make(name="Ann Early", ago=timedelta(hours=2))
+    make(name="Bo Late", ago=timedelta(minutes=5))
+    refreshed = staff.get("/dashboard/today", headers={"X-Refresh": "1"})
+    assert not [cookie for cookie in refreshed.headers.getlist("Set-Cookie") if cookie.startswith(HERE)]
+    assert "Ann Early" in refreshed.get_data(as_text=True).partition("Since you were last here")[2]
+    (lines,) = happened(staff)
+    assert "Bo Late" in lines and "Ann Early" not in lines, "this look is a visit"
+
+
 @pytest.mark.parametrize("cookie", ["", "x_y", "_99999999999999", "_-5", "9_9_9", "_٣", "_" + "9" * 400])
 def test_any_cookie_is_taken(staff: FlaskClient, cookie: str) -> None:
     staff.set_cookie(HERE, cookie)
