@@ -117,6 +117,20 @@ def test_all_answers_of_students_can_be_seen(staff: FlaskClient, make: MakeJob, 
     assert len(jobs(staff.get("/dashboard/today?all=answers"), "answers")) == 4
 
 
+def test_a_message_about_a_new_job_cannot_be_seen_instead_of_the_job(
+    staff: FlaskClient, make: MakeJob, post: PostAction, services: Services
+) -> None:
+    new, known = make(), make()
+    post(known.id, "review")
+    for job in (new, known):
+        services.actions.student_does(job.id, "reply", ReplyInput(message="Please blue."))
+    page = staff.get("/dashboard/today")
+    assert jobs(page, "new") == [new.id] and set(jobs(page, "answers")) == {new.id, known.id}
+    answers = group(page, "answers")
+    assert f'href="/dashboard/jobs/{new.id}#job">Look at it' in answers
+    assert f"/{new.id}/review" not in answers and f"/{known.id}/review" in answers
+
+
 def test_what_needs_a_person_is_there_with_its_sentence(staff: FlaskClient, make: MakeJob, services: Services) -> None:
     assert "Nothing needs a person." in words(group(staff.get("/dashboard/today"), "attention"))
 
