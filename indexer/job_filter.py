@@ -49,6 +49,8 @@ class JobFilter:
     discipline: str | None = None
     due: Due | None = None
     older_than: int | None = None
+    is_new: bool = False
+    """Only jobs that nobody has looked at yet."""
     now: datetime | None = None
     today: date | None = None
     among: frozenset[str] | None = None
@@ -65,7 +67,7 @@ class JobFilter:
     def narrows(self) -> bool:
         """Whether it leaves out jobs of its status."""
         is_among = self.among is not None
-        others = (self.q.strip(), self.due, self.older_than, self.printed_on, self.unrecorded, self.during)
+        others = (self.q.strip(), self.due, self.older_than, self.is_new, self.printed_on, self.unrecorded, self.during)
         return bool(is_among or any(others) or any(self._exact().values()))
 
     def conditions(self, of_status: bool = True) -> list[sa.ColumnElement[bool]]:
@@ -80,11 +82,14 @@ class JobFilter:
             conditions += [jobs.c.due_date.is_not(None), jobs.c.due_date < self._due_before()]
         if (moment := self._submitted_before()) is not None:
             conditions.append(jobs.c.created_at < moment)
+        if self.is_new:
+            conditions += [jobs.c.status == Status.UPLOADED.value, jobs.c.reviewed_at.is_(None)]
         return conditions + self._of_reports(MIRRORED)
 
     def conditions_of_pruned(self) -> list[sa.ColumnElement[bool]]:
         """Of jobs that a report counts, and that no list has any more."""
-        if self.during is None or self.q.strip() or self.due is not None or self.older_than is not None:
+        is_of_lists = self.q.strip() or self.due is not None or self.older_than is not None or self.is_new
+        if self.during is None or is_of_lists:
             return [sa.false()]
         of_status = [PRUNED.jobs.c.status == self.status.value] if self.status is not None else []
         return of_status + self._of_reports(PRUNED)
@@ -122,6 +127,7 @@ class JobFilter:
             is_due
             and is_old
             and is_among
+            and (job.is_new or not self.is_new)
             and is_on_printer
             and is_unrecorded
             and all(value in (None, values[name]) for name, value in self._exact().items())

@@ -185,7 +185,7 @@ class Queries:
 
     def unreviewed(self, limit: int) -> tuple[int, list[JobRow]]:
         """How many new jobs nobody has looked at yet, and those that wait longest."""
-        is_new = (jobs.c.status == Status.UPLOADED.value, jobs.c.reviewed_at.is_(None))
+        is_new = JobFilter(is_new=True).conditions()
         count = int(self._all(sa.select(sa.func.count()).select_from(jobs).where(*is_new))[0][0])
         oldest = sa.select(*_COLUMNS).where(*is_new).order_by(jobs.c.status_since, jobs.c.id).limit(limit)
         return count, [_job(row) for row in self._all(oldest)]

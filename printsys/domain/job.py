@@ -265,6 +265,11 @@ class Job(Record):
     notes: StrictStr | None = None
 
     @property
+    def is_new(self) -> bool:
+        """Nobody has looked at it yet."""
+        return self.status is Status.UPLOADED and self.reviewed_at is None
+
+    @property
     def sent_files(self) -> list[FileRecord]:
         """What the student sent, as it is to be printed: without earlier versions."""
         return [record for record in self.current_files if record.role == "original"]

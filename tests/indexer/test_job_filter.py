@@ -23,7 +23,7 @@ ASKED = JobFilter(now=NOW, today=TODAY)
 
 @pytest.fixture
 def ids(tmp_path: Path, mirror: Mirror) -> dict[str, str]:
-    """Jobs by a letter, submitted 4, 3, 2 and 1 days before `NOW`; d is in another status."""
+    """Jobs by a letter, submitted 4, 3, 2 and 1 days before `NOW`; a is reviewed, d is in another status."""
     wishes = {
         "a": {"name": "Zoe Adams", "color": "Blue"},
         "b": {"name": "Ann Brown", "method": "Resin", "color": "Gray", "printer": "formlabs-form3"},
@@ -37,6 +37,8 @@ def ids(tmp_path: Path, mirror: Mirror) -> dict[str, str]:
         stored = make_job(store, **wish)  # type: ignore[arg-type]
         if letter in due:
             stored = act(store, stored.id, "details", due_date=due[letter], student_name=wish["name"])
+        if letter == "a":
+            stored = act(store, stored.id, "review")
         mirror.put(stored)
         made[letter] = stored.id
     return made
@@ -62,6 +64,8 @@ FILTERS = [
     ({"due": Due.SOON}, "bc"),
     ({"older_than": 48}, "ab"),
     ({"older_than": 72, "color": "Blue"}, "a"),
+    ({"is_new": True}, "bc"),
+    ({"is_new": True, "color": "Blue"}, "c"),
     ({"color": "Pink"}, ""),
     ({"material": "PLA"}, "d"),
     ({"class_number": "ARCH 4000"}, "abcd"),

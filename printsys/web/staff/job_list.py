@@ -63,8 +63,7 @@ class JobSummary:
 
     @property
     def is_new(self) -> bool:
-        """Nobody has looked at it yet."""
-        return self.job.status is Status.UPLOADED and self.job.reviewed_at is None
+        return self.job.is_new
 
     @property
     def age_word(self) -> str:

@@ -32,6 +32,7 @@ DUES = {Due.LATE: "due date is past", Due.SOON: "due by tomorrow", Due.ANY: "has
 AGES = {24: "older than a day", 48: "older than 2 days", 72: "older than 3 days"}
 """Hours since the student sent it."""
 FINDINGS = {"yes": "has findings"}
+REVIEWS = {"yes": "not reviewed yet"}
 HAPPENINGS = {happening: happening.value for happening in Happening} | {
     Happening.STARTED: "started to print",
     Happening.REFUNDED: "given back",
@@ -98,6 +99,7 @@ class ListQuery:
             q=args.get("q", "").strip(),
             due=Due(due) if due in set(Due) else None,
             older_than=int(age) if age in map(str, AGES) else None,
+            is_new=args.get("new") in REVIEWS,
             now=now,
             today=local(now).date(),
             printer=_word(args.get("printer", "")),
@@ -144,6 +146,7 @@ class ListQuery:
             "discipline": wanted.discipline,
             "due": wanted.due.value if wanted.due else None,
             "age": wanted.older_than,
+            "new": "yes" if wanted.is_new else None,
             "findings": "yes" if self.has_findings else None,
             "material": wanted.material,
             "class": wanted.class_number,
@@ -178,6 +181,7 @@ class ListQuery:
             "discipline": ("Discipline", [(name, name) for name in lab.submission.disciplines]),
             "due": ("Due", [(due.value, words) for due, words in DUES.items()]),
             "age": ("Age", [(str(hours), words) for hours, words in AGES.items()]),
+            "new": ("Review", list(REVIEWS.items())),
             "findings": ("Model", list(FINDINGS.items())),
         } | self._of_reports(lab)
         return [

@@ -102,7 +102,8 @@ def _groups(queue: StaffQueue, items: list[AttentionItem]) -> list[Group]:
         if printing.is_late
     ]
     return [
-        _group("new", "New to review", "Nothing new.", Status.UPLOADED, new),
+        _group("new", "New to review", "Nothing new.", Status.UPLOADED, new,
+               url=url_for("dashboard.show", status=Status.UPLOADED.value, new="yes")),
         _group("answers", "Student answered or declined", "No answers.", None, answers, action="review"),
         _group("ready", "Ready to start", "Nothing is ready.", Status.READY_TO_PRINT, ready, url=url_for("queue.show")),
         _group("late", "Should be finished by now", "All printers are on time.", None,

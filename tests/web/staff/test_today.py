@@ -131,6 +131,19 @@ def test_a_message_about_a_new_job_cannot_be_seen_instead_of_the_job(
     assert f"/{new.id}/review" not in answers and f"/{known.id}/review" in answers
 
 
+@pytest.mark.parametrize("has_database", [True, False])
+def test_all_new_jobs_are_as_many_as_the_link_says(
+    staff: FlaskClient, dark_staff: FlaskClient, make: MakeJob, post: PostAction, has_database: bool
+) -> None:
+    new, reviewed = [make(ago=timedelta(hours=hours)).id for hours in (5, 4, 3, 2)], make()
+    post(reviewed.id, "review")
+    client = staff if has_database else dark_staff
+    match = re.search(r'href="([^"]+)">All 4', group(client.get("/dashboard/today"), "new"))
+    assert match
+    listed = client.get(unescape(match.group(1))).get_data(as_text=True)
+    assert re.findall(r'id="job-(\w+)"', listed) == new
+
+
 def test_what_needs_a_person_is_there_with_its_sentence(staff: FlaskClient, make: MakeJob, services: Services) -> None:
     assert "Nothing needs a person." in words(group(staff.get("/dashboard/today"), "attention"))
 
