@@ -12,6 +12,7 @@ from printsys.assessment.slicer_readings import read_slicer_facts, slicer_readin
 from printsys.config import Lab
 from printsys.domain.clutter import conflict_of
 from printsys.domain.emails import mail_name, owed
+from printsys.domain.events import EventType
 from printsys.domain.filetypes import type_of
 from printsys.domain.folder_moves import last_move
 from printsys.domain.job import FileRecord, Job
@@ -35,6 +36,9 @@ from printsys.web.staff.forms import PLATE_STATES, ActionForm
 from printsys.web.staff.history import history
 from printsys.web.staff.job_list import NOT_PORTABLE, JobSummary
 from printsys.web.staff.printed_before import printed_before
+
+MOST_MESSAGES = 5
+"""Of a student's later messages at the top of the page; all are in the history."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ def job_page(services: Services, stored: Stored) -> dict[str, Any]:
         "more": [button for button in buttons if button.place == "more" and button not in filled],
         "plates": _shown_plates(stored.job),
         "plate_states": PLATE_STATES,
+        "written_later": [event for event in stored.events if event.type == EventType.STUDENT_WROTE][-MOST_MESSAGES:],
         "history": history(stored.events),
         "became_the_labs": became_the_labs(stored.events) if stored.job.status is Status.COMPLETED else None,
         "moved_by_hand": last_move(stored.events),

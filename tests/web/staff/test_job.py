@@ -17,6 +17,7 @@ from indexer.queries import Queries
 from indexer.schema import create_engine
 from printsys.domain.events import Event, EventDraft, EventType
 from printsys.domain.folder_moves import drag
+from printsys.domain.inputs import ReplyInput
 from printsys.domain.status import Status
 from printsys.services import NO_DATABASE, Services
 from printsys.web import create_app
@@ -250,6 +251,19 @@ def test_a_folder_that_cannot_be_read_is_named_while_the_database_is_away(servic
     )
     assert "These folders need a person" in page and bad.folder.name in page
     assert re.search(r'Uploaded <span class="count">2<', re.sub(r"\s+", " ", page)), "folders are counted"
+
+
+def test_what_the_student_wrote_later_stands_under_the_first_message(
+    staff: FlaskClient, services: Services, make: MakeJob
+) -> None:
+    job = make(message="In red, please.")
+    for message in ("Please blue instead.", f"And {HOSTILE}"):
+        services.actions.student_does(job.id, "reply", ReplyInput(message=message))
+    page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
+    quotes = re.findall(r'<blockquote class="message">(.*?)</blockquote>', page, re.S)
+    assert len(quotes) == 3 and quotes[0] == "In red, please." and "<script>alert" not in page
+    later = [words_of(quote) for quote in quotes[1:]]
+    assert later[0].startswith("Please blue instead. written later, ") and later[1].startswith(f"And {HOSTILE} ")
 
 
 def test_nothing_that_people_type_becomes_markup(
