@@ -151,18 +151,23 @@ def _page(
         list_jobs(services(), ListQuery(JobFilter(Status.COMPLETED, words)))
         for words in sorted(students) or [wanted or student]
     ]
-    rows = [CounterRow(summary) for listed in lists for summary in listed.summaries if not summary.has_problem]
+    summaries = [summary for listed in lists for summary in listed.summaries]
+    rows = [CounterRow(summary) for summary in summaries if not summary.has_problem]
+    held_up = [summary for summary in summaries if summary.has_problem]
     unpaid = _unpaid(services(), wanted)
     banners = lists[0].banners if unpaid is not None else [*lists[0].banners, UNPAID_IS_UNKNOWN]
     customers = customers_of([*rows, *(unpaid or [])])
     if keys := students or {student} - {""}:
         customers = [customer for customer in customers if customer.key in keys]
+        held_up = [summary for summary in held_up if key_of(summary.job) in keys]
     chosen = customers[0] if len(customers) == 1 and (q or student) else None
+    shown = {row.job.id for row in chosen.rows} if chosen else set()
     page = render_template(
         "staff/counter.html",
         q=q,
         scanned=scanned,
-        is_scanned_here=scanned is not None and chosen is not None and any(r.job.id == scanned.id for r in chosen.rows),
+        is_scanned_here=scanned is not None and scanned.id in shown | {summary.job.id for summary in held_up},
+        held_up=held_up,
         customers=customers,
         customer=chosen,
         student=student,

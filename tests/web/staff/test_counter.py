@@ -70,6 +70,21 @@ def test_a_ticket_of_a_job_that_is_not_done_says_so_and_shows_what_is(staff: Fla
     assert f'value="{done.id}:' in page.get_data(as_text=True)
 
 
+@pytest.mark.parametrize("typed", ["{id}", "jane", ""])
+def test_a_print_whose_record_needs_a_person_says_so_and_leads_there(
+    staff: FlaskClient, services: Services, make: MakeJob, typed: str
+) -> None:
+    damaged, other = make(Status.COMPLETED), make(Status.COMPLETED, name="Ben", email="ben@example.edu")
+    (damaged.folder / "metadata.json").write_text("{ half a docu", "utf-8")
+    services.mirror.put(services.store.load(damaged.id))
+    page = staff.get(COUNTER, query_string={"q": typed.format(id=damaged.id)})
+    assert f"job {damaged.id} is done, but its record needs a person" in words(page)
+    assert 'href="/dashboard/attention">See what to do' in page.get_data(as_text=True)
+    assert "is not waiting" not in words(page) and "Nothing is waiting" not in words(page)
+    assert f'value="{damaged.id}:' not in page.get_data(as_text=True)
+    assert "needs a person before" not in words(staff.get(COUNTER, query_string={"q": other.id}))
+
+
 def test_a_name_of_several_students_asks_which(staff: FlaskClient, make: MakeJob) -> None:
     make(Status.COMPLETED)
     other = make(Status.COMPLETED, name="Jane Roe", email="roe@example.edu")
