@@ -311,7 +311,7 @@ def _remarks(chosen: Sequence[ChosenJob], parts: Sequence[PartOfPayment], paymen
     if any(book.price is not None for book in books):
         due = sum((book.due for book in books), Decimal(0))
         yield from amount_remarks(due, payment.amount, payment.waive_reason)
-    yield from transaction_remarks(services(), payment.transaction, {job.stored.id for job in chosen})
+    yield from transaction_remarks(services(), payment.transaction, [each.stored.job for each in chosen])
 
 
 def _tell(result: HandedOut, parts: Sequence[PartOfPayment]) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from printsys.domain.inputs import ActionInput, PayInput, PickupInput, SupplyInput
 from printsys.domain.job import Job
 from printsys.domain.payment_effects import price_at_pickup
-from printsys.domain.payments import Ledger, ledger, quote_by_scale
+from printsys.domain.payments import Ledger, Line, ledger, quote_by_scale
 from printsys.errors import MirrorDown
 from printsys.jobstore import Stored
 from printsys.services import Services
@@ -23,19 +23,19 @@ def remarks_on(services: Services, stored: Stored, values: ActionInput) -> list[
         book, reason = ledger(stored.job), values.waive_reason
         return [
             *_amount_of(book, values.amount, reason),
-            *transaction_remarks(services, values.transaction, {stored.id}),
+            *transaction_remarks(services, values.transaction, [stored.job]),
         ]
     if isinstance(values, PayInput):
         book = ledger(stored.job)
         settled = min(max(values.amount, book.due), book.unpaid)
         remarks = amount_remarks(settled, values.amount, values.waive_reason) if book.price is not None else ()
-        return [*remarks, *transaction_remarks(services, values.transaction, {stored.id})]
+        return [*remarks, *transaction_remarks(services, values.transaction, [stored.job])]
     if isinstance(values, PickupInput):
         book = ledger(stored.job).at(price_of(services, stored, values))
         return [
             *weight_remarks(services, stored, values),
             *_amount_of(book, values.amount, values.waive_reason),
-            *transaction_remarks(services, values.transaction, {stored.id}),
+            *transaction_remarks(services, values.transaction, [stored.job]),
         ]
     return []
 
@@ -86,18 +86,26 @@ def weight_remarks(services: Services, stored: Stored, values: PickupInput) -> I
     yield sentence
 
 
-def transaction_remarks(services: Services, number: str | None, of_this_payment: Collection[str]) -> Iterator[str]:
+def transaction_remarks(services: Services, number: str | None, paid: Sequence[Job]) -> Iterator[str]:
+    """`paid`: what the payment is for. Nothing of it is recorded yet: what has its number there is an earlier one."""
     if number is None:
         return
-    try:
-        used = [row for row in services.queries.with_transaction(number) if row.id not in of_this_payment]
-    except MirrorDown:
-        yield f"Whether {number} was used before cannot be seen while the database is not available."
-        return
+    used = [job for job in paid if _with_transaction(job, number) is not None]
+    if not used:
+        try:
+            used = [row.job for row in services.queries.with_transaction(number)]
+        except MirrorDown:
+            yield f"Whether {number} was used before cannot be seen while the database is not available."
     if used:
-        job = used[0].job
-        at = f", {exact(job.payment.at)}" if job.payment and job.payment.at else ""
+        job = used[0]
+        line = _with_transaction(job, number)
+        at = f", {exact(line.at)}" if line is not None and line.at else ""
         yield f"The transaction number {number} was used before: for {job.student.name}'s job {job.id}{at}."
+
+
+def _with_transaction(job: Job, number: str) -> Line | None:
+    """Capitals do not count."""
+    return next((line for line in ledger(job).lines if (line.transaction or "").lower() == number.lower()), None)
 
 
 def _named(job: Job) -> str:

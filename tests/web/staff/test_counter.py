@@ -211,6 +211,20 @@ def test_what_is_odd_is_remarked_once_and_saved_by_a_second_click(
     assert services.store.load(job.id).job.status is Status.PAID_PICKED_UP
 
 
+def test_a_transaction_number_that_this_very_job_has_is_remarked(
+    staff: FlaskClient, services: Services, make: MakeJob, post: PostAction
+) -> None:
+    job = make(Status.COMPLETED)
+    assert accepted(staff, pay(staff, job, amount="3"), job, amount="3").status_code == 303
+    job = services.store.load(job.id)
+    sentence = f"used before: for Jane Doe's job {job.id}, "
+    answer = pay(staff, job, transaction="t-1")
+    assert answer.status_code == 422 and sentence in words(answer)
+    answer = post(job.id, "pay", amount="1.27", payment_method="Card", transaction="T-1")
+    assert answer.status_code == 422 and sentence in words(answer)
+    assert post(job.id, "pay", amount="1.27", payment_method="Card", transaction="T-2").status_code == 303
+
+
 def test_an_accepted_remark_does_not_accept_another(staff: FlaskClient, make: MakeJob) -> None:
     job = make(Status.COMPLETED)
     first = pay(staff, job, amount="3")
