@@ -423,6 +423,11 @@ def test_what_somebody_types_in_the_panel_stays_while_the_list_refreshes(
     (system.folder(job.id) / "new plate.gcode").write_bytes(b"G28\n")
     expect(wide.locator(".job-row")).to_have_count(1)
     expect(wide.get_by_label("Weight in grams")).to_have_value("12.5")
+    with wide.expect_popup() as popup:
+        wide.get_by_role("link", name="View in 3D").first.click()
+    expect(popup.value.locator(".eyebrow a")).to_have_attribute("href", f"/dashboard/jobs/{job.id}")
+    heading(wide, "Ann Lee")
+    expect(wide.get_by_label("Weight in grams")).to_have_value("12.5")
 
 
 def test_an_error_page_a_search_and_other_forms_leave_what_somebody_typed(

@@ -46,6 +46,9 @@ def test_a_model_is_inspected_and_pictured_once(staff: FlaskClient, services: Se
     page = staff.get(f"/dashboard/jobs/{job.id}").get_data(as_text=True)
     src = f"/dashboard/jobs/{job.id}/previews/{picture.name}"
     assert src in page and "30 × 30 × 30 mm" in page
+    links = re.findall(rf'<a [^>]*href="(?:{src}|[^"]*/view/[^"]*)"[^>]*>', page)
+    assert len(links) >= 3, "the job's picture, the file's own, and the view in 3D"
+    assert all('target="_blank" rel="noopener"' in link for link in links), "what was typed on the job's page stays"
     assert src in staff.get("/dashboard").get_data(as_text=True)
     answer = staff.get(src)
     assert answer.data == picture.read_bytes() and answer.mimetype == "image/png"
