@@ -18,7 +18,7 @@ export function isForUs(event) {
 // Presses the button of the job in `root` that the key stands for; whether there is one.
 export function press(root, key) {
   const selector = key === "o" ? "form[data-open] button" : key in ACTIONS ? `#${ACTIONS[key]}` : null;
-  const button = selector && root.querySelector(`.job-actions ${selector}`);
+  const button = selector && root.querySelector(`:is(.job-actions, .plates) ${selector}`);
   button?.click();
   return Boolean(button);
 }

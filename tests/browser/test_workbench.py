@@ -313,6 +313,7 @@ def test_on_a_phone_the_next_job_opens_as_a_page_with_or_without_a_script(
 def test_the_keys_go_through_the_list_and_can_be_switched_off(system: System, store: JobStore, wide: Page) -> None:
     for name in ("Ann Lee", "Bo Roe", "Cy Poe"):
         make_job(store, name=name)
+    printing = make_job(store, name="Di Foe", status=Status.PRINTING, copies=2)
     system.start()
     log_in(wide, system)
     listed(wide, 3)
@@ -342,6 +343,15 @@ def test_the_keys_go_through_the_list_and_can_be_switched_off(system: System, st
     wide.keyboard.press("?")
     expect(wide.get_by_role("dialog")).to_have_count(0)
     heading(wide, "Ann Lee")
+    wide.get_by_role("button", name="Keys").click()
+    wide.get_by_label("Single keys do this").check()
+    wide.goto(f"{system.url}/dashboard?status=Printing")
+    heading(wide, "Di Foe")
+    wide.get_by_role("button", name="Printed (Copy 1)").click()
+    expect(wide.locator("#plates-heading")).to_have_text("1 of 2 printed")
+    wide.keyboard.press("d")
+    expect(wide.get_by_text("Nothing is left in this list.")).to_be_visible()
+    assert status_of(system, printing) == "Completed"
 
 
 def test_ticked_rows_are_started_together_and_taken_back_together(system: System, store: JobStore, wide: Page) -> None:
