@@ -27,10 +27,19 @@ export function keep(message) {
   close.type = "button";
   close.className = "btn-close";
   close.setAttribute("aria-label", "Close this message");
-  close.addEventListener("click", () => message.remove());
+  close.addEventListener("click", () => dismiss(message));
   message.append(close);
   if (undoOf(message)) remember(message);
   else leaveLater(message);
+}
+
+// The focus goes on to the chosen job; on the body it would begin at the top of the page again.
+function dismiss(message) {
+  const isFocused = message.contains(document.activeElement);
+  message.remove();
+  if (!isFocused) return;
+  const next = document.querySelector(".job-row.is-chosen .job-link") ?? document.getElementById("main");
+  next.focus({ preventScroll: true });
 }
 
 function leaveLater(message) {

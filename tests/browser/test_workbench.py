@@ -348,10 +348,14 @@ def test_the_keys_go_through_the_list_and_can_be_switched_off(system: System, st
     wide.goto(f"{system.url}/dashboard?status=Printing")
     heading(wide, "Di Foe")
     wide.get_by_role("button", name="Printed (Copy 1)").click()
+    wide.get_by_role("button", name="Close this message").click()
+    expect(wide.get_by_role("link", name="Di Foe", exact=True)).to_be_focused()
     expect(wide.locator("#plates-heading")).to_have_text("1 of 2 printed")
     wide.keyboard.press("d")
     expect(wide.get_by_text("Nothing is left in this list.")).to_be_visible()
     assert status_of(system, printing) == "Completed"
+    wide.get_by_role("button", name="Close this message").click()
+    expect(wide.locator("#main")).to_be_focused()
 
 
 def test_ticked_rows_are_started_together_and_taken_back_together(system: System, store: JobStore, wide: Page) -> None:
