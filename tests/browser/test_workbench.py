@@ -307,6 +307,12 @@ def test_on_a_phone_the_next_job_opens_as_a_page_with_or_without_a_script(
         page.wait_for_load_state()
         page.keyboard.press("j")
         expect(title).to_contain_text("Cy Poe")
+    page.goto(f"{system.url}/dashboard?status=ReadyToPrint")
+    listed(page, 3)
+    for at in (0, 2):
+        page.locator(".row-tick").nth(at).click()
+    page.locator("#bulk").get_by_role("button", name="Start printing").click()
+    expect(title).to_have_text("Start printing: 2 of 2 jobs")
     context.close()
 
 
@@ -591,6 +597,9 @@ def test_rows_are_at_most_64_px_high_nothing_is_too_wide_and_axe_finds_nothing(
             expect(page.locator("#panel #job")).to_be_visible()
         heights = at_once(page, ".job-row", "(rows) => rows.map((row) => row.getBoundingClientRect().height)")
         assert heights and 0 < max(heights) <= 64, address
+        if "status" in address:
+            sizes = "(ticks) => ticks.map((tick) => Math.min(tick.offsetWidth, tick.offsetHeight))"
+            assert min(at_once(page, ".row-tick", sizes)) >= 24, "a finger hits it"
         assert page.evaluate("window.shifted") == [], "nothing jumps while the panel and the pictures arrive"
         require_accessible(page)
     context.close()
