@@ -125,8 +125,10 @@ def test_every_job_of_a_list_knows_those_beside_it_in_every_order(
 ) -> None:
     for _ in range(3):  # of the same moment, price and name
         mirror.put(make_job(make_store(tmp_path, Clock(NOW))))
-    listed = [row.id for row in queries.listed(ASKED, order, limit=10)]
+    rows = queries.listed(ASKED, order, limit=10)
+    listed = [row.id for row in rows]
     assert len(listed) == 7
+    assert [row.id for row in order.sorted(reversed(rows))] == listed, "while the database is away, too"
     beside = [queries.neighbors(job_id, ASKED, order) for job_id in listed]
     assert beside == list(zip([None, *listed], [*listed[1:], None], strict=False))
 

@@ -14,6 +14,7 @@ from printsys.web.services import services
 from printsys.web.staff import archive
 from printsys.web.staff.action_views import ACTION_VIEWS
 from printsys.web.staff.bulk import bulk_buttons
+from printsys.web.staff.folder_list import LIST_LACKS
 from printsys.web.staff.followed import folders_not_followed
 from printsys.web.staff.job_list import list_jobs
 from printsys.web.staff.list_query import SORTS, ListQuery
@@ -35,6 +36,7 @@ def show() -> ResponseReturnValue:
     return render_template(
         "staff/dashboard.html",
         job_list=job_list,
+        page_banners=[LIST_LACKS] if job_list.is_from_folders else [],
         in_list=job_list.query.args(),
         bulk=bulk_buttons(job_list.status),
         SORTS=SORTS,

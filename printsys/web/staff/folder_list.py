@@ -24,6 +24,10 @@ DATABASE_DOWN = (
     "The database is not available. Submitting, confirming and every action go on, and this list comes straight from "
     "the folders. How many e-mails wait and which jobs ended long ago shows again when it is back."
 )
+LIST_LACKS = (
+    "Until then the tabs count all jobs, whatever a search or a filter leaves out, and a job’s page has no Previous "
+    "and Next."
+)
 SEARCH_COVERS = "Until then the search reads active jobs, and of all others the names of their folders."
 
 

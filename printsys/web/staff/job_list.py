@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from indexer.job_filter import JobFilter
+from indexer.job_filter import OLDEST_FIRST, JobFilter
 from indexer.queries import JobRow
 from indexer.report_queries import ReportQueries
 from printsys.assessment.model_findings import MINOR, findings_of
@@ -145,6 +145,7 @@ class JobList:
     unreadable: list[str] = field(default_factory=list)
     pruned: int = 0
     """Jobs that the report counts besides: their folders are gone."""
+    is_from_folders: bool = False
 
     @property
     def status(self) -> Status | None:
@@ -222,10 +223,11 @@ def _list_folders(services: Services, query: ListQuery) -> JobList:
     folders = read_folders(services.store, query.wanted)
     if status is not None and not query.narrows and not folders.left_out:  # without the copies
         counts[status] = len(folders.jobs) + len(folders.unreadable)
-    summaries = [JobSummary.from_folder(stored) for stored in folders.jobs]
+    order = query.order if status is not None or q or query.sort else OLDEST_FIRST
+    summaries = [JobSummary.from_folder(stored) for stored in order.sorted(folders.jobs)]
     if query.has_findings:
         summaries = [summary for summary in summaries if summary.findings(services.lab)]
-    summaries.sort(key=lambda summary: summary.job.status_since, reverse=status is not None and status not in LIVE)
     page = max(1, min(query.page, math.ceil(len(summaries) / PAGE)))
     shown = summaries[(page - 1) * PAGE : page * PAGE]
-    return JobList(shown, query, counts, len(summaries), page, folders.banners(q), folders.unreadable)
+    banners = folders.banners(q)
+    return JobList(shown, query, counts, len(summaries), page, banners, folders.unreadable, is_from_folders=True)

@@ -310,6 +310,18 @@ def test_without_the_database_the_list_has_pages(
     assert "Page 1 of 2" in text(first) and "Page 2 of 2" in text(second)
 
 
+def test_without_the_database_the_list_is_sorted_as_asked_and_names_what_it_lacks(
+    dark_staff: FlaskClient, make: MakeJob
+) -> None:
+    hours = {"Zoe Adams": 3, "ann Brown": 2, "Max Clark": 1}
+    zoe, ann, max_ = (make(name=name, ago=timedelta(hours=ago)).id for name, ago in hours.items())
+    page = dark_staff.get("/dashboard?status=Uploaded&sort=student")
+    assert cards(page) == [ann, max_, zoe]
+    assert "the tabs count all jobs" in text(page) and "no Previous and Next" in text(page)
+    assert cards(dark_staff.get("/dashboard?sort=newest")) == [max_, ann, zoe]
+    assert cards(dark_staff.get("/dashboard?status=Uploaded")) == [zoe, ann, max_], "as usual"
+
+
 def test_without_the_database_a_page_says_how_many_folders_it_left_out(
     dark_staff: FlaskClient, make: MakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
