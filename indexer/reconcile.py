@@ -83,13 +83,12 @@ class Reconciler:
         if before.problem is not None or (before.asked_by_hand is None and not _changes(before, snapshot)):
             return Outcome(before, before.noticed, snapshot.unsettled, self._is_reading)
         with self.store.edit(job_id) as edit:
-            job, events = edit.job, edit.before.events
             # Otherwise it was renamed again since: the next run compares.
             if readable(edit.before.folder.name) == snapshot.folder:
-                edit.record(*drafts_of(job, _changes(edit.before, snapshot), self.store.clock()))
+                edit.record(*drafts_of(edit.job_so_far, _changes(edit.before, snapshot), self.store.clock()))
             status = edit.before.asked_by_hand
-            if status is not None and status != job.status:
-                edit.record(*drag(job, status, self.context(), owed(events, job.id)))
+            if status is not None and status != edit.job.status:
+                edit.record(*drag(edit.job_so_far, status, self.context(), owed(edit.before.events, job_id)))
         added = before.job.revision + 1 if edit.result.job.revision > before.job.revision else None
         return Outcome(edit.result, before.noticed or added, snapshot.unsettled, self._is_reading)
 

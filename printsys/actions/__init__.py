@@ -117,7 +117,7 @@ class Actions:
             moved_to = change.before.asked_by_hand
             if moved_to is not None:
                 owed = emails.owed(change.before.events, job_id)
-                change.record(*drag(change.job, moved_to, self.drag_context(), owed))
+                change.record(*drag(change.job_so_far, moved_to, self.drag_context(), owed))
             else:
                 if action == "resend-email":
                     just_sent = f"{change.job.student.name} was sent an e-mail a moment ago."

@@ -195,16 +195,17 @@ def line_of(event: Event) -> bytes:
     return json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-def _without_repetition(patches: Sequence[Document]) -> list[Document]:
+def _without_repetition(drafts: Sequence[EventDraft]) -> list[Document]:
     """The patches of one batch without the lists that a later one of them replaces whole: a hundred changes of a
-    hundred files would otherwise write a hundred lists of a hundred files."""
+    hundred files would otherwise write a hundred lists of a hundred files. What a person wrote stays whole."""
     lighter = []
-    for number, patch in enumerate(patches, 1):
-        later = patches[number:]
+    for number, draft in enumerate(drafts, 1):
+        patch, later = draft.patch, [other.patch for other in drafts[number:]]
         repeated = {
             name
             for name in LISTING & patch.keys()
-            if any(name in p and _overrides(p[name], patch[name]) for p in later)
+            if draft.type is not EventType.METADATA_EDITED
+            and any(name in p and _overrides(p[name], patch[name]) for p in later)
         }
         lighter.append({name: value for name, value in patch.items() if name not in repeated})
     return lighter
@@ -224,7 +225,7 @@ def build_batch(
     at = format_time(now)
     document: Document = dict(before)
     patches: list[Document] = []
-    for seq, patch in enumerate(_without_repetition([draft.patch for draft in drafts]), last_seq + 1):
+    for seq, patch in enumerate(_without_repetition(drafts), last_seq + 1):
         patches.append(patch | {"revision": seq, "updated_at": at})
         document = merge_patch(document, patches[-1])
     document = canonical(document)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pydantic import ValidationError
+
 from printsys.domain import emails
 from printsys.domain.effects import Context, missing_facts
 from printsys.domain.emails import OwedMail
@@ -66,13 +68,16 @@ def _recorded_approval(job: Job) -> ApproveInput | None:
     unmarked = job.request.copies if estimate.source == STAFF else 1
     if (estimate.for_copies or unmarked) != job.request.copies:  # read for another number of copies
         return None
-    return ApproveInput(
-        print_file=job.print_files,
-        weight_g=estimate.weight_g,
-        volume_ml=estimate.volume_ml,
-        time_h=estimate.time_h,
-        material=estimate.material,
-    )
+    try:
+        return ApproveInput(
+            print_file=job.print_files,
+            weight_g=estimate.weight_g,
+            volume_ml=estimate.volume_ml,
+            time_h=estimate.time_h,
+            material=estimate.material,
+        )
+    except ValidationError:  # a hand may write figures that no form takes
+        return None
 
 
 def still_missing(job: Job, events: Iterable[Event]) -> list[str]:

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import reduce
 from pathlib import Path
 
 from printsys import fs
 from printsys.domain import naming
 from printsys.domain.changes import news_since
 from printsys.domain.crowded import MOST_FILES
-from printsys.domain.events import FILESYSTEM, Event, EventDraft, EventType, build_batch, sha256
+from printsys.domain.events import FILESYSTEM, Event, EventDraft, EventType, build_batch, merge_patch, sha256
 from printsys.domain.job import Job, parse
 from printsys.domain.status import Status
 from printsys.errors import InvalidInput, JobNotFound, StaleJob
@@ -49,6 +50,13 @@ class JobEdit:
     @property
     def job(self) -> Job:
         return self.before.job
+
+    @property
+    def job_so_far(self) -> Job:
+        """The job with the edit by hand that is recorded first, and with what is recorded since: what a step starts
+        from that joins the same batch."""
+        patches = [self.before.edited or {}, *(draft.patch for draft in self.drafts)]
+        return parse(reduce(merge_patch, patches, self.before.document)) if any(patches) else self.job
 
     def record(self, *drafts: EventDraft) -> None:
         self.drafts.extend(drafts)

@@ -10,14 +10,19 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from indexer.reconcile import Reconciler
 from printsys.domain.effects import Context
+from printsys.domain.emails import Mail, owed
+from printsys.domain.events import merge_patch
 from printsys.domain.job import metadata_bytes
 from printsys.domain.status import Status
+from printsys.errors import StaleJob
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.files import SETTLE_S, signature
 from printsys.jobstore.log import read_log
@@ -253,6 +258,75 @@ def test_a_status_written_into_metadata_json_acts_like_a_drag(store: JobStore, r
     stored, added = run_twice(reconciler, job.id)
     assert added == ["MetadataEdited", "PrintingStarted"]
     assert stored.folder.parent.name == "Printing"
+
+
+def edit(stored: Stored, **changed: Any) -> None:
+    """One save of metadata.json, by hand. A section keeps what the edit does not name."""
+    path = stored.folder / "metadata.json"
+    path.write_bytes(metadata_bytes(merge_patch(json.loads(path.read_bytes()), changed)))
+
+
+def test_a_step_written_into_metadata_json_takes_the_rest_of_that_edit_along(
+    store: JobStore, reconciler: Reconciler
+) -> None:
+    job = make_job(store, status=Status.PENDING)
+    job = act(store, job.id, "revert")
+    figures = {"weight_g": "80", "cost": "8.00"}
+    edit(job, status="Pending", estimate=figures, notes="Heavier than thought.")
+    stored, added = run_twice(reconciler, job.id)
+    assert added == ["MetadataEdited", "StaffApproved", "EmailQueued"]
+    assert stored.job.estimate is not None
+    assert (stored.job.status, stored.job.notes) == (Status.PENDING, "Heavier than thought.")
+    assert (stored.job.estimate.weight_g, stored.job.estimate.cost) == (Decimal(80), Decimal("8.00"))
+    assert stored.events[-3].patch["estimate"] == figures, "the log has what the person wrote"
+
+
+@pytest.mark.parametrize("noticed_by", ["indexer", "button"])
+def test_an_address_corrected_along_with_the_status_gets_the_mail(
+    store: JobStore, reconciler: Reconciler, noticed_by: str
+) -> None:
+    job = make_job(store, status=Status.PRINTING, email="jane@exmaple.edu")
+    edit(job, status="Completed", student={"email": "jane@example.edu"})
+    if noticed_by == "button":
+        with pytest.raises(StaleJob):
+            act(store, job.id, "complete")
+    stored = reconciler.reconcile(job.id).stored
+    assert stored.job.status == Status.COMPLETED
+    assert {mail.to for mail in owed(stored.events, job.id) if mail.mail == Mail.COMPLETED} == {"jane@example.edu"}
+
+
+def test_a_payment_written_along_with_the_status_is_not_missing(store: JobStore, reconciler: Reconciler) -> None:
+    job = make_job(store, status=Status.COMPLETED)
+    edit(job, status="PaidPickedUp", payment={"amount": "4.27"})
+    stored, _ = run_twice(reconciler, job.id)
+    assert (stored.events[-1].type, stored.events[-1].data["missing"]) == ("FolderMoved", [])
+
+
+def test_a_print_file_renamed_before_its_folder_is_dragged_stays_the_print_file(
+    store: JobStore, reconciler: Reconciler
+) -> None:
+    """One visit finds both."""
+    job = make_job(store, status=Status.PENDING)
+    job = act(store, job.id, "revert")
+    (job.folder / job.job.print_files[0]).rename(job.folder / "final version.stl")
+    drag(store, job, Status.PENDING)
+    stored, added = run_twice(reconciler, job.id)
+    assert added == ["FileRenamed", "StaffApproved", "EmailQueued"]
+    assert stored.job.print_files == ["final version.stl"]
+    assert stored.job.estimate is not None
+    assert [part.file for part in stored.job.estimate.parts] == ["final version.stl"]
+
+
+@pytest.mark.parametrize("figures", [{"weight_g": "-5"}, {"time_h": "99999999"}])
+def test_figures_that_no_form_takes_make_no_approval(
+    store: JobStore, reconciler: Reconciler, figures: dict[str, str]
+) -> None:
+    job = make_job(store, status=Status.PENDING)
+    job = act(store, job.id, "revert")
+    edit(job, status="Pending", estimate=figures)
+    stored, added = run_twice(reconciler, job.id)
+    assert added == ["MetadataEdited", "FolderMoved"]
+    assert stored.job.status == Status.PENDING
 
 
 def test_an_edit_of_metadata_json_is_recorded_with_its_patch(store: JobStore, reconciler: Reconciler) -> None:
