@@ -13,17 +13,15 @@ import sqlalchemy as sa
 from indexer.attention import AttentionItem, missing_job
 from indexer.index import Mirror
 from indexer.pruned import mirror_pruned_jobs
-from printsys import fs
 from printsys.domain import naming
 from printsys.domain.job import format_time
 from printsys.domain.status import Status
 from printsys.errors import JobNotFound
 from printsys.jobstore import JobStore, Layout
-from printsys.jobstore.layout import EVENTS, readable
-from printsys.jobstore.log import trusted
+from printsys.jobstore.layout import readable
 from printsys.jobstore.notes import missing_job_note, missing_jobs, note_missing
 from printsys.jobstore.repair import id_if_readable
-from printsys.jobstore.stored import is_deleted
+from printsys.jobstore.stored import ends_with_deletion
 from printsys.jobstore.visits import Failure, visit
 
 
@@ -78,18 +76,11 @@ def _put_away(layout: Layout, rows: Sequence[sa.Row[Any]]) -> set[str]:
 def deleted_of(layout: Layout, job_ids: Container[str]) -> set[str]:
     """Those of the jobs that lie in the trash because somebody deleted them."""
     trash = [(naming.id_in_folder_name(folder.name), folder) for folder in _entries(layout.trash)]
-    return {job_id for job_id, folder in trash if job_id and job_id in job_ids and _ends_with_deletion(folder)}
+    return {job_id for job_id, folder in trash if job_id and job_id in job_ids and ends_with_deletion(folder)}
 
 
 def _entries(folder: Path) -> list[Path]:
     return list(folder.iterdir()) if folder.is_dir() else []
-
-
-def _ends_with_deletion(folder: Path) -> bool:
-    try:
-        return is_deleted(trusted(fs.read_if_there(folder / EVENTS) or b""))
-    except OSError:  # nobody knows: better an item too many than a job that is lost without a word
-        return False
 
 
 def missing_items(store: JobStore) -> list[AttentionItem]:

@@ -30,9 +30,10 @@ from indexer.watcher import NativeWatcher, Watcher, make_polling_watcher, make_w
 from printsys.backoff import BackOff
 from printsys.domain.effects import Context
 from printsys.domain.events import FILESYSTEM, EventType
-from printsys.errors import MirrorDown, MirrorRuined, StorageOffline
+from printsys.errors import JobNotFound, MirrorDown, MirrorRuined, StorageOffline
 from printsys.jobstore import JobStore
 from printsys.jobstore.look_requests import request_look, take_look_requests
+from printsys.jobstore.moves import waiting_files
 from printsys.jobstore.notes import EventKey, note_missed_events
 from printsys.jobstore.recovery import recover_all
 from printsys.jobstore.visits import Failure, visit
@@ -107,6 +108,8 @@ class Service:
         """What stopped a step of the loop the last time, by step."""
         self._next_visits: dict[Path, float] = {}
         self._unsettled_visits: Counter[Path] = Counter()
+        self._jobs_away: set[str] = set()
+        """Missing jobs whose new files wait for them: only a sweep looks for these again, for they may be away long."""
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop`: visit each folder at its first event, and again when it is quiet; sweep when it is time."""
@@ -314,6 +317,7 @@ class Service:
 
     def _sync(self) -> None:
         self.wake.clear()
+        self._jobs_away.clear()
         recover_all(self.store)
         migrate.upgrade(self.engine.url.render_as_string(hide_password=False))
         server_started_at = self.queries.server_started_at()
@@ -368,8 +372,12 @@ class Service:
     def _finish_moves(self) -> None:
         """Try again to move folders that a program held open."""
         for intent in sorted(self.store.layout.moves.glob("*.json")):
+            if intent.stem in self._jobs_away:
+                continue
             result = visit(self.store, intent.stem, partial(self._finish_move, intent.stem))
             if isinstance(result, Failure):
+                if isinstance(result.error, JobNotFound) and waiting_files(self.store.layout, intent.stem) is not None:
+                    self._jobs_away.add(intent.stem)
                 logger.info("job %s: its folder still waits to be moved: %s", intent.stem, result.error)
 
     def _finish_move(self, job_id: str) -> None:

@@ -20,7 +20,12 @@ from printsys.jobstore.stored import is_deleted
 def write_intent(
     layout: Layout, folder: Path, to: Path, seq: int, job_id: str, staged: StagedFiles | None = None
 ) -> None:
-    """Announce that the event `seq` moves `folder` into the folder `to`, and brings the files that are `staged`."""
+    """Announce that the event `seq` moves `folder` into the folder `to`, and brings the files that are `staged`.
+
+    Where files of an earlier event still wait, its announcement stays: it moves the folder where the record says, too.
+    """
+    if staged is None and waiting_files(layout, job_id) is not None:
+        return
     intent: Document = {"from": layout.relative(folder), "to": layout.relative(to / folder.name), "seq": seq}
     if staged is not None:
         intent["parcel"] = staged.folder.name
@@ -50,6 +55,12 @@ def announced_files(layout: Layout, job_id: str) -> Path | None:
     # A name, never a path: whatever the file says, nothing outside staging/ is touched.
     is_name = isinstance(name, str) and name.startswith(f"{job_id}.") and Path(name).name == name
     return layout.staging / str(name) if is_name else None
+
+
+def waiting_files(layout: Layout, job_id: str) -> Path | None:
+    """The same, while they are not in the job's folder yet."""
+    staging = announced_files(layout, job_id)
+    return staging if staging is not None and staging.exists() else None
 
 
 def put_aside(layout: Layout, folder: Path, job_id: str, patience_s: float) -> None:
@@ -113,8 +124,8 @@ def finish_move(
     if seq > log.seq:
         drop_intent(layout, job.id)
         return folder, None
-    staging = announced_files(layout, job.id)
-    if staging is not None and staging.exists():
+    staging = waiting_files(layout, job.id)
+    if staging is not None:
         try:
             put_aside(layout, folder, job.id, patience_s)
             bring_files(staging, folder, patience_s)

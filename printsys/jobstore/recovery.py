@@ -16,6 +16,7 @@ from printsys.jobstore import moves
 from printsys.jobstore.layout import Layout
 from printsys.jobstore.locks import job_lock, staging_lock_name
 from printsys.jobstore.store import JobStore
+from printsys.jobstore.stored import ends_with_deletion
 from printsys.jobstore.visits import Failure, visit
 
 logger = logging.getLogger(__name__)
@@ -47,12 +48,23 @@ def _succeeds(store: JobStore, name: str, work: Callable[[], bool]) -> bool:
 
 
 def _finish(store: JobStore, job_id: str) -> bool:
+    """False, and nothing is changed, where the job is missing, and files that are its own wait until it is back."""
     with store.locked(job_id):
+        has_files = moves.waiting_files(store.layout, job_id) is not None
         try:
+            store.find(job_id, everywhere=not has_files)  # it may be missing for long, and every sweep asks
             store.load_locked(job_id)
         except JobNotFound:
+            if has_files and not _is_put_away(store.layout, job_id):
+                return False
             moves.drop_intent(store.layout, job_id)
     return True
+
+
+def _is_put_away(layout: Layout, job_id: str) -> bool:
+    """Whether the job was deleted or pruned."""
+    in_trash = layout.named_for(job_id, [layout.trash])
+    return os.path.lexists(layout.pruned_id(job_id)) or any(map(ends_with_deletion, in_trash))
 
 
 def _remove_torn(store: JobStore, torn: Path) -> bool:

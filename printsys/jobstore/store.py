@@ -20,7 +20,7 @@ from printsys.domain.crowded import MOST_FILES
 from printsys.domain.events import FILESYSTEM, Event, EventDraft, EventType, build_batch, merge_patch, sha256
 from printsys.domain.job import Job, parse
 from printsys.domain.status import Status
-from printsys.errors import InvalidInput, JobNotFound, StaleJob
+from printsys.errors import InvalidInput, JobBusy, JobNotFound, StaleJob
 from printsys.jobstore import identity, job_folder, locks, moves, repair
 from printsys.jobstore.files import jobs_inside
 from printsys.jobstore.incoming import IncomingFile, NewJobFiles, StagedFiles, names_in, next_version, stage_files
@@ -324,6 +324,8 @@ class JobStore:
         before, log = change.before, change.before.log
         if change.to_trash and jobs_inside(before.folder):
             raise InvalidInput({"": ["Another job's folder lies in this one. Please move it out first."]})
+        if change.staged is not None and moves.waiting_files(self.layout, before.id) is not None:
+            raise JobBusy(before.id, 0)  # files of an earlier change are still on their way into the folder
         drafts = list(change.drafts)
         if before.edited or (before.edited is not None and any("status" in draft.patch for draft in drafts)):
             drafts.insert(0, EventDraft(EventType.METADATA_EDITED, FILESYSTEM, {}, before.edited))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from printsys import fs
 from printsys.domain.events import Event, EventType
 from printsys.domain.job import Document, Job
 from printsys.domain.status import Status
 from printsys.errors import DamagedJob
-from printsys.jobstore.log import Log
+from printsys.jobstore.layout import EVENTS
+from printsys.jobstore.log import Log, trusted
 
 
 @dataclass(frozen=True)
@@ -54,3 +56,11 @@ class Stored:
 
 def is_deleted(log: Log) -> bool:
     return bool(log.events) and log.events[-1].type == EventType.JOB_DELETED
+
+
+def ends_with_deletion(folder: Path) -> bool:
+    """Of a folder in the trash: whether the job itself was deleted. A copy of it has another end."""
+    try:
+        return is_deleted(trusted(fs.read_if_there(folder / EVENTS) or b""))
+    except OSError:  # nobody knows: better an item too many than a job that is lost without a word
+        return False

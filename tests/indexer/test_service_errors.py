@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import threading
+from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
 from indexer.rebuild import SweepReport
@@ -12,9 +14,11 @@ from indexer.service import Service
 from printsys import fs
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore
+from printsys.jobstore.incoming import StagedFiles
 from printsys.jobstore.look_requests import request_look
+from printsys.jobstore.moves import write_intent
 from printsys.jobstore.notes import missing_jobs
-from tests.factories import context, make_job
+from tests.factories import STL, context, make_job
 from tests.refused import refuse_to_open
 from tests.waiting import until
 
@@ -65,6 +69,38 @@ def test_a_job_that_cannot_be_read_is_visited_when_another_process_asks(store: J
     request_look(store.layout, stored.id)
     service.tick()
     assert moved in service._next_visits
+
+
+def test_a_missing_job_whose_new_files_wait_is_looked_for_by_sweeps_only(
+    store: JobStore, engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be away for long, and to look for it everywhere reads every folder."""
+    stored = make_job(store, status=Status.REJECTED)
+    service = Service(store, engine, lambda: context(store))
+    service.tick()
+    staged = StagedFiles(store.layout.staging / f"{stored.id}.00000000")
+    staged.folder.mkdir()
+    (staged.folder / "mended.stl").write_bytes(STL)
+    write_intent(store.layout, stored.folder, stored.folder.parent, stored.log.seq, stored.id, staged)
+    away = shutil.move(stored.folder, tmp_path / "away")
+    searches: list[str] = []
+    find = JobStore.find
+
+    def counting(self: JobStore, job_id: str, near: Path | None = None, everywhere: bool = True) -> Path:
+        searches.append(job_id)
+        return find(self, job_id, near, everywhere)
+
+    monkeypatch.setattr(JobStore, "find", counting)
+    service.tick()
+    assert stored.id in searches
+    searches.clear()
+    service.tick()
+    assert searches == []
+    shutil.move(away, stored.folder)
+    service.wake.set()
+    service.tick()
+    assert (stored.folder / "mended.stl").read_bytes() == STL
+    assert [*store.layout.moves.iterdir()] == []
 
 
 def test_a_folder_whose_visit_fails_is_visited_again(store: JobStore, engine: sa.Engine) -> None:
