@@ -134,7 +134,10 @@ def _join_receipts(actions: Actions, address: str, jobs: list[Stored], actor: st
     joint = emails.queued(Mail.RECEIPT, address, actor, jobs=[stored.id for stored in others])
     actions.record(last.id, lambda latest: [*_dropped(latest, f"one receipt is for {len(owing)} jobs"), joint])
     for stored in others:
-        actions.record(stored.id, lambda latest: _dropped(latest, f"it is in the receipt of job {last.id}"))
+        try:
+            actions.record(stored.id, lambda latest: _dropped(latest, f"it is in the receipt of job {last.id}"))
+        except PrintSysError as error:  # better twice than not at all
+            logger.warning("job %s is in the receipt of job %s and has its own, too: %s", stored.id, last.id, error)
 
 
 def _own_receipts(stored: Stored) -> list[emails.OwedMail]:

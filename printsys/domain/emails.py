@@ -238,8 +238,9 @@ def dropped(mail: OwedMail, why: str) -> EventDraft:
 
 
 def drop_untrue(owed: Iterable[OwedMail], status: Status, why: str) -> list[EventDraft]:
-    """Drops those of the waiting e-mails that say nothing true of a job in `status`."""
-    return [dropped(mail, why) for mail in owed if not is_true_in(mail.mail, status)]
+    """Drops those of the waiting e-mails that say nothing true of a job in `status`. What is about other jobs, too,
+    stays owed: the sender knows which of them it is true of."""
+    return [dropped(mail, why) for mail in owed if not mail.jobs and not is_true_in(mail.mail, status)]
 
 
 @dataclass(frozen=True)
@@ -254,7 +255,7 @@ class FailedMail:
 
 
 def given_up(events: Iterable[Event], job: Job) -> list[FailedMail]:
-    """E-mails that failed for good, are still true of the job, and were not queued again since."""
+    """E-mails that failed for good, are still true of the job or about others, too, and were not queued again since."""
     failures: dict[str, FailedMail] = {}
     jobs_of: dict[int, tuple[str, ...]] = {}
     for event in events:
@@ -263,7 +264,7 @@ def given_up(events: Iterable[Event], job: Job) -> list[FailedMail]:
             jobs_of[event.seq] = _jobs(event)
         jobs = jobs_of.get(event.data.get("queued_seq", event.seq), ())
         failure = failures.get(mail)
-        if event.type == EventType.EMAIL_FAILED and is_true_of(mail, job):
+        if event.type == EventType.EMAIL_FAILED and (is_true_of(mail, job) or (jobs and mail in set(Mail))):
             all_jobs = tuple(dict.fromkeys((*failure.jobs, *jobs) if failure else jobs))
             to, answer = str(event.data.get("to")), str(event.data.get("answer"))
             failures[mail] = FailedMail(Mail(mail), to, answer, event.at, all_jobs)

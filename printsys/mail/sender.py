@@ -147,17 +147,21 @@ class MailSender:
 
     def _settle(self, stored: Stored, mail: OwedMail) -> bool:
         """Send, give up or drop `mail`, and record it. False where it is still owed."""
+        others = self._others(mail)
         if _key(mail) in self._unrecorded:
             self._record_sent(mail)
-        elif (reason := reason_to_drop(stored, mail, self.clock())) is not None:
+        elif (reason := reason_to_drop(stored, mail, bool(others), self.clock())) is not None:
             self._close(mail, emails.dropped(mail, reason))
         else:
-            return self._deliver(stored, mail)
+            is_own = emails.is_true_of(mail.mail, stored.job)
+            return self._deliver(mail, [*others, stored.job] if is_own else others)
         return True
 
-    def _deliver(self, stored: Stored, mail: OwedMail) -> bool:
+    def _deliver(self, mail: OwedMail, jobs: Sequence[Job]) -> bool:
+        """`jobs`: those that the mail is about, with the one that tells how it was paid at the end."""
+        *others, job = jobs
         try:
-            message = compose(self.composer, mail, stored.job, self._others(mail))
+            message = compose(self.composer, mail, job, others)
             outcome = self.send(message, self.services.settings)
         except MailNotSendable as error:
             outcome = PermanentFailure(str(error))
@@ -227,10 +231,10 @@ def without_addresses(words: str) -> str:
     return _ADDRESS.sub("(an address)", words)
 
 
-def reason_to_drop(stored: Stored, mail: OwedMail, now: datetime) -> str | None:
-    """Why `mail` should not be sent any more, in words."""
+def reason_to_drop(stored: Stored, mail: OwedMail, true_of_others: bool, now: datetime) -> str | None:
+    """Why `mail` should not be sent any more, in words. `true_of_others`: of other jobs that it is about, too."""
     reason = emails.reason_to_drop(mail, stored.job, now)
-    if reason is not None:
+    if reason is not None and not true_of_others:
         return reason
     newer = [owed for owed in emails.owed(stored.events, stored.id) if owed.queued_seq > mail.queued_seq]
     is_repeated = any(

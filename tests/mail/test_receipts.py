@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -145,12 +146,71 @@ def test_money_given_back_is_on_a_new_receipt(
         assert "$0.00" in body and "Refunded" in body and "$4.27" in body
 
 
+@pytest.mark.parametrize("which", [0, -1])
 def test_a_job_whose_hand_out_was_undone_is_not_on_the_receipt(
-    services: Services, mail_sender: MailSender, inbox: MailInbox, finished: list[Stored]
+    services: Services, mail_sender: MailSender, inbox: MailInbox, finished: list[Stored], which: int
 ) -> None:
-    hand_out(services, finished, "12.81")
-    undone, *others = finished
+    """The last one is the job that owes the receipt of all."""
+    hand_out(services, finished, "12.81", transaction="TX-77")
+    undone = finished[which]
     act(services, undone.id, "revert")
     attend_all(mail_sender, finished)
     body = text_of(inbox.only_message())
-    assert undone.id not in body and all(stored.id in body for stored in others) and "$8.54" in body
+    others = [stored for stored in finished if stored.id != undone.id]
+    assert undone.id not in body and all(stored.id in body for stored in others)
+    assert "$8.54" in body and "TX-77" in body
+
+
+def test_the_last_job_of_a_receipt_has_it_alone(
+    services: Services, mail_sender: MailSender, inbox: MailInbox, finished: list[Stored]
+) -> None:
+    hand_out(services, finished, "12.81")
+    for stored in finished[1:]:
+        act(services, stored.id, "revert")
+    attend_all(mail_sender, finished)
+    body = text_of(inbox.only_message())
+    assert finished[0].id in body and "$4.27" in body
+    assert not any(stored.id in body for stored in finished[1:])
+
+
+def test_a_receipt_of_jobs_that_were_all_undone_is_dropped(
+    services: Services, mail_sender: MailSender, inbox: MailInbox, finished: list[Stored]
+) -> None:
+    hand_out(services, finished, "12.81")
+    for stored in finished:
+        act(services, stored.id, "revert")
+    attend_all(mail_sender, finished)
+    assert inbox.messages == []
+    assert mail_events(services, finished[-1].id)[-1] == "EmailDropped receipt"
+
+
+def test_a_receipt_of_all_that_failed_is_sent_again_though_its_own_job_was_undone(
+    services: Services, mail_sender: MailSender, inbox: MailInbox, finished: list[Stored]
+) -> None:
+    inbox.answers = ["550 5.1.1 No such user"]
+    hand_out(services, finished, "12.81")
+    attend_all(mail_sender, finished)
+    *others, undone = finished
+    act(services, undone.id, "revert")
+    services.actions.send_failed_again(undone.id, "staff:Sam")
+    attend_all(mail_sender, finished)
+    body = text_of(inbox.only_message())
+    assert undone.id not in body and all(stored.id in body for stored in others)
+
+
+def test_a_job_that_is_busy_alone_keeps_a_receipt_of_its_own(
+    services: Services, finished: list[Stored], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    record, busy = Actions.record, finished[0].id
+
+    def unless_busy(actions: Actions, job_id: str, *arguments: Any) -> Stored:
+        if job_id == busy:
+            raise JobBusy(job_id, 0)
+        return record(actions, job_id, *arguments)
+
+    monkeypatch.setattr(Actions, "record", unless_busy)
+    hand_out(services, finished, "12.81")
+    owed = [emails.owed(services.store.load(stored.id).events, stored.id) for stored in finished]
+    ids = [stored.id for stored in finished]
+    assert [[mail.jobs for mail in mails] for mails in owed] == [[()], [], [tuple(ids[:2])]]
+    assert f"job {busy} is in the receipt of job {ids[-1]}" in caplog.text
