@@ -21,6 +21,7 @@ from printsys.domain.inputs import (
     PickupInput,
     WaiveInput,
     WeighedInput,
+    validate,
 )
 from printsys.domain.payment_effects import price_at_pickup
 from printsys.domain.payments import Ledger, ledger, share
@@ -78,7 +79,7 @@ def book_of(actions: Actions, chosen: ChosenJob) -> Ledger:
 
 def split(actions: Actions, jobs: Sequence[ChosenJob], payment: CounterInput) -> list[PartOfPayment]:
     """The payment in parts that add up to it: those handed out before come last. A job that gets nothing of it and was
-    handed out before has no part. StaleJob where a job has changed since the page showed it."""
+    handed out before has no part. StaleJob where a job has changed since the page showed it; InvalidInput."""
     for chosen in jobs:
         require_current(chosen.stored, chosen.revision)
     ordered = sorted(jobs, key=lambda chosen: chosen.is_handed_out)
@@ -95,10 +96,10 @@ def split(actions: Actions, jobs: Sequence[ChosenJob], payment: CounterInput) ->
 def _step(chosen: ChosenJob, payment: CounterInput, amount: Decimal) -> tuple[str, ActionInput] | None:
     values = payment.model_dump() | {"amount": amount}
     if not chosen.is_handed_out:
-        return "pickup", PickupInput(**values, **chosen.weighed.model_dump())
+        return "pickup", validate(PickupInput, values | chosen.weighed.model_dump())
     if amount:
-        return "pay", PayInput(**values)
-    return ("waive", WaiveInput(reason=payment.waive_reason)) if payment.waive_reason else None
+        return "pay", validate(PayInput, values)
+    return ("waive", validate(WaiveInput, {"reason": payment.waive_reason})) if payment.waive_reason else None
 
 
 def record(actions: Actions, parts: Sequence[PartOfPayment], actor: str) -> HandedOut:

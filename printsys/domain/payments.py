@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Any, Literal, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, StrictBool, StrictStr, ValidationError
@@ -206,10 +206,10 @@ def quote_by_scale(job: Job, weight_g: Decimal | None, prices: PriceList) -> Quo
 
 def share(amount: Decimal, dues: Sequence[Decimal]) -> list[Decimal]:
     """One payment over several jobs, in their order: each gets what it costs as long as there is money, and the last
-    one what is left. The shares add up to the amount."""
+    one what is left. The shares are whole cents, as the amount is, and add up to it."""
     shares = []
     for due in dues[:-1]:
-        shares.append(min(amount, due))
+        shares.append(min(amount, due).quantize(CENT, ROUND_UP))  # a price by hand may have parts of a cent
         amount -= shares[-1]
     return [*shares, amount]
 

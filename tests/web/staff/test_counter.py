@@ -151,6 +151,24 @@ def test_jobs_of_two_students_in_one_payment_have_a_receipt_each(
         assert ledger(stored.job).lines[0].payer == "Prof. Li"
 
 
+@pytest.mark.parametrize("cost", ["4.275", "4.2700000001", "4.274"])
+def test_a_price_with_parts_of_a_cent_is_paid_in_whole_cents(
+    staff: FlaskClient, services: Services, make: MakeJob, cost: str
+) -> None:
+    """As a person writes it into metadata.json."""
+    jobs = [make(Status.COMPLETED) for _ in range(2)]
+    metadata = jobs[0].folder / "metadata.json"
+    metadata.write_text(metadata.read_text("utf-8").replace('"cost": "4.27"', f'"cost": "{cost}"'), "utf-8")
+    now = [services.store.load(stored.id) for stored in jobs]
+    assert ledger(now[0].job).due == Decimal(cost)
+    answer = pay(staff, *now, amount="8.55")
+    assert answer.status_code == 422 and "more than the" in words(answer)
+    assert accepted(staff, answer, *now, amount="8.55").status_code == 303
+    books = [ledger(services.store.load(stored.id).job) for stored in jobs]
+    assert [book.paid for book in books] == [Decimal("4.28"), Decimal("4.27")]
+    assert [book.due for book in books] == [NOTHING, NOTHING]
+
+
 def test_what_is_not_ticked_stays(staff: FlaskClient, services: Services, make: MakeJob) -> None:
     collected, waiting = make(Status.COMPLETED), make(Status.COMPLETED)
     assert pay(staff, collected).status_code == 303
