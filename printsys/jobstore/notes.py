@@ -79,10 +79,22 @@ def note_missed_events(store: JobStore, events: Iterable[EventKey], since: datet
     with store.locked("away"), store.disk_errors():
         unread = missed_events(store)
         every = tuple(dict.fromkeys([*unread.events, *events]))[-MAX_MISSED_EVENTS:]
-        first = unread.since if unread.events else since
-        note = {"since": format_time(first) if first else None, "lines": every}
-        fs.replace(store.layout.missed_events, json.dumps(note).encode())
+        _write_missed_events(store, MissedEvents(unread.since if unread.events else since, every))
 
 
-def forget_missed_events(store: JobStore) -> None:
-    fs.unlink(store.layout.missed_events)
+def forget_missed_events(store: JobStore, last_read: EventKey) -> None:
+    """Up to `last_read`; what was added after it stays, as all does where it is not there. JobBusy, StorageFailure."""
+    with store.locked("away"), store.disk_errors():
+        unread = missed_events(store)
+        if last_read not in unread.events:
+            return
+        rest = unread.events[unread.events.index(last_read) + 1 :]
+        if rest:
+            _write_missed_events(store, MissedEvents(unread.since, rest))
+        else:
+            fs.unlink(store.layout.missed_events)
+
+
+def _write_missed_events(store: JobStore, missed: MissedEvents) -> None:
+    note = {"since": format_time(missed.since) if missed.since else None, "lines": missed.events}
+    fs.replace(store.layout.missed_events, json.dumps(note).encode())

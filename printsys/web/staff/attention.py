@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 
-from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, flash, jsonify, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
 from indexer.attention import AttentionItem, for_people, move_waits, raised
@@ -16,22 +16,23 @@ from printsys.domain.inputs import WalkInInput, validate
 from printsys.domain.status import LIVE
 from printsys.errors import InvalidInput, MirrorDown, PrintSysError
 from printsys.jobstore import Stored
-from printsys.jobstore.notes import forget_missed_events
 from printsys.jobstore.visits import Failure, visit
 from printsys.ops.backup_record import record_if_any
 from printsys.ops.backup_trouble import backup_trouble
 from printsys.web.auth import current_actor, login_or_token_required, login_required
 from printsys.web.errors import error_page
 from printsys.web.services import services
+from printsys.web.staff import missed
 from printsys.web.staff.attention_groups import BACKUP_KINDS, AttentionEntry, groups_of
 from printsys.web.staff.fixes import FIXES
 from printsys.web.staff.folder_list import MOST_READ
 from printsys.web.staff.forms import WalkInForm
 from printsys.web.staff.job_list import JobSummary
-from printsys.web.staff.missed import missed_digest
 from printsys.web.student.forms import with_errors
 
 pages = Blueprint("attention", __name__)
+SHOWN = "missed_shown"
+"""Key of the session."""
 FROM_FOLDERS = (
     "The database is not available. This page shows what the folders of active jobs tell: missing, damaged, copied and "
     "older folders, files that are gone, what a move left open. What concerns other jobs shows again when it is back."
@@ -42,10 +43,13 @@ FROM_FOLDERS = (
 @login_required
 def show() -> ResponseReturnValue:
     entries, note = open_entries()
+    digest = missed.missed_digest(services())
+    if digest.lines and session.get(SHOWN) != digest.last:
+        session[SHOWN] = digest.last
     return render_template(
         "staff/attention.html",
         groups=groups_of(entries),
-        missed=missed_digest(services()),
+        missed=digest,
         backup_kinds=BACKUP_KINDS,
         page_banners=[note] if note else [],
     )
@@ -97,8 +101,9 @@ def adopt() -> ResponseReturnValue:
 @pages.post("/dashboard/attention/away")
 @login_required
 def forget_missed() -> ResponseReturnValue:
-    """Staff have read what happened while the system was off."""
-    forget_missed_events(services().store)
+    """Staff have read what happened while the system was off, up to `last`, the last that the page showed; without it,
+    up to the last that any page showed in this browser."""
+    missed.forget_missed(services(), request.form.get("last", session.get(SHOWN, "")))
     return redirect(url_for("attention.show"), 303)
 
 

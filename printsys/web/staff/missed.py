@@ -11,7 +11,7 @@ from printsys.domain.folder_moves import last_move
 from printsys.domain.workflow import steps_from
 from printsys.errors import PrintSysError
 from printsys.jobstore import Stored
-from printsys.jobstore.notes import missed_events
+from printsys.jobstore.notes import EventKey, forget_missed_events, missed_events
 from printsys.services import Services
 from printsys.web.staff.history import sentence
 
@@ -35,8 +35,11 @@ class MissedLine:
 
 @dataclass(frozen=True)
 class MissedDigest:
+    """`last`: the last event that it is about, by `event_name`; what is added later is not read yet."""
+
     since: datetime | None
     lines: list[MissedLine]
+    last: str
 
 
 def missed_digest(services: Services) -> MissedDigest:
@@ -53,7 +56,19 @@ def missed_digest(services: Services) -> MissedDigest:
         event = next((e for e in stored.events if e.seq == seq), None) if stored else None
         if stored is not None and event is not None:
             lines.append(_line(stored, event))
-    return MissedDigest(missed.since, lines)
+    return MissedDigest(missed.since, lines, event_name(missed.events[-1]) if missed.events else "")
+
+
+def forget_missed(services: Services, last_read: str) -> None:
+    """All that staff have read, up to the event of that name."""
+    keys = [key for key in missed_events(services.store).events if event_name(key) == last_read]
+    if keys:
+        forget_missed_events(services.store, keys[0])
+
+
+def event_name(key: EventKey) -> str:
+    job_id, seq = key
+    return f"{job_id}:{seq}"
 
 
 def _line(stored: Stored, event: Event) -> MissedLine:

@@ -16,7 +16,9 @@ from printsys.services import Services
 from tests.factories import make_job
 from tests.mirrored import mirrored_job
 from tests.waiting import until
-from tests.web.conftest import MakeJob, token_in
+from tests.web.conftest import MakeJob, form_token, hidden_value, token_in
+
+ATTENTION = "/dashboard/attention"
 
 
 @pytest.fixture
@@ -83,3 +85,44 @@ def test_what_happens_while_the_system_runs_is_not_told_as_missed(services: Serv
 def test_a_job_that_is_gone_since_is_left_out(staff: FlaskClient, services: Services) -> None:
     note_missed_events(services.store, [("k7m29xq4", 3)], None)
     assert "While the system was off" not in staff.get("/dashboard/attention").get_data(as_text=True)
+
+
+def test_what_was_added_after_the_page_was_shown_stays_to_be_read(
+    staff: FlaskClient, services: Services, make: MakeJob
+) -> None:
+    """What is found after a start is noted in slices, and the page may have been shown after the first."""
+    first, second = make(), make()
+    note_missed_events(services.store, [(first.id, 1)], None)
+    page = staff.get(ATTENTION).get_data(as_text=True)
+    note_missed_events(services.store, [(second.id, 1)], None)
+    seen = {"csrf_token": token_in(page), "last": hidden_value(page, "last")}
+    for _ in range(2):
+        assert staff.post(f"{ATTENTION}/away", data=seen).status_code == 303
+        assert missed_events(services.store).events == ((second.id, 1),), "a second click finds nothing to take away"
+    page = staff.get(ATTENTION).get_data(as_text=True)
+    assert second.job.student.name in page and first.id not in page
+    staff.post(f"{ATTENTION}/away", data=seen | {"last": hidden_value(page, "last")})
+    assert not services.store.layout.missed_events.exists()
+
+
+def test_a_page_that_does_not_say_what_it_showed_takes_away_what_this_browser_was_shown(
+    staff: FlaskClient, services: Services, make: MakeJob
+) -> None:
+    """One of an earlier version that is still open."""
+    first, second = make(), make()
+    note_missed_events(services.store, [(first.id, 1)], None)
+    token = form_token(staff, "/dashboard")
+    staff.post(f"{ATTENTION}/away", data={"csrf_token": token})
+    assert missed_events(services.store).events == ((first.id, 1),), "it was shown nothing yet"
+    staff.get(ATTENTION)
+    note_missed_events(services.store, [(second.id, 1)], None)
+    staff.post(f"{ATTENTION}/away", data={"csrf_token": token})
+    assert missed_events(services.store).events == ((second.id, 1),)
+
+
+@pytest.mark.parametrize("last", ["", "x", "k7m29xq4:", "k7m29xq4:" + "9" * 5000])
+def test_an_event_that_is_not_there_takes_nothing_away(staff: FlaskClient, services: Services, last: str) -> None:
+    note_missed_events(services.store, [("k7m29xq4", 3)], None)
+    data = {"csrf_token": form_token(staff, "/dashboard"), "last": last}
+    assert staff.post(f"{ATTENTION}/away", data=data).status_code == 303
+    assert missed_events(services.store).events == (("k7m29xq4", 3),)
