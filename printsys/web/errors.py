@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from flask import Flask, Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, TooManyRequests
 
 from printsys import errors as e
 from printsys.domain.status import in_words
@@ -65,7 +66,7 @@ HTTP_ERROR_PAGES = {
     404: ErrorPage(404, "There is nothing here", "Please check the address, or start from the beginning."),
     405: ErrorPage(405, "That is not how this page works"),
     413: ErrorPage(413, "That is too much at once", "Please send smaller files, or fewer. Nothing was stored."),
-    429: ErrorPage(429, "Too many tries", "Please wait a minute and try again."),
+    429: ErrorPage(429, "Too many tries"),
     500: ErrorPage(
         500, "Something went wrong on our side", "The error is in the lab's log. Nothing of yours was changed halfway."
     ),
@@ -120,10 +121,17 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     if error.code is not None and error.code < 400:
         return error.get_response()
     page = HTTP_ERROR_PAGES.get(error.code or 500, ErrorPage(error.code or 500, error.name))
-    body, code = _answer(page, page.advice or error.description or "")
+    advice = _when_to_try_again(error) if isinstance(error, TooManyRequests) else page.advice
+    body, code = _answer(page, advice or error.description or "")
     response = error.get_response() if error.code in (401, 405, 429) else None
     headers = {k: v for k, v in response.headers if k in ("Allow", "Retry-After")} if response else {}
     return body, code, headers
+
+
+def _when_to_try_again(error: TooManyRequests) -> str:
+    wait_s = error.retry_after if isinstance(error.retry_after, int) else 60
+    wait = "a minute" if wait_s <= 60 else f"{math.ceil(wait_s / 60)} minutes"
+    return f"Please wait {wait} and try again."
 
 
 def open_too_long_page(_error: CSRFError) -> ResponseReturnValue:

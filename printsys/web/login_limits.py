@@ -17,9 +17,9 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
-from werkzeug.exceptions import TooManyRequests
 
 from printsys.services import Services
+from printsys.web.limits import too_many
 
 EXTENSION = "login_limits"
 BY_ONE = parse("10 per minute")
@@ -45,11 +45,9 @@ class LoginLimits:
     def count_try(self) -> None:
         """TooManyRequests, with the seconds to wait, when there were too many. Counted first, so that tries at the same
         moment do not slip through together."""
-        now = time.time()
         for item, key in self._buckets():
             if not self._limiter.hit(item, key):
-                wait_s = max(1, round(self._limiter.get_window_stats(item, key).reset_time - now + 0.5))
-                raise TooManyRequests(retry_after=wait_s)
+                raise too_many(self._limiter, item, key)
 
     def note_wrong(self) -> None:
         """Into the log, and for the note on the dashboard."""

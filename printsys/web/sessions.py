@@ -1,8 +1,8 @@
-"""When a session's cookie is written anew."""
+"""The browser's session: when its cookie is written anew, and which browser it is."""
 
 from __future__ import annotations
 
-from flask import Flask, request
+from flask import Flask, request, session
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
 
 
@@ -17,3 +17,8 @@ class SteadySessions(SecureCookieSessionInterface):
         if request.headers.get("Sec-Fetch-Dest", "document") != "document":  # https://www.w3.org/TR/fetch-metadata/
             return session.modified
         return super().should_set_cookie(app, session)
+
+
+def browser_id() -> str:
+    """Of this request. An address may be a whole campus, so each browser is counted by itself."""
+    return str(session.get("csrf_token", ""))

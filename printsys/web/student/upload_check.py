@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
-from flask import Blueprint, abort, current_app, jsonify, render_template, request, session
+from flask import Blueprint, abort, current_app, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import FileStorage
 
@@ -19,6 +19,7 @@ from printsys.domain.pending_work import preview_of
 from printsys.errors import InvalidInput, JobNotFound
 from printsys.jobstore import Stored
 from printsys.web.services import services
+from printsys.web.sessions import browser_id
 from printsys.web.student.uploads import arriving, digests, incoming_files
 from printsys.web.uploads import UPLOAD_CHECKER
 
@@ -59,8 +60,8 @@ def later(answer_id: str) -> ResponseReturnValue:
 
 
 def _client() -> str:
-    """Who pays for a look: an address may be a whole campus, so each browser is counted by itself."""
-    return f"{request.remote_addr} {session.get('csrf_token', '')}"
+    """Who pays for a look."""
+    return f"{request.remote_addr} {browser_id()}"
 
 
 def look_at(files: Sequence[FileStorage]) -> None:
