@@ -53,8 +53,11 @@ from printsys.jobstore.files import ListedFile, describe, unchanged
 from printsys.jobstore.incoming import StagedFiles
 from printsys.jobstore.lab_today import lab_today
 
+MayMail = Callable[[str], bool]
+"""Whether one more e-mail that a student causes may go to an address."""
 RESEND_COOL_DOWN = timedelta(minutes=2)
 MOST_MESSAGES_AN_HOUR = 5
+TOO_MANY_MAILS = "This address got so many e-mails from us within the hour that we send it no more now."
 logger = logging.getLogger(__name__)
 
 
@@ -159,15 +162,17 @@ class Actions:
             change.record(*drafts)
         return self.follow_up(change.result)
 
-    def resend_confirmation(self, job_id: str, nonce: str) -> Stored:
+    def resend_confirmation(self, job_id: str, nonce: str, may_mail: MayMail = lambda address: True) -> Stored:
         """A new link for a student whose old one ran out; not more often than every two minutes."""
         with self.store.edit(job_id) as change:
             require_latest_confirmation(change.job, nonce)
             self._require_cool(change.before, "We sent you an e-mail a moment ago. Please give it two minutes.")
-            change.record(*self._plan(change, "resend-email", STUDENT, ResendInput()))
+            change.record(*_allowed(self._plan(change, "resend-email", STUDENT, ResendInput()), may_mail))
         return self.follow_up(change.result)
 
-    def student_does(self, job_id: str, action: str, values: ActionInput) -> Stored:
+    def student_does(
+        self, job_id: str, action: str, values: ActionInput, may_mail: MayMail = lambda address: True
+    ) -> Stored:
         """What whoever has the link to a job's page may do: withdraw it, write to the lab, have the link to confirm
         sent again. TransitionNotAllowed, and what JobStore.edit raises."""
         with self.store.edit(job_id) as change:
@@ -176,7 +181,7 @@ class Actions:
                 self._require_cool(change.before, "We sent you an e-mail a moment ago. Please give it two minutes.")
             if action == "reply":
                 _require_few_messages(change.before, self.clock())
-            change.record(*self._plan(change, action, STUDENT, values))
+            change.record(*_allowed(self._plan(change, action, STUDENT, values), may_mail))
         return self.follow_up(change.result)
 
     def _require_cool(self, stored: Stored, refusal: str) -> None:
@@ -188,7 +193,14 @@ class Actions:
         if self.clock() - last.at < RESEND_COOL_DOWN:
             raise TransitionNotAllowed("resend-email", refusal)
 
-    def resubmit(self, job_id: str, key: str, request: SubmitInput, files: Sequence[IncomingFile]) -> Stored:
+    def resubmit(
+        self,
+        job_id: str,
+        key: str,
+        request: SubmitInput,
+        files: Sequence[IncomingFile],
+        may_mail: MayMail = lambda address: True,
+    ) -> Stored:
         """The same request once more, after a rejection; without `files` the model is the one that the lab has.
 
         InvalidInput, TokenUsed, and what JobStore.staged and JobStore.edit raise.
@@ -196,10 +208,10 @@ class Actions:
         require_offered(self.lab, request.model_dump(), self.lab.today(self.clock()), lab_today(self.store))
         require_open_resubmission(self.store.load(job_id).job, key)
         if not files:
-            return self._resubmit(job_id, key, ResubmitInput(**request.model_dump()), None)
+            return self._resubmit(job_id, key, ResubmitInput(**request.model_dump()), None, may_mail)
         with self.store.staged(job_id, files) as staged:
             values = ResubmitInput(**request.model_dump(), files=list(staged.files))
-            return self._resubmit(job_id, key, values, staged)
+            return self._resubmit(job_id, key, values, staged, may_mail)
 
     def correct_email(self, job_id: str, address: str) -> Stored:
         """The student's own address, mistyped: the receipt goes to the right one. TransitionNotAllowed once staff have
@@ -216,14 +228,16 @@ class Actions:
                 )
         return self.follow_up(change.result)
 
-    def _resubmit(self, job_id: str, key: str, values: ResubmitInput, staged: StagedFiles | None) -> Stored:
+    def _resubmit(
+        self, job_id: str, key: str, values: ResubmitInput, staged: StagedFiles | None, may_mail: MayMail
+    ) -> Stored:
         with self.store.edit(job_id) as change:
             _refuse_if_moved_by_hand(change.before)
             require_open_resubmission(change.job, key)
             if staged is not None and any((change.before.folder / name).exists() for name in staged.names):
                 raise JobBusy(job_id, 0)  # a file of that name has just been put there
             change.staged = staged
-            change.record(*self._plan(change, "resubmit", STUDENT, values))
+            change.record(*_allowed(self._plan(change, "resubmit", STUDENT, values), may_mail))
         return self.follow_up(change.result)
 
     def do_what_is_due(self, job_id: str) -> Stored | None:
@@ -334,6 +348,15 @@ def _refuse_if_moved_by_hand(stored: Stored) -> None:
     """A student's answer to a job that staff are moving just now waits until that is recorded."""
     if stored.asked_by_hand is not None:
         raise JobBusy(stored.id, 0)
+
+
+def _allowed(drafts: Sequence[EventDraft], may_mail: MayMail) -> list[EventDraft]:
+    """What a student's step means, without e-mails to whom may get no more. TransitionNotAllowed where the e-mail was
+    all of it."""
+    allowed = [draft for draft in drafts if draft.type != EventType.EMAIL_QUEUED or may_mail(draft.data["to"])]
+    if drafts and not allowed:
+        raise TransitionNotAllowed("resend-email", TOO_MANY_MAILS)
+    return allowed
 
 
 def _require_few_messages(stored: Stored, now: datetime) -> None:

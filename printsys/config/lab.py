@@ -208,7 +208,8 @@ class ReminderTable(Strict):
 class MailTable(Strict):
     """`templates`: the folder of the lab's own e-mail templates, from where lab.toml is. It need not be there.
 
-    `most_receipts_an_hour`: so many "we have your request" go to one address; whoever submits can name anybody's.
+    `most_receipts_an_hour`: so many e-mails that students cause ("we have your request", say) go to one address, the
+    lab's too; whoever submits can name anybody's.
     """
 
     templates: Annotated[str, Field(min_length=1)] = "mail-templates"

@@ -17,6 +17,7 @@ from printsys.errors import InvalidInput, TokenExpired, TokenUsed, TransitionNot
 from printsys.texts import amount, discounts, money
 from printsys.web import lab_day
 from printsys.web.services import services
+from printsys.web.student.receipt_limit import receipt_limit
 from printsys.web.student.status import sent_models
 
 pages = Blueprint("confirm", __name__)
@@ -50,7 +51,7 @@ def decide(token: str) -> ResponseReturnValue:
 def resend(token: str) -> ResponseReturnValue:
     job_id, nonce = services().tokens.read_confirm(token)
     try:
-        stored = services().actions.resend_confirmation(job_id, nonce)
+        stored = services().actions.resend_confirmation(job_id, nonce, receipt_limit().may_send)
     except TransitionNotAllowed as error:
         return _confirm_page(token, str(error), 409)
     except TokenUsed:

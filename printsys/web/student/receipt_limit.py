@@ -1,6 +1,6 @@
-"""Whoever submits can type anybody's address: nobody's mailbox is filled with receipts that way.
+"""Whoever submits can type anybody's address, and cause e-mails to it and to the lab: no mailbox is filled that way.
 
-The request itself is always taken. What staff cause is never held up.
+The step itself is always taken. What staff cause is never held up.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from printsys.services import Services
+from printsys.web.limits import too_many
 
 EXTENSION = "receipt_limit"
 
@@ -26,8 +27,13 @@ class ReceiptLimit:
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
     def may_send(self, address: str) -> bool:
-        """Whether one more receipt may go to `address`; it counts as sent."""
+        """Whether one more e-mail that a student causes may go to `address`; it counts as sent."""
         return self._is_off or self._limiter.hit(self._most, _mailbox(address))
+
+    def require(self, address: str) -> None:
+        """The same, or TooManyRequests."""
+        if not self.may_send(address):
+            raise too_many(self._limiter, self._most, _mailbox(address))
 
 
 def _mailbox(address: str) -> str:

@@ -20,6 +20,7 @@ from printsys.web.errors import open_too_long_page
 from printsys.web.services import services
 from printsys.web.student.confirm import link_over_page
 from printsys.web.student.forms import SubmitForm, with_errors
+from printsys.web.student.receipt_limit import receipt_limit
 from printsys.web.student.status import sent_models
 from printsys.web.student.submit import NOT_STORED, PAUSED, read_request
 
@@ -46,7 +47,7 @@ def send(token: str) -> ResponseReturnValue:
     try:
         require_open_resubmission(job, key)
         answers, files = read_request(files_needed=False)
-        services().actions.resubmit(job_id, key, answers, files)
+        services().actions.resubmit(job_id, key, answers, files, receipt_limit().may_send)
     except TokenUsed as over:  # sent twice: the first one did it
         return link_over_page(services().store.load(job_id).job, over)
     except InvalidInput as error:

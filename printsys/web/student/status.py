@@ -27,6 +27,7 @@ from printsys.models3d.inspect import Size
 from printsys.texts import reasons
 from printsys.web import lab_day
 from printsys.web.services import services
+from printsys.web.student.receipt_limit import receipt_limit
 
 pages = Blueprint("status", __name__)
 
@@ -70,7 +71,8 @@ def resend(token: str) -> ResponseReturnValue:
 def _do(token: str, action: str, needs: type[ActionInput], done: str) -> ResponseReturnValue:
     job_id = services().tokens.read_status(token)
     try:
-        services().actions.student_does(job_id, action, validate(needs, request.form))
+        values = validate(needs, request.form)
+        services().actions.student_does(job_id, action, values, receipt_limit().may_send)
     except InvalidInput as error:
         problems = {action: " ".join(sentence for sentences in error.fields.values() for sentence in sentences)}
         return _status_page(token, services().store.load(job_id), problems), 422

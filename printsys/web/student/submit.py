@@ -152,8 +152,7 @@ def correct_address() -> ResponseReturnValue:
         values = validate(CorrectEmailInput, {"student_email": request.form.get("student_email", "")})
     except InvalidInput as error:
         return _success_page(job_id, services().store.load(job_id), error.fields["student_email"][0]), 422
-    if not receipt_limit().may_send(values.student_email):
-        abort(429)
+    receipt_limit().require(values.student_email)
     services().actions.correct_email(job_id, values.student_email)
     return redirect(url_for("submit.success", job=job_id), 303)
 
