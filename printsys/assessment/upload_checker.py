@@ -234,16 +234,19 @@ class UploadChecker:
                 self._changed.notify_all()
 
     def _look(self, question: _Question, seconds: float) -> UploadCheck | None:
-        """None where nobody wants to know any more, or where it cannot be done now."""
+        """None where nobody wants to know any more, or where it cannot be done now, or not in the time that others left
+        it: that says nothing about the model."""
         limits = bounded.Limits(seconds=seconds, megabytes=PATIENCE.megabytes)
         try:
-            return check_file(
+            check = check_file(
                 _file_of(question),
                 question.name,
                 limits,
                 lambda: question.is_wanted() and not self._stopped,
                 volumes=self._volumes,
             )
+            is_finished = check.facts is not None or check.is_unprintable
+            return check if is_finished or seconds >= PATIENCE.seconds else None
         except OSError as error:
             logger.warning("a model is not looked at before it is sent: %s", error.strerror)
         except bounded.Abandoned:

@@ -353,6 +353,31 @@ def test_a_browser_that_asks_much_comes_after_one_that_asks_little(
     assert order == ["31.stl", "51.stl", "41.stl", "42.stl", "43.stl"]
 
 
+def test_a_model_that_others_left_too_little_time_is_not_called_too_hard(
+    checker: UploadChecker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload_checker, "AT_ONCE", 1)
+    monkeypatch.setattr(upload_checker, "BUSY_S", 5.0)
+    go_on = threading.Event()
+
+    def take_too_long(
+        path: Path, name: str, limits: bounded.Limits, *_: Any, **volumes: Any
+    ) -> upload_check.UploadCheck:
+        go_on.wait(60)
+        return upload_check.UploadCheck(trouble=f"It took longer than {limits.seconds:g} s.")
+
+    monkeypatch.setattr(upload_checker, "check_file", take_too_long)
+    asked = ask_about(checker, "browser", 31)
+    until(lambda: any(question.is_running for question in checker._questions.values()))
+    asked += ask_about(checker, "hurried browser", 41) + ask_about(checker, "third browser", 51)
+    go_on.set()
+    checker.wait(asked, 60.0)
+    troubles = [present(checker.result(sha256)).trouble for _, sha256 in asked]
+    assert troubles == ["It took longer than 20 s.", upload_checker.LATER.trouble, "It took longer than 20 s."]
+    checker.wait(ask_about(checker, "hurried browser", 41), 60.0)
+    assert present(checker.result(asked[1][1])).trouble == "It took longer than 20 s."
+
+
 def test_what_its_browser_left_is_dropped(
     checker: UploadChecker, slow_look: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
