@@ -22,6 +22,7 @@ from waitress.server import BaseWSGIServer, create_server
 from waitress.utilities import Error
 from werkzeug.http import parse_options_header
 
+from printsys.web import services
 from printsys.web.form_reader import FormReader, Writers
 from printsys.web.uploads import TAKES_MODELS, parser_for
 
@@ -35,12 +36,18 @@ MOST_HEADERS = 200
 """Headers of one request: waitress joins equal ones, which takes longer with each."""
 MOST_IN_FLIGHT = 2 << 30
 """Bytes of all bodies that are being received at one moment: models lie in the storage already."""
+MOST_OF_ONE_ADDRESS = MOST_IN_FLIGHT * 3 // 4
+"""Of those: a whole campus may be one address, and the others have room for several of the largest forms."""
 MOST_CONNECTIONS = 480 if sys.platform == "win32" else 1500
 """select() of Windows knows 512 sockets, the database's among them; elsewhere poll() knows any number."""
 CROWDED = 0.8
 """Of those connections; from then on a new one takes the place of the one that has been idle for longest."""
 SLOWEST = 1000
-"""Bytes a second, on the average, once a body has been on its way for `IDLE_S`."""
+"""Bytes a second, on the average, once a body has been on its way for `IDLE_S`, and in each window after that."""
+WINDOW_S = 120
+"""A phone may lose its network for a while."""
+LONGEST_S = 4 * 3600
+"""For a body at one pace. The more has come, the more must go on coming: it keeps the others out for as long."""
 IDLE_S = 30
 """A connection that neither asks nor is answered is closed after so long; browsers open another when they need one.
 Headers that take longer to arrive are given up, too."""
@@ -92,11 +99,13 @@ class PageServer:
             ident="printsys",
         )
         self._writers = Writers()
+        proxies = app.extensions[services.EXTENSION].settings.trusted_proxies if trusts_proxies else 0
         self._listeners = [
             each for each in sockets.values() if isinstance(each, BaseWSGIServer)
         ]  # one for each address
         for listener in self._listeners:
             listener.channel_class = Connection
+            listener.proxies = proxies
             listener.accept = partial(_accept_or_pause, listener.accept)
             listener.read_form = partial(self._read_form, app, listener.pull_trigger)
         self._thread = threading.Thread(target=self._server.run, daemon=True, name="serving")
@@ -141,7 +150,7 @@ class Connection(HTTPChannel):
                 min(idle, key=lambda other: float(other.last_activity)).will_close = True
 
     def parser_class(self, adjustments: Any) -> Request:
-        return Request(adjustments, self.server)
+        return Request(adjustments, self)
 
     def readable(self) -> bool:
         """Not while its body comes faster than the disk takes it."""
@@ -161,19 +170,22 @@ class Connection(HTTPChannel):
         is_receiving = self.request is not None and self.request.headers_finished
         return not (self.requests or is_receiving or self.total_outbufs_len)
 
-    def bytes_in_flight(self) -> int:
+    def bytes_in_flight(self, address: str | None = None) -> int:
+        """`address`: only of what comes from there."""
         requests = [*self.requests, *([self.request] if self.request is not None else [])]
-        return sum(request.body_bytes_received for request in requests)
+        return sum(request.body_bytes_received for request in requests if address in (None, request.address))
 
 
 class Request(HTTPRequestParser):
     """Knows after the header how much body its page may bring."""
 
-    def __init__(self, adjustments: Any, server: Any) -> None:
+    def __init__(self, adjustments: Any, connection: Connection) -> None:
         super().__init__(adjustments)
         self.adj: Any = adjustments
-        self._server = server
-        self._began = time.monotonic()
+        self.address = str(connection.addr[0])
+        self._server = connection.server
+        self._began = self._window_began = time.monotonic()
+        self._window_start = 0
         self._form: FormReader | None = None
 
     def is_backlogged(self) -> bool:
@@ -185,6 +197,7 @@ class Request(HTTPRequestParser):
         super().parse_header(header)
         if problem := framing_problem(header, self.version):
             raise ParsingError(problem)
+        self.address = sender(self.address, self.headers.get("X_FORWARDED_FOR", ""), self._server.proxies)
         if not TAKES_MODELS.search(self.path):
             self.adj = copy.copy(self.adj)
             self.adj.max_request_body_size = SMALL_BODY
@@ -193,7 +206,7 @@ class Request(HTTPRequestParser):
             boundary = options.get("boundary", "")
             if mimetype == "multipart/form-data" and boundary and boundary.isascii():
                 self._form = self.body_rcv.buf = self._server.read_form(self.path, boundary.encode())
-        self._began = time.monotonic()
+        self._began = self._window_began = time.monotonic()
 
     def received(self, data: bytes) -> int:
         counted = self.body_bytes_received // SMALL_BODY
@@ -210,18 +223,44 @@ class Request(HTTPRequestParser):
                 super().parse_header(b"GET / HTTP/1.0\r\n")  # as waitress does where the header is none
                 self._refuse(TooSlow("This came too slowly. Please try again."))
         elif self.body_bytes_received:
-            if self.body_bytes_received // SMALL_BODY > counted and self._is_crowded():
-                self._refuse(Crowded("Many people are sending models at this moment. Please try again in a minute."))
-            if waited_s > IDLE_S and self.body_bytes_received < SLOWEST * waited_s:
+            if self.body_bytes_received // SMALL_BODY > counted and (crowd := self._crowd()):
+                self._refuse(Crowded(f"{crowd} at this moment. Please try again in a minute."))
+            if self._is_slow(waited_s):
                 self._refuse(TooSlow("This came too slowly. Please try again."))
 
-    def _is_crowded(self) -> bool:
+    def _crowd(self) -> str | None:
         """By what has arrived: anybody can announce any size."""
         connections = self._server.active_channels.values()
-        return bool(sum(connection.bytes_in_flight() for connection in connections) > MOST_IN_FLIGHT)
+        if sum(connection.bytes_in_flight() for connection in connections) > MOST_IN_FLIGHT:
+            return "Many people are sending models"
+        if sum(connection.bytes_in_flight(self.address) for connection in connections) > MOST_OF_ONE_ADDRESS:
+            return "Many models are on their way from your network"
+        return None
+
+    def _is_slow(self, waited_s: float) -> bool:
+        """From the start, or since the last window began: what began fast may go on by drops."""
+        if waited_s > IDLE_S and self.body_bytes_received < SLOWEST * waited_s:
+            return True
+        window_s = time.monotonic() - self._window_began
+        if window_s <= WINDOW_S:
+            return False
+        progress, least = self.body_bytes_received - self._window_start, least_progress(self._window_start, window_s)
+        self._window_began, self._window_start = time.monotonic(), self.body_bytes_received
+        return bool(progress < least)
 
     def _refuse(self, error: Error) -> None:
         self.error, self.completed = error, True
+
+
+def least_progress(received: int, window_s: float) -> float:
+    """Bytes that must follow within `window_s`, where `received` have come."""
+    return max(SLOWEST, received / LONGEST_S) * window_s
+
+
+def sender(address: str, forwarded_for: str, proxies: int) -> str:
+    """Whose connection it is, where the nearest `proxies` are the lab's own: what the others say, anybody can say."""
+    hops = [hop.strip() for hop in forwarded_for.split(",")]
+    return hops[-proxies] if forwarded_for and 0 < proxies <= len(hops) else address
 
 
 def framing_problem(header: bytes, version: str) -> str | None:

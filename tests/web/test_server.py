@@ -26,7 +26,7 @@ from tests.running_system import free_port
 from tests.waiting import until
 from tests.web.conftest import hidden_value, token_in
 
-Connect = Callable[[], socket.socket]
+Connect = Callable[..., socket.socket]
 
 
 @pytest.fixture
@@ -46,8 +46,8 @@ def port(server: PageServer) -> int:
 def connect(port: int) -> Iterator[Connect]:
     with contextlib.ExitStack() as stack:
 
-        def opened() -> socket.socket:
-            return stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
+        def opened(source: str = "127.0.0.1") -> socket.socket:
+            return stack.enter_context(socket.create_connection(("127.0.0.1", port), 30, (source, 0)))
 
         yield opened
 
@@ -305,8 +305,65 @@ def test_the_bodies_on_their_way_are_bounded_together(
     assert status_of(third.recv(100)) == 400, "there is room again: this one was read to its end"
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="has one loopback address only")
+def test_one_address_leaves_room_for_the_others(
+    server: PageServer, port: int, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_server, "MOST_OF_ONE_ADDRESS", 5 << 20)
+    connect().sendall(head("/submit", 10 << 20) + b"x" * (4 << 20))
+    until(lambda: bytes_in_flight(server) == 4 << 20)
+    neighbor, stranger = connect(), connect("127.0.0.2")
+    with contextlib.suppress(ConnectionError):  # it may hang up before all is sent
+        neighbor.sendall(head("/dashboard/new", 9 << 20) + b"x" * (4 << 20))
+    answer = neighbor.recv(1000)
+    assert status_of(answer) == 503 and b"from your network" in answer
+    assert is_served(port)
+    stranger.sendall(head("/submit", 4 << 20) + b"x" * (4 << 20))
+    assert status_of(stranger.recv(100)) == 400, "this one was read to its end"
+
+
+@pytest.mark.parametrize(
+    ("forwarded_for", "proxies", "expected"),
+    [
+        ("", 1, "10.0.0.1"),
+        ("192.0.2.7", 0, "10.0.0.1"),
+        ("192.0.2.7", 1, "192.0.2.7"),
+        ("made up, 192.0.2.7", 1, "192.0.2.7"),
+        ("made up, 192.0.2.7, 10.0.0.2", 2, "192.0.2.7"),
+        ("192.0.2.7", 2, "10.0.0.1"),
+    ],
+)
+def test_whose_body_it_is_the_nearest_proxy_says(forwarded_for: str, proxies: int, expected: str) -> None:
+    assert page_server.sender("10.0.0.1", forwarded_for, proxies) == expected
+
+
 def test_a_body_that_would_never_end_is_given_up(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page_server, "IDLE_S", 0)
     connection = connect()
     connection.sendall(head("/submit", 1000) + b"x")
     assert status_of(answer_to_drops(connection, b"x")) == 408
+
+
+def test_a_body_that_comes_fast_and_then_by_drops_is_given_up(
+    server: PageServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = connect()
+    connection.sendall(head("/submit", 100 << 20) + b"x" * (4 << 20))
+    until(lambda: bytes_in_flight(server) == 4 << 20)
+    monkeypatch.setattr(page_server, "WINDOW_S", 0)
+    assert status_of(answer_to_drops(connection, b"x")) == 408
+
+
+@pytest.mark.parametrize(
+    ("received", "bytes_per_s", "is_enough"),
+    [
+        (0, 1_200, True),
+        (0, 800, False),
+        (50 << 20, 5_000, True),  # a phone with one bar
+        (50 << 20, 1_200, False),
+        (430 << 20, 50_000, True),
+        (430 << 20, 5_000, False),
+    ],
+)
+def test_the_more_has_come_the_more_must_follow(received: int, bytes_per_s: int, is_enough: bool) -> None:
+    assert (bytes_per_s * 120 >= page_server.least_progress(received, 120)) is is_enough
