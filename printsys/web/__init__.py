@@ -28,6 +28,7 @@ from printsys.web import (
     login_limits,
     metrics,
     security,
+    static_files,
     uploads,
 )
 from printsys.web.services import EXTENSION
@@ -116,7 +117,7 @@ def create_app(services: Services) -> Flask:
     app.jinja_env.globals["attention_count"] = attention.count
     Bootstrap5(app)
     CSRFProtect(app)
-    for part in (metrics, security, uploads, errors, filters):
+    for part in (metrics, security, static_files, uploads, errors, filters):
         part.init(app)
     for module in STUDENT_PAGES + STAFF_PAGES + OTHER_PAGES:
         app.register_blueprint(module.pages)

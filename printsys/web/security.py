@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 
 from printsys.web.services import services
 
@@ -11,7 +11,6 @@ POLICY = "; ".join([
     "connect-src 'self'", "media-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
     "object-src 'none'",
 ])  # fmt: skip
-PUBLIC_CACHE = ("static", "bootstrap.static")
 
 
 def init(app: Flask) -> None:
@@ -30,6 +29,5 @@ def _add_headers(response: Response) -> Response:
     # By the address that the world uses: a proxy in front of us may speak https to it and http to us.
     if services().settings.base_url.startswith("https://"):
         headers["Strict-Transport-Security"] = "max-age=31536000"
-    if request.endpoint not in PUBLIC_CACHE:
-        headers.setdefault("Cache-Control", "no-store")
+    headers.setdefault("Cache-Control", "no-store")
     return response

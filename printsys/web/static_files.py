@@ -1,0 +1,90 @@
+"""Style sheets, scripts and drawings: sent compressed, and kept by browsers until they change.
+
+Only these. A page with a token is never compressed: its size would tell, guess by guess, what is in it (BREACH).
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, request, send_from_directory
+from werkzeug.security import safe_join
+
+COMPRESSED = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+IMPORT = re.compile(r"""(?:from|import) "\./([^"]+)";""")
+FOREVER = "public, max-age=31536000, immutable"
+VERSION_DIGITS = 8
+
+
+class StaticFiles:
+    """Those of the pages, and those of Bootstrap-Flask, by endpoint."""
+
+    def __init__(self, app: Flask) -> None:
+        own, bootstrap = Path(str(app.static_folder)), Path(str(app.blueprints["bootstrap"].static_folder))
+        self.folders = {"static": own, "bootstrap.static": bootstrap}
+        self._imported = imported_modules(own / "js")
+
+    def add_version(self, endpoint: str, values: dict[str, Any]) -> None:
+        """To an address; not to that of a module which others import by its bare name: a browser would run it twice."""
+        folder = self.folders.get(endpoint)
+        path = folder and _file_in(folder, values.get("filename", ""))
+        if path and path not in self._imported:
+            values.setdefault("v", _digest_of(path)[:VERSION_DIGITS])
+
+    def send(self, filename: str) -> Response:
+        folder = self.folders[str(request.endpoint)]
+        path = _file_in(folder, filename)
+        if path is None:
+            return send_from_directory(folder, filename)  # which says 404
+        digest, media_type = _digest_of(path), COMPRESSED.get(path.suffix)
+        if media_type and "Range" not in request.headers and request.accept_encodings.quality("gzip") > 0:
+            response = Response(_gzipped(path, digest), mimetype=media_type, headers={"Content-Encoding": "gzip"})
+            response.set_etag(f"{digest}-gzip")
+            response.make_conditional(request)
+        else:
+            response = send_from_directory(folder, filename, mimetype=media_type, etag=digest)
+        if media_type:
+            response.vary.add("Accept-Encoding")
+        is_of_this_version = request.args.get("v") == digest[:VERSION_DIGITS]
+        response.headers["Cache-Control"] = FOREVER if is_of_this_version else "no-cache"
+        return response
+
+
+@cache
+def imported_modules(folder: Path) -> frozenset[Path]:
+    """The scripts in `folder` that other scripts there import."""
+    texts = [path.read_text("utf-8") for path in folder.glob("*.js")]
+    return frozenset(folder / name for text in texts for name in IMPORT.findall(text))
+
+
+def init(app: Flask) -> None:
+    """After Bootstrap-Flask."""
+    files = StaticFiles(app)
+    app.url_defaults(files.add_version)
+    for endpoint in files.folders:
+        app.view_functions[endpoint] = files.send
+
+
+def _file_in(folder: Path, filename: str) -> Path | None:
+    path = safe_join(str(folder), filename)
+    return Path(path) if path and Path(path).is_file() else None
+
+
+def _digest_of(path: Path) -> str:
+    status = path.stat()
+    return _digest(path, status.st_size, status.st_mtime_ns)
+
+
+@cache
+def _digest(path: Path, _size: int, _mtime_ns: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@cache
+def _gzipped(path: Path, _digest: str) -> bytes:
+    return gzip.compress(path.read_bytes(), mtime=0)
