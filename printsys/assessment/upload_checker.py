@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections import OrderedDict, defaultdict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -102,13 +102,15 @@ class UploadChecker:
             return self._checks.get(sha256)
 
     def ask(self, files: Sequence[tuple[str, ArrivingFile]], client: str) -> list[NamedHash]:
-        """Have each file looked at. What `client` asked about before, and nobody else did, is dropped.
+        """Have each file looked at. What `client` (an address, a space, a browser) asked about before, and nobody else
+        did, is dropped.
 
         The files came in `arrivals`; those that have to wait for their look are taken over. A file for which there is
         no room, in the queue or on the disk, stays without a look.
         """
         hashes = [(name, file.sha256) for name, file in files]
         with self._changed:
+            self._meet(client)
             for question in self._questions.values():
                 question.clients.discard(client)
         for name, file in files:
@@ -163,11 +165,23 @@ class UploadChecker:
                 question.wanted_at = time.monotonic()
             return question is not None or sha256 in self._checks
 
+    def _meet(self, client: str) -> None:
+        """A new browser has used what those of its address have used on average: a flood of new ones gains nothing."""
+        if client in self._used_s:
+            return
+        if len(self._used_s) > MOST_CLIENTS:
+            self._used_s.clear()
+        address = client.partition(" ")[0]
+        used = [seconds for other, seconds in self._used_s.items() if other.partition(" ")[0] == address]
+        self._used_s[client] = sum(used) / len(used) if used else 0.0
+
     def _enqueue(self, name: str, file: ArrivingFile, client: str) -> None:
         sha256 = file.sha256
         with self._changed:
             self._drop_unwanted()
-            waiting = [question for question in self._questions.values() if not question.is_running]
+            if len(self._waiting()) >= MOST_WAITING:
+                self._give_way(client)
+            waiting = self._waiting()
             has_room = sum(question.size for question in waiting) + file.size <= MOST_WAITING_BYTES
             if len(waiting) >= MOST_WAITING or not has_room or self._stopped:
                 return
@@ -196,14 +210,27 @@ class UploadChecker:
     def _drop_unwanted(self) -> None:
         for question in [*self._questions.values()]:
             if not question.is_running and not question.is_wanted():
-                del self._questions[question.sha256]
-                shutil.rmtree(question.folder, ignore_errors=True)
+                self._drop(question)
+
+    def _give_way(self, client: str) -> None:
+        """In a full queue, the one with most files in it has the newest of them dropped for a client with fewer."""
+        held = Counter(holder for question in self._waiting() for holder in question.clients)
+        greediest, count = held.most_common(1)[0]
+        own = [question for question in self._waiting() if question.clients == {greediest}]
+        if own and count > held[client] + 1:
+            self._drop(max(own, key=lambda question: question.asked_at))
+
+    def _drop(self, question: _Question) -> None:
+        del self._questions[question.sha256]
+        shutil.rmtree(question.folder, ignore_errors=True)
+
+    def _waiting(self) -> list[_Question]:
+        return [question for question in self._questions.values() if not question.is_running]
 
     def _next(self) -> _Question | None:
         """The client that has used least comes first: a dear model costs its sender, nobody else."""
         self._drop_unwanted()
-        waiting = [question for question in self._questions.values() if not question.is_running]
-        return min(waiting, key=self._rank, default=None)
+        return min(self._waiting(), key=self._rank, default=None)
 
     def _rank(self, question: _Question) -> tuple[float, float]:
         return min(self._used_s[client] for client in question.clients), question.asked_at
@@ -226,8 +253,6 @@ class UploadChecker:
             with self._changed:
                 for client in question.clients:
                     self._used_s[client] += time.monotonic() - began
-                if len(self._used_s) > MOST_CLIENTS:
-                    self._used_s.clear()
                 del self._questions[question.sha256]
                 if check is not None:
                     self._remember(question.sha256, check)

@@ -353,6 +353,43 @@ def test_a_browser_that_asks_much_comes_after_one_that_asks_little(
     assert order == ["31.stl", "51.stl", "41.stl", "42.stl", "43.stl"]
 
 
+def test_a_full_queue_has_room_for_who_has_less_in_it(
+    checker: UploadChecker, slow_look: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload_checker, "MOST_WAITING", 4)
+    ask_about(checker, "browser", *range(31, 31 + upload_checker.AT_ONCE))
+    until(lambda: sum(question.is_running for question in checker._questions.values()) == upload_checker.AT_ONCE)
+    greedy = ask_about(checker, "greedy", 41, 42, 43, 44, 45)
+    modest = [ask_about(checker, f"browser {number}", 51 + number)[0] for number in range(4)]
+    has_no_time = [checker.result(sha256) is upload_checker.LATER for _, sha256 in greedy + modest]
+    assert has_no_time == [False, True, True, True, True, False, False, False, True]
+    assert len(list(checker._scratch.glob("*/model.stl"))) == upload_checker.AT_ONCE + 4
+
+
+def test_a_new_browser_starts_with_what_others_of_its_address_have_used(
+    checker: UploadChecker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a prankster with one new browser after the other does not come before who has had a look."""
+    monkeypatch.setattr(upload_checker, "AT_ONCE", 1)
+    go_on, order = threading.Event(), list[str]()
+
+    def note(path: Path, name: str, *_: Any, **volumes: Any) -> upload_check.UploadCheck:
+        order.append(name)
+        go_on.wait(60)
+        return upload_check.UploadCheck()
+
+    monkeypatch.setattr(upload_checker, "check_file", note)
+    asked = ask_about(checker, "10.0.0.2 browser", 31)
+    until(lambda: order == ["31.stl"])
+    checker._used_s |= {"10.0.0.1 student": 2.0, "10.0.0.1 prankster": 60.0}
+    asked += ask_about(checker, "10.0.0.1 new", 41)
+    asked += ask_about(checker, "10.0.0.1 student", 51)
+    asked += ask_about(checker, "10.0.0.3 new", 61)
+    go_on.set()
+    checker.wait(asked, 60.0)
+    assert order == ["31.stl", "61.stl", "51.stl", "41.stl"]
+
+
 def test_a_model_that_others_left_too_little_time_is_not_called_too_hard(
     checker: UploadChecker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
