@@ -19,7 +19,10 @@ from printsys.domain.status import Status
 from printsys.errors import InvalidInput
 
 _THOUSANDS = re.compile(r"[1-9]\d{0,2},\d{3}")
-_LINK = re.compile(r"://|\bwww\.", re.IGNORECASE)
+_LINK = re.compile(
+    r"://|\bwww\.|\w\w\.[a-z]{2,20}/|\w\w\.(?:com|net|org|edu|gov|io|info|biz|xyz|site|online|shop)\b", re.IGNORECASE
+)
+"""Two letters before the point, since an initial is often written against the name: J.Doe/M.Roe, R. Kumar B.Com."""
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 MAX_GRAMS = Decimal(100_000)
 MAX_HOURS = Decimal(2_000)

@@ -200,11 +200,29 @@ def test_a_rejection_needs_a_reason_or_words() -> None:
     assert validate(f.RejectInput, {"comment": "Too thin."}).reasons == []
 
 
-@pytest.mark.parametrize("name", ["Win at https://evil.example", "WWW.evil.example", "x://y"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Win at https://evil.example", "WWW.evil.example", "x://y", "Claim it at evil.com", "Go to Evil.COM, Jane",
+        "evil.example/x", "free.money.io", "bit.ly/x", "grüße.org!",
+    ],
+)  # fmt: skip
 def test_a_name_carries_no_link_into_the_labs_e_mails(name: str) -> None:
     """FAULTS S7."""
     fields = refused(f.SubmitInput, FORM | {"student_name": name})
     assert fields == {"student_name": ["Please give a name without a web address."]}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "J.R. Smith", "O'Neil-Łoś", "Dr. med. X", "Dr.Jane Doe", "St.John Smith", "A.de Vries", "J.Li", "K.No",
+        "Mr.Link", "J.Doe/M.Roe", "Jane Doe / John Roe", "R. Kumar B.Com", "Max M. Mustermann Jr.", "Jane Doe, Ph.D.",
+        "Ann.Comstock", "李.小龙", "Jean-Luc d'Org", "X. Com", "Team 3/4",
+    ],
+)  # fmt: skip
+def test_people_are_called_what_they_are_called(name: str) -> None:
+    assert validate(f.SubmitInput, FORM | {"student_name": name}).student_name == name
 
 
 @pytest.mark.parametrize("field", ["student_name", "student_email", "discipline", "class_number"])
