@@ -1,4 +1,4 @@
-"""Hundreds of random lives, and every number of a report recomputed from the folders."""
+"""Hundreds of random lives, a thousand with --proof, and every number of a report recomputed from the folders."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.fixtures_db import TEMPLATE, drop_database, execute
 from tests.reports.lives import make_lives
 from tests.reports.own_arithmetic import Lives, percentile
 
-LIVES, SEED = 300, 16
+LIVES, LIVES_OF_A_PROOF, SEED = 300, 1000, 16
 TERMS = [
     Term(name="Fall 2025", first=date(2025, 9, 2), last=date(2025, 12, 19)),
     Term(name="Spring 2026", first=date(2026, 1, 12), last=date(2026, 5, 8)),
@@ -52,10 +52,17 @@ World = tuple[Lives, ReportQueries]
 
 
 @pytest.fixture(scope="module")
-def make_world(tmp_path_factory: pytest.TempPathFactory, migrated_template: str) -> Iterator[Callable[[str], World]]:
+def count(pytestconfig: pytest.Config) -> int:
+    return LIVES_OF_A_PROOF if pytestconfig.getoption("--proof") else LIVES
+
+
+@pytest.fixture(scope="module")
+def make_world(
+    tmp_path_factory: pytest.TempPathFactory, migrated_template: str, count: int
+) -> Iterator[Callable[[str], World]]:
     """Each kind is made once, of the same lives."""
     origin, clock, engines = tmp_path_factory.mktemp("lives"), Clock(), list[sa.Engine]()
-    make_lives(make_store(origin, clock), clock, LIVES, SEED)
+    make_lives(make_store(origin, clock), clock, count, SEED)
 
     @cache
     def make(kind: str) -> World:
@@ -91,7 +98,7 @@ def prune_half(lives: Lives, actions: Actions) -> None:
     pruned = {*prune(actions, numbers, "staff:Sam", "retention").pruned}
     for life in lives.lives:
         life.is_pruned = life.record["id"] in pruned
-    assert len(pruned) > LIVES / 10
+    assert len(pruned) > len(lives.lives) / 10
 
 
 @pytest.fixture(params=CASES, ids=[case[0] for case in CASES])
@@ -105,10 +112,10 @@ def totals(expected: dict[str, object]) -> Totals:
     return Totals(**expected)  # type: ignore[arg-type]
 
 
-def test_the_lives_are_of_all_kinds(world: World) -> None:
+def test_the_lives_are_of_all_kinds(world: World, count: int) -> None:
     kinds = Counter(line["type"] for life in world[0].lives for line in life.lines)
     needed = {"PrintFailed", "PlatesMarked", "PaymentRefunded", "PaymentWaived", "StatusReverted", "MetadataEdited"}
-    assert len(world[0].lives) == LIVES and all(kinds[kind] >= 10 for kind in needed), kinds
+    assert len(world[0].lives) == count and all(kinds[kind] >= 10 for kind in needed), kinds
     assert {entry.kind for life in world[0].lives for entry in life.money()} == {
         "payment", "refund", "waiver", "taken back", "correction",
     }  # fmt: skip
