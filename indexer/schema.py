@@ -114,7 +114,8 @@ _REPORT_VALUES: dict[str, tuple[sa.types.TypeEngine[Any], str]] = {
     ),
 }
 """What reports need of many documents, which are too large to be read for it: the printer that printed, the price that
-is charged, and what is due by `domain.payments.ledger`; empty where only that can tell."""
+is charged, and what is due by `domain.payments.ledger`; empty where only that can tell. Of an archived job it says so
+only where the print was handed out."""
 
 
 def _report_columns(*names: str) -> list[sa.Column[Any]]:

@@ -122,10 +122,19 @@ class Ledger:
 
 def ledger(job: Job) -> Ledger:
     """The job's price and lines, as its record has them."""
-    is_rejected = job.status is Status.REJECTED
+    is_rejected = _ended_rejected(job)
     price = NOTHING if is_rejected else charged_price(job)
     book = Ledger(price, _lines(job.payment, price) if job.payment is not None else ())
     return book.at(book.waived) if is_rejected else book  # all that was paid is to be given back, and no more
+
+
+def _ended_rejected(job: Job) -> bool:
+    """A job that is archived stays what it was. One that was handed out was printed after all; of a pruned job only the
+    lines tell."""
+    if job.status is not Status.ARCHIVED or job.rejection is None:
+        return job.status is Status.REJECTED
+    was_collected = job.payment is not None and job.payment.picked_up_by is not None
+    return not was_collected and not any(line.with_pickup for line in _written_lines(job.payment))
 
 
 def is_unpaid(job: Job) -> bool:
@@ -159,8 +168,7 @@ def charged_discounts(job: Job) -> tuple[Discount, ...]:
 
 def _lines(payment: Payment, price: Decimal | None) -> tuple[Line, ...]:
     """An earlier version wrote one payment and no lines: what it left open was settled then."""
-    written = (payment.model_extra or {}).get(LINES)
-    if not isinstance(written, list):
+    if not isinstance((payment.model_extra or {}).get(LINES), list):
         line = Line(
             kind="payment",
             amount=payment.amount,
@@ -172,9 +180,15 @@ def _lines(payment: Payment, price: Decimal | None) -> tuple[Line, ...]:
         )
         rest = Ledger(price, (line,)).due
         return (line, Line(kind="waiver", amount=rest, with_pickup=True)) if rest else (line,)
-    lines = tuple(line for line in map(_readable, written) if line is not None)
+    lines = _written_lines(payment)
     difference = payment.amount - paid(lines)
     return (*lines, Line(kind="correction", amount=difference)) if difference else lines
+
+
+def _written_lines(payment: Payment | None) -> tuple[Line, ...]:
+    written = (payment.model_extra or {}).get(LINES) if payment is not None else None
+    lines = map(_readable, written if isinstance(written, list) else [])
+    return tuple(line for line in lines if line is not None)
 
 
 def _readable(written: object) -> Line | None:

@@ -19,9 +19,11 @@ from printsys.domain.inputs import PickupInput, SubmitInput, validate
 from printsys.domain.job import Document, Job, metadata_bytes, parse
 from printsys.domain.payments import NOTHING, Ledger, ledger, quote_by_scale, share
 from printsys.domain.pricing import PriceList, Rate
+from printsys.domain.pruned import pruned_job
 from printsys.domain.status import Status
 from printsys.domain.workflow import find_step, plan
 from printsys.errors import InvalidInput, TransitionNotAllowed
+from printsys.reports.export import job_row
 from tests.factories import FORM, PRICES, USUAL_INPUT
 from tests.present import present
 
@@ -263,6 +265,51 @@ def test_all_that_was_paid_for_a_rejected_job_is_to_be_given_back() -> None:
     assert (life.ledger.overpaid, life.ledger.due, life.ledger.waived) == (NOTHING, NOTHING, Decimal("1.00"))
     life.act("override", status=Status.COMPLETED)
     assert life.ledger.due == Decimal("3.27"), "it is to be printed after all"
+
+
+def rejected(*actions: str, by: str = "reject") -> Life:
+    """A job that was paid ahead, and rejected before it was printed."""
+    life = Life()
+    life.act("override", status=Status.READY_TO_PRINT)
+    life.act("pay", amount="2")
+    life.act(by, **({"status": Status.REJECTED} if by == "override" else {}))
+    for action in actions:
+        life.act(action, amount="2")
+    return life
+
+
+def amounts(book: Ledger) -> tuple[Decimal, Decimal, Decimal, Decimal]:
+    return book.paid, book.waived, book.due, book.overpaid
+
+
+@pytest.mark.parametrize("by", ["reject", "override"])
+@pytest.mark.parametrize("actions", [(), ("refund",)], ids=["kept", "given-back"])
+def test_to_archive_a_rejected_job_changes_nothing_of_its_money(actions: tuple[str, ...], by: str) -> None:
+    life = rejected(*actions, by=by)
+    before = amounts(life.ledger)
+    life.act("archive")
+    assert amounts(life.ledger) == before
+    assert job_row(life.job, life.events)["due"] == "0.00"
+    pruned = pruned_job(life.job, life.document, life.events, "0" * 16, "2026-03-02", "retention")
+    assert amounts(ledger(pruned.job)) == before
+
+
+def test_what_was_given_back_after_a_rejected_job_was_archived_is_not_due_again() -> None:
+    life = rejected("archive", "refund")
+    assert amounts(life.ledger) == (NOTHING, NOTHING, NOTHING, NOTHING)
+
+
+def test_a_job_that_was_rejected_once_and_handed_out_in_the_end_costs_its_price() -> None:
+    life = rejected()
+    life.act("override", status=Status.COMPLETED)
+    life.act("pickup", amount="1.00", waive_reason="")
+    due = life.ledger.due
+    assert due == Decimal("1.27")
+    life.act("waive", amount="1.27")
+    life.act("archive")
+    assert amounts(life.ledger) == (Decimal("3.00"), due, NOTHING, NOTHING)
+    pruned = pruned_job(life.job, life.document, life.events, "0" * 16, "2026-03-02", "retention")
+    assert amounts(ledger(pruned.job)) == amounts(life.ledger)
 
 
 # -- records of earlier versions, and of people -----------------------------------------------------------------------
