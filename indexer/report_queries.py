@@ -249,7 +249,8 @@ class ReportQueries:
         of_jobs = (
             sa.select(
                 *(sa.func.nullif(value, "").label(name) for name, value in values.items()),
-                *(jobs.c[name] for name in ("copies", "time_h", "weight_g", "volume_ml")),
+                sa.func.greatest(jobs.c.copies, 1).label("copies"),  # as domain.job has it
+                *(jobs.c[name] for name in ("time_h", "weight_g", "volume_ml")),
             )
             .join_from(printed, jobs, printed.c.job_id == jobs.c.id)
             .subquery()

@@ -75,6 +75,11 @@ def _count(value: object) -> int | None:
     return value if isinstance(value, int) and value > 0 else None
 
 
+def _one_at_least(copies: int) -> int:
+    """A hand may write 0."""
+    return max(copies, 1)
+
+
 def plain(number: Decimal) -> str:
     """A decimal without exponent: Decimal("1E+2") → "100"."""
     return format(number, "f")
@@ -105,7 +110,7 @@ class Request(Record):
     color: StrictStr | None = None
     printer: StrictStr | None = None
     minimum_charge_consent: StrictBool | None = None
-    copies: StrictInt = 1
+    copies: Annotated[StrictInt, AfterValidator(_one_at_least)] = 1
     due_date: StrictStr | None = None
     message: StrictStr | None = None
 

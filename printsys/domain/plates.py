@@ -37,7 +37,7 @@ class Plate:
 
 def plates(job: Job) -> list[Plate]:
     """Empty for a job of one piece, which needs no marks, and for one of too many."""
-    files, copies = job.print_files or [""], max(job.request.copies, 1)  # a hand may write 0
+    files, copies = job.print_files or [""], job.request.copies
     held = (job.estimate.plate_copies if job.estimate else None) or copies
     count = copies if len(files) == 1 else math.ceil(copies / held)
     if not 1 < len(files) * count <= MOST_PLATES:

@@ -179,6 +179,12 @@ def test_parts_that_were_read_for_all_copies_are_not_multiplied_again() -> None:
     assert weights(approved(of, 3, "14.08")) == ["14.08", "14.08"], "staff typed what the plates weigh"
 
 
+@pytest.mark.parametrize("written", [0, -3])
+def test_copies_that_a_hand_wrote_below_one_count_as_one(written: int) -> None:
+    estimate = approved(job(written), None, "42.7")
+    assert (estimate["weight_g"], estimate["cost"], estimate.get("for_copies")) == ("42.7", "4.27", None)
+
+
 def test_parts_of_unlisted_plates_count_as_often_as_what_staff_typed() -> None:
     of = two_plates(6)
     assert weights(approved(of, 2, "14.08")) == ["21.12", "21.12"]

@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -25,6 +25,7 @@ from indexer import connection, index, migrate, rows
 from indexer.connection import reading, writing
 from indexer.index import CHANNEL, Mirror
 from indexer.queries import Queries
+from indexer.report_queries import ReportQueries
 from indexer.schema import create_engine, jobs, metadata
 from indexer.service import Service
 from printsys.domain import emails
@@ -379,6 +380,16 @@ def test_the_indexer_goes_on_when_postgres_is_back(
     service.tick()
     service.tick()
     assert snapshot(queries) == before
+
+
+def test_reports_count_copies_that_a_hand_wrote_below_one_as_one(store: JobStore, mirror: Mirror) -> None:
+    for copies in (b"0", b"-3"):
+        metadata_json = make_job(store, status=Status.COMPLETED).folder / "metadata.json"
+        metadata_json.write_bytes(metadata_json.read_bytes().replace(b'"copies": 1', b'"copies": ' + copies))
+    sync(store, mirror)
+    always = [datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)]
+    (usage,) = (row for row in ReportQueries(mirror.engine).usage(*always) if row.dimension == "color")
+    assert (usage.jobs, usage.copies) == (2, 2)
 
 
 def test_a_server_that_is_down_is_asked_once_and_not_by_every_page() -> None:

@@ -339,6 +339,14 @@ def test_an_edit_of_metadata_json_is_recorded_with_its_patch(store: JobStore, re
     assert stored.job.student.class_number == "ARCH 5000"
 
 
+def test_a_job_whose_copies_a_hand_wrote_as_none_can_be_approved(store: JobStore, reconciler: Reconciler) -> None:
+    job = make_job(store)
+    edit(job, request={"copies": 0})
+    stored, _ = run_twice(reconciler, job.id)
+    assert (stored.document["request"]["copies"], stored.job.request.copies) == (0, 1)
+    assert act(store, job.id, "approve").job.status == Status.PENDING
+
+
 RECONCILE = """
 import sys
 from datetime import datetime, UTC
