@@ -18,6 +18,8 @@ from printsys.domain.status import Status
 
 UNKNOWN_HOURS = Decimal(4)
 """What a job counts whose time nobody knows yet."""
+MOST_HOURS = Decimal(10 * 365 * 24)
+"""A hand may write any number of hours: beyond these nobody plans."""
 QUIET_DAYS, TYPICAL_DAYS = 2, 5
 Busyness = Literal["quiet", "typical", "busy"]
 
@@ -57,8 +59,13 @@ class QueuedJob:
         return self.material or "", self.color or ""
 
     @property
+    def counted_hours(self) -> Decimal:
+        """What the queue plans by, whatever stands in the record."""
+        return min(max(self.hours, Decimal(0)), MOST_HOURS) if self.hours is not None else UNKNOWN_HOURS
+
+    @property
     def duration(self) -> timedelta:
-        return timedelta(hours=float(self.hours if self.hours is not None else UNKNOWN_HOURS))
+        return timedelta(hours=float(self.counted_hours))
 
     @property
     def done_at(self) -> datetime:
@@ -126,8 +133,8 @@ def _filled(
 ) -> Column:
     slots, total, free_at = [], Decimal(0), start.free_at
     for job in waiting:
-        total += job.hours if job.hours is not None else UNKNOWN_HOURS
-        starts = hours.next_open(free_at) if free_at is not None else None
+        starts = hours.next_open(free_at) if free_at is not None and total < MOST_HOURS else None
+        total += job.counted_hours
         ends = starts + job.duration if starts is not None else None
         slots.append(Slot(job, total, job.filament != loaded, starts, ends, _fits(job, starts, ends, hours, today)))
         loaded, free_at = job.filament, ends

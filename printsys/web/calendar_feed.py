@@ -86,7 +86,7 @@ def calendar(jobs: list[Job], now: datetime) -> Calendar:
 def _due(jobs: list[Job]) -> Iterator[Event]:
     for job in jobs:
         due = due_day(job.request.due_date)
-        if due is not None:
+        if due is not None and due < date.max:  # there is no day after that one
             yield _event(job, "due", f"Due: {_name(job)}", due, due + timedelta(days=1))
 
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from printsys.domain.opening_hours import OpeningHours
-from printsys.domain.print_queue import Column, QueuedJob, busyness, column, columns, days_until, due_day
+from printsys.domain.print_queue import (
+    MOST_HOURS,
+    Column,
+    QueuedJob,
+    busyness,
+    column,
+    columns,
+    days_until,
+    due_day,
+)
 from printsys.domain.status import Status
 
 CHICAGO = ZoneInfo("America/Chicago")
@@ -118,3 +127,17 @@ def test_the_days_until_a_new_job_is_done_are_those_of_the_first_free_printer() 
 
 def test_a_due_date_that_is_none_is_none() -> None:
     assert [due_day(text) for text in ("2026-03-31", "soon", "", None)] == [date(2026, 3, 31), None, None, None]
+
+
+@pytest.mark.parametrize(("written", "counted"), [("99999999", MOST_HOURS), ("1e400", MOST_HOURS), ("-3", Decimal(0))])
+def test_hours_that_a_hand_wrote_stop_no_queue(written: str, counted: Decimal) -> None:
+    jobs = [queued("first", hours=written, since=6), queued("second", since=7)]
+    filled = column("mk4s", jobs, HOURS, MONDAY_NOON)
+    assert [slot.hours for slot in filled.slots] == [counted, counted + 2]
+    assert queued("on", hours=written, status=Status.PRINTING).done_at == at(2, 8) + timedelta(hours=float(counted))
+
+
+def test_a_thousand_such_jobs_have_no_day_that_could_be_named() -> None:
+    jobs = [queued(str(number), hours="99999999") for number in range(1000)]
+    (filled,) = columns(jobs, ["mk4s"], HOURS, MONDAY_NOON, {})
+    assert [slot.starts is None for slot in filled.slots] == [False] + [True] * 999 and filled.free_at is None

@@ -192,6 +192,8 @@ def test_what_is_late_by_each_rule(services: Services) -> None:
     assert late(at("Uploaded", 3)) == [] and late(at("Uploaded", 3, **due)) == ["was due"]
     assert late(at("Uploaded", 3, **due_today)) == []
     assert late(at("Printing", 1, **long_print)) == [] and late(at("Printing", 2, **long_print)) == ["should be done"]
+    for by_hand, reasons in (("99999999", []), ("-99999999", ["should be done"])):
+        assert late(at("Printing", 2, estimate={"time_h": by_hand})) == reasons
     assert late(at("Pending", 8, **expired)) == ["has no answer"]
     assert late(at("Completed", 13, **due)) == [] and late(at("Completed", 15)) == ["is not collected"]
     assert late(at("PaidPickedUp", 100, **due)) == []

@@ -95,6 +95,17 @@ def test_a_due_day_is_a_whole_day(client: FlaskClient, path: str, services: Serv
     assert without.id not in str(events(client, path))
 
 
+def test_the_last_day_of_all_stops_no_calendar(
+    client: FlaskClient, path: str, services: Services, make: MakeJob
+) -> None:
+    """A student may type it into the form."""
+    usual, last = make(), make()
+    for job, day in ((usual, "2099-03-31"), (last, "9999-12-31")):
+        act(services.store, job.id, "details", student_name="Jane Doe", due_date=day)
+    sync(services.store, services.mirror)
+    assert [*events(client, path)] == [f"{usual.id}.due@example.edu"]
+
+
 def test_a_print_ends_when_it_should_be_done_and_one_in_line_is_tentative(
     client: FlaskClient, path: str, services: Services, make: MakeJob
 ) -> None:

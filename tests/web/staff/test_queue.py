@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from html import unescape
 
 import pytest
@@ -18,11 +19,14 @@ from indexer.queries import Queries
 from indexer.schema import create_engine
 from printsys.domain.lab_today import LabToday, Note
 from printsys.domain.status import Status
+from printsys.jobstore.calendar_link import calendar_secret, renew_calendar_secret
 from printsys.jobstore.lab_today import change_lab_today, lab_today
 from printsys.services import NO_DATABASE, Services
 from printsys.web import create_app
 from printsys.web.filters import exact, local, soon, time_of_day
 from printsys.web.staff.staff_queue import moved
+from tests.factories import STL, sync
+from tests.present import present
 from tests.web.conftest import STAFF_PASSWORD, MakeJob, PostAction, form_token
 
 READY, PRINTING = Status.READY_TO_PRINT, Status.PRINTING
@@ -76,6 +80,23 @@ def test_a_print_that_should_be_done_and_a_second_one_on_the_machine_are_remarke
 def test_a_job_for_a_printer_that_was_sold_is_in_the_queue_all_the_same(staff: FlaskClient, make: MakeJob) -> None:
     make(READY, name="Eve Old", printer="sold")
     assert "Another printer" in words(column(staff, "other")) and "Eve Old" in words(column(staff, "other"))
+
+
+@pytest.mark.parametrize("hours", ["99999999", "-99999999"])
+def test_hours_that_a_hand_wrote_break_no_page(
+    staff: FlaskClient, make: MakeJob, services: Services, hours: str
+) -> None:
+    jobs = [make(status, files=[(f"{status}.stl", STL)]) for status in (PRINTING, READY)]
+    for job in jobs:
+        path = job.folder / "metadata.json"
+        path.write_text(path.read_text("utf-8").replace('"time_h": "3.5"', f'"time_h": "{hours}"'), "utf-8")
+    sync(services.store, services.mirror)
+    assert {present(row.job.estimate).time_h for row in services.queries.jobs()} == {Decimal(hours)}
+    status_pages = [f"/status/{services.tokens.status(job.id)}" for job in jobs]
+    renew_calendar_secret(services.store)
+    calendar = f"/calendar/{services.tokens.calendar(calendar_secret(services.store) or '')}.ics"
+    for page in ("/dashboard/queue", "/dashboard/today", "/dashboard/lab", "/submit", calendar, *status_pages):
+        assert staff.get(page).status_code == 200, page
 
 
 def test_staffs_own_order_is_kept_for_every_computer_until_the_usual_one_is_wanted(
