@@ -43,6 +43,19 @@ def linked(page: Page, system: System) -> Iterator[str]:
     yield from (href.removeprefix(system.url).partition("#")[0] for href in hrefs if href.startswith(system.url + "/"))
 
 
+def require_printable(page: Page) -> None:
+    """On paper is what the page says, and nothing that one clicks."""
+    page.emulate_media(media="print", color_scheme="dark")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", "light")  # paper is white
+    for part in ("nav", ".btn", "[type=search]", "body > footer", "#messages", ".job-actions"):
+        expect(page.locator(part).filter(visible=True)).to_have_count(0)
+    expect(page.locator("h1").first).to_be_visible()
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
+    page.emulate_media(media="screen")
+
+
 @pytest.mark.parametrize("width", [390, 1440])
 def test_every_page_within_reach_answers_fits_and_is_accessible(system: System, browser: Browser, width: int) -> None:
     system.start("--demo")
@@ -61,6 +74,7 @@ def test_every_page_within_reach_answers_fits_and_is_accessible(system: System, 
         if width == 1440 and address.partition("?")[0] == "/dashboard" and page.locator(".job-row").count():
             expect(page.locator("#panel #job")).to_be_visible()
         require_accessible(page)
+        require_printable(page)
         for link in linked(page, system):
             if kind_of(link) not in kinds:
                 kinds.add(kind_of(link))
