@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, Field
 
+from printsys.config.colors import HEX, LEAST_CONTRAST, WHITE, contrast
 from printsys.config.strict import Strict
 from printsys.domain import pricing
 from printsys.domain.crowded import MOST_FILES
@@ -109,8 +110,18 @@ def _mesh_extension(extension: str) -> str:
     return extension
 
 
+def _accent(color: str) -> str:
+    if not color:
+        return color
+    if not HEX.fullmatch(color):
+        raise ValueError(f"{color!r} is no color like #0f766e")
+    if contrast(color, WHITE) < LEAST_CONTRAST:
+        raise ValueError(f"{color!r} is too light: nobody could read the white words on a button of it")
+    return color.lower()
+
+
 class LabTable(Strict):
-    """What e-mail templates call `lab`."""
+    """What e-mail templates call `lab`. `accent`: the color of buttons and links; empty: the usual one."""
 
     name: str
     contact_email: Annotated[str, AfterValidator(_address)]
@@ -120,6 +131,7 @@ class LabTable(Strict):
     bring: str = ""
     timezone: Annotated[str, AfterValidator(_zone)] = "America/Chicago"
     staff: list[str] = []
+    accent: Annotated[str, AfterValidator(_accent)] = ""
 
 
 def _hours(text: str) -> tuple[time, time] | None:

@@ -15,10 +15,15 @@ from typing import Any
 from flask import Flask, Response, request, send_from_directory
 from werkzeug.security import safe_join
 
+from printsys.web.accent import style_sheet
+from printsys.web.services import EXTENSION
+
 COMPRESSED = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 IMPORT = re.compile(r"""(?:from|import) "\./([^"]+)";""")
 FOREVER = "public, max-age=31536000, immutable"
 VERSION_DIGITS = 8
+LAB_SHEET = "css/lab.css"
+"""Made of what lab.toml says; there only where it names a color."""
 
 
 class StaticFiles:
@@ -28,31 +33,39 @@ class StaticFiles:
         own, bootstrap = Path(str(app.static_folder)), Path(str(app.blueprints["bootstrap"].static_folder))
         self.folders = {"static": own, "bootstrap.static": bootstrap}
         self._imported = imported_modules(own / "js")
+        accent = app.extensions[EXTENSION].lab.about.accent
+        self._lab_sheet = style_sheet(accent).encode() if accent else b""
+        self._lab_digest = hashlib.sha256(self._lab_sheet).hexdigest()
 
     def add_version(self, endpoint: str, values: dict[str, Any]) -> None:
         """To an address; not to that of a module which others import by its bare name: a browser would run it twice."""
+        if self._is_lab_sheet(endpoint, values.get("filename")):
+            values.setdefault("v", self._lab_digest[:VERSION_DIGITS])
         folder = self.folders.get(endpoint)
         path = folder and _file_in(folder, values.get("filename", ""))
         if path and path not in self._imported:
             values.setdefault("v", _digest_of(path)[:VERSION_DIGITS])
 
     def send(self, filename: str) -> Response:
-        folder = self.folders[str(request.endpoint)]
+        endpoint = str(request.endpoint)
+        folder = self.folders[endpoint]
         path = _file_in(folder, filename)
+        if self._is_lab_sheet(endpoint, filename):
+            return _kept(_whole(self._lab_sheet, "text/css", self._lab_digest), self._lab_digest)
         if path is None:
             return send_from_directory(folder, filename)  # which says 404
         digest, media_type = _digest_of(path), COMPRESSED.get(path.suffix)
         if media_type and "Range" not in request.headers and request.accept_encodings.quality("gzip") > 0:
-            response = Response(_gzipped(path, digest), mimetype=media_type, headers={"Content-Encoding": "gzip"})
-            response.set_etag(f"{digest}-gzip")
-            response.make_conditional(request)
+            response = _whole(_gzipped(path, digest), media_type, f"{digest}-gzip")
+            response.headers["Content-Encoding"] = "gzip"
         else:
             response = send_from_directory(folder, filename, mimetype=media_type, etag=digest)
         if media_type:
             response.vary.add("Accept-Encoding")
-        is_of_this_version = request.args.get("v") == digest[:VERSION_DIGITS]
-        response.headers["Cache-Control"] = FOREVER if is_of_this_version else "no-cache"
-        return response
+        return _kept(response, digest)
+
+    def _is_lab_sheet(self, endpoint: str, filename: object) -> bool:
+        return endpoint == "static" and filename == LAB_SHEET and self._lab_sheet != b""
 
 
 @cache
@@ -68,6 +81,19 @@ def init(app: Flask) -> None:
     app.url_defaults(files.add_version)
     for endpoint in files.folders:
         app.view_functions[endpoint] = files.send
+
+
+def _whole(data: bytes, media_type: str, etag: str) -> Response:
+    response = Response(data, mimetype=media_type)
+    response.set_etag(etag)
+    response.make_conditional(request)
+    return response
+
+
+def _kept(response: Response, digest: str) -> Response:
+    is_of_this_version = request.args.get("v") == digest[:VERSION_DIGITS]
+    response.headers["Cache-Control"] = FOREVER if is_of_this_version else "no-cache"
+    return response
 
 
 def _file_in(folder: Path, filename: str) -> Path | None:
