@@ -29,6 +29,8 @@ LINE = 0.5
 """A wall's least thickness is two lines: what is slimmer than one is left out."""
 MEASURED_MM = 0.01
 MANY_BODIES = 20
+LEAST_TRIANGLES = 4
+"""Of any body: a tetrahedron's."""
 HEAVY = 1_000_000
 SENSIBLE_MM = (10.0, 400.0)
 """A guess at another unit must lead to a longest side between these."""
@@ -229,12 +231,15 @@ def _would_fit(stand: BedFit, printer: PrinterLike) -> str:
 
 def _check_surface(facts: ModelFacts) -> Iterator[ModelFinding]:
     if facts.open_edges:
+        # PrusaSlicer drops triangles that share no edge, and refuses a file of nothing else.
+        is_refused = facts.triangles < LEAST_TRIANGLES or facts.open_edges == 3 * facts.triangles
+        as_it_is = ": slicers refuse it as it is" if is_refused else ", or send it as it is: slicers close small holes"
         yield ModelFinding(
             grade="probably wrong",
             code="holes",
             sentence=f"The surface has holes ({facts.open_edges:,} open edges, red on the picture), "
             "so inside and outside are unclear.",
-            advice="Close them (in Blender: the 3D Print Toolbox), or send it as it is: slicers close small holes.",
+            advice=f"Close them (in Blender: the 3D Print Toolbox){as_it_is}.",
         )
     elif facts.turned_edges:
         yield ModelFinding(

@@ -160,6 +160,17 @@ def test_the_worst_comes_first() -> None:
     assert codes(worst_first) == ["holes", "turned", "bodies"]
 
 
+@pytest.mark.parametrize(
+    ("triangles", "open_edges", "is_refused"), [(12, 3, False), (12, 35, False), (100, 300, True), (3, 5, True)]
+)
+def test_triangles_of_which_no_two_hang_together_are_not_to_be_sent_as_they_are(
+    triangles: int, open_edges: int, is_refused: bool
+) -> None:
+    finding = only(findings(model(triangles=triangles, open_edges=open_edges, watertight=False), LAB))
+    assert finding.code == "holes"
+    assert ("slicers refuse it as it is" if is_refused else "or send it as it is") in finding.advice
+
+
 # -- compared with what was sliced ----------------------------------------------------------------------------------
 
 BRACKET = model((60, 40, 20), volume_cm3=20.0)
