@@ -32,14 +32,18 @@ from printsys.ops.shutdown import on_shutdown
 from printsys.services import build_services
 from printsys.worker.failures import FailureTracker
 from printsys.worker.file_inspector import FileInspector
+from printsys.worker.inspection_slots import InspectionSlots
 from printsys.worker.job_cards import JobCards
 from printsys.worker.queue import LOOK_AT, QUEUE_DOWN, enqueue, make_huey, queue_length, register, tell_outages_once
 
 INSPECT_FILES = "inspect_files"
 INSPECT_AGAIN = "inspect_again"
 MOST_AGAIN = 25
-"""So many jobs of an earlier version every five minutes, one after the other: the other thread is free for new ones."""
-THREADS = 2
+"""So many jobs of an earlier version every five minutes, one after the other: the other slot is free for new ones."""
+MOST_INSPECTIONS = 2
+"""At once: each is a process of its own, with much memory."""
+THREADS = MOST_INSPECTIONS + 1
+"""One is never busy with a model: e-mails do not wait."""
 POLL_S = 0.5
 STOP_PATIENCE_S = 3.0
 """Under the supervisor's own. A mail that takes longer is cut off; it is still owed."""
@@ -88,6 +92,7 @@ class Worker:
         self.failures = FailureTracker(settings.instance / "looking")
         self._queue_is_down = False
         self._indexer_swept_at: datetime | None = None
+        self._slots = InspectionSlots(MOST_INSPECTIONS)
         self._is_inspecting_again = threading.Lock()
         self._again_at = ""
 
@@ -106,15 +111,34 @@ class Worker:
                 enqueue(self._look_at, job_id, math.ceil(pause_s) + 1, mail_only=True)
 
     def inspect_files(self, job_id: str) -> None:
-        with retry_later(f"the inspection of job {job_id}"):
-            with self.failures.at_work(job_id):
-                self.file_inspector.attend(job_id)
-            self.failures.settled(job_id)
+        """At once or, while others are inspected, queued again as soon as one of them is done."""
+        if not self._slots.take(job_id):
+            return
+        try:
+            with retry_later(f"the inspection of job {job_id}"):
+                with self.failures.at_work(job_id):
+                    self.file_inspector.attend(job_id)
+                self.failures.settled(job_id)
+        finally:
+            self._give_slot_back()
+
+    def _give_slot_back(self) -> None:
+        job_id = self._slots.give_back()
+        if job_id is not None:
+            enqueue(self._inspect_files, job_id)
 
     def inspect_again(self) -> None:
-        """Every five minutes: some of the jobs whose models an earlier version of the system inspected, in turn."""
+        """Every five minutes: some of the jobs whose models an earlier version of the system inspected, in turn. What
+        is new goes first."""
         if not self._is_inspecting_again.acquire(blocking=False):
             return
+        try:
+            if self._slots.take():
+                self._inspect_some_again()
+        finally:
+            self._is_inspecting_again.release()
+
+    def _inspect_some_again(self) -> None:
         try:
             with retry_later("the inspection of what an earlier version inspected"):
                 for job_id in self._next_to_inspect_again():
@@ -124,7 +148,7 @@ class Worker:
                     with retry_later(f"the inspection of job {job_id}"), self.failures.at_work(job_id):
                         self.file_inspector.inspect_again(job_id)
         finally:
-            self._is_inspecting_again.release()
+            self._give_slot_back()
 
     def _next_to_inspect_again(self) -> list[str]:
         """From where the last turn ended: a job whose file is gone keeps no other waiting."""
@@ -201,7 +225,7 @@ class Worker:
     def _queue_length(self) -> int | None:
         """None while the queue is down. One that is back may be empty: a sweep fills it again with all that is owed."""
         try:
-            length = queue_length(self.huey)
+            length = queue_length(self.huey) + self._slots.waiting
             if self._queue_is_down:
                 self._sweep()
         except QUEUE_DOWN as error:

@@ -26,6 +26,7 @@ from printsys.ops.backup_record import read_record
 from printsys.ops.heartbeat import Heartbeat
 from printsys.ops.shutdown import STOP_REQUEST, SUPERVISED
 from printsys.services import Services, build_services
+from printsys.worker.file_inspector import FileInspector
 from printsys.worker.queue import make_enqueue
 from printsys.worker.tasks import THREADS, Worker
 from tests.factories import sync
@@ -132,6 +133,30 @@ def test_a_database_that_hangs_leaves_the_worker_its_sign_of_life(
         since = datetime.now(UTC)
         wait_until(lambda: (beat := heartbeat.read(settings)) is not None and beat.at > since)
         answers.set()
+
+
+def test_no_e_mail_waits_behind_other_jobs_models(
+    settings: Settings, page_services: Services, inbox: MailInbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+    inspections_end = threading.Event()
+
+    def attend(_inspector: FileInspector, job_id: str) -> None:
+        begun.append(job_id)
+        inspections_end.wait()
+
+    monkeypatch.setattr(FileInspector, "attend", attend)
+    with working(settings) as worker:
+        try:
+            rush = [submit(page_services).id for _ in range(5)]
+            wait_until(lambda: len(begun) == 2)
+            late = submit(page_services).id
+            wait_until(lambda: is_settled(page_services, late))
+            wait_until(lambda: (worker.heartbeat().queue or 0) >= 4)
+            assert len(begun) == 2
+        finally:
+            inspections_end.set()
+        wait_until(lambda: set(begun) == {*rush, late})
 
 
 def test_a_busy_server_is_tried_again_soon(settings: Settings, services: Services, inbox: MailInbox) -> None:

@@ -192,6 +192,22 @@ def test_one_turn_at_a_time(services: Services, make: MakeJob) -> None:
     assert len(list(worker.file_inspector.inspected_earlier())) == 1
 
 
+def test_what_is_new_goes_first_and_waits_for_no_longer_than_a_slot_is_taken(services: Services, make: MakeJob) -> None:
+    earlier, new = inspected_by(services, make(), EARLIER), make()
+    worker = Worker(services.settings)
+    for _ in range(tasks.MOST_INSPECTIONS):
+        assert worker._slots.take()
+    for _ in range(2):
+        worker.inspect_files(new.id)
+    worker.inspect_again()
+    assert list(worker.file_inspector.inspected_earlier()) == [earlier.id] and worker.heartbeat().queue == 1
+    worker._give_slot_back()
+    assert worker.heartbeat().queue == 1
+    assert present(worker.huey.dequeue()).args == (new.id,)
+    worker.inspect_again()
+    assert list(worker.file_inspector.inspected_earlier()) == []
+
+
 def test_what_an_old_version_wrote_is_inspected_again_and_its_record_holds(services: Services) -> None:
     """The storage of commit e2e1f9b, with models and sliced files that it had inspected."""
     for folder in FOLDERS:
