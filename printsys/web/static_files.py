@@ -18,6 +18,8 @@ from werkzeug.security import safe_join
 from printsys.web.accent import style_sheet
 from printsys.web.services import EXTENSION
 
+OWN, OF_BOOTSTRAP = "static", "bootstrap.static"
+"""Endpoints."""
 COMPRESSED = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 IMPORT = re.compile(r"""(?:from|import) "\./([^"]+)";""")
 FOREVER = "public, max-age=31536000, immutable"
@@ -31,7 +33,7 @@ class StaticFiles:
 
     def __init__(self, app: Flask) -> None:
         own, bootstrap = Path(str(app.static_folder)), Path(str(app.blueprints["bootstrap"].static_folder))
-        self.folders = {"static": own, "bootstrap.static": bootstrap}
+        self.folders = {OWN: own, OF_BOOTSTRAP: bootstrap}
         self._imported = imported_modules(own / "js")
         accent = app.extensions[EXTENSION].lab.about.accent
         self._lab_sheet = style_sheet(accent).encode() if accent else b""
@@ -65,7 +67,7 @@ class StaticFiles:
         return _kept(response, digest)
 
     def _is_lab_sheet(self, endpoint: str, filename: object) -> bool:
-        return endpoint == "static" and filename == LAB_SHEET and self._lab_sheet != b""
+        return endpoint == OWN and filename == LAB_SHEET and self._lab_sheet != b""
 
 
 @cache
