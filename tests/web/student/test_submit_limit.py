@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, session
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -100,10 +100,12 @@ def test_an_address_is_limited_by_what_was_taken_from_it(
     assert Browser(app, "10.0.0.2").submit().status_code == 303
 
 
-def test_a_flood_of_more_browsers_than_are_counted_is_counted_by_address(
-    services: Services, upload_checker: UploadChecker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(limits, "BROWSERS_AT_AN_ADDRESS", 1)
+def test_a_flood_of_new_browsers_fills_no_memory(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MOST_BROWSERS", 2)
-    app = limited_app(services, upload_checker)
-    assert codes([Browser(app).submit() for _ in range(LIMIT + 1)]) == [303] * LIMIT + [429]
+    counted = limits.SubmitLimits(LIMIT)
+    send = counted.limited("submit.send", lambda: "sent")
+    for number in range(5):
+        with app.test_request_context("/submit", method="POST"):
+            session["csrf_token"] = str(number)
+            send()
+    assert len(counted._storage.storage) <= 2
