@@ -7,6 +7,7 @@ no e-mail, and leaves the missing facts to be filled in.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from pydantic import ValidationError
 
@@ -18,6 +19,7 @@ from printsys.domain.inputs import ActionInput, ApproveInput, NoInput, ReasonInp
 from printsys.domain.job import Job, format_time
 from printsys.domain.status import Status
 from printsys.domain.workflow import STEPS, drag_step, plan
+from printsys.errors import InvalidInput
 
 BY_HAND = "The folder was moved by hand."
 UNDONE = "The move of the folder was undone."
@@ -28,7 +30,8 @@ def drag(job: Job, to: Status, context: Context, owed: Iterable[OwedMail] = ()) 
     step = drag_step(job.status, to)
     values = _recorded_input(job, step.needs) if step is not None else None
     if step is not None and values is not None:
-        return plan(job, step.action, FILESYSTEM, values, context, owed)
+        with suppress(InvalidInput):  # a hand may write a method that has no price
+            return plan(job, step.action, FILESYSTEM, values, context, owed)
     return [
         *emails.drop_untrue(owed, to, f"the job is {to} now"),
         _move(EventType.FOLDER_MOVED, job, to, FILESYSTEM, context, missing=missing_facts(job, to)),

@@ -317,13 +317,21 @@ def test_a_print_file_renamed_before_its_folder_is_dragged_stays_the_print_file(
     assert [part.file for part in stored.job.estimate.parts] == ["final version.stl"]
 
 
-@pytest.mark.parametrize("figures", [{"weight_g": "-5"}, {"time_h": "99999999"}])
-def test_figures_that_no_form_takes_make_no_approval(
-    store: JobStore, reconciler: Reconciler, figures: dict[str, str]
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"estimate": {"weight_g": "-5"}},
+        {"estimate": {"time_h": "99999999"}},
+        {"estimate": {"weight_g": None, "volume_ml": "5"}},
+        {"request": {"method": "Laser"}},
+    ],
+)
+def test_facts_that_have_no_price_make_no_approval(
+    store: JobStore, reconciler: Reconciler, facts: dict[str, Any]
 ) -> None:
     job = make_job(store, status=Status.PENDING)
     job = act(store, job.id, "revert")
-    edit(job, status="Pending", estimate=figures)
+    edit(job, status="Pending", **facts)
     stored, added = run_twice(reconciler, job.id)
     assert added == ["MetadataEdited", "FolderMoved"]
     assert stored.job.status == Status.PENDING
