@@ -328,6 +328,14 @@ def undo_confirmation(job: Job, values: ReasonInput, actor: str, context: Contex
     return Effect(patch, {"reason": values.reason})
 
 
+def rejection_kept(job: Job) -> Document:
+    """A patch, for the step that archives `job`: an archived job has a rejection where it ended so and, whatever
+    happened before, nowhere else. What is due goes by that."""
+    if job.status is not Status.REJECTED:
+        return {"rejection": None} if job.rejection is not None else {}
+    return {"rejection": {"at": format_time(job.status_since)}} if job.rejection is None else {}
+
+
 def undo_rejection(job: Job, values: ReasonInput, actor: str, context: Context) -> Effect:
     return Effect({"rejection": None}, {"reason": values.reason})
 
@@ -339,7 +347,8 @@ def only_reason(job: Job, values: ReasonInput, actor: str, context: Context) -> 
 def override(job: Job, values: OverrideInput, actor: str, context: Context) -> Effect:
     if values.status == job.status:
         raise TransitionNotAllowed("override", f"The job is {job.status} already.")
-    return Effect({}, {"reason": values.reason}, to=values.status)
+    patch = rejection_kept(job) if values.status is Status.ARCHIVED else {}
+    return Effect(patch, {"reason": values.reason}, to=values.status)
 
 
 # -- what staff may do in any status --------------------------------------------------------------------------------

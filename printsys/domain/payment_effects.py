@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from printsys.domain.effects import Context, Effect
+from printsys.domain.effects import Context, Effect, rejection_kept
 from printsys.domain.emails import Mail, is_true_in
 from printsys.domain.events import FILESYSTEM, actor_kind
 from printsys.domain.inputs import NoInput, PayInput, PaymentInput, PickupInput, ReasonInput, RefundInput, WaiveInput
-from printsys.domain.job import Job, format_time, plain
+from printsys.domain.job import Job, plain
 from printsys.domain.payments import (
     Ledger,
     Line,
@@ -22,7 +22,6 @@ from printsys.domain.payments import (
     without_pickup,
 )
 from printsys.domain.pricing import money
-from printsys.domain.status import Status
 from printsys.errors import InvalidInput, TransitionNotAllowed
 
 
@@ -127,9 +126,7 @@ def archive(job: Job, values: NoInput, actor: str, context: Context) -> Effect:
         raise TransitionNotAllowed(
             "archive", f"{due} is still to be paid. Please take the payment, or waive it with a reason, before."
         )
-    if job.status is Status.REJECTED and job.rejection is None:  # by an override: that it was rejected decides of money
-        return Effect({"rejection": {"at": format_time(job.status_since)}})
-    return Effect()
+    return Effect(rejection_kept(job))
 
 
 def undo_payment(job: Job, values: ReasonInput, actor: str, context: Context) -> Effect:

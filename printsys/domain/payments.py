@@ -130,10 +130,12 @@ def ledger(job: Job) -> Ledger:
 
 def _ended_rejected(job: Job) -> bool:
     """A job that is archived stays what it was. One that was handed out was printed after all; of a pruned job only the
-    lines tell."""
+    lines tell. An earlier version, which wrote none, took a payment with the hand-out alone."""
     if job.status is not Status.ARCHIVED or job.rejection is None:
         return job.status is Status.REJECTED
-    was_collected = job.payment is not None and job.payment.picked_up_by is not None
+    if job.payment is None:
+        return True
+    was_collected = job.payment.picked_up_by is not None or not _has_lines(job.payment)
     return not was_collected and not any(line.with_pickup for line in _written_lines(job.payment))
 
 
@@ -168,7 +170,7 @@ def charged_discounts(job: Job) -> tuple[Discount, ...]:
 
 def _lines(payment: Payment, price: Decimal | None) -> tuple[Line, ...]:
     """An earlier version wrote one payment and no lines: what it left open was settled then."""
-    if not isinstance((payment.model_extra or {}).get(LINES), list):
+    if not _has_lines(payment):
         line = Line(
             kind="payment",
             amount=payment.amount,
@@ -185,10 +187,13 @@ def _lines(payment: Payment, price: Decimal | None) -> tuple[Line, ...]:
     return (*lines, Line(kind="correction", amount=difference)) if difference else lines
 
 
-def _written_lines(payment: Payment | None) -> tuple[Line, ...]:
-    written = (payment.model_extra or {}).get(LINES) if payment is not None else None
-    lines = map(_readable, written if isinstance(written, list) else [])
-    return tuple(line for line in lines if line is not None)
+def _has_lines(payment: Payment) -> bool:
+    return isinstance((payment.model_extra or {}).get(LINES), list)
+
+
+def _written_lines(payment: Payment) -> tuple[Line, ...]:
+    written = (payment.model_extra or {})[LINES] if _has_lines(payment) else []
+    return tuple(line for line in map(_readable, written) if line is not None)
 
 
 def _readable(written: object) -> Line | None:

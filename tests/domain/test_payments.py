@@ -16,7 +16,7 @@ from printsys.domain.effects import Context
 from printsys.domain.emails import Mail
 from printsys.domain.events import Event, EventType, build_batch, fold
 from printsys.domain.inputs import PickupInput, SubmitInput, validate
-from printsys.domain.job import Document, Job, metadata_bytes, parse
+from printsys.domain.job import Document, Job, format_time, metadata_bytes, parse
 from printsys.domain.payments import NOTHING, Ledger, ledger, quote_by_scale, share
 from printsys.domain.pricing import PriceList, Rate
 from printsys.domain.pruned import pruned_job
@@ -312,6 +312,16 @@ def test_a_job_that_was_rejected_once_and_handed_out_in_the_end_costs_its_price(
     assert amounts(ledger(pruned.job)) == amounts(life.ledger)
 
 
+@pytest.mark.parametrize("by", ["archive", "override"])
+def test_a_job_that_was_rejected_once_and_paid_in_the_end_owes_nobody_anything(by: str) -> None:
+    life = rejected("refund")
+    life.act("override", status=Status.PAID_PICKED_UP)
+    life.act("pay", amount="4.27")
+    before = amounts(life.ledger)
+    life.act(by, **({"status": Status.ARCHIVED} if by == "override" else {}))
+    assert amounts(life.ledger) == before and life.ledger.overpaid == NOTHING
+
+
 # -- records of earlier versions, and of people -----------------------------------------------------------------------
 
 
@@ -321,6 +331,15 @@ def test_a_payment_without_lines_is_one_line_and_what_it_left_open_was_settled()
     life.act("refund", amount="3")
     assert (life.ledger.paid, life.ledger.due) == (NOTHING, NOTHING)
     assert life.ledger.lines[0].transaction == "T-1"
+
+
+def test_an_old_record_that_was_rejected_once_keeps_its_balance_when_it_is_pruned() -> None:
+    """Who collected it is pruned with the rest."""
+    collected = {"amount": "3.00", "picked_up_by": "Jane Doe"}
+    life = Life(payment=OLD_PAYMENT | collected, rejection={"at": format_time(NOW)}, status=Status.ARCHIVED.value)
+    pruned = pruned_job(life.job, life.document, life.events, "0" * 16, "2026-03-02", "retention")
+    assert pruned.job.rejection is not None
+    assert amounts(ledger(pruned.job)) == amounts(life.ledger) == (Decimal("3.00"), Decimal("1.27"), NOTHING, NOTHING)
 
 
 def test_undoing_an_old_pick_up_takes_the_payment_out_as_before() -> None:
