@@ -147,15 +147,15 @@ class MailSender:
 
     def _settle(self, stored: Stored, mail: OwedMail) -> bool:
         """Send, give up or drop `mail`, and record it. False where it is still owed."""
-        others = self._others(mail)
         if _key(mail) in self._unrecorded:
             self._record_sent(mail)
-        elif (reason := reason_to_drop(stored, mail, bool(others), self.clock())) is not None:
+            return True
+        others = self._others(mail)
+        if (reason := reason_to_drop(stored, mail, bool(others), self.clock())) is not None:
             self._close(mail, emails.dropped(mail, reason))
-        else:
-            is_own = emails.is_true_of(mail.mail, stored.job)
-            return self._deliver(mail, [*others, stored.job] if is_own else others)
-        return True
+            return True
+        is_own = emails.is_true_of(mail.mail, stored.job)
+        return self._deliver(mail, [*others, stored.job] if is_own else others)
 
     def _deliver(self, mail: OwedMail, jobs: Sequence[Job]) -> bool:
         """`jobs`: those that the mail is about, with the one that tells how it was paid at the end."""

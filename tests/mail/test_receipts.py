@@ -13,8 +13,8 @@ from printsys.actions.counter import ChosenJob
 from printsys.domain import emails
 from printsys.domain.inputs import CounterInput, WeighedInput
 from printsys.domain.payments import ledger
-from printsys.errors import JobBusy
-from printsys.jobstore import Stored
+from printsys.errors import JobBusy, StorageFailure
+from printsys.jobstore import JobStore, Stored
 from printsys.mail.sender import MailSender
 from printsys.services import Services
 from tests.mail.conftest import act, mail_events
@@ -171,6 +171,34 @@ def test_the_last_job_of_a_receipt_has_it_alone(
     body = text_of(inbox.only_message())
     assert finished[0].id in body and "$4.27" in body
     assert not any(stored.id in body for stored in finished[1:])
+
+
+def test_a_receipt_that_was_sent_is_recorded_though_another_of_its_jobs_cannot_be_read(
+    services: Services,
+    mail_sender: MailSender,
+    inbox: MailInbox,
+    finished: list[Stored],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hand_out(services, finished, "12.81")
+    last = finished[-1].id
+
+    def full(*_: object) -> Stored:
+        raise StorageFailure("The storage refused the change (No space left on device).")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Actions, "record", full)
+        with pytest.raises(StorageFailure):
+            mail_sender.attend(last)
+    load = JobStore.load
+
+    def refused(self: JobStore, job_id: str) -> Stored:
+        return full() if job_id == finished[0].id else load(self, job_id)
+
+    monkeypatch.setattr(JobStore, "load", refused)
+    mail_sender.attend(last)
+    assert mail_events(services, last)[-1] == "EmailSent receipt"
+    assert len(inbox.messages) == 1
 
 
 def test_a_receipt_of_jobs_that_were_all_undone_is_dropped(
