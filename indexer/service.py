@@ -376,9 +376,19 @@ class Service:
                 continue
             result = visit(self.store, intent.stem, partial(self._finish_move, intent.stem))
             if isinstance(result, Failure):
-                if isinstance(result.error, JobNotFound) and waiting_files(self.store.layout, intent.stem) is not None:
+                if self._is_away_with_files(intent.stem):
                     self._jobs_away.add(intent.stem)
                 logger.info("job %s: its folder still waits to be moved: %s", intent.stem, result.error)
+
+    def _is_away_with_files(self, job_id: str) -> bool:
+        """Whether the job is missing, and new files wait for it."""
+        if waiting_files(self.store.layout, job_id) is None:
+            return False
+        try:
+            self.store.find(job_id, everywhere=False)
+        except JobNotFound:
+            return True
+        return False
 
     def _finish_move(self, job_id: str) -> None:
         self.mirror.put(self.store.load(job_id))

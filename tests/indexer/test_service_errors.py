@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -13,12 +15,12 @@ from indexer.rebuild import SweepReport
 from indexer.service import Service
 from printsys import fs
 from printsys.domain.status import Status
-from printsys.jobstore import JobStore
+from printsys.jobstore import JobStore, moves
 from printsys.jobstore.incoming import StagedFiles
 from printsys.jobstore.look_requests import request_look
 from printsys.jobstore.moves import write_intent
 from printsys.jobstore.notes import missing_jobs
-from tests.factories import STL, context, make_job
+from tests.factories import STL, act, context, make_job, resubmit
 from tests.refused import refuse_to_open
 from tests.waiting import until
 
@@ -101,6 +103,27 @@ def test_a_missing_job_whose_new_files_wait_is_looked_for_by_sweeps_only(
     service.tick()
     assert (stored.folder / "mended.stl").read_bytes() == STL
     assert [*store.layout.moves.iterdir()] == []
+
+
+def test_a_deleted_job_whose_new_files_waited_goes_as_soon_as_the_disk_is_well(
+    store: JobStore, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not with the next sweep only: its folder is there."""
+    stored = make_job(store, status=Status.REJECTED)
+    service = Service(store, engine, lambda: context(store))
+    service.tick()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as refusing:
+        refusing.setattr(moves, "bring_files", full)
+        resubmit(store, stored.id, [("mended.stl", STL)])
+        act(store, stored.id, "delete")
+        service._finish_moves()
+    assert stored.folder.exists()
+    service._finish_moves()
+    assert not stored.folder.exists()
 
 
 def test_a_folder_whose_visit_fails_is_visited_again(store: JobStore, engine: sa.Engine) -> None:
