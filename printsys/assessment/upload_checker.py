@@ -218,7 +218,7 @@ class UploadChecker:
         greediest, count = held.most_common(1)[0]
         own = [question for question in self._waiting() if question.clients == {greediest}]
         if own and count > held[client] + 1:
-            self._drop(max(own, key=lambda question: question.asked_at))
+            self._drop(own[-1])
 
     def _drop(self, question: _Question) -> None:
         del self._questions[question.sha256]
