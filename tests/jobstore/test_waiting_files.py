@@ -137,7 +137,7 @@ def test_nothing_waits_for_a_job_that_is_gone_for_good(
     intent.write_bytes(announcement)
     shutil.copytree(staged, store.layout.staging, dirs_exist_ok=True)
     if end == "pruned":
-        shutil.rmtree(store.layout.trash / waiting.folder.name)
+        fs.remove_tree(store.layout.trash / waiting.folder.name)
         store.layout.pruned_id(waiting.id).parent.mkdir(parents=True)
         store.layout.pruned_id(waiting.id).touch()
     recover_all(store)
