@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from indexer import rows
 from indexer.attention import AttentionItem
 from indexer.connection import BEGIN, COUNT_CHANGE, in_few_messages, writing
-from indexer.rows import JobRecord, Row
+from indexer.rows import Basis, JobRecord, Row
 from indexer.schema import (
     GOING,
     STATE_ROW,
@@ -57,9 +57,14 @@ class Mirror:
         root = stored.folder.parent.parent
         return self.put_record(rows.record_of(Layout(root), stored), root)
 
-    def put_record(self, record: JobRecord, root: Path) -> bool:
-        """`put` for what was read without the store; `root` is storage/."""
+    def put_record(self, record: JobRecord, root: Path, before: Basis | None = None) -> bool:
+        """`put` for what was read without the store; `root` is storage/.
+
+        `before`: what a change has just made this record of. As the mirror has that as a rule, one message does.
+        """
         with in_few_messages(self.engine) as connection:
+            if before is not None and _put_change(connection, record, before):
+                return True
             first = "; ".join((BEGIN, COUNT_CHANGE, _MIRRORED))
             mirrored = connection.exec_driver_sql(first, {"id": record.id}).mappings().one()
             statements, values = _changes(record, mirrored["change_no"], mirrored)
@@ -108,23 +113,39 @@ _UPSERT_JOB = (
 )
 _FORGET_EVENTS = "DELETE FROM events WHERE job_id = %(id)s"
 _FORGET_FILES = "DELETE FROM files WHERE job_id = %(id)s"
-_COUNT = (
-    "INSERT INTO job_counts (status, n) SELECT key, CAST(value AS bigint) FROM jsonb_each_text(%(counts)s) "
-    "ON CONFLICT (status) DO UPDATE SET n = job_counts.n + excluded.n"
-)
 _NOTIFY = f"SELECT pg_notify('{CHANNEL}', %(id)s)"
 """Statements as text: a job's are sent in one message, and each message more costs as long as its work."""
 
 
-def _add_rows(table: sa.Table) -> str:
-    names = ", ".join(written_columns(table))
+def _count_from(beside: str = "") -> str:
     return (
-        f"INSERT INTO {table.name} ({names}) SELECT {names} "
-        f"FROM jsonb_populate_recordset(CAST(NULL AS {table.name}), %({table.name})s) ON CONFLICT DO NOTHING"
+        "INSERT INTO job_counts (status, n) SELECT key, CAST(value AS bigint) "
+        f"FROM {beside}jsonb_each_text(%(counts)s) "
+        "ON CONFLICT (status) DO UPDATE SET n = job_counts.n + excluded.n"
     )
 
 
+def _add_rows(table: sa.Table, beside: str = "") -> str:
+    """`beside`: nothing is added where that has no row."""
+    names = ", ".join(written_columns(table))
+    return (
+        f"INSERT INTO {table.name} ({names}) SELECT {names} "
+        f"FROM {beside}jsonb_populate_recordset(CAST(NULL AS {table.name}), %({table.name})s) ON CONFLICT DO NOTHING"
+    )
+
+
+_COUNT = _count_from()
 _ADD_EVENTS, _ADD_FILES = _add_rows(events), _add_rows(files)
+_SET = ", ".join(f"{name} = %({name})s" for name in _JOB_COLUMNS if name not in ("id", "change_no"))
+_CHANGE_JOB = (
+    f"WITH changed AS (UPDATE jobs SET {_SET}, "
+    f"change_no = (SELECT changes FROM mirror_state WHERE id = {STATE_ROW}) "
+    "WHERE id = %(id)s AND digest = %(digest_before)s AND log_size = %(log_size_before)s RETURNING id), "
+    f"added AS ({_add_rows(events, 'changed, ')}), counted AS ({_count_from('changed, ')}) "
+    f"SELECT pg_notify('{CHANNEL}', id) FROM changed"
+)
+"""Where no job has the digest and the size that it had before the change, this changes nothing and has no row. Without
+a BEGIN it is one transaction with the statements of its message."""
 _ADD_PRUNED, _ADD_PRUNED_EVENTS = _add_rows(pruned_jobs), _add_rows(pruned_events)
 _MIRRORED = (
     f"SELECT jobs.id, {', '.join(f'jobs.{name}' for name in SAME)}, jobs.status, "
@@ -143,6 +164,24 @@ def write(connection: sa.Connection, record: JobRecord, change_no: int) -> bool:
     if statements:
         connection.exec_driver_sql("; ".join(statements), values)
     return bool(statements)
+
+
+def _put_change(connection: sa.Connection, record: JobRecord, before: Basis) -> bool:
+    """Make of the row of `before` that of `record`; False where the mirror does not have just that row, or where more
+    than the row and the newest events is to be written."""
+    new_events = list(rows.event_rows(record, after=before.seq))
+    if before.files != record.document.get("files") or any(event["type"] in BEGUN_AGAIN for event in new_events):
+        return False
+    row = rows.job_row(record, change_no=0)
+    status = row["document"]["status"]
+    values = row | {
+        "document": json.dumps(row["document"]),
+        "events": json.dumps(new_events),
+        "counts": json.dumps({status: 1, before.status: -1} if status != before.status else {}),
+        "digest_before": before.digest,
+        "log_size_before": before.log_size,
+    }
+    return connection.exec_driver_sql(f"{COUNT_CHANGE}; {_CHANGE_JOB}", values).first() is not None
 
 
 def _changes(record: JobRecord, change_no: int, mirrored: sa.RowMapping) -> tuple[list[str], Row]:

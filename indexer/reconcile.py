@@ -45,6 +45,8 @@ class Outcome:
     unsettled: bool
     is_reading: bool = False
     """Its time was over before all files were read."""
+    before: Stored | None = None
+    """The job that a change of this visit started from."""
 
 
 @dataclass
@@ -90,7 +92,7 @@ class Reconciler:
             if status is not None and status != edit.job.status:
                 edit.record(*drag(edit.job_so_far, status, self.context(), owed(edit.before.events, job_id)))
         added = before.job.revision + 1 if edit.result.job.revision > before.job.revision else None
-        return Outcome(edit.result, before.noticed or added, snapshot.unsettled, self._is_reading)
+        return Outcome(edit.result, before.noticed or added, snapshot.unsettled, self._is_reading, edit.before)
 
     # -- the folder as it is ------------------------------------------------------------------------------------
 

@@ -339,7 +339,7 @@ class Sweeper:
         stored = outcome.stored
         if outcome.first_new_seq is not None:
             walk.report.news += [(stored.id, event) for event in stored.events if event.seq >= outcome.first_new_seq]
-        self._mirror(stored, walk, outcome.first_new_seq is not None)
+        self._mirror(outcome, walk)
         walk.report.attention += self._questions(stored)
         forget_missing(self.store, stored.id)
         walk.paths[stored.id] = self.store.layout.relative(stored.folder)
@@ -403,23 +403,26 @@ class Sweeper:
             walk.paths[job_id] = path
             walk.report.changed += self.mirror.mark_problem(job_id, item.sentence)
 
-    def _mirror(self, stored: Stored, walk: _Walk, is_changed: bool) -> None:
-        """Bring the job into the mirror; `is_changed`: its record is newer than what the mirror can have."""
-        written = False
+    def _mirror(self, outcome: Outcome, walk: _Walk) -> None:
+        """Bring the job into the mirror."""
+        stored, is_changed, written = outcome.stored, outcome.first_new_seq is not None, False
         try:
-            written = self._put(stored, walk, is_changed)
+            written = self._put(outcome, walk)
         finally:
             # The worker's last query of the mirror missed what has just come into it.
             if is_changed or (written and (emails.owed(stored.events, stored.id) or has_pending_files(stored.job))):
                 self.changed(stored.id)
         walk.report.changed += written
 
-    def _put(self, stored: Stored, walk: _Walk, is_changed: bool) -> bool:
+    def _put(self, outcome: Outcome, walk: _Walk) -> bool:
+        stored = outcome.stored
         record = rows.record_of(self.store.layout, stored)
-        row = None if is_changed else self._row(record.folder, walk)
+        # What has just changed is newer than what the mirror can have.
+        row = None if outcome.first_new_seq is not None else self._row(record.folder, walk)
         if row is not None and all(getattr(row, name) == getattr(record, name) for name in AS_MIRRORED):
             return False
-        written = self.mirror.put_record(record, self.store.layout.root)
+        before = rows.basis_of(outcome.before) if outcome.before is not None else None
+        written = self.mirror.put_record(record, self.store.layout.root, before)
         if not written and stored.problem is not None:  # an older copy: the row stays as it was, and says so
             written = self.mirror.mark_problem(stored.id, str(stored.problem))
         return written

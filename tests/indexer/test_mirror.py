@@ -25,10 +25,12 @@ from indexer import connection, index, migrate, rows
 from indexer.connection import reading, writing
 from indexer.index import CHANNEL, Mirror
 from indexer.queries import Queries
+from indexer.rebuild import reindex
 from indexer.report_queries import ReportQueries
 from indexer.schema import create_engine, jobs, metadata
 from indexer.service import Service
 from printsys.domain import emails
+from printsys.domain.events import FILESYSTEM, EventDraft, EventType
 from printsys.domain.status import Status
 from printsys.errors import MirrorDown
 from printsys.jobstore import JobStore, Stored
@@ -54,6 +56,11 @@ def snapshot(queries: Queries) -> Any:
     )
 
 
+def _snapshot_of_a_rebuild(store: JobStore, engine: sa.Engine, queries: Queries) -> Any:
+    reindex(store, engine)
+    return snapshot(queries)
+
+
 @pytest.fixture
 def lively(store: JobStore, mirror: Mirror) -> list[Stored]:
     """A job in every status, mirrored."""
@@ -76,6 +83,53 @@ def test_a_change_of_a_job_takes_two_messages_to_postgres(
     assert not mirror.put(stored), "it is older"
     assert present(mirrored_job(queries, stored.id)).job.status is Status.PENDING
     assert (queries.counts()[Status.PENDING], queries.counts()[Status.UPLOADED]) == (1, 0)
+
+
+def put_change(mirror: Mirror, store: JobStore, before: Stored, after: Stored) -> bool:
+    """As the indexer does, which has just made the change."""
+    record = rows.record_of(store.layout, after)
+    return mirror.put_record(record, store.layout.root, rows.basis_of(before))
+
+
+def test_a_drag_takes_one_message_to_postgres(
+    store: JobStore, mirror: Mirror, queries: Queries, engine: sa.Engine
+) -> None:
+    approved = make_job(store, status=Status.PENDING)
+    mirror.put(approved)
+    messages: list[str] = []
+    sa.event.listen(engine, "before_cursor_execute", lambda *args: messages.append(args[2]))
+    assert put_change(mirror, store, approved, act(store, approved.id, "confirm"))
+    assert len(messages) == 1
+    assert snapshot(queries) == _snapshot_of_a_rebuild(store, engine, queries)
+
+
+@pytest.mark.parametrize("mirrored", ["nothing", "older", "newer", "the same", "deleted"])
+def test_a_change_of_what_the_mirror_does_not_have_is_mirrored_as_well(
+    mirrored: str, store: JobStore, mirror: Mirror, queries: Queries, engine: sa.Engine
+) -> None:
+    uploaded = make_job(store)
+    approved = act(store, uploaded.id, "approve")
+    confirmed = act(store, uploaded.id, "confirm")
+    newest = act(store, uploaded.id, "start") if mirrored == "newer" else confirmed
+    if mirrored != "nothing":
+        mirror.put(uploaded if mirrored == "older" else newest)
+    if mirrored == "deleted":
+        assert mirror.put(act(store, uploaded.id, "delete"))
+    assert put_change(mirror, store, approved, confirmed) == (mirrored in ("nothing", "older"))
+    assert snapshot(queries) == _snapshot_of_a_rebuild(store, engine, queries)
+
+
+def test_a_change_of_files_is_mirrored_with_its_files(
+    store: JobStore, mirror: Mirror, queries: Queries, engine: sa.Engine
+) -> None:
+    job = make_job(store)
+    mirror.put(job)
+    with store.edit(job.id) as change:
+        files = job.document["files"][:1]
+        change.record(EventDraft(EventType.FILE_REMOVED, FILESYSTEM, {"name": files[0]["name"]}, {"files": files}))
+    assert put_change(mirror, store, job, change.result)
+    assert len(mirrored_files(queries, job.id)) == 1
+    assert snapshot(queries) == _snapshot_of_a_rebuild(store, engine, queries)
 
 
 # -- one change after the other -----------------------------------------------------------------------------------
