@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from indexer import rows
 from indexer.attention import AttentionItem
 from indexer.connection import BEGIN, COUNT_CHANGE, in_few_messages, writing
-from indexer.rows import Basis, JobRecord, Row
+from indexer.rows import JobRecord, Row
 from indexer.schema import (
     GOING,
     STATE_ROW,
@@ -57,14 +57,33 @@ class Mirror:
         root = stored.folder.parent.parent
         return self.put_record(rows.record_of(Layout(root), stored), root)
 
-    def put_record(self, record: JobRecord, root: Path, before: Basis | None = None) -> bool:
-        """`put` for what was read without the store; `root` is storage/.
+    def put_change(self, stored: Stored, before: Stored) -> bool:
+        """`put` in one message for a job that a change has just made of `before`, which the mirror has as a rule.
 
-        `before`: what a change has just made this record of. As the mirror has that as a rule, one message does.
+        False, and nothing is changed, where it has another job, or none, and where more than the row and the newest
+        events is to be written.
         """
+        new = [event for event in stored.events if event.seq > before.log.seq]
+        if stored.folder_status is None or before.document.get("files") != stored.document.get("files"):
+            return False
+        if any(event.type in BEGUN_AGAIN for event in new):
+            return False
+        record = rows.record_of(Layout(stored.folder.parent.parent), stored, after=before.log.seq)
+        row = rows.job_row(record, change_no=0)
+        status = row["document"]["status"]
+        values = row | {
+            "document": json.dumps(row["document"]),
+            "events": json.dumps(list(rows.event_rows(record, after=before.log.seq))),
+            "counts": json.dumps({status: 1, before.job.status: -1} if status != before.job.status else {}),
+            "digest_before": rows.digest_of(before),
+            "log_size_before": before.log.length,
+        }
         with in_few_messages(self.engine) as connection:
-            if before is not None and _put_change(connection, record, before):
-                return True
+            return connection.exec_driver_sql(f"{COUNT_CHANGE}; {_CHANGE_JOB}", values).first() is not None
+
+    def put_record(self, record: JobRecord, root: Path) -> bool:
+        """`put` for what was read without the store; `root` is storage/."""
+        with in_few_messages(self.engine) as connection:
             first = "; ".join((BEGIN, COUNT_CHANGE, _MIRRORED))
             mirrored = connection.exec_driver_sql(first, {"id": record.id}).mappings().one()
             statements, values = _changes(record, mirrored["change_no"], mirrored)
@@ -164,24 +183,6 @@ def write(connection: sa.Connection, record: JobRecord, change_no: int) -> bool:
     if statements:
         connection.exec_driver_sql("; ".join(statements), values)
     return bool(statements)
-
-
-def _put_change(connection: sa.Connection, record: JobRecord, before: Basis) -> bool:
-    """Make of the row of `before` that of `record`; False where the mirror does not have just that row, or where more
-    than the row and the newest events is to be written."""
-    new_events = list(rows.event_rows(record, after=before.seq))
-    if before.files != record.document.get("files") or any(event["type"] in BEGUN_AGAIN for event in new_events):
-        return False
-    row = rows.job_row(record, change_no=0)
-    status = row["document"]["status"]
-    values = row | {
-        "document": json.dumps(row["document"]),
-        "events": json.dumps(new_events),
-        "counts": json.dumps({status: 1, before.status: -1} if status != before.status else {}),
-        "digest_before": before.digest,
-        "log_size_before": before.log_size,
-    }
-    return connection.exec_driver_sql(f"{COUNT_CHANGE}; {_CHANGE_JOB}", values).first() is not None
 
 
 def _changes(record: JobRecord, change_no: int, mirrored: sa.RowMapping) -> tuple[list[str], Row]:

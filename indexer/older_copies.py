@@ -18,16 +18,14 @@ from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.layout import EVENTS
 from printsys.jobstore.newest import note_number, read_newest
 from printsys.jobstore.older_copy import has_newer_record
-from printsys.jobstore.repair import id_if_readable
 
 logger = logging.getLogger(__name__)
 
 
-def note_what_the_mirror_knows(store: JobStore, engine: sa.Engine, folder: Path) -> None:
+def note_what_the_mirror_knows(store: JobStore, engine: sa.Engine, folder: Path, job_id: str) -> None:
     """An older copy of a folder shows by the note of its newest event; a storage of an older version has no notes
     yet, and the mirror knows. MirrorDown."""
-    job_id = id_if_readable(folder)
-    if job_id is None or read_newest(store.layout, job_id) is not None:
+    if read_newest(store.layout, job_id) is not None:
         return
     if _line_count(folder) >= _mirrored_seq(engine, job_id):
         return

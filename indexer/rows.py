@@ -59,25 +59,15 @@ class JobRecord:
         return int(self.document["revision"])
 
 
-@dataclass(frozen=True)
-class Basis:
-    """What a change started from, as far as the mirror's rows are to be those of it. `seq`: of its last event."""
-
-    seq: int
-    status: str
-    files: Any
-    digest: str
-    log_size: int
-
-
-def record_of(layout: Layout, stored: Stored) -> JobRecord:
-    """What the store has loaded."""
+def record_of(layout: Layout, stored: Stored, after: int = 0) -> JobRecord:
+    """What the store has loaded. `after`: without the events up to that one, but for those about e-mails."""
+    events = [event for event in stored.events if event.seq > after or event.type in _MAIL_EVENTS]
     return JobRecord(
         folder=layout.relative(stored.folder),
         folder_status=stored.folder_status.value if stored.folder_status else None,
         document=storable(stored.document),
-        events=[storable(event.model_dump(mode="json")) for event in stored.events],
-        digest=_digest_of(stored),
+        events=[storable(event.model_dump(mode="json")) for event in events],
+        digest=digest_of(stored),
         log_size=stored.log.length,
         move_pending=readable(stored.move_pending) if stored.move_pending else None,
         problem=readable(str(stored.problem)) if stored.problem else None,
@@ -85,17 +75,8 @@ def record_of(layout: Layout, stored: Stored) -> JobRecord:
     )
 
 
-def basis_of(stored: Stored) -> Basis:
-    return Basis(
-        seq=stored.log.seq,
-        status=stored.job.status,
-        files=storable(stored.document).get("files"),
-        digest=_digest_of(stored),
-        log_size=stored.log.length,
-    )
-
-
-def _digest_of(stored: Stored) -> str:
+def digest_of(stored: Stored) -> str:
+    """sha256 of the metadata.json that the mirror has once it has this job."""
     if stored.digest is None or stored.digest in {event.state for event in stored.events}:
         # An older metadata.json of ours may still wait to be replaced: the hash is that of the new one.
         return stored.log.state or sha256(metadata_bytes(stored.document))

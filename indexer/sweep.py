@@ -34,7 +34,7 @@ from indexer.schema import attention, jobs, mirror_state
 from printsys.domain import emails, naming
 from printsys.domain.pending_work import has_pending_files
 from printsys.domain.status import LIVE
-from printsys.errors import JobBusy, JobNotFound, OlderCopy, PrintSysError, StorageFailure, StorageOffline
+from printsys.errors import JobBusy, JobNotFound, MirrorDown, OlderCopy, PrintSysError, StorageFailure, StorageOffline
 from printsys.jobstore import JobStore, Stored
 from printsys.jobstore.files import SETTLE_S, signature
 from printsys.jobstore.notes import forget_missing
@@ -329,8 +329,7 @@ class Sweeper:
         if is_quiet and (job_id := self._resting(folder, walk)) is not None:
             self._has_settled(job_id, folder, listing, walk)
             return None
-        note_what_the_mirror_knows(self.store, self.mirror.engine, folder)
-        outcome = self._reconcile(folder, is_quiet)
+        outcome = self._reconcile(folder, is_quiet, asks_mirror=True)
         self.soon.discard(folder)
         if outcome is None:
             self.soon.add(folder)
@@ -374,7 +373,7 @@ class Sweeper:
         if not path.startswith(LIVE_PATHS):
             self.reconciler.forget(job_id)
 
-    def _reconcile(self, folder: Path, is_quiet: bool) -> Outcome | AttentionItem | None:
+    def _reconcile(self, folder: Path, is_quiet: bool, asks_mirror: bool = False) -> Outcome | AttentionItem | None:
         """The job in `folder` with what happened there recorded, or why it is none; None: visit it again later."""
         path = self.store.layout.relative(folder)
         job_id = None
@@ -382,11 +381,13 @@ class Sweeper:
             job_id = id_inside(folder)
             if job_id is None:
                 return not_a_job(path, folder) if folder.exists() else None
+            if asks_mirror:
+                note_what_the_mirror_knows(self.store, self.mirror.engine, folder, job_id)
             first = self.store.find(job_id, near=folder)
             if first != folder:  # or the job has just moved on
                 return duplicate(job_id, path, self.store.layout.relative(first)) if folder.exists() else None
             return self.reconciler.reconcile(job_id, is_quiet)
-        except (StorageOffline, StorageFailure):
+        except (StorageOffline, StorageFailure, MirrorDown):
             raise
         except (JobBusy, JobNotFound, FileNotFoundError) as error:
             logger.info("job %s is visited again later: %s", job_id or "(not known yet)", type(error).__name__)
@@ -416,13 +417,14 @@ class Sweeper:
 
     def _put(self, outcome: Outcome, walk: _Walk) -> bool:
         stored = outcome.stored
+        if outcome.before is not None and self.mirror.put_change(stored, outcome.before):
+            return True
         record = rows.record_of(self.store.layout, stored)
         # What has just changed is newer than what the mirror can have.
         row = None if outcome.first_new_seq is not None else self._row(record.folder, walk)
         if row is not None and all(getattr(row, name) == getattr(record, name) for name in AS_MIRRORED):
             return False
-        before = rows.basis_of(outcome.before) if outcome.before is not None else None
-        written = self.mirror.put_record(record, self.store.layout.root, before)
+        written = self.mirror.put_record(record, self.store.layout.root)
         if not written and stored.problem is not None:  # an older copy: the row stays as it was, and says so
             written = self.mirror.mark_problem(stored.id, str(stored.problem))
         return written

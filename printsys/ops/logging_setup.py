@@ -33,6 +33,8 @@ MOST_REMEMBERED = 500
 OLD_FILES = 5
 """Of each process: `web.log.1` is the newest of them."""
 CHATTY = ("alembic", "huey", "filelock", "waitress.queue")
+_LINE = "redacted_line"
+"""Where a record keeps its line for its second handler: to make one takes longer than to write it."""
 _ID = f"[{ID_ALPHABET}{ID_ALPHABET.upper()}]{{{ID_LENGTH}}}"
 _REDACTIONS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"[^\s<>'\"(),;:=@]{1,64}@[\w.-]{1,255}\.\w{2,}"), "…@…"),
@@ -154,7 +156,12 @@ class RedactingFormatter(logging.Formatter):
     """Takes out what the lab's people alone may know, and keeps an event in its line whatever a student typed."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
+        if record.levelno >= logging.WARNING:  # it may say how often a handler has left it out
+            return redact(super().format(record))
+        line: str | None = record.__dict__.get(_LINE)
+        if line is None:
+            line = record.__dict__[_LINE] = redact(super().format(record))
+        return line
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         record.message = " ".join(record.message.splitlines())
