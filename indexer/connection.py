@@ -90,7 +90,8 @@ def next_change(connection: sa.Connection) -> int:
 @contextmanager
 def in_few_messages(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A connection on which the body itself sends BEGIN and COMMIT or ROLLBACK, in one message with other statements:
-    on a busy computer each message costs as long as the work. An error drops the connection. MirrorDown."""
+    on a busy computer each message costs as long as the work. Without BEGIN the statements of one message are one
+    transaction. An error drops the connection. MirrorDown."""
     with translated(engine), engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT")
         try:

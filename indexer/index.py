@@ -60,13 +60,12 @@ class Mirror:
     def put_change(self, stored: Stored, before: Stored) -> bool:
         """`put` in one message for a job that a change has just made of `before`, which the mirror has as a rule.
 
-        False, and nothing is changed, where it has another job, or none, and where more than the row and the newest
-        events is to be written.
+        False, and nothing is changed, where it has another job, or none, and where there is no new event, or more than
+        the row and the new events is to be written.
         """
-        new = [event for event in stored.events if event.seq > before.log.seq]
-        if stored.folder_status is None or before.document.get("files") != stored.document.get("files"):
-            return False
-        if any(event.type in BEGUN_AGAIN for event in new):
+        new_types = {event.type for event in stored.events if event.seq > before.log.seq}
+        has_other_files = before.document.get("files") != stored.document.get("files")
+        if not new_types or new_types & BEGUN_AGAIN or has_other_files or stored.folder_status is None:
             return False
         record = rows.record_of(Layout(stored.folder.parent.parent), stored, after=before.log.seq)
         row = rows.job_row(record, change_no=0)
@@ -163,8 +162,7 @@ _CHANGE_JOB = (
     f"added AS ({_add_rows(events, 'changed, ')}), counted AS ({_count_from('changed, ')}) "
     f"SELECT pg_notify('{CHANNEL}', id) FROM changed"
 )
-"""Where no job has the digest and the size that it had before the change, this changes nothing and has no row. Without
-a BEGIN it is one transaction with the statements of its message."""
+"""Where no job has the digest and the size that it had before the change, this changes nothing and has no row."""
 _ADD_PRUNED, _ADD_PRUNED_EVENTS = _add_rows(pruned_jobs), _add_rows(pruned_events)
 _MIRRORED = (
     f"SELECT jobs.id, {', '.join(f'jobs.{name}' for name in SAME)}, jobs.status, "

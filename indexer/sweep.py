@@ -374,7 +374,10 @@ class Sweeper:
             self.reconciler.forget(job_id)
 
     def _reconcile(self, folder: Path, is_quiet: bool, asks_mirror: bool = False) -> Outcome | AttentionItem | None:
-        """The job in `folder` with what happened there recorded, or why it is none; None: visit it again later."""
+        """The job in `folder` with what happened there recorded, or why it is none; None: visit it again later.
+
+        `asks_mirror`: for a newer record than the folder's, where storage itself has no note of it. MirrorDown.
+        """
         path = self.store.layout.relative(folder)
         job_id = None
         try:

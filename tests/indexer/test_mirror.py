@@ -118,6 +118,33 @@ def test_a_change_of_what_the_mirror_does_not_have_is_mirrored_as_well(
     assert snapshot(queries) == _snapshot_of_a_rebuild(store, engine, queries)
 
 
+def test_a_job_in_which_nothing_changed_is_not_written_again(store: JobStore, mirror: Mirror, queries: Queries) -> None:
+    """As where another process recorded what the indexer was going to: pages need not hear of it twice."""
+    job = make_job(store)
+    mirror.put(job)
+    changes = queries.changes()
+    assert not put_change(mirror, job, job)
+    assert queries.changes() == changes
+
+
+def test_a_change_that_waits_for_a_newer_one_does_not_undo_it(
+    store: JobStore, engine: sa.Engine, database_url: str, queries: Queries
+) -> None:
+    uploaded = make_job(store)
+    Mirror(engine).put(uploaded)
+    approved = act(store, uploaded.id, "approve")
+    confirmed = act(store, uploaded.id, "confirm")
+    other_engine = create_engine(database_url)
+    late = Background(lambda: Mirror(other_engine).put_change(approved, uploaded))
+    with writing(engine) as (connection, change_no):
+        assert index.write(connection, rows.record_of(store.layout, confirmed), change_no)
+        late.start()
+        until(lambda: waiting_for_a_lock(database_url))
+    assert late.answer() is False
+    assert snapshot(queries) == _snapshot_of_a_rebuild(store, engine, queries)
+    other_engine.dispose()
+
+
 def test_a_change_of_files_is_mirrored_with_its_files(
     store: JobStore, mirror: Mirror, queries: Queries, engine: sa.Engine
 ) -> None:

@@ -65,6 +65,29 @@ def test_a_job_is_not_visited_at_its_old_place_where_its_new_one_is_visited_anyw
     assert store.load(job.id).job.status is Status.REJECTED
 
 
+@pytest.mark.parametrize("mirrored_first", [False, True], ids=["alone", "after another process"])
+def test_a_drag_is_in_the_mirror_with_one_message(
+    mirrored_first: bool, store: JobStore, engine: sa.Engine, queries: Queries
+) -> None:
+    """On a busy computer each costs as long as all the work: a drag is to be on the pages at once."""
+    job = make_job(store, status=Status.READY_TO_PRINT)
+    sweeper = make_sweeper(store, engine)
+    sweeper.sweep()
+    moved = job.folder.rename(store.layout.status(Status.PRINTING) / job.folder.name)
+    if mirrored_first:
+        Mirror(engine).put(store.load(job.id))
+    messages: list[str] = []
+    sa.event.listen(engine, "before_cursor_execute", lambda *args: messages.append(args[2]))
+    sweeper.sweep_folder(moved)
+    about_the_job = [message for message in messages if " jobs" in message]
+    assert sum("UPDATE jobs SET" in message for message in about_the_job) == 1
+    assert not any("LEFT JOIN jobs" in message for message in about_the_job), "it asked what the mirror has"
+    row = present(mirrored_job(queries, job.id))
+    assert (row.job.status, row.folder) == (Status.PRINTING, f"Printing/{job.folder.name}")
+    assert queries.counts()[Status.READY_TO_PRINT] == 0
+    assert queries.counts()[Status.PRINTING] == 1
+
+
 def test_a_job_whose_folder_is_gone_is_missing_after_the_settle_time(
     store: JobStore, engine: sa.Engine, queries: Queries
 ) -> None:
