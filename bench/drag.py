@@ -218,6 +218,7 @@ def drag_by_turns(
         for number, job in enumerate(ready):
             time.sleep(random.uniform(*PAUSES_S))
             ours.append(drag(store, mirror, job))
+            time.sleep(random.uniform(*PAUSES_S))
             least.append(limit.drag(number))
     after = index.cpu_times()
     compare(ours, least, after.user + after.system - before.user - before.system)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -46,6 +48,7 @@ class Mirror:
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
+        self._beside = ThreadPoolExecutor(1, "mirror")
 
     def put(self, stored: Stored) -> bool:
         """Mirror a job as it was loaded or left by a change; False where the mirror had this, or newer, already.
@@ -78,7 +81,14 @@ class Mirror:
             "log_size_before": before.log.length,
         }
         with in_few_messages(self.engine) as connection:
-            return connection.exec_driver_sql(f"{COUNT_CHANGE}; {_CHANGE_JOB}", values).first() is not None
+            statement = _EXECUTE_CHANGE if connection.info.get(_CHANGE) else f"{_PREPARE_CHANGE}; {_EXECUTE_CHANGE}"
+            is_changed = connection.exec_driver_sql(statement, values).first() is not None
+            connection.info[_CHANGE] = True
+            return is_changed
+
+    def start_change(self, stored: Stored, before: Stored) -> Future[bool]:
+        """`put_change`, while the caller goes on."""
+        return self._beside.submit(self.put_change, stored, before)
 
     def put_record(self, record: JobRecord, root: Path) -> bool:
         """`put` for what was read without the store; `root` is storage/."""
@@ -163,6 +173,13 @@ _CHANGE_JOB = (
     f"SELECT pg_notify('{CHANNEL}', id) FROM changed"
 )
 """Where no job has the digest and the size that it had before the change, this changes nothing and has no row."""
+_COUNT_CHANGE, _CHANGE = "printsys_count_change", "printsys_change"
+_CHANGE_VALUES = tuple(dict.fromkeys(re.findall(r"%\((\w+)\)s", _CHANGE_JOB)))
+_PREPARE_CHANGE = f"PREPARE {_COUNT_CHANGE} AS {COUNT_CHANGE}; PREPARE {_CHANGE} AS " + re.sub(
+    r"%\((\w+)\)s", lambda value: f"${_CHANGE_VALUES.index(value[1]) + 1}", _CHANGE_JOB
+)
+_EXECUTE_CHANGE = f"EXECUTE {_COUNT_CHANGE}; EXECUTE {_CHANGE} ({', '.join(f'%({name})s' for name in _CHANGE_VALUES)})"
+"""A connection's first change prepares the statement for the others: to plan it takes longer than to carry it out."""
 _ADD_PRUNED, _ADD_PRUNED_EVENTS = _add_rows(pruned_jobs), _add_rows(pruned_events)
 _MIRRORED = (
     f"SELECT jobs.id, {', '.join(f'jobs.{name}' for name in SAME)}, jobs.status, "

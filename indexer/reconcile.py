@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from printsys.domain.changes import FolderChange, FolderSnapshot, FoundFile, compare, drafts_of, recorded_folder
@@ -45,8 +46,6 @@ class Outcome:
     unsettled: bool
     is_reading: bool = False
     """Its time was over before all files were read."""
-    before: Stored | None = None
-    """The job that a change of this visit started from."""
 
 
 @dataclass
@@ -70,6 +69,8 @@ class Reconciler:
     context: Callable[[], Context]
     settle_s: float = SETTLE_S
     slice_s: float = SLICE_S
+    on_recorded: Callable[[Stored, Stored], object] | None = None
+    """Called with the job before and after a change: see JobEdit.on_recorded."""
     _files: dict[str, dict[str, _SeenFile]] = field(default_factory=dict)
     """By job id and name."""
     _is_reading: bool = False
@@ -84,7 +85,9 @@ class Reconciler:
         snapshot = self._snapshot(before, is_quiet)
         if before.problem is not None or (before.asked_by_hand is None and not _changes(before, snapshot)):
             return Outcome(before, before.noticed, snapshot.unsettled, self._is_reading)
-        with self.store.edit(job_id) as edit:
+        with self.store.edit(job_id, loaded=before) as edit:
+            if self.on_recorded is not None:
+                edit.on_recorded = partial(self.on_recorded, edit.before)
             # Otherwise it was renamed again since: the next run compares.
             if readable(edit.before.folder.name) == snapshot.folder:
                 edit.record(*drafts_of(edit.job_so_far, _changes(edit.before, snapshot), self.store.clock()))
@@ -92,7 +95,7 @@ class Reconciler:
             if status is not None and status != edit.job.status:
                 edit.record(*drag(edit.job_so_far, status, self.context(), owed(edit.before.events, job_id)))
         added = before.job.revision + 1 if edit.result.job.revision > before.job.revision else None
-        return Outcome(edit.result, before.noticed or added, snapshot.unsettled, self._is_reading, edit.before)
+        return Outcome(edit.result, before.noticed or added, snapshot.unsettled, self._is_reading)
 
     # -- the folder as it is ------------------------------------------------------------------------------------
 

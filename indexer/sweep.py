@@ -11,6 +11,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -52,6 +53,13 @@ COLUMNS = ("id", "folder", "student_name", "status", "signature", "move_pending"
 BETWEEN = "//"
 """Stands between two of the mirror's paths, ids or signatures: none of them can hold it."""
 AS_MIRRORED = ("folder", "move_pending", "problem", "digest", "log_size")
+
+
+class _Sent(NamedTuple):
+    """A job that the mirror was told of before its metadata.json was written, and whether that changed the mirror."""
+
+    stored: Stored
+    is_mirrored: Future[bool]
 
 
 class Listing(NamedTuple):
@@ -102,6 +110,8 @@ class Sweeper:
     _ended: EndedJobs = field(default_factory=EndedJobs)
     """Likewise of the other status folders."""
     _refusals: Refusals = field(default_factory=Refusals)
+    _sent: _Sent | None = None
+    """By the visit that goes on."""
 
     def sweep(
         self,
@@ -376,10 +386,12 @@ class Sweeper:
     def _reconcile(self, folder: Path, is_quiet: bool, asks_mirror: bool = False) -> Outcome | AttentionItem | None:
         """The job in `folder` with what happened there recorded, or why it is none; None: visit it again later.
 
-        `asks_mirror`: for a newer record than the folder's, where storage itself has no note of it. MirrorDown.
+        `asks_mirror`: for a newer record than the folder's, where storage itself has no note of it; and it is told of a
+        change as soon as that is recorded. MirrorDown.
         """
         path = self.store.layout.relative(folder)
         job_id = None
+        self._sent, self.reconciler.on_recorded = None, self._send if asks_mirror else None
         try:
             job_id = id_inside(folder)
             if job_id is None:
@@ -397,6 +409,10 @@ class Sweeper:
             return None
         except PrintSysError as error:
             return unreadable(path, job_id, error)
+
+    def _send(self, before: Stored, after: Stored) -> None:
+        """While metadata.json is written and synced, PostgreSQL has its work done: each takes as long as the other."""
+        self._sent = _Sent(after, self.mirror.start_change(after, before))
 
     def _keep_last_row(self, item: AttentionItem, walk: _Walk) -> None:
         """An unreadable job that the mirror has keeps its last row, which names the problem."""
@@ -420,7 +436,8 @@ class Sweeper:
 
     def _put(self, outcome: Outcome, walk: _Walk) -> bool:
         stored = outcome.stored
-        if outcome.before is not None and self.mirror.put_change(stored, outcome.before):
+        is_sent = self._sent is not None and self._sent.is_mirrored.result() and self._sent.stored == stored
+        if is_sent:
             return True
         record = rows.record_of(self.store.layout, stored)
         # What has just changed is newer than what the mirror can have.

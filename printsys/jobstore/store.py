@@ -42,6 +42,9 @@ class JobEdit:
     to_trash: bool = False
     staged: StagedFiles | None = None
     """New files that the change brings into the job."""
+    on_recorded: Callable[[Stored], object] | None = None
+    """Called with the job as it will be, when the change is in the log and metadata.json is to be written yet. Not
+    called where the folder is to be moved, or files come into it."""
     result: Stored = field(init=False)
 
     def __post_init__(self) -> None:
@@ -302,8 +305,13 @@ class JobStore:
     # -- changing -----------------------------------------------------------------------------------------------
 
     @contextmanager
-    def edit(self, job_id: str, expected_revision: int | None = None) -> Iterator[JobEdit]:
+    def edit(
+        self, job_id: str, expected_revision: int | None = None, loaded: Stored | None = None
+    ) -> Iterator[JobEdit]:
         """Change a job under its lock. What the body records is written, whole, when the body ends without an error.
+
+        `loaded`: the job as the caller has just loaded it. Where its folder still has that record, byte for byte, it is
+        not searched for again.
 
         StaleJob if `expected_revision` is given and the job has moved on; JobBusy, JobNotFound, DamagedJob,
         StorageOffline; StorageFailure where the disk refuses (then nothing was changed).
@@ -311,14 +319,23 @@ class JobStore:
         self.require_online()
         with self.locked(job_id):
             with self.disk_errors():
-                before = self.repair_for_write(job_id)
+                before = self._as_loaded(loaded) or self.repair_for_write(job_id)
             require_current(before, expected_revision)
             change = JobEdit(before)
             yield change
             if change.drafts:
                 with self.disk_errors():
                     change.result = self._commit(change)
+                _log_events(job_id, change.result.events[len(before.events) :])
             self._request_look(change.result)
+
+    def _as_loaded(self, loaded: Stored | None) -> Stored | None:
+        """The job, if it is whole and as it was then."""
+        if loaded is None:
+            return None
+        now = repair.read_if_clean(self.layout, loaded.folder, loaded.id)
+        is_the_same = now is not None and (now.log.last_line, now.digest) == (loaded.log.last_line, loaded.digest)
+        return now if is_the_same else None
 
     def _commit(self, change: JobEdit) -> Stored:
         before, log = change.before, change.before.log
@@ -342,11 +359,13 @@ class JobStore:
         moves_folder = change.to_trash or after.job.status != before.job.status
         parent = self.layout.trash if change.to_trash else self.layout.status(after.job.status)
         metadata = before.folder / METADATA
-        if (moves_folder and parent != before.folder.parent) or change.staged is not None:
+        has_to_move = (moves_folder and parent != before.folder.parent) or change.staged is not None
+        if has_to_move:
             moves.write_intent(self.layout, before.folder, parent, after.log.seq, before.id, change.staged)
         fs.append(before.folder / EVENTS, batch.lines, log.length)
         note_newest(self.layout, before.id, after.log)
-        _log_events(before.id, batch.events)
+        if change.on_recorded is not None and not has_to_move:
+            change.on_recorded(after)
         if change.staged is not None:
             change.staged.is_taken = True
 

@@ -118,6 +118,32 @@ def test_a_change_of_what_the_mirror_does_not_have_is_mirrored_as_well(
     assert snapshot(queries) == _snapshot_of_a_rebuild(store, engine, queries)
 
 
+def test_a_statement_that_was_prepared_serves_tables_that_were_made_anew(
+    store: JobStore, mirror: Mirror, queries: Queries, engine: sa.Engine, database_url: str
+) -> None:
+    """On the same connection, which keeps the plan of the statement for the first tables."""
+    servers = []
+
+    def server() -> int:
+        with engine.connect() as connection:
+            return int(connection.execute(sa.select(sa.func.pg_backend_pid())).scalar_one())
+
+    job = make_job(store)
+    builds: dict[str, Callable[[], object]] = {
+        "approve": lambda: None,
+        "confirm": lambda: reindex(store, engine),
+        "start": lambda: migrate.rebuild(database_url),
+    }
+    for action, build in builds.items():
+        build()
+        mirror.put(job)
+        before, job = job, act(store, job.id, action)
+        assert mirror.put_change(job, before)
+        servers.append(server())
+        assert snapshot(queries) == _snapshot_of_a_rebuild(store, engine, queries)
+    assert len(set(servers)) == 1
+
+
 def test_a_job_in_which_nothing_changed_is_not_written_again(store: JobStore, mirror: Mirror, queries: Queries) -> None:
     """As where another process recorded what the indexer was going to: pages need not hear of it twice."""
     job = make_job(store)

@@ -9,19 +9,25 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from indexer import read_folder
+from indexer.connection import reading
 from indexer.index import Mirror
 from indexer.queries import Queries
+from indexer.rebuild import reindex
 from indexer.reconcile import Reconciler
+from indexer.schema import jobs
 from indexer.service import LONGEST_PAUSE_S, QUIET_S, Service
 from indexer.sweep import Sweeper
+from printsys import fs
 from printsys.domain.status import Status
 from printsys.jobstore import JobStore, trash
 from printsys.jobstore.files import ListedFile
+from printsys.jobstore.layout import METADATA
 from printsys.jobstore.notes import missing_job_note, missing_jobs
 from printsys.jobstore.refusals import reason_of
 from printsys.jobstore.visits import PATIENT_VISITS
@@ -86,6 +92,61 @@ def test_a_drag_is_in_the_mirror_with_one_message(
     assert (row.job.status, row.folder) == (Status.PRINTING, f"Printing/{job.folder.name}")
     assert queries.counts()[Status.READY_TO_PRINT] == 0
     assert queries.counts()[Status.PRINTING] == 1
+
+
+def test_a_drag_is_in_the_mirror_before_its_metadata_is_written(
+    store: JobStore, engine: sa.Engine, queries: Queries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log has it, and that is the record; the disk and PostgreSQL need as long as each other."""
+    job = make_job(store, status=Status.READY_TO_PRINT)
+    sweeper = make_sweeper(store, engine)
+    sweeper.sweep()
+    replace, seen = fs.replace, []
+
+    def late(path: Path, data: bytes, *more: Any) -> bool:
+        if path.name == METADATA:
+            until(lambda: present(mirrored_job(queries, job.id)).job.status is Status.PRINTING)
+            seen.append(path)
+        return replace(path, data, *more)
+
+    monkeypatch.setattr(fs, "replace", late)
+    moved = job.folder.rename(store.layout.status(Status.PRINTING) / job.folder.name)
+    sweeper.sweep_folder(moved)
+    assert seen == [moved / METADATA]
+    assert store.load(job.id).job.status is Status.PRINTING
+    assert as_mirrored(engine, job.id) == as_mirrored_by_a_rebuild(store, engine, job.id)
+
+
+def test_a_drag_whose_metadata_the_disk_refuses_is_in_the_mirror_as_it_lies(
+    store: JobStore, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job(store, status=Status.READY_TO_PRINT)
+    sweeper = make_sweeper(store, engine)
+    sweeper.sweep()
+    replace = fs.replace
+
+    def refuses(path: Path, *arguments: Any) -> Any:
+        if path.name == METADATA:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return replace(path, *arguments)
+
+    moved = job.folder.rename(store.layout.status(Status.PRINTING) / job.folder.name)
+    with monkeypatch.context() as patches:
+        patches.setattr(fs, "replace", refuses)
+        sweeper.sweep_folder(moved)
+        assert store.load(job.id).job.status is Status.PRINTING
+    assert as_mirrored(engine, job.id) == as_mirrored_by_a_rebuild(store, engine, job.id)
+
+
+def as_mirrored(engine: sa.Engine, job_id: str) -> Any:
+    names = [column for column in jobs.c if column.name not in ("change_no", "signature")]
+    with reading(engine) as connection:
+        return connection.execute(sa.select(*names).where(jobs.c.id == job_id)).one()
+
+
+def as_mirrored_by_a_rebuild(store: JobStore, engine: sa.Engine, job_id: str) -> Any:
+    reindex(store, engine)
+    return as_mirrored(engine, job_id)
 
 
 def test_a_job_whose_folder_is_gone_is_missing_after_the_settle_time(

@@ -29,7 +29,7 @@ from printsys.domain.workflow import plan
 from printsys.errors import DamagedJob, JobBusy, JobNotFound, StaleJob, StorageFailure, StorageOffline
 from printsys.jobstore import JobStore, Stored, locks
 from printsys.jobstore.identity import recognise
-from printsys.jobstore.layout import file_inside
+from printsys.jobstore.layout import METADATA, file_inside
 from printsys.jobstore.newest import forget_newest
 from tests.factories import STAFF, STL, context
 from tests.jobstore.conftest import act, approve, submit, tree
@@ -217,6 +217,70 @@ def test_an_edit_saved_while_a_change_is_under_way_is_not_overwritten(store: Job
     assert '"ARCH 1"' in path.read_text("utf-8")
     merged = store.load(job.id)
     assert (merged.problem, merged.job.notes, merged.job.student.class_number) == (None, "from the dashboard", "ARCH 1")
+
+
+def test_a_change_is_told_of_when_the_log_has_it_and_metadata_json_not_yet(store: JobStore, job: Stored) -> None:
+    told: list[tuple[Stored, str, int]] = []
+
+    def note(after: Stored) -> None:
+        told.append(
+            (after, events_of(after)[-1]["type"], json.loads((after.folder / METADATA).read_bytes())["revision"])
+        )
+
+    dragged = job.folder.rename(store.layout.status(Status.REJECTED) / job.folder.name)
+    with store.edit(job.id) as change:
+        change.on_recorded = note
+        change.record(*plan(change.job, "reject", STAFF, RejectInput(reasons=["other"]), context(store)))
+    assert told == [(change.result, change.result.events[-1].type, job.job.revision)]
+    assert (change.result.folder, change.result.job.status) == (dragged, Status.REJECTED)
+
+
+def test_a_change_that_moves_the_folder_is_told_of_by_its_result_only(store: JobStore, job: Stored) -> None:
+    told: list[Stored] = []
+    with store.edit(job.id) as change:
+        change.on_recorded = told.append
+        change.record(*plan(change.job, "reject", STAFF, RejectInput(reasons=["other"]), context(store)))
+    assert change.result.folder_status is Status.REJECTED
+    assert told == []
+
+
+def test_a_job_that_was_just_loaded_is_not_searched_for_again(
+    store: JobStore, job: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "find", lambda *_, **__: pytest.fail("it was searched for"))
+    with store.edit(job.id, loaded=job) as change:
+        change.record(EventDraft(EventType.NOTES_EDITED, "staff", {}, {"notes": "from the dashboard"}))
+    monkeypatch.undo()
+    assert store.load(job.id).job.notes == "from the dashboard"
+
+
+@pytest.mark.parametrize("meanwhile", ["a change", "an edit by hand", "a drag", "a lost metadata.json", "a torn tail"])
+def test_what_happened_since_a_job_was_loaded_is_seen_under_the_lock(
+    meanwhile: str, store: JobStore, job: Stored
+) -> None:
+    metadata = job.folder / METADATA
+    if meanwhile == "a change":
+        approve(store, job)
+    elif meanwhile == "an edit by hand":
+        metadata.write_bytes(metadata.read_bytes().replace(b'"ARCH 4000"', b'"ARCH 1"'))
+    elif meanwhile == "a drag":
+        job.folder.rename(store.layout.status(Status.REJECTED) / job.folder.name)
+    elif meanwhile == "a lost metadata.json":
+        metadata.unlink()
+    else:
+        with (job.folder / "events.jsonl").open("ab") as log:
+            log.write(b'{"seq":')
+    with store.edit(job.id, loaded=job) as change:
+        lying = store.load_locked(job.id)
+        assert (change.before.folder, change.before.log, change.before.digest) == (
+            lying.folder,
+            lying.log,
+            lying.digest,
+        )
+        change.record(EventDraft(EventType.NOTES_EDITED, "staff", {}, {"notes": "from the dashboard"}))
+    after = store.load(job.id)
+    assert (after.problem, after.job.notes) == (None, "from the dashboard")
+    assert (after.folder / METADATA).read_bytes() == metadata_bytes(after.log.document())
 
 
 def test_a_lost_metadata_json_is_rebuilt_from_the_log(store: JobStore, job: Stored) -> None:
