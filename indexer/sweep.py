@@ -62,11 +62,14 @@ class _Sent(NamedTuple):
     is_mirrored: Future[bool]
 
 
-class Listing(NamedTuple):
-    """Of a folder when it was last reconciled. `signature` "": something is open there."""
+class _Mirrored(NamedTuple):
+    """Of each folder when it was last reconciled, by path: its job's id, and its listing ("": something is open there).
 
-    job_id: str
-    signature: str
+    Two plain dicts: the garbage collector need not look through a hundred thousand pairs.
+    """
+
+    ids: dict[str, str]
+    listings: dict[str, str]
 
 
 logger = logging.getLogger(__name__)
@@ -129,20 +132,20 @@ class Sweeper:
         """
         deadline = time.monotonic() + patience_s
         self.store.require_online()
-        listings = self._listings()
+        mirrored = self._mirrored()
         paths, other_paths = self.store.layout.list_statuses()
-        if (not listings and len(paths) >= WORTH_A_REBUILD) or self._is_out_of_date():
+        if (not mirrored.ids and len(paths) >= WORTH_A_REBUILD) or self._is_out_of_date():
             reindex(self.store, self.mirror.engine, progress)
-            listings = self._listings()
+            mirrored = self._mirrored()
         mirror_pruned_jobs(self.store, self.mirror.engine, is_deep)
         walk = _Walk(SweepReport(folders=len(paths)))
         if is_deep:
             self.reconciler.forget_all()
-            listings = {path: listing._replace(signature="") for path, listing in listings.items()}
-        differing = self._differing(paths, listings, walk)
+            mirrored = mirrored._replace(listings=dict.fromkeys(mirrored.ids, ""))
+        differing = self._differing(paths, mirrored, walk)
         if looks_twice and differing:
             time.sleep(self.reconciler.settle_s)
-        missing_ids = {listing.job_id for listing in listings.values()} - walk.paths.keys()
+        missing_ids = set(mirrored.ids.values()) - walk.paths.keys()
         walk.rows = self._mirrored_rows(differing, missing_ids)
         self.waiting = deque(differing)
         while self.waiting and time.monotonic() < deadline:
@@ -151,7 +154,7 @@ class Sweeper:
                 self._save_signatures(walk)
             if progress:
                 progress(len(paths) - len(self.waiting), len(paths))
-        walk.paths |= {listings[path].job_id: path for path in self.waiting if path in listings}
+        walk.paths |= {mirrored.ids[path]: path for path in self.waiting if path in mirrored.ids}
         walk.report.jobs = len(walk.paths)
         self.store.require_online()
         self._note_missing(walk)
@@ -260,8 +263,7 @@ class Sweeper:
             synced_at = connection.execute(sa.select(sa.func.max(mirror_state.c.synced_at))).scalar()
         return synced_at is not None and synced_at < self.store.clock() - TRASH_KEEPS
 
-    def _listings(self) -> dict[str, Listing]:
-        """Each mirrored folder's listing, by path."""
+    def _mirrored(self) -> _Mirrored:
         settled = sa.and_(jobs.c.move_pending.is_(None), jobs.c.problem.is_(None))
         columns = (jobs.c.folder, jobs.c.id, sa.func.coalesce(sa.case((settled, jobs.c.signature)), ""))
         # As three texts: a hundred thousand rows cost more to take apart than to fetch, and so do arrays.
@@ -269,9 +271,9 @@ class Sweeper:
         with reading(self.mirror.engine, patient=True) as connection:
             texts = connection.execute(query).one()
         if texts[0] is None:
-            return {}
-        paths, ids, signatures = (text.split(BETWEEN) for text in texts)
-        return dict(zip(paths, map(Listing._make, zip(ids, signatures, strict=True)), strict=True))
+            return _Mirrored({}, {})
+        paths, ids, listings = (text.split(BETWEEN) for text in texts)
+        return _Mirrored(dict(zip(paths, ids, strict=True)), dict(zip(paths, listings, strict=True)))
 
     def _mirrored_rows(self, paths: Sequence[str], ids: set[str]) -> dict[str, sa.Row[Any]]:
         """The rows of these paths, and of these jobs wherever the mirror has them."""
@@ -287,7 +289,7 @@ class Sweeper:
             walk.rows |= self._mirrored_rows([path], set())
         return walk.rows.get(path)
 
-    def _differing(self, paths: Iterable[str], listings: dict[str, Listing], walk: _Walk) -> list[str]:
+    def _differing(self, paths: Iterable[str], mirrored: _Mirrored, walk: _Walk) -> list[str]:
         """Paths whose listing is not what it was when last reconciled; the others are found already.
 
         Those that the mirror does not know come first, then the live ones.
@@ -296,13 +298,13 @@ class Sweeper:
         sightings: dict[str, tuple[str, float]] = {}
         differing: tuple[list[str], list[str], list[str]] = ([], [], [])
         for path in paths:
-            known, listing = listings.get(path), signature(root + path)
-            if known is not None and known.signature == listing:
-                walk.paths[known.job_id] = path
+            listing = signature(root + path)
+            if mirrored.listings.get(path) == listing:
+                walk.paths[mirrored.ids[path]] = path
                 continue
             sighting = self._sightings.get(path)
             sightings[path] = sighting if sighting and sighting[0] == listing else (listing, time.monotonic())
-            differing[0 if known is None else 1 if path.startswith(LIVE_PATHS) else 2].append(path)
+            differing[0 if path not in mirrored.ids else 1 if path.startswith(LIVE_PATHS) else 2].append(path)
         self._sightings = sightings
         return [path for some in differing for path in some]
 
