@@ -9,14 +9,14 @@ from printsys.config import ROOT, Settings, load_lab
 from printsys.credentials.api_tokens import tokens_path
 from printsys.credentials.staff_password import hash_path
 
-TEMPLATES = "mail-templates/"
+TEMPLATES, LOGO = "mail-templates/", "logo/"
 
 
 def targets(settings: Settings) -> dict[str, dict[str, Path]]:
     """kind → name in the backup → where it belongs on this machine; a name that ends in / is a folder."""
     lab_toml = settings.lab_config
     templates = load_lab(lab_toml).mail.folder(lab_toml) if lab_toml.exists() else lab_toml.parent / TEMPLATES
-    lab = {"lab.toml": lab_toml, TEMPLATES: templates}
+    lab = {"lab.toml": lab_toml, TEMPLATES: templates, LOGO: lab_toml.parent}
     secrets = {
         ".env": ROOT / ".env",
         "secret-key": settings.instance / "secret-key",
@@ -33,4 +33,7 @@ def files(settings: Settings, with_secrets: bool) -> Mapping[str, Mapping[str, P
     folder = by_kind["lab"][TEMPLATES]
     templates = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
     lab |= {TEMPLATES + path.relative_to(folder).as_posix(): path for path in templates}
+    logo = load_lab(settings.lab_config).about.logo_file(settings.lab_config) if settings.lab_config.exists() else None
+    if logo is not None and logo.is_file():
+        lab[LOGO + logo.name] = logo
     return {"lab": lab} | ({"secrets": by_kind["secrets"]} if with_secrets else {})

@@ -21,6 +21,7 @@ from opener.registration import registration
 from printsys import fs
 from printsys.commands.common import add_storage_argument, read_settings
 from printsys.config import ROOT, Lab, Settings, load_lab
+from printsys.config.logo import LogoUnreadable, read_logo
 from printsys.credentials import api_tokens, staff_password
 from printsys.domain.naming import FOLDER_NAME_LIMIT
 from printsys.domain.status import Status
@@ -102,8 +103,18 @@ def examine(settings: Settings, lab: Lab) -> Iterator[tuple[str, Result]]:
         "mail": lambda: check_mail(settings),
         "opener": check_opener,
     }
+    if (logo := lab.about.logo_file(settings.lab_config)) is not None:
+        checks["logo"] = lambda: check_logo(logo)
     for name, check in checks.items():
         yield name, check()
+
+
+def check_logo(path: Path) -> Result:
+    try:
+        logo = read_logo(path)
+    except LogoUnreadable as problem:
+        return Result(f"The pages have no logo: {problem}", "Put the picture there, or empty [lab] logo of lab.toml.")
+    return Result(f"{path.name} is the logo of the pages, {logo.width} × {logo.height} pixels there.")
 
 
 def check_python() -> Result:

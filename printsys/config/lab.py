@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Set
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
@@ -120,8 +121,15 @@ def _accent(color: str) -> str:
     return color.lower()
 
 
+def _file_name(name: str) -> str:
+    if re.search(r"[/\\:]", name) or name in (".", ".."):
+        raise ValueError(f"{name!r} is no file's name: the picture lies beside lab.toml")
+    return name
+
+
 class LabTable(Strict):
-    """What e-mail templates call `lab`. `accent`: the color of buttons and links; empty: the usual one."""
+    """What e-mail templates call `lab`. `accent`: the color of buttons and links; empty: the usual one. `logo`: a
+    picture beside lab.toml, for the head of the pages; empty: none."""
 
     name: str
     contact_email: Annotated[str, AfterValidator(_address)]
@@ -132,6 +140,10 @@ class LabTable(Strict):
     timezone: Annotated[str, AfterValidator(_zone)] = "America/Chicago"
     staff: list[str] = []
     accent: Annotated[str, AfterValidator(_accent)] = ""
+    logo: Annotated[str, AfterValidator(_file_name)] = ""
+
+    def logo_file(self, lab_toml: Path) -> Path | None:
+        return lab_toml.absolute().parent / self.logo if self.logo else None
 
 
 def _hours(text: str) -> tuple[time, time] | None:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import logging
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Flask, Response, request, send_from_directory
 from werkzeug.security import safe_join
 
+from printsys.config.logo import Logo, LogoUnreadable, read_logo
+from printsys.services import Services
 from printsys.web.accent import style_sheet
 from printsys.web.services import EXTENSION
 
@@ -24,8 +27,20 @@ COMPRESSED = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+x
 IMPORT = re.compile(r"""(?:from|import) "\./([^"]+)";""")
 FOREVER = "public, max-age=31536000, immutable"
 VERSION_DIGITS = 8
-LAB_SHEET = "css/lab.css"
-"""Made of what lab.toml says; there only where it names a color."""
+LAB_SHEET, LAB_LOGO = "css/lab.css", "lab-logo.png"
+"""Made of what lab.toml says; there only where it names a color, or a picture."""
+logger = logging.getLogger(__name__)
+
+
+class _Made(NamedTuple):
+    """What lies in no folder."""
+
+    data: bytes
+    media_type: str
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
 
 
 class StaticFiles:
@@ -35,14 +50,18 @@ class StaticFiles:
         own, bootstrap = Path(str(app.static_folder)), Path(str(app.blueprints["bootstrap"].static_folder))
         self.folders = {OWN: own, OF_BOOTSTRAP: bootstrap}
         self._imported = imported_modules(own / "js")
-        accent = app.extensions[EXTENSION].lab.about.accent
-        self._lab_sheet = style_sheet(accent).encode() if accent else b""
-        self._lab_digest = hashlib.sha256(self._lab_sheet).hexdigest()
+        services: Services = app.extensions[EXTENSION]
+        self.logo = _logo_of(services)
+        self._made = dict[str, _Made]()
+        if accent := services.lab.about.accent:
+            self._made[LAB_SHEET] = _Made(style_sheet(accent).encode(), "text/css")
+        if self.logo is not None:
+            self._made[LAB_LOGO] = _Made(self.logo.png, "image/png")
 
     def add_version(self, endpoint: str, values: dict[str, Any]) -> None:
         """To an address; not to that of a module which others import by its bare name: a browser would run it twice."""
-        if self._is_lab_sheet(endpoint, values.get("filename")):
-            values.setdefault("v", self._lab_digest[:VERSION_DIGITS])
+        if endpoint == OWN and (made := self._made.get(values.get("filename", ""))) is not None:
+            values.setdefault("v", made.digest[:VERSION_DIGITS])
         folder = self.folders.get(endpoint)
         path = folder and _file_in(folder, values.get("filename", ""))
         if path and path not in self._imported:
@@ -52,8 +71,8 @@ class StaticFiles:
         endpoint = str(request.endpoint)
         folder = self.folders[endpoint]
         path = _file_in(folder, filename)
-        if self._is_lab_sheet(endpoint, filename):
-            return _kept(_whole(self._lab_sheet, "text/css", self._lab_digest), self._lab_digest)
+        if endpoint == OWN and (made := self._made.get(filename)) is not None:
+            return _kept(_whole(made.data, made.media_type, made.digest), made.digest)
         if path is None:
             return send_from_directory(folder, filename)  # which says 404
         digest, media_type = _digest_of(path), COMPRESSED.get(path.suffix)
@@ -66,8 +85,15 @@ class StaticFiles:
             response.vary.add("Accept-Encoding")
         return _kept(response, digest)
 
-    def _is_lab_sheet(self, endpoint: str, filename: object) -> bool:
-        return endpoint == OWN and filename == LAB_SHEET and self._lab_sheet != b""
+
+def _logo_of(services: Services) -> Logo | None:
+    """None, too, where it cannot be read: the pages are there without it."""
+    path = services.lab.about.logo_file(services.settings.lab_config)
+    try:
+        return read_logo(path) if path is not None else None
+    except LogoUnreadable as problem:
+        logger.warning("the pages have no logo: %s", problem)
+        return None
 
 
 @cache
@@ -83,6 +109,7 @@ def init(app: Flask) -> None:
     app.url_defaults(files.add_version)
     for endpoint in files.folders:
         app.view_functions[endpoint] = files.send
+    app.jinja_env.globals["lab_logo"] = files.logo
 
 
 def _whole(data: bytes, media_type: str, etag: str) -> Response:

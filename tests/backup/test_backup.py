@@ -502,14 +502,18 @@ def test_the_labs_own_words_come_back_and_nothing_of_this_machine_is_lost(
 ) -> None:
     (tmp_path / "mail-templates").mkdir()
     (tmp_path / "mail-templates" / "approved.txt").write_text("Dear student", "utf-8")
-    lab_toml = (tmp_path / "lab.toml").read_bytes()
+    lab_toml = (tmp_path / "lab.toml").read_bytes().replace(b'logo = ""', b'logo = "printlab.png"')
+    (tmp_path / "lab.toml").write_bytes(lab_toml)
+    (tmp_path / "printlab.png").write_bytes(b"a picture")
     manage("backup", str(tmp_path / "backup"))
     shutil.rmtree(tmp_path / "mail-templates")
+    (tmp_path / "printlab.png").unlink()
     (tmp_path / "lab.toml").write_bytes(lab_toml + b"# newer\n")
     elsewhere()
     assert (tmp_path / "lab.toml").read_bytes() == lab_toml
     assert (tmp_path / "lab.toml.before-restore").read_bytes() == lab_toml + b"# newer\n"
     assert (tmp_path / "mail-templates" / "approved.txt").read_text("utf-8") == "Dear student"
+    assert (tmp_path / "printlab.png").read_bytes() == b"a picture"
 
 
 def test_secrets_are_copied_only_when_asked_for(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from printsys.commands import doctor
 from printsys.commands.doctor import Result, examine
@@ -124,6 +125,15 @@ def test_a_secret_that_others_can_read(settings: Settings, tmp_path: Path, name:
 def test_an_opener_that_is_not_set_up_is_no_finding(settings: Settings) -> None:
     result = check(settings, "opener")
     assert result.is_fine and "Open in slicer" in result.sentence
+
+
+def test_a_logo_that_is_not_there(settings: Settings, tmp_path: Path) -> None:
+    here = settings.model_copy(update={"lab_config": tmp_path / "lab.toml"})
+    lab = LAB.model_copy(update={"about": LAB.about.model_copy(update={"logo": "printlab.png"})})
+    assert "logo" not in dict(examine(settings, LAB))
+    assert "printlab.png is not there" in dict(examine(here, lab))["logo"].sentence
+    Image.new("RGB", (200, 100)).save(tmp_path / "printlab.png")
+    assert dict(examine(here, lab))["logo"].is_fine
 
 
 def test_no_staff_password(settings: Settings) -> None:
