@@ -156,7 +156,7 @@ def test_a_job_whose_folder_is_gone_is_missing_after_the_settle_time(
     job = make_job(store)
     sweeper = make_sweeper(store, engine)
     sweeper.sweep()
-    shutil.rmtree(job.folder)
+    fs.remove_tree(job.folder)
     assert sweeper.sweep_folder(job.folder), "it may come back in a moment"
     assert queries.attention() == []
     until(lambda: not sweeper.sweep_folder(job.folder))
@@ -202,7 +202,7 @@ def test_however_many_jobs_are_missing_the_folders_are_listed_for_all_at_once(
     sweeper = make_sweeper(store, engine)
     sweeper.sweep()
     for job in gone:
-        shutil.rmtree(job.folder)
+        fs.remove_tree(job.folder)
     renamed.folder.rename(renamed.folder.with_name("Jane, urgent"))
     listed: list[str] = []
     scandir = os.scandir
@@ -255,7 +255,7 @@ def test_a_job_is_missing_although_a_copy_of_it_was_put_away(
     put_away(store, store.layout.relative(copy))
     sweeper = make_sweeper(store, engine)
     sweeper.sweep()
-    shutil.rmtree(job.folder)
+    fs.remove_tree(job.folder)
     sweeper.sweep()
     assert [(item.kind, item.job_id) for item in queries.attention()] == [("job-missing", job.id)]
     assert missing_jobs(store).keys() == {job.id}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import sys
 import threading
 from html import unescape
 
@@ -370,7 +371,8 @@ def hostile(services: Services, submit: Submit) -> str:
     """The id of an approved job with the payload in everything that its student and staff can write."""
     assert submit(student_name=XSS, class_number=XSS[:50], message=XSS).status_code == 303
     stored = only_job(services)
-    (stored.folder / "<img src=x onerror=alert(3)>.gcode").write_bytes(b"G28\n")
+    if sys.platform != "win32":  # which has no such names
+        (stored.folder / "<img src=x onerror=alert(3)>.gcode").write_bytes(b"G28\n")
     act(services.store, stored.id, "notes", notes=XSS)
     services.mirror.put(act(services.store, stored.id, "approve", material=XSS))
     return stored.id
