@@ -233,13 +233,18 @@ def _check_surface(facts: ModelFacts) -> Iterator[ModelFinding]:
     if facts.open_edges:
         # PrusaSlicer drops triangles that share no edge, and refuses a file of nothing else.
         is_refused = facts.triangles < LEAST_TRIANGLES or facts.open_edges == 3 * facts.triangles
-        as_it_is = ": slicers refuse it as it is" if is_refused else ", or send it as it is: slicers close small holes"
+        if is_refused:
+            otherwise = ": slicers refuse it as it is"
+        elif not facts.volume_cm3:
+            otherwise = ". Slicers close small ones, but they print what is open like a tube as if it were full"
+        else:
+            otherwise = ", or send it as it is: slicers close small holes"
         yield ModelFinding(
             grade="probably wrong",
             code="holes",
             sentence=f"The surface has holes ({facts.open_edges:,} open edges, red on the picture), "
             "so inside and outside are unclear.",
-            advice=f"Close them (in Blender: the 3D Print Toolbox){as_it_is}.",
+            advice=f"Close them (in Blender: the 3D Print Toolbox){otherwise}.",
         )
     elif facts.turned_edges:
         yield ModelFinding(

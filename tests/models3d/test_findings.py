@@ -171,6 +171,12 @@ def test_triangles_of_which_no_two_hang_together_are_not_to_be_sent_as_they_are(
     assert ("slicers refuse it as it is" if is_refused else "or send it as it is") in finding.advice
 
 
+def test_a_tube_that_is_open_at_both_ends_is_not_to_be_sent_as_it_is() -> None:
+    (finding,) = findings(model(open_edges=128, watertight=False, volume_cm3=0.0), LAB)
+    assert "they print what is open like a tube as if it were full" in finding.advice
+    assert "as it is" not in finding.advice
+
+
 # -- compared with what was sliced ----------------------------------------------------------------------------------
 
 BRACKET = model((60, 40, 20), volume_cm3=20.0)

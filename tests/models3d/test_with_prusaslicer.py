@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import trimesh
 
 from printsys.models3d.compare import compare
 from printsys.models3d.estimate import weight_range_g
@@ -36,6 +37,23 @@ def test_the_sliced_weight_lies_in_the_guessed_range(name: str, tmp_path: Path) 
     facts = inspect(model)
     low, high = weight_range_g(facts.volume_cm3, facts.area_cm2, PLA)
     assert stated and low <= float(stated.group(1)) <= high
+
+
+def test_a_tube_that_is_open_at_both_ends_is_printed_full(tmp_path: Path) -> None:
+    """So nobody is told to send one as it is."""
+    full = trimesh.creation.cylinder(radius=10, height=20, sections=64)
+    tube = full.submesh([abs(full.face_normals[:, 2]) < 0.5], append=True)
+    used_mm = []
+    for name, mesh in (("full", full), ("tube", tube)):
+        (tmp_path / f"{name}.stl").write_bytes(mesh.export(file_type="stl"))
+        prusaslicer("-g", str(tmp_path / f"{name}.stl"), "-o", str(tmp_path / f"{name}.gcode"))
+        stated = re.search(r"filament used \[mm\] = ([\d.]+)", (tmp_path / f"{name}.gcode").read_text("utf-8"))
+        assert stated
+        used_mm.append(float(stated.group(1)))
+    assert used_mm[1] == pytest.approx(used_mm[0], rel=0.01)
+    facts = inspect(tmp_path / "tube.stl")
+    assert facts.open_edges
+    assert facts.volume_cm3 == 0
 
 
 @pytest.mark.parametrize(
