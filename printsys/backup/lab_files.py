@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from printsys.config import ROOT, Settings, load_lab
+from printsys.config.logo import PICTURE_NAME
 from printsys.credentials.api_tokens import tokens_path
 from printsys.credentials.staff_password import hash_path
 
@@ -16,7 +17,7 @@ def targets(settings: Settings) -> dict[str, dict[str, Path]]:
     """kind → name in the backup → where it belongs on this machine; a name that ends in / is a folder."""
     lab_toml = settings.lab_config
     templates = load_lab(lab_toml).mail.folder(lab_toml) if lab_toml.exists() else lab_toml.parent / TEMPLATES
-    lab = {"lab.toml": lab_toml, TEMPLATES: templates, LOGO: lab_toml.parent}
+    lab = {"lab.toml": lab_toml, TEMPLATES: templates}
     secrets = {
         ".env": ROOT / ".env",
         "secret-key": settings.instance / "secret-key",
@@ -24,6 +25,13 @@ def targets(settings: Settings) -> dict[str, dict[str, Path]]:
         "api-tokens.json": tokens_path(settings),
     }
     return {"lab": lab, "secrets": secrets}
+
+
+def logo_targets(settings: Settings, names: Iterable[str]) -> dict[str, Path]:
+    """Where the logo among the backup's `names` belongs: beside lab.toml. Whoever can write into a backup must bring
+    nothing else there."""
+    pictures = [name for name in names if name.startswith(LOGO) and PICTURE_NAME.fullmatch(name.removeprefix(LOGO))]
+    return {name: settings.lab_config.parent / name.removeprefix(LOGO) for name in pictures}
 
 
 def files(settings: Settings, with_secrets: bool) -> Mapping[str, Mapping[str, Path]]:
@@ -34,6 +42,6 @@ def files(settings: Settings, with_secrets: bool) -> Mapping[str, Mapping[str, P
     templates = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
     lab |= {TEMPLATES + path.relative_to(folder).as_posix(): path for path in templates}
     logo = load_lab(settings.lab_config).about.logo_file(settings.lab_config) if settings.lab_config.exists() else None
-    if logo is not None and logo.is_file():
+    if logo is not None and logo.is_file() and PICTURE_NAME.fullmatch(logo.name):
         lab[LOGO + logo.name] = logo
     return {"lab": lab} | ({"secrets": by_kind["secrets"]} if with_secrets else {})

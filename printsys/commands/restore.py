@@ -122,6 +122,8 @@ def _restore(settings: Settings, args: argparse.Namespace, vault: Vault, snapsho
     with progress_bar(args.progress, "Restoring", "files") as progress:
         report = restore_storage(vault, snapshot, settings.storage, remembered_at(settings), damaged, progress)
     targets = lab_files.targets(settings)
+    names = [name for unit in snapshot.units if unit.kind == "lab" for name in unit.files]
+    targets["lab"] |= lab_files.logo_targets(settings, names)
     outside_files: list[Path] = []
     for kind in ("lab", "secrets") if args.with_secrets else ("lab",):
         outside_files += restore_outside_files(vault, snapshot, kind, targets[kind], damaged)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image, ImageOps
 
 KINDS = ("PNG", "JPEG", "WEBP", "GIF")
+PICTURE_NAME = re.compile(r"[^/\\:]+\.(png|jpe?g|webp|gif)", re.IGNORECASE)
 HEIGHT_PX, WIDTH_PX = 64, 480
 """At most: twice what the head of a page has room for, for screens with two dots a pixel."""
 MOST_PIXELS = 50_000_000

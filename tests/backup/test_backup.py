@@ -18,8 +18,9 @@ from filelock import FileLock, Timeout
 from indexer.check import check_storage
 from indexer.check_mirror import check_mirror
 from indexer.index import Mirror
-from printsys.backup import create
+from printsys.backup import create, lab_files
 from printsys.backup.vault import BackupDamaged, BackupFailed, BackupRefused, Unit, Vault
+from printsys.config import Settings
 from printsys.domain.status import Status
 from printsys.errors import PrintSysError, StorageOffline
 from printsys.jobstore import JobStore, Stored, trash
@@ -514,6 +515,18 @@ def test_the_labs_own_words_come_back_and_nothing_of_this_machine_is_lost(
     assert (tmp_path / "lab.toml.before-restore").read_bytes() == lab_toml + b"# newer\n"
     assert (tmp_path / "mail-templates" / "approved.txt").read_text("utf-8") == "Dear student"
     assert (tmp_path / "printlab.png").read_bytes() == b"a picture"
+
+
+def test_nothing_but_a_picture_is_written_beside_lab_toml(tmp_path: Path) -> None:
+    """Somebody may be able to write into the backup, and the program lies there, too."""
+    settings = Settings(
+        storage=tmp_path / "storage",
+        instance=tmp_path / "instance",
+        lab_config=tmp_path / "lab.toml",
+        secret_key="x" * 32,
+    )
+    names = ["lab.toml", "logo/a.PNG", "logo/manage.py", "logo/../a.png", "logo/x/a.png", "logo/C:a.png", "logo/.png"]
+    assert lab_files.logo_targets(settings, names) == {"logo/a.PNG": tmp_path / "a.PNG"}
 
 
 def test_secrets_are_copied_only_when_asked_for(
