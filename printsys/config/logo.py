@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 KINDS = ("PNG", "JPEG", "WEBP", "GIF")
 PICTURE_NAME = re.compile(r"[^/\\:]+\.(png|jpe?g|webp|gif)", re.IGNORECASE)
@@ -38,7 +38,8 @@ def read_logo(path: Path) -> Logo:
         with Image.open(path, formats=KINDS) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise LogoUnreadable(f"{path.name} is too large: {image.width} × {image.height} dots.")
-            picture = ImageOps.exif_transpose(image).convert("RGBA")
+            picture = image.convert("RGBA")
+            picture.info.clear()  # a color profile may be larger than a page
     except FileNotFoundError as error:
         raise LogoUnreadable(f"{path.name} is not there: it belongs beside lab.toml, in {path.parent}.") from error
     except UNREADABLE as error:

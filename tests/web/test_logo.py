@@ -88,6 +88,13 @@ def test_what_is_no_picture_is_told_as_such(tmp_path: Path, name: str, data: byt
         read_logo(tmp_path / name)
 
 
+def test_what_a_picture_carries_besides_its_dots_is_left_out(tmp_path: Path) -> None:
+    """A print shop's color profile is larger than a page may be; a cut EXIF kept the system from starting."""
+    path = tmp_path / "logo.png"
+    Image.new("RGB", (200, 100)).save(path, icc_profile=bytes(range(256)) * 2000, exif=b"Exif\0\0II*\0")
+    assert len(read_logo(path).png) < 2000
+
+
 def test_a_picture_that_was_cut_short_or_is_far_too_large_is_refused(tmp_path: Path) -> None:
     path = picture(tmp_path / "logo.png", 300, 300)
     path.write_bytes(path.read_bytes()[:-40])
