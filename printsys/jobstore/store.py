@@ -331,7 +331,7 @@ class JobStore:
 
     def _as_loaded(self, loaded: Stored | None) -> Stored | None:
         """The job, if it is whole and as it was then."""
-        if loaded is None:
+        if loaded is None or not job_folder.is_plainly_the_job(self.layout, loaded.folder, loaded.id):
             return None
         now = repair.read_if_clean(self.layout, loaded.folder, loaded.id)
         is_the_same = now is not None and (now.log.last_line, now.digest) == (loaded.log.last_line, loaded.digest)

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -281,6 +282,14 @@ def test_what_happened_since_a_job_was_loaded_is_seen_under_the_lock(
     after = store.load(job.id)
     assert (after.problem, after.job.notes) == (None, "from the dashboard")
     assert (after.folder / METADATA).read_bytes() == metadata_bytes(after.log.document())
+
+
+def test_a_copy_that_was_laid_beside_a_dragged_folder_is_seen_under_the_lock(store: JobStore, job: Stored) -> None:
+    dragged = job.folder.rename(store.layout.status(Status.PRINTING) / job.folder.name)
+    loaded = store.load(job.id)
+    shutil.copytree(dragged, job.folder)
+    with store.edit(job.id, loaded=loaded) as change:
+        assert change.before.folder == store.find(job.id) == job.folder
 
 
 def test_a_lost_metadata_json_is_rebuilt_from_the_log(store: JobStore, job: Stored) -> None:
