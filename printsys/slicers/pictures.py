@@ -69,6 +69,7 @@ def as_png(data: bytes) -> bytes | None:
             if image.width * image.height > MOST_PIXELS or max(image.size) < ICON:
                 return None
             dots = image.convert("RGBA")
+            dots.info.clear()  # a color profile, say: of a stranger's bytes nothing but the dots
             is_empty = dots.getchannel("A").getbbox() is None  # every dot is transparent
             return None if is_empty else _to_png(dots)
     except UNREADABLE:

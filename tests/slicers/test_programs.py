@@ -16,6 +16,7 @@ from printsys.models3d.inspect import inspect
 from printsys.models3d.samples import phone_stand
 from printsys.slicers import SlicerFacts, bgcode, gcode_comments, gx, heatshrink
 from printsys.slicers.gcode_comments import HEAD, TAIL
+from printsys.slicers.pictures import as_png
 from tests.corpus import CORPUS
 
 LAB = {"PLA": Decimal("1.24")}
@@ -308,6 +309,14 @@ def test_a_statement_is_never_read_cut_in_two(tmp_path: Path, size: int) -> None
             facts = slicers.read(path)
             assert facts is not None
             assert [tool.length_mm for tool in facts.tools] in ([Decimal("1234567.89")], [])
+
+
+def test_of_a_picture_nothing_but_its_dots_is_shown() -> None:
+    data = io.BytesIO()
+    Image.new("RGB", (100, 100), "red").save(data, "PNG", icc_profile=bytes(range(256)) * 400)
+    shown = as_png(data.getvalue())
+    assert shown
+    assert len(shown) < 2000
 
 
 def test_pictures_longer_than_the_head_are_followed_to_the_lines_behind_them(tmp_path: Path) -> None:
