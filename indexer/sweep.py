@@ -414,7 +414,10 @@ class Sweeper:
 
     def _send(self, before: Stored, after: Stored) -> None:
         """While metadata.json is written and synced, PostgreSQL has its work done: each takes as long as the other."""
-        self._sent = _Sent(after, self.mirror.start_change(after, before))
+        try:
+            self._sent = _Sent(after, self.mirror.start_change(after, before))
+        except RuntimeError as error:  # the system gives no thread: the row is written after metadata.json then
+            logger.warning("job %s: its change is not mirrored at once: %s", after.id, error)
 
     def _keep_last_row(self, item: AttentionItem, walk: _Walk) -> None:
         """An unreadable job that the mirror has keeps its last row, which names the problem."""
@@ -438,8 +441,7 @@ class Sweeper:
 
     def _put(self, outcome: Outcome, walk: _Walk) -> bool:
         stored = outcome.stored
-        is_sent = self._sent is not None and self._sent.is_mirrored.result() and self._sent.stored == stored
-        if is_sent:
+        if self._sent is not None and self._sent.is_mirrored.result() and self._sent.stored == stored:
             return True
         record = rows.record_of(self.store.layout, stored)
         # What has just changed is newer than what the mirror can have.

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +25,9 @@ from indexer.schema import jobs
 from indexer.service import LONGEST_PAUSE_S, QUIET_S, Service
 from indexer.sweep import Sweeper
 from printsys import fs
+from printsys.domain.job import metadata_bytes
 from printsys.domain.status import Status
+from printsys.errors import MirrorDown
 from printsys.jobstore import JobStore, trash
 from printsys.jobstore.files import ListedFile
 from printsys.jobstore.layout import METADATA
@@ -135,6 +138,43 @@ def test_a_drag_whose_metadata_the_disk_refuses_is_in_the_mirror_as_it_lies(
         patches.setattr(fs, "replace", refuses)
         sweeper.sweep_folder(moved)
         assert store.load(job.id).job.status is Status.PRINTING
+    assert as_mirrored(engine, job.id) == as_mirrored_by_a_rebuild(store, engine, job.id)
+
+
+def test_a_drag_is_mirrored_where_no_thread_can_be_had(
+    store: JobStore, engine: sa.Engine, queries: Queries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job(store, status=Status.READY_TO_PRINT)
+    sweeper = make_sweeper(store, engine)
+    sweeper.sweep()
+    moved = job.folder.rename(store.layout.status(Status.PRINTING) / job.folder.name)
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    sweeper.sweep_folder(moved)
+    monkeypatch.undo()
+    assert (moved / METADATA).read_bytes() == metadata_bytes(store.load(job.id).document)
+    assert as_mirrored(engine, job.id) == as_mirrored_by_a_rebuild(store, engine, job.id)
+
+
+def test_a_drag_that_the_mirror_could_not_be_told_of_is_mirrored_by_the_next_look(
+    store: JobStore, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job(store, status=Status.READY_TO_PRINT)
+    sweeper = make_sweeper(store, engine)
+    sweeper.sweep()
+    moved = job.folder.rename(store.layout.status(Status.PRINTING) / job.folder.name)
+
+    def refuse(*_: object) -> bool:
+        raise MirrorDown("PostgreSQL does not answer.")
+
+    monkeypatch.setattr(sweeper.mirror, "put_change", refuse)
+    with pytest.raises(MirrorDown):
+        sweeper.sweep_folder(moved)
+    assert store.load(job.id).job.status is Status.PRINTING
+    sweeper.sweep_folder(moved)
     assert as_mirrored(engine, job.id) == as_mirrored_by_a_rebuild(store, engine, job.id)
 
 
