@@ -177,5 +177,6 @@ def _replace(target: Path, data: bytes, mode: int) -> None:
 def _in_a_folder(name: str, targets: dict[str, Path]) -> Path | None:
     """Where `mail-templates/approved.txt` belongs: in the target of `mail-templates/`."""
     first, slash, tail = name.partition("/")
-    folder = targets.get(first + slash)
-    return folder / tail if folder is not None and slash and ".." not in PurePosixPath(tail).parts else None
+    folder, path = targets.get(first + slash), PurePosixPath(tail)
+    leads_out = path.is_absolute() or ".." in path.parts or "\\" in tail or ":" in tail
+    return folder / tail if folder is not None and slash and not leads_out else None

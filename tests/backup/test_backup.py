@@ -19,6 +19,7 @@ from indexer.check import check_storage
 from indexer.check_mirror import check_mirror
 from indexer.index import Mirror
 from printsys.backup import create, lab_files
+from printsys.backup.restore import _in_a_folder
 from printsys.backup.vault import BackupDamaged, BackupFailed, BackupRefused, Unit, Vault
 from printsys.config import Settings
 from printsys.domain.status import Status
@@ -515,6 +516,12 @@ def test_the_labs_own_words_come_back_and_nothing_of_this_machine_is_lost(
     assert (tmp_path / "lab.toml.before-restore").read_bytes() == lab_toml + b"# newer\n"
     assert (tmp_path / "mail-templates" / "approved.txt").read_text("utf-8") == "Dear student"
     assert (tmp_path / "printlab.png").read_bytes() == b"a picture"
+
+
+@pytest.mark.parametrize("tail", ["../x", "/etc/x", "a/../../x", "..\\x", "C:x", "C:/x"])
+def test_a_template_in_a_backup_leads_out_of_no_folder(tail: str, tmp_path: Path) -> None:
+    assert _in_a_folder(f"mail-templates/{tail}", {"mail-templates/": tmp_path}) is None
+    assert _in_a_folder("mail-templates/de/approved.txt", {"mail-templates/": tmp_path}) == tmp_path / "de/approved.txt"
 
 
 def test_nothing_but_a_picture_is_written_beside_lab_toml(tmp_path: Path) -> None:
