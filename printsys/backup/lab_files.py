@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from printsys.config import ROOT, Settings, load_lab
-from printsys.config.logo import PICTURE_NAME
+from printsys.config.lab import PICTURE_NAME
 from printsys.credentials.api_tokens import tokens_path
 from printsys.credentials.staff_password import hash_path
 
@@ -42,6 +42,6 @@ def files(settings: Settings, with_secrets: bool) -> Mapping[str, Mapping[str, P
     templates = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
     lab |= {TEMPLATES + path.relative_to(folder).as_posix(): path for path in templates}
     logo = load_lab(settings.lab_config).about.logo_file(settings.lab_config) if settings.lab_config.exists() else None
-    if logo is not None and logo.is_file() and PICTURE_NAME.fullmatch(logo.name):
+    if logo is not None and logo.is_file():
         lab[LOGO + logo.name] = logo
     return {"lab": lab} | ({"secrets": by_kind["secrets"]} if with_secrets else {})

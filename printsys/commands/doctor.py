@@ -21,7 +21,6 @@ from opener.registration import registration
 from printsys import fs
 from printsys.commands.common import add_storage_argument, read_settings
 from printsys.config import ROOT, Lab, Settings, load_lab
-from printsys.config.logo import LogoUnreadable, read_logo
 from printsys.credentials import api_tokens, staff_password
 from printsys.domain.naming import FOLDER_NAME_LIMIT
 from printsys.domain.status import Status
@@ -36,6 +35,7 @@ from printsys.ops.file_access import others_may_read
 from printsys.ops.postgres import PostgresServer
 from printsys.services import remembered_at
 from printsys.texts import relative
+from printsys.web.logo import LogoUnreadable, read_logo
 from printsys.worker.queue import QUEUE_DOWN, make_huey, queue_length
 
 FINE, FINDINGS = 0, 1

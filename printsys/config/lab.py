@@ -121,9 +121,12 @@ def _accent(color: str) -> str:
     return color.lower()
 
 
-def _file_name(name: str) -> str:
-    if re.search(r"[/\\:]", name) or name in (".", ".."):
-        raise ValueError(f"{name!r} is no file's name: the picture lies beside lab.toml")
+PICTURE_NAME = re.compile(r"[^/\\:]+\.(png|jpe?g|webp|gif)", re.IGNORECASE)
+
+
+def _picture_name(name: str) -> str:
+    if name and not PICTURE_NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of a PNG, JPEG, WebP or GIF picture that lies beside lab.toml")
     return name
 
 
@@ -140,7 +143,7 @@ class LabTable(Strict):
     timezone: Annotated[str, AfterValidator(_zone)] = "America/Chicago"
     staff: list[str] = []
     accent: Annotated[str, AfterValidator(_accent)] = ""
-    logo: Annotated[str, AfterValidator(_file_name)] = ""
+    logo: Annotated[str, AfterValidator(_picture_name)] = ""
 
     def logo_file(self, lab_toml: Path) -> Path | None:
         return lab_toml.absolute().parent / self.logo if self.logo else None

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import io
-import re
 from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
 
+from printsys.slicers.pictures import MOST_PIXELS, UNREADABLE
+
 KINDS = ("PNG", "JPEG", "WEBP", "GIF")
-PICTURE_NAME = re.compile(r"[^/\\:]+\.(png|jpe?g|webp|gif)", re.IGNORECASE)
 HEIGHT_PX, WIDTH_PX = 64, 480
 """At most: twice what the head of a page has room for, for screens with two dots a pixel."""
-MOST_PIXELS = 50_000_000
-UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
-"""What Pillow raises for what is no picture, or a broken one."""
 
 
 class LogoUnreadable(Exception):
@@ -32,12 +29,12 @@ class Logo(NamedTuple):
 
 def read_logo(path: Path) -> Logo:
     """The picture at `path`, small. LogoUnreadable."""
-    if path.suffix.lower() == ".svg":
-        raise LogoUnreadable(f"{path.name} is a drawing (SVG): please save it as PNG, 128 dots high or more.")
     try:
         with Image.open(path, formats=KINDS) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise LogoUnreadable(f"{path.name} is too large: {image.width} × {image.height} dots.")
+            if image.mode.startswith("I"):
+                raise LogoUnreadable(f"{path.name} has 16 bits for each dot: please save it with 8.")
             picture = image.convert("RGBA")
             picture.info.clear()  # a color profile may be larger than a page
     except FileNotFoundError as error:

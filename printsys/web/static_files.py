@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 from flask import Flask, Response, request, send_from_directory
 from werkzeug.security import safe_join
 
-from printsys.config.logo import Logo, LogoUnreadable, read_logo
 from printsys.services import Services
 from printsys.web.accent import style_sheet
+from printsys.web.logo import Logo, LogoUnreadable, read_logo
 from printsys.web.services import EXTENSION
 
 OWN, OF_BOOTSTRAP = "static", "bootstrap.static"

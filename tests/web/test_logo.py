@@ -13,9 +13,9 @@ from PIL import Image
 from pydantic import ValidationError
 
 from printsys.config.lab import LabTable
-from printsys.config.logo import HEIGHT_PX, WIDTH_PX, LogoUnreadable, read_logo
 from printsys.services import Services
 from printsys.web import create_app
+from printsys.web.logo import HEIGHT_PX, WIDTH_PX, LogoUnreadable, read_logo
 from printsys.web.static_files import FOREVER
 from tests.web.test_static_files import parts_of
 
@@ -75,7 +75,6 @@ def test_any_picture_becomes_a_small_one(tmp_path: Path, name: str, size: tuple[
 @pytest.mark.parametrize(
     ("name", "data", "words"),
     [
-        ("logo.svg", b"<svg/>", "is a drawing .SVG.: please save it as PNG"),
         ("logo.png", b"", "cannot be read as a PNG, JPEG, WebP or GIF picture"),
         ("logo.png", b"<html>", "cannot be read"),
         ("logo.png", None, "is not there: it belongs beside lab.toml"),
@@ -100,12 +99,17 @@ def test_a_picture_that_was_cut_short_or_is_far_too_large_is_refused(tmp_path: P
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(LogoUnreadable, match="cannot be read"):
         read_logo(path)
+    Image.new("I;16", (30, 30), 20_000).save(path)
+    with pytest.raises(LogoUnreadable, match="16 bits for each dot"):
+        read_logo(path)
     Image.new("1", (30_000, 3000)).save(path)
     with pytest.raises(LogoUnreadable, match="too large: 30000 × 3000 dots"):
         read_logo(path)
 
 
-@pytest.mark.parametrize("name", ["../logo.png", "pictures/logo.png", "C:\\logo.png", "/etc/logo.png", ".."])
+@pytest.mark.parametrize(
+    "name", ["../logo.png", "pictures/logo.png", "C:\\logo.png", "/etc/logo.png", "..", ".env", "logo.svg"]
+)
 def test_a_logo_lies_beside_lab_toml(services: Services, name: str) -> None:
-    with pytest.raises(ValidationError, match=r"the picture lies beside lab\.toml"):
+    with pytest.raises(ValidationError, match=r"picture that lies beside lab\.toml"):
         LabTable.model_validate(services.lab.about.model_dump() | {"logo": name})
